@@ -1,0 +1,1 @@
+"""What at least two apps share. Nothing here knows an app."""

@@ -1,0 +1,24 @@
+"""Who calls: the claims of a Cognito ID token, as the API's authorizer verified them."""
+
+from chalice.app import Chalice
+
+from common import rest
+from common.errors import Unauthorized
+
+
+def caller(app: Chalice, client_id: str) -> str:
+    """Return the caller's ``sub``. Raises Unauthorized unless the ID token was issued to *client_id*.
+
+    API Gateway's authorizer verifies signature, issuer and expiry, but takes a token of any app client of the
+    pool, so the audience is ours to check:
+    https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html
+    """
+    claims = rest.request(app).context.get("authorizer", {}).get("claims", {})
+    if claims.get("token_use") != "id" or claims.get("aud") != client_id or not claims.get("sub"):
+        raise Unauthorized("the token was not issued to this app")
+    return str(claims["sub"])
+
+
+def id_token(app: Chalice) -> str:
+    """Return the ID token that came in the Authorization header."""
+    return str(rest.request(app).headers["Authorization"]).removeprefix("Bearer ")

@@ -1,0 +1,69 @@
+"""Every error that an app tells its caller.
+
+::
+
+    ChaliceViewError
+    ├── InvalidInput             400  a field, parameter or header is wrong; the message names it
+    ├── Unauthorized             401  no caller, or one that cannot be trusted
+    ├── Forbidden                403  a known caller who may not
+    ├── NotFound                 404
+    ├── Conflict                 409  try again: somebody else is changing the same thing
+    ├── PreconditionFailed       412  If-Match names a version that is no longer current
+    ├── PayloadTooLarge          413
+    ├── IdempotencyKeyReused     422  the key came before with another body
+    └── ServiceUnavailable       503  a service behind us asks to slow down
+
+Chalice answers a raised one with its status and ``{"Code": <class name>, "Message": <text>}``.
+"""
+
+from chalice.app import (
+    BadRequestError,
+    ChaliceViewError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    UnauthorizedError,
+    UnprocessableEntityError,
+)
+
+
+class InvalidInput(BadRequestError):
+    """A field, parameter or header is missing, malformed or out of bounds."""
+
+
+class Unauthorized(UnauthorizedError):
+    """The caller is not known, or the token was not made for this API."""
+
+
+class Forbidden(ForbiddenError):
+    """The caller is known and may not do this."""
+
+
+class NotFound(NotFoundError):
+    """There is no such thing, or it is not the caller's."""
+
+
+class Conflict(ConflictError):
+    """Another request is changing the same thing at this moment."""
+
+
+class PreconditionFailed(ChaliceViewError):
+    """The condition of a request header does not hold (RFC 9110, section 15.5.13)."""
+
+    STATUS_CODE = 412
+
+
+class PayloadTooLarge(ChaliceViewError):
+    """The body is larger than any valid one."""
+
+    STATUS_CODE = 413
+
+
+class IdempotencyKeyReused(UnprocessableEntityError):
+    """The Idempotency-Key was used before with another body (draft-ietf-httpapi-idempotency-key-header)."""
+
+
+class ServiceUnavailable(ChaliceViewError):
+    """A service behind the API throttles or cannot be reached; the same request may succeed later."""
+
+    STATUS_CODE = 503

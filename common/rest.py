@@ -1,0 +1,181 @@
+"""REST as all the apps speak it: typed input, entity tags, pages, correlation ids and one log line a request."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import time
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools.logging import Logger
+from chalice.app import Chalice, CORSConfig, Request, Response
+
+from common import local
+from common.errors import InvalidInput, PayloadTooLarge
+
+MAX_BODY = 64 * 1024
+"""Bytes. Far above the largest valid body, far below Lambda's 6 MB."""
+
+_CORRELATION_ID = "X-Correlation-Id"
+_CORS = CORSConfig(
+    allow_origin="*",
+    allow_headers=[_CORRELATION_ID, "Idempotency-Key", "If-Match", "If-None-Match"],
+    expose_headers=[_CORRELATION_ID, "ETag", "Location", "Retry-After"],
+    max_age=600,
+)
+
+
+def configure(app: Chalice) -> None:
+    """Give *app* CORS on every route, JSON logs, correlation ids, and a `chalice local` that verifies tokens."""
+    app.api.cors = _CORS
+    app.log = Logger(service=app.app_name)  # type: ignore[assignment]
+    app.register_middleware(_correlated(app), "http")
+    local.trust(_CORS)
+
+
+def _correlated(app: Chalice) -> Callable[[Request, Callable[[Request], Response]], Response]:
+    def middleware(request: Request, get_response: Callable[[Request], Response]) -> Response:
+        """Log one line a request; the caller's correlation id goes through, else ours begins."""
+        log: Any = app.log
+        started = time.perf_counter()
+        correlation_id = _correlation_id(request)
+        log.append_keys(correlation_id=correlation_id)
+        response = get_response(request)
+        response.headers.setdefault(_CORRELATION_ID, correlation_id)
+        log.info(
+            "request",
+            method=request.method,
+            route=request.context.get("resourcePath"),
+            status=response.status_code,
+            ms=round((time.perf_counter() - started) * 1000, 1),
+            request_id=request.context.get("requestId"),
+        )
+        return response
+
+    return middleware
+
+
+def _correlation_id(request: Request) -> str:
+    sent = request.headers.get(_CORRELATION_ID, "")
+    return sent if re.fullmatch(r"[\w.:/-]{1,128}", sent, re.ASCII) else str(uuid.uuid4())
+
+
+def request(app: Chalice) -> Request:
+    """Return the request under way."""
+    assert app.current_request is not None
+    return app.current_request
+
+
+def body[T](app: Chalice, cls: type[T]) -> T:
+    """Return the JSON body as *cls*.
+
+    Raises PayloadTooLarge, or InvalidInput naming the field that is wrong, missing or unknown.
+    """
+    raw = request(app).raw_body
+    if len(raw) > MAX_BODY:
+        raise PayloadTooLarge(f"the body has {len(raw)} bytes, at most {MAX_BODY} are taken")
+    try:
+        return msgspec.json.decode(raw, type=cls)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(_sentence(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"the body is not JSON: {error}") from error
+
+
+def query[T](app: Chalice, cls: type[T]) -> T:
+    """Return the query string as *cls*; unknown parameters are ignored. Raises InvalidInput naming the parameter."""
+    parameters = dict(request(app).query_params or {})
+    try:
+        return msgspec.convert(parameters, type=cls, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(_sentence(error)) from error
+
+
+def _sentence(error: msgspec.ValidationError) -> str:
+    """msgspec says ``Expected `str`, got `int` - at `$.title```; callers know no ``$``."""
+    return re.sub(r" - at `\$\.?([^`]*)`", lambda at: f" - at `{at[1] or 'body'}`", str(error))
+
+
+def idempotency_key(app: Chalice) -> str | None:
+    """Return the Idempotency-Key header (1 to 255 printable ASCII characters), if sent. Raises InvalidInput."""
+    key = request(app).headers.get("Idempotency-Key")
+    if key is not None and not re.fullmatch(r"[!-~]{1,255}", key):
+        raise InvalidInput("Idempotency-Key must be 1 to 255 printable ASCII characters without spaces")
+    return key
+
+
+class Page[T](msgspec.Struct):
+    """One page of a list, and the cursor of the next or None."""
+
+    items: Sequence[T]
+    cursor: str | None
+
+
+def cursor(position: str) -> str:
+    """Return *position*, the key of a page's last item, as an opaque cursor."""
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def position(cursor: str) -> str:
+    """Return the position in an opaque *cursor*. Raises InvalidInput when this API did not make it."""
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, ValueError) as error:
+        raise InvalidInput("cursor: not one that this API gave") from error
+
+
+def answer(app: Chalice, value: Any, etag: str | None = None) -> Response:
+    """Answer a read: 200 with *value*, or 304 when If-None-Match holds its entity tag (RFC 9110, section 13.1.2).
+
+    *etag* is the opaque part of the tag; without it the tag is made from the content.
+    """
+    content = msgspec.json.encode(value)
+    tag = f'"{etag or hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Content-Type": "application/json"}
+    known = request(app).headers.get("If-None-Match", "")
+    if known.strip() == "*" or tag in _entity_tags(known):
+        return Response("", headers, 304)
+    return Response(content.decode(), headers)
+
+
+def created(value: Any, location: str | None = None, etag: str | None = None) -> Response:
+    """Answer a creation: 201 with *value*, where it is and which version."""
+    headers = {"Content-Type": "application/json"}
+    if location:
+        headers["Location"] = location
+    if etag:
+        headers["ETag"] = f'"{etag}"'
+    return Response(msgspec.json.encode(value).decode(), headers, 201)
+
+
+def changed(value: Any, etag: str) -> Response:
+    """Answer a change: 200 with *value* as it is now and its entity tag."""
+    return Response(
+        msgspec.json.encode(value).decode(), {"Content-Type": "application/json", "ETag": f'"{etag}"'}
+    )
+
+
+def gone() -> Response:
+    """Answer a removal: 204."""
+    return Response("", {}, 204)
+
+
+def if_match(app: Chalice) -> Collection[str] | None:
+    """Return the entity tags of If-Match without quotes, or None when any version will do.
+
+    Weak tags never match (RFC 9110, section 13.1.1), so they are left out.
+    """
+    sent = request(app).headers.get("If-Match")
+    if sent is None or sent.strip() == "*":
+        return None
+    return [tag.strip('"') for tag in _entity_tags(sent, weak=False)]
+
+
+def _entity_tags(header: str, weak: bool = True) -> list[str]:
+    found = re.findall(r'(W/)?("[^"]*")', header)
+    return [tag for prefix, tag in found if weak or not prefix]

@@ -1,0 +1,30 @@
+"""Names and addresses of the resources that a stage of an app uses."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+
+class SettingsMissing(Exception):
+    """The stage was not deployed, or its outputs lack a value."""
+
+
+def load[T](cls: type[T], stages: Path) -> T:
+    """Return dataclass *cls*, each field from the environment (in capitals), else from ``<STAGE>.json`` in *stages*.
+
+    The file holds the outputs of the app's resources stack; ``deploy`` writes it and it travels in the zip.
+    Raises SettingsMissing with the names of all fields that have neither a value nor a default.
+    """
+    stage = os.environ.get("STAGE", "local")
+    file = stages / f"{stage}.json"
+    outputs = json.loads(file.read_text()) if file.exists() else {}
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    values = {f.name: os.environ.get(f.name.upper()) or outputs.get(f.name, f.default) for f in fields}
+    missing = [name for name, value in values.items() if value is dataclasses.MISSING]
+    if missing:
+        raise SettingsMissing(
+            f"stage {stage!r} has no value for {', '.join(missing)}: deploy its resources first "
+            f"(`make up` for the sandbox, `make resources APP=… STAGE={stage}` for AWS)"
+        )
+    return cls(**values)

@@ -1,0 +1,76 @@
+"""An app of this repository and its stacks.
+
+``<app>-<stage>-resources`` is what outlives a deploy, ``<app>-<stage>-dax`` the optional cache cluster, and
+``<app>-<stage>`` the Chalice app as `chalice package` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from deploy import stacks
+
+ROOT = Path(__file__).parent.parent
+
+
+class PackageFailed(Exception):
+    """`chalice package` failed; the message is what it printed."""
+
+
+def names() -> list[str]:
+    """Return the apps: the folders with a Chalice configuration."""
+    return sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/config.json"))
+
+
+def deploy_resources(app: str, stage: str, **parameters: str) -> dict[str, str]:
+    """Bring the app's resources to resources.yaml, and write their outputs where the app's settings look."""
+    template = (ROOT / app / "resources.yaml").read_text()
+    outputs = stacks.deploy(f"{app}-{stage}-resources", template, {"Stage": stage, **parameters})
+    settings = {_snake(key): value for key, value in outputs.items()}
+    file = ROOT / app / "chalicelib" / "stages" / f"{stage}.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(settings, indent=2) + "\n")
+    return settings
+
+
+def deploy_dax(app: str, stage: str, **parameters: str) -> dict[str, str]:
+    """Bring the app's DAX cluster and its VPC to dax.yaml."""
+    template = (ROOT / app / "dax.yaml").read_text()
+    return stacks.deploy(f"{app}-{stage}-dax", template, {"Stage": stage, **parameters})
+
+
+def package(app: str, stage: str) -> Path:
+    """Write the app as a SAM template with its zip into ``dist/<app>-<stage>/`` and return that folder."""
+    folder = ROOT / "dist" / f"{app}-{stage}"
+    command = [Path(sys.executable).with_name("chalice"), "package", "--stage", stage]
+    done = subprocess.run(
+        [*command, "--merge-template", "merge.yaml", folder],
+        cwd=ROOT / app,
+        # Without bytecode the same source makes the same zip.
+        env=os.environ | {"STAGE": stage, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode or "Could not install dependencies" in done.stdout + done.stderr:
+        raise PackageFailed(f"{app}: {done.stdout}{done.stderr}")
+    return folder
+
+
+def release(app: str, stage: str, **parameters: str) -> dict[str, str]:
+    """Deploy the packaged app by CloudFormation and return its outputs, among them ``EndpointURL``."""
+    folder = package(app, stage)
+    template = yaml.safe_load((folder / "sam.yaml").read_text())
+    text = stacks.upload_code(template, folder)
+    return stacks.deploy(f"{app}-{stage}", text, {"Stage": stage, **parameters})
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

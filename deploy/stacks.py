@@ -1,0 +1,110 @@
+"""CloudFormation stacks: bring one to a template, read what it gives."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+_CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+_WAIT = {"Delay": 1, "MaxAttempts": 3600}
+
+
+class StackFailed(Exception):
+    """CloudFormation could not bring the stack to the template; the message has its reasons."""
+
+
+def deploy(name: str, template: str, parameters: dict[str, str]) -> dict[str, str]:
+    """Create or update stack *name* to *template* (text) and return its outputs. Raises StackFailed.
+
+    Of *parameters* those are given that the template declares.
+    """
+    cloudformation = boto3.client("cloudformation")
+    url = _upload(template.encode(), ".template")
+    declared = {p["ParameterKey"] for p in cloudformation.get_template_summary(TemplateURL=url)["Parameters"]}
+    request = {
+        "StackName": name,
+        "TemplateURL": url,
+        "Parameters": [
+            {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items() if key in declared
+        ],
+        "Capabilities": _CAPABILITIES,
+    }
+    change = "update" if _exists(cloudformation, name) else "create"
+    try:
+        getattr(cloudformation, f"{change}_stack")(**request)
+        cloudformation.get_waiter(f"stack_{change}_complete").wait(StackName=name, WaiterConfig=_WAIT)
+    except ClientError as error:
+        if "No updates are to be performed" not in str(error):
+            raise StackFailed(f"{name}: {error}") from error
+    except Exception as error:
+        raise StackFailed(f"{name}: {_reasons(cloudformation, name) or error}") from error
+    return outputs(name)
+
+
+def outputs(name: str) -> dict[str, str]:
+    """Return the outputs of stack *name*."""
+    stack = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def upload_code(template: dict[str, Any], folder: Path) -> str:
+    """Upload the local packages that a SAM *template* in *folder* names, and return it naming the uploaded ones.
+
+    What `aws cloudformation package` does, for functions and layers.
+    """
+    places = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
+    for resource in template["Resources"].values():
+        place = places.get(resource["Type"])
+        if place and isinstance(resource["Properties"][place], str):
+            package = (folder / resource["Properties"][place]).read_bytes()
+            resource["Properties"][place] = f"s3://{_artifacts()}/{_put(package, '.zip')}"
+    return json.dumps(template, indent=1)
+
+
+def _exists(cloudformation: Any, name: str) -> bool:
+    try:
+        status = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+    except ClientError:
+        return False
+    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
+        # The remains of a failed creation can only be deleted.
+        cloudformation.delete_stack(StackName=name)
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=_WAIT)
+        return False
+    return bool(status != "DELETE_COMPLETE")
+
+
+def _reasons(cloudformation: Any, name: str) -> str:
+    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+    failed = [e for e in events if e["ResourceStatus"].endswith("FAILED") and "cancelled" not in str(e)]
+    return "; ".join(f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason', '')}" for e in reversed(failed))
+
+
+def _upload(content: bytes, suffix: str) -> str:
+    s3 = boto3.client("s3")
+    return f"{s3.meta.endpoint_url}/{_artifacts()}/{_put(content, suffix)}"
+
+
+def _put(content: bytes, suffix: str) -> str:
+    key = hashlib.sha256(content).hexdigest() + suffix
+    boto3.client("s3").put_object(Bucket=_artifacts(), Key=key, Body=content)
+    return key
+
+
+def _artifacts() -> str:
+    """Return the account's bucket for code and templates, made on first use."""
+    session = boto3.Session()
+    account = session.client("sts").get_caller_identity()["Account"]
+    bucket = f"chalice-suite-artifacts-{account}-{session.region_name}"
+    s3 = session.client("s3")
+    try:
+        s3.head_bucket(Bucket=bucket)
+    except ClientError:
+        where = {} if session.region_name == "us-east-1" else {"LocationConstraint": session.region_name}
+        s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {}))
+    return bucket

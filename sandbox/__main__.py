@@ -1,0 +1,144 @@
+"""`python -m sandbox up|run|down|status|logs|env|serve`: see `make help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from sandbox import place
+
+
+def main() -> str | None:
+    parser = argparse.ArgumentParser(prog="python -m sandbox")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("up", "run", "down", "status", "env", "serve"):
+        commands.add_parser(name)
+    commands.add_parser("logs").add_argument("app")
+    arguments = vars(parser.parse_args())
+    command = arguments.pop("command")
+    result: str | None = {
+        "up": up, "run": run, "down": down, "status": status, "env": env, "serve": serve, "logs": logs
+    }[command](**arguments)  # fmt: skip
+    return result
+
+
+def up() -> str | None:
+    """Start the sandbox in the background and return when it is ready."""
+    if _pid():
+        print(f"The sandbox is already up: {place.url('console')}")
+        return None
+    started = time.monotonic()
+    try:
+        place.require_free_ports()
+    except place.PortBusy as busy:
+        return str(busy)
+    place.FOLDER.mkdir(parents=True, exist_ok=True)
+    with place.LOG.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sandbox", "serve"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=place.ROOT,
+        )
+    while not place.OUTPUTS.exists():
+        if process.poll() is not None:
+            return f"The sandbox did not start. The end of {place.LOG}:\n{_tail()}"
+        time.sleep(0.1)
+    print(f"The sandbox is ready after {time.monotonic() - started:.1f} s.\n")
+    return status()
+
+
+def run() -> str | None:
+    """Start the sandbox, follow its log, and stop it on Ctrl-C."""
+    failed = up()
+    if failed:
+        return failed
+    print("\nThe log follows. Ctrl-C stops the sandbox.\n")
+    follow = subprocess.Popen(["tail", "-n", "0", "-F", str(place.LOG)])
+    try:
+        follow.wait()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        follow.terminate()
+    return down()
+
+
+def down() -> str | None:
+    """Stop the sandbox and wait until nothing of it is left."""
+    pid = _pid()
+    if not pid:
+        print("The sandbox is not running.")
+        return None
+    os.kill(pid, signal.SIGTERM)
+    while _pid():
+        time.sleep(0.05)
+    print("The sandbox is down.")
+    return None
+
+
+def status() -> str | None:
+    """Print where everything is."""
+    if not _pid() or not place.OUTPUTS.exists():
+        return "The sandbox is not running. Start it with `make up`."
+    outputs = json.loads(place.OUTPUTS.read_text())
+    print(f"{'console':14} {outputs['console']}\n{'AWS endpoint':14} {outputs['endpoint']}")
+    for app, values in outputs.items():
+        if isinstance(values, dict):
+            for name in ("web", "site", "dashboard", "cdn", "edge", "api"):
+                if name in values:
+                    print(f"{app:14} {name:5} {values[name]}")
+    return None
+
+
+def logs(app: str) -> str | None:
+    """Print what the functions of *app* logged, then go on as they log, until Ctrl-C."""
+    from sandbox import function_logs
+
+    if not _pid():
+        return "The sandbox is not running. Start it with `make up`."
+    os.environ.update(place.environment())
+    try:
+        for line in function_logs.follow(app):
+            print(f"{line.time} {line.function}  {line.text}", flush=True)
+    except KeyboardInterrupt:
+        print()
+    return None
+
+
+def env() -> None:
+    """Print the variables for a shell, as in: eval "$(make env)"."""
+    for name, value in place.environment().items():
+        print(f"export {name}='{value}'")
+
+
+def serve() -> None:
+    """Be the sandbox, in the foreground."""
+    from sandbox import serve as server
+
+    server.main()
+
+
+def _pid() -> int | None:
+    """Return the id of the running sandbox, if it runs."""
+    try:
+        pid = int(place.PID.read_text())
+        os.kill(pid, 0)
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        return None
+    return pid
+
+
+def _tail() -> str:
+    return "\n".join(place.LOG.read_text(errors="replace").splitlines()[-25:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""The console's data: apps, mails, log lines and cache counts, each read from the sandbox by public APIs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from sandbox import function_logs, place, seed
+
+_CACHES = (
+    ("API Gateway stage cache", "AWS/ApiGateway", "CacheHitCount", "CacheMissCount"),
+    ("DAX item cache", "AWS/DAX", "ItemCacheHits", "ItemCacheMisses"),
+    ("DAX query cache", "AWS/DAX", "QueryCacheHits", "QueryCacheMisses"),
+)
+
+
+def site(apps: dict[str, Any]) -> Starlette:
+    """Return the console of the deployed *apps*."""
+
+    # Plain functions: Starlette runs them in threads, where boto3 may block.
+    def apps_json(request: Request) -> Response:
+        return JSONResponse(
+            [
+                {
+                    "name": name,
+                    "addresses": {k: v for k, v in outputs.items() if str(v).startswith("http")},
+                    "sign_ins": list(seed.USERS) if "user_pool_id" in outputs else [],
+                    "password": seed.PASSWORD,
+                }
+                for name, outputs in apps.items()
+            ]
+        )
+
+    def mails_json(request: Request) -> Response:
+        return JSONResponse(mails())
+
+    def logs_json(request: Request) -> Response:
+        lines = function_logs.recent(request.query_params["app"])[-200:]
+        return JSONResponse([dataclasses.asdict(line) for line in lines])
+
+    def caches_json(request: Request) -> Response:
+        return JSONResponse(caches())
+
+    return Starlette(
+        routes=[
+            Route("/apps.json", apps_json),
+            Route("/mails.json", mails_json),
+            Route("/logs.json", logs_json),
+            Route("/caches.json", caches_json),
+            Mount("/", StaticFiles(directory=Path(__file__).parent / "web", html=True)),
+        ]
+    )
+
+
+def mails() -> list[dict[str, Any]]:
+    """Return every mail sent, newest first, as the emulator keeps it."""
+    with urllib.request.urlopen(f"{place.url('emulator')}/_ministack/ses/messages", timeout=5) as answer:
+        return list(reversed(json.load(answer)["messages"]))
+
+
+def caches() -> list[dict[str, Any]]:
+    """Return the hits and misses of each cache that was used, as CloudWatch counts them."""
+    cloudwatch = boto3.client("cloudwatch")
+    rows = []
+    for title, namespace, hits, misses in _CACHES:
+        for metric in cloudwatch.list_metrics(Namespace=namespace, MetricName=misses)["Metrics"]:
+            dimensions = metric["Dimensions"]
+            name = " ".join(d["Value"] for d in dimensions)
+            counts = {what: _sum(namespace, metric, dimensions) for what, metric in (("hits", hits), ("misses", misses))}
+            rows.append({"cache": title, "name": name, **counts})
+    return rows
+
+
+def _sum(namespace: str, metric: str, dimensions: list[dict[str, str]]) -> int:
+    now = datetime.now(UTC)
+    points = boto3.client("cloudwatch").get_metric_statistics(
+        Namespace=namespace,
+        MetricName=metric,
+        Dimensions=dimensions,
+        StartTime=now - timedelta(days=1),
+        EndTime=now + timedelta(minutes=1),
+        Period=86400,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return int(sum(point["Sum"] for point in points))

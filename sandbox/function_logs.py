@@ -1,0 +1,43 @@
+"""What the functions log, read from CloudWatch Logs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import boto3
+
+
+@dataclass(frozen=True)
+class Line:
+    """One log line; ``time`` is ISO 8601 in UTC."""
+
+    time: str
+    function: str
+    text: str
+
+
+def recent(app: str, since: int = 0) -> list[Line]:
+    """Return the lines that the functions of *app* logged at or after *since*, epoch milliseconds, oldest first."""
+    logs = boto3.client("logs")
+    lines = []
+    for group in logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{app}-")["logGroups"]:
+        name = group["logGroupName"]
+        for event in logs.filter_log_events(logGroupName=name, startTime=since)["events"]:
+            moment = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
+            text = event["message"].rstrip()
+            lines.append(Line(moment.isoformat(timespec="milliseconds"), name.removeprefix("/aws/lambda/"), text))
+    return sorted(lines, key=lambda line: line.time)
+
+
+def follow(app: str) -> Iterator[Line]:
+    """Yield the lines so far, and then each as it comes."""
+    seen: set[Line] = set()
+    while True:
+        for line in recent(app):
+            if line not in seen:
+                seen.add(line)
+                yield line
+        time.sleep(1)

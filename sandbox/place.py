@@ -1,0 +1,66 @@
+"""Where a sandbox is: its folder, its ports, and the environment that makes boto3 speak to it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FOLDER = Path(os.environ.get("SANDBOX_DIR", ROOT / ".sandbox"))
+STAGE = os.environ.get("SANDBOX_STAGE", "local")
+REGION = "us-east-1"
+
+OUTPUTS = FOLDER / "outputs.json"
+PID = FOLDER / "pid"
+LOG = FOLDER / "sandbox.log"
+
+_PORTS = {
+    "emulator": ("EMULATOR_PORT", 4566),
+    "dax": ("SANDBOX_DAX_PORT", 8111),
+    "console": ("CONSOLE_PORT", 4500),
+    "todo-app": ("TODO_PORT", 4501),
+}
+
+
+class PortBusy(Exception):
+    """Something else listens on a port of the sandbox."""
+
+
+def port(name: str) -> int:
+    """Return the port of *name*, the emulator, the console or an app's page."""
+    variable, default = _PORTS[name]
+    return int(os.environ.get(variable, default))
+
+
+def url(name: str) -> str:
+    """Return the address of *name* without a closing slash."""
+    return f"http://127.0.0.1:{port(name)}"
+
+
+def require_free_ports() -> None:
+    """Raise PortBusy, naming the port and the variable that moves it, if one is taken."""
+    for name, (variable, _) in _PORTS.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port(name)))
+            except OSError as error:
+                raise PortBusy(
+                    f"port {port(name)} ({name}) is busy; free it or choose another: {variable}=… make run"
+                ) from error
+
+
+def environment() -> dict[str, str]:
+    """Return the variables under which boto3, Chalice and the AWS CLI speak to the sandbox.
+
+    AWS_DATA_PATH shortens the waits of `chalice deploy`, which are made for a slower cloud.
+    """
+    return {
+        "AWS_ENDPOINT_URL": url("emulator"),
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_DATA_PATH": str(ROOT / "sandbox" / "botodata"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }

@@ -1,0 +1,62 @@
+"""Demo users, so that a page has something to show on first sight."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+PASSWORD = "Correct-horse-1"
+USERS = ("ann@example.com", "bob@example.com")
+
+_TODOS = (
+    {"title": "Read docs/caching.md", "notes": "Who may see stale data, and for how long?", "tags": ["chalice"]},
+    {"title": "Upload a file to my own folder", "priority": "high", "tags": ["s3"]},
+    {"title": "Change the nouns and deploy", "due": "2030-01-31", "priority": "low"},
+)
+
+
+def seed(apps: dict[str, Any]) -> None:
+    """Make the demo users of every app with a user pool, and some todos for the first of them."""
+    for outputs in apps.values():
+        if "user_pool_id" in outputs:
+            for user in USERS:
+                _sign_up(outputs["user_pool_id"], user)
+    todo = apps["todo-app"]
+    token = id_token(todo["user_pool_client_id"], USERS[0], PASSWORD)
+    for number, body in enumerate(_TODOS):
+        _post(f"{todo['api']}/todos", token, body, key=f"seed-{number}")
+
+
+def id_token(client_id: str, user: str, password: str) -> str:
+    """Return an ID token as the user's own client would get it."""
+    answer = boto3.client("cognito-idp").initiate_auth(
+        ClientId=client_id,
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": user, "PASSWORD": password},
+    )
+    return str(answer["AuthenticationResult"]["IdToken"])
+
+
+def _sign_up(pool: str, user: str) -> None:
+    cognito = boto3.client("cognito-idp")
+    try:
+        cognito.admin_create_user(
+            UserPoolId=pool,
+            Username=user,
+            MessageAction="SUPPRESS",
+            UserAttributes=[{"Name": "email", "Value": user}, {"Name": "email_verified", "Value": "true"}],
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "UsernameExistsException":
+            raise
+    cognito.admin_set_user_password(UserPoolId=pool, Username=user, Password=PASSWORD, Permanent=True)
+
+
+def _post(url: str, token: str, body: dict[str, Any], key: str) -> None:
+    headers = {"Authorization": token, "Content-Type": "application/json", "Idempotency-Key": key}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    urllib.request.urlopen(request, timeout=30).close()

@@ -1,0 +1,117 @@
+"""The sandbox's one process: it starts the emulator, deploys the apps, serves the pages, and ends all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from typing import Any
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from starlette.applications import Starlette
+
+from sandbox import place, seed, stacks, web
+from sandbox.console import console
+
+_STATE = place.FOLDER / "state"
+_TEMPORARY = place.FOLDER / "tmp"
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    asyncio.run(_run())
+
+
+async def _run() -> None:
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    place.PID.write_text(str(os.getpid()))
+    emulator = _start_emulator()
+    try:
+        await asyncio.to_thread(_wait_until_healthy, emulator)
+        os.environ.update(place.environment())
+        apps = await asyncio.to_thread(stacks.deploy_all)
+        servers = [_serve("console", console.site(apps), stop)]
+        servers += [_serve(app, web.page(app, outputs), stop) for app, outputs in apps.items()]
+        running = asyncio.gather(*servers)
+        await asyncio.to_thread(seed.seed, apps)
+        _announce(apps)
+        await running
+    finally:
+        place.OUTPUTS.unlink(missing_ok=True)
+        await asyncio.to_thread(_end, emulator)
+        shutil.rmtree(_TEMPORARY, ignore_errors=True)
+        place.PID.unlink(missing_ok=True)
+
+
+def _start_emulator() -> subprocess.Popen[bytes]:
+    keep = os.environ.get("KEEP") == "1"
+    if not keep:
+        shutil.rmtree(_STATE, ignore_errors=True)
+        for deployed in place.ROOT.glob(f"*/.chalice/deployed/{place.STAGE}.json"):
+            deployed.unlink()  # what `chalice deploy` made went with the last sandbox
+    shutil.rmtree(_TEMPORARY, ignore_errors=True)
+    for folder in (_STATE, _TEMPORARY):
+        folder.mkdir(parents=True)
+    # A clean environment: functions in the emulator inherit it.
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(place.ROOT),
+        "TMPDIR": str(_TEMPORARY),
+        "GATEWAY_PORT": str(place.port("emulator")),
+        "SANDBOX_DAX_PORT": str(place.port("dax")),
+        "MINISTACK_REGION": place.REGION,
+        "LAMBDA_WARM_TTL_SECONDS": "60",
+        "PERSIST_STATE": "1" if keep else "0",
+        "S3_PERSIST": "1" if keep else "0",
+        "STATE_DIR": str(_STATE),
+        "S3_DATA_DIR": str(_STATE / "s3"),
+    }
+    return subprocess.Popen([sys.executable, "-m", "sandbox.emulator"], env=environment, cwd=place.FOLDER)
+
+
+def _wait_until_healthy(emulator: subprocess.Popen[bytes]) -> None:
+    while emulator.poll() is None:
+        try:
+            urllib.request.urlopen(f"{place.url('emulator')}/_ministack/health", timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"the emulator ended with status {emulator.returncode}")
+
+
+def _serve(name: str, site: Starlette, stop: asyncio.Event) -> Any:
+    config = Config()
+    config.bind = [f"127.0.0.1:{place.port(name)}"]
+    config.errorlog = "-"
+    return serve(site, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+
+
+def _announce(apps: dict[str, Any]) -> None:
+    outputs = {
+        "ready": True,
+        "region": place.REGION,
+        "endpoint": place.url("emulator"),
+        "console": place.url("console"),
+        **apps,
+    }
+    draft = place.OUTPUTS.with_suffix(".draft")
+    draft.write_text(json.dumps(outputs, indent=2) + "\n")
+    draft.rename(place.OUTPUTS)
+
+
+def _end(emulator: subprocess.Popen[bytes]) -> None:
+    emulator.terminate()
+    try:
+        emulator.wait(20)
+    except subprocess.TimeoutExpired:
+        emulator.kill()
+        emulator.wait()

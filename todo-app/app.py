@@ -1,0 +1,76 @@
+"""MyTodoList: every way in, and where it leads."""
+
+from chalice import Chalice, CognitoUserPoolAuthorizer, Response
+
+from chalicelib import wiring
+from chalicelib.files import NewFile
+from chalicelib.todos import NewTodo, TodoChange, TodoQuery
+from common import cognito, rest
+
+app = Chalice(app_name="todo-app", configure_logs=False)
+rest.configure(app)
+signed_in = CognitoUserPoolAuthorizer("cognito", provider_arns=[wiring.settings().user_pool_arn])
+
+
+def owner() -> str:
+    return cognito.caller(app, wiring.settings().user_pool_client_id)
+
+
+@app.route("/health", methods=["GET"])
+def health() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@app.route("/todos", methods=["POST"], authorizer=signed_in)
+def create_todo() -> Response:
+    todo = wiring.todos().add(owner(), rest.body(app, NewTodo), rest.idempotency_key(app))
+    return rest.created(todo, location=f"/todos/{todo.id}", etag=todo.etag)
+
+
+@app.route("/todos", methods=["GET"], authorizer=signed_in)
+def list_todos() -> Response:
+    return rest.answer(app, wiring.todos().list(owner(), rest.query(app, TodoQuery)))
+
+
+@app.route("/todos/{todo_id}", methods=["GET"], authorizer=signed_in)
+def get_todo(todo_id: str) -> Response:
+    todo = wiring.todos().get(owner(), todo_id)
+    return rest.answer(app, todo, todo.etag)
+
+
+@app.route("/todos/{todo_id}", methods=["PATCH"], authorizer=signed_in)
+def change_todo(todo_id: str) -> Response:
+    todo = wiring.todos().change(owner(), todo_id, rest.body(app, TodoChange), rest.if_match(app))
+    return rest.changed(todo, todo.etag)
+
+
+@app.route("/todos/{todo_id}", methods=["DELETE"], authorizer=signed_in)
+def remove_todo(todo_id: str) -> Response:
+    wiring.todos().remove(owner(), todo_id, rest.if_match(app))
+    return rest.gone()
+
+
+# The same two reads, cheaper and up to two minutes old: behind the stage cache and DAX (docs/caching.md).
+
+
+@app.route("/cached/todos", methods=["GET"], authorizer=signed_in)
+def list_cached_todos() -> Response:
+    return rest.answer(app, wiring.cached_todos().list(owner(), rest.query(app, TodoQuery)))
+
+
+@app.route("/cached/todos/{todo_id}", methods=["GET"], authorizer=signed_in)
+def get_cached_todo(todo_id: str) -> Response:
+    todo = wiring.cached_todos().get(owner(), todo_id)
+    return rest.answer(app, todo, todo.etag)
+
+
+@app.route("/files", methods=["GET"], authorizer=signed_in)
+def get_files() -> Response:
+    owner()
+    return rest.answer(app, wiring.files().folder(cognito.id_token(app)))
+
+
+@app.route("/files", methods=["POST"], authorizer=signed_in)
+def create_file() -> Response:
+    owner()
+    return rest.created(wiring.files().upload(cognito.id_token(app), rest.body(app, NewFile)))

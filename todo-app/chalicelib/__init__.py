@@ -1,0 +1,1 @@
+"""MyTodoList behind its routes."""

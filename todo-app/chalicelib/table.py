@@ -1,0 +1,217 @@
+"""The DynamoDB table of todos: the only module that speaks DynamoDB.
+
+A todo is the item (``owner``, ``id``). Ids sort by time, so one Query reads a page of the newest whatever
+the number of todos. The local index ``by-state`` sorts by (``done``, ``id``) for the filter; it is local, not
+global, because only a local index can be read consistently:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LSI.html
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from chalicelib.todos import Todo, TodoQuery
+from common import aws, rest
+from common.errors import Conflict, IdempotencyKeyReused, InvalidInput, NotFound, PreconditionFailed
+from common.rest import Page
+
+_KEY_LIFE = 24 * 3600
+"""Seconds for which an Idempotency-Key is remembered."""
+
+_FAILED = "ConditionalCheckFailedException"
+
+
+class TodoTable:
+    """Todos in the DynamoDB table *name*, through *client* (DynamoDB's own or DAX's).
+
+    With *consistent* reads a caller sees every write that was answered before; they pass DAX by. Without,
+    they may come from DAX's item and query caches.
+    """
+
+    def __init__(self, client: Any, name: str, consistent: bool = True) -> None:
+        self._client = client
+        self._name = name
+        self._consistent = consistent
+
+    def add(self, owner: str, todo: Todo) -> Todo:
+        with aws.translated():
+            self._client.put_item(**self._put(owner, todo))
+        return todo
+
+    def add_once(self, owner: str, todo: Todo, key: str, fingerprint: str) -> Todo:
+        """Store todo and key in one transaction: a crash leaves both or neither, and of many callers one wins."""
+        record = {
+            "owner": f"idempotency#{owner}",
+            "id": key,
+            "fingerprint": fingerprint,
+            "todo": msgspec.json.encode(todo).decode(),
+            "expires_at": int(time.time()) + _KEY_LIFE,
+        }
+        put_record = {
+            "TableName": self._name,
+            "Item": _serialized(record),
+            # An expired record may stay for days before DynamoDB removes it.
+            "ConditionExpression": "attribute_not_exists(#owner) OR expires_at < :now",
+            "ExpressionAttributeNames": {"#owner": "owner"},
+            "ExpressionAttributeValues": _serialized({":now": int(time.time())}),
+        }
+        for attempt in range(6):
+            try:
+                with aws.translated():
+                    self._client.transact_write_items(
+                        TransactItems=[{"Put": put_record}, {"Put": self._put(owner, todo)}]
+                    )
+                return todo
+            except ClientError as error:
+                if aws.code(error) not in ("TransactionCanceledException", "TransactionInProgressException"):
+                    raise
+            if stored := self._stored_with(owner, key, fingerprint):
+                return stored
+            time.sleep(random.uniform(0, 0.05 * 2**attempt))
+        raise Conflict("another request with this Idempotency-Key is under way")
+
+    def _stored_with(self, owner: str, key: str, fingerprint: str) -> Todo | None:
+        record = self._item(f"idempotency#{owner}", key, consistent=True)
+        if record is None:
+            return None
+        if record["fingerprint"] != fingerprint:
+            raise IdempotencyKeyReused("this Idempotency-Key was used with another body")
+        return msgspec.json.decode(record["todo"], type=Todo)
+
+    def get(self, owner: str, todo_id: str) -> Todo | None:
+        item = self._item(owner, todo_id, self._consistent)
+        return None if item is None else _todo(item)
+
+    def list(self, owner: str, query: TodoQuery) -> Page[Todo]:
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "KeyConditionExpression": "#owner = :owner",
+            "ExpressionAttributeNames": {"#owner": "owner"},
+            "ExpressionAttributeValues": {":owner": {"S": owner}},
+            "ScanIndexForward": False,
+            "ConsistentRead": self._consistent,
+            # One more than asked for tells whether there is another page.
+            "Limit": query.limit + 1,
+        }
+        if query.done is not None:
+            request["IndexName"] = "by-state"
+            request["KeyConditionExpression"] += " AND begins_with(#state, :state)"
+            request["ExpressionAttributeNames"]["#state"] = "state"
+            request["ExpressionAttributeValues"][":state"] = {"S": _state(query.done, "")}
+        if query.cursor is not None:
+            request["ExclusiveStartKey"] = self._key_after(owner, query)
+        with aws.translated({"ValidationException": InvalidInput("cursor: not one that this API gave")}):
+            answer = self._client.query(**request)
+        todos = [_todo(_deserialized(item)) for item in answer["Items"]]
+        more = len(todos) > query.limit or "LastEvaluatedKey" in answer
+        page = todos[: query.limit]
+        return Page(page, rest.cursor(page[-1].id) if more and page else None)
+
+    def _key_after(self, owner: str, query: TodoQuery) -> dict[str, Any]:
+        assert query.cursor is not None
+        last = rest.position(query.cursor)
+        key = {"owner": owner, "id": last}
+        if query.done is not None:
+            key["state"] = _state(query.done, last)
+        return _serialized(key)
+
+    def update(self, owner: str, todo_id: str, fields: dict[str, Any], versions: Collection[str] | None) -> Todo:
+        if "done" in fields:
+            fields = fields | {"state": _state(fields["done"], todo_id)}
+        names = {f"#{name}": name for name in [*fields, "owner", "version"]}
+        values = {f":{name}": value for name, value in fields.items()} | {":one": 1}
+        condition, condition_values = _condition(versions)
+        assignments = ", ".join(f"#{name} = :{name}" for name in fields)
+        try:
+            with aws.translated():
+                answer = self._client.update_item(
+                    TableName=self._name,
+                    Key=_serialized({"owner": owner, "id": todo_id}),
+                    UpdateExpression=f"SET {assignments} ADD #version :one",
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames=names,
+                    ExpressionAttributeValues=_serialized(values | condition_values),
+                    ReturnValues="ALL_NEW",
+                )
+        except ClientError as error:
+            raise self._refusal(error, owner, todo_id) from error
+        return _todo(_deserialized(answer["Attributes"]))
+
+    def remove(self, owner: str, todo_id: str, versions: Collection[str] | None) -> None:
+        condition, values = _condition(versions)
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "Key": _serialized({"owner": owner, "id": todo_id}),
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": {"#owner": "owner"},
+        }
+        if values:
+            request["ExpressionAttributeNames"]["#version"] = "version"
+            request["ExpressionAttributeValues"] = _serialized(values)
+        try:
+            with aws.translated():
+                self._client.delete_item(**request)
+        except ClientError as error:
+            raise self._refusal(error, owner, todo_id) from error
+
+    def _refusal(self, error: ClientError, owner: str, todo_id: str) -> Exception:
+        """A failed condition does not say which half failed: look."""
+        if aws.code(error) != _FAILED:
+            return error
+        if self._item(owner, todo_id, consistent=True) is None:
+            return NotFound(f"there is no todo {todo_id}")
+        return PreconditionFailed(f"todo {todo_id} has changed since that version")
+
+    def _item(self, owner: str, item_id: str, consistent: bool) -> dict[str, Any] | None:
+        with aws.translated():
+            answer = self._client.get_item(
+                TableName=self._name,
+                Key=_serialized({"owner": owner, "id": item_id}),
+                ConsistentRead=consistent,
+            )
+        return _deserialized(answer["Item"]) if answer.get("Item") else None
+
+    def _put(self, owner: str, todo: Todo) -> dict[str, Any]:
+        item = msgspec.structs.asdict(todo) | {"owner": owner, "state": _state(todo.done, todo.id)}
+        return {
+            "TableName": self._name,
+            "Item": _serialized(item),
+            "ConditionExpression": "attribute_not_exists(#owner)",
+            "ExpressionAttributeNames": {"#owner": "owner"},
+        }
+
+
+def _condition(versions: Collection[str] | None) -> tuple[str, dict[str, Any]]:
+    """The todo is there and, unless any will do, at one of *versions*; a tag that is no version matches nothing."""
+    if versions is None:
+        return "attribute_exists(#owner)", {}
+    values = {f":v{i}": int(v) if v.isdecimal() and len(v) < 16 else -1 for i, v in enumerate(versions)}
+    values = values or {":v0": -1}
+    return f"attribute_exists(#owner) AND #version IN ({', '.join(values)})", values
+
+
+def _state(done: bool, todo_id: str) -> str:
+    return f"{'done' if done else 'open'}#{todo_id}"
+
+
+def _todo(item: dict[str, Any]) -> Todo:
+    return msgspec.convert(item | {"version": int(item["version"])}, type=Todo)
+
+
+def _serialized(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: _to_dynamodb.serialize(value) for name, value in values.items()}
+
+
+def _deserialized(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: _from_dynamodb.deserialize(value) for name, value in item.items()}
+
+
+_to_dynamodb = TypeSerializer()
+_from_dynamodb = TypeDeserializer()

@@ -1,0 +1,193 @@
+"""Todos and what may be done with them. Knows no AWS and no HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+import unicodedata
+import uuid
+from collections.abc import Callable, Collection
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal, Protocol
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from common.errors import NotFound
+from common.rest import Page
+
+Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+Text = Annotated[str, Meta(max_length=10_000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
+Tag = Annotated[str, Meta(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+Tags = Annotated[list[Tag], Meta(max_length=20)]
+Due = Annotated[str, Meta(max_length=40)]
+Priority = Literal["low", "normal", "high"]
+
+
+class Todo(Struct):
+    """One todo. Times are ISO 8601 in UTC; ``version`` grows by one with each change."""
+
+    id: str
+    title: str
+    notes: str
+    due: str | None
+    priority: Priority
+    tags: list[str]
+    done: bool
+    created_at: str
+    updated_at: str
+    version: int
+
+    @property
+    def etag(self) -> str:
+        """Return the opaque part of its entity tag."""
+        return str(self.version)
+
+
+class NewTodo(Struct, forbid_unknown_fields=True):
+    """What a caller says of a todo that is to be. ``due`` is an ISO 8601 date, or date and time with an offset."""
+
+    title: Line
+    notes: Text = ""
+    due: Due | None = None
+    priority: Priority = "normal"
+    tags: Tags = []
+
+    def __post_init__(self) -> None:
+        self.due = _due(self.due)
+        self.tags = list(dict.fromkeys(self.tags))
+        _encodable(self)
+
+    def fingerprint(self) -> str:
+        """Return what is equal for two bodies that ask for the same todo."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
+
+
+class TodoChange(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """The fields that a caller changes, a JSON merge patch (RFC 7396): null empties ``due``."""
+
+    title: Line | UnsetType = UNSET
+    notes: Text | UnsetType = UNSET
+    due: Due | None | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    tags: Tags | UnsetType = UNSET
+    done: bool | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if isinstance(self.due, str):
+            self.due = _due(self.due)
+        if isinstance(self.tags, list):
+            self.tags = list(dict.fromkeys(self.tags))
+        _encodable(self)
+
+
+class TodoQuery(Struct):
+    """Which todos, newest first: all, or those done or not; ``limit`` of them, after ``cursor``."""
+
+    done: bool | None = None
+    limit: Annotated[int, Meta(ge=1, le=100)] = 20
+    cursor: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class TodoStore(Protocol):
+    """Where the todos are. Every method sees the todos of *owner* only."""
+
+    def add(self, owner: str, todo: Todo) -> Todo:
+        """Store a new todo."""
+
+    def add_once(self, owner: str, todo: Todo, key: str, fingerprint: str) -> Todo:
+        """Store a new todo unless *key* came before; return what was stored then or now.
+
+        Raises IdempotencyKeyReused when the key came with another *fingerprint*.
+        """
+
+    def get(self, owner: str, todo_id: str) -> Todo | None:
+        """Return the todo, if there is one."""
+
+    def list(self, owner: str, query: TodoQuery) -> Page[Todo]:
+        """Return one page. Raises InvalidInput for a cursor that is not ours."""
+
+    def update(self, owner: str, todo_id: str, fields: dict[str, Any], versions: Collection[str] | None) -> Todo:
+        """Set *fields* in one step if the version is one of *versions*. Raises NotFound, PreconditionFailed."""
+
+    def remove(self, owner: str, todo_id: str, versions: Collection[str] | None) -> None:
+        """Remove the todo under the same condition, with the same errors."""
+
+
+class Todos:
+    """The todos of all owners, each seen by its owner only."""
+
+    def __init__(self, store: TodoStore, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._store = store
+        self._now = now
+
+    def add(self, owner: str, new: NewTodo, idempotency_key: str | None = None) -> Todo:
+        """Make a todo; a second call with the same key returns the first one's todo."""
+        now = self._timestamp()
+        todo = Todo(
+            **msgspec.structs.asdict(new), id=new_id(), done=False, created_at=now, updated_at=now, version=1
+        )
+        if idempotency_key is None:
+            return self._store.add(owner, todo)
+        return self._store.add_once(owner, todo, idempotency_key, new.fingerprint())
+
+    def list(self, owner: str, query: TodoQuery) -> Page[Todo]:
+        """Return one page of the owner's todos."""
+        return self._store.list(owner, query)
+
+    def get(self, owner: str, todo_id: str) -> Todo:
+        """Return the todo. Raises NotFound."""
+        todo = self._store.get(owner, _id(todo_id))
+        if todo is None:
+            raise NotFound(f"there is no todo {todo_id}")
+        return todo
+
+    def change(self, owner: str, todo_id: str, change: TodoChange, versions: Collection[str] | None) -> Todo:
+        """Change some fields if the version is one of *versions* (None: any). Raises NotFound, PreconditionFailed."""
+        fields = msgspec.to_builtins(change) | {"updated_at": self._timestamp()}
+        return self._store.update(owner, _id(todo_id), fields, versions)
+
+    def remove(self, owner: str, todo_id: str, versions: Collection[str] | None) -> None:
+        """Remove the todo if the version is one of *versions*. Raises NotFound, PreconditionFailed."""
+        self._store.remove(owner, _id(todo_id), versions)
+
+    def _timestamp(self) -> str:
+        return self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def new_id() -> str:
+    """Return a UUIDv7, which sorts by time (RFC 9562, section 5.7; `uuid.uuid7` from Python 3.14 on)."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds << 80) | secrets.randbits(80)
+    return str(uuid.UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | (0x7 << 76) | (0x2 << 62)))
+
+
+def _id(todo_id: str) -> str:
+    try:
+        return str(uuid.UUID(todo_id))
+    except ValueError as error:
+        raise NotFound(f"there is no todo {todo_id[:50]!r}") from error
+
+
+def _due(due: str | None) -> str | None:
+    """A date stays a date; a time becomes UTC. ValueError becomes msgspec's ValidationError, which names the body."""
+    if due is None:
+        return None
+    try:
+        if len(due) == len("2026-01-31"):
+            return date.fromisoformat(due).isoformat()
+        moment = datetime.fromisoformat(due)
+    except ValueError as error:
+        raise ValueError("due: not an ISO 8601 date, or date and time with an offset") from error
+    if moment.tzinfo is None:
+        raise ValueError("due: the time needs an offset, for example 2026-01-31T18:00:00Z")
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _encodable(struct: Struct) -> None:
+    """JSON can carry half a surrogate pair, UTF-8 and so DynamoDB cannot."""
+    for name, value in msgspec.structs.asdict(struct).items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and any(unicodedata.category(c) == "Cs" for c in text):
+                raise ValueError(f"{name}: a lone surrogate is not text")
