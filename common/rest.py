@@ -144,7 +144,10 @@ def answer(app: Chalice, value: Any, etag: str | None = None) -> Response:
 
 
 def created(value: Any, location: str | None = None, etag: str | None = None) -> Response:
-    """Answer a creation: 201 with *value*, where it is and which version."""
+    """Answer a creation: 201 with *value*, where it is and which version.
+
+    *location* is relative to the request's URL (RFC 9110, section 10.2.2): the app does not know its stage's path.
+    """
     headers = {"Content-Type": "application/json"}
     if location:
         headers["Location"] = location

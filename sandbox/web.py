@@ -20,7 +20,7 @@ _KEYS = ("api", "user_pool_id", "user_pool_client_id", "identity_pool_id")
 def page(app: str, outputs: dict[str, Any]) -> Starlette:
     """Return the site of *app*; *outputs* are those of its stacks."""
     config = {key: outputs[key] for key in _KEYS if key in outputs}
-    config |= {"region": place.REGION, "endpoint": place.url("emulator")}
+    config |= {"region": place.REGION, "endpoint": place.url("emulator"), "console": place.url("console")}
 
     def config_json(request: Request) -> Response:
         return JSONResponse(config)

@@ -24,7 +24,7 @@ def health() -> dict[str, str]:
 @app.route("/todos", methods=["POST"], authorizer=signed_in)
 def create_todo() -> Response:
     todo = wiring.todos().add(owner(), rest.body(app, NewTodo), rest.idempotency_key(app))
-    return rest.created(todo, location=f"/todos/{todo.id}", etag=todo.etag)
+    return rest.created(todo, location=f"todos/{todo.id}", etag=todo.etag)
 
 
 @app.route("/todos", methods=["GET"], authorizer=signed_in)

@@ -1,0 +1,99 @@
+# `make` alone lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PYTHONDONTWRITEBYTECODE = 1
+
+APPS  := $(patsubst %/.chalice/config.json,%,$(wildcard */.chalice/config.json))
+APP   ?= todo-app
+STAGE ?= dev
+BIN   := .venv/bin
+# The newest of those that Lambda and all packages know; Chalice deploys to the runtime of the same version.
+PYTHONS := python3.13 python3 python3.12
+
+##@ On this machine
+.PHONY: run up down status logs env local
+run: .venv/run ## Start the sandbox, follow its log; Ctrl-C stops it (KEEP=1 keeps its data)
+	@$(BIN)/python -m sandbox run
+up: .venv/run ## Start the sandbox in the background
+	@$(BIN)/python -m sandbox up
+down: .venv/run ## Stop the sandbox
+	@$(BIN)/python -m sandbox down
+status: .venv/run ## Print every address
+	@$(BIN)/python -m sandbox status
+logs: .venv/run ## Follow the log lines of an app's functions: make logs APP=todo-app
+	@$(BIN)/python -m sandbox logs $(APP)
+env: .venv/run ## Print the variables that point the AWS CLI and Chalice to the sandbox: eval "$$(make env)"
+	@$(BIN)/python -m sandbox env
+local: .venv/run ## Run `chalice local` on an app against the sandbox: make local APP=todo-app
+	@eval "$$($(BIN)/python -m sandbox env)" && cd $(APP) && ../$(BIN)/chalice local --stage local --port $(or $(PORT),8000)
+
+##@ On AWS (or, after eval "$$(make env)", on the sandbox)
+.PHONY: resources deploy package release
+resources: .venv/run ## Create or update what outlives a deploy: make resources APP=todo-app STAGE=dev
+	@$(BIN)/python -m deploy resources $(APP) $(STAGE) $(PARAMETERS)
+deploy: resources ## The quick way, `chalice deploy`: make deploy APP=todo-app STAGE=dev
+	@cd $(APP) && ../$(BIN)/chalice deploy --stage $(STAGE)
+package: resources ## Write the CloudFormation template and zip to dist/: make package APP=todo-app STAGE=prod
+	@$(BIN)/python -m deploy package $(APP) $(STAGE)
+release: resources ## The production way, package and CloudFormation: make release APP=todo-app STAGE=prod
+	@$(BIN)/python -m deploy release $(APP) $(STAGE) $(PARAMETERS)
+.PHONY: dax
+dax: .venv/run ## Create the DAX cluster of an app (costs by the hour), then release with PARAMETERS=Dax=true
+	@$(BIN)/python -m deploy dax $(APP) $(STAGE) $(PARAMETERS)
+
+##@ For developers
+.PHONY: test check lint types test-units test-system bench format lock clean
+test: check test-units test-system ## Everything that must pass: lint, types and all tests
+check: lint types
+lint: .venv/test
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+types: .venv/test $(APPS:%=types-%)
+	@$(BIN)/mypy common deploy sandbox bench
+types-%: .venv/test
+	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml app.py chalicelib
+test-units: $(APPS:%=test-%) ## Rules, stores and routes of each app: make test-todo-app for one
+test-%: .venv/test
+	@$(BIN)/pytest -o pythonpath="$* ." tests/$*
+test-system: .venv/test chromium ## The sandbox itself, the apps in it, and the pages in a browser
+	@$(BIN)/pytest -o pythonpath=. tests/common tests/sandbox tests/e2e tests/browser
+bench: .venv/test ## Speed, as ratios against a peer in the same run
+	@$(BIN)/python -m bench
+format: .venv/test
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+lock: ## Pin all packages anew from pyproject.toml
+	@./lock.sh
+clean: ## Remove what was built or installed here
+	rm -rf .venv .sandbox dist .pytest_cache .mypy_cache .ruff_cache .hypothesis */.chalice/deployments
+
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Chromium for the browser tests"; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >/dev/null; \
+	  else \
+	    echo "No Chromium: the browser tests are skipped. On Debian: sudo apt-get install chromium"; \
+	  fi; }
+
+.venv/bin/python:
+	@for python in $(PYTHONS); do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
+	    $$python -m venv .venv || { echo "$$python cannot make a virtual environment; on Debian: apt-get install python3-venv"; rm -rf .venv; exit 1; }; \
+	    exit 0; \
+	  fi; \
+	done; \
+	echo "Python 3.12 or newer is needed and none of these is one: $(PYTHONS). See .python-version."; exit 1
+.venv/run: requirements.txt | .venv/bin/python
+	@echo "Installing the packages of requirements.txt into .venv"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+.venv/test: requirements-test.txt .venv/run
+	@echo "Installing the packages of requirements-test.txt into .venv"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.PHONY: help
+help:
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sed 's/\$$\$$/$$/g'
