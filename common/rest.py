@@ -124,7 +124,7 @@ def cursor(position: str) -> str:
 def position(cursor: str) -> str:
     """Return the position in an opaque *cursor*. Raises InvalidInput when this API did not make it."""
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise InvalidInput("cursor: not one that this API gave") from error
 
@@ -136,11 +136,11 @@ def answer(app: Chalice, value: Any, etag: str | None = None) -> Response:
     """
     content = msgspec.json.encode(value)
     tag = f'"{etag or hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Content-Type": "application/json"}
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     known = request(app).headers.get("If-None-Match", "")
     if known.strip() == "*" or tag in _entity_tags(known):
-        return Response("", headers, 304)
-    return Response(content.decode(), headers)
+        return _response(b"", 304, headers)
+    return _response(content, 200, headers)
 
 
 def created(value: Any, location: str | None = None, etag: str | None = None) -> Response:
@@ -148,24 +148,24 @@ def created(value: Any, location: str | None = None, etag: str | None = None) ->
 
     *location* is relative to the request's URL (RFC 9110, section 10.2.2): the app does not know its stage's path.
     """
-    headers = {"Content-Type": "application/json"}
-    if location:
-        headers["Location"] = location
+    headers = {"Location": location} if location else {}
     if etag:
         headers["ETag"] = f'"{etag}"'
-    return Response(msgspec.json.encode(value).decode(), headers, 201)
+    return _response(msgspec.json.encode(value), 201, headers)
 
 
 def changed(value: Any, etag: str) -> Response:
     """Answer a change: 200 with *value* as it is now and its entity tag."""
-    return Response(
-        msgspec.json.encode(value).decode(), {"Content-Type": "application/json", "ETag": f'"{etag}"'}
-    )
+    return _response(msgspec.json.encode(value), 200, {"ETag": f'"{etag}"'})
 
 
 def gone() -> Response:
     """Answer a removal: 204."""
-    return Response("", {}, 204)
+    return _response(b"", 204, {})
+
+
+def _response(content: bytes, status: int, headers: dict[str, str]) -> Response:
+    return Response(content.decode(), {"Content-Type": "application/json", **headers}, status)
 
 
 def if_match(app: Chalice) -> Collection[str] | None:

@@ -49,9 +49,9 @@ def deploy_dax(app: str, stage: str, **parameters: str) -> dict[str, str]:
 def package(app: str, stage: str) -> Path:
     """Write the app as a SAM template with its zip into ``dist/<app>-<stage>/`` and return that folder."""
     folder = ROOT / "dist" / f"{app}-{stage}"
-    command = [Path(sys.executable).with_name("chalice"), "package", "--stage", stage]
+    chalice = str(Path(sys.executable).with_name("chalice"))
     done = subprocess.run(
-        [*command, "--merge-template", "merge.yaml", folder],
+        [chalice, "package", "--stage", stage, "--merge-template", "merge.yaml", str(folder)],
         cwd=ROOT / app,
         # Without bytecode the same source makes the same zip.
         env=os.environ | {"STAGE": stage, "PYTHONDONTWRITEBYTECODE": "1"},

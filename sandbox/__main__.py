@@ -9,22 +9,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 from sandbox import place
 
 
 def main() -> str | None:
     parser = argparse.ArgumentParser(prog="python -m sandbox")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("up", "run", "down", "status", "env", "serve"):
-        commands.add_parser(name)
-    commands.add_parser("logs").add_argument("app")
+    commands = parser.add_subparsers(required=True)
+    for command in (up, run, down, status, env, serve):
+        commands.add_parser(command.__name__, help=command.__doc__).set_defaults(command=command)
+    logs_parser = commands.add_parser("logs", help=logs.__doc__)
+    logs_parser.add_argument("app")
+    logs_parser.set_defaults(command=logs)
     arguments = vars(parser.parse_args())
-    command = arguments.pop("command")
-    result: str | None = {
-        "up": up, "run": run, "down": down, "status": status, "env": env, "serve": serve, "logs": logs
-    }[command](**arguments)  # fmt: skip
-    return result
+    command_of: Callable[..., str | None] = arguments.pop("command")
+    return command_of(**arguments)
 
 
 def up() -> str | None:
@@ -113,17 +113,19 @@ def logs(app: str) -> str | None:
     return None
 
 
-def env() -> None:
+def env() -> str | None:
     """Print the variables for a shell, as in: eval "$(make env)"."""
     for name, value in place.environment().items():
         print(f"export {name}='{value}'")
+    return None
 
 
-def serve() -> None:
+def serve() -> str | None:
     """Be the sandbox, in the foreground."""
     from sandbox import serve as server
 
     server.main()
+    return None
 
 
 def _pid() -> int | None:

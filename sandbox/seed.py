@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 PASSWORD = "Correct-horse-1"
 USERS = ("ann@example.com", "bob@example.com")
 
-_TODOS = (
+_TODOS: tuple[dict[str, Any], ...] = (
     {"title": "Read docs/caching.md", "notes": "Who may see stale data, and for how long?", "tags": ["chalice"]},
     {"title": "Upload a file to my own folder", "priority": "high", "tags": ["s3"]},
     {"title": "Change the nouns and deploy", "due": "2030-01-31", "priority": "low"},

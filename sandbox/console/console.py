@@ -77,7 +77,9 @@ def caches() -> list[dict[str, Any]]:
         for metric in cloudwatch.list_metrics(Namespace=namespace, MetricName=misses)["Metrics"]:
             dimensions = metric["Dimensions"]
             name = " ".join(d["Value"] for d in dimensions)
-            counts = {what: _sum(namespace, metric, dimensions) for what, metric in (("hits", hits), ("misses", misses))}
+            counts = {
+                what: _sum(namespace, metric, dimensions) for what, metric in (("hits", hits), ("misses", misses))
+            }
             rows.append({"cache": title, "name": name, **counts})
     return rows
 

@@ -14,9 +14,9 @@ from collections.abc import Collection
 from typing import Any
 
 import msgspec
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from chalicelib.todos import Todo, TodoQuery
 from common import aws, rest
 from common.errors import Conflict, IdempotencyKeyReused, InvalidInput, NotFound, PreconditionFailed
@@ -74,7 +74,7 @@ class TodoTable:
                     raise
             if stored := self._stored_with(owner, key, fingerprint):
                 return stored
-            time.sleep(random.uniform(0, 0.05 * 2**attempt))
+            time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # a jitter, no secret
         raise Conflict("another request with this Idempotency-Key is under way")
 
     def _stored_with(self, owner: str, key: str, fingerprint: str) -> Todo | None:
@@ -161,7 +161,7 @@ class TodoTable:
         except ClientError as error:
             raise self._refusal(error, owner, todo_id) from error
 
-    def _refusal(self, error: ClientError, owner: str, todo_id: str) -> Exception:
+    def _refusal(self, error: Exception, owner: str, todo_id: str) -> Exception:
         """A failed condition does not say which half failed: look."""
         if aws.code(error) != _FAILED:
             return error

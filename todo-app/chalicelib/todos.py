@@ -17,9 +17,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from common.errors import NotFound
 from common.rest import Page
 
-Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
-Text = Annotated[str, Meta(max_length=10_000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
-Tag = Annotated[str, Meta(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+# No control characters; a line has at least one character that is not a space, a text may have tabs and line ends.
+_LINE = r"\A(?=.*\S)[^\x00-\x1f\x7f-\x9f]*\Z"
+_TEXT = r"\A[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*\Z"
+
+Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE)]
+Text = Annotated[str, Meta(max_length=10_000, pattern=_TEXT)]
+Tag = Annotated[str, Meta(min_length=1, max_length=50, pattern=_LINE)]
 Tags = Annotated[list[Tag], Meta(max_length=20)]
 Due = Annotated[str, Meta(max_length=40)]
 Priority = Literal["low", "normal", "high"]
@@ -69,7 +73,7 @@ class TodoChange(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
     title: Line | UnsetType = UNSET
     notes: Text | UnsetType = UNSET
-    due: Due | None | UnsetType = UNSET
+    due: Due | UnsetType | None = UNSET
     priority: Priority | UnsetType = UNSET
     tags: Tags | UnsetType = UNSET
     done: bool | UnsetType = UNSET
@@ -125,9 +129,7 @@ class Todos:
     def add(self, owner: str, new: NewTodo, idempotency_key: str | None = None) -> Todo:
         """Make a todo; a second call with the same key returns the first one's todo."""
         now = self._timestamp()
-        todo = Todo(
-            **msgspec.structs.asdict(new), id=new_id(), done=False, created_at=now, updated_at=now, version=1
-        )
+        todo = Todo(**msgspec.structs.asdict(new), id=new_id(), done=False, created_at=now, updated_at=now, version=1)
         if idempotency_key is None:
             return self._store.add(owner, todo)
         return self._store.add_once(owner, todo, idempotency_key, new.fingerprint())

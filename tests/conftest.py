@@ -1,0 +1,88 @@
+"""Fixtures that every kind of test may ask for: a bare emulator, and the whole sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# No test may reach AWS, whatever the developer's own environment says.
+for name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[name]
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The emulator as the sandbox runs it, with nothing in it; its address."""
+    port = free_port()
+    folder = tmp_path_factory.mktemp("emulator")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "GATEWAY_PORT": str(port),
+        "TMPDIR": str(folder),
+        "STATE_DIR": str(folder),
+        "LOG_LEVEL": "ERROR",
+    }
+    process = subprocess.Popen([sys.executable, "-m", "sandbox.emulator"], env=environment, cwd=folder)
+    url = f"http://127.0.0.1:{port}"
+    _wait_for(f"{url}/_ministack/health", process)
+    yield url
+    process.terminate()
+    process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """The whole sandbox, started as a user starts it, on free ports and as a stage of its own; its outputs."""
+    folder = tmp_path_factory.mktemp("sandbox")
+    os.environ |= {
+        "SANDBOX_DIR": str(folder),
+        "SANDBOX_STAGE": "test",
+        "SANDBOX_DAX_PORT": str(free_port()),
+        "EMULATOR_PORT": str(free_port()),
+        "CONSOLE_PORT": str(free_port()),
+        "TODO_PORT": str(free_port()),
+    }
+    command = [sys.executable, "-m", "sandbox"]
+    started = subprocess.run([*command, "up"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert started.returncode == 0, started.stdout + started.stderr
+    outputs = json.loads((folder / "outputs.json").read_text())
+    os.environ["AWS_ENDPOINT_URL"] = outputs["endpoint"]
+    yield outputs
+    del os.environ["AWS_ENDPOINT_URL"]
+    subprocess.run([*command, "down"], cwd=ROOT, check=True, capture_output=True)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError(f"nothing answers at {url}")
