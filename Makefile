@@ -55,7 +55,7 @@ test-units: $(APPS:%=test-%) ## Rules, stores and routes of each app: make test-
 test-%: .venv/test
 	@$(BIN)/pytest -o pythonpath="$* . tests/$*" tests/$*
 test-system: .venv/test chromium ## The sandbox itself, the apps in it, and the pages in a browser
-	@$(BIN)/pytest -o pythonpath=. tests/common tests/sandbox tests/e2e tests/browser
+	@$(BIN)/pytest -o pythonpath=". tests/e2e" tests/common tests/sandbox tests/e2e tests/browser
 bench: .venv/test ## Speed, as ratios against a peer in the same run
 	@$(BIN)/python -m bench
 format: .venv/test

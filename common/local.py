@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from chalice.app import CORSConfig
 
 
+_REFUSAL = b'{"Code":"Unauthorized","Message":"the token is missing, expired or not of this pool"}'
+
+
 def trust(cors: CORSConfig) -> None:
     """Under the Chalice command, have its local server verify tokens and refuse with the headers of *cors*."""
     if "AWS_CHALICE_CLI_MODE" not in os.environ:
@@ -30,7 +33,7 @@ def trust(cors: CORSConfig) -> None:
             claims = _verified(token, route.authorizer.to_swagger())
             if claims is None:
                 headers = {"x-amzn-ErrorType": "UnauthorizedException", **cors.get_access_control_headers()}
-                raise server.NotAuthorizedError(headers, b'{"message":"Unauthorized"}')
+                raise server.NotAuthorizedError(headers, _REFUSAL)
             lambda_event["requestContext"]["authorizer"] = {"claims": claims}
             return lambda_event, lambda_context
 

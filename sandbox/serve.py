@@ -39,12 +39,12 @@ async def _run() -> None:
         await asyncio.to_thread(_wait_until_healthy, emulator)
         os.environ.update(place.environment())
         apps = await asyncio.to_thread(stacks.deploy_all)
-        servers = [_serve("console", console.site(apps), stop)]
-        servers += [_serve(app, web.page(app, outputs), stop) for app, outputs in apps.items()]
-        running = asyncio.gather(*servers)
         await asyncio.to_thread(seed.seed, apps)
-        _announce(apps)
-        await running
+        async with asyncio.TaskGroup() as servers:
+            servers.create_task(_serve("console", console.site(apps), stop))
+            for app, outputs in apps.items():
+                servers.create_task(_serve(app, web.page(app, outputs), stop))
+            _announce(apps)
     finally:
         place.OUTPUTS.unlink(missing_ok=True)
         await asyncio.to_thread(_end, emulator)
@@ -88,11 +88,10 @@ def _wait_until_healthy(emulator: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"the emulator ended with status {emulator.returncode}")
 
 
-def _serve(name: str, site: Starlette, stop: asyncio.Event) -> Any:
+async def _serve(name: str, site: Starlette, stop: asyncio.Event) -> None:
     config = Config()
     config.bind = [f"127.0.0.1:{place.port(name)}"]
-    config.errorlog = "-"
-    return serve(site, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+    await serve(site, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
 
 
 def _announce(apps: dict[str, Any]) -> None:

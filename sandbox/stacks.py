@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import deploy.apps
 from sandbox import place
@@ -22,5 +23,11 @@ def _deploy(app: str) -> dict[str, str]:
         deploy.apps.deploy_dax(app, place.STAGE, EndpointEncryption="NONE")
         parameters["Dax"] = "true"
     released = deploy.apps.release(app, place.STAGE, **parameters)
-    api = f"{place.url('emulator')}/_aws/execute-api/{released['RestAPIId']}/{place.STAGE}"
-    return {"api": api, "web": place.url(app), **resources}
+    return {"api": _local(released["EndpointURL"]), "web": place.url(app), **resources}
+
+
+def _local(endpoint_url: str) -> str:
+    """Return where the emulator answers for ``https://<api>.execute-api.<region>.amazonaws.com/<stage>/``."""
+    url = urlsplit(endpoint_url)
+    api = str(url.hostname).partition(".")[0]
+    return f"{place.url('emulator')}/_aws/execute-api/{api}{url.path.rstrip('/')}"

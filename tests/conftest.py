@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,21 @@ os.environ |= {
 }
 
 
-def free_port() -> int:
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    return _free_port
+
+
+@pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The emulator as the sandbox runs it, with nothing in it; its address."""
-    port = free_port()
+    port = _free_port()
     folder = tmp_path_factory.mktemp("emulator")
     environment = {
         "PATH": os.environ["PATH"],
@@ -63,10 +68,10 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
     os.environ |= {
         "SANDBOX_DIR": str(folder),
         "SANDBOX_STAGE": "test",
-        "SANDBOX_DAX_PORT": str(free_port()),
-        "EMULATOR_PORT": str(free_port()),
-        "CONSOLE_PORT": str(free_port()),
-        "TODO_PORT": str(free_port()),
+        "SANDBOX_DAX_PORT": str(_free_port()),
+        "EMULATOR_PORT": str(_free_port()),
+        "CONSOLE_PORT": str(_free_port()),
+        "TODO_PORT": str(_free_port()),
     }
     command = [sys.executable, "-m", "sandbox"]
     started = subprocess.run([*command, "up"], cwd=ROOT, capture_output=True, text=True, check=False)

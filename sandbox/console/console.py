@@ -66,7 +66,10 @@ def site(apps: dict[str, Any]) -> Starlette:
 def mails() -> list[dict[str, Any]]:
     """Return every mail sent, newest first, as the emulator keeps it."""
     with urllib.request.urlopen(f"{place.url('emulator')}/_ministack/ses/messages", timeout=5) as answer:
-        return list(reversed(json.load(answer)["messages"]))
+        by_account: dict[str, list[dict[str, Any]]] = json.load(answer)["messages"]
+    return sorted(
+        (mail for kept in by_account.values() for mail in kept), key=lambda m: str(m["Timestamp"]), reverse=True
+    )
 
 
 def caches() -> list[dict[str, Any]]:

@@ -1,0 +1,54 @@
+"""`python -m sandbox.emulator`: ministack with its gaps closed, on loopback, with IAM enforced.
+
+Its settings are ministack's own, from the environment: `GATEWAY_PORT` (4566) and the rest of its README.
+"""
+
+import os
+
+DEFAULTS = {
+    "AUTH": "true",
+    "BIND_HOST": "127.0.0.1",
+    "IOT_MTLS_ENABLED": "0",  # its listener knows no BIND_HOST and binds every interface
+    "SFTP_ENABLED": "0",
+}
+
+
+def main() -> None:
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+    # Imported here because the emulator reads its settings while it is imported.
+    from ministack import app
+
+    from sandbox.emulator import (
+        bucket_lifecycle,
+        cognito_authorizer,
+        dax,
+        policy_variables,
+        rest_body,
+        rest_import,
+        rest_limits,
+        secure_transport,
+        stage_cache,
+        table_ttl,
+    )
+
+    patches = (
+        bucket_lifecycle,
+        cognito_authorizer,
+        dax,
+        policy_variables,
+        rest_body,
+        rest_import,
+        rest_limits,
+        secure_transport,
+        stage_cache,
+        table_ttl,
+    )
+    for patch in patches:
+        patch.apply()
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""A user of a deployed app, with no more than Cognito gives a user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import httpx
+from botocore import UNSIGNED
+from botocore.config import Config
+
+PASSWORD = "Correct-horse-1"
+
+
+@dataclass
+class User:
+    """A signed-in user: tokens, a client of the API, and the files that are the user's own."""
+
+    outputs: dict[str, Any]
+    endpoint: str
+    id_token: str
+    access_token: str
+
+    def api(self, **headers: str) -> httpx.Client:
+        url = self.outputs["api"]
+        return httpx.Client(base_url=url, headers={"Authorization": self.id_token, **headers}, timeout=60)
+
+    def folder(self) -> dict[str, Any]:
+        with self.api() as api:
+            answer: dict[str, Any] = api.get("/files").json()
+        return answer
+
+    def s3(self) -> Any:
+        """Return an S3 client with the temporary credentials of the user's identity."""
+        identities = anonymous("cognito-identity", self.endpoint)
+        provider = f"cognito-idp.us-east-1.amazonaws.com/{self.outputs['user_pool_id']}"
+        logins = {provider: self.id_token}
+        identity_id = identities.get_id(IdentityPoolId=self.outputs["identity_pool_id"], Logins=logins)["IdentityId"]
+        keys = identities.get_credentials_for_identity(IdentityId=identity_id, Logins=logins)["Credentials"]
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretKey"],
+            aws_session_token=keys["SessionToken"],
+        )
+
+
+def anonymous(service: str, endpoint: str) -> Any:
+    return boto3.client(service, endpoint_url=endpoint, config=Config(signature_version=UNSIGNED))
