@@ -7,15 +7,13 @@ import binascii
 import hashlib
 import re
 import time
-import uuid
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
-from aws_lambda_powertools.logging import Logger
 from chalice.app import Chalice, CORSConfig, Request, Response
 
-from common import local
+from common import local, logs
 from common.errors import InvalidInput, PayloadTooLarge
 
 MAX_BODY = 64 * 1024
@@ -33,36 +31,29 @@ _CORS = CORSConfig(
 def configure(app: Chalice) -> None:
     """Give *app* CORS on every route, JSON logs, correlation ids, and a `chalice local` that verifies tokens."""
     app.api.cors = _CORS
-    app.log = Logger(service=app.app_name)  # type: ignore[assignment]
-    app.register_middleware(_correlated(app), "http")
+    logs.configure(app.log)
+    app.register_middleware(_logged(app), "http")
     local.trust(_CORS)
 
 
-def _correlated(app: Chalice) -> Callable[[Request, Callable[[Request], Response]], Response]:
+def _logged(app: Chalice) -> Callable[[Request, Callable[[Request], Response]], Response]:
     def middleware(request: Request, get_response: Callable[[Request], Response]) -> Response:
-        """Log one line a request; the caller's correlation id goes through, else ours begins."""
-        log: Any = app.log
+        """Log one line a request."""
         started = time.perf_counter()
-        correlation_id = _correlation_id(request)
-        log.append_keys(correlation_id=correlation_id)
+        correlation_id = logs.correlate(request.headers.get(_CORRELATION_ID))
         response = get_response(request)
         response.headers.setdefault(_CORRELATION_ID, correlation_id)
-        log.info(
-            "request",
-            method=request.method,
-            route=request.context.get("resourcePath"),
-            status=response.status_code,
-            ms=round((time.perf_counter() - started) * 1000, 1),
-            request_id=request.context.get("requestId"),
-        )
+        line = {
+            "method": request.method,
+            "route": request.context.get("resourcePath"),
+            "status": response.status_code,
+            "ms": round((time.perf_counter() - started) * 1000, 1),
+            "request_id": request.context.get("requestId"),
+        }
+        app.log.info("request", extra=line)
         return response
 
     return middleware
-
-
-def _correlation_id(request: Request) -> str:
-    sent = request.headers.get(_CORRELATION_ID, "")
-    return sent if re.fullmatch(r"[\w.:/-]{1,128}", sent, re.ASCII) else str(uuid.uuid4())
 
 
 def request(app: Chalice) -> Request:

@@ -74,25 +74,30 @@ def mails() -> list[dict[str, Any]]:
 
 def caches() -> list[dict[str, Any]]:
     """Return the hits and misses of each cache that was used, as CloudWatch counts them."""
-    cloudwatch = boto3.client("cloudwatch")
-    rows = []
-    for title, namespace, hits, misses in _CACHES:
-        for metric in cloudwatch.list_metrics(Namespace=namespace, MetricName=misses)["Metrics"]:
-            dimensions = metric["Dimensions"]
-            name = " ".join(d["Value"] for d in dimensions)
-            counts = {
-                what: _sum(namespace, metric, dimensions) for what, metric in (("hits", hits), ("misses", misses))
-            }
-            rows.append({"cache": title, "name": name, **counts})
-    return rows
+    return [
+        {
+            "cache": title,
+            "name": " ".join(value for _, value in of),
+            "hits": _sum(space, hits, of),
+            "misses": _sum(space, misses, of),
+        }
+        for title, space, hits, misses in _CACHES
+        for of in sorted(_dimensions(space, hits) | _dimensions(space, misses))
+    ]
 
 
-def _sum(namespace: str, metric: str, dimensions: list[dict[str, str]]) -> int:
+def _dimensions(namespace: str, metric: str) -> set[tuple[tuple[str, str], ...]]:
+    """Return the dimensions, as (name, value) pairs, under which *metric* is counted."""
+    found = boto3.client("cloudwatch").list_metrics(Namespace=namespace, MetricName=metric)["Metrics"]
+    return {tuple((d["Name"], d["Value"]) for d in metric["Dimensions"]) for metric in found}
+
+
+def _sum(namespace: str, metric: str, dimensions: tuple[tuple[str, str], ...]) -> int:
     now = datetime.now(UTC)
     points = boto3.client("cloudwatch").get_metric_statistics(
         Namespace=namespace,
         MetricName=metric,
-        Dimensions=dimensions,
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions],
         StartTime=now - timedelta(days=1),
         EndTime=now + timedelta(minutes=1),
         Period=86400,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -10,8 +11,9 @@ from botocore.exceptions import ClientError
 from users import User
 
 
-def test_a_user_stores_lists_reads_and_removes_files_of_their_own(ann: User) -> None:
-    folder, s3 = ann.folder(), ann.s3()
+def test_a_user_stores_lists_reads_and_removes_files_of_their_own(sign_up: Callable[[], User]) -> None:
+    user = sign_up()
+    folder, s3 = user.folder(), user.s3()
     key = folder["prefix"] + "Ünïcode + space.txt"
 
     s3.put_object(Bucket=folder["bucket"], Key=key, Body=b"hello")

@@ -57,6 +57,8 @@ def test_a_due_time_is_kept_in_utc_and_a_due_date_as_it_is(due: str | None, stor
         ({"title": "a\x00b"}, "title"),
         ({"title": "x" * 201}, "title"),
         ({"title": "\ud800"}, "title"),
+        ({"title": "broken \ufffd"}, "title"),
+        ({"title": "line\n"}, "title"),
         ({"title": "t", "notes": "a\x07"}, "notes"),
         ({"title": "t", "due": "tomorrow"}, "due"),
         ({"title": "t", "due": "2030-01-31T18:00:00"}, "due"),

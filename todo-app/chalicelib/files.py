@@ -18,14 +18,16 @@ MAX_SIZE = 10 * 1024 * 1024
 class NewFile(Struct, forbid_unknown_fields=True):
     """A file that is to be uploaded: its name in the folder, media type, and size in bytes."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\A[^/\\\x00-\x1f\x7f-\x9f]+\Z")]
+    name: Annotated[
+        str, Meta(min_length=1, max_length=200, pattern=r"\A[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]+\Z")
+    ]
     content_type: Annotated[
         str, Meta(max_length=100, pattern=r"\A[a-zA-Z0-9.+-]+/[a-zA-Z0-9.+-]+(; ?charset=[a-zA-Z0-9-]+)?\Z")
     ]
     size: Annotated[int, Meta(ge=1, le=MAX_SIZE)]
 
     def __post_init__(self) -> None:
-        if self.name in (".", "..") or any(unicodedata.category(c) == "Cs" for c in self.name):
+        if self.name in (".", ".."):
             raise ValueError("name: not a file name")
         self.name = unicodedata.normalize("NFC", self.name)
 

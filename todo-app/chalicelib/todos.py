@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-import unicodedata
 import uuid
 from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime
@@ -17,9 +16,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from common.errors import NotFound
 from common.rest import Page
 
-# No control characters; a line has at least one character that is not a space, a text may have tabs and line ends.
-_LINE = r"\A(?=.*\S)[^\x00-\x1f\x7f-\x9f]*\Z"
-_TEXT = r"\A[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*\Z"
+# Neither control characters nor what stands for broken UTF-8. A line has at least one character that is not a
+# space; a text may have tabs and line ends.
+_BROKEN = r"\x7f-\x9f\ud800-\udfff\ufffd"
+_LINE = rf"\A(?=.*\S)[^\x00-\x1f{_BROKEN}]*\Z"
+_TEXT = rf"\A[^\x00-\x08\x0b\x0c\x0e-\x1f{_BROKEN}]*\Z"
 
 Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE)]
 Text = Annotated[str, Meta(max_length=10_000, pattern=_TEXT)]
@@ -61,7 +62,6 @@ class NewTodo(Struct, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         self.due = _due(self.due)
         self.tags = list(dict.fromkeys(self.tags))
-        _encodable(self)
 
     def fingerprint(self) -> str:
         """Return what is equal for two bodies that ask for the same todo."""
@@ -83,7 +83,6 @@ class TodoChange(Struct, forbid_unknown_fields=True, omit_defaults=True):
             self.due = _due(self.due)
         if isinstance(self.tags, list):
             self.tags = list(dict.fromkeys(self.tags))
-        _encodable(self)
 
 
 class TodoQuery(Struct):
@@ -185,11 +184,3 @@ def _due(due: str | None) -> str | None:
     if moment.tzinfo is None:
         raise ValueError("due: the time needs an offset, for example 2026-01-31T18:00:00Z")
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _encodable(struct: Struct) -> None:
-    """JSON can carry half a surrogate pair, UTF-8 and so DynamoDB cannot."""
-    for name, value in msgspec.structs.asdict(struct).items():
-        for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str) and any(unicodedata.category(c) == "Cs" for c in text):
-                raise ValueError(f"{name}: a lone surrogate is not text")

@@ -1,0 +1,124 @@
+"""`chalice deploy` as its users type it, twice; and its function can do no more than its policy file says."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from users import User
+
+ROOT = Path(__file__).parent.parent.parent
+POLICY = json.loads((ROOT / "todo-app/.chalice/policy-api-handler.json").read_text())
+# Logs and traces the emulator takes without asking; what goes through DAX is another deployment's.
+ACTIONS = [
+    action
+    for statement in POLICY["Statement"]
+    if statement["Sid"] in ("Todos", "Lists", "SignedUploads")
+    for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+]
+
+
+@pytest.fixture(scope="module")
+def project(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the app, so that what Chalice notes of its deployment does not meet the developer's own."""
+    folder = tmp_path_factory.mktemp("clone")
+    shutil.copytree(ROOT / "common", folder / "common")
+    ignored = shutil.ignore_patterns("deployed", "stages")
+    project = folder / "todo-app"
+    shutil.copytree(ROOT / "todo-app", project, symlinks=True, ignore=ignored)
+    stages = project / "chalicelib/stages"
+    stages.mkdir()
+    shutil.copy(ROOT / "todo-app/chalicelib/stages/test.json", stages / "local.json")
+    return project
+
+
+def chalice_deploy(project: Path, endpoint: str) -> str:
+    """Run `chalice deploy --stage local` and return the address of the API."""
+    subprocess.run(
+        [Path(sys.executable).with_name("chalice"), "deploy", "--stage", "local"],
+        cwd=project,
+        check=True,
+        capture_output=True,
+        env=os.environ
+        | {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_DATA_PATH": str(ROOT / "sandbox/botodata"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+    )
+    resources = json.loads((project / ".chalice/deployed/local.json").read_text())["resources"]
+    api = next(r["rest_api_id"] for r in resources if r["resource_type"] == "rest_api")
+    return f"{endpoint}/_aws/execute-api/{api}/api"
+
+
+@pytest.fixture(scope="module")
+def url(sandbox: dict[str, Any], project: Path) -> Iterator[str]:
+    first = chalice_deploy(project, sandbox["endpoint"])
+    yield chalice_deploy(project, sandbox["endpoint"])
+    assert first == chalice_deploy(project, sandbox["endpoint"]), "a deployment that is repeated keeps its address"
+
+
+def use(url: str, user: User) -> list[int]:
+    """Use every route, with and without an idempotency key; the statuses."""
+    with httpx.Client(base_url=url, headers={"Authorization": user.id_token}, timeout=30) as api:
+        created = api.post("/todos", json={"title": "Milk"})
+        path = f"/todos/{created.json().get('id', 'none')}"
+        answers = [
+            created,
+            api.get("/todos"),
+            api.get("/todos?done=true"),
+            api.get(path),
+            api.patch(path, json={"done": True}),
+            api.delete(path),
+            api.post("/todos", json={"title": "Milk"}, headers={"Idempotency-Key": path}),
+            upload(api),
+        ]
+    return [answer.status_code for answer in answers]
+
+
+def upload(api: httpx.Client) -> httpx.Response:
+    signed = api.post("/files", json={"name": "a.txt", "content_type": "text/plain", "size": 5}).json()
+    return httpx.post(signed["url"], data=signed["fields"], files={"file": ("a.txt", b"12345")})
+
+
+def test_the_app_answers_where_chalice_deployed_it(url: str, ann: User) -> None:
+    assert use(url, ann) == [201, 200, 200, 200, 200, 204, 201, 204]
+    assert httpx.get(f"{url}/todos").status_code == 401
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_function_needs_every_action_of_its_policy(
+    url: str, ann: User, sandbox: dict[str, Any], action: str
+) -> None:
+    iam = boto3.client("iam", endpoint_url=sandbox["endpoint"])
+    role = "todo-app-local-api_handler"
+    name = iam.list_role_policies(RoleName=role)["PolicyNames"][0]
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(without(action)))
+
+    statuses = use(url, ann)
+
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(POLICY))
+    assert max(statuses) >= 403, statuses
+
+
+def without(action: str) -> dict[str, Any]:
+    """Return the policy with *action* taken out of every statement."""
+    statements = [
+        statement | {"Action": kept}
+        for statement in POLICY["Statement"]
+        if (kept := [a for a in as_list(statement["Action"]) if a != action])
+    ]
+    return POLICY | {"Statement": statements}
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
