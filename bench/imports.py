@@ -1,0 +1,42 @@
+"""What a cold start of todo-app's function imports, beside the least that such a function can: Chalice, boto3, a client.
+
+Both run in fresh processes, from the files of the zip as `chalice package` made it, in turns.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+import deploy.apps
+
+_RUNS = 15
+_LEAST = "import chalice, boto3; boto3.client('dynamodb')"
+_APP = "import app; from chalicelib import wiring; wiring.todos()"
+_SETTINGS = ("TABLE", "FILES_BUCKET", "USER_POOL_ARN", "USER_POOL_ID", "USER_POOL_CLIENT_ID", "IDENTITY_POOL_ID")
+
+
+def run() -> None:
+    """Print the times of both and their ratio."""
+    environment = {name: f"arn:aws:x:us-east-1:0:{name}" for name in _SETTINGS}
+    environment |= {"STAGE": "bench", "AWS_DEFAULT_REGION": "us-east-1"}
+    os.environ |= environment
+    with tempfile.TemporaryDirectory() as folder:
+        zipfile.ZipFile(deploy.apps.package("todo-app", "bench") / "deployment.zip").extractall(folder)
+        pairs = [(_milliseconds(folder, _LEAST), _milliseconds(folder, _APP)) for _ in range(_RUNS)]
+    least, app = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratio = statistics.median(app / least for least, app in pairs)
+    print(f"import   chalice + boto3 + a client {least:6.0f} ms   todo-app {app:6.0f} ms   ratio {ratio:.2f}")
+
+
+def _milliseconds(folder: str, statement: str) -> float:
+    timed = f"import time; t = time.perf_counter(); {statement}; print((time.perf_counter() - t) * 1000)"
+    environment = os.environ | {"PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", timed], env=environment, check=True, cwd=folder, capture_output=True, text=True
+    )
+    return float(done.stdout)

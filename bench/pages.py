@@ -1,0 +1,130 @@
+"""What `GET /todos?limit=20` costs a user with few todos, and one with very many."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import yaml
+
+from sandbox import place
+
+_SIZES = (10, 1_000, 100_000)
+_RUNS = 50
+
+
+def run() -> None:
+    """Print read capacity and time of a page for each number of todos, and the time's ratio to the smallest."""
+    sys.path.insert(0, str(place.ROOT / "todo-app"))
+    from chalicelib.table import TodoTable
+    from chalicelib.todos import TodoQuery
+
+    with _dynamodb() as client:
+        client.create_table(TableName="todos", **_schema())
+        units: list[float] = []
+        client.meta.events.register("before-parameter-build.dynamodb.Query", _ask_for_capacity)
+        client.meta.events.register("after-call.dynamodb.Query", lambda parsed, **_: units.append(_units(parsed)))
+        store = TodoTable(client, "todos")
+        few: dict[bool | None, float] = {}
+        for size in _SIZES:
+            _fill(client, str(size), size)
+            for done in (None, False):
+                page = TodoQuery(done=done)
+                spent = statistics.median(_milliseconds(store, str(size), page) for _ in range(_RUNS))
+                ratio = spent / few.setdefault(done, spent)
+                name = "open" if page.done is False else "all"
+                print(
+                    f"a page of {name:4} of {size:7} todos {units[-1]:6.1f} units {spent:6.1f} ms   ratio {ratio:.2f}"
+                )
+
+
+@contextmanager
+def _dynamodb() -> Iterator[Any]:
+    """Start an emulator for the time of the block, and give a client of its DynamoDB."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(place.ROOT),
+            "GATEWAY_PORT": str(place.port("emulator") + 1),
+            "TMPDIR": folder,
+            "LOG_LEVEL": "ERROR",
+        }
+        url = f"http://127.0.0.1:{environment['GATEWAY_PORT']}"
+        emulator = subprocess.Popen([sys.executable, "-m", "sandbox.emulator"], env=environment, cwd=folder)
+        try:
+            while not _answers(f"{url}/_ministack/health"):
+                time.sleep(0.05)
+            keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+            yield boto3.client("dynamodb", endpoint_url=url, region_name=place.REGION, **keys)
+        finally:
+            emulator.terminate()
+            emulator.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _schema() -> dict[str, Any]:
+    yaml.SafeLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
+    template = yaml.safe_load((place.ROOT / "todo-app/resources.yaml").read_text())
+    wanted = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "BillingMode")
+    return {name: template["Resources"]["Todos"]["Properties"][name] for name in wanted}
+
+
+def _fill(client: Any, owner: str, size: int) -> None:
+    """Write *size* todos of *owner*, as fast as BatchWriteItem takes them."""
+    from chalicelib.todos import new_id
+
+    for batch in itertools.batched(range(size), 25):
+        items = [
+            {
+                **{name: {"S": value} for name, value in _ITEM.items()},
+                "owner": {"S": owner},
+                "id": {"S": (todo_id := new_id())},
+                "state": {"S": f"open#{todo_id}"},
+                "due": {"NULL": True},
+                "tags": {"L": []},
+                "done": {"BOOL": False},
+                "version": {"N": "1"},
+            }
+            for _ in batch
+        ]
+        client.batch_write_item(RequestItems={"todos": [{"PutRequest": {"Item": item}} for item in items]})
+
+
+_ITEM = {
+    "title": "Milk",
+    "notes": "two litres " * 10,
+    "priority": "normal",
+    "created_at": "2030-01-01T00:00:00.000Z",
+    "updated_at": "2030-01-01T00:00:00.000Z",
+}
+
+
+def _ask_for_capacity(params: dict[str, Any], **_: Any) -> None:
+    params["ReturnConsumedCapacity"] = "TOTAL"
+
+
+def _units(parsed: dict[str, Any]) -> float:
+    return float(parsed["ConsumedCapacity"]["CapacityUnits"])
+
+
+def _milliseconds(store: Any, owner: str, page: Any) -> float:
+    started = time.perf_counter()
+    store.list(owner, page)
+    return (time.perf_counter() - started) * 1000
