@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 
 import yaml
@@ -41,9 +44,27 @@ def deploy_resources(app: str, stage: str, **parameters: str) -> dict[str, str]:
 
 
 def deploy_dax(app: str, stage: str, **parameters: str) -> dict[str, str]:
-    """Bring the app's DAX cluster and its VPC to dax.yaml."""
+    """Bring the app's DAX cluster, its VPC and the layer with its client to dax.yaml."""
     template = (ROOT / app / "dax.yaml").read_text()
-    return stacks.deploy(f"{app}-{stage}-dax", template, {"Stage": stage, **parameters})
+    bucket, key = stacks.upload(layer(ROOT / app / "dax-requirements.txt"), ".zip")
+    given = {"Stage": stage, "ClientBucket": bucket, "ClientKey": key, **parameters}
+    return stacks.deploy(f"{app}-{stage}-dax", template, given)
+
+
+def layer(requirements: Path) -> bytes:
+    """Return the zip of a layer with just the packages of *requirements*, without what they require in turn."""
+    with tempfile.TemporaryDirectory() as folder:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+        command = [*pip, "--no-deps", "--target", folder, "--requirement", str(requirements)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise PackageFailed(f"{requirements}: {done.stderr}")
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+                # Without a time of its own the same content makes the same zip.
+                archive.writestr(zipfile.ZipInfo(f"python/{file.relative_to(folder)}"), file.read_bytes())
+    return content.getvalue()
 
 
 def package(app: str, stage: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -23,8 +24,9 @@ def deploy(name: str, template: str, parameters: dict[str, str]) -> dict[str, st
 
     Of *parameters* those are given that the template declares.
     """
-    cloudformation = boto3.client("cloudformation")
-    url = _upload(template.encode(), ".template")
+    cloudformation = _client("cloudformation")
+    bucket, key = upload(template.encode(), ".template")
+    url = f"{_client('s3').meta.endpoint_url}/{bucket}/{key}"
     declared = {p["ParameterKey"] for p in cloudformation.get_template_summary(TemplateURL=url)["Parameters"]}
     request = {
         "StackName": name,
@@ -48,7 +50,7 @@ def deploy(name: str, template: str, parameters: dict[str, str]) -> dict[str, st
 
 def outputs(name: str) -> dict[str, str]:
     """Return the outputs of stack *name*."""
-    stack = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    stack = _client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
@@ -62,8 +64,15 @@ def upload_code(template: dict[str, Any], folder: Path) -> str:
         place = places.get(resource["Type"])
         if place and isinstance(resource["Properties"][place], str):
             package = (folder / resource["Properties"][place]).read_bytes()
-            resource["Properties"][place] = f"s3://{_artifacts()}/{_put(package, '.zip')}"
+            resource["Properties"][place] = "s3://" + "/".join(upload(package, ".zip"))
     return json.dumps(template, indent=1)
+
+
+def upload(content: bytes, suffix: str) -> tuple[str, str]:
+    """Put *content* into the account's bucket for code and templates; return bucket and key."""
+    bucket, key = _artifacts(), hashlib.sha256(content).hexdigest() + suffix
+    _client("s3").put_object(Bucket=bucket, Key=key, Body=content)
+    return bucket, key
 
 
 def _exists(cloudformation: Any, name: str) -> bool:
@@ -85,17 +94,12 @@ def _reasons(cloudformation: Any, name: str) -> str:
     return "; ".join(f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason', '')}" for e in reversed(failed))
 
 
-def _upload(content: bytes, suffix: str) -> str:
-    s3 = boto3.client("s3")
-    return f"{s3.meta.endpoint_url}/{_artifacts()}/{_put(content, suffix)}"
+def _client(service: str) -> Any:
+    """A session of its own: boto3's default one is not safe between threads."""
+    return boto3.Session().client(service)
 
 
-def _put(content: bytes, suffix: str) -> str:
-    key = hashlib.sha256(content).hexdigest() + suffix
-    boto3.client("s3").put_object(Bucket=_artifacts(), Key=key, Body=content)
-    return key
-
-
+@functools.cache
 def _artifacts() -> str:
     """Return the account's bucket for code and templates, made on first use."""
     session = boto3.Session()

@@ -47,10 +47,8 @@ class Cluster:
         self._key_schemas: dict[str, list[dict[str, str]]] = {}
         self._stripes = [threading.Lock() for _ in range(64)]
         self._metrics_lock = threading.Lock()
-        names = (
-            f"{cache}Cache{outcome}" for cache in ("Item", "Query", "Scan") for outcome in ("Hits", "Misses")
-        )
-        self._metrics = dict.fromkeys(names, 0)
+        caches = ("ItemCache", "QueryCache", "ScanCache")
+        self._metrics = {cache + outcome: 0 for cache in caches for outcome in ("Hits", "Misses")}
 
     def set_ttls(self, *, record_ttl_millis: int, query_ttl_millis: int) -> None:
         """What a changed parameter group does to a running cluster; both parameters are modifiable at once.
@@ -192,10 +190,8 @@ class Cluster:
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
         """
         operations = [operation for entry in request["TransactItems"] for operation in entry.values()]
-        keys = [
-            (each["TableName"], self._key(each["TableName"], each.get("Key") or each["Item"]))
-            for each in operations
-        ]
+        targets = [(each["TableName"], each.get("Key") or each["Item"]) for each in operations]
+        keys = [(table, self._key(table, item)) for table, item in targets]
         with self._exclusively(_identity(*key) for key in keys):
             answer = self._ask("transact_write_items", request)
             self._refresh(keys)
@@ -241,11 +237,8 @@ class Cluster:
                 for table in set(cacheable.values())
                 for item in answer["Responses"].get(table, [])
             }
-            unprocessed = {
-                _identity(table, key)
-                for table, wanted in answer["UnprocessedKeys"].items()
-                for key in wanted["Keys"]
-            }
+            left = answer["UnprocessedKeys"].items()
+            unprocessed = {_identity(table, key) for table, wanted in left for key in wanted["Keys"]}
             for identity in cacheable.keys() - unprocessed:
                 self._items.put(identity, {"Item": found[identity]} if identity in found else {})
         return answer

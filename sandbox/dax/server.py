@@ -51,9 +51,7 @@ class Server:
         self._authorize = authorize
         self._listener = _Listener((HOST, port), self)
         self._operations = Operations(cluster, HOST, self.port)
-        self._thread = threading.Thread(
-            target=self._listener.serve_forever, args=(0.05,), name=arn, daemon=True
-        )
+        self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def port(self) -> int:

@@ -172,9 +172,8 @@ class Expressions:
         if self._names:
             self.request["ExpressionAttributeNames"] = {mark: name for name, mark in self._names.items()}
         if self._values:
-            self.request["ExpressionAttributeValues"] = {
-                f":v{i}": each for i, each in enumerate(self._values)
-            }
+            marks = (f":v{number}" for number in range(len(self._values)))
+            self.request["ExpressionAttributeValues"] = dict(zip(marks, self._values, strict=True))
 
     def _update(self, actions: list[Any], scope: list[str]) -> str:
         clauses: dict[str, list[str]] = {}

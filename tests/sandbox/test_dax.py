@@ -1,4 +1,4 @@
-"""DAX's semantics, in process and through the unchanged `amazondax` client; its CloudFormation types and its IAM."""
+"""DAX: its semantics in process and through the unchanged `amazondax` client, its CloudFormation, its IAM."""
 
 import itertools
 import json
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,14 +18,17 @@ from typing import Any
 import boto3
 import pytest
 from amazondax import AmazonDaxClient
+from amazondax.Constants import DaxMethodIds
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sandbox.dax.cache import Cluster
 from sandbox.dax.server import Server
+from sandbox.dax.wire import cbor, values
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
+ARN = "arn:aws:dax:us-east-1:000000000000:cache/notes"
 ROOT_KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 SETTINGS = {"AUTH": "true", "BIND_HOST": "127.0.0.1", "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0"}
 STOCK = "from ministack import app; app.main()"
@@ -71,10 +75,8 @@ def client_of(endpoint: str, service: str, **keys: str) -> Any:
 
 
 def dax_client(endpoint_url: str, **keys: str) -> AmazonDaxClient:
-    config = Config(retries={"max_attempts": 0}, connect_timeout=5)
-    return AmazonDaxClient(
-        endpoint_url=endpoint_url, region_name=REGION, config=config, **(keys or ROOT_KEYS)
-    )
+    settings = {"region_name": REGION, "config": Config(retries={"max_attempts": 0}, connect_timeout=5)}
+    return AmazonDaxClient(endpoint_url=endpoint_url, **settings, **(keys or ROOT_KEYS))
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +119,7 @@ class Clock:
 
 
 class Dax:
-    """A cluster of 60 s and 30 s TTLs over a table, with the client under test and DynamoDB behind its back."""
+    """A cluster with TTLs of 60 s and 30 s, the client under test, and DynamoDB behind its back."""
 
     def __init__(self, client: Any, cluster: Cluster, clock: Clock, dynamodb: Any, table: str) -> None:
         self.client, self.cluster, self.clock, self.dynamodb, self.table = (
@@ -158,13 +160,11 @@ def owned(table: str) -> dict[str, Any]:
     }
 
 
-def new_cluster(dynamodb: Any, clock: Clock, capacity: int = 1000) -> Cluster:
-    return Cluster(
-        dynamodb, record_ttl_millis=60_000, query_ttl_millis=30_000, capacity=capacity, clock=clock
-    )
+def new_cluster(dynamodb: Any, **settings: Any) -> Cluster:
+    return Cluster(dynamodb, record_ttl_millis=60_000, query_ttl_millis=30_000, **settings)
 
 
-def allow(*_: Any) -> None:
+def allow(*_: Any, **__: Any) -> None:
     pass
 
 
@@ -174,10 +174,10 @@ def make_dax(request: pytest.FixtureRequest, dynamodb: Any, table: str) -> Itera
 
     def make(**settings: int) -> Dax:
         clock = Clock()
-        cluster = new_cluster(dynamodb, clock, **settings)
+        cluster = new_cluster(dynamodb, clock=clock, **settings)
         client: Any = cluster
         if request.param == "over the wire":
-            server = Server(cluster, arn="arn:aws:dax:us-east-1:000000000000:cache/notes", authorize=allow)
+            server = Server(cluster, arn=ARN, authorize=allow)
             server.start()
             client = dax_client(server.endpoint_url)
             ends.extend((server.stop, client.close))
@@ -290,21 +290,21 @@ def test_a_batch_write_is_seen_by_the_next_reads(dax: Dax) -> None:
     assert (dax.get(1), dax.get(2)) == (note("new", 1), None)
 
 
-@pytest.mark.parametrize("operation", ["put", "update", "delete"])
-def test_a_write_whose_condition_fails_changes_nothing(dax: Dax, operation: str) -> None:
+@pytest.mark.parametrize(
+    ("operation", "write"),
+    [
+        ("put_item", {"Item": note("refused")}),
+        ("update_item", {"Key": key(), "UpdateExpression": "REMOVE title"}),
+        ("delete_item", {"Key": key()}),
+    ],
+)
+def test_a_write_whose_condition_fails_changes_nothing(dax: Dax, operation: str, write: Any) -> None:
     dax.put_behind("old")
     dax.get()
     dax.put_behind("unseen")
-    call, arguments = {
-        "put": (dax.client.put_item, {"Item": note("refused")}),
-        "update": (
-            dax.client.update_item,
-            {"Key": key(), "UpdateExpression": "REMOVE title"},
-        ),
-        "delete": (dax.client.delete_item, {"Key": key()}),
-    }[operation]
+    condition = {"TableName": dax.table, "ConditionExpression": "attribute_not_exists(id)"}
     with pytest.raises(ClientError) as refused:
-        call(TableName=dax.table, ConditionExpression="attribute_not_exists(id)", **arguments)
+        getattr(dax.client, operation)(**condition, **write)
     assert refused.value.response["Error"]["Code"] == "ConditionalCheckFailedException"
     assert refused.value.response["Error"]["Message"] == "The conditional request failed"
     assert dax.get() == note("old")
@@ -370,10 +370,8 @@ def by_id(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(items, key=lambda item: int(item["id"]["N"]))
 
 
-def test_a_read_under_way_during_a_write_does_not_leave_the_old_item_behind(
-    dynamodb: Any, table: str
-) -> None:
-    cluster = new_cluster(dynamodb, Clock())
+def test_a_read_under_way_during_a_write_leaves_no_old_item_behind(dynamodb: Any, table: str) -> None:
+    cluster = new_cluster(dynamodb)
     dynamodb.put_item(TableName=table, Item=note("old"))
     write = threading.Thread(target=lambda: cluster.put_item(TableName=table, Item=note("new")))
 
@@ -388,6 +386,30 @@ def test_a_read_under_way_during_a_write_does_not_leave_the_old_item_behind(
         dynamodb.meta.events.unregister("after-call.dynamodb.GetItem", write_meanwhile)
     write.join()
     assert cluster.get_item(TableName=table, Key=key())["Item"] == note("new")
+
+
+def test_a_write_succeeds_and_nothing_stale_stays_when_its_refresh_fails(dynamodb: Any, table: str) -> None:
+    cluster = new_cluster(dynamodb)
+    cluster.put_item(TableName=table, Item=note("old"))
+
+    def fail(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, "TransactGetItems")
+
+    dynamodb.meta.events.register("before-call.dynamodb.TransactGetItems", fail)
+    try:
+        cluster.update_item(TableName=table, Key=key(), UpdateExpression="REMOVE title")
+    finally:
+        dynamodb.meta.events.unregister("before-call.dynamodb.TransactGetItems", fail)
+    assert "title" not in cluster.get_item(TableName=table, Key=key())["Item"]
+
+
+def test_what_a_caller_does_to_an_answer_stays_with_the_caller(dynamodb: Any, table: str) -> None:
+    cluster = new_cluster(dynamodb)
+    item = note("old")
+    cluster.put_item(TableName=table, Item=item)
+    item["title"]["S"] = "changed"
+    cluster.get_item(TableName=table, Key=key())["Item"]["title"]["S"] = "changed"
+    assert cluster.get_item(TableName=table, Key=key())["Item"] == note("old")
 
 
 def test_many_writers_leave_the_cache_as_the_table(dax: Dax) -> None:
@@ -437,7 +459,10 @@ def test_a_strongly_consistent_query_sees_the_table_and_caches_nothing(dax: Dax)
     dax.query()
     dax.put_behind("new")
     assert dax.query(ConsistentRead=True) == [note("new")]
+    dax.put_behind("newer")
+    assert dax.query(ConsistentRead=True) == [note("newer")]
     assert dax.query() == [note("old")]
+    assert dax.counted() == {"QueryCacheHits": 1, "QueryCacheMisses": 1}
 
 
 def test_a_query_does_not_fill_the_item_cache(dax: Dax) -> None:
@@ -521,13 +546,11 @@ DOCUMENT = {
     "names": {"SS": ["a", "b"]},
     "sizes": {"NS": ["1", "2.5"]},
     "blobs": {"BS": [b"a", b"b"]},
-    "list": {
-        "L": [{"S": "zero"}, {"M": {"x": {"N": "1"}, "y": {"N": "2"}}}, {"L": []}, {"M": {"y": {"S": "3"}}}]
-    },
+    "list": {"L": [{"S": "0"}, {"M": {"x": {"S": "1"}}}, {"L": []}, {"M": {"y": {"S": "3"}}}]},
     "map": {"M": {"deep": {"M": {"er": {"S": "treasure"}, "other": {"S": "not asked"}}}, "empty": {"M": {}}}},
     "state": {"S": "open"},
 }
-PROJECTIONS = (
+PROJECTIONS: tuple[tuple[str, dict[str, str]], ...] = (
     ("title", {}),
     ("#o, title, absent", {"#o": "owner"}),
     ("#m.deep.er", {"#m": "map"}),
@@ -549,10 +572,10 @@ def test_every_type_of_attribute_comes_back_as_from_dynamodb(dax: Dax) -> None:
 
 def comparable(item: dict[str, Any]) -> dict[str, Any]:
     """Sets have no order, and a number has many spellings."""
-    spelled = {name: {"N": float(value["N"])} if "N" in value else value for name, value in item.items()}
+    alike: dict[str, Callable[[Any], Any]] = {"N": float, "SS": sorted, "NS": sorted, "BS": sorted}
     return {
-        name: {kind: sorted(each) if kind in ("SS", "NS", "BS") else each for kind, each in value.items()}
-        for name, value in spelled.items()
+        name: {kind: alike.get(kind, lambda same: same)(each) for kind, each in value.items()}
+        for name, value in item.items()
     }
 
 
@@ -661,11 +684,11 @@ def test_pages_follow_one_another(dax: Dax, index: bool) -> None:
     if index:
         request |= {"IndexName": "by-state", "ExpressionAttributeNames": {"#o": "state"}}
         request |= {"ExpressionAttributeValues": {":o": {"S": "open"}}}
-    found, position = [], {}
-    while position is not None:
-        page = dax.client.query(**request, Limit=2, **position)
+    page = dax.client.query(**request, Limit=2)
+    found = page["Items"]
+    while "LastEvaluatedKey" in page:
+        page = dax.client.query(**request, Limit=2, ExclusiveStartKey=page["LastEvaluatedKey"])
         found += page["Items"]
-        position = {"ExclusiveStartKey": page["LastEvaluatedKey"]} if "LastEvaluatedKey" in page else None
     assert by_id(found) == [note("old", number) for number in range(1, 6)]
 
 
@@ -683,6 +706,7 @@ def test_the_consumed_capacity_is_dynamodbs(dax: Dax, detail: str) -> None:
 
     def capacities(client: Any, title: str) -> list[Any]:
         put = on_table | {"Item": note(title)}
+        batch = {dax.table: [{"PutRequest": {"Item": note(title)}}]}
         answers = [
             client.put_item(**put, **asked),
             client.query(**owned(dax.table), **asked),
@@ -690,14 +714,21 @@ def test_the_consumed_capacity_is_dynamodbs(dax: Dax, detail: str) -> None:
             client.transact_write_items(TransactItems=[{"Put": put}], **asked),
             client.delete_item(**on_table, Key=key(), **asked),
             client.get_item(**on_table, Key=key(), **asked),
-            client.batch_write_item(
-                RequestItems={dax.table: [{"PutRequest": {"Item": note(title)}}]}, **asked
-            ),
+            client.batch_write_item(RequestItems=batch, **asked),
         ]
         return [answer["ConsumedCapacity"] for answer in answers]
 
     dax.put_behind("old")
     assert capacities(dax.client, "one") == capacities(dax.dynamodb, "two")
+
+
+def test_a_hit_consumes_no_capacity(dax: Dax) -> None:
+    asked = {"ReturnConsumedCapacity": "TOTAL"}
+    get = {"TableName": dax.table, "Key": key()}
+    assert "ConsumedCapacity" in dax.client.query(**owned(dax.table), **asked)
+    assert "ConsumedCapacity" not in dax.client.query(**owned(dax.table), **asked)
+    assert "ConsumedCapacity" in dax.client.get_item(**get, **asked)
+    assert "ConsumedCapacity" not in dax.client.get_item(**get, **asked)
 
 
 def test_dynamodbs_errors_reach_the_caller(dax: Dax) -> None:
@@ -715,14 +746,23 @@ def test_dynamodbs_errors_reach_the_caller(dax: Dax) -> None:
     assert dax.get() is None
 
 
-def test_the_resource_of_the_client_is_boto3s(dynamodb: Any, table: str) -> None:
-    server = Server(
-        new_cluster(dynamodb, Clock()), arn="arn:aws:dax:us-east-1:000000000000:cache/notes", authorize=allow
-    )
+def test_a_connection_that_was_not_authorized_is_refused(dynamodb: Any) -> None:
+    server = Server(new_cluster(dynamodb), arn=ARN, authorize=allow)
     server.start()
-    with AmazonDaxClient.resource(
-        endpoint_url=server.endpoint_url, region_name=REGION, **ROOT_KEYS
-    ) as resource:
+    sent: list[Any] = ["J7yne5G", 0, None, {}, 0, 1, DaxMethodIds.endpoints_455855874_1_Id]
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"".join(map(cbor, sent)))
+        codes, message, _ = values(connection.recv(4096))
+    server.stop()
+    assert codes == [4, 23, 31, 33]
+    assert message == "The connection is not authorized."
+
+
+def test_the_resource_of_the_client_is_boto3s(dynamodb: Any, table: str) -> None:
+    server = Server(new_cluster(dynamodb), arn=ARN, authorize=allow)
+    server.start()
+    url = server.endpoint_url
+    with AmazonDaxClient.resource(endpoint_url=url, region_name=REGION, **ROOT_KEYS) as resource:
         notes = resource.Table(table)
         notes.put_item(Item={"owner": "ann", "id": 1, "title": "new"})
         assert notes.get_item(Key={"owner": "ann", "id": 1})["Item"] == {
@@ -774,27 +814,19 @@ class Stack:
         self.cloudformation = client_of(endpoint, "cloudformation")
         self.dynamodb = client_of(endpoint, "dynamodb")
         self.table = create_table(self.dynamodb, f"notes-{next(numbers)}")
-        self.cloudformation.create_stack(
-            StackName=self.name, TemplateBody=cluster_template(self.name, 60_000)
-        )
-        self.cloudformation.get_waiter("stack_create_complete").wait(
-            StackName=self.name, WaiterConfig={"Delay": 1}
-        )
+        template = cluster_template(self.name, 60_000)
+        self.cloudformation.create_stack(StackName=self.name, TemplateBody=template)
+        wait_for(self.cloudformation, "stack_create_complete", self.name)
         self.outputs = outputs_of(self.cloudformation, self.name)
 
     def with_record_ttl(self, millis: int) -> None:
-        self.cloudformation.update_stack(
-            StackName=self.name, TemplateBody=cluster_template(self.name, millis)
-        )
-        self.cloudformation.get_waiter("stack_update_complete").wait(
-            StackName=self.name, WaiterConfig={"Delay": 1}
-        )
+        template = cluster_template(self.name, millis)
+        self.cloudformation.update_stack(StackName=self.name, TemplateBody=template)
+        wait_for(self.cloudformation, "stack_update_complete", self.name)
 
     def delete(self) -> None:
         self.cloudformation.delete_stack(StackName=self.name)
-        self.cloudformation.get_waiter("stack_delete_complete").wait(
-            StackName=self.name, WaiterConfig={"Delay": 1}
-        )
+        wait_for(self.cloudformation, "stack_delete_complete", self.name)
 
     def keys_of(self, *actions: str, resource: str = "") -> dict[str, str]:
         iam = client_of(self.endpoint, "iam")
@@ -805,6 +837,10 @@ class Stack:
         iam.put_user_policy(UserName=user, PolicyName="dax", PolicyDocument=policy)
         made = iam.create_access_key(UserName=user)["AccessKey"]
         return {"aws_access_key_id": made["AccessKeyId"], "aws_secret_access_key": made["SecretAccessKey"]}
+
+
+def wait_for(cloudformation: Any, event: str, stack_name: str) -> None:
+    cloudformation.get_waiter(event).wait(StackName=stack_name, WaiterConfig={"Delay": 1})
 
 
 def outputs_of(cloudformation: Any, name: str) -> dict[str, str]:
@@ -822,7 +858,7 @@ def stack(with_dax: str) -> Iterator[Stack]:
 
 def test_the_stock_emulator_knows_no_dax(stock: str) -> None:
     """When this fails, the emulator has learnt DAX, and `sandbox/emulator/dax.py` may go."""
-    with pytest.raises(ClientError, match="Unrecognized resource types: .*AWS::DAX::Cluster"):
+    with pytest.raises(ClientError, match=r"Unrecognized resource types: .*AWS::DAX::Cluster"):
         client_of(stock, "cloudformation").create_stack(
             StackName="unknown", TemplateBody=cluster_template("unknown", 0)
         )
@@ -854,6 +890,13 @@ def test_a_deleted_stack_stops_its_cluster(with_dax: str) -> None:
     with socket.create_connection((host, int(port))) as connection:
         stack.delete()
         assert connection.recv(1) == b""
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, int(port)))
+
+
+def test_a_reset_of_the_emulator_stops_its_clusters(with_dax: str) -> None:
+    host, port = Stack(with_dax).outputs["Endpoint"].split(":")
+    urllib.request.urlopen(urllib.request.Request(f"{with_dax}/_ministack/reset", method="POST")).close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((host, int(port)))
 
@@ -930,9 +973,7 @@ def test_a_permission_on_the_table_or_on_another_cluster_opens_nothing(stack: St
         ({"aws_session_token": "invented"}, "InvalidToken"),
     ],
 )
-def test_a_caller_without_valid_credentials_is_let_in_nowhere(
-    stack: Stack, change: dict[str, str], code: str
-) -> None:
+def test_without_valid_credentials_no_one_gets_in(stack: Stack, change: dict[str, str], code: str) -> None:
     keys = stack.keys_of("dax:*") | change
     with pytest.raises(ClientError) as error:
         dax_client(stack.outputs["Url"], **keys)
@@ -945,9 +986,8 @@ def test_a_role_session_needs_its_token(stack: Stack) -> None:
     role = f"role-{next(numbers)}"
     made = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]
     statement = {"Effect": "Allow", "Action": "dax:GetItem", "Resource": stack.outputs["Arn"]}
-    iam.put_role_policy(
-        RoleName=role, PolicyName="dax", PolicyDocument=json.dumps({"Statement": [statement]})
-    )
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName=role, PolicyName="dax", PolicyDocument=policy)
     session = sts.assume_role(RoleArn=made["Arn"], RoleSessionName="function")["Credentials"]
     keys = {
         "aws_access_key_id": session["AccessKeyId"],
@@ -963,16 +1003,17 @@ def test_a_role_session_needs_its_token(stack: Stack) -> None:
 
 def test_the_clusters_template_deploys_and_exports_what_the_functions_need(with_dax: str) -> None:
     cloudformation = client_of(with_dax, "cloudformation")
-    parameters = {"Stage": "test", "EndpointEncryption": "NONE"}
+    s3 = client_of(with_dax, "s3")
+    s3.create_bucket(Bucket="code")
+    s3.put_object(Bucket="code", Key="client.zip", Body=b"PK\5\6" + bytes(18))
+    parameters = {"Stage": "test", "EndpointEncryption": "NONE", "ClientBucket": "code", "ClientKey": "client.zip"}
     cloudformation.create_stack(
         StackName="todo-app-dax",
         TemplateBody=(ROOT / "todo-app" / "dax.yaml").read_text(),
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM"],
     )
-    cloudformation.get_waiter("stack_create_complete").wait(
-        StackName="todo-app-dax", WaiterConfig={"Delay": 1}
-    )
+    wait_for(cloudformation, "stack_create_complete", "todo-app-dax")
     exports = {each["Name"]: each["Value"] for each in cloudformation.list_exports()["Exports"]}
     ec2 = client_of(with_dax, "ec2")
     subnets = ec2.describe_subnets(SubnetIds=exports["todo-app-test-subnets"].split(","))["Subnets"]
@@ -987,9 +1028,7 @@ def test_the_clusters_template_deploys_and_exports_what_the_functions_need(with_
         dax.put_item(TableName=table, Item=note("new"))
         assert dax.get_item(TableName=table, Key=key())["Item"] == note("new")
     cloudformation.delete_stack(StackName="todo-app-dax")
-    cloudformation.get_waiter("stack_delete_complete").wait(
-        StackName="todo-app-dax", WaiterConfig={"Delay": 1}
-    )
+    wait_for(cloudformation, "stack_delete_complete", "todo-app-dax")
 
 
 def test_tls_is_refused_by_name_where_there_is_none(with_dax: str) -> None:
