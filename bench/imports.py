@@ -1,4 +1,4 @@
-"""What a cold start of todo-app's function imports, beside the least that such a function can: Chalice, boto3, a client.
+"""What a cold start of todo-app imports, beside the least that such a function can: Chalice, boto3 and a client.
 
 Both run in fresh processes, from the files of the zip as `chalice package` made it, in turns.
 """

@@ -1,13 +1,11 @@
-"""REST as all the apps speak it: typed input, entity tags, pages, correlation ids and one log line a request."""
+"""REST as all the apps speak it: typed input, entity tags, correlation ids and one log line a request."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -98,26 +96,6 @@ def idempotency_key(app: Chalice) -> str | None:
     if key is not None and not re.fullmatch(r"[!-~]{1,255}", key):
         raise InvalidInput("Idempotency-Key must be 1 to 255 printable ASCII characters without spaces")
     return key
-
-
-class Page[T](msgspec.Struct):
-    """One page of a list, and the cursor of the next or None."""
-
-    items: Sequence[T]
-    cursor: str | None
-
-
-def cursor(position: str) -> str:
-    """Return *position*, the key of a page's last item, as an opaque cursor."""
-    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
-
-
-def position(cursor: str) -> str:
-    """Return the position in an opaque *cursor*. Raises InvalidInput when this API did not make it."""
-    try:
-        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise InvalidInput("cursor: not one that this API gave") from error
 
 
 def answer(app: Chalice, value: Any, etag: str | None = None) -> Response:

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from chalicelib.todos import Todo, TodoQuery
-from common import rest
+from common import pages
 from common.errors import IdempotencyKeyReused, NotFound, PreconditionFailed
-from common.rest import Page
+from common.pages import Page
 
 
 class MemoryStore:
@@ -37,10 +37,10 @@ class MemoryStore:
         todos = [t for (o, _), t in self._todos.items() if o == owner and query.done in (None, t.done)]
         todos.sort(key=lambda todo: todo.id, reverse=True)
         if query.cursor:
-            last = rest.position(query.cursor)
+            last = pages.position(query.cursor)
             todos = [todo for todo in todos if todo.id < last]
         page = todos[: query.limit]
-        return Page(page, rest.cursor(page[-1].id) if len(todos) > query.limit else None)
+        return Page(page, pages.cursor(page[-1].id) if len(todos) > query.limit else None)
 
     def update(self, owner: str, todo_id: str, fields: dict[str, Any], versions: Collection[str] | None) -> Todo:
         todo = self._at_version(owner, todo_id, versions)

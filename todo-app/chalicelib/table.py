@@ -18,9 +18,9 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from chalicelib.todos import Todo, TodoQuery
-from common import aws, rest
+from common import aws, pages
 from common.errors import Conflict, IdempotencyKeyReused, InvalidInput, NotFound, PreconditionFailed
-from common.rest import Page
+from common.pages import Page
 
 _KEY_LIFE = 24 * 3600
 """Seconds for which an Idempotency-Key is remembered."""
@@ -112,11 +112,11 @@ class TodoTable:
         todos = [_todo(_deserialized(item)) for item in answer["Items"]]
         more = len(todos) > query.limit or "LastEvaluatedKey" in answer
         page = todos[: query.limit]
-        return Page(page, rest.cursor(page[-1].id) if more and page else None)
+        return Page(page, pages.cursor(page[-1].id) if more and page else None)
 
     def _key_after(self, owner: str, query: TodoQuery) -> dict[str, Any]:
         assert query.cursor is not None
-        last = rest.position(query.cursor)
+        last = pages.position(query.cursor)
         key = {"owner": owner, "id": last}
         if query.done is not None:
             key["state"] = _state(query.done, last)

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from common.errors import NotFound
-from common.rest import Page
+from common.pages import Page
 
 # Neither control characters nor what stands for broken UTF-8. A line has at least one character that is not a
 # space; a text may have tabs and line ends.

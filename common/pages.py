@@ -1,0 +1,31 @@
+"""Lists in pages, with cursors that say nothing to the caller."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+
+import msgspec
+
+from common.errors import InvalidInput
+
+
+class Page[T](msgspec.Struct):
+    """One page of a list, and the cursor of the next or None."""
+
+    items: Sequence[T]
+    cursor: str | None
+
+
+def cursor(position: str) -> str:
+    """Return *position*, the key of a page's last item, as an opaque cursor."""
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def position(cursor: str) -> str:
+    """Return the position in an opaque *cursor*. Raises InvalidInput when this API did not make it."""
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise InvalidInput("cursor: not one that this API gave") from error
