@@ -53,9 +53,9 @@ types-%: .venv/test
 	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml app.py chalicelib
 test-units: $(APPS:%=test-%) ## Rules, stores and routes of each app: make test-todo-app for one
 test-%: .venv/test
-	@$(BIN)/pytest -o pythonpath="$* . tests/$*" tests/$*
+	@$(BIN)/pytest -o pythonpath="$* . tests tests/$*" tests/$*
 test-system: .venv/test chromium ## The sandbox itself, the apps in it, and the pages in a browser
-	@$(BIN)/pytest -o pythonpath=". tests/e2e" tests/common tests/sandbox tests/e2e tests/browser
+	@$(BIN)/pytest -o pythonpath=". tests" tests/common tests/sandbox tests/e2e tests/browser
 bench: .venv/test ## Speed, as ratios against a peer in the same run
 	@$(BIN)/python -m bench
 format: .venv/test

@@ -1,19 +1,22 @@
-"""Fixtures that every kind of test may ask for: a bare emulator, and the whole sandbox."""
+"""Fixtures that every kind of test may ask for: a bare emulator, the whole sandbox, and users of it."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from users import PASSWORD, User, anonymous
 
 ROOT = Path(__file__).parent.parent
 
@@ -80,6 +83,40 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
     yield outputs
     del os.environ["AWS_ENDPOINT_URL"]
     subprocess.run([*command, "down"], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def mailed_code(sandbox: dict[str, Any]) -> Callable[[str], str]:
+    """Return a function that reads the newest code mailed to an address."""
+
+    def mailed_code(email: str) -> str:
+        with urllib.request.urlopen(f"{sandbox['console']}/mails.json") as answer:
+            text = next(json.dumps(mail) for mail in json.load(answer) if email in mail["To"])
+        found = re.search(r"is (\d{6})", text)
+        assert found, text
+        return found[1]
+
+    return mailed_code
+
+
+@pytest.fixture(scope="session")
+def sign_up(sandbox: dict[str, Any], mailed_code: Callable[[str], str]) -> Callable[[], User]:
+    """Return a function that signs up a new user of todo-app, code by mail and all."""
+    cognito = anonymous("cognito-idp", sandbox["endpoint"])
+    client_id = sandbox["todo-app"]["user_pool_client_id"]
+
+    def sign_up() -> User:
+        email = f"{uuid.uuid4().hex}@example.com"
+        cognito.sign_up(ClientId=client_id, Username=email, Password=PASSWORD)
+        cognito.confirm_sign_up(ClientId=client_id, Username=email, ConfirmationCode=mailed_code(email))
+        tokens = cognito.initiate_auth(
+            ClientId=client_id,
+            AuthFlow="USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": email, "PASSWORD": PASSWORD},
+        )["AuthenticationResult"]
+        return User(sandbox["todo-app"], sandbox["endpoint"], email, tokens["IdToken"], tokens["AccessToken"])
+
+    return sign_up
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:

@@ -46,7 +46,7 @@ def site(apps: dict[str, Any]) -> Starlette:
         return JSONResponse(mails())
 
     def logs_json(request: Request) -> Response:
-        lines = function_logs.recent(request.query_params["app"])[-200:]
+        lines = [line for line in function_logs.recent(request.query_params["app"]) if not line.of_the_platform][-200:]
         return JSONResponse([dataclasses.asdict(line) for line in lines])
 
     def caches_json(request: Request) -> Response:
@@ -67,9 +67,8 @@ def mails() -> list[dict[str, Any]]:
     """Return every mail sent, newest first, as the emulator keeps it."""
     with urllib.request.urlopen(f"{place.url('emulator')}/_ministack/ses/messages", timeout=5) as answer:
         by_account: dict[str, list[dict[str, Any]]] = json.load(answer)["messages"]
-    return sorted(
-        (mail for kept in by_account.values() for mail in kept), key=lambda m: str(m["Timestamp"]), reverse=True
-    )
+    mails = [mail for kept in by_account.values() for mail in kept]
+    return sorted(mails, key=lambda mail: float(mail["Timestamp"]), reverse=True)
 
 
 def caches() -> list[dict[str, Any]]:

@@ -15,10 +15,11 @@ PASSWORD = "Correct-horse-1"
 
 @dataclass
 class User:
-    """A signed-in user: tokens, a client of the API, and the files that are the user's own."""
+    """A signed-in user of todo-app: tokens, a client of the API, and the files that are the user's own."""
 
     outputs: dict[str, Any]
     endpoint: str
+    email: str
     id_token: str
     access_token: str
 

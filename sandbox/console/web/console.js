@@ -1,0 +1,314 @@
+/** The console: shows what the sandbox's JSON says, again every two seconds, and touches only what changed. */
+
+const PAUSE = 2000;
+const MAILS = 100;
+const LINES = 2000;
+const TIME_OF_LINE = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 };
+const PLATFORM_LINE = /^(START|END|REPORT|INIT_START|XRAY) /;
+
+/**
+ * @typedef {{name: string, addresses: Record<string, string>, sign_ins: string[], password?: string}} App
+ * @typedef {{time: string, function: string, text: string}} Line
+ * @typedef {{cache: string, name: string, hits: number, misses: number}} Cache
+ */
+
+const byId = (id) => document.getElementById(id);
+const fill = (id) => byId(id).content.firstElementChild.cloneNode(true);
+const part = (root, name) => root.querySelector(`[data-part="${name}"]`);
+
+/** Makes *parent* show *items* in their order; the element of an item that stays is left as it is. */
+function reconcile(parent, items, keyOf, make, update = () => {}) {
+  const known = new Map([...parent.children].map((element) => [element.dataset.key, element]));
+  let next = parent.firstElementChild;
+  for (const item of items) {
+    const key = keyOf(item);
+    const element = known.get(key) ?? make(item);
+    known.delete(key);
+    element.dataset.key = key;
+    if (element === next) next = next.nextElementSibling;
+    else parent.insertBefore(element, next);
+    update(element, item);
+  }
+  for (const element of known.values()) element.remove();
+}
+
+/** Has *button* copy *text*. */
+function copies(button, text, what) {
+  const verb = button.textContent;
+  button.ariaLabel = `Copy ${what}`;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+    byId("said").textContent = `Copied ${what}.`;
+    setTimeout(() => {
+      button.textContent = verb;
+      byId("said").textContent = "";
+    }, 2000);
+  });
+}
+
+// Apps
+
+/** @param {App[]} apps */
+function showApps(apps) {
+  reconcile(byId("app-list"), apps, (app) => JSON.stringify(app), appCard);
+  reconcile(byId("log-apps"), apps, (app) => app.name, logChoice);
+  if (!chosenApp() && apps.length) byId("log-apps").querySelector("input").checked = true;
+}
+
+/** @param {App} app */
+function appCard({ name, addresses, sign_ins: people, password }) {
+  const card = fill("app");
+  part(card, "name").textContent = name;
+  part(card, "addresses").append(...Object.entries(addresses).sort(pagesFirst).map(address));
+  part(card, "sign-ins").hidden = !people.length;
+  part(card, "people").append(
+    ...people.map((person) => value("Email", person)),
+    ...(people.length ? [value("Password", password)] : []),
+  );
+  return card;
+}
+
+/** An API is for programs, so it comes last. */
+function pagesFirst([a], [b]) {
+  return (a === "api") - (b === "api");
+}
+
+function address([key, url]) {
+  const row = fill("address");
+  part(row, "key").textContent = key;
+  part(row, "link").textContent = url.replace(/^https?:\/\//, "");
+  part(row, "link").href = url;
+  copies(part(row, "copy"), url, `the address of ${key}`);
+  return row;
+}
+
+function value(key, text) {
+  const row = fill("value");
+  part(row, "key").textContent = key;
+  part(row, "text").textContent = text;
+  copies(part(row, "copy"), text, text);
+  return row;
+}
+
+// Mailbox
+
+function showMails(mails) {
+  byId("mail-count").textContent = mails.length || "";
+  byId("no-mails").hidden = mails.length > 0;
+  byId("mail-list").hidden = mails.length === 0;
+  reconcile(byId("mail-list"), mails.slice(0, MAILS), (mail) => mail.MessageId, mailItem);
+}
+
+/** A mail as the emulator keeps it; one made from a template has its texts under other names. */
+function mailItem(mail) {
+  const item = fill("mail");
+  const text = mail.BodyText || mail.RenderedBodyText || "";
+  const html = mail.BodyHtml || mail.RenderedBodyHtml || "";
+  part(item, "subject").textContent = mail.Subject || mail.RenderedSubject || "(no subject)";
+  part(item, "to").textContent = [mail.To, mail.CC, mail.BCC].flat().filter(Boolean).join(", ");
+  part(item, "from").textContent = mail.Source;
+  part(item, "text").replaceChildren(...linked(text));
+  part(item, "text").hidden = !text;
+  part(item, "html").hidden = !html;
+  part(item, "source").textContent = html;
+  const moment = new Date(mail.Timestamp * 1000);
+  part(item, "time").dateTime = moment.toISOString();
+  part(item, "time").textContent = timeInWords(moment);
+  const code = text.match(/\b\d{6}\b/)?.[0];
+  if (code) {
+    part(item, "code").textContent = code;
+    copies(part(item, "copy"), code, `the code ${code}`);
+  } else {
+    part(item, "code-line").remove();
+  }
+  return item;
+}
+
+/** *text* with its web addresses as links. */
+function linked(text) {
+  return text.split(/(https?:\/\/[^\s<>"]*[^\s<>".,;:!?)])/).map((piece, index) => {
+    if (index % 2 === 0) return document.createTextNode(piece);
+    const link = document.createElement("a");
+    Object.assign(link, { href: piece, textContent: piece, target: "_blank", rel: "noopener" });
+    return link;
+  });
+}
+
+function timeInWords(moment) {
+  const today = moment.toDateString() === new Date().toDateString();
+  const day = today ? "" : moment.toLocaleDateString("en-GB", { day: "numeric", month: "short" }) + " ";
+  return day + moment.toLocaleTimeString("en-GB");
+}
+
+// Logs
+
+const chosenApp = () => byId("log-apps").querySelector(":checked")?.value;
+const atTheEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 24;
+const seen = new Set();
+
+function logChoice({ name }) {
+  const choice = fill("log-app");
+  choice.querySelector("input").value = name;
+  choice.querySelector("span").textContent = name;
+  return choice;
+}
+
+/** Appends what is new. The lines are those of a window that moves on, so what left it stays shown. @param {Line[]} lines */
+function showLines(lines) {
+  const box = byId("lines");
+  const times = new Map();
+  for (const line of lines) {
+    const text = JSON.stringify(line);
+    const nth = times.get(text) ?? 0; // two equal lines are two lines
+    times.set(text, nth + 1);
+    const key = `${text}${nth}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const item = logLine(line);
+    item.dataset.key = key;
+    box.append(item);
+  }
+  while (box.children.length > LINES) {
+    seen.delete(box.firstElementChild.dataset.key);
+    box.firstElementChild.remove();
+  }
+  follow();
+}
+
+function follow() {
+  const box = byId("lines");
+  if (byId("follow").checked) box.scrollTop = box.scrollHeight;
+  byId("no-lines").hidden = [...box.children].some((line) => line.checkVisibility());
+}
+
+function forgetLines() {
+  answers.clear();
+  seen.clear();
+  byId("lines").replaceChildren();
+}
+
+/** @param {Line} line */
+function logLine(line) {
+  const item = fill("line");
+  const record = parsed(line.text);
+  const error = /^(ERROR|CRITICAL)$/.test(record.level) || record.status >= 500;
+  const put = (name, text) => (part(item, name).textContent = text ?? "");
+  put("time", new Date(line.time).toLocaleTimeString("en-GB", TIME_OF_LINE));
+  part(item, "time").dateTime = line.time;
+  put("level", record.level);
+  put("function", line.function.replace(`${chosenApp()}-`, ""));
+  put("message", record.route ? `${record.method ?? ""} ${record.route}` : record.message);
+  put("status", record.status);
+  put("ms", record.ms === undefined ? "" : `${Math.round(record.ms)} ms`);
+  put("raw", record.pretty ?? line.text);
+  item.classList.toggle("is-error", error);
+  item.classList.toggle("is-warning", !error && (record.level === "WARNING" || record.status >= 400));
+  item.classList.toggle("is-platform", PLATFORM_LINE.test(line.text));
+  item.firstElementChild.addEventListener("toggle", ({ target }) => {
+    if (!target.open) return;
+    byId("follow").checked = false; // who reads one line does not want to lose it
+    item.scrollIntoView({ block: "nearest" });
+  });
+  return item;
+}
+
+/** The fields of a JSON line; any other line is its own message. */
+function parsed(text) {
+  try {
+    const record = JSON.parse(text);
+    if (record === null || typeof record !== "object") return { message: text };
+    const message = typeof record.message === "string" ? record.message : JSON.stringify(record.message ?? record);
+    return { ...record, message, pretty: JSON.stringify(record, null, 2) };
+  } catch {
+    return { message: text };
+  }
+}
+
+// Caches
+
+/** @param {Cache[]} caches */
+function showCaches(caches) {
+  byId("no-caches").hidden = caches.length > 0;
+  byId("cache-table").hidden = caches.length === 0;
+  reconcile(byId("cache-rows"), caches, ({ cache, name }) => `${cache} ${name}`, () => fill("cache"), updateCache);
+}
+
+/** @param {HTMLElement} row @param {Cache} cache */
+function updateCache(row, { cache, name, hits, misses }) {
+  const asked = hits + misses;
+  const percent = asked ? `${Math.round((100 * hits) / asked)} %` : "–";
+  part(row, "cache").textContent = cache;
+  part(row, "name").textContent = name;
+  part(row, "hits").textContent = hits.toLocaleString("en-GB");
+  part(row, "misses").textContent = misses.toLocaleString("en-GB");
+  part(row, "ratio").textContent = percent;
+  part(row, "meter").value = asked ? hits / asked : 0;
+  part(row, "meter").ariaLabel = `Hit ratio of ${cache}, ${name}`;
+}
+
+// Polling
+
+const answers = new Map();
+
+/** Shows what *path* answers if it is not what it answered before. */
+async function poll(path, show) {
+  const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(10_000) });
+  if (!answer.ok) throw new Error(`${path} answers ${answer.status}`);
+  const text = await answer.text();
+  if (answers.get(path) === text) return;
+  show(JSON.parse(text));
+  answers.set(path, text);
+}
+
+function pollLines() {
+  const app = chosenApp();
+  if (!app) return null;
+  return poll(`logs.json?app=${encodeURIComponent(app)}`, (lines) => app === chosenApp() && showLines(lines));
+}
+
+async function refresh() {
+  const outcomes = await Promise.allSettled([
+    poll("apps.json", showApps).then(pollLines),
+    poll("mails.json", showMails),
+    poll("caches.json", showCaches),
+  ]);
+  const failed = outcomes.filter((outcome) => outcome.status === "rejected").length;
+  tellState(failed === 0 ? "Live" : failed === outcomes.length ? "Not reachable, trying again" : "Partly reachable");
+}
+
+function tellState(text) {
+  const state = byId("state");
+  if (state.textContent === text) return;
+  state.textContent = text;
+  state.classList.toggle("live", text === "Live");
+}
+
+let wake = () => {};
+
+async function run() {
+  for (;;) {
+    await new Promise((resolve) => {
+      wake = resolve;
+      setTimeout(resolve, PAUSE);
+    });
+    if (document.visibilityState === "visible") await refresh();
+  }
+}
+
+document.addEventListener("visibilitychange", () => wake());
+byId("log-apps").addEventListener("change", () => {
+  forgetLines();
+  pollLines();
+});
+byId("platform").addEventListener("change", ({ target }) => {
+  byId("lines").classList.toggle("with-platform", target.checked);
+  follow();
+});
+byId("follow").addEventListener("change", follow);
+byId("lines").addEventListener("scroll", () => (byId("follow").checked &&= atTheEnd(byId("lines"))));
+
+await refresh();
+// What the address points at has moved while the page filled.
+if (location.hash) byId(location.hash.slice(1))?.scrollIntoView();
+run();

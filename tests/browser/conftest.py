@@ -1,0 +1,73 @@
+"""The system's Chromium on the sandbox's pages, and people who use them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from users import User
+
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+# The first call of a function starts it.
+expect.set_options(timeout=15_000)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(_ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, sandbox: dict[str, Any]) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a page in a browser of its own. At the end, no page may have raised an error."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def open_page(app: str = "todo-app", **options: Any) -> Page:
+        url = sandbox["console"] if app == "console" else sandbox[app]["web"]
+        context = browser.new_context(base_url=url, reduced_motion="reduce", **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto("/")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """MyTodoList, nobody signed in."""
+    return open_page()
+
+
+@pytest.fixture
+def elsewhere(sign_up: Callable[[], User]) -> User:
+    """A person, signed in on another device."""
+    return sign_up()
+
+
+@pytest.fixture
+def email(elsewhere: User) -> str:
+    """The address of that person."""
+    return elsewhere.email

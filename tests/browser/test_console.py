@@ -1,0 +1,130 @@
+"""The sandbox's console as a developer uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+from users import PASSWORD, User, anonymous
+
+
+@pytest.fixture
+def console(open_page: Callable[..., Page]) -> Page:
+    page = open_page("console", permissions=["clipboard-read", "clipboard-write"])
+    expect(page.get_by_text("Live")).to_be_visible()
+    return page
+
+
+def test_each_app_is_listed_with_its_addresses_and_sign_ins_that_work(console: Page, sandbox: dict[str, Any]) -> None:
+    apps = [name for name, values in sandbox.items() if isinstance(values, dict)]
+    for name in apps:
+        expect(console.get_by_role("heading", name=name, exact=True)).to_be_visible()
+    card = console.get_by_role("listitem").filter(has=console.get_by_role("heading", name="todo-app"))
+    expect(card.get_by_role("link").first).to_have_attribute("href", sandbox["todo-app"]["web"])
+    card.get_by_role("button", name="Copy the address of api").click()
+    assert console.evaluate("navigator.clipboard.readText()") == sandbox["todo-app"]["api"]
+    card.get_by_role("button", name="Copy ann@example.com").click()
+    expect(card.get_by_text("Copied")).to_have_count(2)
+    email = console.evaluate("navigator.clipboard.readText()")
+    card.get_by_role("button", name=f"Copy {PASSWORD}").click()
+    password = console.evaluate("navigator.clipboard.readText()")
+
+    with console.expect_popup() as popup:
+        card.get_by_role("link").first.click()
+    popup.value.get_by_label("Email").fill(email)
+    popup.value.get_by_label("Password", exact=True).fill(password)
+    popup.value.get_by_role("button", name="Sign in").click()
+    expect(popup.value.get_by_role("checkbox").first).to_be_visible()
+
+
+def test_a_mail_arrives_while_one_looks_and_leaves_focus_and_selection_alone(
+    console: Page, sandbox: dict[str, Any], email: str
+) -> None:
+    first = console.get_by_role("listitem").filter(has_text=email)
+    expect(first).to_have_count(1)
+    code = first.locator("code").inner_text()
+    copy = first.get_by_role("button", name=f"Copy the code {code}")
+    copy.click()
+    assert console.evaluate("navigator.clipboard.readText()") == code
+    console.evaluate("getSelection().selectAllChildren(document.querySelector('#mailbox strong'))")
+    selected = console.evaluate("getSelection().toString()")
+
+    cognito = anonymous("cognito-idp", sandbox["endpoint"])
+    cognito.forgot_password(ClientId=sandbox["todo-app"]["user_pool_client_id"], Username=email)
+    mails = console.get_by_role("list", name="Mails, newest first").locator("> li")
+    expect(mails.filter(has_text=email)).to_have_count(2)
+    expect(mails.first).to_contain_text(email)
+    expect(copy.last).to_be_focused()
+    assert console.evaluate("getSelection().toString()") == selected
+
+
+def test_a_request_shows_as_a_log_line_with_its_raw_record(console: Page, elsewhere: User) -> None:
+    with elsewhere.api(**{"X-Correlation-Id": "look-for-me"}) as api:
+        api.get("/todos/00000000-0000-7000-8000-000000000000")
+    line = console.get_by_role("group").filter(has_text="look-for-me")
+    expect(line.locator("summary")).to_contain_text("GET /todos/{todo_id}")
+    expect(line.locator("summary")).to_contain_text("404")
+    expect(line.locator("pre")).to_be_hidden()
+    line.locator("summary").click()
+    expect(line.locator("pre")).to_be_visible()
+    expect(console.get_by_label("Follow")).not_to_be_checked()
+    lines = console.get_by_role("list", name="Log lines, newest last")
+    expect(lines.get_by_text("REPORT RequestId").first).to_be_hidden()
+    console.get_by_label("Lambda's own lines").check()
+    expect(lines.get_by_text("REPORT RequestId").first).to_be_visible()
+
+
+def test_the_newest_log_line_is_in_sight_while_following(console: Page, elsewhere: User) -> None:
+    with elsewhere.api() as api:
+        for _ in range(30):
+            api.get("/todos")
+        api.get("/files")
+    newest = console.locator("#lines > li:visible").last
+    expect(newest).to_contain_text("GET /files")
+    console.locator("#lines").scroll_into_view_if_needed()
+    expect(newest).to_be_in_viewport()
+
+
+def test_the_hits_and_misses_of_each_cache_are_counted(console: Page, elsewhere: User) -> None:
+    row = console.get_by_role("row", name="API Gateway stage cache")
+    with elsewhere.api() as api:
+        api.get("/cached/todos").raise_for_status()
+    expect(row).to_be_visible()
+    before = _hits(row.inner_text())
+    with elsewhere.api() as api:
+        for _ in range(3):
+            api.get("/cached/todos").raise_for_status()
+    expect(row.get_by_role("cell").first).to_have_text(str(before + 3))
+
+
+def test_a_sandbox_that_is_gone_is_told_and_its_return_too(console: Page) -> None:
+    console.route("**/*.json*", lambda route: route.abort("connectionrefused"))
+    expect(console.get_by_text("Not reachable, trying again")).to_be_visible()
+    expect(console.get_by_role("heading", name="todo-app")).to_be_visible()
+    console.unroute("**/*.json*")
+    expect(console.get_by_text("Live")).to_be_visible()
+
+
+def test_on_a_phone_the_console_does_not_scroll_sideways(
+    open_page: Callable[..., Page], email: str, elsewhere: User
+) -> None:
+    with elsewhere.api() as api:
+        api.get("/cached/todos")
+    page = open_page("console", viewport={"width": 360, "height": 740}, color_scheme="dark")
+    expect(page.get_by_role("row", name="API Gateway stage cache")).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text=email)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_the_console_loads_nothing_from_elsewhere(sandbox: dict[str, Any]) -> None:
+    html = httpx.get(sandbox["console"]).text
+    assert "default-src 'self'" in html
+    assert "http://" not in html
+    assert "https://" not in html
+
+
+def _hits(row: str) -> int:
+    return int(row.split("\t")[1].replace(",", ""))

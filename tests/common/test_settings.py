@@ -1,0 +1,41 @@
+"""Settings come from the environment, else from the outputs of the stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from common import settings
+
+
+@dataclass(frozen=True)
+class Wanted:
+    table: str
+    bucket: str
+    extra: str = "none"
+
+
+@pytest.fixture
+def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STAGE", "dev")
+    (tmp_path / "dev.json").write_text('{"table": "todos", "bucket": "files", "other": "x"}')
+    return tmp_path
+
+
+def test_the_outputs_of_the_stage_fill_the_fields(stages: Path) -> None:
+    assert settings.load(Wanted, stages) == Wanted("todos", "files")
+
+
+def test_the_environment_goes_before_the_outputs(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TABLE", "another")
+
+    assert settings.load(Wanted, stages).table == "another"
+
+
+def test_all_that_is_missing_is_named_at_once(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGE", "prod")
+
+    with pytest.raises(settings.SettingsMissing, match=r"'prod'.*table, bucket"):
+        settings.load(Wanted, stages)

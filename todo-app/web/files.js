@@ -1,0 +1,169 @@
+/** A user's own folder in S3, reached directly with the identity pool's temporary credentials. */
+
+import { Problem, Unreachable } from "./http.js";
+import { AwsV4Signer } from "./vendor/aws4fetch-1.0.20.js";
+
+/** Credentials are renewed when they have less than this to live, in milliseconds. */
+const MARGIN = 5 * 60_000;
+
+/**
+ * @typedef {object} Place what `GET /files` says
+ * @property {string} bucket
+ * @property {string} prefix
+ * @property {string} region
+ * @property {string} identity_pool_id
+ * @property {string} identity_id
+ * @property {string} login_provider
+ * @property {number} max_size
+ *
+ * @typedef {{name: string, size: number, modified: Date}} StoredFile
+ */
+
+export class Folder {
+  #aws;
+  #api;
+  #session;
+  #place = null;
+  #credentials = null;
+
+  /**
+   * @param {import("./aws.js").Aws} aws
+   * @param {import("./api.js").Api} api
+   * @param {import("./cognito.js").Session} session
+   */
+  constructor(aws, api, session) {
+    this.#aws = aws;
+    this.#api = api;
+    this.#session = session;
+  }
+
+  /** @returns {Promise<Place>} */
+  place() {
+    this.#place ??= this.#api.folder().catch((error) => {
+      this.#place = null;
+      throw error;
+    });
+    return this.#place;
+  }
+
+  /** @returns {Promise<StoredFile[]>} by name */
+  async list() {
+    const { prefix } = await this.place();
+    const files = [];
+    const query = { "list-type": "2", prefix };
+    do {
+      const page = await this.#send("GET", null, { query, as: "document" });
+      files.push(...[...page.querySelectorAll("Contents")].map((entry) => stored(entry, prefix)));
+      query["continuation-token"] = page.querySelector("NextContinuationToken")?.textContent;
+    } while (query["continuation-token"]);
+    return files.filter((file) => file.name);
+  }
+
+  /**
+   * @param {File} file
+   * @param {{onProgress?: (share: number) => void, signal?: AbortSignal}} [options]
+   */
+  async upload(file, { onProgress, signal } = {}) {
+    const { max_size: limit } = await this.place();
+    if (file.size > limit) throw new Problem(`“${file.name}” is larger than ${inWords(limit)}.`);
+    await this.#send("PUT", fileName(file), {
+      body: file,
+      headers: { "Content-Type": file.type || "application/octet-stream" },
+      onProgress,
+      signal,
+    });
+  }
+
+  /** @returns {Promise<Blob>} */
+  download(name) {
+    return this.#send("GET", name, { as: "blob" });
+  }
+
+  remove(name) {
+    return this.#send("DELETE", name);
+  }
+
+  /** Signs and sends; credentials that S3 no longer takes are renewed once. */
+  async #send(method, name, { query = {}, headers = {}, body, as = "", onProgress, signal } = {}) {
+    const { bucket, prefix, region } = await this.place();
+    const url = new URL(this.#aws.objectUrl(bucket, name === null ? "" : prefix + name));
+    for (const [key, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(key, value);
+    const attempt = async (fresh) => {
+      const credentials = await this.#currentCredentials(fresh);
+      const signer = new AwsV4Signer({ ...credentials, method, url, headers, service: "s3", region });
+      return transfer(await signer.sign(), { body, as, onProgress, signal });
+    };
+    let answer = await attempt(false);
+    if (answer.status === 400 || answer.status === 403) answer = await attempt(true);
+    if (answer.status >= 200 && answer.status < 300) return answer.response;
+    throw new Problem(sentence(answer.status), answer);
+  }
+
+  async #currentCredentials(fresh) {
+    if (fresh || !this.#credentials || Date.now() > this.#credentials.expiresAt - MARGIN) {
+      this.#credentials = await this.#issue();
+    }
+    return this.#credentials;
+  }
+
+  /** https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flow.html, the enhanced flow */
+  async #issue() {
+    const { login_provider: provider, identity_pool_id: pool } = await this.place();
+    const logins = { Logins: { [provider]: await this.#session.idToken() } };
+    const identity = await this.#identity("GetId", { IdentityPoolId: pool, ...logins });
+    const { Credentials: given } = await this.#identity("GetCredentialsForIdentity", {
+      IdentityId: identity.IdentityId,
+      ...logins,
+    });
+    return {
+      accessKeyId: given.AccessKeyId,
+      secretAccessKey: given.SecretKey,
+      sessionToken: given.SessionToken,
+      expiresAt: given.Expiration * 1000,
+    };
+  }
+
+  #identity(operation, parameters) {
+    return this.#aws.call("cognito-identity", `AWSCognitoIdentityService.${operation}`, parameters);
+  }
+}
+
+/** The name of *file* in the folder. macOS decomposes accents; S3 compares bytes. */
+export function fileName(file) {
+  return file.name.normalize("NFC");
+}
+
+/** @param {number} size in bytes */
+export function inWords(size) {
+  const [unit, divisor] = size < 1024 ? ["byte", 1] : size < 1024 ** 2 ? ["kilobyte", 1024] : ["megabyte", 1024 ** 2];
+  const format = { style: "unit", unit, unitDisplay: size < 1024 ? "long" : "short", maximumFractionDigits: 1 };
+  return new Intl.NumberFormat(undefined, format).format(size / divisor);
+}
+
+function stored(entry, prefix) {
+  const text = (tag) => entry.querySelector(tag).textContent;
+  return { name: text("Key").slice(prefix.length), size: Number(text("Size")), modified: new Date(text("LastModified")) };
+}
+
+/** Sends by XMLHttpRequest: fetch() does not tell how far an upload is. */
+function transfer({ method, url, headers }, { body, as, onProgress, signal }) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open(method, url);
+    request.responseType = as;
+    for (const [name, value] of headers) request.setRequestHeader(name, value);
+    if (onProgress) request.upload.onprogress = ({ loaded, total }) => onProgress(total ? loaded / total : 1);
+    request.onload = () => resolve({ status: request.status, response: request.response });
+    request.onerror = () => reject(new Unreachable());
+    request.onabort = () => reject(signal.reason);
+    signal?.throwIfAborted();
+    signal?.addEventListener("abort", () => request.abort());
+    request.send(body);
+  });
+}
+
+function sentence(status) {
+  if (status === 403) return "The file store did not let us in. Sign out and in again.";
+  if (status === 404) return "This file is not there any more.";
+  return `The file store did not do this (status ${status}). Please try again.`;
+}

@@ -1,0 +1,198 @@
+/** One todo in the list: shown, ticked, edited in place, removed. */
+
+import { ask, fill, onSubmit, part, tell, warn } from "./page.js";
+import { addFields, dueDay, readFields, writeFields } from "./todo-fields.js";
+
+const DAY = 24 * 3600_000;
+const NAMES = { title: "Title", notes: "Notes", due: "Due", priority: "Priority", tags: "Tags", done: "Done" };
+
+export class TodoItem {
+  #api;
+  #onTicked;
+  #onGone;
+  #ticking = Promise.resolve();
+  #clicks = 0;
+
+  /**
+   * @param {import("./api.js").Todo} todo
+   * @param {import("./api.js").Api} api
+   * @param {{onTicked: (item: TodoItem) => void, onGone: (item: TodoItem) => void}} list
+   */
+  constructor(todo, api, { onTicked, onGone }) {
+    this.#api = api;
+    this.#onTicked = onTicked;
+    this.#onGone = onGone;
+    this.element = fill("todo-item");
+    part(this.element, "done").addEventListener("change", ({ target }) => this.tick(target.checked));
+    part(this.element, "edit").addEventListener("click", () => this.#edit());
+    part(this.element, "remove").addEventListener("click", () => this.#remove());
+    this.#show(todo);
+  }
+
+  focus() {
+    part(this.element, "done").focus();
+  }
+
+  /** Shows the tick at once, and takes it back when it could not be kept. Of quick clicks the last one counts. */
+  tick(done) {
+    const click = ++this.#clicks;
+    this.#mark(done);
+    this.#ticking = this.#ticking.then(() => click === this.#clicks && this.#keepTick(done, click));
+  }
+
+  async #keepTick(done, click) {
+    try {
+      this.todo = await this.#api.change(this.todo.id, { done });
+      if (click !== this.#clicks) return;
+      this.#show(this.todo);
+      this.#onTicked(this);
+    } catch (problem) {
+      if (click === this.#clicks) this.#mark(this.todo.done);
+      await this.#failed(problem);
+    }
+  }
+
+  #show(todo) {
+    this.todo = todo;
+    const { element } = this;
+    part(element, "title").textContent = todo.title;
+    part(element, "notes").textContent = todo.notes;
+    part(element, "facts").replaceChildren(...facts(todo));
+    part(element, "edit").ariaLabel = `Edit ${todo.title}`;
+    part(element, "remove").ariaLabel = `Delete ${todo.title}`;
+    this.#mark(todo.done);
+  }
+
+  #mark(done) {
+    part(this.element, "done").checked = done;
+    this.element.classList.toggle("is-done", done);
+  }
+
+  async #remove() {
+    if (!(await ask(`Delete “${this.todo.title}”?`, "Delete"))) return;
+    try {
+      await this.#api.remove(this.todo.id, this.todo.version);
+    } catch (problem) {
+      if (problem.status !== 404) return this.#failed(problem);
+    }
+    this.#onGone(this);
+    tell("Deleted.");
+  }
+
+  /** Tells of *problem*, and shows the todo as it is now when it is no longer what we showed. */
+  async #failed(problem) {
+    warn(problem);
+    if (problem.status === 404) this.#onGone(this);
+    if (problem.status === 412) await this.#reload().catch(warn);
+  }
+
+  async #reload() {
+    this.#show(await this.#api.get(this.todo.id));
+  }
+
+  #edit() {
+    const before = this.todo;
+    const form = fill("todo-editor");
+    form.ariaLabel = `Edit ${before.title}`;
+    addFields(form);
+    writeFields(form, before);
+    const asShown = readFields(form);
+
+    const close = () => {
+      form.remove();
+      part(this.element, "shown").hidden = false;
+      part(this.element, "edit").focus();
+    };
+
+    onSubmit(form, async () => {
+      const changes = difference(asShown, readFields(form));
+      try {
+        if (Object.keys(changes).length) {
+          this.#show(await this.#api.change(this.todo.id, changes, this.todo.version));
+        }
+        close();
+      } catch (problem) {
+        if (problem.status !== 412) throw problem;
+        await this.#reload();
+        // An answer that got lost on the way: what is there is what was meant.
+        if (!Object.keys(difference(this.todo, changes)).length) return close();
+        part(form, "error").replaceChildren(...conflict(before, this.todo));
+      }
+    });
+    part(form, "cancel").addEventListener("click", close);
+    form.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") close();
+      if (event.key === "Enter" && event.target.matches("textarea") && (event.ctrlKey || event.metaKey)) {
+        form.requestSubmit();
+      }
+    });
+
+    part(this.element, "shown").hidden = true;
+    this.element.append(form);
+    form.elements.title.focus();
+  }
+}
+
+/** The fields of *after* that *before* has otherwise. */
+function difference(before, after) {
+  return Object.fromEntries(
+    Object.entries(after).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name])),
+  );
+}
+
+/** Says what became of the todo while it was edited, and what can be done. */
+function conflict(before, now) {
+  const { version, updated_at, ...changes } = difference(before, now);
+  const news = document.createElement("dl");
+  for (const [name, value] of Object.entries(changes)) {
+    const term = document.createElement("dt");
+    const text = document.createElement("dd");
+    term.textContent = NAMES[name];
+    text.textContent = inWords(value);
+    news.append(term, text);
+  }
+  return [
+    paragraph("This todo was changed somewhere else in the meantime. It now has:"),
+    news,
+    paragraph("Save again to put what you changed over it, or cancel to keep it as it is now."),
+  ];
+}
+
+function inWords(value) {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return [value].flat().join(", ") || "nothing";
+}
+
+function paragraph(text) {
+  const element = document.createElement("p");
+  element.textContent = text;
+  return element;
+}
+
+function facts({ due, priority, tags, done }) {
+  const found = [];
+  if (due) found.push(dueFact(due, done));
+  if (priority === "high") found.push(fact("High priority", "high"));
+  if (priority === "low") found.push(fact("Low priority", "low"));
+  return [...found, ...tags.map((tag) => fact(tag, "tag"))];
+}
+
+function dueFact(due, done) {
+  const day = dueDay(due);
+  const days = Math.round((day - dueDay(new Date().toISOString())) / DAY);
+  const text = days < 0 && !done ? `Overdue, ${dayInWords(day, days)}` : `Due ${dayInWords(day, days)}`;
+  return fact(text, days < 0 && !done ? "overdue" : "due");
+}
+
+function dayInWords(day, days) {
+  if (Math.abs(days) <= 1) return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(days, "day");
+  const year = day.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+  return day.toLocaleDateString("en-GB", { day: "numeric", month: "short", year });
+}
+
+function fact(text, kind) {
+  const element = document.createElement("li");
+  element.className = kind;
+  element.textContent = text;
+  return element;
+}
