@@ -21,6 +21,7 @@ def main() -> None:
     from ministack import app
 
     from sandbox.emulator import (
+        bucket_cors,
         bucket_lifecycle,
         cognito_authorizer,
         dax,
@@ -34,6 +35,7 @@ def main() -> None:
     )
 
     patches = (
+        bucket_cors,
         bucket_lifecycle,
         cognito_authorizer,
         dax,

@@ -658,6 +658,20 @@ def a_bucket_that_denies_what_comes_without_tls_takes_our_requests(aws: Aws) -> 
     user(aws, ["s3:PutObject"], f"arn:aws:s3:::{bucket}/*").client("s3").put_object(Bucket=bucket, Key="key")
 
 
+def a_refusal_by_s3_may_be_read_by_the_page_that_asked(aws: Aws) -> None:
+    bucket = f"cors-{next(numbers)}"
+    rule = {"AllowedOrigins": ["https://page.example"], "AllowedMethods": ["GET"]}
+    aws.client("s3").create_bucket(Bucket=bucket)
+    aws.client("s3").put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+    stranger = user(aws, ["s3:ListAllMyBuckets"], "*").client("s3")
+    origin = "https://page.example"
+    stranger.meta.events.register("before-sign.s3", lambda request, **_: request.headers.add_header("Origin", origin))
+    with pytest.raises(ClientError) as refused:
+        stranger.get_object(Bucket=bucket, Key="secret")
+    answer = refused.value.response["ResponseMetadata"]
+    assert (answer["HTTPStatusCode"], answer["HTTPHeaders"].get("access-control-allow-origin")) == (403, origin)
+
+
 GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("rest_import", importing_a_document_as_chalice_does_makes_a_working_api),
     ("rest_import", overwriting_an_api_changes_its_routes_under_its_id),
@@ -678,6 +692,7 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("rest_limits", the_error_of_a_function_stays_in_its_log),
     ("rest_limits", an_answer_that_is_no_proxy_response_is_a_bad_gateway),
     ("rest_limits", a_function_slower_than_its_integration_times_out),
+    ("bucket_cors", a_refusal_by_s3_may_be_read_by_the_page_that_asked),
     ("secure_transport", a_bucket_that_denies_what_comes_without_tls_takes_our_requests),
     ("table_ttl", a_table_of_a_stack_has_its_time_to_live),
     ("bucket_lifecycle", a_bucket_of_a_stack_has_its_lifecycle),
