@@ -78,7 +78,10 @@ def down() -> str | None:
         print("The sandbox is not running.")
         return None
     os.kill(pid, signal.SIGTERM)
-    while _pid():
+    while _pid():  # until it has tidied up
+        time.sleep(0.05)
+    deadline = time.monotonic() + 5
+    while _runs(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     print("The sandbox is down.")
     return None
@@ -132,10 +135,17 @@ def _pid() -> int | None:
     """Return the id of the running sandbox, if it runs."""
     try:
         pid = int(place.PID.read_text())
-        os.kill(pid, 0)
-    except (FileNotFoundError, ValueError, ProcessLookupError):
+    except (FileNotFoundError, ValueError):
         return None
-    return pid
+    return pid if _runs(pid) else None
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _tail() -> str:

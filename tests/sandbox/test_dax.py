@@ -750,7 +750,7 @@ def test_a_connection_that_was_not_authorized_is_refused(dynamodb: Any) -> None:
     server = Server(new_cluster(dynamodb), arn=ARN, authorize=allow)
     server.start()
     sent: list[Any] = ["J7yne5G", 0, None, {}, 0, 1, DaxMethodIds.endpoints_455855874_1_Id]
-    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(b"".join(map(cbor, sent)))
         codes, message, _ = values(connection.recv(4096))
     server.stop()
@@ -887,7 +887,7 @@ def test_the_parameter_group_drives_the_ttl_of_a_running_cluster(stack: Stack) -
 def test_a_deleted_stack_stops_its_cluster(with_dax: str) -> None:
     stack = Stack(with_dax)
     host, port = stack.outputs["Endpoint"].split(":")
-    with socket.create_connection((host, int(port))) as connection:
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
         stack.delete()
         assert connection.recv(1) == b""
     with pytest.raises(ConnectionRefusedError):
