@@ -34,20 +34,6 @@ def client(service: str, **config: Any) -> Any:
     return boto3.client(service, config=_CONFIG.merge(Config(**config)))
 
 
-@functools.cache
-def dynamodb(dax_endpoint: str = "") -> Any:
-    """Return a low-level DynamoDB client: the DAX cluster's where the stage has one, else DynamoDB's own.
-
-    Both take and answer the same values. DAX lives in a VPC and is reached by functions inside it only:
-    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DAX.client.html
-    """
-    if not dax_endpoint:
-        return client("dynamodb")
-    from amazondax import AmazonDaxClient  # heavy: only a stage with DAX pays for it
-
-    return AmazonDaxClient(endpoint_url=dax_endpoint)
-
-
 def code(error: ClientError) -> str:
     """Return the service's error code, for example ``ConditionalCheckFailedException``."""
     return str(error.response.get("Error", {}).get("Code", ""))

@@ -43,11 +43,16 @@ def deploy_resources(app: str, stage: str, **parameters: str) -> dict[str, str]:
     return settings
 
 
+def may_use_dax(app: str) -> bool:
+    """Return whether the app's merge.yaml has a parameter for DAX."""
+    return "\n  Dax:" in (ROOT / app / "merge.yaml").read_text()
+
+
 def deploy_dax(app: str, stage: str, **parameters: str) -> dict[str, str]:
     """Bring the app's DAX cluster, its VPC and the layer with its client to dax.yaml."""
-    template = (ROOT / app / "dax.yaml").read_text()
-    bucket, key = stacks.upload(layer(ROOT / app / "dax-requirements.txt"), ".zip")
-    given = {"Stage": stage, "ClientBucket": bucket, "ClientKey": key, **parameters}
+    template = (ROOT / "deploy" / "dax.yaml").read_text()
+    bucket, key = stacks.upload(layer(ROOT / "deploy" / "dax-requirements.txt"), ".zip")
+    given = {"App": app, "Stage": stage, "ClientBucket": bucket, "ClientKey": key, **parameters}
     return stacks.deploy(f"{app}-{stage}-dax", template, given)
 
 

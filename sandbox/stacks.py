@@ -19,7 +19,7 @@ def deploy_all() -> dict[str, Any]:
 def _deploy(app: str) -> dict[str, str]:
     resources = deploy.apps.deploy_resources(app, place.STAGE)
     parameters = {}
-    if (place.ROOT / app / "dax.yaml").exists():
+    if deploy.apps.may_use_dax(app):
         deploy.apps.deploy_dax(app, place.STAGE, EndpointEncryption="NONE")
         parameters["Dax"] = "true"
     released = deploy.apps.release(app, place.STAGE, **parameters)

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ import boto3
 import pytest
 from amazondax import AmazonDaxClient
 from amazondax.Constants import DaxMethodIds
+from amazondax.SigV4Gen import generate_signature
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from sandbox.dax.cache import Cluster
@@ -980,6 +983,21 @@ def test_without_valid_credentials_no_one_gets_in(stack: Stack, change: dict[str
     assert error.value.response["Error"]["Code"] == code
 
 
+@pytest.mark.parametrize(("age", "codes"), [(0, []), (3600, [4, 23, 31, 33])])
+def test_a_signature_cannot_be_replayed_later(stack: Stack, age: int, codes: list[int]) -> None:
+    keys = stack.keys_of("dax:*")
+    credentials = Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"])
+    signed_at = datetime.now(UTC) - timedelta(seconds=age)
+    signed = generate_signature(credentials, "https://dax.amazonaws.com", REGION, b"", signed_at)
+    caller = [credentials.access_key, signed.signature, signed.string_to_sign.encode(), None, None]
+    sent = ["J7yne5G", 0, None, {}, 0, 1, DaxMethodIds.authorizeConnection_1489122155_1_Id, *caller]
+    sent += [1, DaxMethodIds.endpoints_455855874_1_Id]
+    host, port = stack.outputs["Endpoint"].split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(b"".join(map(cbor, sent)))
+        assert next(values(connection.recv(4096))) == codes
+
+
 def test_a_role_session_needs_its_token(stack: Stack) -> None:
     iam, sts = client_of(stack.endpoint, "iam"), client_of(stack.endpoint, "sts")
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -1006,10 +1024,16 @@ def test_the_clusters_template_deploys_and_exports_what_the_functions_need(with_
     s3 = client_of(with_dax, "s3")
     s3.create_bucket(Bucket="code")
     s3.put_object(Bucket="code", Key="client.zip", Body=b"PK\5\6" + bytes(18))
-    parameters = {"Stage": "test", "EndpointEncryption": "NONE", "ClientBucket": "code", "ClientKey": "client.zip"}
+    parameters = {
+        "App": "todo-app",
+        "Stage": "test",
+        "EndpointEncryption": "NONE",
+        "ClientBucket": "code",
+        "ClientKey": "client.zip",
+    }
     cloudformation.create_stack(
         StackName="todo-app-dax",
-        TemplateBody=(ROOT / "todo-app" / "dax.yaml").read_text(),
+        TemplateBody=(ROOT / "deploy" / "dax.yaml").read_text(),
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM"],
     )

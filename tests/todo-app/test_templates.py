@@ -56,9 +56,9 @@ def lint(file: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("name", ["resources.yaml", "dax.yaml"])
+@pytest.mark.parametrize("name", ["todo-app/resources.yaml", "deploy/dax.yaml"])
 def test_the_templates_of_what_outlives_a_deploy_are_right(name: str) -> None:
-    lint(ROOT / "todo-app" / name)
+    lint(ROOT / name)
 
 
 def test_the_packaged_template_is_right_before_and_after_the_transform(packaged: Path, tmp_path: Path) -> None:

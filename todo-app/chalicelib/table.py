@@ -14,11 +14,10 @@ from collections.abc import Collection
 from typing import Any
 
 import msgspec
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from chalicelib.todos import Todo, TodoQuery
-from common import aws, pages
+from common import aws, dynamodb, pages
 from common.errors import Conflict, IdempotencyKeyReused, InvalidInput, NotFound, PreconditionFailed
 from common.pages import Page
 
@@ -56,11 +55,11 @@ class TodoTable:
         }
         put_record = {
             "TableName": self._name,
-            "Item": _serialized(record),
+            "Item": dynamodb.item(record),
             # An expired record may stay for days before DynamoDB removes it.
             "ConditionExpression": "attribute_not_exists(#owner) OR expires_at < :now",
             "ExpressionAttributeNames": {"#owner": "owner"},
-            "ExpressionAttributeValues": _serialized({":now": int(time.time())}),
+            "ExpressionAttributeValues": dynamodb.item({":now": int(time.time())}),
         }
         for attempt in range(6):
             try:
@@ -109,7 +108,7 @@ class TodoTable:
             request["ExclusiveStartKey"] = self._key_after(owner, query)
         with aws.translated({"ValidationException": InvalidInput("cursor: not one that this API gave")}):
             answer = self._client.query(**request)
-        todos = [_todo(_deserialized(item)) for item in answer["Items"]]
+        todos = [_todo(dynamodb.values(item)) for item in answer["Items"]]
         more = len(todos) > query.limit or "LastEvaluatedKey" in answer
         page = todos[: query.limit]
         return Page(page, pages.cursor(page[-1].id) if more and page else None)
@@ -120,7 +119,7 @@ class TodoTable:
         key = {"owner": owner, "id": last}
         if query.done is not None:
             key["state"] = _state(query.done, last)
-        return _serialized(key)
+        return dynamodb.item(key)
 
     def update(self, owner: str, todo_id: str, fields: dict[str, Any], versions: Collection[str] | None) -> Todo:
         if "done" in fields:
@@ -133,28 +132,28 @@ class TodoTable:
             with aws.translated():
                 answer = self._client.update_item(
                     TableName=self._name,
-                    Key=_serialized({"owner": owner, "id": todo_id}),
+                    Key=dynamodb.item({"owner": owner, "id": todo_id}),
                     UpdateExpression=f"SET {assignments} ADD #version :one",
                     ConditionExpression=condition,
                     ExpressionAttributeNames=names,
-                    ExpressionAttributeValues=_serialized(values | condition_values),
+                    ExpressionAttributeValues=dynamodb.item(values | condition_values),
                     ReturnValues="ALL_NEW",
                 )
         except ClientError as error:
             raise self._refusal(error, owner, todo_id) from error
-        return _todo(_deserialized(answer["Attributes"]))
+        return _todo(dynamodb.values(answer["Attributes"]))
 
     def remove(self, owner: str, todo_id: str, versions: Collection[str] | None) -> None:
         condition, values = _condition(versions)
         request: dict[str, Any] = {
             "TableName": self._name,
-            "Key": _serialized({"owner": owner, "id": todo_id}),
+            "Key": dynamodb.item({"owner": owner, "id": todo_id}),
             "ConditionExpression": condition,
             "ExpressionAttributeNames": {"#owner": "owner"},
         }
         if values:
             request["ExpressionAttributeNames"]["#version"] = "version"
-            request["ExpressionAttributeValues"] = _serialized(values)
+            request["ExpressionAttributeValues"] = dynamodb.item(values)
         try:
             with aws.translated():
                 self._client.delete_item(**request)
@@ -173,16 +172,16 @@ class TodoTable:
         with aws.translated():
             answer = self._client.get_item(
                 TableName=self._name,
-                Key=_serialized({"owner": owner, "id": item_id}),
+                Key=dynamodb.item({"owner": owner, "id": item_id}),
                 ConsistentRead=consistent,
             )
-        return _deserialized(answer["Item"]) if answer.get("Item") else None
+        return dynamodb.values(answer["Item"]) if answer.get("Item") else None
 
     def _put(self, owner: str, todo: Todo) -> dict[str, Any]:
         item = msgspec.structs.asdict(todo) | {"owner": owner, "state": _state(todo.done, todo.id)}
         return {
             "TableName": self._name,
-            "Item": _serialized(item),
+            "Item": dynamodb.item(item),
             "ConditionExpression": "attribute_not_exists(#owner)",
             "ExpressionAttributeNames": {"#owner": "owner"},
         }
@@ -203,15 +202,3 @@ def _state(done: bool, todo_id: str) -> str:
 
 def _todo(item: dict[str, Any]) -> Todo:
     return msgspec.convert(item | {"version": int(item["version"])}, type=Todo)
-
-
-def _serialized(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: _to_dynamodb.serialize(value) for name, value in values.items()}
-
-
-def _deserialized(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: _from_dynamodb.deserialize(value) for name, value in item.items()}
-
-
-_to_dynamodb = TypeSerializer()
-_from_dynamodb = TypeDeserializer()

@@ -9,7 +9,7 @@ from chalicelib.files import Files
 from chalicelib.identity_pool import IdentityPool
 from chalicelib.table import TodoTable
 from chalicelib.todos import Todos
-from common import aws
+from common import aws, dynamodb
 from common import settings as stage_settings
 
 
@@ -34,13 +34,13 @@ def settings() -> Settings:
 @cache
 def todos() -> Todos:
     """Todos as they are now: each caller reads its own writes."""
-    return Todos(TodoTable(aws.dynamodb(settings().dax_endpoint), settings().table))
+    return Todos(TodoTable(dynamodb.client(settings().dax_endpoint), settings().table))
 
 
 @cache
 def cached_todos() -> Todos:
     """Todos as DAX's caches remember them."""
-    return Todos(TodoTable(aws.dynamodb(settings().dax_endpoint), settings().table, consistent=False))
+    return Todos(TodoTable(dynamodb.client(settings().dax_endpoint), settings().table, consistent=False))
 
 
 @cache
