@@ -18,11 +18,6 @@ class Line:
     function: str
     text: str
 
-    @property
-    def of_the_platform(self) -> bool:
-        """Whether Lambda wrote it, not the function."""
-        return self.text.startswith(("START RequestId:", "END RequestId:", "REPORT RequestId:"))
-
 
 def recent(app: str, since: int = 0) -> list[Line]:
     """Return the lines that the functions of *app* logged at or after *since*, epoch milliseconds, oldest first."""

@@ -86,7 +86,10 @@ def use(url: str, user: User) -> list[int]:
 
 
 def upload(api: httpx.Client) -> httpx.Response:
-    signed = api.post("/files", json={"name": "a.txt", "content_type": "text/plain", "size": 5}).json()
+    answer = api.post("/files", json={"name": "a.txt", "content_type": "text/plain", "size": 5})
+    if answer.status_code != 201:
+        return answer
+    signed = answer.json()
     return httpx.post(signed["url"], data=signed["fields"], files={"file": ("a.txt", b"12345")})
 
 
