@@ -32,7 +32,8 @@ def project(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -
     """A copy of the app, so that what Chalice notes of its deployment does not meet the developer's own."""
     folder = tmp_path_factory.mktemp("clone")
     shutil.copytree(ROOT / "common", folder / "common")
-    ignored = shutil.ignore_patterns("deployed", "stages")
+    # Chalice's cached zip does not see that a file has only another name.
+    ignored = shutil.ignore_patterns("deployed", "deployments", "stages")
     project = folder / "todo-app"
     shutil.copytree(ROOT / "todo-app", project, symlinks=True, ignore=ignored)
     stages = project / "chalicelib/stages"
@@ -67,6 +68,9 @@ def url(sandbox: dict[str, Any], project: Path) -> Iterator[str]:
     assert first == chalice_deploy(project, sandbox["endpoint"]), "a deployment that is repeated keeps its address"
 
 
+ALL_GOOD = [201, 200, 200, 200, 200, 204, 201, 204]
+
+
 def use(url: str, user: User) -> list[int]:
     """Use every route, with and without an idempotency key; the statuses."""
     with httpx.Client(base_url=url, headers={"Authorization": user.id_token}, timeout=30) as api:
@@ -94,7 +98,7 @@ def upload(api: httpx.Client) -> httpx.Response:
 
 
 def test_the_app_answers_where_chalice_deployed_it(url: str, ann: User) -> None:
-    assert use(url, ann) == [201, 200, 200, 200, 200, 204, 201, 204]
+    assert use(url, ann) == ALL_GOOD
     assert httpx.get(f"{url}/todos").status_code == 401
 
 
@@ -110,7 +114,8 @@ def test_the_function_needs_every_action_of_its_policy(
     statuses = use(url, ann)
 
     iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(POLICY))
-    assert max(statuses) >= 403, statuses
+    assert {500, 403} & set(statuses), statuses
+    assert use(url, ann) == ALL_GOOD
 
 
 def without(action: str) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct
 
+from common.text import FILE_NAME, MEDIA_TYPE
+
 MAX_SIZE = 10 * 1024 * 1024
 """Bytes of one upload."""
 
@@ -18,12 +20,8 @@ MAX_SIZE = 10 * 1024 * 1024
 class NewFile(Struct, forbid_unknown_fields=True):
     """A file that is to be uploaded: its name in the folder, media type, and size in bytes."""
 
-    name: Annotated[
-        str, Meta(min_length=1, max_length=200, pattern=r"\A[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]+\Z")
-    ]
-    content_type: Annotated[
-        str, Meta(max_length=100, pattern=r"\A[a-zA-Z0-9.+-]+/[a-zA-Z0-9.+-]+(; ?charset=[a-zA-Z0-9-]+)?\Z")
-    ]
+    name: Annotated[str, Meta(min_length=1, max_length=200, pattern=FILE_NAME)]
+    content_type: Annotated[str, Meta(max_length=100, pattern=MEDIA_TYPE)]
     size: Annotated[int, Meta(ge=1, le=MAX_SIZE)]
 
     def __post_init__(self) -> None:

@@ -15,16 +15,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from common.errors import NotFound
 from common.pages import Page
+from common.text import LINE, TEXT
 
-# Neither control characters nor what stands for broken UTF-8. A line has at least one character that is not a
-# space; a text may have tabs and line ends.
-_BROKEN = r"\x7f-\x9f\ud800-\udfff\ufffd"
-_LINE = rf"\A(?=.*\S)[^\x00-\x1f{_BROKEN}]*\Z"
-_TEXT = rf"\A[^\x00-\x08\x0b\x0c\x0e-\x1f{_BROKEN}]*\Z"
-
-Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE)]
-Text = Annotated[str, Meta(max_length=10_000, pattern=_TEXT)]
-Tag = Annotated[str, Meta(min_length=1, max_length=50, pattern=_LINE)]
+Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE)]
+Text = Annotated[str, Meta(max_length=10_000, pattern=TEXT)]
+Tag = Annotated[str, Meta(min_length=1, max_length=50, pattern=LINE)]
 Tags = Annotated[list[Tag], Meta(max_length=20)]
 Due = Annotated[str, Meta(max_length=40)]
 Priority = Literal["low", "normal", "high"]
