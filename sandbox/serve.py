@@ -33,8 +33,8 @@ async def _run() -> None:
     stop = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
-    place.PID.write_text(str(os.getpid()))
     emulator = _start_emulator()
+    place.PID.write_text(str(os.getpid()))
     try:
         await asyncio.to_thread(_wait_until_healthy, emulator)
         os.environ.update(place.environment())
@@ -60,7 +60,7 @@ def _start_emulator() -> subprocess.Popen[bytes]:
             deployed.unlink()  # what `chalice deploy` made went with the last sandbox
     shutil.rmtree(_TEMPORARY, ignore_errors=True)
     for folder in (_STATE, _TEMPORARY):
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
     # A clean environment: functions in the emulator inherit it.
     environment = {
         "PATH": os.environ["PATH"],

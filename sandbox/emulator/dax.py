@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ministack import app
 from ministack.core import iam_evaluator, responses, sigv4
 from ministack.core.iam_actions import identity_denial_message
+from ministack.services import cloudformation
 from ministack.services.cloudformation import provisioners
 
 if TYPE_CHECKING:
@@ -59,6 +60,24 @@ def apply() -> None:
         reset()
 
     app._reset_all_state = stop_and_reset
+    load = app._load_persisted_state
+
+    def load_and_start() -> None:
+        load()
+        _start_persisted()
+
+    app._load_persisted_state = load_and_start
+
+
+def _start_persisted() -> None:
+    """Start the clusters of the stacks that were kept from an earlier run, with empty caches."""
+    kept = [resource for stack in cloudformation._stacks._data.values() for resource in stack["_resources"].values()]
+    for resource in kept:
+        if resource["ResourceType"] == "AWS::DAX::ParameterGroup":
+            _update_parameter_group(resource["PhysicalResourceId"], {}, resource["Properties"], "")
+    for resource in kept:
+        if resource["ResourceType"] == "AWS::DAX::Cluster":
+            _create("", {**resource["Properties"], "ClusterName": resource["PhysicalResourceId"]}, "")
 
 
 class _Running:

@@ -672,6 +672,75 @@ def a_refusal_by_s3_may_be_read_by_the_page_that_asked(aws: Aws) -> None:
     assert (answer["HTTPStatusCode"], answer["HTTPHeaders"].get("access-control-allow-origin")) == (403, origin)
 
 
+# --- query_cost -------------------------------------------------------------------------------------------
+
+
+def table_of(aws: Aws, **partitions: list[int]) -> Callable[..., Any]:
+    """The Query and GetItem of a new table that has, in each partition, items of so many bytes."""
+    dynamodb = aws.client("dynamodb")
+    name = f"table-{next(numbers)}"
+
+    def schema(sort_key: str) -> list[dict[str, str]]:
+        return [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": sort_key, "KeyType": "RANGE"}]
+
+    dynamodb.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk", "at")],
+        KeySchema=schema("sk"),
+        LocalSecondaryIndexes=[
+            {"IndexName": "by-at", "KeySchema": schema("at"), "Projection": {"ProjectionType": "ALL"}}
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    items = [
+        {"pk": {"S": pk}, "sk": {"S": f"{i:04}"}, "at": {"S": f"{i:04}"}, "x": {"B": b"x" * (size - len(pk) - 15)}}
+        for pk, sizes in partitions.items()
+        for i, size in enumerate(sizes)
+    ]
+    for batch in itertools.batched(items, 25, strict=False):
+        dynamodb.batch_write_item(RequestItems={name: [{"PutRequest": {"Item": item}} for item in batch]})
+
+    def read(pk: str, sk: str | None = None, **request: Any) -> Any:
+        request |= {"TableName": name, "ReturnConsumedCapacity": "INDEXES"}
+        if sk is not None:
+            return dynamodb.get_item(Key={"pk": {"S": pk}, "sk": {"S": sk}}, **request)
+        request |= {"ExpressionAttributeNames": {"#pk": "pk"}, "ExpressionAttributeValues": {":pk": {"S": pk}}}
+        return dynamodb.query(KeyConditionExpression="#pk = :pk", **request)
+
+    return read
+
+
+def a_page_takes_as_long_in_a_large_partition_as_in_a_small_one(aws: Aws) -> None:
+    read = table_of(aws, small=[100] * 25, large=[100] * 2_000)
+
+    def seconds(pk: str, **request: Any) -> float:
+        started = time.perf_counter()
+        assert len(read(pk, Limit=20, ScanIndexForward=False, **request)["Items"]) == 20
+        return time.perf_counter() - started
+
+    for index in ({}, {"IndexName": "by-at"}):
+        small, large = (min(seconds(pk, **index) for _ in range(10)) for pk in ("small", "large"))
+        assert large < 3 * small
+
+
+def a_read_consumes_a_unit_for_each_four_kilobytes_it_reads(aws: Aws) -> None:
+    read = table_of(aws, a=[3_000, 3_000, 3_000, 9_000])
+
+    def units(*key: str, **request: Any) -> float:
+        return float(read(*key, **request)["ConsumedCapacity"]["CapacityUnits"])
+
+    assert units("a", "0003") == 1.5
+    assert units("a", "0003", ConsistentRead=True) == 3
+    assert units("a", "none") == 0.5
+    assert units("a", Limit=3) == 1.5
+    assert units("a", Limit=3, ConsistentRead=True, FilterExpression="attribute_not_exists(x)") == 3
+    assert units("a", ConsistentRead=True) == 5
+    assert units("none", ConsistentRead=True) == 1
+    by_index = read("a", IndexName="by-at", ConsistentRead=True)["ConsumedCapacity"]
+    assert by_index["LocalSecondaryIndexes"] == {"by-at": {"CapacityUnits": 5.0}}
+    assert by_index["CapacityUnits"] == 5
+
+
 GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("rest_import", importing_a_document_as_chalice_does_makes_a_working_api),
     ("rest_import", overwriting_an_api_changes_its_routes_under_its_id),
@@ -682,6 +751,8 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("cognito_authorizer", an_access_token_is_no_id_token),
     ("policy_variables", a_user_of_an_identity_pool_reaches_his_own_folder_only),
     ("policy_variables", a_tag_of_the_session_names_the_folder_it_may_write),
+    ("query_cost", a_page_takes_as_long_in_a_large_partition_as_in_a_small_one),
+    ("query_cost", a_read_consumes_a_unit_for_each_four_kilobytes_it_reads),
     ("stage_cache", a_second_get_does_not_reach_the_function),
     ("stage_cache", a_stage_of_a_stack_keeps_its_cache_cluster),
     ("stage_cache", flushing_the_stage_cache_makes_the_next_get_reach_the_function),
