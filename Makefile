@@ -27,6 +27,12 @@ env: .venv/run ## Print the variables that point the AWS CLI and Chalice to the 
 local: .venv/run ## Run `chalice local` on an app against the sandbox: make local APP=todo-app
 	@eval "$$($(BIN)/python -m sandbox env)" && cd $(APP) && ../$(BIN)/chalice local --stage local --port $(or $(PORT),8000)
 
+.PHONY: post
+post: .venv/run ## Publish a Markdown file to the sandbox's blog: make post FILE=blog-app/posts/small-pictures.md
+	@eval "$$($(BIN)/python -m sandbox env)" && $(BIN)/python blog-app/author.py \
+	  "$$($(BIN)/python -c 'import json; print(json.load(open(".sandbox/outputs.json"))["blog-app"]["api"])')" \
+	  blog-app-local-author $(FILE)
+
 ##@ On AWS (or, after eval "$$(make env)", on the sandbox)
 .PHONY: resources deploy package release
 resources: .venv/run ## Create or update what outlives a deploy: make resources APP=todo-app STAGE=dev
@@ -37,6 +43,7 @@ package: resources ## Write the CloudFormation template and zip to dist/: make p
 	@$(BIN)/python -m deploy package $(APP) $(STAGE)
 release: resources ## The production way, package and CloudFormation: make release APP=todo-app STAGE=prod
 	@$(BIN)/python -m deploy release $(APP) $(STAGE) $(PARAMETERS)
+	@if [ -f $(APP)/edge.yaml ]; then $(BIN)/python -m deploy edge $(APP) $(STAGE) $(PARAMETERS); fi
 .PHONY: dax
 dax: .venv/run ## Create the DAX cluster of an app (costs by the hour), then release with PARAMETERS=Dax=true
 	@$(BIN)/python -m deploy dax $(APP) $(STAGE) $(PARAMETERS)

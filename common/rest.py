@@ -17,6 +17,10 @@ from common.errors import InvalidInput, PayloadTooLarge
 MAX_BODY = 64 * 1024
 """Bytes. Far above the largest valid body, far below Lambda's 6 MB."""
 
+_SHARED = "public, max-age=0, s-maxage=30, stale-while-revalidate=60, stale-if-error=86400"
+FORMS = ["application/x-www-form-urlencoded", "multipart/form-data"]
+"""Media types of what an HTML form posts."""
+
 _CORRELATION_ID = "X-Correlation-Id"
 _CORS = CORSConfig(
     allow_origin="*",
@@ -98,14 +102,15 @@ def idempotency_key(app: Chalice) -> str | None:
     return key
 
 
-def answer(app: Chalice, value: Any, etag: str | None = None) -> Response:
+def answer(app: Chalice, value: Any, etag: str | None = None, shared: bool = False) -> Response:
     """Answer a read: 200 with *value*, or 304 when If-None-Match holds its entity tag (RFC 9110, section 13.1.2).
 
-    *etag* is the opaque part of the tag; without it the tag is made from the content.
+    *etag* is the opaque part of the tag; without it the tag is made from the content. What is *shared*, the same
+    for everybody, may be kept by the edge.
     """
     content = msgspec.json.encode(value)
     tag = f'"{etag or hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    headers = {"ETag": tag, "Cache-Control": _SHARED if shared else "private, no-cache"}
     known = request(app).headers.get("If-None-Match", "")
     if known.strip() == "*" or tag in _entity_tags(known):
         return _response(b"", 304, headers)
@@ -126,6 +131,11 @@ def created(value: Any, location: str | None = None, etag: str | None = None) ->
 def changed(value: Any, etag: str) -> Response:
     """Answer a change: 200 with *value* as it is now and its entity tag."""
     return _response(msgspec.json.encode(value), 200, {"ETag": f'"{etag}"'})
+
+
+def accepted() -> Response:
+    """Answer what will be done later: 202."""
+    return _response(b"{}", 202, {})
 
 
 def gone() -> Response:

@@ -11,7 +11,7 @@ from deploy.stacks import StackFailed
 
 def main() -> str | None:
     parser = argparse.ArgumentParser(prog="python -m deploy", description="Deploy one app to one stage.")
-    parser.add_argument("step", choices=["resources", "dax", "package", "release"])
+    parser.add_argument("step", choices=["resources", "dax", "package", "release", "edge"])
     parser.add_argument("app", choices=apps.names())
     parser.add_argument("stage")
     parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="parameters of the template")
@@ -28,6 +28,8 @@ def main() -> str | None:
                 shown = {"package": str(apps.package(app, stage))}
             case "release":
                 shown = apps.release(app, stage, **parameters)
+            case "edge":
+                shown = apps.deploy_edge(app, stage, **parameters)
     except (StackFailed, apps.PackageFailed, ClientError, BotoCoreError) as error:
         return f"{arguments.step} of {app} to {stage} failed: {error}"
     for name, value in shown.items():

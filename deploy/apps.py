@@ -1,7 +1,7 @@
 """An app of this repository and its stacks.
 
-``<app>-<stage>-resources`` is what outlives a deploy, ``<app>-<stage>-dax`` the optional cache cluster, and
-``<app>-<stage>`` the Chalice app as `chalice package` writes it.
+``<app>-<stage>-resources`` is what outlives a deploy, ``<app>-<stage>-dax`` the optional cache cluster,
+``<app>-<stage>`` the Chalice app as `chalice package` writes it, and ``<app>-<stage>-edge`` its distribution.
 """
 
 from __future__ import annotations
@@ -70,6 +70,19 @@ def layer(requirements: Path) -> bytes:
                 # Without a time of its own the same content makes the same zip.
                 archive.writestr(zipfile.ZipInfo(f"python/{file.relative_to(folder)}"), file.read_bytes())
     return content.getvalue()
+
+
+def deploy_edge(app: str, stage: str, **parameters: str) -> dict[str, str]:
+    """Bring the app's distribution to edge.yaml; it is told what the resources and the app's own stack gave."""
+    template = (ROOT / app / "edge.yaml").read_text()
+    code = (ROOT / app / "edge-function.js").read_text()
+    given = stacks.outputs(f"{app}-{stage}-resources") | stacks.outputs(f"{app}-{stage}")
+    return stacks.deploy(f"{app}-{stage}-edge", template, {**given, "Stage": stage, "FunctionCode": code, **parameters})
+
+
+def has_edge(app: str) -> bool:
+    """Return whether the app is read through a distribution."""
+    return (ROOT / app / "edge.yaml").exists()
 
 
 def package(app: str, stage: str) -> Path:

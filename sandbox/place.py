@@ -10,6 +10,7 @@ ROOT = Path(__file__).parent.parent
 FOLDER = Path(os.environ.get("SANDBOX_DIR", ROOT / ".sandbox"))
 STAGE = os.environ.get("SANDBOX_STAGE", "local")
 REGION = "us-east-1"
+REPLICA_REGION = "eu-west-1"
 
 OUTPUTS = FOLDER / "outputs.json"
 PID = FOLDER / "pid"
@@ -20,6 +21,7 @@ _PORTS = {
     "dax": ("SANDBOX_DAX_PORT", 8111),
     "console": ("CONSOLE_PORT", 4500),
     "todo-app": ("TODO_PORT", 4501),
+    "blog-app": ("BLOG_PORT", 4502),
 }
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+
+from sandbox import photos, place
 
 PASSWORD = "Correct-horse-1"
 USERS = ("ann@example.com", "bob@example.com")
@@ -20,15 +24,42 @@ _TODOS: tuple[dict[str, Any], ...] = (
 
 
 def seed(apps: dict[str, Any]) -> None:
-    """Make the demo users of every app with a user pool, and some todos for the first of them."""
+    """Make the demo users of every app with a user pool, some todos for the first of them, and the blog's posts."""
     for outputs in apps.values():
         if "user_pool_id" in outputs:
             for user in USERS:
                 _sign_up(outputs["user_pool_id"], user)
-    todo = apps["todo-app"]
+    if "todo-app" in apps:
+        _add_todos(apps["todo-app"])
+    if "blog-app" in apps:
+        _publish_posts(apps["blog-app"])
+
+
+def _add_todos(todo: dict[str, Any]) -> None:
     token = id_token(todo["user_pool_client_id"], USERS[0], PASSWORD)
     for number, body in enumerate(_TODOS):
         _post(f"{todo['api']}/todos", token, body, key=f"seed-{number}")
+
+
+def _publish_posts(blog: dict[str, Any]) -> None:
+    """Publish as an author does, with the author's key and command; a post that is there from before stays."""
+    key = (blog["author_access_key_id"], blog["author_secret_access_key"])
+    author = _author_command().Author(blog["api"], *key, place.REGION, tell=lambda step: None)
+    with urllib.request.urlopen(f"{blog['api']}/posts?limit=100", timeout=30) as answer:
+        there = {post["slug"] for post in json.load(answer)["items"]}
+    files = [file for file in (place.ROOT / "blog-app" / "posts").glob("*.md") if file.stem not in there]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda file: author.publish(file, read=lambda photo: photos.draw(photo.stem)), files))
+
+
+def _author_command() -> Any:
+    """The app's folder is no package: its name has a hyphen."""
+    specification = importlib.util.spec_from_file_location("author", place.ROOT / "blog-app" / "author.py")
+    assert specification
+    assert specification.loader
+    command = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(command)
+    return command
 
 
 def id_token(client_id: str, user: str, password: str) -> str:

@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from sandbox import place, seed, stacks, web
 from sandbox.console import console
+from sandbox.event_sources.poller import Poller
 
 _STATE = place.FOLDER / "state"
 _TEMPORARY = place.FOLDER / "tmp"
@@ -39,17 +40,37 @@ async def _run() -> None:
         await asyncio.to_thread(_wait_until_healthy, emulator)
         os.environ.update(place.environment())
         apps = await asyncio.to_thread(stacks.deploy_all)
-        await asyncio.to_thread(seed.seed, apps)
-        async with asyncio.TaskGroup() as servers:
-            servers.create_task(_serve("console", console.site(apps), stop))
-            for app, outputs in apps.items():
-                servers.create_task(_serve(app, web.page(app, outputs), stop))
-            _announce(apps)
+        await _serve_all(apps, stop)
     finally:
         place.OUTPUTS.unlink(missing_ok=True)
         await asyncio.to_thread(_end, emulator)
         shutil.rmtree(_TEMPORARY, ignore_errors=True)
         place.PID.unlink(missing_ok=True)
+
+
+async def _serve_all(apps: dict[str, Any], stop: asyncio.Event) -> None:
+    """Serve pages and events until *stop*, and say that all is ready once the demo data is there."""
+    poller = Poller((place.REGION, place.REPLICA_REGION), place.url("emulator"))
+    poller.start()
+    edge = _start_edge(apps)
+    try:
+        async with asyncio.TaskGroup() as servers:
+            servers.create_task(_serve("console", console.site(apps), stop))
+            for app, outputs in apps.items():
+                if "web" in outputs:
+                    servers.create_task(_serve(app, web.page(app, outputs), stop))
+            await asyncio.to_thread(seed.seed, apps)
+            _announce(apps)
+    finally:
+        await asyncio.to_thread(_end, edge)
+        await asyncio.to_thread(poller.stop)
+
+
+def _start_edge(apps: dict[str, Any]) -> subprocess.Popen[bytes]:
+    """Serve the distributions of all apps, each at the app's port, in a process of its own: it moves the bytes."""
+    distributions = [f"{o['distribution_id']}={place.port(app)}" for app, o in apps.items() if "distribution_id" in o]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(place.ROOT), **place.environment()}
+    return subprocess.Popen([sys.executable, "-m", "sandbox.edge", *distributions], env=environment, cwd=place.FOLDER)
 
 
 def _start_emulator() -> subprocess.Popen[bytes]:
@@ -107,10 +128,10 @@ def _announce(apps: dict[str, Any]) -> None:
     draft.rename(place.OUTPUTS)
 
 
-def _end(emulator: subprocess.Popen[bytes]) -> None:
-    emulator.terminate()
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
     try:
-        emulator.wait(20)
+        process.wait(20)
     except subprocess.TimeoutExpired:
-        emulator.kill()
-        emulator.wait()
+        process.kill()
+        process.wait()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
+
+import boto3
 
 import deploy.apps
 from sandbox import place
@@ -17,13 +20,24 @@ def deploy_all() -> dict[str, Any]:
 
 
 def _deploy(app: str) -> dict[str, str]:
-    resources = deploy.apps.deploy_resources(app, place.STAGE)
+    resources = deploy.apps.deploy_resources(app, place.STAGE, SiteUrl=place.url(app))
     parameters = {}
     if deploy.apps.may_use_dax(app):
         deploy.apps.deploy_dax(app, place.STAGE, EndpointEncryption="NONE")
         parameters["Dax"] = "true"
     released = deploy.apps.release(app, place.STAGE, **parameters)
-    return {"api": _local(released["EndpointURL"]), "web": place.url(app), **resources}
+    outputs = {"api": _local(released["EndpointURL"]), **resources}
+    if "author_secret" in resources:
+        outputs |= _author_key(resources["author_secret"])
+    if deploy.apps.has_edge(app):
+        edge = deploy.apps.deploy_edge(app, place.STAGE)
+        return outputs | {"site": place.url(app), "distribution_id": edge["DistributionId"]}
+    return outputs | {"web": place.url(app)}
+
+
+def _author_key(secret: str) -> dict[str, str]:
+    answer = boto3.Session().client("secretsmanager").get_secret_value(SecretId=secret)
+    return {f"author_{name}": value for name, value in json.loads(answer["SecretString"]).items()}
 
 
 def _local(endpoint_url: str) -> str:

@@ -74,6 +74,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
         "EMULATOR_PORT": str(_free_port()),
         "CONSOLE_PORT": str(_free_port()),
         "TODO_PORT": str(_free_port()),
+        "BLOG_PORT": str(_free_port()),
     }
     command = [sys.executable, "-m", "sandbox"]
     started = subprocess.run([*command, "up"], cwd=ROOT, capture_output=True, text=True, check=False)

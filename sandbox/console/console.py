@@ -22,6 +22,7 @@ _CACHES = (
     ("API Gateway stage cache", "AWS/ApiGateway", "CacheHitCount", "CacheMissCount"),
     ("DAX item cache", "AWS/DAX", "ItemCacheHits", "ItemCacheMisses"),
     ("DAX query cache", "AWS/DAX", "QueryCacheHits", "QueryCacheMisses"),
+    ("CloudFront", "AWS/CloudFront", "CacheHits", "CacheMisses"),
 )
 
 

@@ -21,31 +21,43 @@ def main() -> None:
     from ministack import app
 
     from sandbox.emulator import (
+        access_key,
         bucket_cors,
         bucket_lifecycle,
         cognito_authorizer,
         dax,
+        edge_invalidation,
+        edge_origin,
+        event_source_mappings,
+        global_table,
         policy_variables,
         query_cost,
         rest_body,
         rest_import,
         rest_limits,
         secure_transport,
+        ses_events,
         stage_cache,
         table_ttl,
     )
 
     patches = (
+        access_key,
         bucket_cors,
         bucket_lifecycle,
         cognito_authorizer,
         dax,
+        edge_invalidation,
+        edge_origin,
+        event_source_mappings,
+        global_table,
         policy_variables,
         query_cost,
         rest_body,
         rest_import,
         rest_limits,
         secure_transport,
+        ses_events,
         stage_cache,
         table_ttl,
     )

@@ -41,7 +41,7 @@ def open_page(browser: Browser, sandbox: dict[str, Any]) -> Iterator[Callable[..
     errors: list[str] = []
 
     def open_page(app: str = "todo-app", **options: Any) -> Page:
-        url = sandbox["console"] if app == "console" else sandbox[app]["web"]
+        url = sandbox["console"] if app == "console" else sandbox[app].get("web") or sandbox[app]["site"]
         context = browser.new_context(base_url=url, reduced_motion="reduce", **options)
         contexts.append(context)
         page = context.new_page()

@@ -108,7 +108,7 @@ class Aws:
             name = f"stack-{next(numbers)}"
             waiter = cloudformation.get_waiter("stack_create_complete")
             change = cloudformation.create_stack
-        change(StackName=name, TemplateBody=json.dumps(template))
+        change(StackName=name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"])
         waiter.wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
         stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
         return {"StackName": name} | {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
@@ -741,6 +741,95 @@ def a_read_consumes_a_unit_for_each_four_kilobytes_it_reads(aws: Aws) -> None:
     assert by_index["CapacityUnits"] == 5
 
 
+def a_mail_of_a_configuration_set_is_told_of_with_its_tags(aws: Aws) -> None:
+    made = aws.stack(
+        {
+            "Topic": {"Type": "AWS::SNS::Topic"},
+            "Sender": {"Type": "AWS::SES::EmailIdentity", "Properties": {"EmailIdentity": "events.example"}},
+            "Set": {"Type": "AWS::SES::ConfigurationSet"},
+            "Events": {
+                "Type": "AWS::SES::ConfigurationSetEventDestination",
+                "Properties": {
+                    "ConfigurationSetName": {"Ref": "Set"},
+                    "EventDestination": {
+                        "Enabled": True,
+                        "MatchingEventTypes": ["send", "bounce"],
+                        "SnsDestination": {"TopicARN": {"Ref": "Topic"}},
+                    },
+                },
+            },
+        },
+        Topic={"Ref": "Topic"},
+        Set={"Ref": "Set"},
+    )
+    sqs = aws.client("sqs")
+    name = f"events-{next(numbers)}"
+    allow = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": "*",
+    }
+    queue = sqs.create_queue(QueueName=name, Attributes={"Policy": json.dumps({"Statement": [allow]})})["QueueUrl"]
+    aws.client("sns").subscribe(
+        TopicArn=made["Topic"],
+        Protocol="sqs",
+        Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}",
+        Attributes={"RawMessageDelivery": "true"},
+    )
+    simple = {"Subject": {"Data": "subject"}, "Body": {"Text": {"Data": "text"}}}
+    mail = {
+        "FromEmailAddress": "sender@events.example",
+        "Content": {"Simple": simple},
+        "EmailTags": [{"Name": "subscriber", "Value": "ann"}],
+    }
+    ses = aws.client("sesv2")
+    for to in ("ann@example.com", "bounce@simulator.amazonses.com"):
+        ses.send_email(Destination={"ToAddresses": [to]}, ConfigurationSetName=made["Set"], **mail)
+    told = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=2).get("Messages", [])
+    events = [json.loads(message["Body"]) for message in told]
+    assert sorted(event["eventType"] for event in events) == ["Bounce", "Send", "Send"]
+    assert all(event["mail"]["tags"]["subscriber"] == ["ann"] for event in events)
+    with pytest.raises(ClientError, match="NotFoundException"):
+        ses.send_email(Destination={"ToAddresses": ["ann@example.com"]}, ConfigurationSetName="unknown", **mail)
+
+
+def a_function_is_mapped_only_to_what_its_role_may_read(aws: Aws) -> None:
+    queue = f"queue-{next(numbers)}"
+    aws.client("sqs").create_queue(QueueName=queue)
+    with pytest.raises(ClientError, match="does not have permissions to call ReceiveMessage on SQS"):
+        aws.client("lambda").create_event_source_mapping(
+            FunctionName=aws.function(ONCE), EventSourceArn=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"
+        )
+
+
+def a_global_table_of_a_stack_has_its_replica(aws: Aws) -> None:
+    properties = {
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+        "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
+        "Replicas": [{"Region": REGION}, {"Region": "eu-west-1"}],
+    }
+    resources = {"Table": {"Type": "AWS::DynamoDB::GlobalTable", "Properties": properties}}
+    table = aws.stack(resources, Name={"Ref": "Table"})["Name"]
+    description = aws.client("dynamodb").describe_table(TableName=table)["Table"]
+    assert [replica["RegionName"] for replica in description.get("Replicas", [])] == ["eu-west-1"]
+
+
+def an_access_key_of_a_stack_signs(aws: Aws) -> None:
+    made = aws.stack(
+        {
+            "Author": {"Type": "AWS::IAM::User"},
+            "Key": {"Type": "AWS::IAM::AccessKey", "Properties": {"UserName": {"Ref": "Author"}}},
+        },
+        Key={"Ref": "Key"},
+        Secret={"Fn::GetAtt": ["Key", "SecretAccessKey"]},
+    )
+    caller = aws.with_keys(made["Key"], made["Secret"]).client("sts").get_caller_identity()
+    assert ":user/" in caller["Arn"]
+
+
 GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("rest_import", importing_a_document_as_chalice_does_makes_a_working_api),
     ("rest_import", overwriting_an_api_changes_its_routes_under_its_id),
@@ -764,6 +853,10 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("rest_limits", an_answer_that_is_no_proxy_response_is_a_bad_gateway),
     ("rest_limits", a_function_slower_than_its_integration_times_out),
     ("bucket_cors", a_refusal_by_s3_may_be_read_by_the_page_that_asked),
+    ("ses_events", a_mail_of_a_configuration_set_is_told_of_with_its_tags),
+    ("event_source_mappings", a_function_is_mapped_only_to_what_its_role_may_read),
+    ("global_table", a_global_table_of_a_stack_has_its_replica),
+    ("access_key", an_access_key_of_a_stack_signs),
     ("secure_transport", a_bucket_that_denies_what_comes_without_tls_takes_our_requests),
     ("table_ttl", a_table_of_a_stack_has_its_time_to_live),
     ("bucket_lifecycle", a_bucket_of_a_stack_has_its_lifecycle),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
-import time
 import uuid
 from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime
@@ -14,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from common.errors import NotFound
+from common.ids import new_id
 from common.pages import Page
 from common.text import LINE, TEXT
 
@@ -150,13 +149,6 @@ class Todos:
 
     def _timestamp(self) -> str:
         return self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def new_id() -> str:
-    """Return a UUIDv7, which sorts by time (RFC 9562, section 5.7; `uuid.uuid7` from Python 3.14 on)."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds << 80) | secrets.randbits(80)
-    return str(uuid.UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | (0x7 << 76) | (0x2 << 62)))
 
 
 def _id(todo_id: str) -> str:

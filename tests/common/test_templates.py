@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,16 +17,32 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 ROOT = Path(__file__).parent.parent.parent
+APPS = sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/config.json"))
+TEMPLATES = sorted(
+    str(file.relative_to(ROOT)) for name in ("resources", "edge", "dax") for file in ROOT.glob(f"*/{name}.yaml")
+)
+STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/x/stream/2030-01-01T00:00:00.000"
+# What the decorators of the apps need to know of a stage.
+SETTINGS = {
+    "USER_POOL_ARN": "arn:aws:cognito-idp:us-east-1:000000000000:userpool/us-east-1_x",
+    "POSTS_STREAM_ARN": STREAM,
+    "SUBSCRIBERS_STREAM_ARN": STREAM,
+    "MAIL_EVENTS_TOPIC": "arn:aws:sns:us-east-1:000000000000:x",
+}
 
 
-@pytest.fixture(scope="module")
-def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template that `chalice package` writes; its code is not looked at here."""
+@pytest.fixture(scope="module", params=APPS)
+def packaged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template that `chalice package` writes for each app; its code is not looked at here."""
     folder = tmp_path_factory.mktemp("package")
+    app = ROOT / request.param
+    outputs = re.findall(r"^  (\w+): \{Value", (app / "resources.yaml").read_text(), re.MULTILINE)
+    names = [re.sub(r"(?<!^)(?=[A-Z])", "_", output).upper() for output in outputs]
+    settings = {name: SETTINGS.get(name, f"lint-{name.lower().replace('_', '-')}") for name in names}
     subprocess.run(
         [Path(sys.executable).with_name("chalice"), "package", "--merge-template", "merge.yaml", folder],
-        cwd=ROOT / "todo-app",
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=app,
+        env=os.environ | settings | {"PYTHONDONTWRITEBYTECODE": "1"},
         check=True,
         capture_output=True,
     )
@@ -33,7 +50,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/key"
-    file = folder / "sam.json"
+    file = folder / f"{request.param}.json"
     file.write_text(json.dumps(template))
     return file
 
@@ -56,8 +73,8 @@ def lint(file: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("name", ["todo-app/resources.yaml", "deploy/dax.yaml"])
-def test_the_templates_of_what_outlives_a_deploy_are_right(name: str) -> None:
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_of_ours_is_right(name: str) -> None:
     lint(ROOT / name)
 
 
@@ -68,6 +85,7 @@ def test_the_packaged_template_is_right_before_and_after_the_transform(packaged:
     lint(after)
 
 
+@pytest.mark.parametrize("packaged", ["todo-app"], indirect=True)
 def test_only_the_cached_reads_are_cached_and_the_caller_is_in_the_key(packaged: Path) -> None:
     api = json.loads(packaged.read_text())["Resources"]["RestAPI"]["Properties"]
     cached = [setting["ResourcePath"] for setting in api["MethodSettings"] if setting["CachingEnabled"]]

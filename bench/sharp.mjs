@@ -1,0 +1,37 @@
+// The set of variants by sharp, the way that is fastest of those tried: the original is decoded once, at reduced scale,
+// and each width is made from the one above it. Prints the least CPU time in ms, the peak memory in kB and the bytes made.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const [folder, original, runs] = process.argv.slice(2);
+const sharp = createRequire(`${folder}/`)("sharp");
+sharp.concurrency(1);
+sharp.cache(false);
+
+const encoders = [
+  (image) => image.jpeg({ quality: 80, chromaSubsampling: "4:2:0", optimiseCoding: true }),
+  (image) => image.webp({ quality: 80, effort: 4 }),
+];
+
+async function variants() {
+  let bytes = 0;
+  let image = sharp(original).rotate();
+  for (const width of [1280, 640, 320]) {
+    const { data, info } = await image.resize(width, null, { withoutEnlargement: true }).raw().toBuffer({ resolveWithObject: true });
+    for (const encoder of encoders) bytes += (await encoder(sharp(data, { raw: info })).toBuffer()).length;
+    image = sharp(data, { raw: info });
+  }
+  return bytes;
+}
+
+const cpu = () => (process.cpuUsage().user + process.cpuUsage().system) / 1000;
+
+let best = Infinity;
+let bytes;
+for (let run = 0; run < Number(runs); run++) {
+  const started = cpu();
+  bytes = await variants();
+  best = Math.min(best, cpu() - started);
+}
+const peak = /VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1];
+console.log(best, peak, bytes);

@@ -1,0 +1,110 @@
+"""MyBlog.com: every way in, and where it leads."""
+
+from typing import Any
+
+from chalice import Chalice, IAMAuthorizer, Rate, Response
+from chalice.app import CloudWatchEvent, DynamoDBEvent, SNSEvent
+
+from chalicelib import wiring
+from chalicelib.photos import NewPhoto, photo_id
+from chalicelib.posts import NewPost, PostQuery, PostText
+from chalicelib.subscribers import NewSubscriber
+from common import events, rest
+
+app = Chalice(app_name="blog-app", configure_logs=False)
+rest.configure(app)
+authors = IAMAuthorizer()
+settings = wiring.settings()
+
+
+@app.route("/health", methods=["GET"])
+def health() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@app.route("/posts", methods=["GET"])
+def list_posts() -> Response:
+    return rest.answer(app, wiring.posts().list(rest.query(app, PostQuery)), shared=True)
+
+
+@app.route("/posts/{slug}", methods=["GET"])
+def get_post(slug: str) -> Response:
+    return rest.answer(app, wiring.posts().get(slug), shared=True)
+
+
+@app.route("/posts", methods=["POST"], authorizer=authors)
+def create_post() -> Response:
+    post = wiring.posts().add(rest.body(app, NewPost))
+    return rest.created(post, location=f"posts/{post.slug}", etag=post.etag)
+
+
+@app.route("/posts/{slug}", methods=["PUT"], authorizer=authors)
+def replace_post(slug: str) -> Response:
+    post = wiring.posts().replace(slug, rest.body(app, PostText), rest.if_match(app))
+    return rest.changed(post, post.etag)
+
+
+@app.route("/posts/{slug}", methods=["DELETE"], authorizer=authors)
+def remove_post(slug: str) -> Response:
+    wiring.posts().remove(slug, rest.if_match(app))
+    return rest.gone()
+
+
+@app.route("/photos", methods=["POST"], authorizer=authors)
+def create_photo() -> Response:
+    photo = wiring.photos().add(rest.body(app, NewPhoto))
+    return rest.created(photo, location=f"photos/{photo.id}")
+
+
+@app.route("/photos/{photo_id}", methods=["GET"])
+def get_photo(photo_id: str) -> Response:
+    return rest.answer(app, wiring.photos().get(photo_id))
+
+
+@app.route("/subscribers", methods=["POST"])
+def create_subscriber() -> Response:
+    wiring.subscribers().subscribe(rest.body(app, NewSubscriber))
+    return rest.accepted()
+
+
+@app.route("/subscribers/{token}", methods=["DELETE"])
+def remove_subscriber(token: str) -> Response:
+    wiring.subscribers().unsubscribe(token)
+    return rest.gone()
+
+
+# The one click of a mail client, which posts a form (RFC 8058).
+@app.route("/unsubscribe/{token}", methods=["POST"], content_types=[*rest.FORMS, "application/json"])
+def unsubscribe(token: str) -> Response:
+    wiring.subscribers().unsubscribe(token)
+    return rest.gone()
+
+
+@events.on_s3_event(app, settings.photos_bucket, prefix="uploads/")
+def make_thumbnails(event: dict[str, Any], context: Any) -> None:
+    wiring.photos().make_variants(wiring.uploaded(event))
+
+
+@events.on_s3_event(app, settings.photos_bucket, prefix="thumbnails/", suffix="/photo.json")
+def publish_photo(event: dict[str, Any], context: Any) -> None:
+    wiring.publisher().publish_photo(wiring.photos().get(photo_id(wiring.uploaded(event))))
+
+
+@app.on_dynamodb_record(settings.posts_stream_arn, batch_size=100)
+def publish_posts(event: DynamoDBEvent) -> None:
+    wiring.publisher().publish()
+
+
+@app.on_dynamodb_record(settings.subscribers_stream_arn, batch_size=100)
+def welcome_subscribers(event: DynamoDBEvent) -> Any:
+    return events.each_record(app, event.to_dict(), wiring.welcome_change)
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES))
+def sweep_welcome_mails(event: CloudWatchEvent) -> None:
+    wiring.welcome().sweep()
+
+
+@app.on_sns_message(settings.mail_events_topic)
+def heed_mail_events(event: SNSEvent) -> None:
+    wiring.heed(event.message)

@@ -1,0 +1,1 @@
+"""MyBlog.com behind its routes and events."""

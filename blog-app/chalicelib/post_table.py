@@ -1,0 +1,146 @@
+"""The DynamoDB global table of posts: the only module that knows how they lie in it.
+
+A post is the item of its ``slug``. The index ``by-time`` lists all posts, newest first; for each tag of a
+post the table has one item more, without its body, ``slug`` = ``<tag>#<slug>``, listed by the same index under the tag.
+A post and its tags change in one transaction, so that they cannot part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from chalicelib.posts import Post, PostQuery, Summary
+from common import aws, dynamodb, pages
+from common.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
+from common.pages import Page
+
+_ALL = "#posts"
+"""The list of all posts; no tag has this name."""
+
+_TRIES = 4
+
+type Items = list[dict[str, Any]]
+
+
+class PostTable:
+    """Posts in the DynamoDB table *name*, through *client* (DynamoDB's own or DAX's)."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def add(self, post: Post) -> Post:
+        puts = [self._put(item) for item in _items(post)]
+        puts[0]["Put"] |= {
+            "ConditionExpression": "attribute_not_exists(#slug)",
+            "ExpressionAttributeNames": {"#slug": "slug"},
+        }
+        with aws.translated({"TransactionCanceledException": Conflict(f"the slug {post.slug!r} is taken")}):
+            self._client.transact_write_items(TransactItems=puts)
+        return post
+
+    def get(self, slug: str) -> Post | None:
+        return self._get(slug, consistent=False)
+
+    def list(self, query: PostQuery) -> Page[Summary]:
+        of = query.tag or _ALL
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "IndexName": "by-time",
+            "KeyConditionExpression": "#list = :list",
+            "ExpressionAttributeNames": {"#list": "list"},
+            "ExpressionAttributeValues": {":list": {"S": of}},
+            "ScanIndexForward": False,
+            # One more than asked for tells whether there is another page.
+            "Limit": query.limit + 1,
+        }
+        if query.cursor is not None:
+            moment, _, slug = pages.position(query.cursor).partition(" ")
+            key = {"list": of, "published_at": moment, "slug": _key(query.tag, slug)}
+            request["ExclusiveStartKey"] = dynamodb.item(key)
+        with aws.translated({"ValidationException": InvalidInput("cursor: not one that this API gave")}):
+            answer = self._client.query(**request)
+        found = [_read(dynamodb.values(item), Summary) for item in answer["Items"]]
+        page = found[: query.limit]
+        more = len(found) > query.limit or "LastEvaluatedKey" in answer
+        return Page(page, pages.cursor(f"{page[-1].published_at} {page[-1].slug}") if more and page else None)
+
+    def replace(self, post: Post, versions: Collection[str] | None) -> Post:
+        for _ in range(_TRIES):
+            stored = self._at_version(post.slug, versions)
+            changed = msgspec.structs.replace(post, version=stored.version + 1)
+            gone = set(stored.tags) - set(changed.tags)
+            changes = [self._put(item) for item in _items(changed)]
+            changes += [self._delete(_key(tag, post.slug)) for tag in sorted(gone)]
+            if self._changed(changes, stored):
+                return changed
+        raise Conflict(f"post {post.slug} is being changed by others, please try again")
+
+    def remove(self, slug: str, versions: Collection[str] | None) -> None:
+        for _ in range(_TRIES):
+            stored = self._at_version(slug, versions)
+            keys = [slug, *(_key(tag, slug) for tag in stored.tags)]
+            if self._changed([self._delete(key) for key in keys], stored):
+                return
+        raise Conflict(f"post {slug} is being changed by others, please try again")
+
+    def _changed(self, changes: Items, stored: Post) -> bool:
+        """Make *changes*, the first of them of the post itself, unless it is no longer as *stored*."""
+        (first,) = changes[0].values()
+        first |= {
+            "ConditionExpression": "#version = :version",
+            "ExpressionAttributeNames": {"#version": "version"},
+            "ExpressionAttributeValues": dynamodb.item({":version": stored.version}),
+        }
+        try:
+            with aws.translated():
+                self._client.transact_write_items(TransactItems=changes)
+        except ClientError as error:
+            if aws.code(error) != "TransactionCanceledException":
+                raise
+            return False
+        return True
+
+    def _at_version(self, slug: str, versions: Collection[str] | None) -> Post:
+        stored = self._get(slug, consistent=True)
+        if stored is None:
+            raise NotFound(f"there is no post {slug}")
+        if versions is not None and str(stored.version) not in versions:
+            raise PreconditionFailed(f"post {slug} has changed since that version")
+        return stored
+
+    def _get(self, slug: str, consistent: bool) -> Post | None:
+        if "#" in slug or not slug:
+            return None
+        with aws.translated({"ValidationException": NotFound(f"there is no post {slug[:100]!r}")}):
+            answer = self._client.get_item(
+                TableName=self._name, Key=dynamodb.item({"slug": slug}), ConsistentRead=consistent
+            )
+        return _read(dynamodb.values(answer["Item"]), Post) if answer.get("Item") else None
+
+    def _put(self, item: dict[str, Any]) -> dict[str, Any]:
+        return {"Put": {"TableName": self._name, "Item": dynamodb.item(item)}}
+
+    def _delete(self, key: str) -> dict[str, Any]:
+        return {"Delete": {"TableName": self._name, "Key": dynamodb.item({"slug": key})}}
+
+
+def _items(post: Post) -> Items:
+    """Return the item of the post, and after it those of its tags, which have no body."""
+    whole = msgspec.structs.asdict(post) | {"list": _ALL}
+    del whole["body_html"]
+    listed = {name: value for name, value in whole.items() if name != "body_markdown"}
+    return [whole, *(listed | {"slug": _key(tag, post.slug), "list": tag} for tag in post.tags)]
+
+
+def _key(tag: str | None, slug: str) -> str:
+    return f"{tag}#{slug}" if tag else slug
+
+
+def _read[T](item: dict[str, Any], cls: type[T]) -> T:
+    slug = item["slug"].rpartition("#")[2]
+    return msgspec.convert(item | {"slug": slug, "version": int(item["version"])}, type=cls)

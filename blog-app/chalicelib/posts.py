@@ -1,0 +1,200 @@
+"""Posts and what may be done with them. Knows no AWS and no HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Protocol
+
+import msgspec
+from msgspec import Meta, Struct
+
+from common.errors import NotFound
+from common.pages import Page
+from common.text import LINE, TEXT
+
+_WORDS = r"\A[a-z0-9]+(-[a-z0-9]+)*\Z"
+Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=_WORDS)]
+Tag = Annotated[str, Meta(min_length=1, max_length=30, pattern=_WORDS)]
+Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE)]
+
+
+class Summary(Struct, frozen=True):
+    """A post as lists show it. Times are ISO 8601 in UTC; ``version`` grows by one with each change."""
+
+    slug: str
+    title: str
+    summary: str
+    tags: list[str]
+    author: str
+    published_at: str
+    updated_at: str
+    version: int
+
+    @property
+    def etag(self) -> str:
+        """Return the opaque part of its entity tag."""
+        return str(self.version)
+
+
+class Post(Summary, frozen=True):
+    """One post. ``body_html`` is what ``body_markdown`` renders to now, with nothing in it that a browser would run.
+
+    It is not stored: the photos in it become ready, or are replaced, without the post.
+    """
+
+    body_markdown: str
+    body_html: str = ""
+
+
+class PostText(Struct, forbid_unknown_fields=True):
+    """What an author says of a post, whole. ``published_at`` is ISO 8601 with an offset; without it, now."""
+
+    title: Line
+    body_markdown: Annotated[str, Meta(min_length=1, max_length=100_000, pattern=TEXT)]
+    summary: Annotated[str, Meta(max_length=500, pattern=TEXT)] = ""
+    tags: Annotated[list[Tag], Meta(max_length=10)] = []
+    author: Annotated[str, Meta(max_length=100, pattern=TEXT)] = ""
+    published_at: Annotated[str, Meta(max_length=40)] | None = None
+
+    def __post_init__(self) -> None:
+        self.tags = list(dict.fromkeys(self.tags))
+        if self.published_at is not None:
+            self.published_at = _utc(self.published_at)
+
+
+class NewPost(PostText, kw_only=True):
+    """A post that is to be; ``slug`` is its name in the address."""
+
+    slug: Slug
+
+    def fingerprint(self) -> str:
+        """Return what is equal for two bodies that ask for the same post."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
+
+
+class PostQuery(Struct):
+    """Which posts, newest first: all or those with ``tag``; ``limit`` of them, after ``cursor``."""
+
+    tag: Tag | None = None
+    limit: Annotated[int, Meta(ge=1, le=100)] = 20
+    cursor: Annotated[str, Meta(max_length=400)] | None = None
+
+
+class PostStore(Protocol):
+    """Where the posts are."""
+
+    def add(self, post: Post) -> Post:
+        """Store a new post. Raises Conflict when the slug is taken."""
+
+    def get(self, slug: str) -> Post | None:
+        """Return the post, if there is one."""
+
+    def list(self, query: PostQuery) -> Page[Summary]:
+        """Return one page, newest first. Raises InvalidInput for a cursor that is not ours."""
+
+    def replace(self, post: Post, versions: Collection[str] | None) -> Post:
+        """Store *post* over the one of its slug if that is at one of *versions* (None: any), at the next version.
+
+        Raises NotFound, PreconditionFailed.
+        """
+
+    def remove(self, slug: str, versions: Collection[str] | None) -> None:
+        """Remove the post under the same condition, with the same errors."""
+
+
+class Posts:
+    """The posts of the blog."""
+
+    def __init__(
+        self,
+        store: PostStore,
+        render: Callable[[str], str],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._render = render
+        self._now = now
+
+    def add(self, new: NewPost) -> Post:
+        """Publish a post. Raises Conflict when the slug is taken by another post.
+
+        The slug makes it idempotent: the same post once more is answered as the first time.
+        """
+        stored = self._store.get(new.slug)
+        if stored is not None and _same(stored, new):
+            return self._rendered(stored)
+        return self._rendered(self._store.add(self._post(new.slug, new, version=1)))
+
+    def get(self, slug: str) -> Post:
+        """Return the post. Raises NotFound."""
+        post = self._store.get(slug)
+        if post is None:
+            raise NotFound(f"there is no post {slug[:100]!r}")
+        return self._rendered(post)
+
+    def list(self, query: PostQuery) -> Page[Summary]:
+        """Return one page of the posts."""
+        return self._store.list(query)
+
+    def replace(self, slug: str, text: PostText, versions: Collection[str] | None) -> Post:
+        """Replace the post's text; without ``published_at`` it keeps its own. Raises NotFound, PreconditionFailed."""
+        stored = self.get(slug)
+        text.published_at = text.published_at or stored.published_at
+        return self._rendered(self._store.replace(self._post(slug, text, stored.version), versions))
+
+    def remove(self, slug: str, versions: Collection[str] | None) -> None:
+        """Remove the post. Raises NotFound, PreconditionFailed."""
+        self._store.remove(slug, versions)
+
+    def all(self) -> Iterator[Post]:
+        """Yield every post whole, newest first."""
+        query = PostQuery(limit=100)
+        while True:
+            page = self._store.list(query)
+            for summary in page.items:
+                stored = self._store.get(summary.slug)
+                if stored is not None:  # removed since
+                    yield self._rendered(stored)
+            if page.cursor is None:
+                return
+            query.cursor = page.cursor
+
+    def _rendered(self, post: Post) -> Post:
+        return msgspec.structs.replace(post, body_html=self._render(post.body_markdown))
+
+    def _post(self, slug: str, text: PostText, version: int) -> Post:
+        now = _timestamp(self._now())
+        return Post(
+            slug=slug,
+            title=text.title,
+            summary=text.summary,
+            body_markdown=text.body_markdown,
+            tags=text.tags,
+            author=text.author,
+            published_at=text.published_at or now,
+            updated_at=now,
+            version=version,
+        )
+
+
+def _same(post: Post, new: NewPost) -> bool:
+    wanted = msgspec.structs.asdict(new)
+    if new.published_at is None:
+        del wanted["published_at"]
+    return wanted.items() <= msgspec.structs.asdict(post).items()
+
+
+def _utc(moment: str) -> str:
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError as error:
+        raise ValueError("published_at: not an ISO 8601 date and time") from error
+    if parsed.tzinfo is None:
+        raise ValueError("published_at: the time needs an offset, for example 2030-01-31T18:00:00Z")
+    return _timestamp(parsed)
+
+
+def _timestamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,297 @@
+"""The website: posts in, pages out, each with its key, its bytes and how long a cache may keep it.
+
+The same posts always make the same bytes, so what did not change need not be written again. Knows no AWS and
+no HTTP, only the header values that a page is to be served with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import unescape
+from itertools import batched
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urljoin
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from chalicelib import markdown
+from chalicelib.posts import Post
+
+_DESCRIPTION = "Notes on building things that run at the edge."
+_POSTS_A_PAGE = 10
+_POSTS_IN_FEED = 20
+_WORDS_A_MINUTE = 230
+
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Expiration.html, RFC 5861, RFC 8246
+_HTML_CACHE = "public, max-age=0, s-maxage=60, stale-while-revalidate=600, stale-if-error=86400"
+_FEED_CACHE = "public, max-age=0, s-maxage=300, stale-while-revalidate=600, stale-if-error=86400"
+_ASSET_CACHE = "public, max-age=31536000, immutable"
+
+_ASSET_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+
+# What neither XML 1.0 (section 2.2) nor UTF-8 can carry.
+_NOT_TEXT = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
+
+
+class Page(NamedTuple):
+    """One object of the site's bucket."""
+
+    key: str
+    body: bytes
+    content_type: str
+    cache_control: str
+
+
+class Topic(NamedTuple):
+    """A tag and how many posts have it."""
+
+    tag: str
+    posts: int = 0
+
+    @property
+    def path(self) -> str:
+        return f"/tags/{self.tag}/"
+
+
+@dataclass(frozen=True)
+class Article:
+    """A post as the templates show it."""
+
+    post: Post
+
+    @property
+    def path(self) -> str:
+        return f"/posts/{self.post.slug}/"
+
+    @property
+    def topics(self) -> list[Topic]:
+        return [Topic(tag) for tag in self.post.tags]
+
+    @property
+    def minutes(self) -> int:
+        """Reading time."""
+        return max(1, round(len(_text(self.post.body_html).split()) / _WORDS_A_MINUTE))
+
+    @property
+    def description(self) -> str:
+        """The summary, else the first words of the post, without a cut word."""
+        if self.post.summary:
+            return self.post.summary
+        paragraphs = map(_text, re.findall(r"<p>(.*?)</p>", self.post.body_html, re.DOTALL))
+        text = next(filter(None, paragraphs), self.post.title)
+        return text if len(text) <= 160 else text[:160].rsplit(" ", 1)[0] + "…"
+
+    @property
+    def changed(self) -> bool:
+        """Whether it was changed after publication, and not on the same day."""
+        return self.post.version > 1 and self.post.updated_at[:10] > self.post.published_at[:10]
+
+    @property
+    def image(self) -> str:
+        """The address of its first picture, or ``""``."""
+        found = re.search(r'<img src="([^"]*)"', self.post.body_html)
+        return unescape(found[1]) if found else ""
+
+    def picture(self, sizes: str, eager: bool) -> Markup:
+        """Return its first picture, to be shown at *sizes*."""
+        return Markup(markdown.lead_picture(self.post.body_html, sizes, eager=eager))  # noqa: S704 # sanitised
+
+    @property
+    def body(self) -> Markup:
+        return Markup(self.post.body_html)  # noqa: S704 # sanitised
+
+
+class Meta(NamedTuple):
+    """What a page says of itself in its head; a page without a path is not for search engines."""
+
+    title: str
+    description: str
+    path: str = ""
+    image: str = ""
+
+
+class Site:
+    """The site *name* at *base_url* (no slash at its end), with static *assets* by file name."""
+
+    def __init__(self, base_url: str, name: str, assets: Mapping[str, bytes]) -> None:
+        self._base_url = base_url
+        self._assets = {asset: _versioned(asset, content) for asset, content in sorted(assets.items())}
+        self._templates = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        self._templates.filters |= {
+            "day": _day,
+            "url": self._url,
+            "absolute": self._absolute,
+            "linked_data": self._linked_data,
+        }
+        self._templates.globals |= {
+            "site": {"name": name, "url": base_url, "description": _DESCRIPTION},
+            "assets": {asset: f"/{page.key}" for asset, page in self._assets.items()},
+        }
+
+    def pages(self, posts: Iterable[Post]) -> Iterator[Page]:
+        """Yield every page of the site of *posts*."""
+        ordered = _newest_first(posts)
+        yield from self.assets()
+        for newer, post, older in zip([None, *ordered], ordered, [*ordered[1:], None], strict=False):
+            yield self.page_for(post, newer, older)
+        yield from self.index_pages(ordered)
+        yield from self.tag_pages(ordered)
+        yield self.feed(ordered)
+        yield self.sitemap(ordered)
+        yield self.not_found()
+        yield self.unsubscribe()
+        yield self.robots()
+
+    def page_for(self, post: Post, newer: Post | None = None, older: Post | None = None) -> Page:
+        """Return the page of *post*, which leads to its two neighbours."""
+        article = Article(post)
+        return self._html(
+            article.path,
+            "post.html",
+            meta=Meta(post.title, article.description, article.path, article.image),
+            article=article,
+            newer=Article(newer) if newer else None,
+            older=Article(older) if older else None,
+        )
+
+    def index_pages(self, posts: Iterable[Post]) -> Iterator[Page]:
+        """Yield the list of all *posts*, newest first."""
+        ordered = _newest_first(posts)
+        yield from self._lists("/", "", ordered, _topics(ordered))
+
+    def tag_pages(self, posts: Iterable[Post]) -> Iterator[Page]:
+        """Yield the lists of the posts with each tag."""
+        for topic, tagged in _topics(_newest_first(posts)).items():
+            yield from self._lists(topic.path, topic.tag, tagged, [])
+
+    def feed(self, posts: Iterable[Post]) -> Page:
+        """Return the newest posts as an Atom feed (RFC 4287)."""
+        ordered = _newest_first(posts)
+        updated = max((post.updated_at for post in ordered), default="1970-01-01T00:00:00Z")
+        articles = [Article(post) for post in ordered[:_POSTS_IN_FEED]]
+        return self._page(
+            "feed.xml", "application/atom+xml; charset=utf-8", _FEED_CACHE, articles=articles, updated=updated
+        )
+
+    def sitemap(self, posts: Iterable[Post]) -> Page:
+        """Return the addresses that a search engine may list (https://www.sitemaps.org/protocol.html)."""
+        ordered = _newest_first(posts)
+        articles = [Article(post) for post in ordered]
+        return self._page(
+            "sitemap.xml", "application/xml; charset=utf-8", _FEED_CACHE, articles=articles, topics=_topics(ordered)
+        )
+
+    def not_found(self) -> Page:
+        """Return what the edge answers for a path that leads nowhere."""
+        meta = Meta("Page not found", "There is no such page.")
+        return self._page("404.html", "text/html; charset=utf-8", _HTML_CACHE, meta=meta)
+
+    def unsubscribe(self) -> Page:
+        """Return the page that the link in a mail opens."""
+        return self._html("/unsubscribe/", "unsubscribe.html", meta=Meta("Unsubscribe", "Leave the mailing list."))
+
+    def robots(self) -> Page:
+        """Return what crawlers may read (RFC 9309)."""
+        return self._page("robots.txt", "text/plain; charset=utf-8", _FEED_CACHE)
+
+    def assets(self) -> Iterator[Page]:
+        """Yield the static files; a changed one has another key."""
+        yield from self._assets.values()
+
+    def _lists(self, path: str, tag: str, posts: Sequence[Post], topics: Iterable[Topic]) -> Iterator[Page]:
+        chunks = list(batched(posts, _POSTS_A_PAGE)) or [()]
+        paths = [path, *(f"{path}page/{number}/" for number in range(2, len(chunks) + 1))]
+        for number, (chunk, own_path) in enumerate(zip(chunks, paths, strict=True), start=1):
+            title = f"Posts about {tag}" if tag else ""
+            page = f"page {number}" if number > 1 else ""
+            yield self._html(
+                own_path,
+                "list.html",
+                meta=Meta(", ".join(filter(None, (title, page))), title or _DESCRIPTION, own_path),
+                articles=[Article(post) for post in chunk],
+                heading=title,
+                topics=topics,
+                number=number,
+                paths=paths,
+            )
+
+    def _html(self, path: str, template: str, **values: object) -> Page:
+        key = f"{path}index.html".removeprefix("/")
+        return self._page(template, "text/html; charset=utf-8", _HTML_CACHE, key, **values)
+
+    def _page(self, template: str, content_type: str, cache: str, key: str = "", **values: object) -> Page:
+        text = self._templates.get_template(template).render(values)
+        return Page(key or template, _NOT_TEXT.sub("", text).encode(), content_type, cache)
+
+    def _url(self, path: str) -> str:
+        return urljoin(self._base_url, path)
+
+    def _absolute(self, article: Article) -> str:
+        return markdown.absolute(article.post.body_html, self._url(article.path))
+
+    def _linked_data(self, article: Article) -> dict[str, object]:
+        """Return *article* as search engines read it (https://schema.org/BlogPosting)."""
+        return {
+            "@context": "https://schema.org",
+            "@type": "BlogPosting",
+            "headline": article.post.title,
+            "description": article.description,
+            "datePublished": article.post.published_at,
+            "dateModified": article.post.updated_at,
+            "keywords": article.post.tags,
+            "mainEntityOfPage": self._url(article.path),
+            **({"author": {"@type": "Person", "name": article.post.author}} if article.post.author else {}),
+            **({"image": self._url(article.image)} if article.image else {}),
+        }
+
+
+def read_assets(folder: Path) -> dict[str, bytes]:
+    """Return the files in *folder* by name."""
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def _topics(posts: Iterable[Post]) -> dict[Topic, list[Post]]:
+    """The tags with their posts, most used first."""
+    tagged: defaultdict[str, list[Post]] = defaultdict(list)
+    for post in posts:
+        for tag in post.tags:
+            tagged[tag].append(post)
+    most_used = sorted(tagged.items(), key=lambda item: (-len(item[1]), item[0]))
+    return {Topic(tag, len(having)): having for tag, having in most_used}
+
+
+def _newest_first(posts: Iterable[Post]) -> list[Post]:
+    return sorted(posts, key=lambda post: (post.published_at, post.slug), reverse=True)
+
+
+def _versioned(name: str, content: bytes) -> Page:
+    stem, _, ending = name.rpartition(".")
+    key = f"assets/{stem}.{hashlib.sha256(content).hexdigest()[:10]}.{ending}"
+    return Page(key, content, _ASSET_TYPES[ending], _ASSET_CACHE)
+
+
+def _day(moment: str) -> str:
+    date = datetime.fromisoformat(moment)
+    return f"{date.day} {date:%B %Y}"
+
+
+def _text(html: str) -> str:
+    return Markup(html).striptags()  # noqa: S704 # of which no markup is left

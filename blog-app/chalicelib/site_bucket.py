@@ -1,0 +1,37 @@
+"""The S3 bucket of the site, which the edge alone reads."""
+
+from typing import Any
+
+from chalicelib.site import Page
+from common import aws
+
+
+class SiteBucket:
+    """Bucket *name*, through an S3 *client*."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def contents(self) -> dict[str, str]:
+        """An object's ETag is its MD5, since none is encrypted by KMS or uploaded in parts.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
+        """
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name)
+        with aws.translated():
+            return {item["Key"]: item["ETag"].strip('"') for page in pages for item in page.get("Contents", [])}
+
+    def put(self, page: Page) -> None:
+        with aws.translated():
+            self._client.put_object(
+                Bucket=self._name,
+                Key=page.key,
+                Body=page.body,
+                ContentType=page.content_type,
+                CacheControl=page.cache_control,
+            )
+
+    def remove(self, key: str) -> None:
+        with aws.translated():
+            self._client.delete_object(Bucket=self._name, Key=key)

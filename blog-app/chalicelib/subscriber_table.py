@@ -1,0 +1,167 @@
+"""The DynamoDB table of subscribers and their welcome mails, and its stream: the only module that speaks DynamoDB.
+
+A subscriber is the item (``id``, ``subscriber``), the mail to it the item (``id``, ``welcome``), so that one consistent
+Query reads both. The table is global, and of two writes to one item in two Regions the later one wins; therefore a
+subscriber is written where the person is, and a mail in the Region that mails, and no item by both:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
+The sparse index ``by-day`` lists the subscribers of a day by time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec.structs import asdict
+
+from chalicelib.subscribers import MalformedSubscriber, Milliseconds, Subscriber, WelcomeMail
+from chalicelib.welcome import Subscribed, Unsubscribed
+from common import aws, dynamodb
+
+_SUBSCRIBER = "subscriber"
+_WELCOME = "welcome"
+_FAILED = "ConditionalCheckFailedException"
+
+
+class _ConditionFailed(Exception):
+    pass
+
+
+class SubscriberTable:
+    """Subscribers and welcome mails in the table *name*, through *client*."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def add(self, subscriber: Subscriber) -> None:
+        item = asdict(subscriber) | {"kind": _SUBSCRIBER, "day": _day(subscriber.subscribed_at)}
+        with suppress(_ConditionFailed):
+            self._write("put_item", "attribute_not_exists(id)", {}, Item=dynamodb.item(item))
+
+    def read(self, subscriber_id: str) -> tuple[Subscriber | None, WelcomeMail | None]:
+        with aws.translated():
+            answer = self._client.query(
+                TableName=self._name,
+                KeyConditionExpression="id = :id",
+                ExpressionAttributeValues=dynamodb.item({":id": subscriber_id}),
+                ConsistentRead=True,
+            )
+        items = {item["kind"]: item for item in map(_values, answer["Items"])}
+        return (
+            _converted(items[_SUBSCRIBER], Subscriber) if _SUBSCRIBER in items else None,
+            _converted(items[_WELCOME], WelcomeMail) if _WELCOME in items else None,
+        )
+
+    def remove(self, subscriber_id: str) -> None:
+        with suppress(_ConditionFailed):
+            self._write("delete_item", "#status = :it", {":it": "subscribed"}, _key(subscriber_id, _SUBSCRIBER))
+
+    def suppress(self, subscriber: Subscriber) -> None:
+        with aws.translated():
+            self._client.update_item(
+                TableName=self._name,
+                Key=_key(subscriber.id, _SUBSCRIBER),
+                UpdateExpression="SET #status = :status, email = if_not_exists(email, :email), "
+                "subscribed_at = if_not_exists(subscribed_at, :at)",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues=dynamodb.item(
+                    {":status": "suppressed", ":email": subscriber.email, ":at": subscriber.subscribed_at}
+                ),
+            )
+
+    def subscribed(self, since: Milliseconds, until: Milliseconds) -> Iterator[str]:
+        pages = self._client.get_paginator("query")
+        day = _moment(since).date()
+        while day <= _moment(until).date():
+            with aws.translated():
+                for page in pages.paginate(
+                    TableName=self._name,
+                    IndexName="by-day",
+                    KeyConditionExpression="#day = :day AND subscribed_at BETWEEN :since AND :until",
+                    ExpressionAttributeNames={"#day": "day"},
+                    ExpressionAttributeValues=dynamodb.item({":day": str(day), ":since": since, ":until": until}),
+                ):
+                    yield from (item["id"]["S"] for item in page["Items"])
+            day += timedelta(days=1)
+
+    def replace_mail(self, mail: WelcomeMail, attempts: int) -> bool:
+        condition = "attempts = :attempts AND sent_at = :null"
+        if attempts == 0:
+            condition = f"attribute_not_exists(id) OR {condition}"
+        item = dynamodb.item(asdict(mail) | {"kind": _WELCOME})
+        try:
+            self._write("put_item", condition, {":attempts": attempts, ":null": None}, Item=item)
+        except _ConditionFailed:
+            return False
+        return True
+
+    def settle_mail(self, subscriber_id: str, subscribed_at: Milliseconds, message_id: str, now: Milliseconds) -> None:
+        values = {":at": subscribed_at, ":null": None, ":message_id": message_id, ":now": now}
+        with suppress(_ConditionFailed):
+            self._write(
+                "update_item",
+                "subscribed_at = :at AND sent_at = :null",
+                values,
+                _key(subscriber_id, _WELCOME),
+                UpdateExpression="SET sent_at = :now, message_id = :message_id",
+            )
+
+    def forget_mail(self, subscriber_id: str, subscribed_at: Milliseconds) -> None:
+        with suppress(_ConditionFailed):
+            self._write("delete_item", "subscribed_at <= :at", {":at": subscribed_at}, _key(subscriber_id, _WELCOME))
+
+    def _write(
+        self, operation: str, condition: str, values: dict[str, Any], key: dict[str, Any] | None = None, **request: Any
+    ) -> None:
+        """Raises _ConditionFailed."""
+        if key is not None:
+            request["Key"] = key
+        if values:
+            request["ExpressionAttributeValues"] = dynamodb.item(values)
+        if "#status" in condition:
+            request["ExpressionAttributeNames"] = {"#status": "status"}
+        with aws.translated({_FAILED: _ConditionFailed()}):
+            getattr(self._client, operation)(TableName=self._name, ConditionExpression=condition, **request)
+
+
+def change(record: dict[str, Any]) -> Subscribed | Unsubscribed | None:
+    """Return what a record of the table's stream (NEW_AND_OLD_IMAGES) tells, None when it tells nothing new.
+
+    Raises MalformedSubscriber for an item that is neither a subscriber nor a mail. See
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Record.html
+    """
+    keys = _values(record["dynamodb"]["Keys"])
+    if keys.get("kind") == _WELCOME:
+        return None
+    if record["eventName"] != "REMOVE":
+        return Subscribed(_converted(_values(record["dynamodb"]["NewImage"]), Subscriber).id)
+    removed_at = _values(record["dynamodb"]["OldImage"]).get("subscribed_at")
+    return Unsubscribed(keys["id"], removed_at) if isinstance(removed_at, int) else None
+
+
+def _key(subscriber_id: str, kind: str) -> dict[str, Any]:
+    return dynamodb.item({"id": subscriber_id, "kind": kind})
+
+
+def _values(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: int(v) if isinstance(v, Decimal) else v for name, v in dynamodb.values(item).items()}
+
+
+def _converted[T](values: dict[str, Any], cls: type[T]) -> T:
+    try:
+        return msgspec.convert(values, cls)
+    except msgspec.ValidationError as error:
+        raise MalformedSubscriber(f"item {values.get('id')!r} of kind {values.get('kind')!r}: {error}") from error
+
+
+def _moment(milliseconds: Milliseconds) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _day(milliseconds: Milliseconds) -> str:
+    return str(_moment(milliseconds).date())

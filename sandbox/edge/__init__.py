@@ -1,0 +1,1 @@
+"""CloudFront's data plane on loopback, driven by the deployed distributions."""

@@ -1,0 +1,87 @@
+"""The routes, through Chalice's own test client."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from chalice.app import Chalice
+from chalice.test import Client, HTTPResponse
+
+import app
+
+POST = {"slug": "one", "title": "One", "body_markdown": "# Hello", "tags": ["sea"]}
+
+
+@pytest.fixture
+def call(client: Client) -> Any:
+    def call(method: str, path: str, body: Any = None, **headers: str) -> HTTPResponse:
+        sent = {"Content-Type": "application/json"} | {n.replace("_", "-"): v for n, v in headers.items()}
+        return client.http.request(method, path, headers=sent, body=json.dumps(body).encode())
+
+    return call
+
+
+def test_a_post_lives_from_post_to_delete(call: Any) -> None:
+    created = call("POST", "/posts", POST)
+    assert (created.status_code, created.headers["Location"]) == (201, "posts/one")
+    assert call("GET", "/posts/one").json_body == created.json_body
+
+    text = {name: value for name, value in POST.items() if name != "slug"} | {"title": "Two"}
+    changed = call("PUT", "/posts/one", text, If_Match=created.headers["ETag"])
+    assert (changed.json_body["title"], changed.headers["ETag"]) == ("Two", '"2"')
+    assert changed.json_body["published_at"] == created.json_body["published_at"]
+    assert call("PUT", "/posts/one", text, If_Match=created.headers["ETag"]).status_code == 412
+
+    assert call("DELETE", "/posts/one").status_code == 204
+    assert call("GET", "/posts/one").status_code == 404
+
+
+def test_the_same_post_twice_is_one_and_another_of_its_name_is_refused(call: Any) -> None:
+    first = call("POST", "/posts", POST)
+
+    assert call("POST", "/posts", POST).body == first.body
+    assert call("POST", "/posts", POST | {"title": "Other"}).status_code == 409
+
+
+def test_lists_have_no_bodies_and_may_be_kept_by_the_edge(call: Any) -> None:
+    call("POST", "/posts", POST)
+
+    listed = call("GET", "/posts?tag=sea")
+
+    assert [post["slug"] for post in listed.json_body["items"]] == ["one"]
+    assert "body_markdown" not in listed.json_body["items"][0]
+    assert "s-maxage" in listed.headers["Cache-Control"]
+    assert call("GET", "/posts?tag=sea", If_None_Match=listed.headers["ETag"]).status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"slug": "Über"}, "slug"),
+        ({"slug": "a--b"}, "slug"),
+        ({"title": ""}, "title"),
+        ({"body_markdown": ""}, "body_markdown"),
+        ({"tags": ["A b"]}, "tags"),
+        ({"published_at": "yesterday"}, "published_at"),
+        ({"body_html": "<script>"}, "body_html"),
+    ],
+)
+def test_a_wrong_field_is_refused_by_name(call: Any, change: dict[str, Any], field: str) -> None:
+    refused = call("POST", "/posts", POST | change)
+
+    assert refused.status_code == 400
+    assert field in refused.json_body["Message"]
+
+
+def test_only_authors_write() -> None:
+    application: Chalice = app.app
+    signed = {
+        (method, path)
+        for path, methods in application.routes.items()
+        for method, entry in methods.items()
+        if entry.authorizer
+    }
+
+    assert signed == {("POST", "/posts"), ("PUT", "/posts/{slug}"), ("DELETE", "/posts/{slug}"), ("POST", "/photos")}

@@ -1,0 +1,299 @@
+"""What becomes of every kind of image file."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import image_corpus as corpus
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from chalicelib import images
+from chalicelib.images import EncodedImage, Rejected
+
+WIDTHS = (320, 640, 1280)
+ROOT = Path(__file__).parent.parent.parent
+
+
+def variants(content: bytes, **limits: int) -> dict[str, Image.Image]:
+    """Return each variant, decoded, by for example ``320.webp``."""
+    made = list(images.variants(io.BytesIO(content), WIDTHS, **limits))
+    return {f"{image.width}.{image.format}": opened(image) for image in made}
+
+
+def opened(image: EncodedImage) -> Image.Image:
+    decoded = Image.open(io.BytesIO(image.content), formats=[image.format])
+    decoded.load()
+    assert decoded.size == (image.width, image.height)
+    return decoded
+
+
+def reason(content: bytes, **limits: int) -> str:
+    with pytest.raises(Rejected) as rejected:
+        list(images.variants(io.BytesIO(content), WIDTHS, **limits))
+    return str(rejected.value)
+
+
+def near(colour: tuple[int, ...], wanted: tuple[int, ...], tolerance: int = 12) -> bool:
+    return all(abs(a - b) <= tolerance for a, b in zip(colour, wanted, strict=True))
+
+
+def corner_colours(image: Image.Image) -> list[tuple[int, ...]]:
+    width, height = image.size
+    rgb = image.convert("RGB")
+    return [rgb.getpixel((x, y)) for y in (height // 4, height * 3 // 4) for x in (width // 4, width * 3 // 4)]
+
+
+def right_way_up(image: Image.Image) -> bool:
+    return all(map(near, corner_colours(image), corpus.CORNERS))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "sizes"),
+    [
+        (2000, 1000, [(1280, 640), (640, 320), (320, 160)]),
+        (1280, 853, [(1280, 853), (640, 426), (320, 213)]),
+        (1279, 853, [(1279, 853), (640, 427), (320, 213)]),
+        (640, 480, [(640, 480), (320, 240)]),
+        (500, 800, [(500, 800), (320, 512)]),
+        (100, 50, [(100, 50)]),
+        (1, 1, [(1, 1)]),
+        (5000, 1, [(1280, 1), (640, 1), (320, 1)]),
+    ],
+)
+def test_no_variant_is_wider_than_the_original(width: int, height: int, sizes: list[tuple[int, int]]) -> None:
+    made = list(images.variants(io.BytesIO(corpus.file(corpus.grainy(width, height), "PNG")), WIDTHS))
+
+    assert [(image.width, image.height, image.format) for image in made] == [
+        (*size, kind) for size in sizes for kind in ("jpeg", "webp")
+    ]
+
+
+@pytest.mark.parametrize("name", corpus.FORMATS)
+def test_every_format_gives_the_picture_that_it_holds(name: str) -> None:
+    kind, options = corpus.FORMATS[name]
+
+    made = variants(corpus.file(corpus.quarters(1500, 1000), kind, **options))
+
+    assert len(made) == 6
+    assert all(right_way_up(image) for image in made.values())
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_comes_out_the_right_way_up(kind: str, orientation: int) -> None:
+    made = variants(corpus.oriented(corpus.quarters(900, 600), orientation, kind))
+
+    assert {name: image.size for name, image in made.items() if name.endswith("webp")} == {
+        "900.webp": (900, 600),
+        "640.webp": (640, 427),
+        "320.webp": (320, 213),
+    }
+    assert all(right_way_up(image) for image in made.values())
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_orientation_that_is_none_turns_nothing(orientation: int) -> None:
+    made = variants(corpus.oriented(corpus.quarters(900, 600), orientation, "JPEG"))
+
+    assert right_way_up(made["640.jpeg"])
+
+
+def test_broken_exif_does_not_matter() -> None:
+    content = corpus.file(corpus.quarters(400, 300), "JPEG", exif=b"Exif\0\0rubbish")
+
+    assert right_way_up(variants(content)["320.jpeg"])
+
+
+@pytest.mark.parametrize(("name", "content"), corpus.modes().items(), ids=corpus.modes())
+def test_every_mode_gives_the_colour_that_it_holds(name: str, content: bytes) -> None:
+    wanted = (255,) * 3 if "1-bit" in name else (128,) * 3 if "grey" in name else corpus.RED
+
+    for image in variants(content).values():
+        assert image.mode == "RGB"
+        assert near(image.getpixel((image.width // 2, image.height // 2)), wanted), name
+
+
+@pytest.mark.parametrize(("name", "content"), corpus.see_through().items(), ids=corpus.see_through())
+def test_alpha_is_kept_in_webp_and_white_in_jpeg(name: str, content: bytes) -> None:
+    made = variants(content)
+    webp, jpeg = made["320.webp"], made["320.jpeg"]
+
+    assert webp.mode == "RGBA"
+    assert near(webp.getpixel((80, 120)), (*corpus.RED, 255))
+    assert webp.getpixel((240, 120))[3] == 0
+    assert near(jpeg.getpixel((80, 120)), corpus.RED)
+    assert near(jpeg.getpixel((240, 120)), (255, 255, 255))
+
+
+def test_colour_of_hidden_pixels_does_not_bleed() -> None:
+    image = Image.new("RGBA", (4000, 3000), (0, 255, 0, 0))
+    image.paste((*corpus.RED, 255), (1001, 0, 4000, 3000))
+
+    edge = variants(corpus.file(image, "PNG", compress_level=1))["1280.webp"].getpixel((321, 400))
+
+    assert near(edge[:3], corpus.RED, 30)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF"])
+def test_of_an_animation_the_first_frame_is_kept(kind: str) -> None:
+    made = variants(corpus.animation(kind, 5), max_frames=5)
+
+    assert near(made["64.jpeg"].getpixel((30, 20)), corpus.RED)
+    assert getattr(made["64.webp"], "n_frames", 1) == 1
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF", "TIFF"])
+def test_an_animation_beyond_the_limit_is_rejected(kind: str) -> None:
+    assert reason(corpus.animation(kind, 6), max_frames=5) == "too many frames"
+
+
+@pytest.mark.parametrize(("name", "content"), corpus.bombs().items(), ids=corpus.bombs())
+def test_a_bomb_is_rejected_by_its_header(name: str, content: bytes) -> None:
+    assert len(content) < 1_000_000
+    assert reason(content) == "too many pixels"
+
+
+def test_the_pixel_limit_is_exact() -> None:
+    content = corpus.file(corpus.grainy(100, 100), "PNG")
+
+    assert len(variants(content, max_pixels=10_000)) == 2
+    assert reason(content, max_pixels=9_999) == "too many pixels"
+
+
+def test_a_jpeg_that_would_keep_the_decoder_busy_is_rejected() -> None:
+    assert reason(corpus.many_scans(600)) == "too many scans"
+    assert variants(corpus.many_scans(100))
+
+
+def test_a_tall_image_has_the_widths_that_webp_can_hold() -> None:
+    tall, taller = (corpus.file(Image.new("L", (700, height), 128), "PNG") for height in (20_000, 40_000))
+
+    assert set(variants(tall)) == {"320.jpeg", "320.webp"}
+    assert reason(taller) == "too tall"
+
+
+@pytest.mark.parametrize(("name", "content"), corpus.unsupported().items(), ids=corpus.unsupported())
+def test_other_images_are_unsupported(name: str, content: bytes) -> None:
+    assert reason(content) == "unsupported format"
+
+
+@pytest.mark.parametrize(("name", "content"), corpus.no_images().items(), ids=corpus.no_images())
+def test_what_is_no_image_is_called_so(name: str, content: bytes) -> None:
+    assert reason(content) == "not an image"
+
+
+@pytest.mark.parametrize("name", corpus.FORMATS)
+def test_a_cut_image_is_truncated(name: str) -> None:
+    kind, options = corpus.FORMATS[name]
+    content = corpus.file(corpus.grainy(200, 150), kind, **options)
+
+    # The last bytes of some formats are no pixels, and those of the two-picture JPEG are the second picture.
+    for percent in range(1, 85):
+        assert reason(content[: len(content) * percent // 100]) == "truncated", percent
+
+
+@pytest.mark.parametrize("name", corpus.FORMATS)
+def test_the_first_bytes_alone_are_no_picture(name: str) -> None:
+    kind, options = corpus.FORMATS[name]
+    content = corpus.file(corpus.grainy(200, 150), kind, **options)
+
+    for length in range(0, 200, 3):
+        assert reason(content[:length]) in ("not an image", "truncated", "unsupported format"), length
+
+
+SIGNATURES = [corpus.file(corpus.grainy(64, 48), kind, **options) for kind, options in corpus.FORMATS.values()]
+
+
+@settings(max_examples=300, deadline=5_000, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.sampled_from(SIGNATURES),
+    st.integers(0, 64),
+    st.lists(st.tuples(st.integers(0, 4_000), st.binary(min_size=1, max_size=8)), max_size=12),
+    st.binary(max_size=200),
+)
+def test_any_damage_is_a_rejection_or_a_picture(
+    content: bytes, kept: int, damages: list[tuple[int, bytes]], tail: bytes
+) -> None:
+    damaged = bytearray(content if damages else content[:kept] + tail)
+    for position, patch in damages:
+        damaged[position : position + len(patch)] = patch
+    made = None
+    with contextlib.suppress(Rejected):
+        made = list(images.variants(io.BytesIO(bytes(damaged)), WIDTHS, max_pixels=1_000_000))
+
+    assert made is None or len(made) >= 2
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_no_metadata_comes_out(kind: str) -> None:
+    content = corpus.secretive(kind)
+    assert b"SECRET" in content
+
+    for image in images.variants(io.BytesIO(content), WIDTHS):
+        decoded = opened(image)
+        assert b"SECRET" not in image.content
+        assert not set(decoded.info) & {"exif", "icc_profile", "xmp", "comment", "photoshop"}
+        assert not decoded.getexif()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_colours_are_those_of_the_profile(kind: str) -> None:
+    content = corpus.file(Image.new("RGB", (2000, 1500), (200, 0, 0)), kind, icc_profile=corpus.swapped_profile())
+
+    for image in variants(content).values():
+        red, green, _ = image.getpixel((100, 100))
+        assert red < 30 < 170 < green
+
+
+def test_colours_of_a_see_through_image_are_those_of_the_profile() -> None:
+    image = Image.new("RGBA", (400, 300), (200, 0, 0, 100))
+    content = corpus.file(image, "PNG", icc_profile=corpus.swapped_profile())
+
+    assert near(variants(content)["320.webp"].getpixel((100, 100)), (0, 200, 0, 100), 30)
+
+
+@pytest.mark.parametrize("profile", [b"rubbish", corpus.swapped_profile()[:200], corpus.swapped_profile()])
+def test_a_profile_that_does_not_fit_is_left_out(profile: bytes) -> None:
+    content = corpus.file(Image.new("L", (400, 300), 90), "JPEG", icc_profile=profile)
+
+    assert near(variants(content)["320.jpeg"].getpixel((9, 9)), (90, 90, 90))
+
+
+LARGE = {
+    "baseline": ((8660, 5773), "RGB", {}),
+    "progressive": ((8660, 5773), "RGB", {"progressive": True, "subsampling": "4:2:0"}),
+    "progressive, all colours": ((7070, 7070), "RGB", {"progressive": True, "subsampling": "4:4:4"}),
+    "progressive CMYK": ((7070, 7070), "CMYK", {"progressive": True}),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_jpeg_of_50_megapixels_needs_less_than_512_megabytes(name: str, tmp_path: Path) -> None:
+    size, mode, options = LARGE[name]
+    photo = tmp_path / "photo.jpg"
+    corpus.grainy(*size, mode).save(photo, "JPEG", quality=75, **options)
+
+    assert photo.stat().st_size > 6_000_000
+    assert _peak_megabytes(photo) < 512
+
+
+def _peak_megabytes(photo: Path) -> float:
+    """Make the variants in a process that has, like the function, boto3 and a client of S3 in memory."""
+    program = f"""
+import boto3, re
+from chalicelib import images
+boto3.client("s3", region_name="us-east-1")
+with open({str(photo)!r}, "rb") as file:
+    assert sum(1 for _ in images.variants(file, {WIDTHS})) == 6
+print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+"""
+    environment = {"PYTHONPATH": f"{ROOT / 'blog-app'}:{ROOT}"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True)
+    return int(done.stdout) / 1024

@@ -1,0 +1,185 @@
+"""Markdown, made into HTML that is safe to show."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import html5lib
+import pytest
+from hostile import PAYLOADS, faults
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.markdown import absolute, lead_picture, photo_ids, render
+
+
+class Variant(NamedTuple):
+    width: int
+    height: int
+    format: str
+    url: str
+
+
+def photo(photo_id: str) -> list[Variant]:
+    sizes = [(width, kind) for kind in ("webp", "jpeg") for width in (1280, 320, 640)]
+    return [Variant(w, w // 2, kind, f"/thumbnails/{photo_id}/{w}.{kind}") for w, kind in sizes]
+
+
+PHOTOS = {"p": photo("p"), "q": photo("q")}
+
+
+def html(source: str) -> str:
+    return render(source, PHOTOS).strip()
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("*a* **b** `c`", "<p><em>a</em> <strong>b</strong> <code>c</code></p>"),
+        ("~~old~~", "<p><s>old</s></p>"),
+        ("a  \nb", "<p>a<br>\nb</p>"),
+        ("3. x", '<ol start="3">\n<li>x</li>\n</ol>'),
+        ("[a](/posts/b/)", '<p><a href="/posts/b/">a</a></p>'),
+        ("<ann@a.example>", '<p><a href="mailto:ann@a.example">ann@a.example</a></p>'),
+        ("press <kbd>K</kbd>, H<sub>2</sub>O", "<p>press <kbd>K</kbd>, H<sub>2</sub>O</p>"),
+        ("```py\na < b\n```", '<pre tabindex="0"><code>a &lt; b\n</code></pre>'),
+        ("v1.example.com", "<p>v1.example.com</p>"),
+    ],
+)
+def test_markdown_is_what_authors_expect(source: str, shown: str) -> None:
+    assert html(source) == shown
+
+
+@pytest.mark.parametrize(
+    "source", ["[a](https://b.example)", "https://b.example", "[a](//b.example)", "<HTTP://b.example>"]
+)
+def test_a_link_to_elsewhere_gives_no_credit_and_no_handle(source: str) -> None:
+    assert 'rel="nofollow noopener"' in html(source)
+
+
+def test_a_table_scrolls_by_itself_and_aligns_by_class() -> None:
+    shown = html("|a|b|\n|-|-:|\n|1|2|")
+
+    assert shown.startswith('<div class="table" tabindex="0"><table>')
+    assert '<td class="right">2</td>' in shown
+    assert "style" not in shown
+
+
+@pytest.mark.parametrize(
+    ("source", "levels"),
+    [("# a\n## b", ["h2", "h3"]), ("## a\n### b", ["h2", "h3"]), ("# a\n###### b", ["h2", "h6"]), ("### a", ["h2"])],
+)
+def test_headings_begin_below_the_title_of_the_page(source: str, levels: list[str]) -> None:
+    found = html5lib.parseFragment(html(source), namespaceHTMLElements=False)
+    assert [element.tag for element in found] == levels
+
+
+def test_each_heading_has_an_id_of_its_own() -> None:
+    found = html5lib.parseFragment(
+        html("# Été *now*!\n# a\n# a\n# a 2\n# a\n# `x_y`\n# ?"), namespaceHTMLElements=False
+    )
+    ids = [element.get("id") for element in found]
+
+    assert ids[0] == "été-now"
+    assert ids[-2:] == ["x-y", "section"]
+    assert len(set(ids)) == len(ids)
+    assert not any("_" in str(name) for name in ids)
+
+
+def test_a_photo_comes_in_the_size_that_fits_without_moving_the_text() -> None:
+    shown = html("![A *hill*](photo:p)")
+
+    assert shown.startswith('<figure><picture><source type="image/webp" srcset="/thumbnails/p/320.webp 320w, ')
+    assert 'srcset="/thumbnails/p/320.jpeg 320w, /thumbnails/p/640.jpeg 640w, /thumbnails/p/1280.jpeg 1280w"' in shown
+    assert 'width="1280" height="640" alt="A hill"' in shown
+
+
+def test_the_alt_text_of_a_photo_is_kept_to_the_letter() -> None:
+    assert 'alt="say &quot;hi&quot; &lt;now&gt;"' in html('![say "hi" \\<now>](photo:p)')
+
+
+def test_the_first_photo_is_fetched_at_once_and_the_others_when_they_come_near() -> None:
+    first, second = html("![a](photo:p)\n\n![b](photo:q)").split("</figure>")[:2]
+
+    assert 'fetchpriority="high"' in first
+    assert "lazy" not in first
+    assert 'loading="lazy"' in second
+
+
+def test_a_title_is_the_caption_of_a_photo_that_stands_alone() -> None:
+    assert "<figcaption>High &lt;up&gt;</figcaption>" in html('![a](photo:p "High <up>")')
+    assert "figcaption" not in html('text ![a](photo:p "High up")')
+    assert "fig" not in html('- ![a](photo:p "High up")')
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
+def test_a_photo_in_one_format_is_shown_in_that(kind: str) -> None:
+    shown = render("![a](photo:p)", {"p": [Variant(2000, 1000, kind, f"/thumbnails/p.{kind}")]})
+
+    assert f'src="/thumbnails/p.{kind}"' in shown
+    assert "<source" not in shown
+
+
+@pytest.mark.parametrize(
+    "source", ["![alt](photo:unknown)", "![alt](https://b.example/x.png)", "![alt](/x.png)", "![alt]()"]
+)
+def test_an_image_that_is_no_photo_of_the_blog_is_its_alt_text(source: str) -> None:
+    assert html(source) == "<p>alt</p>"
+
+
+def test_the_photos_of_a_post_are_known_before_it_is_shown() -> None:
+    assert photo_ids("![a](photo:q)\n\n- x ![b](photo:p) ![c](photo:q) ![d](/x.png)\n\n`![e](photo:r)`") == ["q", "p"]
+
+
+def test_the_first_picture_can_be_shown_elsewhere_in_another_size() -> None:
+    post = html("words\n\n![a](photo:q)\n\n![b](photo:p)")
+
+    assert "/q/" in lead_picture(post, "10rem", eager=True)
+    assert "/p/" not in lead_picture(post, "10rem", eager=True)
+    assert lead_picture(post, "10rem", eager=True).count('sizes="10rem"') == 2
+    assert 'loading="lazy"' in lead_picture(post, "10rem", eager=False)
+    assert lead_picture(html("words"), "10rem", eager=True) == ""
+
+
+def test_a_feed_gets_whole_addresses_and_plain_images() -> None:
+    shown = absolute(html('[a](/b/) [c](#d) `href="/x"`\n\n![e](photo:p)'), "https://blog.example/posts/x/")
+
+    assert 'href="https://blog.example/b/"' in shown
+    assert 'href="https://blog.example/posts/x/#d"' in shown
+    assert '<code>href="/x"</code>' in shown
+    assert '<img src="https://blog.example/thumbnails/p/1280.jpeg" width="1280" height="640" alt="e">' in shown
+    assert "srcset" not in shown
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("<p onclick=x>Hello <b>you</b></p>", "<p>Hello you</p>"),
+        ("a <b onclick=x>b</b> <!-- c -->", "<p>a b </p>"),
+        ("<script>\nalert(1)\n</script>", ""),
+        ("<!-- more -->", ""),
+        ("[x](javascript:alert(1))", "<p><a>x</a></p>"),
+        ("[x](data:text/html,x)", "<p><a>x</a></p>"),
+    ],
+)
+def test_tags_and_dangerous_addresses_go_and_their_text_stays(source: str, shown: str) -> None:
+    assert html(source) == shown
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("around", ["{}", "words {} words", "# {}", "- {}", "> {}", "[{}](/x)", "![{}](photo:p)"])
+def test_no_known_payload_gets_through(payload: str, around: str) -> None:
+    assert faults(html(around.format(payload))) == []
+
+
+@given(st.lists(st.sampled_from(PAYLOADS) | st.sampled_from(list("<>\"'`&[]()!#|\n :/=*_~-")) | st.text(), max_size=12))
+def test_no_other_input_gets_through(parts: list[str]) -> None:
+    assert faults(html("".join(parts))) == []
+
+
+@given(st.text())
+def test_what_was_rendered_is_whole_html(source: str) -> None:
+    html5lib.HTMLParser(strict=True).parseFragment(html(source.replace("\x00", "")).translate(_CONTROLS))
+
+
+_CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}

@@ -1,0 +1,145 @@
+"""What every store of posts promises: the one in memory, the table, and the table behind DAX."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from typing import Any
+
+import boto3
+import msgspec
+import pytest
+from post_memory import MemoryPosts
+
+from chalicelib.post_table import PostTable
+from chalicelib.posts import Post, PostQuery, PostStore
+from common.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
+from sandbox.dax.cache import Cluster
+
+numbers = itertools.count()
+
+
+@pytest.fixture
+def table(emulator: str) -> str:
+    """A table as in resources.yaml; its name."""
+    name = f"{os.environ['TABLE']}-{next(numbers)}"
+    listed = ["title", "summary", "tags", "author", "updated_at", "version"]
+    boto3.client("dynamodb", endpoint_url=emulator).create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("slug", "list", "published_at")],
+        KeySchema=[{"AttributeName": "slug", "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-time",
+                "KeySchema": [
+                    {"AttributeName": "list", "KeyType": "HASH"},
+                    {"AttributeName": "published_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": listed},
+            }
+        ],
+    )
+    return name
+
+
+@pytest.fixture(params=["memory", "table", "table behind DAX"])
+def store(request: pytest.FixtureRequest) -> PostStore:
+    if request.param == "memory":
+        return MemoryPosts()
+    client: Any = boto3.client("dynamodb", endpoint_url=request.getfixturevalue("emulator"))
+    if request.param == "table behind DAX":
+        # Its query cache keeps lists for a while, which is its purpose and not what is tested here.
+        client = Cluster(client, query_ttl_millis=1)
+    return PostTable(client, request.getfixturevalue("table"))
+
+
+def a_post(slug: str, day: int = 1, tags: tuple[str, ...] = ("sea",)) -> Post:
+    moment = f"2030-01-{day:02}T00:00:00.000Z"
+    return Post(slug, "Title", "", list(tags), "Ann", moment, moment, 1, "# Body")
+
+
+def slugs(store: PostStore, **query: Any) -> list[list[str]]:
+    found, cursor = [], None
+    while True:
+        page = store.list(PostQuery(cursor=cursor, **query))
+        found.append([post.slug for post in page.items])
+        cursor = page.cursor
+        if cursor is None:
+            return found
+
+
+def test_what_was_added_is_got_whole_and_listed_without_its_body(store: PostStore) -> None:
+    post = store.add(a_post("one"))
+
+    assert store.get("one") == post
+    (listed,) = store.list(PostQuery()).items
+    assert (listed.slug, listed.title, listed.tags) == ("one", "Title", ["sea"])
+    assert not hasattr(listed, "body_markdown") or not isinstance(listed, Post)
+
+
+def test_a_slug_is_taken_once(store: PostStore) -> None:
+    store.add(a_post("one"))
+
+    with pytest.raises(Conflict):
+        store.add(a_post("one", day=2))
+
+
+@pytest.mark.parametrize("slug", ["none", "sea#one", "", "x" * 3000])
+def test_what_is_no_post_is_none_or_not_found(store: PostStore, slug: str) -> None:
+    store.add(a_post("one"))
+
+    with contextlib.suppress(NotFound):
+        assert store.get(slug) is None
+
+
+def test_lists_come_newest_first_in_pages_without_gap_or_repeat(store: PostStore) -> None:
+    for day in range(1, 8):
+        store.add(a_post(f"p{day}", day, tags=("even",) if day % 2 == 0 else ()))
+
+    assert slugs(store, limit=3) == [["p7", "p6", "p5"], ["p4", "p3", "p2"], ["p1"]]
+    assert slugs(store, limit=2, tag="even") == [["p6", "p4"], ["p2"]]
+    assert slugs(store, tag="none") == [[]]
+
+
+def test_posts_of_one_moment_are_not_lost_between_pages(store: PostStore) -> None:
+    for name in "abc":
+        store.add(a_post(name))
+
+    assert sorted(slug for page in slugs(store, limit=1) for slug in page) == ["a", "b", "c"]
+
+
+def test_a_replaced_post_is_listed_under_its_new_tags_only(store: PostStore) -> None:
+    store.add(a_post("one", tags=("sea", "sky")))
+
+    changed = store.replace(msgspec.structs.replace(a_post("one", tags=("sky", "land")), title="New"), ["1"])
+
+    assert (changed.version, store.get("one")) == (2, changed)
+    assert [slugs(store, tag=tag) for tag in ("sea", "sky", "land")] == [[[]], [["one"]], [["one"]]]
+
+
+def test_a_stale_change_or_removal_changes_nothing(store: PostStore) -> None:
+    post = store.add(a_post("one"))
+
+    with pytest.raises(PreconditionFailed):
+        store.replace(post, ["2"])
+    with pytest.raises(PreconditionFailed):
+        store.remove("one", ["2"])
+    with pytest.raises(NotFound):
+        store.replace(a_post("none"), None)
+    assert store.get("one") == post
+
+
+def test_a_removed_post_is_gone_from_every_list(store: PostStore) -> None:
+    store.add(a_post("one", tags=("sea", "sky")))
+
+    store.remove("one", ["1"])
+
+    assert store.get("one") is None
+    assert [slugs(store, **query) for query in ({}, {"tag": "sea"}, {"tag": "sky"})] == [[[]]] * 3
+
+
+def test_a_cursor_of_another_api_is_refused(store: PostStore) -> None:
+    with pytest.raises(InvalidInput, match="cursor"):
+        store.list(PostQuery(cursor="%%%"))

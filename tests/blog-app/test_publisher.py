@@ -1,0 +1,91 @@
+"""The site in its bucket follows the posts."""
+
+from __future__ import annotations
+
+import hashlib
+
+from post_memory import MemoryPosts
+
+from chalicelib.photos import Photo
+from chalicelib.posts import NewPost, Posts, PostText
+from chalicelib.publisher import Publisher
+from chalicelib.site import Page, Site
+
+
+class MemorySite:
+    def __init__(self) -> None:
+        self.pages: dict[str, Page] = {}
+        self.writes: list[str] = []
+
+    def contents(self) -> dict[str, str]:
+        return {key: hashlib.md5(page.body, usedforsecurity=False).hexdigest() for key, page in self.pages.items()}
+
+    def put(self, page: Page) -> None:
+        self.pages[page.key] = page
+        self.writes.append(page.key)
+
+    def remove(self, key: str) -> None:
+        del self.pages[key]
+
+
+def a_site() -> tuple[Posts, MemorySite, Publisher]:
+    posts = Posts(MemoryPosts(), lambda source: f"<p>{source}</p>")
+    bucket = MemorySite()
+    site = Site("https://blog.example", "MyBlog", {"site.css": b"", "site.js": b"", "icon.svg": b"<svg/>"})
+    return posts, bucket, Publisher(posts, site, bucket)
+
+
+def a_post(slug: str) -> NewPost:
+    return NewPost(slug=slug, title=slug.title(), body_markdown="text", tags=["sea"])
+
+
+def test_a_post_has_its_page_and_is_in_list_feed_and_sitemap() -> None:
+    posts, bucket, publisher = a_site()
+    posts.add(a_post("one"))
+
+    publisher.publish()
+
+    assert {
+        "index.html",
+        "posts/one/index.html",
+        "tags/sea/index.html",
+        "feed.xml",
+        "sitemap.xml",
+    } <= bucket.pages.keys()
+    for key in ("index.html", "feed.xml", "sitemap.xml"):
+        assert b"/posts/one/" in bucket.pages[key].body
+
+
+def test_what_did_not_change_is_not_written_again() -> None:
+    posts, bucket, publisher = a_site()
+    posts.add(a_post("one"))
+    publisher.publish()
+
+    assert publisher.publish() == 0
+    bucket.writes.clear()
+    posts.replace("one", PostText(title="One", body_markdown="other", tags=["sea"]), None)
+    publisher.publish()
+    assert "posts/one/index.html" in bucket.writes
+    assert "404.html" not in bucket.writes
+
+
+def test_a_removed_post_takes_its_pages_along_but_no_asset() -> None:
+    posts, bucket, publisher = a_site()
+    posts.add(a_post("one"))
+    publisher.publish()
+    bucket.pages["assets/site.old.css"] = Page("assets/site.old.css", b"", "text/css", "")
+
+    posts.remove("one", None)
+    publisher.publish()
+
+    assert not {"posts/one/index.html", "tags/sea/index.html"} & bucket.pages.keys()
+    assert "assets/site.old.css" in bucket.pages
+
+
+def test_a_pending_photo_changes_no_page() -> None:
+    _, bucket, publisher = a_site()
+
+    publisher.publish_photo(Photo("id", "pending", []))
+    assert bucket.writes == []
+    publisher.publish_photo(Photo("id", "ready", []))
+    assert bucket.writes

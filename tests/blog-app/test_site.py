@@ -1,0 +1,354 @@
+"""The website: which pages there are, what is in them, and that they are well made."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import feedparser
+import html5lib
+import pytest
+from hostile import PAYLOADS, faults
+from msgspec.structs import replace
+from test_markdown import PHOTOS
+
+from chalicelib import markdown
+from chalicelib.posts import Post
+from chalicelib.site import Page, Site, read_assets
+
+URL = "https://blog.example"
+ASSETS = read_assets(Path(__file__).parent.parent.parent / "blog-app" / "web")
+SITE = Site(URL, "MyBlog.com", ASSETS)
+
+
+def a_post(slug: str = "a-post", body: str = "Some words.", **fields: Any) -> Post:
+    post = Post(
+        slug=slug,
+        title="A post",
+        summary="",
+        tags=["edge"],
+        author="Ann",
+        published_at="2030-01-02T03:04:05.000Z",
+        updated_at="2030-01-02T03:04:05.000Z",
+        version=1,
+        body_markdown=body,
+        body_html=markdown.render(body, PHOTOS),
+    )
+    return replace(post, **fields)
+
+
+def posts(count: int, **fields: Any) -> list[Post]:
+    """Posts in any order; the first one is the newest."""
+    made = [a_post(f"post-{n}", published_at=f"2030-01-{31 - n:02d}T00:00:00.000Z", **fields) for n in range(count)]
+    random.Random(1).shuffle(made)
+    return made
+
+
+def site(these: Sequence[Post]) -> dict[str, Page]:
+    return {page.key: page for page in SITE.pages(these)}
+
+
+def text(page: Page) -> str:
+    return page.body.decode()
+
+
+def parsed(page: Page) -> ElementTree.Element:
+    """The page, which has no fault that the HTML standard knows."""
+    return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(page.body)
+
+
+def linked(page: Page) -> list[str]:
+    return re.findall(r'<h2><a href="/posts/([^"]*)/">', text(page))
+
+
+A_POST_WITH_ALL = a_post(
+    body='Words *first*.\n\n![A hill](photo:p "High")\n\n# One\n\n|a|\n|-|\n|b|\n\n```\nx\n```\n\n[a](https://b.example)',
+    title="Fish & <Chips>",
+    tags=["edge", "caching"],
+    updated_at="2030-02-03T00:00:00.000Z",
+    version=2,
+)
+
+
+def test_a_site_is_made_of_these_objects() -> None:
+    keys = [re.sub(r"\.[0-9a-f]{10}\.", ".*.", key) for key in site([*posts(12), A_POST_WITH_ALL])]
+
+    assert sorted(key for key in keys if "post-" not in key) == [
+        "404.html",
+        "assets/icon.*.svg",
+        "assets/site.*.css",
+        "assets/site.*.js",
+        "feed.xml",
+        "index.html",
+        "page/2/index.html",
+        "posts/a-post/index.html",
+        "robots.txt",
+        "sitemap.xml",
+        "tags/caching/index.html",
+        "tags/edge/index.html",
+        "tags/edge/page/2/index.html",
+        "unsubscribe/index.html",
+    ]
+    assert "posts/post-11/index.html" in keys
+
+
+@pytest.mark.parametrize("these", [[], [A_POST_WITH_ALL], posts(25)], ids=["empty", "one", "many"])
+def test_every_page_is_well_formed(these: list[Post]) -> None:
+    for page in site(these).values():
+        if page.content_type.startswith("text/html"):
+            root = parsed(page)
+            assert len(root.findall(".//h1")) == 1 or page.key == "index.html", page.key
+            ids = [element.get("id") for element in root.iter() if element.get("id")]
+            assert len(ids) == len(set(ids)), page.key
+            for image in root.iter("img"):
+                assert {"src", "alt", "width", "height"} <= set(image.attrib), page.key
+
+
+@pytest.mark.parametrize("these", [[], [A_POST_WITH_ALL], posts(25)], ids=["empty", "one", "many"])
+def test_no_link_within_the_site_leads_nowhere(these: list[Post]) -> None:
+    made = site(these)
+    for page in made.values():
+        if page.content_type.startswith("text/html"):
+            root = parsed(page)
+            ids = {element.get("id") for element in root.iter()}
+            addresses = {e.get(a, "") for e in root.iter() for a in ("href", "src") if e.tag != "form" and e.get(a)}
+            for address in addresses:
+                path, _, fragment = address.removeprefix(URL).partition("#")
+                if path.startswith("/") and not path.startswith("/thumbnails/"):
+                    assert (path + "index.html" if path.endswith("/") else path)[1:] in made, (page.key, address)
+                elif not path:
+                    assert fragment in ids, (page.key, address)
+
+
+def test_the_same_posts_make_the_same_bytes_in_whatever_order_they_come() -> None:
+    these = posts(25)
+
+    assert list(SITE.pages(these)) == list(Site(URL, "MyBlog.com", ASSETS).pages(these[::-1]))
+
+
+def test_a_change_of_one_post_touches_its_own_pages_only() -> None:
+    these = posts(25)
+    before = site(these)
+    number = next(n for n, post in enumerate(these) if post.slug == "post-20")
+    these[number] = replace(these[number], summary="Another summary")
+    after = site(these)
+
+    assert sorted(key for key in after if after[key] != before[key]) == [
+        "page/3/index.html",
+        "posts/post-20/index.html",
+        "tags/edge/page/3/index.html",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "edge", "browser"),
+    [("index.html", 60, 0), ("404.html", 60, 0), ("feed.xml", 300, 0), ("sitemap.xml", 300, 0)],
+)
+def test_what_changes_is_kept_at_the_edge_shortly_and_by_browsers_never(key: str, edge: int, browser: int) -> None:
+    assert site([])[key].cache_control.startswith(
+        f"public, max-age={browser}, s-maxage={edge}, stale-while-revalidate="
+    )
+
+
+def test_assets_are_kept_for_ever_under_a_name_made_from_their_content() -> None:
+    def key(content: bytes) -> str:
+        return next(iter(Site(URL, "", {"site.css": content}).assets())).key
+
+    css = next(page for page in SITE.assets() if page.key.endswith(".css"))
+    assert css.cache_control == "public, max-age=31536000, immutable"
+    assert css.content_type == "text/css; charset=utf-8"
+    assert key(b"a") == key(b"a") != key(b"b")
+    assert f'href="/{css.key}"' in text(site([])["index.html"])
+    assert len(css.body) < 15_000
+
+
+def test_lists_go_from_the_newest_post_to_the_oldest_in_pages() -> None:
+    made = site(posts(25))
+    keys = ("index.html", "page/2/index.html", "page/3/index.html")
+    found = [linked(made[key]) for key in keys]
+
+    assert [len(slugs) for slugs in found] == [10, 10, 5]
+    assert [slug for slugs in found for slug in slugs] == [f"post-{n}" for n in range(25)]
+    assert re.findall('rel="(prev|next)"', text(made["page/2/index.html"]))[:2] == ["prev", "next"]
+    assert "Page 2 of 3" in text(made["page/2/index.html"])
+
+
+def test_a_blog_without_posts_says_so() -> None:
+    assert "There are no posts yet." in text(site([])["index.html"])
+
+
+def test_the_page_of_a_tag_lists_the_posts_that_have_it() -> None:
+    made = site([a_post("one", tags=["edge"]), a_post("two", tags=["edge", "mail"])])
+
+    assert linked(made["tags/mail/index.html"]) == ["two"]
+    assert sorted(linked(made["tags/edge/index.html"])) == ["one", "two"]
+    assert "<h1>Posts about mail</h1>" in text(made["tags/mail/index.html"])
+
+
+def test_a_post_leads_to_the_one_before_and_the_one_after() -> None:
+    made = site(posts(3))
+    links = re.findall(r'href="/posts/([^"]*)/" rel="(prev|next)"', text(made["posts/post-1/index.html"]))
+
+    assert links == [("post-2", "prev"), ("post-0", "next")]
+    assert 'rel="next"' not in text(made["posts/post-0/index.html"])
+
+
+def test_a_post_says_when_it_was_written_and_changed_and_how_long_it_takes() -> None:
+    page = text(SITE.page_for(replace(A_POST_WITH_ALL, body_html=f"<p>{'word ' * 700}</p>")))
+
+    assert '<time datetime="2030-01-02T03:04:05.000Z">2 January 2030</time> · 3 min read' in page
+    assert 'changed on <time datetime="2030-02-03T00:00:00.000Z">3 February 2030</time>' in page
+
+
+@pytest.mark.parametrize("fields", [{"version": 1}, {"updated_at": "2030-01-02T23:00:00.000Z"}])
+def test_a_post_that_is_old_news_or_was_changed_the_same_day_is_not_called_changed(fields: dict[str, Any]) -> None:
+    assert "changed on" not in text(SITE.page_for(replace(A_POST_WITH_ALL, **fields)))
+
+
+def test_a_post_without_an_author_has_no_line_for_one() -> None:
+    page = text(SITE.page_for(a_post(author="")))
+
+    assert "By " not in page
+    assert "Person" not in page
+
+
+def test_a_post_is_described_to_search_engines_and_to_those_who_share_it() -> None:
+    page = SITE.page_for(A_POST_WITH_ALL)
+    root = parsed(page)
+    said = {meta.get("name") or meta.get("property"): meta.get("content") for meta in root.iter("meta")}
+    data = json.loads(next(e.text or "" for e in root.iter("script") if e.get("type") == "application/ld+json"))
+
+    assert root.findtext(".//title") == "Fish & <Chips> · MyBlog.com"
+    assert said["description"] == said["og:description"] == data["description"] == "Words first."
+    assert said["og:type"] == "article"
+    assert said["og:image"] == data["image"] == f"{URL}/thumbnails/p/1280.jpeg"
+    assert said["og:url"] == data["mainEntityOfPage"] == f"{URL}/posts/a-post/"
+    assert [link.get("href") for link in root.iter("link") if link.get("rel") == "canonical"] == [said["og:url"]]
+    assert (data["@type"], data["headline"], data["author"]["name"]) == ("BlogPosting", "Fish & <Chips>", "Ann")
+    assert data["datePublished"] == said["article:published_time"] == "2030-01-02T03:04:05.000Z"
+
+
+def test_the_summary_describes_a_post_else_its_first_words_do() -> None:
+    def description(post: Post) -> str | None:
+        return next(
+            m.get("content") for m in parsed(SITE.page_for(post)).iter("meta") if m.get("name") == "description"
+        )
+
+    assert description(a_post(summary="In short.")) == "In short."
+    assert description(a_post(body="![a](photo:p)\n\n# H\n\nFirst *words*.\n\nMore.")) == "First words."
+    assert description(a_post(body="![a](photo:p)")) == "A post"
+    cut = description(a_post(body="letters " * 50)) or ""
+    assert cut.endswith("letters…")
+    assert len(cut) <= 161
+
+
+def test_pages_that_are_for_no_search_engine_say_so() -> None:
+    made = site([a_post()])
+    hidden = [key for key, page in made.items() if b'content="noindex"' in page.body]
+
+    assert sorted(hidden) == ["404.html", "unsubscribe/index.html"]
+
+
+def test_a_list_shows_the_first_photo_of_each_post_and_fetches_only_the_first_at_once() -> None:
+    these = [a_post(f"p{n}", body="x\n\n![a](photo:p)\n\n![b](photo:q)") for n in range(3)]
+    page = text(site(these)["index.html"])
+
+    assert page.count("<picture>") == 3
+    assert page.count('fetchpriority="high"') == 1
+    assert page.count('loading="lazy"') == 2
+    assert "/q/" not in page
+
+
+def test_no_page_needs_an_inline_script_or_style_or_another_host() -> None:
+    for page in site([A_POST_WITH_ALL]).values():
+        if page.content_type.startswith("text/html"):
+            root = parsed(page)
+            for element in root.iter():
+                assert element.tag != "style"
+                assert not [name for name in element.attrib if name == "style" or name.startswith("on")]
+                if element.tag == "script" and element.get("type") != "application/ld+json":
+                    assert str(element.get("src")).startswith("/assets/")
+                    assert not element.text
+                if element.tag in ("img", "source", "script", "link") and element.get("rel") != "canonical":
+                    assert str(element.get("src") or element.get("href") or "/").startswith("/")
+
+
+def test_the_feed_has_what_rfc_4287_asks_for() -> None:
+    made = site([A_POST_WITH_ALL, a_post("older", published_at="2029-01-01T00:00:00.000Z", author="")])
+    feed = feedparser.parse(made["feed.xml"].body)
+
+    assert made["feed.xml"].content_type == "application/atom+xml; charset=utf-8"
+    assert not feed.bozo
+    assert feed.version == "atom10"
+    assert (feed.feed.id, feed.feed.title, feed.feed.updated) == (f"{URL}/", "MyBlog.com", A_POST_WITH_ALL.updated_at)
+    assert {(link.rel, link.href) for link in feed.feed.links} == {
+        ("self", f"{URL}/feed.xml"),
+        ("alternate", f"{URL}/"),
+    }
+    first, second = feed.entries
+    assert first.id == first.link == f"{URL}/posts/a-post/"
+    assert (first.title, first.author, first.summary) == ("Fish & <Chips>", "Ann", "Words first.")
+    assert (first.published, first.updated) == (A_POST_WITH_ALL.published_at, A_POST_WITH_ALL.updated_at)
+    assert [tag.term for tag in first.tags] == ["edge", "caching"]
+    assert f'src="{URL}/thumbnails/p/1280.jpeg"' in first.content[0].value
+    assert "author" not in second
+    assert feed.feed.author == "MyBlog.com"  # RFC 4287, section 4.1.1: each entry has an author, or the feed has
+
+
+def test_an_empty_feed_is_a_feed() -> None:
+    feed = feedparser.parse(SITE.feed([]).body)
+
+    assert not feed.bozo
+    assert feed.feed.updated
+
+
+def test_the_feed_has_the_newest_posts_only() -> None:
+    entries = feedparser.parse(SITE.feed(posts(25)).body).entries
+
+    assert [entry.id for entry in entries] == [f"{URL}/posts/post-{n}/" for n in range(20)]
+
+
+def test_the_sitemap_lists_what_may_be_found() -> None:
+    root = ElementTree.fromstring(site([*posts(11), A_POST_WITH_ALL])["sitemap.xml"].body)  # noqa: S314 # our own
+    found = [location.text for location in root.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
+
+    assert {f"{URL}/", f"{URL}/posts/a-post/", f"{URL}/posts/post-10/", f"{URL}/tags/caching/"} <= set(found)
+    assert len(found) == 1 + 12 + 2
+    assert f"Sitemap: {URL}/sitemap.xml" in text(SITE.robots())
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_a_payload_in_any_field_of_a_post_stays_words(payload: str) -> None:
+    fields = {"title": payload, "summary": payload, "author": payload, "tags": [payload], "slug": payload}
+    post = a_post(body=payload, **fields)
+
+    for page in site([post]).values():
+        if page.content_type.startswith("text/html"):
+            root = parsed(page)
+            assert _running(root) == [], page.key
+            if page.key.startswith("posts/"):
+                assert root.findtext(".//h1") == payload.replace("\x01", "")
+    entry = feedparser.parse(SITE.feed([post]).body, sanitize_html=False).entries[0]
+    assert faults(entry.content[0].value.replace(URL, "")) == []
+    ElementTree.fromstring(SITE.sitemap([post]).body)  # noqa: S314 # our own
+
+
+def _running(root: ElementTree.Element) -> list[str]:
+    """What a browser would run, or load from elsewhere, beyond the site's own script and style."""
+    found = []
+    for element in root.iter():
+        values = {name: value for name, value in element.attrib.items() if name in ("href", "src", "action")}
+        if element.tag in ("style", "iframe", "object", "embed", "base", "svg", "math"):
+            found.append(str(element.tag))
+        if element.tag == "script" and element.get("type") == "module":
+            found += [] if re.fullmatch(r"/assets/site\.[0-9a-f]{10}\.js", element.get("src", "")) else ["script"]
+        elif element.tag == "script":
+            found += [] if element.get("type") == "application/ld+json" and json.loads(element.text or "") else ["json"]
+        found += [name for name in element.attrib if name.startswith("on") or name in ("style", "srcdoc", "formaction")]
+        found += [v for v in values.values() if not re.match(r"/|#|\w|mailto:", v) or re.match(r"(?i)\s*\w*script:", v)]
+    return found

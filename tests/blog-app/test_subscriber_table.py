@@ -1,0 +1,257 @@
+"""What every store of subscribers promises: the one in memory and the table; and what the table's stream tells."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import pytest
+from msgspec.structs import replace
+from subscriber_memory import MemorySubscribers
+
+from chalicelib.subscriber_table import SubscriberTable, change
+from chalicelib.subscribers import (
+    MalformedSubscriber,
+    Subscriber,
+    SubscriberStore,
+    WelcomeMail,
+    new_token,
+    subscriber_id,
+)
+from chalicelib.welcome import Subscribed, Unsubscribed
+from common import dynamodb
+
+NOON = 1_900_000_000_000
+DAY = 24 * 3600 * 1000
+
+
+@pytest.fixture(scope="session")
+def subscribers_table(emulator: str) -> str:
+    """The table's name."""
+    name = "blog-app-unit-subscribers"
+    boto3.client("dynamodb", endpoint_url=emulator).create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "id", "AttributeType": "S"},
+            {"AttributeName": "kind", "AttributeType": "S"},
+            {"AttributeName": "day", "AttributeType": "S"},
+            {"AttributeName": "subscribed_at", "AttributeType": "N"},
+        ],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "kind", "KeyType": "RANGE"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-day",
+                "KeySchema": [
+                    {"AttributeName": "day", "KeyType": "HASH"},
+                    {"AttributeName": "subscribed_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    return name
+
+
+@pytest.fixture(params=["memory", "table"])
+def store(request: pytest.FixtureRequest) -> SubscriberStore:
+    if request.param == "memory":
+        return MemorySubscribers()
+    client = boto3.client("dynamodb", endpoint_url=request.getfixturevalue("emulator"))
+    return SubscriberTable(client, request.getfixturevalue("subscribers_table"))
+
+
+def ann(at: int = NOON) -> Subscriber:
+    email = f"ann-{uuid.uuid4().hex}@example.com"
+    return Subscriber(subscriber_id(email), email, "subscribed", at)
+
+
+def mail_of(subscriber: Subscriber) -> WelcomeMail:
+    return WelcomeMail(subscriber.id, subscriber.subscribed_at, new_token(subscriber.id), 1, NOON + 1000)
+
+
+def test_who_was_added_is_read_and_an_unknown_one_is_none(store: SubscriberStore) -> None:
+    subscriber = ann()
+
+    assert store.read(subscriber.id) == (None, None)
+    store.add(subscriber)
+    assert store.read(subscriber.id) == (subscriber, None)
+
+
+def test_a_second_add_changes_nothing(store: SubscriberStore) -> None:
+    subscriber = ann()
+    store.add(subscriber)
+
+    store.add(replace(subscriber, subscribed_at=NOON + 1))
+
+    assert store.read(subscriber.id)[0] == subscriber
+
+
+def test_who_was_removed_is_gone_and_may_come_back(store: SubscriberStore) -> None:
+    subscriber = ann()
+    store.add(subscriber)
+
+    store.remove(subscriber.id)
+    store.remove(subscriber.id)
+
+    assert store.read(subscriber.id)[0] is None
+    store.add(subscriber)
+    assert store.read(subscriber.id)[0] == subscriber
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_suppressed_subscriber_stays_so(store: SubscriberStore, known: bool) -> None:
+    subscriber = ann()
+    if known:
+        store.add(subscriber)
+
+    store.suppress(subscriber)
+    store.add(subscriber)
+    store.remove(subscriber.id)
+
+    assert store.read(subscriber.id)[0] == replace(subscriber, status="suppressed")
+
+
+def test_those_of_a_time_come_in_order_over_midnight_and_without_who_left(store: SubscriberStore) -> None:
+    start = NOON + int(uuid.uuid4().int % 10_000) * 10 * DAY
+    midnight = start - start % DAY
+    found = [ann(midnight + offset) for offset in (-DAY, -1, 0, 1, DAY)]
+    gone = ann(midnight)
+    for subscriber in [*found[::-1], gone]:
+        store.add(subscriber)
+    store.remove(gone.id)
+
+    assert list(store.subscribed(midnight - DAY, midnight + DAY)) == [s.id for s in found]
+    assert list(store.subscribed(midnight - 1, midnight)) == [s.id for s in found[1:3]]
+
+
+def test_of_those_who_claim_at_once_one_wins(store: SubscriberStore) -> None:
+    mails = [replace(mail_of(ann()), id="claimed-" + uuid.uuid4().hex)] * 8
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda mail: store.replace_mail(mail, 0), mails))
+
+    assert sorted(won) == [False] * 7 + [True]
+
+
+def test_a_claim_is_replaced_only_at_the_attempt_that_was_seen(store: SubscriberStore) -> None:
+    mail = mail_of(ann())
+    second = replace(mail, attempts=2)
+    assert not store.replace_mail(second, 1)
+    assert store.replace_mail(mail, 0)
+
+    assert not store.replace_mail(mail, 0)
+    assert store.replace_mail(second, 1)
+    assert not store.replace_mail(second, 1)
+    assert store.read(mail.id)[1] == second
+
+
+def test_a_claim_taken_back_is_as_if_it_had_not_been(store: SubscriberStore) -> None:
+    mail = mail_of(ann())
+    store.replace_mail(mail, 0)
+
+    assert store.replace_mail(replace(mail, attempts=0), 1)
+    assert store.replace_mail(mail, 0)
+
+
+def test_a_settled_mail_is_settled_once_and_never_claimed_again(store: SubscriberStore) -> None:
+    mail = mail_of(ann())
+    store.replace_mail(mail, 0)
+
+    for other in (-1, 1):
+        store.settle_mail(mail.id, mail.subscribed_at + other, "of another subscription", 1)
+    assert store.read(mail.id)[1] == mail
+    store.settle_mail(mail.id, mail.subscribed_at, "first", 5)
+    store.settle_mail(mail.id, mail.subscribed_at, "second", 6)
+
+    assert store.read(mail.id)[1] == replace(mail, sent_at=5, message_id="first")
+    assert not store.replace_mail(replace(mail, attempts=2), 1)
+
+
+def test_an_unknown_mail_is_not_settled(store: SubscriberStore) -> None:
+    store.settle_mail("nobody", NOON, "id", NOON)
+
+    assert store.read("nobody") == (None, None)
+
+
+def test_a_mail_is_forgotten_but_not_that_of_a_later_subscription(store: SubscriberStore) -> None:
+    mail = mail_of(ann())
+    store.replace_mail(mail, 0)
+
+    store.forget_mail(mail.id, mail.subscribed_at - 1)
+    assert store.read(mail.id)[1] == mail
+    store.forget_mail(mail.id, mail.subscribed_at)
+    store.forget_mail(mail.id, mail.subscribed_at)
+    assert store.read(mail.id)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"status": "subscribed", "subscribed_at": NOON}, "missing required field `email`"),
+        ({"status": "subscribed", "subscribed_at": NOON, "email": "no address"}, "email: "),
+        ({"status": "subscribed", "subscribed_at": NOON, "email": "bob@example.com"}, "id: not that of the email"),
+        ({"status": "odd", "subscribed_at": NOON, "email": "bob@example.com"}, "status"),
+        ({}, "missing required field"),
+    ],
+)
+def test_a_malformed_item_is_reported_with_its_reason(
+    emulator: str, subscribers_table: str, attributes: dict[str, Any], reason: str
+) -> None:
+    client = boto3.client("dynamodb", endpoint_url=emulator)
+    poison = {"id": f"poison-{uuid.uuid4().hex}", "kind": "subscriber"} | attributes
+    client.put_item(TableName=subscribers_table, Item=dynamodb.item(poison))
+
+    with pytest.raises(MalformedSubscriber, match=reason):
+        SubscriberTable(client, subscribers_table).read(poison["id"])
+    with pytest.raises(MalformedSubscriber, match=reason):
+        change({"eventName": "INSERT", "dynamodb": images(poison)})
+
+
+def images(new: dict[str, Any], image: str = "NewImage") -> dict[str, Any]:
+    return {"Keys": dynamodb.item({"id": new["id"], "kind": new["kind"]}), image: dynamodb.item(new)}
+
+
+def test_an_item_of_an_unknown_kind_is_malformed() -> None:
+    with pytest.raises(MalformedSubscriber, match="kind 'odd'"):
+        change({"eventName": "INSERT", "dynamodb": images({"id": "x", "kind": "odd"})})
+
+
+def test_the_stream_tells_of_subscribers_and_not_of_mails(emulator: str, subscribers_table: str) -> None:
+    table = SubscriberTable(boto3.client("dynamodb", endpoint_url=emulator), subscribers_table)
+    subscriber, other = ann(), ann()
+    mail = mail_of(subscriber)
+
+    table.add(subscriber)
+    table.replace_mail(mail, 0)
+    table.settle_mail(mail.id, mail.subscribed_at, "id", NOON)
+    table.remove(subscriber.id)
+    table.forget_mail(mail.id, mail.subscribed_at)
+    table.suppress(other)
+
+    about = [r for r in records(emulator, subscribers_table) if r["dynamodb"]["Keys"]["id"]["S"] in (mail.id, other.id)]
+    assert [change(record) for record in about] == [
+        Subscribed(subscriber.id),
+        None,
+        None,
+        Unsubscribed(subscriber.id, NOON),
+        None,
+        Subscribed(other.id),
+    ]
+
+
+def records(emulator: str, table: str) -> list[dict[str, Any]]:
+    streams = boto3.client("dynamodbstreams", endpoint_url=emulator)
+    arn = streams.list_streams(TableName=table)["Streams"][0]["StreamArn"]
+    found: list[dict[str, Any]] = []
+    for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+        iterator = streams.get_shard_iterator(
+            StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        while iterator and (answer := streams.get_records(ShardIterator=iterator))["Records"]:
+            found += answer["Records"]
+            iterator = answer.get("NextShardIterator")
+    return found

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from subscriber_memory import MemorySubscribers
+
+from chalicelib.subscribers import (
+    NewSubscriber,
+    Subscriber,
+    Subscribers,
+    WelcomeMail,
+    address,
+    new_token,
+    subscriber_id,
+)
+from common.email import Mail, Mailer
+from common.errors import NotFound
+
+NOON = 1_900_000_000_000
+
+
+@pytest.fixture
+def store() -> MemorySubscribers:
+    return MemorySubscribers()
+
+
+@pytest.fixture
+def subscribers(store: MemorySubscribers) -> Subscribers:
+    return Subscribers(store, lambda: NOON)
+
+
+def mailed(store: MemorySubscribers, email: str = "ann@example.com") -> str:
+    """Give *email*'s subscriber a welcome mail; its token."""
+    subscriber = subscriber_id(email)
+    token = new_token(subscriber)
+    store.replace_mail(WelcomeMail(subscriber, NOON, token, 1, NOON), 0)
+    return token
+
+
+def test_the_same_address_in_another_spelling_is_one_subscriber(
+    subscribers: Subscribers, store: MemorySubscribers
+) -> None:
+    for email in ("Ann@BÜCHER.example", " ann@bücher.example\n", "ANN@xn--bcher-kva.example"):
+        subscribers.subscribe(NewSubscriber(email))
+
+    assert [s.email for s in store.subscribers.values()] == ["Ann@xn--bcher-kva.example"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "taken"),
+    [
+        ("ann@example.com", "ann@example.com"),
+        ("Ann.B+blog@EXAMPLE.com", "Ann.B+blog@example.com"),
+        ("ann@blog.test", "ann@blog.test"),
+        ("o'neil@example.com", "o'neil@example.com"),
+        ("bounce@simulator.amazonses.com", "bounce@simulator.amazonses.com"),
+    ],
+)
+def test_a_valid_address_is_taken(sent: str, taken: str) -> None:
+    assert NewSubscriber(sent).email == taken
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "",
+        "ann",
+        "ann@",
+        "@example.com",
+        "ann@localhost",
+        "ann@[127.0.0.1]",
+        '"ann b"@example.com',
+        "Ann <ann@example.com>",
+        "ann@example.com, eve@example.com",
+        "ann@example.com\r\nBcc: eve@example.com",
+        "änn@example.com",
+        "<script>alert(1)</script>@example.com",
+        "a" * 65 + "@example.com",
+        "ann@" + "x." * 130 + "com",
+    ],
+)
+def test_what_is_no_address_is_refused_by_the_name_of_its_field(email: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="email"):
+        msgspec.convert({"email": email}, NewSubscriber)
+
+
+@given(text=st.text() | st.emails() | st.builds("{}@{}".format, st.text(), st.text()))
+def test_an_address_that_is_taken_is_plain_and_taken_again_as_it_is(text: str) -> None:
+    try:
+        found = address(text)
+    except ValueError as error:
+        assert "email: " in str(error)  # noqa: PT017
+        return
+
+    assert address(found) == found
+    assert Mailer(Ses(), "blog@example.com").send(found, Mail("", "", ""), {}) == "0100"
+
+
+class Ses:
+    def send_email(self, **request: Any) -> dict[str, str]:
+        return {"MessageId": "0100"}
+
+
+def test_a_second_subscription_changes_nothing(subscribers: Subscribers, store: MemorySubscribers) -> None:
+    subscribers.subscribe(NewSubscriber("ann@example.com"))
+    Subscribers(store, lambda: NOON + 1).subscribe(NewSubscriber("ann@example.com"))
+
+    assert [s.subscribed_at for s in store.subscribers.values()] == [NOON]
+
+
+def test_whose_token_comes_is_erased(subscribers: Subscribers, store: MemorySubscribers) -> None:
+    for email in ("ann@example.com", "bob@example.com"):
+        subscribers.subscribe(NewSubscriber(email))
+
+    subscribers.unsubscribe(mailed(store))
+
+    assert [s.email for s in store.subscribers.values()] == ["bob@example.com"]
+
+
+def test_no_other_token_unsubscribes_and_none_tells_who_is_subscribed(
+    subscribers: Subscribers, store: MemorySubscribers
+) -> None:
+    subscribers.subscribe(NewSubscriber("ann@example.com"))
+    token = mailed(store)
+    last = "A" if token[-1] != "A" else "B"
+    refusals = set()
+
+    for wrong in (
+        "",
+        "x",
+        token[:-1],
+        token[:-1] + last,
+        token + "A",
+        token + "\n",
+        "ä" * 65,
+        new_token(subscriber_id("bob@example.com")),
+        subscriber_id("ann@example.com"),
+        "/" * 65,
+    ):
+        with pytest.raises(NotFound) as refused:
+            subscribers.unsubscribe(wrong)
+        refusals.add(str(refused.value))
+
+    assert len(refusals) == 1
+    assert len(store.subscribers) == 1
+
+
+def test_a_token_is_for_one_subscription_and_comes_from_128_random_bits(subscribers: Subscribers) -> None:
+    mine = subscriber_id("ann@example.com")
+
+    tokens = {new_token(mine) for _ in range(100)}
+
+    assert len(tokens) == 100
+    assert {len(token) - len(mine) for token in tokens} == {22}
+
+
+def test_a_suppressed_address_stays_suppressed_whatever_it_asks_for(
+    subscribers: Subscribers, store: MemorySubscribers
+) -> None:
+    subscribers.subscribe(NewSubscriber("ann@example.com"))
+    token = mailed(store)
+
+    subscribers.suppress("ANN@example.com")
+    subscribers.subscribe(NewSubscriber("ann@example.com"))
+    subscribers.unsubscribe(token)
+
+    assert [s.status for s in store.subscribers.values()] == ["suppressed"]
+
+
+def test_who_never_subscribed_can_be_suppressed(subscribers: Subscribers, store: MemorySubscribers) -> None:
+    subscribers.suppress("ann@example.com")
+    subscribers.subscribe(NewSubscriber("ann@example.com"))
+
+    assert [s.status for s in store.subscribers.values()] == ["suppressed"]
+
+
+def test_a_subscriber_has_the_id_of_the_address() -> None:
+    with pytest.raises(ValueError, match="id"):
+        Subscriber("x", "ann@example.com", "subscribed", NOON)

@@ -1,0 +1,238 @@
+"""MyBlog.com as a reader uses it: through the edge, against the whole sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from playwright.sync_api import Page, expect
+
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+PAYLOADS = (
+    "<script>hacked = 1</script>",
+    "</title><script>hacked = 1</script>",
+    '"><img src=x onerror="hacked = 1">',
+    "<svg onload='hacked = 1'></svg>",
+    "[click](javascript:hacked=1)",
+    '![" onerror="hacked=1](photo:none)',
+)
+
+type Publish = Callable[..., str]
+
+
+@pytest.fixture
+def blog(open_page: Callable[..., Page]) -> Page:
+    """The first page of the blog."""
+    return open_page("blog-app")
+
+
+@pytest.fixture
+def publish(sandbox: dict[str, Any]) -> Iterator[Publish]:
+    """Return a function that publishes a post with the author's key, and returns its path. At the end it is removed."""
+    outputs = sandbox["blog-app"]
+    slugs: list[str] = []
+
+    def publish(**fields: Any) -> str:
+        slug = f"test-{os.urandom(6).hex()}"
+        slugs.append(slug)
+        _signed(outputs, "POST", "/posts", {"slug": slug, **fields})
+        return f"/posts/{slug}/"
+
+    yield publish
+    for slug in slugs:
+        _signed(outputs, "DELETE", f"/posts/{slug}")
+
+
+def _signed(outputs: dict[str, Any], method: str, path: str, body: dict[str, Any] | None = None) -> None:
+    content = json.dumps(body) if body else ""
+    request = AWSRequest(method, outputs["api"] + path, {"Content-Type": "application/json"}, content)
+    key = Credentials(outputs["author_access_key_id"], outputs["author_secret_access_key"])
+    SigV4Auth(key, "execute-api", "us-east-1").add_auth(request)
+    httpx.request(method, request.url, headers=dict(request.headers), content=content, timeout=60).raise_for_status()
+
+
+def until_there(page: Page, path: str) -> None:
+    """Open *path*, again and again until the site has it."""
+    for _ in range(30):
+        answer = page.goto(path)
+        if answer and answer.status == 200:
+            return
+        page.wait_for_timeout(500)
+    raise AssertionError(f"{path} does not come")
+
+
+def test_a_reader_goes_from_the_list_to_a_post_its_neighbour_and_its_tag(blog: Page) -> None:
+    title = blog.get_by_role("article").first.get_by_role("heading").inner_text()
+    blog.get_by_role("link", name=title).click()
+    expect(blog.get_by_role("heading", level=1)).to_have_text(title)
+    expect(blog).to_have_title(re.compile(re.escape(f"{title} · MyBlog")))
+
+    earlier = blog.get_by_role("navigation", name="More posts").get_by_role("link").first
+    name = earlier.locator("b").inner_text()
+    earlier.click()
+    expect(blog.get_by_role("heading", level=1)).to_have_text(name)
+
+    tag = blog.locator("article .tags").get_by_role("link").first
+    topic = tag.inner_text()
+    tag.click()
+    expect(blog.get_by_role("heading", level=1)).to_have_text(f"Posts about {topic}")
+    expect(blog.get_by_role("link", name=name)).to_be_visible()
+
+
+def test_all_can_be_read_without_javascript(open_page: Callable[..., Page]) -> None:
+    page = open_page("blog-app", java_script_enabled=False)
+    expect(page.get_by_text("Subscribing by mail needs JavaScript")).to_be_visible()
+    expect(page.get_by_role("button", name="Subscribe")).to_be_hidden()
+    page.get_by_role("article").first.get_by_role("link").first.click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator("article img").first).to_be_visible()
+    page.goto("/unsubscribe/?token=x")
+    expect(page.get_by_text("This page needs JavaScript")).to_be_visible()
+
+
+def test_a_photo_comes_in_the_size_of_the_screen_and_moves_nothing(open_page: Callable[..., Page]) -> None:
+    page = open_page("blog-app", **PHONE)
+    with page.expect_navigation():
+        page.get_by_role("article").first.get_by_role("link").first.tap()
+    photo = page.locator("article img").first
+    page.wait_for_function("document.querySelector('article img').complete")
+
+    assert photo.evaluate("image => image.naturalWidth") > 0
+    assert re.search(r"webp", photo.evaluate("image => image.currentSrc"))
+    assert "1280" not in photo.evaluate("image => image.currentSrc")
+    assert page.evaluate(_SHIFTS) == 0
+
+
+_SHIFTS = """() => new Promise((resolve) => {
+  let sum = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((entry) => (sum += entry.value)))
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => resolve(sum), 300);
+})"""
+
+
+def test_a_reader_subscribes_gets_a_mail_and_leaves_by_its_link(blog: Page, sandbox: dict[str, Any]) -> None:
+    email = f"{os.urandom(6).hex()}@example.com"
+    blog.get_by_label("Email").fill(email)
+    blog.get_by_role("button", name="Subscribe").click()
+    expect(blog.get_by_role("status")).to_have_text(f"Thank you. A welcome mail is on its way to {email}.")
+    expect(blog.get_by_label("Email")).to_have_value("")
+
+    blog.goto(_unsubscribe_link(blog, sandbox["console"], email))
+    blog.get_by_role("button", name="Unsubscribe").click()
+    expect(blog.get_by_role("status")).to_have_text("You are off the list. We write to you no more.")
+    expect(blog.get_by_role("button", name="Unsubscribe")).to_be_hidden()
+
+
+def _unsubscribe_link(page: Page, console: str, email: str) -> str:
+    for _ in range(60):
+        with urllib.request.urlopen(f"{console}/mails.json") as answer:
+            mails = [json.dumps(mail) for mail in json.load(answer) if email in mail["To"]]
+        found = re.search(r"/unsubscribe/\?token=[\w.~%-]+", mails[0]) if mails else None
+        if found:
+            return found[0]
+        page.wait_for_timeout(500)
+    raise AssertionError(f"no mail to {email}")
+
+
+def test_an_address_that_cannot_be_written_to_is_told_in_words(blog: Page) -> None:
+    blog.get_by_label("Email").fill("ann@example")
+    blog.get_by_role("button", name="Subscribe").click()
+    expect(blog.get_by_role("status")).to_have_text("We cannot write to this address. Is it spelled right?")
+    expect(blog.get_by_label("Email")).to_be_focused()
+    blog.get_by_label("Email").press("End")
+    blog.get_by_label("Email").press_sequentially(".com")
+    expect(blog.get_by_role("status")).to_be_empty()
+
+
+def test_a_service_that_does_not_answer_is_told_in_words(blog: Page) -> None:
+    blog.route("**/api/**", lambda route: route.abort("connectionrefused"))
+    blog.get_by_label("Email").fill("ann@example.com")
+    blog.get_by_role("button", name="Subscribe").click()
+    expect(blog.get_by_role("status")).to_contain_text("does not answer")
+    expect(blog.get_by_label("Email")).to_have_value("ann@example.com")
+
+
+def test_a_link_of_a_mail_that_is_used_up_or_cut_short_is_told_in_words(blog: Page) -> None:
+    blog.goto("/unsubscribe/?token=unknown")
+    blog.get_by_role("button", name="Unsubscribe").click()
+    expect(blog.get_by_role("status")).to_contain_text("not valid any more")
+    blog.goto("/unsubscribe/")
+    expect(blog.get_by_role("status")).to_contain_text("Please open this page by the link in a mail")
+    expect(blog.get_by_role("button", name="Unsubscribe")).to_be_hidden()
+
+
+def test_an_address_that_leads_nowhere_gets_a_page_that_leads_back(blog: Page) -> None:
+    answer = blog.goto("/posts/no-such-post/")
+    assert answer is not None
+    assert answer.status == 404
+    expect(blog.get_by_role("heading", level=1)).to_have_text("There is nothing at this address")
+    blog.get_by_role("link", name="list of posts").click()
+    expect(blog.get_by_role("article").first).to_be_visible()
+
+
+def test_a_stored_script_runs_nowhere(blog: Page, publish: Publish) -> None:
+    alarms: list[str] = []
+    blog.on("dialog", lambda dialog: alarms.append(dialog.message))
+    blog.on("console", lambda message: alarms.append(message.text) if "Security Policy" in message.text else None)
+    title = " ".join(PAYLOADS[:4])
+    path = publish(title=title, summary=title, author=title[:100], body_markdown="\n\n".join(PAYLOADS), tags=["xss"])
+
+    for page in (path, "/tags/xss/", "/"):
+        until_there(blog, page)
+        assert blog.evaluate("typeof hacked") == "undefined"
+    until_there(blog, path)
+    expect(blog.get_by_role("heading", level=1)).to_have_text(title)
+    blog.get_by_text("click", exact=True).click()
+    assert blog.evaluate("typeof hacked") == "undefined"
+    assert alarms == []
+
+
+def test_an_email_that_carries_a_script_is_shown_as_words(blog: Page) -> None:
+    blog.route("**/api/subscribers", lambda route: route.fulfill(status=202, json={}))
+    blog.evaluate("document.querySelector('#subscribe_form').noValidate = true")
+    blog.get_by_label("Email").fill(f"{PAYLOADS[2]}@example.com")
+    blog.get_by_role("button", name="Subscribe").click()
+    expect(blog.get_by_role("status")).to_contain_text(PAYLOADS[2])
+    assert blog.evaluate("typeof hacked") == "undefined"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_no_page_scrolls_sideways(open_page: Callable[..., Page], publish: Publish, scheme: str) -> None:
+    long = "https://example.com/" + "a" * 200
+    code = f"```\n{long}\n```\n\n|a|b|\n|-|-|\n|{long}|{long}|\n\n`{long}` {long}"
+    path = publish(title="Donaudampfschifffahrtsgesellschaft" * 5, body_markdown=code, tags=["a" * 30])
+    page = open_page("blog-app", color_scheme=scheme, **PHONE)
+    for address in (path, "/", "/posts/no-such-post/", "/unsubscribe/?token=x"):
+        if address == path:
+            until_there(page, path)
+        else:
+            page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
+
+
+def test_the_keyboard_reaches_the_content_first(blog: Page) -> None:
+    blog.keyboard.press("Tab")
+    expect(blog.get_by_role("link", name="Skip to the content")).to_be_focused()
+    blog.keyboard.press("Enter")
+    blog.keyboard.press("Tab")
+    expect(blog.get_by_role("article").first.get_by_role("link").first).to_be_focused()
+
+
+def test_a_page_loads_nothing_from_elsewhere(blog: Page, sandbox: dict[str, Any]) -> None:
+    urls: list[str] = []
+    blog.on("request", lambda request: urls.append(request.url))
+    blog.get_by_role("article").first.get_by_role("link").first.click()
+    blog.wait_for_load_state("networkidle")
+
+    assert urls
+    assert all(url.startswith(sandbox["blog-app"]["site"]) for url in urls)

@@ -1,0 +1,317 @@
+"""Mail as SES gets it, whatever it is made of, and what SES says of it in both of its forms."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+from botocore.validate import ParamValidator
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common import email
+from common.email import Feedback, Mail, Mailer, MailTemplate, NotSent
+
+MAIL = Mail("Grüße", "text", "<p>html</p>")
+SHAPE = boto3.client("sesv2").meta.service_model.operation_model("SendEmail").input_shape
+
+
+class Ses:
+    """SES that takes what the API's model allows, and then raises *error* if there is one."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self._error = error
+
+    def send_email(self, **request: Any) -> dict[str, str]:
+        assert not ParamValidator().validate(request, SHAPE).has_errors()
+        self.requests.append(request)
+        if self._error:
+            raise self._error
+        return {"MessageId": "0100"}
+
+
+def refusal(code: str, status: int) -> ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": "why"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "SendEmail")
+
+
+def test_a_mail_goes_out_in_both_texts_with_tags_and_one_click_unsubscription() -> None:
+    ses = Ses()
+
+    sent = Mailer(ses, "Blog <blog@example.com>", "blog").send(
+        "ann@example.com", MAIL, {"subscriber": "id_-1"}, "https://blog.example/u/1"
+    )
+
+    assert sent == "0100"
+    assert ses.requests == [
+        {
+            "FromEmailAddress": "Blog <blog@example.com>",
+            "ConfigurationSetName": "blog",
+            "Destination": {"ToAddresses": ["ann@example.com"]},
+            "EmailTags": [{"Name": "subscriber", "Value": "id_-1"}],
+            "Content": {
+                "Simple": {
+                    "Subject": {"Data": "Grüße", "Charset": "UTF-8"},
+                    "Body": {
+                        "Text": {"Data": "text", "Charset": "UTF-8"},
+                        "Html": {"Data": "<p>html</p>", "Charset": "UTF-8"},
+                    },
+                    "Headers": [
+                        {"Name": "List-Unsubscribe", "Value": "<https://blog.example/u/1>"},
+                        {"Name": "List-Unsubscribe-Post", "Value": "List-Unsubscribe=One-Click"},
+                    ],
+                }
+            },
+        }
+    ]
+
+
+def test_without_a_list_there_is_no_header_and_without_a_configuration_set_none_is_named() -> None:
+    ses = Ses()
+
+    Mailer(ses, "blog@example.com").send("ann@example.com", MAIL, {})
+
+    assert "Headers" not in ses.requests[0]["Content"]["Simple"]
+    assert "ConfigurationSetName" not in ses.requests[0]
+
+
+HOSTILE = st.text() | st.sampled_from(
+    [
+        "ann@example.com\r\nBcc: eve@example.com",
+        "ann@example.com, eve@example.com",
+        "ann@example.com;eve@example.com",
+        '"ann@example.com" <eve@example.com>',
+        "ann@example.com\n",
+        "https://x.example/>, <mailto:eve@example.com",
+        "https://x.example/\r\nBcc: eve@example.com",
+        "https://x.example/>,<mailto:eve@example.com",
+        "https://x.example/1",
+    ]
+)
+
+
+@given(to=HOSTILE, subject=HOSTILE, url=HOSTILE, tag=HOSTILE)
+def test_nothing_becomes_a_header_or_a_recipient_of_its_own(to: str, subject: str, url: str, tag: str) -> None:
+    ses = Ses()
+
+    try:
+        Mailer(ses, "blog@example.com").send(to, Mail(subject, "", ""), {"tag": tag}, url)
+    except ValueError:
+        assert not ses.requests
+        return
+
+    simple = ses.requests[0]["Content"]["Simple"]
+    names = [subject, to, *(header["Value"] for header in simple["Headers"])]
+    assert not any(set(name) & {"\r", "\n", "\x00", "\x85", "\u2028"} for name in names)
+    assert to.count("@") == 1
+    assert not set(to) & set(' ,;:<>()"\\')
+    assert simple["Headers"][0]["Value"].count("<") == simple["Headers"][0]["Value"].count(">") == 1
+
+
+@pytest.mark.parametrize("field", ["to", "subject", "url", "tag"])
+def test_each_field_is_held_to_its_form_by_itself(field: str) -> None:
+    for value in ("https://x/\r\nBcc: eve@example.com", "x@y\n", "\x00"):
+        fields = {"to": "ann@example.com", "subject": "s", "url": "https://x.example/1", "tag": "t"} | {field: value}
+        with pytest.raises(ValueError, match=r"."):
+            Mailer(Ses(), "blog@example.com").send(
+                fields["to"], Mail(fields["subject"], "", ""), {"tag": fields["tag"]}, fields["url"]
+            )
+
+
+def test_an_address_and_a_url_are_one_and_no_list() -> None:
+    mailer = Mailer(Ses(), "blog@example.com")
+    for to in ("ann@example.com,eve@example.com", "Ann <ann@example.com>", "ann"):
+        with pytest.raises(ValueError, match="address"):
+            mailer.send(to, MAIL, {})
+    for url in ("https://x.example/>,<mailto:eve@example.com", "mailto:eve@example.com", "https://x.example/ü"):
+        with pytest.raises(ValueError, match="list_unsubscribe"):
+            mailer.send("ann@example.com", MAIL, {}, url)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("MessageRejected", 400),
+        ("MailFromDomainNotVerifiedException", 400),
+        ("SendingPausedException", 400),
+        ("LimitExceededException", 400),
+        ("TooManyRequestsException", 429),
+        ("NotFoundException", 404),
+    ],
+)
+def test_a_refused_mail_is_surely_not_sent(code: str, status: int) -> None:
+    with pytest.raises(NotSent, match=f"{code}: why"):
+        Mailer(Ses(refusal(code, status)), "blog@example.com").send("ann@example.com", MAIL, {})
+
+
+@pytest.mark.parametrize(
+    "error", [EndpointConnectionError(endpoint_url="https://ses"), ConnectTimeoutError(endpoint_url="https://ses")]
+)
+def test_a_mail_to_an_ses_that_is_not_there_is_surely_not_sent(error: Exception) -> None:
+    with pytest.raises(NotSent):
+        Mailer(Ses(error), "blog@example.com").send("ann@example.com", MAIL, {})
+
+
+@pytest.mark.parametrize(
+    "error", [ReadTimeoutError(endpoint_url="https://ses"), refusal("InternalServiceErrorException", 500)]
+)
+def test_of_a_mail_without_an_answer_nobody_says_that_it_is_not_sent(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        Mailer(Ses(error), "blog@example.com").send("ann@example.com", MAIL, {})
+
+
+def test_the_client_tries_once_because_ses_knows_no_repeat() -> None:
+    assert email.client().meta.config.retries["total_max_attempts"] == 1
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> MailTemplate:
+    (tmp_path / "hello.txt").write_text("Subject: Hello $name\n\nDear $name,\n$$5.\n")
+    (tmp_path / "hello.html").write_text("<p title='$name'>Dear $name</p>")
+    return MailTemplate(tmp_path, "hello")
+
+
+def test_a_template_is_filled_in_both_texts(template: MailTemplate) -> None:
+    assert template.fill(name="Ann") == Mail("Hello Ann", "Dear Ann,\n$5.\n", "<p title='Ann'>Dear Ann</p>")
+
+
+def test_a_value_of_two_lines_is_one_line_of_the_subject(template: MailTemplate) -> None:
+    assert template.fill(name="Ann\r\nBcc: eve@example.com").subject == "Hello Ann Bcc: eve@example.com"
+
+
+def test_a_template_without_its_value_is_an_error(template: MailTemplate) -> None:
+    with pytest.raises(KeyError, match="name"):
+        template.fill()
+
+
+@given(name=st.text() | st.sampled_from(["'><script>alert(1)</script>", "&lt;", "a\r\nBcc: eve@example.com", "$name"]))
+def test_a_value_stays_text_in_html_and_one_line_in_the_subject(name: str, tmp_path_factory: Any) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "a.txt").write_text("Subject: Hello $name\n\n$name")
+    (folder / "a.html").write_text("$name")
+
+    try:
+        mail = MailTemplate(folder, "a").fill(name=name)
+    except ValueError:
+        assert any(ord(c) < 0x20 or 0x7F <= ord(c) <= 0x9F for c in name)
+        return
+
+    assert mail.text == name
+    assert not set(mail.html) & {"<", ">", '"', "'"}
+    assert len(mail.subject.splitlines()) == 1
+
+
+# The records that AWS documents, shortened:
+# https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-examples.html
+# https://docs.aws.amazon.com/ses/latest/dg/notification-examples.html
+ABOUT: dict[str, Any] = {
+    "timestamp": "2017-08-05T00:40:02.012Z",
+    "source": "Sender Name <sender@example.com>",
+    "sourceArn": "arn:aws:ses:us-east-1:123456789012:identity/sender@example.com",
+    "sendingAccountId": "123456789012",
+    "messageId": "EXAMPLE7c191be45-000000",
+    "destination": ["ann@example.com", "bob@example.com"],
+}
+TAGGED = ABOUT | {
+    "headersTruncated": False,
+    "headers": [{"name": "From", "value": "Sender Name <sender@example.com>"}],
+    "commonHeaders": {"from": ["Sender Name <sender@example.com>"], "subject": "Message sent from Amazon SES"},
+    "tags": {
+        "ses:configuration-set": ["ConfigSet"],
+        "ses:source-ip": ["192.0.2.0"],
+        "subscriber": ["myCustomTagValue1", "myCustomTagValue2"],
+    },
+}
+BOUNCE = {
+    "bounceType": "Permanent",
+    "bounceSubType": "General",
+    "bouncedRecipients": [
+        {
+            "emailAddress": "Bob <bob@example.com>",
+            "action": "failed",
+            "status": "5.1.1",
+            "diagnosticCode": "smtp; 550 5.1.1 user unknown",
+        }
+    ],
+    "timestamp": "2017-08-05T00:41:02.669Z",
+    "feedbackId": "01000157c44f053b-000000",
+    "reportingMTA": "dsn; mta.example.com",
+}
+COMPLAINT = {
+    "complainedRecipients": [{"emailAddress": "ann@example.com"}],
+    "timestamp": "2017-08-05T00:41:02.669Z",
+    "feedbackId": "01000157c44f053b-000000",
+    "userAgent": "Amazon SES Mailbox Simulator",
+    "complaintFeedbackType": "abuse",
+    "arrivalDate": "2017-08-05T00:41:02.669Z",
+}
+DELIVERY = {
+    "timestamp": "2016-10-19T23:21:04.133Z",
+    "processingTimeMillis": 11893,
+    "recipients": ["ann@example.com"],
+    "smtpResponse": "250 2.6.0 Message received",
+    "reportingMTA": "mta.example.com",
+}
+BOTH = ("ann@example.com", "bob@example.com")
+
+
+@pytest.mark.parametrize("form", ["eventType", "notificationType"])
+@pytest.mark.parametrize(
+    ("kind", "detail", "recipients", "final"),
+    [
+        ("Bounce", {"bounce": BOUNCE}, ("bob@example.com",), True),
+        ("Bounce", {"bounce": BOUNCE | {"bounceType": "Transient"}}, ("bob@example.com",), False),
+        ("Bounce", {"bounce": BOUNCE | {"bounceType": "Undetermined"}}, ("bob@example.com",), False),
+        ("Complaint", {"complaint": COMPLAINT}, ("ann@example.com",), True),
+        ("Delivery", {"delivery": DELIVERY}, BOTH, False),
+        ("Send", {"send": {}}, BOTH, False),
+        ("Reject", {"reject": {"reason": "Bad content"}}, BOTH, False),
+        ("DeliveryDelay", {"deliveryDelay": {"delayType": "TransientCommunicationFailure"}}, BOTH, False),
+    ],
+)
+def test_feedback_is_read_in_both_forms(
+    form: str, kind: str, detail: dict[str, Any], recipients: tuple[str, ...], final: bool
+) -> None:
+    mail, tags = (TAGGED, {"subscriber": "myCustomTagValue1"}) if form == "eventType" else (ABOUT, {})
+
+    said = email.feedback(json.dumps({form: kind, "mail": mail, **detail}))
+
+    own = {name: value for name, value in said.tags.items() if not name.startswith("ses:")}
+    assert (said.kind, said.message_id, own) == (kind, "EXAMPLE7c191be45-000000", tags)
+    assert (said.recipients, said.final) == (recipients, final)
+
+
+def test_the_message_that_only_tries_the_topic_says_nothing() -> None:
+    said = email.feedback("Successfully validated SNS topic for Amazon SES event publishing.")
+    also = email.feedback(json.dumps({"notificationType": "AmazonSnsSubscriptionSucceeded", "message": "You have…"}))
+
+    assert said == Feedback("TopicValidated")
+    assert also == Feedback("AmazonSnsSubscriptionSucceeded")
+
+
+@given(message=st.text() | st.sampled_from(["{}", "[]", "null", '{"mail": 1}', '{"eventType": "Send", "mail": []}']))
+def test_any_other_message_is_refused(message: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        email.feedback(message)
+
+
+def test_a_sent_mail_lies_in_the_mailbox_in_both_texts(emulator: str) -> None:
+    ses = boto3.client("sesv2", endpoint_url=emulator)
+    mailer = Mailer(ses, "Blog <blog@sender.example>")
+    with pytest.raises(NotSent, match="not verified"):
+        mailer.send("ann@example.com", MAIL, {})
+    ses.create_email_identity(EmailIdentity="blog@sender.example")
+
+    message_id = mailer.send("ann@example.com", MAIL, {"subscriber": "1"}, "https://blog.example/u/1")
+
+    with urllib.request.urlopen(f"{emulator}/_ministack/ses/messages") as answer:
+        kept = [mail for mails in json.load(answer)["messages"].values() for mail in mails]
+    mail = next(mail for mail in kept if mail["MessageId"] == message_id)
+    assert (mail["Subject"], mail["BodyText"], mail["BodyHtml"]) == ("Grüße", "text", "<p>html</p>")
+    assert mail["To"] == ["ann@example.com"]

@@ -1,0 +1,99 @@
+"""What the edge is for: the stock emulator's distributions neither cache, nor ask for signatures."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+SETTINGS = {"AUTH": "true", "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[str]:
+    """Ministack as it comes; its address."""
+    folder, port = tmp_path_factory.mktemp("stock"), free_port()
+    environment = SETTINGS | {"PATH": os.environ["PATH"], "GATEWAY_PORT": str(port), "STATE_DIR": str(folder)}
+    command = [sys.executable, "-c", "from ministack.app import main; main()"]
+    process = subprocess.Popen(command, env=environment | {"LOG_LEVEL": "ERROR"}, cwd=folder)
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(200):
+        try:
+            httpx.get(f"{url}/_ministack/health")
+            break
+        except httpx.ConnectError:
+            time.sleep(0.05)
+    yield url
+    process.terminate()
+    process.wait(20)
+
+
+def _deploy(endpoint: str) -> str:
+    """A bucket behind a distribution that asks for signatures and caches; its domain."""
+    cloudfront, s3 = boto3.client("cloudfront", endpoint_url=endpoint), boto3.client("s3", endpoint_url=endpoint)
+    public = rsa.generate_private_key(65537, 2048).public_key()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    key = cloudfront.create_public_key(PublicKeyConfig={"CallerReference": "key", "Name": "key", "EncodedKey": pem})[
+        "PublicKey"
+    ]["Id"]
+    group = cloudfront.create_key_group(KeyGroupConfig={"Name": "group", "Items": [key]})["KeyGroup"]["Id"]
+    origin = {"Id": "s3", "DomainName": "open.s3.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""}}
+    behavior: Any = {
+        "TargetOriginId": "s3",
+        "ViewerProtocolPolicy": "allow-all",
+        "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+        "TrustedKeyGroups": {"Enabled": True, "Quantity": 1, "Items": [group]},
+    }
+    distribution = cloudfront.create_distribution(
+        DistributionConfig={
+            "CallerReference": "distribution",
+            "Comment": "",
+            "Enabled": True,
+            "Origins": {"Quantity": 1, "Items": [origin]},
+            "DefaultCacheBehavior": behavior,
+        }
+    )["Distribution"]
+    s3.create_bucket(Bucket="open")
+    s3.delete_public_access_block(Bucket="open")
+    s3.put_object(Bucket="open", Key="a", Body=b"a", CacheControl="max-age=600")
+    s3.put_bucket_policy(
+        Bucket="open",
+        Policy='{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",'
+        ' "Resource": "arn:aws:s3:::open/*"}]}',
+    )
+    return str(distribution["DomainName"])
+
+
+def test_the_stock_emulator_serves_unsigned_requests_without_a_cache(stock: str) -> None:
+    domain = _deploy(stock)
+    for _ in range(2):
+        answer = httpx.get(f"{stock}/a", headers={"Host": domain})
+        assert (answer.status_code, answer.headers["x-cache"]) == (200, "Miss from cloudfront")
+
+
+def test_ours_leaves_a_distributions_domain_to_the_edge(emulator: str) -> None:
+    domain = _deploy(emulator)
+    assert httpx.get(f"{emulator}/a", headers={"Host": domain}).status_code == 403
+
+
+def test_an_invalidation_is_done_when_it_answers_only_in_ours(stock: str, emulator: str) -> None:
+    def seconds(endpoint: str) -> float:
+        cloudfront = boto3.client("cloudfront", endpoint_url=endpoint)
+        (distribution, *_) = cloudfront.list_distributions()["DistributionList"]["Items"]
+        began = time.monotonic()
+        made = cloudfront.create_invalidation(
+            DistributionId=distribution["Id"],
+            InvalidationBatch={"Paths": {"Quantity": 1, "Items": ["/a"]}, "CallerReference": "1"},
+        )
+        assert made["Invalidation"]["Status"] == "Completed"
+        return time.monotonic() - began
+
+    assert seconds(stock) < 0.5
+    assert seconds(emulator) >= 1

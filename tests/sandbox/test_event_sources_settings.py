@@ -1,0 +1,186 @@
+"""The settings of a mapping, kept by the emulator from the API and from CloudFormation alike."""
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, WaiterError
+
+REGION = "us-east-1"
+TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+READ = {"Effect": "Allow", "Action": ["kinesis:*", "sqs:*"], "Resource": "*"}
+STREAM = f"arn:aws:kinesis:{REGION}:000000000000:stream/settings"
+QUEUE = f"arn:aws:sqs:{REGION}:000000000000:settings"
+FILTERS = {"Filters": [{"Pattern": '{"data": {"kind": ["a"]}}'}]}
+OF_STREAMS: dict[str, Any] = {
+    "BatchSize": 5,
+    "MaximumBatchingWindowInSeconds": 1,
+    "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    "BisectBatchOnFunctionError": True,
+    "MaximumRetryAttempts": 0,
+    "MaximumRecordAgeInSeconds": 60,
+    "ParallelizationFactor": 2,
+    "DestinationConfig": {"OnFailure": {"Destination": QUEUE}},
+    "FilterCriteria": FILTERS,
+    "StartingPosition": "TRIM_HORIZON",
+}
+STREAM_DEFAULTS = {
+    "BatchSize": 100,
+    "MaximumBatchingWindowInSeconds": 0,
+    "BisectBatchOnFunctionError": False,
+    "MaximumRetryAttempts": -1,
+    "MaximumRecordAgeInSeconds": -1,
+    "ParallelizationFactor": 1,
+    "State": "Enabled",
+}
+
+
+class Account:
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self.lambda_ = self.client("lambda")
+        self.client("kinesis").create_stream(StreamName="settings", ShardCount=1)
+        self.client("sqs").create_queue(QueueName="settings")
+        for name, statements in (("may-read", [READ]), ("may-not", [])):
+            self.function(name, statements)
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, REGION, endpoint_url=self.endpoint)
+
+    def function(self, name: str, statements: list[Any]) -> None:
+        iam, code = self.client("iam"), io.BytesIO()
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [TRUST]}))
+        if statements:
+            iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=json.dumps({"Statement": statements}))
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("app.py", "def handler(event, context): pass")
+        self.lambda_.create_function(
+            FunctionName=name,
+            Runtime="python3.13",
+            Handler="app.handler",
+            Role=role["Role"]["Arn"],
+            Code={"ZipFile": code.getvalue()},
+        )
+
+    def by_api(self, **settings: Any) -> dict[str, Any]:
+        uuid = self.lambda_.create_event_source_mapping(**settings)["UUID"]
+        answer: dict[str, Any] = self.lambda_.get_event_source_mapping(UUID=uuid)
+        return answer
+
+    def by_stack(self, **settings: Any) -> dict[str, Any]:
+        """The mapping of a stack, with every setting given as a string, as a parameter would."""
+        self.deploy("create", strings(settings))
+        return self.of_stack()
+
+    def of_stack(self) -> dict[str, Any]:
+        stack = self.client("cloudformation").describe_stack_resources(StackName="mapping")["StackResources"]
+        answer: dict[str, Any] = self.lambda_.get_event_source_mapping(UUID=stack[0]["PhysicalResourceId"])
+        return answer
+
+    def deploy(self, action: str, properties: dict[str, Any]) -> None:
+        cloudformation = self.client("cloudformation")
+        resource = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties}
+        template = json.dumps({"Resources": {"Mapping": resource}})
+        getattr(cloudformation, f"{action}_stack")(StackName="mapping", TemplateBody=template)
+        waiter = cloudformation.get_waiter(f"stack_{action}_complete")
+        waiter.wait(StackName="mapping", WaiterConfig={"Delay": 1, "MaxAttempts": 10})
+
+    def forget_stack(self) -> None:
+        self.client("cloudformation").delete_stack(StackName="mapping")
+
+
+def strings(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: strings(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [strings(each) for each in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@pytest.fixture(scope="module")
+def account(emulator: str) -> Account:
+    return Account(emulator)
+
+
+@pytest.fixture(params=["by_api", "by_stack"])
+def create(request: pytest.FixtureRequest, account: Account) -> Any:
+    yield getattr(account, request.param)
+    account.forget_stack()
+
+
+def test_every_setting_of_a_stream_is_kept(create: Any) -> None:
+    mapping = create(FunctionName="may-read", EventSourceArn=STREAM, Enabled=False, **OF_STREAMS)
+
+    assert mapping.items() >= (OF_STREAMS | {"State": "Disabled"}).items()
+
+
+def test_what_is_not_set_has_the_default_of_aws(create: Any) -> None:
+    mapping = create(FunctionName="may-read", EventSourceArn=STREAM, StartingPosition="LATEST")
+
+    assert mapping.items() >= STREAM_DEFAULTS.items()
+    assert "FilterCriteria" not in mapping
+
+
+def test_every_setting_of_a_queue_is_kept(create: Any) -> None:
+    settings = {"BatchSize": 7, "ScalingConfig": {"MaximumConcurrency": 2}}
+    mapping = create(FunctionName="may-read", EventSourceArn=QUEUE, **settings)
+
+    assert mapping.items() >= settings.items()
+    assert "StartingPosition" not in mapping
+
+
+def test_a_point_in_time_to_start_at_is_kept(create: Any) -> None:
+    start = {"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": 1700000000}
+    mapping = create(FunctionName="may-read", EventSourceArn=STREAM, **start)
+
+    assert mapping["StartingPositionTimestamp"].timestamp() == 1700000000
+
+
+def test_a_setting_that_leaves_the_template_goes_back_to_its_default(account: Account) -> None:
+    properties = {"FunctionName": "may-read", "EventSourceArn": STREAM, "StartingPosition": "TRIM_HORIZON"}
+    uuid = account.by_stack(**properties | OF_STREAMS)["UUID"]
+
+    account.deploy("update", properties)
+
+    mapping = account.of_stack()
+    account.forget_stack()
+    assert mapping["UUID"] == uuid
+    assert mapping.items() >= STREAM_DEFAULTS.items()
+    assert "FilterCriteria" not in mapping
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"EventSourceArn": STREAM, "StartingPosition": "LATEST"}, "Cannot access stream"),
+        ({"EventSourceArn": QUEUE}, "does not have permissions to call ReceiveMessage on SQS"),
+    ],
+)
+def test_a_function_may_not_be_mapped_to_what_its_role_may_not_read(
+    account: Account, source: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ClientError, match=message):
+        account.by_api(FunctionName="may-not", **source)
+    with pytest.raises(WaiterError):
+        account.by_stack(FunctionName="may-not", **source)
+    account.forget_stack()
+
+
+def test_a_function_may_not_be_mapped_when_its_role_may_not_tell_of_failures(account: Account) -> None:
+    topic = {"DestinationConfig": {"OnFailure": {"Destination": f"arn:aws:sns:{REGION}:000000000000:topic"}}}
+
+    with pytest.raises(ClientError, match="does not have permissions to call Publish on SNS"):
+        account.by_api(FunctionName="may-read", EventSourceArn=STREAM, StartingPosition="LATEST", **topic)
+
+
+def test_a_filter_that_is_no_pattern_is_refused(account: Account) -> None:
+    filters = {"Filters": [{"Pattern": '{"data": "a"}'}]}
+
+    with pytest.raises(ClientError, match="Invalid filter pattern definition"):
+        account.by_api(FunctionName="may-read", EventSourceArn=QUEUE, FilterCriteria=filters)
+    mapping = account.by_api(FunctionName="may-read", EventSourceArn=QUEUE)
+    with pytest.raises(ClientError, match="Invalid filter pattern definition"):
+        account.lambda_.update_event_source_mapping(UUID=mapping["UUID"], FilterCriteria=filters)
