@@ -1,7 +1,8 @@
 """`make bench`"""
 
-from bench import imports, pages
+from bench import imports, pages, thumbnails
 
 if __name__ == "__main__":
     imports.run()
+    thumbnails.run()
     pages.run()

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -57,7 +58,19 @@ def deploy_dax(app: str, stage: str, **parameters: str) -> dict[str, str]:
 
 
 def layer(requirements: Path) -> bytes:
-    """Return the zip of a layer with just the packages of *requirements*, without what they require in turn."""
+    """Return the zip of a layer with just the packages of *requirements*, without what they require in turn.
+
+    It is made once and kept in ``dist/``: the versions are pinned.
+    """
+    digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    kept = ROOT / "dist" / f"{requirements.stem}-{digest}.zip"
+    if not kept.exists():
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_bytes(_installed(requirements))
+    return kept.read_bytes()
+
+
+def _installed(requirements: Path) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
         command = [*pip, "--no-deps", "--target", folder, "--requirement", str(requirements)]

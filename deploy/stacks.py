@@ -12,7 +12,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
-_WAIT = {"Delay": 1, "MaxAttempts": 3600}
+_WAIT = {"Delay": 0.25, "MaxAttempts": 14400}
 
 
 class StackFailed(Exception):
@@ -94,8 +94,9 @@ def _reasons(cloudformation: Any, name: str) -> str:
     return "; ".join(f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason', '')}" for e in reversed(failed))
 
 
+@functools.cache
 def _client(service: str) -> Any:
-    """A session of its own: boto3's default one is not safe between threads."""
+    """Made once, in a session of its own: clients are safe between threads, boto3's default session is not."""
     return boto3.Session().client(service)
 
 

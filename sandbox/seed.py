@@ -6,6 +6,7 @@ import importlib.util
 import json
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -29,10 +30,9 @@ def seed(apps: dict[str, Any]) -> None:
         if "user_pool_id" in outputs:
             for user in USERS:
                 _sign_up(outputs["user_pool_id"], user)
-    if "todo-app" in apps:
-        _add_todos(apps["todo-app"])
-    if "blog-app" in apps:
-        _publish_posts(apps["blog-app"])
+    with ThreadPoolExecutor() as pool:
+        for seeded in [pool.submit(_add_todos, apps["todo-app"]), pool.submit(_publish_posts, apps["blog-app"])]:
+            seeded.result()
 
 
 def _add_todos(todo: dict[str, Any]) -> None:
@@ -48,8 +48,17 @@ def _publish_posts(blog: dict[str, Any]) -> None:
     with urllib.request.urlopen(f"{blog['api']}/posts?limit=100", timeout=30) as answer:
         there = {post["slug"] for post in json.load(answer)["items"]}
     files = [file for file in (place.ROOT / "blog-app" / "posts").glob("*.md") if file.stem not in there]
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda file: author.publish(file, read=lambda photo: photos.draw(photo.stem)), files))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda file: author.publish(file, read=_photo), files))
+
+
+def _photo(path: Path) -> bytes:
+    """Return the photo that a post names, drawn once and then kept."""
+    kept = place.ROOT / "dist" / "photos" / path.name
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(photos.draw(path.stem))
+    return kept.read_bytes()
 
 
 def _author_command() -> Any:

@@ -1,14 +1,18 @@
-"""A user of a deployed app, with no more than Cognito gives a user."""
+"""Users of the deployed apps, with no more than AWS gives them: a todo-app user's tokens, a blog author's key."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
 import httpx
 from botocore import UNSIGNED
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 PASSWORD = "Correct-horse-1"
 
@@ -50,3 +54,24 @@ class User:
 
 def anonymous(service: str, endpoint: str) -> Any:
     return boto3.client(service, endpoint_url=endpoint, config=Config(signature_version=UNSIGNED))
+
+
+@dataclass
+class Author:
+    """An author of blog-app, who signs with an access key."""
+
+    outputs: dict[str, Any]
+    access_key_id: str
+    secret_access_key: str
+
+    @classmethod
+    def of(cls, blog: dict[str, Any]) -> Author:
+        return cls(blog, blog["author_access_key_id"], blog["author_secret_access_key"])
+
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
+        content = json.dumps(body) if body is not None else ""
+        sent = {"Content-Type": "application/json"} | {n.replace("_", "-"): v for n, v in headers.items()}
+        request = AWSRequest(method, self.outputs["api"] + path, sent, content)
+        key = Credentials(self.access_key_id, self.secret_access_key)
+        SigV4Auth(key, "execute-api", "us-east-1").add_auth(request)
+        return httpx.request(method, request.url, headers=dict(request.headers), content=content, timeout=60)

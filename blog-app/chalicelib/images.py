@@ -10,7 +10,7 @@ import math
 import re
 import warnings
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, Literal
 
@@ -35,7 +35,8 @@ _MAX_SIDE = 16_383
 _MAX_SCANS = 500
 """Each scan of a JPEG, however few its bytes, walks the whole image: a small file could keep the decoder for hours.
 
-The limit is the advice of https://libjpeg-turbo.org/pmwiki/uploads/About/TwoIssueswiththeJPEGStandard.pdf
+The limit is that of libjpeg-turbo's TJFLAG_LIMITSCANS, which Pillow does not set:
+https://libjpeg-turbo.org/pmwiki/uploads/About/TwoIssueswiththeJPEGStandard.pdf
 """
 
 _GAP = 1.5
@@ -57,7 +58,7 @@ _OTHERS = (
     rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)"  # HEIF
     rb"|(\xef\xbb\xbf)?\s*(?=<\?xml|<!--|<!DOCTYPE svg|<svg).*?<svg"  # SVG, whose prologue may be long
     rb"|\0\0\0\x0c(jP  |JXL )|\xff\x0a|\xff\x4f\xff\x51"  # JPEG 2000 and XL
-    rb"|8BPS|\0\0[\1\2]\0|icns|P[1-7]\s|DDS |qoif|%!PS|\xc5\xd0\xd3\xc6"
+    rb"|8BPS|\0\0[\1\2]\0|icns|P[1-7]\s|DDS |qoif|%!PS|\xc5\xd0\xd3\xc6"  # PSD, ICO, ICNS, PNM, DDS, QOI, EPS
 )
 _HEAD = 1024
 """Bytes in which the signature is looked for."""
@@ -160,7 +161,7 @@ def _kind(file: IO[bytes]) -> str:
 
 
 def _scans(file: IO[bytes]) -> int:
-    """Return at least the number of scans: what else holds these bytes (a thumbnail, an appended video) counts too."""
+    """Return the number of scans or some more: a thumbnail or an appended video may hold the same bytes."""
     position = file.tell()
     file.seek(0)
     found = re.findall(rb"\xff\xda", file.read())  # three times as fast as bytes.count
@@ -216,7 +217,7 @@ def _filtered_mode(image: Image.Image) -> str:
         return "RGBA"
     if image.mode.startswith("I;16"):
         return "L"
-    return image.mode if image.mode in ("L", "CMYK", "LAB") else "RGB"
+    return image.mode if image.mode in ("L", "CMYK") else "RGB"
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:
@@ -226,17 +227,12 @@ def _converted(image: Image.Image, mode: str) -> Image.Image:
 
 
 def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return *image* as RGB, or RGBA where something shows through. A *profile* that does not fit is left out."""
-    opaque = image.mode != "RGBA" or image.getchannel("A").getextrema() == (255, 255)
-    mode = "RGB" if opaque else "RGBA"
-    try:
-        if image.mode == "LAB":
-            return ImageCms.buildTransform(ImageCms.createProfile("LAB"), _SRGB, "LAB", mode).apply(image)
-        if profile:
+    """Return *image* as RGB or RGBA. A *profile* that is broken or of other colours than the image is left out."""
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    if profile:
+        with suppress(ImageCms.PyCMSError, OSError):
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             return ImageCms.buildTransform(source, _SRGB, image.mode, mode).apply(image)
-    except (ImageCms.PyCMSError, OSError):
-        pass
     return image.convert(mode)
 
 

@@ -184,7 +184,7 @@ def _is_later(upload: UploadedPhoto, record: Record) -> bool:
     if record.sequencer is None:
         return True
     length = max(len(upload.sequencer), len(record.sequencer))
-    return upload.sequencer.upper().ljust(length, "0") > record.sequencer.upper().ljust(length, "0")
+    return upload.sequencer.ljust(length, "0") > record.sequencer.ljust(length, "0")
 
 
 def photo_id(stored: UploadedPhoto) -> str:
@@ -200,4 +200,4 @@ def _photo_id(key: str) -> str | None:
 def _safe(filename: str) -> str:
     """Return what of *filename* needs no escaping in a key, an address or a page."""
     plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-.")[-100:] or "photo"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain)[-100:].strip("-.") or "photo"

@@ -21,8 +21,8 @@ class SiteStore(Protocol):
     def contents(self) -> Mapping[str, str]:
         """Return the MD5 of each page by its key."""
 
-    def put(self, page: Page) -> None:
-        """Store a page."""
+    def put(self, page: Page, md5: str | None) -> None:
+        """Store a page in place of the one with *md5*, or as the first. Raises Conflict if another came between."""
 
     def remove(self, key: str) -> None:
         """Remove a page."""
@@ -44,14 +44,15 @@ class Publisher:
     def publish(self) -> int:
         """Write what is new or changed, then remove what is no more; return how many pages changed.
 
-        Assets stay: a page in some cache may still name an old one.
+        Assets stay: a page in some cache may still name an old one. Raises Conflict when another run is faster; the
+        event is then tried again, on what the posts are by then.
         """
         there = self._store.contents()
         pages = list(self._site.pages(self._posts.all()))
         changed = [page for page in pages if there.get(page.key) != _md5(page)]
         gone = [key for key in there.keys() - {page.key for page in pages} if not key.startswith("assets/")]
         for page in changed:
-            self._store.put(page)
+            self._store.put(page, there.get(page.key))
         for key in gone:
             self._store.remove(key)
         return len(changed) + len(gone)

@@ -4,6 +4,7 @@ from typing import Any
 
 from chalicelib.site import Page
 from common import aws
+from common.errors import Conflict
 
 
 class SiteBucket:
@@ -22,14 +23,19 @@ class SiteBucket:
         with aws.translated():
             return {item["Key"]: item["ETag"].strip('"') for page in pages for item in page.get("Contents", [])}
 
-    def put(self, page: Page) -> None:
-        with aws.translated():
+    def put(self, page: Page, md5: str | None) -> None:
+        """https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
+        condition = {"IfMatch": f'"{md5}"'} if md5 else {"IfNoneMatch": "*"}
+        faster = Conflict(f"another run has written {page.key}")
+        refusals = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
+        with aws.translated(dict.fromkeys(refusals, faster)):
             self._client.put_object(
                 Bucket=self._name,
                 Key=page.key,
                 Body=page.body,
                 ContentType=page.content_type,
                 CacheControl=page.cache_control,
+                **condition,
             )
 
     def remove(self, key: str) -> None:

@@ -40,6 +40,8 @@ class Settings:
     configuration_set: str
     mail_events_topic: str
     mailing_region: str
+    max_photo_pixels: str = "50000000"
+    max_photo_frames: str = "200"
     aws_region: str = ""
     dax_endpoint: str = ""
 
@@ -56,7 +58,8 @@ def posts() -> Posts:
 
 @cache
 def photos() -> Photos:
-    return Photos(PhotoBucket(aws.client("s3", signature_version="s3v4"), settings().photos_bucket))
+    bucket = PhotoBucket(aws.client("s3", signature_version="s3v4"), settings().photos_bucket)
+    return Photos(bucket, int(settings().max_photo_pixels), int(settings().max_photo_frames))
 
 
 def uploaded(event: dict[str, Any]) -> UploadedPhoto:

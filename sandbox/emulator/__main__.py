@@ -37,6 +37,7 @@ def main() -> None:
         rest_limits,
         secure_transport,
         ses_events,
+        ses_identity,
         stage_cache,
         table_ttl,
     )
@@ -58,6 +59,7 @@ def main() -> None:
         rest_limits,
         secure_transport,
         ses_events,
+        ses_identity,
         stage_cache,
         table_ttl,
     )

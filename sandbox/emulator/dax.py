@@ -70,30 +70,33 @@ def apply() -> None:
 
 
 def _start_persisted() -> None:
-    """Start the clusters of the stacks that were kept from an earlier run, with empty caches."""
+    """Start the clusters of the stacks that were kept from an earlier run, where they were, with empty caches."""
     kept = [resource for stack in cloudformation._stacks._data.values() for resource in stack["_resources"].values()]
     for resource in kept:
         if resource["ResourceType"] == "AWS::DAX::ParameterGroup":
             _update_parameter_group(resource["PhysicalResourceId"], {}, resource["Properties"], "")
     for resource in kept:
         if resource["ResourceType"] == "AWS::DAX::Cluster":
-            _create("", {**resource["Properties"], "ClusterName": resource["PhysicalResourceId"]}, "")
+            name, port = (
+                resource["PhysicalResourceId"],
+                resource["Attributes"]["ClusterDiscoveryEndpoint"].split(":")[1],
+            )
+            _clusters[name] = _Running(name, resource["Properties"].get("ParameterGroupName"), int(port))
 
 
 class _Running:
     """A cluster that is up, with its server and the publisher of its metrics."""
 
-    def __init__(self, name: str, arn: str, parameter_group: str | None) -> None:
+    def __init__(self, name: str, parameter_group: str | None, port: int) -> None:
         # Imported here because most emulators never start a cluster, and the client costs 0.2 s to import.
         from sandbox.dax.cache import Cluster
         from sandbox.dax.server import Server
 
-        self._arn = arn
+        self._arn = f"arn:aws:dax:{responses.get_region()}:{responses.get_account_id()}:cache/{name}"
         self.parameter_group = parameter_group
         self.cluster = Cluster(_client("dynamodb"))
         self.set_ttls()
-        port = 0 if _clusters else int(os.environ.get("SANDBOX_DAX_PORT", "0"))
-        self.server = Server(self.cluster, arn=arn, authorize=authorize, port=port)
+        self.server = Server(self.cluster, arn=self._arn, authorize=authorize, port=port)
         self.server.start()
         self._publisher = _Publisher(name, self.cluster)
         self._publisher.start()
@@ -220,8 +223,8 @@ def _create(logical_id: str, props: Props, stack_name: str) -> Provisioned:
     name = props.get("ClusterName") or _generated_name(stack_name, logical_id, 20)
     if name in _clusters:
         raise ValueError(f"AWS::DAX::Cluster: {name} already exists")
-    arn = f"arn:aws:dax:{responses.get_region()}:{responses.get_account_id()}:cache/{name}"
-    _clusters[name] = _Running(name, arn, props.get("ParameterGroupName"))
+    port = 0 if _clusters else int(os.environ.get("SANDBOX_DAX_PORT", "0"))
+    _clusters[name] = _Running(name, props.get("ParameterGroupName"), port)
     return name, _clusters[name].attributes()
 
 

@@ -140,12 +140,12 @@ def animation(kind: str, frames: int, size: tuple[int, int] = (64, 48)) -> bytes
     return file(Image.new("RGB", size, RED), kind, save_all=True, append_images=others, duration=40)
 
 
-def secretive(kind: str) -> bytes:
+def secretive(kind: str, profile: bytes = b"") -> bytes:
     """A file with every kind of metadata that its format can hold, each with the word SECRET in it."""
     exif = Image.Exif()
     exif[0x010E] = "SECRET description"
     exif.get_ifd(0x8825)[29] = "SECRET:GPS"
-    options: dict[str, Any] = {"exif": exif, "icc_profile": swapped_profile() + b"SECRET"}
+    options: dict[str, Any] = {"exif": exif, "icc_profile": profile}
     if kind in ("JPEG", "WEBP"):
         options["xmp"] = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>SECRET</x:xmpmeta>"
     if kind == "JPEG":

@@ -105,8 +105,10 @@ def test_an_orientation_that_is_none_turns_nothing(orientation: int) -> None:
     assert right_way_up(made["640.jpeg"])
 
 
-def test_broken_exif_does_not_matter() -> None:
-    content = corpus.file(corpus.quarters(400, 300), "JPEG", exif=b"Exif\0\0rubbish")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("exif", [b"rubbish", b"MM\0\x2a\0\0\xff\xff", b"MM\0\x2a\0\0\0\x08\0\x01\x01"])
+def test_broken_exif_does_not_matter(kind: str, exif: bytes) -> None:
+    content = corpus.file(corpus.quarters(400, 300), kind, exif=b"Exif\0\0" + exif)
 
     assert right_way_up(variants(content)["320.jpeg"])
 
@@ -194,9 +196,12 @@ def test_a_cut_image_is_truncated(name: str) -> None:
     kind, options = corpus.FORMATS[name]
     content = corpus.file(corpus.grainy(200, 150), kind, **options)
 
-    # The last bytes of some formats are no pixels, and those of the two-picture JPEG are the second picture.
     for percent in range(1, 85):
         assert reason(content[: len(content) * percent // 100]) == "truncated", percent
+    # The last bytes of some formats are no pixels, and those of the two-picture JPEG are the second picture.
+    for cut in range(1, len(content) * 15 // 100, 50):
+        with contextlib.suppress(Rejected):
+            assert len(variants(content[:-cut])) == 2
 
 
 @pytest.mark.parametrize("name", corpus.FORMATS)
@@ -232,8 +237,9 @@ def test_any_damage_is_a_rejection_or_a_picture(
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
-def test_no_metadata_comes_out(kind: str) -> None:
-    content = corpus.secretive(kind)
+@pytest.mark.parametrize("profile", [b"", corpus.swapped_profile() + b"SECRET"], ids=["no profile", "profile"])
+def test_no_metadata_comes_out(kind: str, profile: bytes) -> None:
+    content = corpus.secretive(kind, profile)
     assert b"SECRET" in content
 
     for image in images.variants(io.BytesIO(content), WIDTHS):

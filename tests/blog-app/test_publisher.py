@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 
+import pytest
 from post_memory import MemoryPosts
 
 from chalicelib.photos import Photo
 from chalicelib.posts import NewPost, Posts, PostText
 from chalicelib.publisher import Publisher
 from chalicelib.site import Page, Site
+from common.errors import Conflict
 
 
 class MemorySite:
@@ -20,7 +22,9 @@ class MemorySite:
     def contents(self) -> dict[str, str]:
         return {key: hashlib.md5(page.body, usedforsecurity=False).hexdigest() for key, page in self.pages.items()}
 
-    def put(self, page: Page) -> None:
+    def put(self, page: Page, md5: str | None) -> None:
+        if self.contents().get(page.key) != md5:
+            raise Conflict(page.key)
         self.pages[page.key] = page
         self.writes.append(page.key)
 
@@ -80,6 +84,32 @@ def test_a_removed_post_takes_its_pages_along_but_no_asset() -> None:
 
     assert not {"posts/one/index.html", "tags/sea/index.html"} & bucket.pages.keys()
     assert "assets/site.old.css" in bucket.pages
+
+
+def test_a_run_that_was_overtaken_writes_nothing_old() -> None:
+    posts, bucket, publisher = a_site()
+    posts.add(a_post("one"))
+    publisher.publish()
+    before = bucket.contents()
+
+    class Overtaken(MemorySite):
+        """Another run writes between this one's look and its writes."""
+
+        def contents(self) -> dict[str, str]:
+            return before
+
+        def put(self, page: Page, md5: str | None) -> None:
+            if MemorySite.contents(self).get(page.key) != md5:
+                raise Conflict(page.key)
+
+    posts.replace("one", PostText(title="One", body_markdown="newer"), None)
+    publisher.publish()
+    overtaken = Overtaken()
+    overtaken.pages = bucket.pages
+    posts.replace("one", PostText(title="One", body_markdown="newest"), None)
+
+    with pytest.raises(Conflict):
+        Publisher(posts, publisher._site, overtaken).publish()
 
 
 def test_a_pending_photo_changes_no_page() -> None:

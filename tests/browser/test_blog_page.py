@@ -9,12 +9,9 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from playwright.sync_api import Page, expect
+from users import Author
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 PAYLOADS = (
@@ -38,26 +35,18 @@ def blog(open_page: Callable[..., Page]) -> Page:
 @pytest.fixture
 def publish(sandbox: dict[str, Any]) -> Iterator[Publish]:
     """Return a function that publishes a post with the author's key, and returns its path. At the end it is removed."""
-    outputs = sandbox["blog-app"]
+    author = Author.of(sandbox["blog-app"])
     slugs: list[str] = []
 
     def publish(**fields: Any) -> str:
         slug = f"test-{os.urandom(6).hex()}"
         slugs.append(slug)
-        _signed(outputs, "POST", "/posts", {"slug": slug, **fields})
+        author.send("POST", "/posts", {"slug": slug, **fields}).raise_for_status()
         return f"/posts/{slug}/"
 
     yield publish
     for slug in slugs:
-        _signed(outputs, "DELETE", f"/posts/{slug}")
-
-
-def _signed(outputs: dict[str, Any], method: str, path: str, body: dict[str, Any] | None = None) -> None:
-    content = json.dumps(body) if body else ""
-    request = AWSRequest(method, outputs["api"] + path, {"Content-Type": "application/json"}, content)
-    key = Credentials(outputs["author_access_key_id"], outputs["author_secret_access_key"])
-    SigV4Auth(key, "execute-api", "us-east-1").add_auth(request)
-    httpx.request(method, request.url, headers=dict(request.headers), content=content, timeout=60).raise_for_status()
+        author.send("DELETE", f"/posts/{slug}").raise_for_status()
 
 
 def until_there(page: Page, path: str) -> None:

@@ -64,6 +64,7 @@ def test_a_mail_arrives_while_one_looks_and_leaves_focus_and_selection_alone(
 def test_a_request_shows_as_a_log_line_with_its_raw_record(console: Page, elsewhere: User) -> None:
     with elsewhere.api(**{"X-Correlation-Id": "look-for-me"}) as api:
         api.get("/todos/00000000-0000-7000-8000-000000000000")
+    console.get_by_role("radio", name="todo-app").check()
     line = console.get_by_role("group").filter(has_text="look-for-me")
     expect(line.locator("summary")).to_contain_text("GET /todos/{todo_id}")
     expect(line.locator("summary")).to_contain_text("404")
@@ -82,6 +83,7 @@ def test_the_newest_log_line_is_in_sight_while_following(console: Page, elsewher
         for _ in range(30):
             api.get("/todos")
         api.get("/files")
+    console.get_by_role("radio", name="todo-app").check()
     newest = console.locator("#lines > li:visible").last
     expect(newest).to_contain_text("GET /files")
     console.locator("#lines").scroll_into_view_if_needed()

@@ -49,13 +49,15 @@ def sign_in(outputs: Path) -> tuple[str, str]:
 
 def test_what_is_kept_is_there_after_the_next_start(tmp_path: Path, environment: dict[str, str]) -> None:
     keeping = environment | {"KEEP": "1"}
-    assert sandbox("up", keeping).returncode == 0
+    started = sandbox("up", keeping)
+    assert started.returncode == 0, started.stderr[-3000:]
     api, token = sign_in(tmp_path / "outputs.json")
     todo = httpx.post(f"{api}/todos", headers={"Authorization": token}, json={"title": "keep me"}).json()
     assert sandbox("down", keeping).returncode == 0
     left = {path.name for path in tmp_path.iterdir()}
 
-    assert sandbox("up", keeping).returncode == 0
+    started = sandbox("up", keeping)
+    assert started.returncode == 0, started.stderr[-3000:]
     same_api, _ = sign_in(tmp_path / "outputs.json")
     kept = httpx.get(f"{same_api}/todos/{todo['id']}", headers={"Authorization": token})
     assert sandbox("down", keeping).returncode == 0

@@ -817,6 +817,20 @@ def a_global_table_of_a_stack_has_its_replica(aws: Aws) -> None:
     assert [replica["RegionName"] for replica in description.get("Replicas", [])] == ["eu-west-1"]
 
 
+def a_policy_names_the_identity_that_one_may_send_from(aws: Aws) -> None:
+    domain = f"identity-{next(numbers)}.example"
+    for each in (domain, f"not-{domain}"):
+        aws.client("sesv2").create_email_identity(EmailIdentity=each)
+    sender = user(aws, ["ses:SendEmail"], f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/{domain}").client("sesv2")
+    mail = {
+        "Destination": {"ToAddresses": ["ann@example.com"]},
+        "Content": {"Simple": {"Subject": {"Data": "subject"}, "Body": {"Text": {"Data": "text"}}}},
+    }
+    assert sender.send_email(FromEmailAddress=f"hello@{domain}", **mail)["MessageId"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sender.send_email(FromEmailAddress=f"hello@not-{domain}", **mail)
+
+
 def an_access_key_of_a_stack_signs(aws: Aws) -> None:
     made = aws.stack(
         {
@@ -856,6 +870,7 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("ses_events", a_mail_of_a_configuration_set_is_told_of_with_its_tags),
     ("event_source_mappings", a_function_is_mapped_only_to_what_its_role_may_read),
     ("global_table", a_global_table_of_a_stack_has_its_replica),
+    ("ses_identity", a_policy_names_the_identity_that_one_may_send_from),
     ("access_key", an_access_key_of_a_stack_signs),
     ("secure_transport", a_bucket_that_denies_what_comes_without_tls_takes_our_requests),
     ("table_ttl", a_table_of_a_stack_has_its_time_to_live),
