@@ -7,14 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import httpx
 import pytest
-from users import User
+from users import Author, User
 
 ROOT = Path(__file__).parent.parent.parent
 POLICY = json.loads((ROOT / "todo-app/.chalice/policy-api-handler.json").read_text())
@@ -27,18 +26,16 @@ ACTIONS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def project(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the app, so that what Chalice notes of its deployment does not meet the developer's own."""
-    folder = tmp_path_factory.mktemp("clone")
-    shutil.copytree(ROOT / "common", folder / "common")
+def clone(app: str, folder: Path) -> Path:
+    """Copy *app*, so that what Chalice notes of its deployment does not meet the developer's own."""
+    shutil.copytree(ROOT / "common", folder / "common", dirs_exist_ok=True)
     # Chalice's cached zip does not see that a file has only another name.
     ignored = shutil.ignore_patterns("deployed", "deployments", "stages")
-    project = folder / "todo-app"
-    shutil.copytree(ROOT / "todo-app", project, symlinks=True, ignore=ignored)
+    project = folder / app
+    shutil.copytree(ROOT / app, project, symlinks=True, ignore=ignored)
     stages = project / "chalicelib/stages"
     stages.mkdir()
-    shutil.copy(ROOT / "todo-app/chalicelib/stages/test.json", stages / "local.json")
+    shutil.copy(ROOT / app / "chalicelib/stages/test.json", stages / "local.json")
     return project
 
 
@@ -62,10 +59,12 @@ def chalice_deploy(project: Path, endpoint: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def url(sandbox: dict[str, Any], project: Path) -> Iterator[str]:
+def url(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of todo-app, deployed twice."""
+    project = clone("todo-app", tmp_path_factory.mktemp("clone"))
     first = chalice_deploy(project, sandbox["endpoint"])
-    yield chalice_deploy(project, sandbox["endpoint"])
-    assert first == chalice_deploy(project, sandbox["endpoint"]), "a deployment that is repeated keeps its address"
+    assert chalice_deploy(project, sandbox["endpoint"]) == first, "a deployment that is repeated keeps its address"
+    return first
 
 
 ALL_GOOD = [201, 200, 200, 200, 200, 204, 201, 204]
@@ -116,6 +115,32 @@ def test_the_function_needs_every_action_of_its_policy(
     iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(POLICY))
     assert {500, 403} & set(statuses), statuses
     assert use(url, ann) == ALL_GOOD
+
+
+def test_the_blog_with_all_its_triggers_is_deployed_twice(sandbox: dict[str, Any], tmp_path: Path) -> None:
+    blog = sandbox["blog-app"]
+    project = clone("blog-app", tmp_path)
+
+    url = chalice_deploy(project, sandbox["endpoint"])
+    assert chalice_deploy(project, sandbox["endpoint"]) == url
+
+    assert httpx.get(f"{url}/posts", timeout=60).json() == httpx.get(f"{blog['api']}/posts", timeout=60).json()
+    assert Author.of(blog | {"api": url}).send("DELETE", "/posts/none").status_code == 404
+    s3 = boto3.client("s3", endpoint_url=sandbox["endpoint"])
+    attached = s3.get_bucket_notification_configuration(Bucket=blog["photos_bucket"])
+    prefixes = {
+        rule["Value"]
+        for function in attached["LambdaFunctionConfigurations"]
+        for rule in function["Filter"]["Key"]["FilterRules"]
+        if rule["Name"].lower() == "prefix"
+    }
+    assert prefixes == {"uploads/", "thumbnails/"}
+    assert "EventBridgeConfiguration" in attached, "what attaches the packaged app stays"
+    chalice = Path(sys.executable).with_name("chalice")
+    environment = os.environ | {"AWS_ENDPOINT_URL": sandbox["endpoint"]}
+    subprocess.run(
+        [chalice, "delete", "--stage", "local"], cwd=project, check=True, capture_output=True, env=environment
+    )
 
 
 def without(action: str) -> dict[str, Any]:
