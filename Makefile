@@ -50,7 +50,8 @@ dax: .venv/run ## Create the DAX cluster of an app (costs by the hour), then rel
 
 ##@ For developers
 .PHONY: test check lint types test-units test-system bench format lock clean
-test: check test-units test-system ## Everything that must pass: lint, types and all tests
+test: check ## Everything that must pass: lint, types and all tests
+	@$(MAKE) --jobs=2 --output-sync=target --no-print-directory test-units test-system
 check: lint types
 lint: .venv/test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

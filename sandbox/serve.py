@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from sandbox import place, seed, stacks, web
 from sandbox.console import console
+from sandbox.event_sources.batches import Backoff
 from sandbox.event_sources.poller import Poller
 
 _STATE = place.FOLDER / "state"
@@ -50,7 +51,7 @@ async def _run() -> None:
 
 async def _serve_all(apps: dict[str, Any], stop: asyncio.Event) -> None:
     """Serve pages and events until *stop*, and say that all is ready once the demo data is there."""
-    poller = Poller((place.REGION, place.REPLICA_REGION), place.url("emulator"))
+    poller = Poller((place.REGION, place.REPLICA_REGION), place.url("emulator"), Backoff(most=2))
     poller.start()
     edge = _start_edge(apps)
     try:
