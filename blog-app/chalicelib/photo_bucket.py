@@ -8,7 +8,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime, timedelta
 from typing import IO, Any
 from urllib.parse import unquote_plus
 
@@ -16,11 +15,8 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from chalicelib.photos import Record, Upload, UploadedPhoto
-from common import aws
+from common import aws, uploads
 from common.errors import Conflict
-
-_LIFE = 300
-"""Seconds in which an upload may begin."""
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _BRIEFLY = "public, max-age=5"
@@ -56,19 +52,7 @@ class PhotoBucket:
         self._name = name
 
     def presigned_post(self, photo_id: str, key: str, content_type: str, size: int) -> Upload:
-        """Sign a POST policy: a presigned PUT could not limit the size.
-
-        https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
-        """
-        signed = self._client.generate_presigned_post(
-            self._name,
-            key,
-            Fields={"Content-Type": content_type},
-            Conditions=[{"Content-Type": content_type}, ["content-length-range", 1, size]],
-            ExpiresIn=_LIFE,
-        )
-        expires_at = (datetime.now(UTC) + timedelta(seconds=_LIFE)).isoformat(timespec="seconds")
-        return Upload(photo_id, signed["url"], signed["fields"], expires_at.replace("+00:00", "Z"))
+        return Upload(photo_id, *uploads.presigned_post(self._client, self._name, key, content_type, size))
 
     def download(self, upload: UploadedPhoto, file: IO[bytes]) -> bool:
         try:
