@@ -29,9 +29,20 @@ _BUSY = {
 
 
 @functools.cache
-def client(service: str, **config: Any) -> Any:
-    """Return the process's one client of *service*; *config* are further botocore settings."""
-    return boto3.client(service, config=_CONFIG.merge(Config(**config)))
+def client(service: str) -> Any:
+    """Return the process's one client of *service*."""
+    return boto3.client(service, config=_CONFIG)
+
+
+@functools.cache
+def s3() -> Any:
+    """Return the process's one client of S3, which signs for the Region's own endpoint.
+
+    A bucket that is new answers elsewhere with a redirect, which a browser's upload does not follow:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+    """
+    addressing = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+    return boto3.client("s3", config=_CONFIG.merge(addressing))
 
 
 def code(error: ClientError) -> str:

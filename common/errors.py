@@ -5,7 +5,6 @@
     ChaliceViewError
     ├── InvalidInput             400  a field, parameter or header is wrong; the message names it
     ├── Unauthorized             401  no caller, or one that cannot be trusted
-    ├── Forbidden                403  a known caller who may not
     ├── NotFound                 404
     ├── Conflict                 409  try again: somebody else is changing the same thing
     ├── PreconditionFailed       412  If-Match names a version that is no longer current
@@ -20,7 +19,6 @@ from chalice.app import (
     BadRequestError,
     ChaliceViewError,
     ConflictError,
-    ForbiddenError,
     NotFoundError,
     UnauthorizedError,
     UnprocessableEntityError,
@@ -33,10 +31,6 @@ class InvalidInput(BadRequestError):
 
 class Unauthorized(UnauthorizedError):
     """The caller is not known, or the token was not made for this API."""
-
-
-class Forbidden(ForbiddenError):
-    """The caller is known and may not do this."""
 
 
 class NotFound(NotFoundError):

@@ -14,8 +14,8 @@ from chalice.app import Chalice, CORSConfig, Request, Response
 from common import local, logs
 from common.errors import InvalidInput, PayloadTooLarge
 
-MAX_BODY = 64 * 1024
-"""Bytes. Far above the largest valid body, far below Lambda's 6 MB."""
+MAX_BODY = 2 * 1024 * 1024
+"""Bytes. Above the largest valid body, of a character of which JSON may make twelve bytes; below Lambda's 6 MB."""
 
 _SHARED = "public, max-age=0, s-maxage=30, stale-while-revalidate=60, stale-if-error=86400"
 FORMS = ["application/x-www-form-urlencoded", "multipart/form-data"]

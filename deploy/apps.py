@@ -63,7 +63,7 @@ def layer(requirements: Path) -> bytes:
     It is made once and kept in ``dist/``: the versions are pinned.
     """
     digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    kept = ROOT / "dist" / f"{requirements.stem}-{digest}.zip"
+    kept = ROOT / "dist" / f"{requirements.stem}-layer-{digest}.zip"
     if not kept.exists():
         kept.parent.mkdir(exist_ok=True)
         kept.write_bytes(_installed(requirements))
@@ -81,7 +81,9 @@ def _installed(requirements: Path) -> bytes:
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
                 # Without a time of its own the same content makes the same zip.
-                archive.writestr(zipfile.ZipInfo(f"python/{file.relative_to(folder)}"), file.read_bytes())
+                entry = zipfile.ZipInfo(f"python/{file.relative_to(folder)}")
+                entry.external_attr = 0o644 << 16  # Lambda's user does not own the files
+                archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
     return content.getvalue()
 
 

@@ -12,7 +12,6 @@ import boto3
 from botocore.exceptions import ClientError
 
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
-_WAIT = {"Delay": 0.25, "MaxAttempts": 14400}
 
 
 class StackFailed(Exception):
@@ -22,24 +21,27 @@ class StackFailed(Exception):
 def deploy(name: str, template: str, parameters: dict[str, str]) -> dict[str, str]:
     """Create or update stack *name* to *template* (text) and return its outputs. Raises StackFailed.
 
-    Of *parameters* those are given that the template declares.
+    Of *parameters* those are given that the template declares; on an update the others keep their values.
     """
     cloudformation = _client("cloudformation")
     bucket, key = upload(template.encode(), ".template")
     url = f"{_client('s3').meta.endpoint_url}/{bucket}/{key}"
     declared = {p["ParameterKey"] for p in cloudformation.get_template_summary(TemplateURL=url)["Parameters"]}
+    given = {key: value for key, value in parameters.items() if key in declared}
+    change = "update" if _exists(cloudformation, name) else "create"
+    kept = (_parameters(cloudformation, name) & declared) - given.keys() if change == "update" else set()
     request = {
         "StackName": name,
         "TemplateURL": url,
         "Parameters": [
-            {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items() if key in declared
+            *({"ParameterKey": key, "ParameterValue": value} for key, value in given.items()),
+            *({"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)),
         ],
         "Capabilities": _CAPABILITIES,
     }
-    change = "update" if _exists(cloudformation, name) else "create"
     try:
         getattr(cloudformation, f"{change}_stack")(**request)
-        cloudformation.get_waiter(f"stack_{change}_complete").wait(StackName=name, WaiterConfig=_WAIT)
+        cloudformation.get_waiter(f"stack_{change}_complete").wait(StackName=name)
     except ClientError as error:
         if "No updates are to be performed" not in str(error):
             raise StackFailed(f"{name}: {error}") from error
@@ -83,9 +85,14 @@ def _exists(cloudformation: Any, name: str) -> bool:
     if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
         # The remains of a failed creation can only be deleted.
         cloudformation.delete_stack(StackName=name)
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=_WAIT)
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name)
         return False
     return bool(status != "DELETE_COMPLETE")
+
+
+def _parameters(cloudformation: Any, name: str) -> set[str]:
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    return {parameter["ParameterKey"] for parameter in stack.get("Parameters", [])}
 
 
 def _reasons(cloudformation: Any, name: str) -> str:

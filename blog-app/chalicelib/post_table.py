@@ -43,8 +43,14 @@ class PostTable:
             self._client.transact_write_items(TransactItems=puts)
         return post
 
-    def get(self, slug: str) -> Post | None:
-        return self._get(slug, consistent=False)
+    def get(self, slug: str, cached: bool = False) -> Post | None:
+        if "#" in slug or not slug:
+            return None
+        with aws.translated({"ValidationException": NotFound(f"there is no post {slug[:100]!r}")}):
+            answer = self._client.get_item(
+                TableName=self._name, Key=dynamodb.item({"slug": slug}), ConsistentRead=not cached
+            )
+        return _read(dynamodb.values(answer["Item"]), Post) if answer.get("Item") else None
 
     def list(self, query: PostQuery) -> Page[Summary]:
         of = query.tag or _ALL
@@ -106,21 +112,12 @@ class PostTable:
         return True
 
     def _at_version(self, slug: str, versions: Collection[str] | None) -> Post:
-        stored = self._get(slug, consistent=True)
+        stored = self.get(slug)
         if stored is None:
             raise NotFound(f"there is no post {slug}")
-        if versions is not None and str(stored.version) not in versions:
+        if versions is not None and str(stored.version) not in {tag.partition("-")[0] for tag in versions}:
             raise PreconditionFailed(f"post {slug} has changed since that version")
         return stored
-
-    def _get(self, slug: str, consistent: bool) -> Post | None:
-        if "#" in slug or not slug:
-            return None
-        with aws.translated({"ValidationException": NotFound(f"there is no post {slug[:100]!r}")}):
-            answer = self._client.get_item(
-                TableName=self._name, Key=dynamodb.item({"slug": slug}), ConsistentRead=consistent
-            )
-        return _read(dynamodb.values(answer["Item"]), Post) if answer.get("Item") else None
 
     def _put(self, item: dict[str, Any]) -> dict[str, Any]:
         return {"Put": {"TableName": self._name, "Item": dynamodb.item(item)}}

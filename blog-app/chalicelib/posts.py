@@ -32,11 +32,6 @@ class Summary(Struct, frozen=True):
     updated_at: str
     version: int
 
-    @property
-    def etag(self) -> str:
-        """Return the opaque part of its entity tag."""
-        return str(self.version)
-
 
 class Post(Summary, frozen=True):
     """One post. ``body_html`` is what ``body_markdown`` renders to now, with nothing in it that a browser would run.
@@ -46,6 +41,11 @@ class Post(Summary, frozen=True):
 
     body_markdown: str
     body_html: str = ""
+
+    @property
+    def etag(self) -> str:
+        """Return the opaque part of its entity tag: the version, and which HTML it is now."""
+        return f"{self.version}-{hashlib.sha256(self.body_html.encode()).hexdigest()[:16]}"
 
 
 class PostText(Struct, forbid_unknown_fields=True):
@@ -69,10 +69,6 @@ class NewPost(PostText, kw_only=True):
 
     slug: Slug
 
-    def fingerprint(self) -> str:
-        """Return what is equal for two bodies that ask for the same post."""
-        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
-
 
 class PostQuery(Struct):
     """Which posts, newest first: all or those with ``tag``; ``limit`` of them, after ``cursor``."""
@@ -88,14 +84,16 @@ class PostStore(Protocol):
     def add(self, post: Post) -> Post:
         """Store a new post. Raises Conflict when the slug is taken."""
 
-    def get(self, slug: str) -> Post | None:
-        """Return the post, if there is one."""
+    def get(self, slug: str, cached: bool = False) -> Post | None:
+        """Return the post, if there is one; *cached*, as a cache may remember it."""
 
     def list(self, query: PostQuery) -> Page[Summary]:
         """Return one page, newest first. Raises InvalidInput for a cursor that is not ours."""
 
     def replace(self, post: Post, versions: Collection[str] | None) -> Post:
         """Store *post* over the one of its slug if that is at one of *versions* (None: any), at the next version.
+
+        A version is the first part of an entity tag.
 
         Raises NotFound, PreconditionFailed.
         """
@@ -129,7 +127,7 @@ class Posts:
 
     def get(self, slug: str) -> Post:
         """Return the post. Raises NotFound."""
-        post = self._store.get(slug)
+        post = self._store.get(slug, cached=True)
         if post is None:
             raise NotFound(f"there is no post {slug[:100]!r}")
         return self._rendered(post)
@@ -140,7 +138,9 @@ class Posts:
 
     def replace(self, slug: str, text: PostText, versions: Collection[str] | None) -> Post:
         """Replace the post's text; without ``published_at`` it keeps its own. Raises NotFound, PreconditionFailed."""
-        stored = self.get(slug)
+        stored = self._store.get(slug)
+        if stored is None:
+            raise NotFound(f"there is no post {slug[:100]!r}")
         text.published_at = text.published_at or stored.published_at
         return self._rendered(self._store.replace(self._post(slug, text, stored.version), versions))
 

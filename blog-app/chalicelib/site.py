@@ -30,8 +30,8 @@ _POSTS_IN_FEED = 20
 _WORDS_A_MINUTE = 230
 
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Expiration.html, RFC 5861, RFC 8246
-_HTML_CACHE = "public, max-age=0, s-maxage=60, stale-while-revalidate=600, stale-if-error=86400"
-_FEED_CACHE = "public, max-age=0, s-maxage=300, stale-while-revalidate=600, stale-if-error=86400"
+_HTML_CACHE = "public, max-age=0, s-maxage=60, stale-while-revalidate=60, stale-if-error=86400"
+_FEED_CACHE = "public, max-age=0, s-maxage=300, stale-while-revalidate=300, stale-if-error=86400"
 _ASSET_CACHE = "public, max-age=31536000, immutable"
 
 _ASSET_TYPES = {

@@ -58,7 +58,7 @@ def posts() -> Posts:
 
 @cache
 def photos() -> Photos:
-    bucket = PhotoBucket(aws.client("s3", signature_version="s3v4"), settings().photos_bucket)
+    bucket = PhotoBucket(aws.s3(), settings().photos_bucket)
     return Photos(bucket, int(settings().max_photo_pixels), int(settings().max_photo_frames))
 
 
@@ -110,7 +110,7 @@ def publisher() -> Publisher:
 
     site = Site(settings().site_url, "MyBlog", read_assets(_HERE.parent / "web"))
     fresh = Posts(PostTable(aws.client("dynamodb"), settings().table), _render)  # past DAX, whose lists may be old
-    return Publisher(fresh, site, SiteBucket(aws.client("s3", signature_version="s3v4"), settings().site_bucket))
+    return Publisher(fresh, site, SiteBucket(aws.s3(), settings().site_bucket))
 
 
 def _render(source: str) -> str:

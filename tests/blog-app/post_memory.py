@@ -22,7 +22,7 @@ class MemoryPosts:
         self._posts[post.slug] = post
         return post
 
-    def get(self, slug: str) -> Post | None:
+    def get(self, slug: str, cached: bool = False) -> Post | None:
         return self._posts.get(slug)
 
     def list(self, query: PostQuery) -> Page[Summary]:
@@ -48,7 +48,7 @@ class MemoryPosts:
         stored = self.get(slug)
         if stored is None:
             raise NotFound(f"there is no post {slug}")
-        if versions is not None and str(stored.version) not in versions:
+        if versions is not None and str(stored.version) not in {tag.partition("-")[0] for tag in versions}:
             raise PreconditionFailed(f"post {slug} has changed since that version")
         return stored
 

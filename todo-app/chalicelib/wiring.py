@@ -45,6 +45,6 @@ def cached_todos() -> Todos:
 
 @cache
 def files() -> Files:
-    bucket = FilesBucket(aws.client("s3", signature_version="s3v4"), settings().files_bucket)
+    bucket = FilesBucket(aws.s3(), settings().files_bucket)
     identities = aws.client("cognito-identity")
     return Files(bucket, IdentityPool(identities, settings().identity_pool_id, settings().user_pool_id))
