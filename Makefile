@@ -28,7 +28,7 @@ local: .venv/run ## Run `chalice local` on an app against the sandbox: make loca
 	@eval "$$($(BIN)/python -m sandbox env)" && cd $(APP) && ../$(BIN)/chalice local --stage local --port $(or $(PORT),8000)
 
 .PHONY: post
-post: .venv/run ## Publish a Markdown file to the sandbox's blog: make post FILE=blog-app/posts/small-pictures.md
+post: .venv/run ## Publish a Markdown file to the sandbox's blog: make post FILE=my-post.md
 	@eval "$$($(BIN)/python -m sandbox env)" && $(BIN)/python blog-app/author.py \
 	  "$$($(BIN)/python -c 'import json; print(json.load(open(".sandbox/outputs.json"))["blog-app"]["api"])')" \
 	  blog-app-local-author $(FILE)
