@@ -4,6 +4,7 @@ Its settings are ministack's own, from the environment: `GATEWAY_PORT` (4566) an
 """
 
 import os
+from importlib import import_module
 
 DEFAULTS = {
     "AUTH": "true",
@@ -11,6 +12,29 @@ DEFAULTS = {
     "IOT_MTLS_ENABLED": "0",  # its listener knows no BIND_HOST and binds every interface
     "SFTP_ENABLED": "0",
 }
+
+# Each a module beside this one, applied in this order.
+PATCHES = (
+    "access_key",
+    "bucket_cors",
+    "bucket_lifecycle",
+    "cognito_authorizer",
+    "dax",
+    "edge_invalidation",
+    "edge_origin",
+    "event_source_mappings",
+    "global_table",
+    "policy_variables",
+    "query_cost",
+    "rest_body",
+    "rest_import",
+    "rest_limits",
+    "secure_transport",
+    "ses_events",
+    "ses_identity",
+    "stage_cache",
+    "table_ttl",
+)
 
 
 def main() -> None:
@@ -20,51 +44,8 @@ def main() -> None:
     # Imported here because the emulator reads its settings while it is imported.
     from ministack import app
 
-    from sandbox.emulator import (
-        access_key,
-        bucket_cors,
-        bucket_lifecycle,
-        cognito_authorizer,
-        dax,
-        edge_invalidation,
-        edge_origin,
-        event_source_mappings,
-        global_table,
-        policy_variables,
-        query_cost,
-        rest_body,
-        rest_import,
-        rest_limits,
-        secure_transport,
-        ses_events,
-        ses_identity,
-        stage_cache,
-        table_ttl,
-    )
-
-    patches = (
-        access_key,
-        bucket_cors,
-        bucket_lifecycle,
-        cognito_authorizer,
-        dax,
-        edge_invalidation,
-        edge_origin,
-        event_source_mappings,
-        global_table,
-        policy_variables,
-        query_cost,
-        rest_body,
-        rest_import,
-        rest_limits,
-        secure_transport,
-        ses_events,
-        ses_identity,
-        stage_cache,
-        table_ttl,
-    )
-    for patch in patches:
-        patch.apply()
+    for patch in PATCHES:
+        import_module(f"sandbox.emulator.{patch}").apply()
     app.main()
 
 
