@@ -6,7 +6,7 @@ from chalice import Chalice, IAMAuthorizer, Rate, Response
 from chalice.app import CloudWatchEvent, DynamoDBEvent, SNSEvent
 
 from chalicelib import wiring
-from chalicelib.photos import NewPhoto, photo_id
+from chalicelib.photos import NewPhoto
 from chalicelib.posts import NewPost, PostQuery, PostText
 from chalicelib.subscribers import NewSubscriber
 from common import events, rest
@@ -88,7 +88,7 @@ def make_thumbnails(event: dict[str, Any], context: Any) -> None:
 
 @events.on_s3_event(app, settings.photos_bucket, prefix="thumbnails/", suffix="/photo.json")
 def publish_photo(event: dict[str, Any], context: Any) -> None:
-    wiring.publisher().publish_photo(wiring.photos().get(photo_id(wiring.uploaded(event))))
+    wiring.publisher().publish_photo(wiring.photos().photo_of(wiring.uploaded(event)))
 
 
 @app.on_dynamodb_record(settings.posts_stream_arn, batch_size=100)

@@ -128,6 +128,10 @@ class Photos:
             raise NotFound(f"there is no photo {photo_id[:50]!r}")
         return found[0].photo
 
+    def photo_of(self, stored: UploadedPhoto) -> Photo:
+        """Return the photo that an object of either prefix belongs to. Raises NotFound."""
+        return self.get(stored.key.split("/")[1])
+
     def make_variants(self, upload: UploadedPhoto) -> Photo | None:
         """Make the variants of what was uploaded, and return the photo as it then is.
 
@@ -185,11 +189,6 @@ def _is_later(upload: UploadedPhoto, record: Record) -> bool:
         return True
     length = max(len(upload.sequencer), len(record.sequencer))
     return upload.sequencer.ljust(length, "0") > record.sequencer.ljust(length, "0")
-
-
-def photo_id(stored: UploadedPhoto) -> str:
-    """Return the id of the photo that an object of either prefix belongs to."""
-    return stored.key.split("/")[1]
 
 
 def _photo_id(key: str) -> str | None:

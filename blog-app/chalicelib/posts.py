@@ -127,10 +127,7 @@ class Posts:
 
     def get(self, slug: str) -> Post:
         """Return the post. Raises NotFound."""
-        post = self._store.get(slug, cached=True)
-        if post is None:
-            raise NotFound(f"there is no post {slug[:100]!r}")
-        return self._rendered(post)
+        return self._rendered(self._stored(slug, cached=True))
 
     def list(self, query: PostQuery) -> Page[Summary]:
         """Return one page of the posts."""
@@ -138,9 +135,7 @@ class Posts:
 
     def replace(self, slug: str, text: PostText, versions: Collection[str] | None) -> Post:
         """Replace the post's text; without ``published_at`` it keeps its own. Raises NotFound, PreconditionFailed."""
-        stored = self._store.get(slug)
-        if stored is None:
-            raise NotFound(f"there is no post {slug[:100]!r}")
+        stored = self._stored(slug)
         text.published_at = text.published_at or stored.published_at
         return self._rendered(self._store.replace(self._post(slug, text, stored.version), versions))
 
@@ -160,6 +155,12 @@ class Posts:
             if page.cursor is None:
                 return
             query.cursor = page.cursor
+
+    def _stored(self, slug: str, cached: bool = False) -> Post:
+        post = self._store.get(slug, cached)
+        if post is None:
+            raise NotFound(f"there is no post {slug[:100]!r}")
+        return post
 
     def _rendered(self, post: Post) -> Post:
         return msgspec.structs.replace(post, body_html=self._render(post.body_markdown))
