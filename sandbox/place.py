@@ -16,13 +16,14 @@ OUTPUTS = FOLDER / "outputs.json"
 PID = FOLDER / "pid"
 LOG = FOLDER / "sandbox.log"
 
-_PORTS = {
+PORTS = {
     "emulator": ("EMULATOR_PORT", 4566),
     "dax": ("SANDBOX_DAX_PORT", 8111),
     "console": ("CONSOLE_PORT", 4500),
     "todo-app": ("TODO_PORT", 4501),
     "blog-app": ("BLOG_PORT", 4502),
 }
+"""By name, the variable that moves a port, and the port."""
 
 
 class PortBusy(Exception):
@@ -31,7 +32,7 @@ class PortBusy(Exception):
 
 def port(name: str) -> int:
     """Return the port of *name*, the emulator, the console or an app's page."""
-    variable, default = _PORTS[name]
+    variable, default = PORTS[name]
     return int(os.environ.get(variable, default))
 
 
@@ -42,7 +43,7 @@ def url(name: str) -> str:
 
 def require_free_ports() -> None:
     """Raise PortBusy, naming the port and the variable that moves it, if one is taken."""
-    for name, (variable, _) in _PORTS.items():
+    for name, (variable, _) in PORTS.items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

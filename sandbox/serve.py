@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -11,7 +12,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -51,10 +53,11 @@ async def _run() -> None:
 
 async def _serve_all(apps: dict[str, Any], stop: asyncio.Event) -> None:
     """Serve pages and events until *stop*, and say that all is ready once the demo data is there."""
-    poller = Poller((place.REGION, place.REPLICA_REGION), place.url("emulator"), Backoff(most=2))
-    poller.start()
-    edge = _start_edge(apps)
-    try:
+    with contextlib.ExitStack() as planes:
+        planes.enter_context(
+            _started(Poller((place.REGION, place.REPLICA_REGION), place.url("emulator"), Backoff(most=2)))
+        )
+        planes.enter_context(_process("sandbox.edge", *_distributions(apps)))
         async with asyncio.TaskGroup() as servers:
             servers.create_task(_serve("console", console.site(apps), stop))
             for app, outputs in apps.items():
@@ -62,16 +65,38 @@ async def _serve_all(apps: dict[str, Any], stop: asyncio.Event) -> None:
                     servers.create_task(_serve(app, web.page(app, outputs), stop))
             await asyncio.to_thread(seed.seed, apps)
             _announce(apps)
+
+
+class _Plane(Protocol):
+    """A data plane that works in threads of this process."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+@contextlib.contextmanager
+def _started(plane: _Plane) -> Iterator[None]:
+    plane.start()
+    try:
+        yield
     finally:
-        await asyncio.to_thread(_end, edge)
-        await asyncio.to_thread(poller.stop)
+        plane.stop()
 
 
-def _start_edge(apps: dict[str, Any]) -> subprocess.Popen[bytes]:
-    """Serve the distributions of all apps, each at the app's port, in a process of its own: it moves the bytes."""
-    distributions = [f"{o['distribution_id']}={place.port(app)}" for app, o in apps.items() if "distribution_id" in o]
+@contextlib.contextmanager
+def _process(module: str, *arguments: str) -> Iterator[None]:
+    """A data plane that is a process of its own, since it moves many bytes."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(place.ROOT), **place.environment()}
-    return subprocess.Popen([sys.executable, "-m", "sandbox.edge", *distributions], env=environment, cwd=place.FOLDER)
+    process = subprocess.Popen([sys.executable, "-m", module, *arguments], env=environment, cwd=place.FOLDER)
+    try:
+        yield
+    finally:
+        _end(process)
+
+
+def _distributions(apps: dict[str, Any]) -> list[str]:
+    """Return which distribution is served at which port: each at its app's."""
+    return [f"{o['distribution_id']}={place.port(app)}" for app, o in apps.items() if "distribution_id" in o]
 
 
 def _start_emulator() -> subprocess.Popen[bytes]:

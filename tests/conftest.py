@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from users import PASSWORD, User, anonymous
 
+from sandbox import place
+
 ROOT = Path(__file__).parent.parent
 
 # No test may reach AWS, whatever the developer's own environment says.
@@ -70,11 +72,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
     os.environ |= {
         "SANDBOX_DIR": str(folder),
         "SANDBOX_STAGE": "test",
-        "SANDBOX_DAX_PORT": str(_free_port()),
-        "EMULATOR_PORT": str(_free_port()),
-        "CONSOLE_PORT": str(_free_port()),
-        "TODO_PORT": str(_free_port()),
-        "BLOG_PORT": str(_free_port()),
+        **{variable: str(_free_port()) for variable, _ in place.PORTS.values()},
     }
     command = [sys.executable, "-m", "sandbox"]
     started = subprocess.run([*command, "up"], cwd=ROOT, capture_output=True, text=True, check=False)

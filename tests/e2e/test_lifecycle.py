@@ -13,14 +13,16 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sandbox import place
+
 ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
 def environment(tmp_path: Path, free_port: Callable[[], int]) -> dict[str, str]:
     """Settings of one more sandbox, beside any other."""
-    ports = ("EMULATOR_PORT", "CONSOLE_PORT", "TODO_PORT", "BLOG_PORT", "SANDBOX_DAX_PORT")
-    own = {"SANDBOX_DIR": str(tmp_path), "SANDBOX_STAGE": "kept", **{name: str(free_port()) for name in ports}}
+    ports = {variable: str(free_port()) for variable, _ in place.PORTS.values()}
+    own = {"SANDBOX_DIR": str(tmp_path), "SANDBOX_STAGE": "kept", **ports}
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | own
 
 
