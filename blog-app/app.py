@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from chalice import Chalice, IAMAuthorizer, Rate, Response
+from chalice import Chalice, IAMAuthorizer, Rate
 from chalice.app import CloudWatchEvent, DynamoDBEvent, SNSEvent
 
 from chalicelib import wiring
-from chalicelib.photos import NewPhoto
-from chalicelib.posts import NewPost, PostQuery, PostText
+from chalicelib.photos import NewPhoto, Photo, Upload
+from chalicelib.posts import NewPost, Post, PostQuery, PostText, Summary
 from chalicelib.subscribers import NewSubscriber
 from common import events, rest
+from common.pages import Page
 
 app = Chalice(app_name="blog-app", configure_logs=False)
 rest.configure(app)
@@ -23,60 +24,60 @@ def health() -> dict[str, str]:
 
 
 @app.route("/posts", methods=["GET"])
-def list_posts() -> Response:
+def list_posts() -> rest.Answer[Page[Summary]]:
     return rest.answer(app, wiring.posts().list(rest.query(app, PostQuery)), shared=True)
 
 
 @app.route("/posts/{slug}", methods=["GET"])
-def get_post(slug: str) -> Response:
+def get_post(slug: str) -> rest.Answer[Post]:
     post = wiring.posts().get(slug)
     return rest.answer(app, post, post.etag, shared=True)
 
 
 @app.route("/posts", methods=["POST"], authorizer=authors)
-def create_post() -> Response:
+def create_post() -> rest.Created[Post]:
     post = wiring.posts().add(rest.body(app, NewPost))
     return rest.created(post, location=f"posts/{post.slug}", etag=post.etag)
 
 
 @app.route("/posts/{slug}", methods=["PUT"], authorizer=authors)
-def replace_post(slug: str) -> Response:
+def replace_post(slug: str) -> rest.Changed[Post]:
     post = wiring.posts().replace(slug, rest.body(app, PostText), rest.if_match(app))
     return rest.changed(post, post.etag)
 
 
 @app.route("/posts/{slug}", methods=["DELETE"], authorizer=authors)
-def remove_post(slug: str) -> Response:
+def remove_post(slug: str) -> rest.Gone:
     wiring.posts().remove(slug, rest.if_match(app))
     return rest.gone()
 
 
 @app.route("/photos", methods=["POST"], authorizer=authors)
-def create_photo() -> Response:
+def create_photo() -> rest.Created[Upload]:
     photo = wiring.photos().add(rest.body(app, NewPhoto))
     return rest.created(photo, location=f"photos/{photo.id}")
 
 
 @app.route("/photos/{photo_id}", methods=["GET"])
-def get_photo(photo_id: str) -> Response:
+def get_photo(photo_id: str) -> rest.Answer[Photo]:
     return rest.answer(app, wiring.photos().get(photo_id))
 
 
 @app.route("/subscribers", methods=["POST"])
-def create_subscriber() -> Response:
+def create_subscriber() -> rest.Accepted:
     wiring.subscribers().subscribe(rest.body(app, NewSubscriber))
     return rest.accepted()
 
 
 @app.route("/subscribers/{token}", methods=["DELETE"])
-def remove_subscriber(token: str) -> Response:
+def remove_subscriber(token: str) -> rest.Gone:
     wiring.subscribers().unsubscribe(token)
     return rest.gone()
 
 
 # The one click of a mail client, which posts a form (RFC 8058).
 @app.route("/unsubscribe/{token}", methods=["POST"], content_types=[*rest.FORMS, "application/json"])
-def unsubscribe(token: str) -> Response:
+def unsubscribe(token: str) -> rest.Gone:
     wiring.subscribers().unsubscribe(token)
     return rest.gone()
 

@@ -6,13 +6,12 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Collection
-from typing import Any
 
 import msgspec
 from chalice.app import Chalice, CORSConfig, Request, Response
 
 from common import local, logs
-from common.errors import InvalidInput, PayloadTooLarge
+from common.errors import InvalidInput, PayloadTooLarge, ServiceUnavailable
 
 MAX_BODY = 2 * 1024 * 1024
 """Bytes. Above the largest valid body, of a character of which JSON may make twelve bytes; below Lambda's 6 MB."""
@@ -21,6 +20,8 @@ _SHARED = "public, max-age=0, s-maxage=30, stale-while-revalidate=60, stale-if-e
 FORMS = ["application/x-www-form-urlencoded", "multipart/form-data"]
 """Media types of what an HTML form posts."""
 
+type _Headers = dict[str, str | list[str]]
+_JSON: _Headers = {"Content-Type": "application/json"}
 _CORRELATION_ID = "X-Correlation-Id"
 _CORS = CORSConfig(
     allow_origin="*",
@@ -45,6 +46,8 @@ def _logged(app: Chalice) -> Callable[[Request, Callable[[Request], Response]], 
         correlation_id = logs.correlate(request.headers.get(_CORRELATION_ID))
         response = get_response(request)
         response.headers.setdefault(_CORRELATION_ID, correlation_id)
+        if response.status_code == ServiceUnavailable.STATUS_CODE:
+            response.headers.setdefault("Retry-After", "1")  # RFC 9110, section 15.6.4
         line = {
             "method": request.method,
             "route": request.context.get("resourcePath"),
@@ -102,7 +105,27 @@ def idempotency_key(app: Chalice) -> str | None:
     return key
 
 
-def answer(app: Chalice, value: Any, etag: str | None = None, shared: bool = False) -> Response:
+class Answer[T](Response):
+    """A read: 200 with a T, or 304."""
+
+
+class Created[T](Response):
+    """A creation: 201 with a T."""
+
+
+class Changed[T](Response):
+    """A change: 200 with a T as it is now."""
+
+
+class Accepted(Response):
+    """What will be done later: 202."""
+
+
+class Gone(Response):
+    """A removal: 204."""
+
+
+def answer[T](app: Chalice, value: T, etag: str | None = None, shared: bool = False) -> Answer[T]:
     """Answer a read: 200 with *value*, or 304 when If-None-Match holds its entity tag (RFC 9110, section 13.1.2).
 
     *etag* is the opaque part of the tag; without it the tag is made from the content. What is *shared*, the same
@@ -110,41 +133,37 @@ def answer(app: Chalice, value: Any, etag: str | None = None, shared: bool = Fal
     """
     content = msgspec.json.encode(value)
     tag = f'"{etag or hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": _SHARED if shared else "private, no-cache"}
+    headers: _Headers = {"ETag": tag, "Cache-Control": _SHARED if shared else "private, no-cache"}
     known = request(app).headers.get("If-None-Match", "")
     if known.strip() == "*" or tag in _entity_tags(known):
-        return _response(b"", 304, headers)
-    return _response(content, 200, headers)
+        return Answer("", _JSON | headers, 304)
+    return Answer(content.decode(), _JSON | headers, 200)
 
 
-def created(value: Any, location: str | None = None, etag: str | None = None) -> Response:
+def created[T](value: T, location: str | None = None, etag: str | None = None) -> Created[T]:
     """Answer a creation: 201 with *value*, where it is and which version.
 
     *location* is relative to the request's URL (RFC 9110, section 10.2.2): the app does not know its stage's path.
     """
-    headers = {"Location": location} if location else {}
+    headers: _Headers = {"Location": location} if location else {}
     if etag:
         headers["ETag"] = f'"{etag}"'
-    return _response(msgspec.json.encode(value), 201, headers)
+    return Created(msgspec.json.encode(value).decode(), _JSON | headers, 201)
 
 
-def changed(value: Any, etag: str) -> Response:
+def changed[T](value: T, etag: str) -> Changed[T]:
     """Answer a change: 200 with *value* as it is now and its entity tag."""
-    return _response(msgspec.json.encode(value), 200, {"ETag": f'"{etag}"'})
+    return Changed(msgspec.json.encode(value).decode(), _JSON | {"ETag": f'"{etag}"'}, 200)
 
 
-def accepted() -> Response:
+def accepted() -> Accepted:
     """Answer what will be done later: 202."""
-    return _response(b"{}", 202, {})
+    return Accepted("{}", {**_JSON}, 202)
 
 
-def gone() -> Response:
+def gone() -> Gone:
     """Answer a removal: 204."""
-    return _response(b"", 204, {})
-
-
-def _response(content: bytes, status: int, headers: dict[str, str]) -> Response:
-    return Response(content.decode(), {"Content-Type": "application/json", **headers}, status)
+    return Gone("", {**_JSON}, 204)
 
 
 def if_match(app: Chalice) -> Collection[str] | None:

@@ -1,0 +1,34 @@
+"""`python -m services openapi|sdk|new|remove`: see `make help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from deploy import apps
+from services import openapi
+
+
+def main() -> str | None:
+    parser = argparse.ArgumentParser(prog="python -m services", description="Live with many services.")
+    steps = parser.add_subparsers(required=True)
+    step = steps.add_parser("openapi", help="bring an app's openapi.json to what its code says")
+    step.add_argument("app", choices=apps.names())
+    step.add_argument("--check", action="store_true", help="change nothing, and fail when the file is stale")
+    step.set_defaults(run=_openapi)
+    arguments = parser.parse_args()
+    result: str | None = arguments.run(arguments)
+    return result
+
+
+def _openapi(arguments: argparse.Namespace) -> str | None:
+    app = arguments.app
+    if arguments.check:
+        stale = openapi.text(app) != (apps.ROOT / app / "openapi.json").read_text()
+        return f"{app}/openapi.json is stale: `make openapi APP={app}`" if stale else None
+    print(openapi.write(app).relative_to(apps.ROOT))
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

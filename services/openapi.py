@@ -1,0 +1,237 @@
+"""The OpenAPI document of an app, made of its routes and of the types that its handlers name.
+
+A handler says by its return annotation what it answers (`rest.Created[Todo]`), and by what it calls what it takes
+(`rest.body(app, NewTodo)`, `rest.if_match(app)`); its docstring adds what only it raises ("Raises NotEntitled.").
+https://spec.openapis.org/oas/v3.1.1
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+import os
+import re
+import sys
+import textwrap
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from chalice.app import Chalice, CognitoUserPoolAuthorizer, IAMAuthorizer
+
+from common import errors, rest
+from deploy.apps import ROOT
+
+type Fields = dict[str, Any]
+
+_ALWAYS = ("TooManyRequests", "ServiceUnavailable")
+_BY_CALL = {
+    "body": ("InvalidInput", "PayloadTooLarge", "UnsupportedMediaType"),
+    "query": ("InvalidInput",),
+    "idempotency_key": ("InvalidInput", "Conflict", "IdempotencyKeyReused"),
+    "if_match": ("PreconditionFailed",),
+}
+_OF_THE_GATEWAY = {
+    "TooManyRequests": (429, "Too many requests; try again after a second."),
+    "UnsupportedMediaType": (415, "The body's media type is not one that this operation takes."),
+    "Forbidden": (403, "The signature is missing, wrong, or of somebody who may not do this."),
+}
+_HEADERS = {
+    "idempotency_key": ("Idempotency-Key", {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}),
+    "if_match": ("If-Match", {"type": "string"}),
+}
+_STATUS = {rest.Answer: 200, rest.Created: 201, rest.Changed: 200, rest.Accepted: 202, rest.Gone: 204}
+_ETAG = {"ETag": {"description": "The version of what is answered.", "schema": {"type": "string"}}}
+_LOCATION = {"Location": {"description": "Where it is, relative to this URL.", "schema": {"type": "string"}}}
+_RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+_REF = "#/components/schemas/{name}"
+
+
+def write(app: str) -> Path:
+    """Bring ``<app>/openapi.json`` to what the app's code says now, and return it."""
+    file = ROOT / app / "openapi.json"
+    file.write_text(text(app))
+    return file
+
+
+def text(app: str) -> str:
+    """Return the document of the app in the folder *app*, which becomes this process's one `app` module."""
+    return json.dumps(document(_imported(app)), indent=1, ensure_ascii=False) + "\n"
+
+
+def _imported(app: str) -> Chalice:
+    """Import the app with any values for its settings: they are names of a stage's resources."""
+    folder = ROOT / app
+    sys.path[:0] = [str(folder), str(folder / "vendor")]
+    settings: Any = importlib.import_module("chalicelib.wiring").Settings
+    os.environ |= {"STAGE": "openapi", **{name.upper(): name for name in settings.__dataclass_fields__}}
+    chalice: Chalice = importlib.import_module("app").app
+    return chalice
+
+
+def document(app: Chalice) -> Fields:
+    """Return the OpenAPI 3.1 document of *app*."""
+    operations = [_Operation(app, route) for methods in app.routes.values() for route in methods.values()]
+    types = dict.fromkeys(type_ for operation in operations for type_ in operation.types())
+    schemas, components = msgspec.json.schema_components(list(types), ref_template=_REF)
+    by_type = {type_: _portable(schema) for type_, schema in zip(types, schemas, strict=True)}
+    paths: dict[str, Fields] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method] = operation.described(by_type)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": app.app_name, "version": "1"},
+        "servers": [{"url": "/api", "description": "The stage `api` of the deployed API."}],
+        "paths": paths,
+        "components": {
+            "schemas": {**_portable(components), "Error": _ERROR},
+            "securitySchemes": {name: scheme for op in operations for name, scheme in op.security().items()},
+        },
+    }
+
+
+_ERROR = {
+    "type": "object",
+    "required": ["Code", "Message"],
+    "properties": {"Code": {"type": "string"}, "Message": {"type": "string", "description": "Names what is wrong."}},
+}
+
+
+class _Operation:
+    """A route, and what its handler's source tells of it."""
+
+    def __init__(self, app: Chalice, route: Any) -> None:
+        self._route, self._view = route, route.view_function
+        self.path, self.method = str(route.uri_pattern), str(route.method).lower()
+        self._calls = dict(_calls(self._view))
+        self._answer: Any = typing.get_type_hints(self._view)["return"]
+
+    def types(self) -> Iterator[Any]:
+        if "body" in self._calls:
+            yield self._calls["body"]
+        yield from self._answered()
+
+    def security(self) -> Fields:
+        """Return the scheme of its authorizer by name, if it has one."""
+        match self._route.authorizer:
+            case CognitoUserPoolAuthorizer():
+                return {
+                    "cognito": {"type": "apiKey", "in": "header", "name": "Authorization", "description": _ID_TOKEN}
+                }
+            case IAMAuthorizer():
+                return {"iam": {"type": "apiKey", "in": "header", "name": "Authorization", **_SIGV4}}
+        return {}
+
+    def described(self, schemas: dict[Any, Fields]) -> Fields:
+        said = inspect.getdoc(self._view) or self._view.__name__.replace("_", " ").capitalize() + "."
+        description: Fields = {
+            "operationId": self._view.__name__,
+            "summary": said.partition("\n")[0],
+            "security": [{name: []} for name in self.security()],
+            "parameters": [*self._parameters(schemas)],
+            "responses": {"200": {"description": "Done."}},
+        }
+        if "body" in self._calls:
+            content = {kind: {"schema": schemas[self._calls["body"]]} for kind in self._route.content_types}
+            description["requestBody"] = {"required": True, "content": content}
+        description["responses"] = {str(status): answer for status, answer in sorted(self._responses(schemas).items())}
+        return description
+
+    def _answered(self) -> tuple[Any, ...]:
+        origin = typing.get_origin(self._answer)
+        if origin in _STATUS:
+            return typing.get_args(self._answer)
+        return () if self._answer in _STATUS else (self._answer,)
+
+    def _parameters(self, schemas: dict[Any, Fields]) -> Iterator[Fields]:
+        for name in self._route.view_args:
+            yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        if "query" in self._calls:
+            yield from _query_parameters(self._calls["query"])
+        for call, (name, schema) in _HEADERS.items():
+            if call in self._calls:
+                yield {"name": name, "in": "header", "required": False, "schema": schema}
+        if typing.get_origin(self._answer) is rest.Answer:
+            yield {"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}}
+
+    def _responses(self, schemas: dict[Any, Fields]) -> dict[int, Fields]:
+        kind = typing.get_origin(self._answer) or self._answer
+        status = _STATUS.get(kind, 200)
+        success: Fields = {"description": "Done."}
+        for type_ in self._answered():
+            success["content"] = {"application/json": {"schema": schemas[type_]}}
+        if kind in (rest.Answer, rest.Created, rest.Changed):
+            success["headers"] = _ETAG | (_LOCATION if kind is rest.Created else {})
+        responses = {status: success}
+        if kind is rest.Answer:
+            responses[304] = {"description": "What If-None-Match names is still so.", "headers": _ETAG}
+        by_status: dict[int, list[str]] = {}
+        for name in self._raised():
+            code, description = _error(name)
+            by_status.setdefault(code, []).append(f"`{name}`: {description}")
+        for code, descriptions in by_status.items():
+            responses[code] = {
+                "description": "\n".join(descriptions),
+                "content": {"application/json": {"schema": {"$ref": _REF.format(name="Error")}}},
+                **({"headers": _RETRY} if code in (429, 503) else {}),
+            }
+        return responses
+
+    def _raised(self) -> list[str]:
+        names = [name for call in self._calls for name in _BY_CALL.get(call, ())]
+        names += {"cognito": ["Unauthorized"], "iam": ["Forbidden"]}.get(next(iter(self.security()), ""), [])
+        names += ["NotFound"] if self._route.view_args else []
+        for listed in re.findall(r"Raises ([\w, ]+)", inspect.getdoc(self._view) or ""):
+            names += re.findall(r"\b[A-Z]\w+", listed)
+        return list(dict.fromkeys([*names, *_ALWAYS]))
+
+
+_ID_TOKEN = "A Cognito ID token."
+_SIGV4 = {"description": "AWS Signature Version 4.", "x-amazon-apigateway-authtype": "awsSigv4"}
+
+
+def _calls(view: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the functions of `rest` that a handler calls, each with the type that it is given, if any."""
+    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(view)))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _name(node.func.value) == "rest":
+            given = view.__globals__.get(_name(node.args[-1])) if len(node.args) == 2 else None
+            yield node.func.attr, given
+
+
+def _name(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _query_parameters(cls: type) -> Iterator[Fields]:
+    (schema,), components = msgspec.json.schema_components([cls], ref_template=_REF)
+    name = schema["$ref"].rpartition("/")[2]
+    for field, of in components[name]["properties"].items():
+        required = field in components[name].get("required", ())
+        yield {"name": field, "in": "query", "required": required, "schema": _portable(_present(of))}
+
+
+def _present(schema: Fields) -> Fields:
+    """A parameter is there or not, but never null."""
+    options = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
+    return options[0] if len(options) == 1 else {k: v for k, v in schema.items() if k != "default" or v is not None}
+
+
+def _error(name: str) -> tuple[int, str]:
+    if name in _OF_THE_GATEWAY:
+        return _OF_THE_GATEWAY[name]
+    cls = getattr(errors, name)
+    return int(cls.STATUS_CODE), (inspect.getdoc(cls) or "").partition("\n")[0]
+
+
+def _portable(schema: Any) -> Any:
+    """Patterns in the dialect of ECMA-262, as JSON Schema wants them: there are no \\A and \\Z."""
+    if isinstance(schema, dict):
+        return {
+            key: value.replace(r"\A", "^").replace(r"\Z", "$") if key == "pattern" else _portable(value)
+            for key, value in schema.items()
+        }
+    return [_portable(item) for item in schema] if isinstance(schema, list) else schema
