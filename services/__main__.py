@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from deploy import apps
-from services import openapi
+from services import openapi, sdk
 
 
 def main() -> str | None:
@@ -16,6 +16,10 @@ def main() -> str | None:
     step.add_argument("app", choices=apps.names())
     step.add_argument("--check", action="store_true", help="change nothing, and fail when the file is stale")
     step.set_defaults(run=_openapi)
+    step = steps.add_parser("sdk", help="make a client of an app's API")
+    step.add_argument("app", choices=apps.names())
+    step.add_argument("language", choices=sdk.LANGUAGES)
+    step.set_defaults(run=_sdk)
     arguments = parser.parse_args()
     result: str | None = arguments.run(arguments)
     return result
@@ -27,6 +31,14 @@ def _openapi(arguments: argparse.Namespace) -> str | None:
         stale = openapi.text(app) != (apps.ROOT / app / "openapi.json").read_text()
         return f"{app}/openapi.json is stale: `make openapi APP={app}`" if stale else None
     print(openapi.write(app).relative_to(apps.ROOT))
+    return None
+
+
+def _sdk(arguments: argparse.Namespace) -> str | None:
+    try:
+        print(sdk.make(arguments.app, arguments.language).relative_to(apps.ROOT))
+    except sdk.NotMade as error:
+        return str(error)
     return None
 
 

@@ -8,8 +8,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LSI.html
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Collection
 from typing import Any
 
@@ -17,12 +15,9 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from chalicelib.todos import Todo, TodoQuery
-from common import aws, dynamodb, pages
-from common.errors import Conflict, IdempotencyKeyReused, InvalidInput, NotFound, PreconditionFailed
+from common import aws, dynamodb, idempotency, pages
+from common.errors import InvalidInput, NotFound, PreconditionFailed
 from common.pages import Page
-
-_KEY_LIFE = 24 * 3600
-"""Seconds for which an Idempotency-Key is remembered."""
 
 _FAILED = "ConditionalCheckFailedException"
 
@@ -45,44 +40,8 @@ class TodoTable:
         return todo
 
     def add_once(self, owner: str, todo: Todo, key: str, fingerprint: str) -> Todo:
-        """Store todo and key in one transaction: a crash leaves both or neither, and of many callers one wins."""
-        record = {
-            "owner": f"idempotency#{owner}",
-            "id": key,
-            "fingerprint": fingerprint,
-            "todo": msgspec.json.encode(todo).decode(),
-            "expires_at": int(time.time()) + _KEY_LIFE,
-        }
-        put_record = {
-            "TableName": self._name,
-            "Item": dynamodb.item(record),
-            # An expired record may stay for days before DynamoDB removes it.
-            "ConditionExpression": "attribute_not_exists(#owner) OR expires_at < :now",
-            "ExpressionAttributeNames": {"#owner": "owner"},
-            "ExpressionAttributeValues": dynamodb.item({":now": int(time.time())}),
-        }
-        for attempt in range(6):
-            try:
-                with aws.translated():
-                    self._client.transact_write_items(
-                        TransactItems=[{"Put": put_record}, {"Put": self._put(owner, todo)}]
-                    )
-                return todo
-            except ClientError as error:
-                if aws.code(error) not in ("TransactionCanceledException", "TransactionInProgressException"):
-                    raise
-            if stored := self._stored_with(owner, key, fingerprint):
-                return stored
-            time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # a jitter, no secret
-        raise Conflict("another request with this Idempotency-Key is under way")
-
-    def _stored_with(self, owner: str, key: str, fingerprint: str) -> Todo | None:
-        record = self._item(f"idempotency#{owner}", key, consistent=True)
-        if record is None:
-            return None
-        if record["fingerprint"] != fingerprint:
-            raise IdempotencyKeyReused("this Idempotency-Key was used with another body")
-        return msgspec.json.decode(record["todo"], type=Todo)
+        record_key = {"owner": f"idempotency#{owner}", "id": key}
+        return idempotency.put_once(self._client, self._put(owner, todo), record_key, fingerprint, todo)
 
     def get(self, owner: str, todo_id: str) -> Todo | None:
         item = self._item(owner, todo_id, self._consistent)
