@@ -48,6 +48,19 @@ release: resources ## The production way, package and CloudFormation: make relea
 dax: .venv/run ## Create the DAX cluster of an app (costs by the hour), then release with PARAMETERS=Dax=true
 	@$(BIN)/python -m deploy dax $(APP) $(STAGE) $(PARAMETERS)
 
+##@ Many services
+.PHONY: new-service remove-service openapi sdk
+new-service: .venv/test ## Make a service of the same shape, with tests: make new-service NAME=orders-app
+	@$(BIN)/python -m services new $(NAME)
+	@$(BIN)/ruff check --quiet --fix $(NAME) tests/$(NAME) && $(BIN)/ruff format --quiet $(NAME) tests/$(NAME)
+	@$(BIN)/python -m services openapi $(NAME)
+remove-service: .venv/run ## Remove one that is not in git yet: make remove-service NAME=orders-app
+	@$(BIN)/python -m services remove $(NAME)
+openapi: .venv/run ## Bring an app's openapi.json to what its code says: make openapi APP=todo-app
+	@$(BIN)/python -m services openapi $(APP)
+sdk: .venv/test node_modules ## Make a client of an app's API: make sdk APP=todo-app LANG=typescript
+	@$(BIN)/python -m services sdk $(APP) $(if $(filter typescript,$(LANG)),typescript,python)
+
 ##@ For developers
 .PHONY: test check lint types test-units test-system bench format lock clean
 test: check ## Everything that must pass: lint, types and all tests
@@ -56,13 +69,13 @@ check: lint types
 lint: .venv/test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 types: .venv/test $(APPS:%=types-%)
-	@$(BIN)/mypy common deploy sandbox bench
+	@$(BIN)/mypy common deploy sandbox services bench
 types-%: .venv/test
 	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml app.py chalicelib
 test-units: $(APPS:%=test-%) ## Rules, stores and routes of each app: make test-todo-app for one
 test-%: .venv/test
 	@$(BIN)/pytest -o pythonpath="$* . tests tests/$*" tests/$*
-test-system: .venv/test chromium ## The sandbox itself, the apps in it, and the pages in a browser
+test-system: .venv/test chromium node_modules ## The sandbox itself, the apps in it, and the pages in a browser
 	@$(BIN)/pytest -o pythonpath=". tests" tests/common tests/sandbox tests/e2e tests/browser
 bench: .venv/test ## Speed, as ratios against a peer in the same run
 	@$(BIN)/python -m bench
@@ -82,6 +95,18 @@ chromium:
 	  else \
 	    echo "No Chromium: the browser tests are skipped. On Debian: sudo apt-get install chromium"; \
 	  fi; }
+
+node_modules: package-lock.json
+	@if ! command -v npm >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Node.js for the generated clients"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm; } >/dev/null; \
+	fi; \
+	if command -v npm >/dev/null; then \
+	  echo "Installing the packages of package-lock.json into node_modules"; \
+	  npm ci --silent --no-audit --no-fund --ignore-scripts && touch $@; \
+	else \
+	  echo "No Node.js: what is made with TypeScript is skipped. On Debian: sudo apt-get install nodejs npm"; \
+	fi
 
 .venv/bin/python:
 	@for python in $(PYTHONS); do \

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from deploy import apps
-from services import openapi, sdk
+from services import openapi, scaffold, sdk
 
 
 def main() -> str | None:
@@ -20,6 +20,10 @@ def main() -> str | None:
     step.add_argument("app", choices=apps.names())
     step.add_argument("language", choices=sdk.LANGUAGES)
     step.set_defaults(run=_sdk)
+    for name, change in (("new", scaffold.new), ("remove", scaffold.remove)):
+        step = steps.add_parser(name, help=(change.__doc__ or "").partition(";")[0])
+        step.add_argument("app")
+        step.set_defaults(run=_scaffold, change=change)
     arguments = parser.parse_args()
     result: str | None = arguments.run(arguments)
     return result
@@ -39,6 +43,15 @@ def _sdk(arguments: argparse.Namespace) -> str | None:
         print(sdk.make(arguments.app, arguments.language).relative_to(apps.ROOT))
     except sdk.NotMade as error:
         return str(error)
+    return None
+
+
+def _scaffold(arguments: argparse.Namespace) -> str | None:
+    try:
+        for folder in arguments.change(arguments.app):
+            print(folder.relative_to(apps.ROOT))
+    except scaffold.Refused as refused:
+        return str(refused)
     return None
 
 

@@ -1,0 +1,1 @@
+"""{{ Things }} behind their routes."""

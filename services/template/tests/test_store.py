@@ -1,0 +1,87 @@
+"""What every store of {{ things }} promises: the one in memory, and the table."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import boto3
+import pytest
+import yaml
+from memory import Memory{{ Things }}
+
+from chalicelib.table import {{ Thing }}Table
+from chalicelib.{{ things }} import {{ Thing }}, {{ Thing }}Query, {{ Thing }}Store
+from common.errors import IdempotencyKeyReused, InvalidInput, NotFound, PreconditionFailed
+from common.ids import new_id
+
+
+@pytest.fixture(params=["memory", "table"])
+def store(request: pytest.FixtureRequest) -> {{ Thing }}Store:
+    if request.param == "memory":
+        return Memory{{ Things }}()
+    client = boto3.client("dynamodb", endpoint_url=request.getfixturevalue("emulator"))
+    yaml.SafeLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
+    resources = yaml.safe_load(Path("{{ app }}/resources.yaml").read_text())["Resources"]
+    wanted = ("AttributeDefinitions", "KeySchema", "BillingMode")
+    name = f"{os.environ['TABLE']}-{new_id()}"
+    client.create_table(TableName=name, **{key: resources["{{ Things }}"]["Properties"][key] for key in wanted})
+    return {{ Thing }}Table(client, name)
+
+
+def {{ a }}_{{ thing }}(name: str = "first") -> {{ Thing }}:
+    return {{ Thing }}(new_id(), name, "2030-01-01T00:00:00Z", "2030-01-01T00:00:00Z", 1)
+
+
+def test_what_was_added_is_got_and_listed(store: {{ Thing }}Store) -> None:
+    {{ thing }} = store.add({{ a }}_{{ thing }}())
+
+    assert store.get({{ thing }}.id) == {{ thing }}
+    assert store.get(new_id()) is None
+    assert store.list({{ Thing }}Query()).items == [{{ thing }}]
+
+
+def test_a_list_comes_newest_first_in_pages_without_gap_or_repeat(store: {{ Thing }}Store) -> None:
+    ids = sorted(store.add({{ a }}_{{ thing }}(str(n))).id for n in range(5))
+
+    first = store.list({{ Thing }}Query(limit=3))
+    second = store.list({{ Thing }}Query(limit=3, cursor=first.cursor))
+
+    assert [{{ thing }}.id for {{ thing }} in [*first.items, *second.items]] == ids[::-1]
+    assert second.cursor is None
+    with pytest.raises(InvalidInput, match="cursor"):
+        store.list({{ Thing }}Query(cursor="%%%"))
+
+
+def test_an_update_holds_to_its_versions(store: {{ Thing }}Store) -> None:
+    {{ thing }} = store.add({{ a }}_{{ thing }}())
+
+    changed = store.update({{ thing }}.id, {"name": "second"}, ["1"])
+
+    assert (changed.name, changed.version) == ("second", 2)
+    with pytest.raises(PreconditionFailed):
+        store.update({{ thing }}.id, {"name": "third"}, ["1"])
+    with pytest.raises(NotFound):
+        store.update(new_id(), {"name": "third"}, None)
+    assert store.get({{ thing }}.id) == changed
+
+
+def test_what_was_removed_is_gone(store: {{ Thing }}Store) -> None:
+    {{ thing }} = store.add({{ a }}_{{ thing }}())
+
+    with pytest.raises(PreconditionFailed):
+        store.remove({{ thing }}.id, ["2"])
+    store.remove({{ thing }}.id, ["1"])
+
+    assert store.get({{ thing }}.id) is None
+    with pytest.raises(NotFound):
+        store.remove({{ thing }}.id, None)
+
+
+def test_a_second_add_with_the_same_key_returns_the_first(store: {{ Thing }}Store) -> None:
+    first = store.add_once({{ a }}_{{ thing }}(), "key", "fingerprint")
+
+    assert store.add_once({{ a }}_{{ thing }}(), "key", "fingerprint") == first
+    with pytest.raises(IdempotencyKeyReused):
+        store.add_once({{ a }}_{{ thing }}(), "key", "another")
+    assert store.list({{ Thing }}Query()).items == [first]
