@@ -59,3 +59,22 @@ def each_record(app: Chalice, event: dict[str, Any], handle: Callable[[dict[str,
                 raise
             return {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]}
     return {"batchItemFailures": []}
+
+
+def each_message(app: Chalice, event: dict[str, Any], handle: Callable[[str], object]) -> Any:
+    """Handle the bodies of an SQS *event* one by one; all are tried, and those that fail come again.
+
+    Returns the answer of ReportBatchItemFailures, or raises where merge.yaml did not turn it on: see `each_record`.
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+    """
+    failed = []
+    for record in event["Records"]:
+        logs.correlate(record["messageId"])
+        try:
+            handle(record["body"])
+        except Exception as error:
+            app.log.exception("message failed", extra={"message_id": record["messageId"], "reason": str(error)})
+            if os.environ.get("PARTIAL_BATCH") != "1":
+                raise
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}

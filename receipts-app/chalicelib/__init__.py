@@ -1,0 +1,1 @@
+"""Receipts behind their routes."""

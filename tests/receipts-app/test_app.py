@@ -1,0 +1,65 @@
+"""The routes and the queue, through Chalice's own test client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from chalice.app import Chalice, IAMAuthorizer
+from chalice.test import Client
+from conftest import ROOT
+from memory import Outbox
+from test_receipts import EVENT, EXAMPLE
+
+import app
+from chalicelib import wiring
+from chalicelib.receipts import Receipts
+
+
+@pytest.fixture
+def client(receipts: Receipts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    monkeypatch.setattr(wiring, "receipts", lambda: receipts)
+    with Client(app.app, stage_name="unit", project_dir=str(ROOT / "receipts-app")) as client:
+        yield client
+
+
+def deliver(client: Client, *bodies: str) -> Any:
+    event = client.events.generate_sqs_event(list(bodies))
+    for number, record in enumerate(event["Records"]):
+        record["messageId"] = str(number)
+    return client.lambda_.invoke("send_receipts", event).payload
+
+
+def test_a_receipt_is_read_back(client: Client) -> None:
+    deliver(client, EXAMPLE.read_text())
+
+    answer = client.http.get(f"/receipts/{EVENT.payment_id}")
+
+    assert (answer.status_code, answer.json_body["title"]) == (200, EVENT.title)
+    assert client.http.get("/receipts/other").status_code == 404
+
+
+def test_a_poison_message_delays_no_other(client: Client, outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARTIAL_BATCH", "1")
+
+    answer = deliver(client, "poison", EXAMPLE.read_text(), "{}")
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}, {"itemIdentifier": "2"}]}
+    assert len(outbox.mails) == 1
+
+
+def test_without_partial_batches_a_failure_is_raised(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PARTIAL_BATCH", raising=False)
+
+    with pytest.raises(ValueError, match="JSON"):
+        deliver(client, "poison")
+
+
+def test_every_route_but_health_asks_for_a_signature() -> None:
+    chalice: Chalice = app.app
+
+    routes = [route for methods in chalice.routes.values() for route in methods.values()]
+
+    assert [route.uri_pattern for route in routes if not route.authorizer] == ["/health"]
+    assert isinstance(app.services, IAMAuthorizer)

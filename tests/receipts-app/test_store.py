@@ -1,0 +1,54 @@
+"""What every store of receipts promises: the one in memory, and the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import boto3
+import pytest
+import yaml
+from memory import MemoryReceipts
+from msgspec.structs import replace
+
+from chalicelib.receipts import Receipt, ReceiptStore
+from chalicelib.table import ReceiptTable
+from common.ids import new_id
+
+RECEIPT = Receipt("pi_1", "ann", "ann@example.com", "A film", 499, "eur", "2030-01-01T00:00:00Z")
+
+
+@pytest.fixture(params=["memory", "table"])
+def any_store(request: pytest.FixtureRequest) -> ReceiptStore:
+    if request.param == "memory":
+        return MemoryReceipts()
+    client = boto3.client("dynamodb", endpoint_url=request.getfixturevalue("emulator"))
+    yaml.SafeLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
+    resources = yaml.safe_load(Path("receipts-app/resources.yaml").read_text())["Resources"]
+    wanted = ("AttributeDefinitions", "KeySchema", "BillingMode")
+    name = f"receipts-{new_id()}"
+    client.create_table(TableName=name, **{key: resources["Receipts"]["Properties"][key] for key in wanted})
+    return ReceiptTable(client, name)
+
+
+def test_the_first_of_a_payment_is_stored_and_the_second_learns_of_it(any_store: ReceiptStore) -> None:
+    assert any_store.add(RECEIPT) is None
+    assert any_store.add(replace(RECEIPT, amount=1)) == RECEIPT
+    assert any_store.get("pi_1") == RECEIPT
+    assert any_store.get("pi_2") is None
+
+
+def test_a_settled_one_says_when_it_was_sent(any_store: ReceiptStore) -> None:
+    any_store.add(RECEIPT)
+    sent = replace(RECEIPT, sent_at="2030-01-01T00:00:01Z")
+
+    any_store.settle(sent)
+
+    assert any_store.add(RECEIPT) == sent
+
+
+def test_a_removed_one_may_begin_anew(any_store: ReceiptStore) -> None:
+    any_store.add(RECEIPT)
+
+    any_store.remove("pi_1")
+
+    assert any_store.add(RECEIPT) is None
