@@ -61,3 +61,5 @@ class ServiceUnavailable(ChaliceViewError):
     """A service behind the API throttles or cannot be reached; the same request may succeed later."""
 
     STATUS_CODE = 503
+    RETRY_AFTER = 5
+    """Seconds until the caller should try again (RFC 9110, section 10.2.3)."""

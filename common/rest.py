@@ -47,7 +47,7 @@ def _logged(app: Chalice) -> Callable[[Request, Callable[[Request], Response]], 
         response = get_response(request)
         response.headers.setdefault(_CORRELATION_ID, correlation_id)
         if response.status_code == ServiceUnavailable.STATUS_CODE:
-            response.headers.setdefault("Retry-After", "1")  # RFC 9110, section 15.6.4
+            response.headers.setdefault("Retry-After", str(ServiceUnavailable.RETRY_AFTER))
         line = {
             "method": request.method,
             "route": request.context.get("resourcePath"),

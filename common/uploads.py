@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from common.times import iso
+
 _LIFE = 300
 """Seconds in which an upload may begin."""
 
@@ -28,5 +30,5 @@ def presigned_post(s3: Any, bucket: str, key: str, content_type: str, size: int)
         Conditions=[{"Content-Type": content_type}, ["content-length-range", 1, size]],
         ExpiresIn=_LIFE,
     )
-    expires_at = (datetime.now(UTC) + timedelta(seconds=_LIFE)).isoformat(timespec="seconds")
-    return PresignedPost(signed["url"], signed["fields"], expires_at.replace("+00:00", "Z"))
+    expires_at = datetime.now(UTC) + timedelta(seconds=_LIFE)
+    return PresignedPost(signed["url"], signed["fields"], iso(expires_at, "seconds"))

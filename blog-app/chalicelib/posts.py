@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from common.errors import NotFound
 from common.pages import Page
 from common.text import LINE, TEXT
+from common.times import iso
 
 _WORDS = r"\A[a-z0-9]+(-[a-z0-9]+)*\Z"
 Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=_WORDS)]
@@ -166,7 +167,7 @@ class Posts:
         return msgspec.structs.replace(post, body_html=self._render(post.body_markdown))
 
     def _post(self, slug: str, text: PostText, version: int) -> Post:
-        now = _timestamp(self._now())
+        now = iso(self._now())
         return Post(
             slug=slug,
             title=text.title,
@@ -194,8 +195,4 @@ def _utc(moment: str) -> str:
         raise ValueError("published_at: not an ISO 8601 date and time") from error
     if parsed.tzinfo is None:
         raise ValueError("published_at: the time needs an offset, for example 2030-01-31T18:00:00Z")
-    return _timestamp(parsed)
-
-
-def _timestamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(parsed)

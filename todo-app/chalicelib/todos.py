@@ -15,6 +15,7 @@ from common.errors import NotFound
 from common.ids import new_id
 from common.pages import Page
 from common.text import LINE, TEXT
+from common.times import iso
 
 Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE)]
 Text = Annotated[str, Meta(max_length=10_000, pattern=TEXT)]
@@ -148,7 +149,7 @@ class Todos:
         self._store.remove(owner, _id(todo_id), versions)
 
     def _timestamp(self) -> str:
-        return self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return iso(self._now())
 
 
 def _id(todo_id: str) -> str:
@@ -170,4 +171,4 @@ def _due(due: str | None) -> str | None:
         raise ValueError("due: not an ISO 8601 date, or date and time with an offset") from error
     if moment.tzinfo is None:
         raise ValueError("due: the time needs an offset, for example 2026-01-31T18:00:00Z")
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return iso(moment, "auto")

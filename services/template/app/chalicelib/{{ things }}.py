@@ -15,6 +15,7 @@ from common.errors import NotFound
 from common.ids import new_id
 from common.pages import Page
 from common.text import LINE
+from common.times import iso
 
 Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE)]
 
@@ -91,7 +92,7 @@ class {{ Things }}:
 
     def add(self, new: New{{ Thing }}, idempotency_key: str | None = None) -> {{ Thing }}:
         """Make {{ a }} {{ thing }}; a second call with the same key returns the first one's."""
-        now = self._timestamp()
+        now = iso(self._now())
         {{ thing }} = {{ Thing }}(new_id(), new.name, created_at=now, updated_at=now, version=1)
         if idempotency_key is None:
             return self._store.add({{ thing }})
@@ -110,15 +111,12 @@ class {{ Things }}:
 
     def change(self, {{ thing }}_id: str, change: {{ Thing }}Change, versions: Collection[str] | None) -> {{ Thing }}:
         """Change some fields if the version is one of *versions* (None: any). Raises NotFound, PreconditionFailed."""
-        fields = msgspec.to_builtins(change) | {"updated_at": self._timestamp()}
+        fields = msgspec.to_builtins(change) | {"updated_at": iso(self._now())}
         return self._store.update(_id({{ thing }}_id), fields, versions)
 
     def remove(self, {{ thing }}_id: str, versions: Collection[str] | None) -> None:
         """Remove the {{ thing }} if the version is one of *versions*. Raises NotFound, PreconditionFailed."""
         self._store.remove(_id({{ thing }}_id), versions)
-
-    def _timestamp(self) -> str:
-        return self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _id({{ thing }}_id: str) -> str:

@@ -1,0 +1,188 @@
+"""One service calls another, over real HTTP, while the other is well, slow, broken, or gone."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+import pytest
+from msgspec import Struct
+from pybreaker import STATE_CLOSED, CircuitBreakerStorage, CircuitMemoryStorage
+
+from common import logs, services
+from common.breakers import BreakerItem
+from common.errors import NotFound, ServiceUnavailable
+from common.services import FAILURES, Service
+
+
+class Thing(Struct):
+    id: str
+
+
+class Other(ThreadingHTTPServer):
+    """The other service: it answers what it is told to, and keeps what it was asked."""
+
+    status = 200
+    delay = 0.0
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, str]] = []
+        other = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                other.asked.append(dict(self.headers))
+                time.sleep(other.delay)
+                body = {"id": self.path} if other.status == 200 else {"Code": "X", "Message": "there is no thing"}
+                content = json.dumps(body).encode()
+                self.send_response(other.status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    def handle_error(self, *_: object) -> None:
+        """The caller gave up: that is what is tested."""
+
+
+class Parameters:
+    """As much of SSM as tells where the other service is."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def get_parameter(self, Name: str) -> dict[str, Any]:
+        return {"Parameter": {"Value": self.address}}
+
+
+@pytest.fixture
+def other() -> Iterator[Other]:
+    with Other() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(params=["memory", "DynamoDB"])
+def state(request: pytest.FixtureRequest) -> CircuitBreakerStorage:
+    if request.param == "memory":
+        return CircuitMemoryStorage(STATE_CLOSED)
+    client = boto3.client("dynamodb", endpoint_url=request.getfixturevalue("emulator"))
+    table = f"breakers-{time.time_ns()}"
+    client.create_table(
+        TableName=table,
+        AttributeDefinitions=[{"AttributeName": "name", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "name", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return BreakerItem(client, table, {"name": "other"}, max_age=0)
+
+
+@pytest.fixture
+def service(other: Other, state: CircuitBreakerStorage, monkeypatch: pytest.MonkeyPatch) -> Service:
+    monkeypatch.setattr(services, "READ_TIMEOUT", 0.2)
+    monkeypatch.setattr(services, "PAUSE", 0.5)
+    return Service("the other", "/unit/other/api", Parameters(f"http://127.0.0.1:{other.server_port}"), state)
+
+
+def refused(service: Service, times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(ServiceUnavailable, match="the other does not answer"):
+            service.get("/things/1", Thing)
+
+
+def test_a_call_is_signed_and_carries_the_correlation_id(service: Service, other: Other) -> None:
+    logs.correlate("id-of-this-request")
+
+    assert service.get("/things/1", Thing) == Thing("/things/1")
+    (asked,) = other.asked
+    assert asked["X-Correlation-Id"] == "id-of-this-request"
+    assert "/us-east-1/execute-api/aws4_request" in asked["Authorization"]
+
+
+def test_what_the_other_does_not_have_is_not_found_and_no_failure(service: Service, other: Other) -> None:
+    other.status = 404
+    for _ in range(FAILURES + 1):
+        with pytest.raises(NotFound, match="there is no thing"):
+            service.get("/things/1", Thing)
+    assert len(other.asked) == FAILURES + 1
+
+
+@pytest.mark.parametrize(("status", "delay"), [(500, 0.0), (429, 0.0), (200, 0.4)], ids=["500", "429", "slow"])
+def test_the_breaker_opens_and_lets_the_other_be_and_closes(
+    service: Service, other: Other, status: int, delay: float
+) -> None:
+    other.status, other.delay = status, delay
+    refused(service, FAILURES + 3)
+    asked = len(other.asked)
+    assert asked == FAILURES
+
+    other.status, other.delay = 200, 0.0
+    time.sleep(0.6)
+    assert service.get("/things/1", Thing) == Thing("/things/1")
+    assert service.get("/things/2", Thing) == Thing("/things/2")
+    assert len(other.asked) == asked + 2
+
+
+def test_a_trial_that_fails_opens_the_breaker_again(service: Service, other: Other) -> None:
+    other.status = 500
+    refused(service, FAILURES)
+
+    time.sleep(0.6)
+    refused(service, 3)
+
+    assert len(other.asked) == FAILURES + 1
+
+
+def test_nobody_there_is_no_other_than_an_error_of_theirs(service: Service, other: Other) -> None:
+    other.server_close()
+
+    refused(service, FAILURES + 1)
+
+
+def test_a_refusal_of_the_call_itself_is_not_hidden(service: Service, other: Other) -> None:
+    other.status = 403
+
+    with pytest.raises(RuntimeError, match="403"):
+        service.get("/things/1", Thing)
+
+
+def test_one_container_learns_from_the_failures_of_another(other: Other, emulator: str) -> None:
+    client = boto3.client("dynamodb", endpoint_url=emulator)
+    table = f"breakers-{time.time_ns()}"
+    client.create_table(
+        TableName=table,
+        AttributeDefinitions=[{"AttributeName": "name", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "name", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    parameters = Parameters(f"http://127.0.0.1:{other.server_port}")
+    first, second = (
+        Service("the other", "/x", parameters, BreakerItem(client, table, {"name": "other"})) for _ in range(2)
+    )
+    other.status = 500
+
+    refused(first, FAILURES)
+    refused(second, 1)
+
+    assert len(other.asked) == FAILURES
+
+
+def test_without_dynamodb_the_breaker_is_closed(free_port: Any) -> None:
+    nowhere = boto3.client("dynamodb", endpoint_url=f"http://127.0.0.1:{free_port()}")
+    state = BreakerItem(nowhere, "breakers", {"name": "other"})
+
+    state.increment_counter()
+
+    assert (state.state, state.counter) == (STATE_CLOSED, 0)
