@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -74,11 +74,10 @@ def other() -> Iterator[Other]:
         thread.join()
 
 
-@pytest.fixture(params=["memory", "DynamoDB"])
-def state(request: pytest.FixtureRequest) -> CircuitBreakerStorage:
-    if request.param == "memory":
-        return CircuitMemoryStorage(STATE_CLOSED)
-    client = boto3.client("dynamodb", endpoint_url=request.getfixturevalue("emulator"))
+@pytest.fixture
+def breaker_item(emulator: str) -> Callable[[], BreakerItem]:
+    """Return a function that makes states of one breaker, as each container does."""
+    client = boto3.client("dynamodb", endpoint_url=emulator)
     table = f"breakers-{time.time_ns()}"
     client.create_table(
         TableName=table,
@@ -86,7 +85,15 @@ def state(request: pytest.FixtureRequest) -> CircuitBreakerStorage:
         KeySchema=[{"AttributeName": "name", "KeyType": "HASH"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    return BreakerItem(client, table, {"name": "other"}, max_age=0)
+    return lambda: BreakerItem(client, table, {"name": "other"}, max_age=0)
+
+
+@pytest.fixture(params=["memory", "DynamoDB"])
+def state(request: pytest.FixtureRequest) -> CircuitBreakerStorage:
+    if request.param == "memory":
+        return CircuitMemoryStorage(STATE_CLOSED)
+    item: CircuitBreakerStorage = request.getfixturevalue("breaker_item")()
+    return item
 
 
 @pytest.fixture
@@ -158,19 +165,11 @@ def test_a_refusal_of_the_call_itself_is_not_hidden(service: Service, other: Oth
         service.get("/things/1", Thing)
 
 
-def test_one_container_learns_from_the_failures_of_another(other: Other, emulator: str) -> None:
-    client = boto3.client("dynamodb", endpoint_url=emulator)
-    table = f"breakers-{time.time_ns()}"
-    client.create_table(
-        TableName=table,
-        AttributeDefinitions=[{"AttributeName": "name", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "name", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+def test_one_container_learns_from_the_failures_of_another(
+    other: Other, breaker_item: Callable[[], BreakerItem]
+) -> None:
     parameters = Parameters(f"http://127.0.0.1:{other.server_port}")
-    first, second = (
-        Service("the other", "/x", parameters, BreakerItem(client, table, {"name": "other"})) for _ in range(2)
-    )
+    first, second = (Service("the other", "/x", parameters, breaker_item()) for _ in range(2))
     other.status = 500
 
     refused(first, FAILURES)
