@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from msgspec import Struct
 from pybreaker import STATE_CLOSED, CircuitBreakerStorage, CircuitMemoryStorage
 
@@ -179,7 +180,8 @@ def test_one_container_learns_from_the_failures_of_another(
 
 
 def test_without_dynamodb_the_breaker_is_closed(free_port: Any) -> None:
-    nowhere = boto3.client("dynamodb", endpoint_url=f"http://127.0.0.1:{free_port()}")
+    once = Config(retries={"total_max_attempts": 1})
+    nowhere = boto3.client("dynamodb", endpoint_url=f"http://127.0.0.1:{free_port()}", config=once)
     state = BreakerItem(nowhere, "breakers", {"name": "other"})
 
     state.increment_counter()
