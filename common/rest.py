@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -64,16 +64,21 @@ def request(app: Chalice) -> Request:
     return app.current_request
 
 
+def raw_body(app: Chalice) -> bytes:
+    """Return the body as it came. Raises PayloadTooLarge."""
+    raw: bytes = request(app).raw_body
+    if len(raw) > MAX_BODY:
+        raise PayloadTooLarge(f"the body has {len(raw)} bytes, at most {MAX_BODY} are taken")
+    return raw
+
+
 def body[T](app: Chalice, cls: type[T]) -> T:
     """Return the JSON body as *cls*.
 
     Raises PayloadTooLarge, or InvalidInput naming the field that is wrong, missing or unknown.
     """
-    raw = request(app).raw_body
-    if len(raw) > MAX_BODY:
-        raise PayloadTooLarge(f"the body has {len(raw)} bytes, at most {MAX_BODY} are taken")
     try:
-        return msgspec.json.decode(raw, type=cls)
+        return msgspec.json.decode(raw_body(app), type=cls)
     except msgspec.ValidationError as error:
         raise InvalidInput(_sentence(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -117,6 +122,14 @@ def answer(app: Chalice, value: Any, etag: str | None = None, shared: bool = Fal
     return _response(content, 200, headers)
 
 
+def secret(value: Any, cookies: Sequence[str] = ()) -> Response:
+    """Answer with what nobody may keep, such as a signed link, and set *cookies*, each a whole Set-Cookie value."""
+    headers: dict[str, Any] = {"Cache-Control": "no-store"}
+    if cookies:
+        headers["Set-Cookie"] = list(cookies)
+    return _response(msgspec.json.encode(value), 200, headers)
+
+
 def created(value: Any, location: str | None = None, etag: str | None = None) -> Response:
     """Answer a creation: 201 with *value*, where it is and which version.
 
@@ -143,8 +156,22 @@ def gone() -> Response:
     return _response(b"", 204, {})
 
 
-def _response(content: bytes, status: int, headers: dict[str, str]) -> Response:
+def _response(content: bytes, status: int, headers: dict[str, Any]) -> Response:
     return Response(content.decode(), {"Content-Type": "application/json", **headers}, status)
+
+
+def viewer_address(app: Chalice) -> str:
+    """Return the IP address of the caller, or of the viewer in front of CloudFront.
+
+    API Gateway sees who connects to it, CloudFront, which names its own caller at the end of X-Forwarded-For. A caller
+    of the API itself may send that header too, so the address is only what the caller says of itself:
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#RequestCustomIPAddresses
+    """
+    connected = str(request(app).context.get("identity", {}).get("sourceIp", ""))
+    addresses = [address.strip() for address in request(app).headers.get("X-Forwarded-For", "").split(",")]
+    if addresses[-1] == connected:  # API Gateway has added what it saw
+        addresses.pop()
+    return (addresses[-1] if addresses else "") or connected
 
 
 def if_match(app: Chalice) -> Collection[str] | None:
