@@ -15,10 +15,13 @@ from ipaddress import IPv4Network
 from typing import Any, Literal
 from urllib.parse import quote
 
-from common import aws
+from common.secrets import Secret
 
 type Hash = Literal["SHA1", "SHA256"]
 type Sign = Callable[[bytes], bytes]
+
+KEY_MAX_AGE = 60
+"""Seconds for which a container signs with the key that it knows, before it asks whether that is still the one."""
 
 _LATEST = 2**31 - 1
 """CloudFront takes times as 32-bit integers."""
@@ -34,8 +37,8 @@ class UrlSigner:
     """Signs with one private key of a trusted key group.
 
     *key_id* is CloudFront's id of the public half, *private_key* a PEM text without a password: RSA, or ECDSA on
-    curve P-256, whose links are shorter. CloudFront takes a link without a mark as hashed by SHA-1; with *hash_algorithm* SHA256
-    links carry one parameter, and sessions one cookie, more. Raises ValueError for a key that is not one of these.
+    curve P-256, whose links are shorter. CloudFront takes what has no mark as hashed by SHA-1; *hash_algorithm* SHA256
+    marks a link by one more parameter, and a session by one more cookie. Raises ValueError for any other key.
     """
 
     def __init__(
@@ -115,27 +118,22 @@ class SigningKey:
     """
 
     def __init__(
-        self, secrets: Any, secret_id: str, max_age: float = 60, clock: Callable[[], float] = time.monotonic
+        self,
+        secrets: Any,
+        secret_id: str,
+        max_age: float = KEY_MAX_AGE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._secrets = secrets
-        self._secret_id = secret_id
-        self._max_age = max_age
-        self._clock = clock
-        self._read_at = 0.0
-        self._version = ""
-        self._signer: UrlSigner | None = None
+        self._key = Secret(secrets, secret_id, _signer, max_age, clock)
 
     def signer(self) -> UrlSigner:
-        """Return the signer of the current key. Raises ServiceUnavailable when the secret cannot be read now."""
-        now = self._clock()
-        if self._signer is None or now - self._read_at >= self._max_age:
-            with aws.translated():
-                secret = self._secrets.get_secret_value(SecretId=self._secret_id)
-            if self._signer is None or secret["VersionId"] != self._version:
-                key = json.loads(secret["SecretString"])
-                self._signer = UrlSigner(key["key_id"], key["private_key"])
-            self._version, self._read_at = secret["VersionId"], now
-        return self._signer
+        """Return the signer of the current key. Raises ServiceUnavailable when it cannot be read for the first time."""
+        return self._key.value()
+
+
+def _signer(secret: str) -> UrlSigner:
+    key = json.loads(secret)
+    return UrlSigner(key["key_id"], key["private_key"])
 
 
 def _policy(resource: str, expires: int, starts: int | None, source: str | None) -> bytes:
