@@ -63,7 +63,7 @@ async def _serve_all(apps: dict[str, Any], stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as servers:
             servers.create_task(_serve("console", console.site(apps), stop))
             for app, outputs in apps.items():
-                if "web" in outputs:
+                if "web" in outputs and "distribution_id" not in outputs:
                     servers.create_task(_serve(app, web.page(app, outputs), stop))
             await asyncio.to_thread(seed.seed, apps)
             _announce(apps)
