@@ -47,6 +47,11 @@ release: resources ## The production way, package and CloudFormation: make relea
 .PHONY: dax
 dax: .venv/run ## Create the DAX cluster of an app (costs by the hour), then release with PARAMETERS=Dax=true
 	@$(BIN)/python -m deploy dax $(APP) $(STAGE) $(PARAMETERS)
+.PHONY: keys rotate-keys
+keys: .venv/run ## Make the key that signs links to paid content, if there is none: make keys APP=video-app STAGE=dev
+	@$(BIN)/python -m deploy.signing_keys ensure $(APP) $(STAGE) --algorithm $(or $(ALGORITHM),rsa)
+rotate-keys: .venv/run ## Replace it without breaking a link, in half an hour: make rotate-keys APP=video-app STAGE=dev
+	@$(BIN)/python -m deploy.signing_keys rotate $(APP) $(STAGE) --algorithm $(or $(ALGORITHM),rsa) $(WAITS)
 
 ##@ For developers
 .PHONY: test check lint types test-units test-system bench format lock clean

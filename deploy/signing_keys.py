@@ -1,5 +1,7 @@
 """The keys that sign an app's private content: made once a stage, and rotated without breaking a link that lives.
 
+`python -m deploy.signing_keys ensure|rotate APP STAGE`: see `make help`.
+
 The private half and CloudFront's id of the public half are the secret ``<app>-<stage>-signing-key``; the public half is
 in the key group ``<app>-<stage>``, which the distribution trusts.
 
@@ -8,31 +10,31 @@ https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-conte
 
 from __future__ import annotations
 
+import argparse
+import functools
 import json
 import re
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from common.cloudfront import KEY_MAX_AGE
+from deploy import stacks
 
 type Algorithm = Literal["rsa", "ecdsa"]
 
 PROPAGATION = 900
 """Seconds after which every edge knows a changed key group; CloudFront says "minutes" and promises no number."""
 
-
-def retirement(life: float) -> float:
-    """Return the seconds after a switch of keys until no link of the old one is alive, where links live *life*.
-
-    Long enough for a container that could not read the secret a few times, and for what it was just answering.
-    """
-    return 10 * KEY_MAX_AGE + life
+_NOTICED = 10 * KEY_MAX_AGE
+"""Seconds after which every container signs with a new key, even one that could not read the secret a few times."""
 
 
 class SigningKeys:
@@ -63,7 +65,7 @@ class SigningKeys:
         propagation: float,
         retirement: float,
         sleep: Callable[[float], None] = time.sleep,
-        tell: Callable[[str], None] = print,
+        tell: Callable[[str], None] = functools.partial(print, flush=True),
     ) -> str:
         """Replace the key by a new one and return the new one's id.
 
@@ -167,11 +169,49 @@ def ensure(app: str, stage: str, algorithm: Algorithm = "rsa") -> str:
     return _of(app, stage).ensure(algorithm)
 
 
-def rotate(app: str, stage: str, algorithm: Algorithm = "rsa", *, life: float, propagation: float = PROPAGATION) -> str:
-    """Replace the stage's key, whose links live up to *life* seconds, and return the new one's id; this takes long."""
-    return _of(app, stage).rotate(algorithm, propagation=propagation, retirement=retirement(life))
+def rotate(
+    app: str,
+    stage: str,
+    algorithm: Algorithm = "rsa",
+    *,
+    propagation: float = PROPAGATION,
+    retirement: float | None = None,
+) -> str:
+    """Replace the stage's key and return the new one's id; this takes as long as `SigningKeys.rotate` waits.
+
+    *retirement* is by default what outlives the longest link, whose life is an output of the app's resources.
+    """
+    if retirement is None:
+        retirement = _NOTICED + float(stacks.outputs(f"{app}-{stage}-resources")["LinkLife"])
+    return _of(app, stage).rotate(algorithm, propagation=propagation, retirement=retirement)
 
 
 def _of(app: str, stage: str) -> SigningKeys:
     session = boto3.Session()
     return SigningKeys(session.client("cloudfront"), session.client("secretsmanager"), app, stage)
+
+
+def main() -> str | None:
+    parser = argparse.ArgumentParser(prog="python -m deploy.signing_keys", description=SigningKeys.__doc__)
+    parser.add_argument("step", choices=["ensure", "rotate"])
+    parser.add_argument("app")
+    parser.add_argument("stage")
+    parser.add_argument("--algorithm", choices=["rsa", "ecdsa"], default="rsa", help="of a new key")
+    parser.add_argument("--propagation", type=float, default=PROPAGATION, help="seconds until edges know a key")
+    parser.add_argument("--retirement", type=float, help="seconds until no link of the old key lives")
+    given = parser.parse_args()
+    try:
+        if given.step == "ensure":
+            print("key group", ensure(given.app, given.stage, given.algorithm))
+        else:
+            waits = {"propagation": given.propagation, "retirement": given.retirement}
+            print("signing key", rotate(given.app, given.stage, given.algorithm, **waits))
+    except (ClientError, BotoCoreError) as error:
+        return f"{given.step} failed: {error}"
+    except KeyboardInterrupt:
+        return "interrupted: the same command goes on from here"
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
