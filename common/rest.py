@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -66,7 +66,8 @@ def request(app: Chalice) -> Request:
 
 def raw_body(app: Chalice) -> bytes:
     """Return the body as it came. Raises PayloadTooLarge."""
-    raw: bytes = request(app).raw_body
+    raw = request(app).raw_body
+    assert isinstance(raw, bytes)  # Chalice has encoded what came as text
     if len(raw) > MAX_BODY:
         raise PayloadTooLarge(f"the body has {len(raw)} bytes, at most {MAX_BODY} are taken")
     return raw
@@ -122,11 +123,15 @@ def answer(app: Chalice, value: Any, etag: str | None = None, shared: bool = Fal
     return _response(content, 200, headers)
 
 
-def secret(value: Any, cookies: Sequence[str] = ()) -> Response:
-    """Answer with what nobody may keep, such as a signed link, and set *cookies*, each a whole Set-Cookie value."""
+def secret(value: Any, cookies: Mapping[str, str] | None = None, path: str = "/") -> Response:
+    """Answer with what nobody may keep, such as a signed link, and set *cookies* for what is below *path*.
+
+    No script reads them, no other site's page brings them along, and they end with the browser's session.
+    """
     headers: dict[str, Any] = {"Cache-Control": "no-store"}
     if cookies:
-        headers["Set-Cookie"] = list(cookies)
+        scope = f"Path={path}; Secure; HttpOnly; SameSite=Lax"
+        headers["Set-Cookie"] = [f"{name}={content}; {scope}" for name, content in cookies.items()]
     return _response(msgspec.json.encode(value), 200, headers)
 
 
