@@ -44,6 +44,7 @@ package: resources ## Write the CloudFormation template and zip to dist/: make p
 release: resources ## The production way, package and CloudFormation: make release APP=todo-app STAGE=prod
 	@$(BIN)/python -m deploy release $(APP) $(STAGE) $(PARAMETERS)
 	@if [ -f $(APP)/edge.yaml ]; then $(BIN)/python -m deploy edge $(APP) $(STAGE) $(PARAMETERS); fi
+	@if [ -f $(APP)/edge.yaml ] && [ -f $(APP)/web/index.html ]; then $(BIN)/python -m deploy site $(APP) $(STAGE); fi
 .PHONY: dax
 dax: .venv/run ## Create the DAX cluster of an app (costs by the hour), then release with PARAMETERS=Dax=true
 	@$(BIN)/python -m deploy dax $(APP) $(STAGE) $(PARAMETERS)
