@@ -68,7 +68,7 @@ types-%: .venv/test
 test-units: $(APPS:%=test-%) ## Rules, stores and routes of each app: make test-todo-app for one
 test-%: .venv/test
 	@$(BIN)/pytest -o pythonpath="$* . tests tests/$*" tests/$*
-test-system: .venv/test chromium ## The sandbox itself, the apps in it, and the pages in a browser
+test-system: .venv/test chromium node ## The sandbox itself, the apps in it, and the pages in a browser
 	@$(BIN)/pytest -o pythonpath=". tests" tests/common tests/sandbox tests/e2e tests/browser
 bench: .venv/test ## Speed, as ratios against a peer in the same run
 	@$(BIN)/python -m bench
@@ -77,7 +77,7 @@ format: .venv/test
 lock: ## Pin all packages anew from pyproject.toml
 	@./lock.sh
 clean: ## Remove what was built or installed here
-	rm -rf .venv .sandbox dist .pytest_cache .mypy_cache .ruff_cache .hypothesis */.chalice/deployments
+	rm -rf .venv .sandbox dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/node/node_modules */.chalice/deployments
 
 .PHONY: chromium
 chromium:
@@ -88,6 +88,19 @@ chromium:
 	  else \
 	    echo "No Chromium: the browser tests are skipped. On Debian: sudo apt-get install chromium"; \
 	  fi; }
+
+.PHONY: node
+node: # AWS's own signer of links, which ours is compared with
+	@command -v npm >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Node.js for a test of signed links"; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends npm; } >/dev/null; \
+	  else \
+	    echo "No npm: a test of signed links is skipped. On Debian: sudo apt-get install npm"; \
+	  fi; }
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory tests/node/node_modules/.package-lock.json; fi
+tests/node/node_modules/.package-lock.json: tests/node/package-lock.json
+	@cd tests/node && npm ci --silent && touch node_modules/.package-lock.json
 
 .venv/bin/python:
 	@for python in $(PYTHONS); do \

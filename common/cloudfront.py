@@ -71,9 +71,10 @@ class UrlSigner:
         open; *source*, an IPv4 address or range (CIDR) that alone may open it; *resource*, what else may be opened by
         the same policy, where ``*`` stands for any characters and ``?`` for one.
 
-        The URL is signed as a browser sends it: what may not stand in a URL is percent-encoded, so that text such as
-        ``é`` may be given as it is. Raises ValueError for a URL that has a fragment, no path, or a parameter with a
-        name that CloudFront keeps for itself, and for values that no policy may have.
+        The URL is signed as it goes over the wire: what may not stand in one, such as ``é``, is percent-encoded, and
+        the rest is left. So quote a name that somebody else chose: its ``*`` would be a wildcard to who turns a canned
+        policy into a custom one, and a ``'`` in a query is not sent by browsers as it is. Raises ValueError for a URL
+        with a fragment, without a path, or with a parameter of CloudFront's own, and for what no policy may have.
 
         https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html
         https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html
@@ -150,8 +151,7 @@ def _policy(resource: str, expires: int, starts: int | None, source: str | None)
 
 
 def _on_the_wire(url: str) -> str:
-    path, question, query = _encoded(url).partition("?")
-    url = path + question + query.replace("'", "%27")  # as browsers do in a query, and nowhere else
+    url = _encoded(url)
     if not _URL.fullmatch(url):
         raise ValueError("url: not an absolute http or https URL with a path and without a fragment")
     if reserved := _RESERVED.search(url):
