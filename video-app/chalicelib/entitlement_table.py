@@ -54,7 +54,6 @@ class EntitlementTable:
             "KeyConditionExpression": "#user = :user AND begins_with(#item, :video)",
             "ExpressionAttributeNames": {"#user": "user", "#item": "item"},
             "ExpressionAttributeValues": dynamodb.item({":user": user, ":video": "video:"}),
-            "ScanIndexForward": False,
             "ConsistentRead": True,
             "Limit": limit,
         }

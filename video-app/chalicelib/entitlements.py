@@ -99,7 +99,7 @@ class EntitlementStore(Protocol):
         """Return the payments for each of *items*, as they are now: every `put` that was answered shows."""
 
     def videos(self, user: str, limit: int, after: str | None) -> dict[str, list[Payment]]:
-        """Return the payments for up to *limit* videos as `get` does, newest video first, *after* an item."""
+        """Return the payments for up to *limit* videos as `get` does, in a fixed order, *after* an item."""
 
 
 class Entitlements:

@@ -26,7 +26,7 @@ class LibraryVideo(Video, frozen=True):
 
 
 class Library:
-    """Each user's videos: first what was bought, then, of a premium user, all others of the catalogue."""
+    """Each user's videos: what was bought, and of a premium user all others of the catalogue."""
 
     def __init__(self, entitlements: Entitlements, store: EntitlementStore, videos: VideoStore) -> None:
         self._entitlements = entitlements
@@ -34,7 +34,9 @@ class Library:
         self._videos = videos
 
     def list(self, user: str, query: VideoQuery) -> Page[LibraryVideo]:
-        """Return one page, newest video first in each part; a page may be short and yet have another after it.
+        """Return one page: what was bought, in a fixed order, and then the catalogue, newest first.
+
+        A page may be short and yet have another after it.
 
         Raises InvalidInput for a cursor that is not ours.
         """
