@@ -40,7 +40,11 @@ class Signer:
         return f"{url}?expires={expires}&source={source}"
 
     def cookies(self, resource: str, expires: int) -> dict[str, str]:
-        return {"CloudFront-Policy": f"{resource}|{expires}", "CloudFront-Signature": "s", "CloudFront-Key-Pair-Id": "k"}
+        return {
+            "CloudFront-Policy": f"{resource}|{expires}",
+            "CloudFront-Signature": "s",
+            "CloudFront-Key-Pair-Id": "k",
+        }
 
 
 class Provider:

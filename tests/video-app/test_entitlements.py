@@ -182,9 +182,7 @@ def test_any_order_with_any_repeats_ends_the_same(events: list[Paid | Revoked], 
 
 
 @given(histories(), st.randoms(use_true_random=False))
-def test_writes_of_what_is_known_may_overtake_each_other(
-    events: list[Paid | Revoked], chance: random.Random
-) -> None:
+def test_writes_of_what_is_known_may_overtake_each_other(events: list[Paid | Revoked], chance: random.Random) -> None:
     """Two functions at once: both have noted, then both store, in either order."""
     ledger, store = MemoryPayments(), MemoryEntitlements()
     noted = [ledger.note_paid(e) if isinstance(e, Paid) else ledger.note_revoked(e) for e in events]

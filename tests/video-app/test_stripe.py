@@ -130,7 +130,12 @@ def test_what_may_pass_is_tried_again_with_the_same_key(api: Api, status: int) -
     [
         (400, {"error": {"type": "idempotency_error"}}, IdempotencyKeyReused, 1),
         (409, {"error": {"type": "invalid_request_error", "code": "idempotency_key_in_use"}}, Conflict, 3),
-        (401, {"error": {"type": "invalid_request_error", "message": "Invalid API Key: sk_te***"}}, ServiceUnavailable, 1),
+        (
+            401,
+            {"error": {"type": "invalid_request_error", "message": "Invalid API Key: sk_te***"}},
+            ServiceUnavailable,
+            1,
+        ),
         (500, b"<html>", ServiceUnavailable, 3),
         (302, b"", ServiceUnavailable, 1),
         (400, [], ServiceUnavailable, 1),

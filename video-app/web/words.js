@@ -2,7 +2,7 @@
 
 /** @param {{price: number, currency: string}} sold the price in the smallest unit of the currency */
 export function price({ price: units, currency }) {
-  const format = new Intl.NumberFormat("en-GB", { style: "currency", currency });
+  const format = new Intl.NumberFormat("en-GB", { style: "currency", currency, currencyDisplay: "narrowSymbol" });
   return format.format(units / 10 ** format.resolvedOptions().maximumFractionDigits);
 }
 
