@@ -98,7 +98,7 @@ node: # AWS's own signer of links, which ours is compared with
 	  else \
 	    echo "No npm: a test of signed links is skipped. On Debian: sudo apt-get install npm"; \
 	  fi; }
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory tests/node/node_modules/.package-lock.json; fi
+	@if command -v npm >/dev/null; then $(MAKE) -s --no-print-directory tests/node/node_modules/.package-lock.json; fi
 tests/node/node_modules/.package-lock.json: tests/node/package-lock.json
 	@cd tests/node && npm ci --silent && touch node_modules/.package-lock.json
 
