@@ -44,9 +44,15 @@ package: resources ## Write the CloudFormation template and zip to dist/: make p
 release: resources ## The production way, package and CloudFormation: make release APP=todo-app STAGE=prod
 	@$(BIN)/python -m deploy release $(APP) $(STAGE) $(PARAMETERS)
 	@if [ -f $(APP)/edge.yaml ]; then $(BIN)/python -m deploy edge $(APP) $(STAGE) $(PARAMETERS); fi
+	@if [ -f $(APP)/edge.yaml ] && [ -f $(APP)/web/index.html ]; then $(BIN)/python -m deploy site $(APP) $(STAGE); fi
 .PHONY: dax
 dax: .venv/run ## Create the DAX cluster of an app (costs by the hour), then release with PARAMETERS=Dax=true
 	@$(BIN)/python -m deploy dax $(APP) $(STAGE) $(PARAMETERS)
+.PHONY: keys rotate-keys
+keys: .venv/run ## Make the key that signs links to paid content, if there is none: make keys APP=video-app STAGE=dev
+	@$(BIN)/python -m deploy.signing_keys ensure $(APP) $(STAGE) --algorithm $(or $(ALGORITHM),rsa)
+rotate-keys: .venv/run ## Replace it without breaking a link, in half an hour: make rotate-keys APP=video-app STAGE=dev
+	@$(BIN)/python -m deploy.signing_keys rotate $(APP) $(STAGE) --algorithm $(or $(ALGORITHM),rsa) $(WAITS)
 
 ##@ Many services
 .PHONY: new-service remove-service openapi sdk
@@ -84,7 +90,7 @@ format: .venv/test
 lock: ## Pin all packages anew from pyproject.toml
 	@./lock.sh
 clean: ## Remove what was built or installed here
-	rm -rf .venv .sandbox dist .pytest_cache .mypy_cache .ruff_cache .hypothesis */.chalice/deployments
+	rm -rf .venv .sandbox dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/node/node_modules */.chalice/deployments
 
 .PHONY: chromium
 chromium:

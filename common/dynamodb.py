@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import functools
+import random
+import time
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from common import aws
+from common.errors import ServiceUnavailable
+
+_TRIES = 5
 
 
 @functools.cache
@@ -22,6 +28,28 @@ def client(dax_endpoint: str = "") -> Any:
     from amazondax import AmazonDaxClient  # heavy: only a stage with DAX pays for it
 
     return AmazonDaxClient(endpoint_url=dax_endpoint)
+
+
+def get_all(
+    client: Any, table: str, keys: Collection[dict[str, Any]], consistent: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Yield the values of those of at most 100 *keys* that *table* has, in no order. Raises ServiceUnavailable.
+
+    DynamoDB may leave keys of a batch for another try, as often as it likes:
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+    """
+    asked = {table: {"Keys": [item(key) for key in keys], "ConsistentRead": consistent}} if keys else {}
+    for attempt in range(_TRIES):
+        if not asked:
+            return
+        if attempt:
+            time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # a jitter, no secret
+        with aws.translated():
+            answer = client.batch_get_item(RequestItems=asked)
+        yield from map(values, answer["Responses"].get(table, []))
+        asked = answer.get("UnprocessedKeys", {})
+    if asked:
+        raise ServiceUnavailable("the database is busy, please try again")
 
 
 def item(values: dict[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,10 @@
     ChaliceViewError
     ├── InvalidInput             400  a field, parameter or header is wrong; the message names it
     ├── Unauthorized             401  no caller, or one that cannot be trusted
+    ├── NotEntitled              403  the caller is known, and has not paid for this
     ├── NotFound                 404
     ├── Conflict                 409  try again: somebody else is changing the same thing
+    ├── AlreadyBought            409  paying once more would buy nothing
     ├── PreconditionFailed       412  If-Match names a version that is no longer current
     ├── PayloadTooLarge          413
     ├── IdempotencyKeyReused     422  the key came before with another body
@@ -19,6 +21,7 @@ from chalice.app import (
     BadRequestError,
     ChaliceViewError,
     ConflictError,
+    ForbiddenError,
     NotFoundError,
     UnauthorizedError,
     UnprocessableEntityError,
@@ -33,12 +36,20 @@ class Unauthorized(UnauthorizedError):
     """The caller is not known, or the token was not made for this API."""
 
 
+class NotEntitled(ForbiddenError):
+    """The caller has not paid for this, no longer has, or was paid back."""
+
+
 class NotFound(NotFoundError):
     """There is no such thing, or it is not the caller's."""
 
 
 class Conflict(ConflictError):
     """Another request is changing the same thing at this moment."""
+
+
+class AlreadyBought(ConflictError):
+    """The caller has this already."""
 
 
 class PreconditionFailed(ChaliceViewError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 from chalice.app import Chalice, CORSConfig, Request, Response
@@ -67,16 +67,22 @@ def request(app: Chalice) -> Request:
     return app.current_request
 
 
+def raw_body(app: Chalice) -> bytes:
+    """Return the body as it came. Raises PayloadTooLarge."""
+    raw = request(app).raw_body
+    assert isinstance(raw, bytes)  # Chalice has encoded what came as text
+    if len(raw) > MAX_BODY:
+        raise PayloadTooLarge(f"the body has {len(raw)} bytes, at most {MAX_BODY} are taken")
+    return raw
+
+
 def body[T](app: Chalice, cls: type[T]) -> T:
     """Return the JSON body as *cls*.
 
     Raises PayloadTooLarge, or InvalidInput naming the field that is wrong, missing or unknown.
     """
-    raw = request(app).raw_body
-    if len(raw) > MAX_BODY:
-        raise PayloadTooLarge(f"the body has {len(raw)} bytes, at most {MAX_BODY} are taken")
     try:
-        return msgspec.json.decode(raw, type=cls)
+        return msgspec.json.decode(raw_body(app), type=cls)
     except msgspec.ValidationError as error:
         raise InvalidInput(_sentence(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -117,6 +123,10 @@ class Changed[T](Response):
     """A change: 200 with a T as it is now."""
 
 
+class Secret[T](Response):
+    """What nobody may keep: 200 with a T."""
+
+
 class Accepted(Response):
     """What will be done later: 202."""
 
@@ -138,6 +148,18 @@ def answer[T](app: Chalice, value: T, etag: str | None = None, shared: bool = Fa
     if known.strip() == "*" or tag in _entity_tags(known):
         return Answer("", _JSON | headers, 304)
     return Answer(content.decode(), _JSON | headers, 200)
+
+
+def secret[T](value: T, cookies: Mapping[str, str] | None = None, path: str = "/") -> Secret[T]:
+    """Answer with what nobody may keep, such as a signed link, and set *cookies* for what is below *path*.
+
+    No script reads them, no other site's page brings them along, and they end with the browser's session.
+    """
+    headers: _Headers = {"Cache-Control": "no-store"}
+    if cookies:
+        scope = f"Path={path}; Secure; HttpOnly; SameSite=Lax"
+        headers["Set-Cookie"] = [f"{name}={content}; {scope}" for name, content in cookies.items()]
+    return Secret(msgspec.json.encode(value).decode(), _JSON | headers, 200)
 
 
 def created[T](value: T, location: str | None = None, etag: str | None = None) -> Created[T]:
@@ -164,6 +186,20 @@ def accepted() -> Accepted:
 def gone() -> Gone:
     """Answer a removal: 204."""
     return Gone("", {**_JSON}, 204)
+
+
+def viewer_address(app: Chalice) -> str:
+    """Return the IP address of the caller, or of the viewer in front of CloudFront.
+
+    API Gateway sees who connects to it, CloudFront, which names its own caller at the end of X-Forwarded-For. A caller
+    of the API itself may send that header too, so the address is only what the caller says of itself:
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#RequestCustomIPAddresses
+    """
+    connected = str(request(app).context.get("identity", {}).get("sourceIp", ""))
+    addresses = [address.strip() for address in request(app).headers.get("X-Forwarded-For", "").split(",")]
+    if addresses[-1] == connected:  # API Gateway has added what it saw
+        addresses.pop()
+    return (addresses[-1] if addresses else "") or connected
 
 
 def if_match(app: Chalice) -> Collection[str] | None:

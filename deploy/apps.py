@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 
-from deploy import stacks
+from deploy import signing_keys, stacks
 
 ROOT = Path(__file__).parent.parent
 
@@ -90,9 +90,13 @@ def _installed(requirements: Path) -> bytes:
 def deploy_edge(app: str, stage: str, **parameters: str) -> dict[str, str]:
     """Bring the app's distribution to edge.yaml; it is told what the resources and the app's own stack gave."""
     template = (ROOT / app / "edge.yaml").read_text()
-    code = (ROOT / app / "edge-function.js").read_text()
-    given = stacks.outputs(f"{app}-{stage}-resources") | stacks.outputs(f"{app}-{stage}")
-    return stacks.deploy(f"{app}-{stage}-edge", template, {**given, "Stage": stage, "FunctionCode": code, **parameters})
+    given = stacks.outputs(f"{app}-{stage}-resources") | stacks.outputs(f"{app}-{stage}") | {"Stage": stage}
+    function = ROOT / app / "edge-function.js"
+    if function.exists():
+        given["FunctionCode"] = function.read_text()
+    if "\n  KeyGroupId:" in template:
+        given["KeyGroupId"] = signing_keys.ensure(app, stage)
+    return stacks.deploy(f"{app}-{stage}-edge", template, given | parameters)
 
 
 def has_edge(app: str) -> bool:

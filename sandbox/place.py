@@ -22,6 +22,8 @@ PORTS = {
     "console": ("CONSOLE_PORT", 4500),
     "todo-app": ("TODO_PORT", 4501),
     "blog-app": ("BLOG_PORT", 4502),
+    "video-app": ("VIDEO_PORT", 4503),
+    "payments": ("PAYMENTS_PORT", 4507),
 }
 """By name, the variable that moves a port, and the port."""
 
@@ -31,7 +33,7 @@ class PortBusy(Exception):
 
 
 def port(name: str) -> int:
-    """Return the port of *name*, the emulator, the console or an app's page."""
+    """Return the port of *name*: the emulator, the console, the payment provider or an app's page."""
     variable, default = PORTS[name]
     return int(os.environ.get(variable, default))
 

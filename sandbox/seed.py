@@ -25,13 +25,14 @@ _TODOS: tuple[dict[str, Any], ...] = (
 
 
 def seed(apps: dict[str, Any]) -> None:
-    """Make the demo users of every app with a user pool, some todos for the first of them, and the blog's posts."""
+    """Make the demo users of every app with a user pool, and what each app shows on first sight."""
     for outputs in apps.values():
         if "user_pool_id" in outputs:
             for user in USERS:
                 _sign_up(outputs["user_pool_id"], user)
     with ThreadPoolExecutor() as pool:
-        for seeded in [pool.submit(_add_todos, apps["todo-app"]), pool.submit(_publish_posts, apps["blog-app"])]:
+        works = {"todo-app": _add_todos, "blog-app": _publish_posts, "video-app": _publish_videos}
+        for seeded in [pool.submit(work, apps[app]) for app, work in works.items()]:
             seeded.result()
 
 
@@ -44,7 +45,7 @@ def _add_todos(todo: dict[str, Any]) -> None:
 def _publish_posts(blog: dict[str, Any]) -> None:
     """Publish as an author does, with the author's key and command; a post that is there from before stays."""
     key = (blog["author_access_key_id"], blog["author_secret_access_key"])
-    author = _author_command().Author(blog["api"], *key, place.REGION, tell=lambda step: None)
+    author = _command("blog-app", "author").Author(blog["api"], *key, place.REGION, tell=lambda step: None)
     with urllib.request.urlopen(f"{blog['api']}/posts?limit=100", timeout=30) as answer:
         there = {post["slug"] for post in json.load(answer)["items"]}
     files = [file for file in (place.ROOT / "blog-app" / "posts").glob("*.md") if file.stem not in there]
@@ -61,9 +62,20 @@ def _photo(path: Path) -> bytes:
     return kept.read_bytes()
 
 
-def _author_command() -> Any:
-    """The app's folder is no package: its name has a hyphen."""
-    specification = importlib.util.spec_from_file_location("author", place.ROOT / "blog-app" / "author.py")
+def _publish_videos(video: dict[str, Any]) -> None:
+    """Publish as the owner does; a film that is there from before stays."""
+    key = (video["owner_access_key_id"], video["owner_secret_access_key"])
+    owner = _command("video-app", "owner").Owner(video["api"], *key, place.REGION, tell=lambda step: None)
+    with urllib.request.urlopen(f"{video['api']}/videos?limit=100", timeout=30) as answer:
+        there = {film["title"] for film in json.load(answer)["items"]}
+    for about in sorted((place.ROOT / "video-app" / "videos").glob("*/video.json")):
+        if json.loads(about.read_text())["title"] not in there:
+            owner.publish(about.parent)
+
+
+def _command(app: str, name: str) -> Any:
+    """A command of an app, whose folder is no package: its name has a hyphen."""
+    specification = importlib.util.spec_from_file_location(name, place.ROOT / app / f"{name}.py")
     assert specification
     assert specification.loader
     command = importlib.util.module_from_spec(specification)

@@ -23,6 +23,7 @@ from sandbox import place, seed, stacks, web
 from sandbox.console import console
 from sandbox.event_sources.batches import Backoff
 from sandbox.event_sources.poller import Poller
+from sandbox.payments import provider
 
 _STATE = place.FOLDER / "state"
 _TEMPORARY = place.FOLDER / "tmp"
@@ -42,8 +43,9 @@ async def _run() -> None:
     try:
         await asyncio.to_thread(_wait_until_healthy, emulator)
         os.environ.update(place.environment())
-        apps = await asyncio.to_thread(stacks.deploy_all)
-        await _serve_all(apps, stop)
+        async with asyncio.TaskGroup() as servers:
+            servers.create_task(_serve("payments", provider.site(), stop))  # a shop registers with it
+            await _serve_all(await asyncio.to_thread(stacks.deploy_all), stop)
     finally:
         place.OUTPUTS.unlink(missing_ok=True)
         await asyncio.to_thread(_end, emulator)
@@ -61,7 +63,7 @@ async def _serve_all(apps: dict[str, Any], stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as servers:
             servers.create_task(_serve("console", console.site(apps), stop))
             for app, outputs in apps.items():
-                if "web" in outputs:
+                if "web" in outputs and "distribution_id" not in outputs:
                     servers.create_task(_serve(app, web.page(app, outputs), stop))
             await asyncio.to_thread(seed.seed, apps)
             _announce(apps)

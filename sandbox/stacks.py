@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 import boto3
 
 import deploy.apps
-from sandbox import place
+import deploy.site
+import sandbox.payments.client as provider
+from sandbox import payments, place
 
 
 def deploy_all() -> dict[str, Any]:
@@ -20,24 +22,40 @@ def deploy_all() -> dict[str, Any]:
 
 
 def _deploy(app: str) -> dict[str, str]:
-    resources = deploy.apps.deploy_resources(app, place.STAGE, SiteUrl=place.url(app))
+    where = {"SiteUrl": place.url(app), "PaymentsApi": place.url("payments")}
+    resources = deploy.apps.deploy_resources(app, place.STAGE, **where)
     parameters = {}
     if deploy.apps.may_use_dax(app):
         deploy.apps.deploy_dax(app, place.STAGE, EndpointEncryption="NONE")
         parameters["Dax"] = "true"
     released = deploy.apps.release(app, place.STAGE, **parameters)
     outputs = {"api": _local(released["EndpointURL"]), **resources}
-    if "author_secret" in resources:
-        outputs |= _author_key(resources["author_secret"])
-    if deploy.apps.has_edge(app):
-        edge = deploy.apps.deploy_edge(app, place.STAGE)
-        return outputs | {"site": place.url(app), "distribution_id": edge["DistributionId"]}
-    return outputs | {"web": place.url(app)}
+    for person in ("author", "owner"):
+        if f"{person}_secret" in resources:
+            outputs |= _access_key(person, resources[f"{person}_secret"])
+    if "payments_secret" in resources:
+        outputs |= _register_webhook(outputs["api"], resources["payments_secret"])
+    if not deploy.apps.has_edge(app):
+        return outputs | {"web": place.url(app)}
+    edge = deploy.apps.deploy_edge(app, place.STAGE, SignInUrl=place.url("emulator"))
+    outputs["distribution_id"] = edge["DistributionId"]
+    if not deploy.site.is_there(app):
+        return outputs | {"site": place.url(app)}
+    deploy.site.publish(app, place.STAGE, endpoint=place.url("emulator"), console=place.url("console"))
+    return outputs | {"web": place.url(app), "cdn": place.url(app)}
 
 
-def _author_key(secret: str) -> dict[str, str]:
+def _access_key(person: str, secret: str) -> dict[str, str]:
     answer = boto3.Session().client("secretsmanager").get_secret_value(SecretId=secret)
-    return {f"author_{name}": value for name, value in json.loads(answer["SecretString"]).items()}
+    return {f"{person}_{name}": value for name, value in json.loads(answer["SecretString"]).items()}
+
+
+def _register_webhook(api: str, secret: str) -> dict[str, str]:
+    """Do what a shop's owner does at Stripe: register the webhook, and put the account's keys into the secret."""
+    webhook_secret = provider.register(f"{api}/payments/webhook")
+    keys = {"api_key": payments.API_KEY, "webhook_secret": webhook_secret}
+    boto3.Session().client("secretsmanager").put_secret_value(SecretId=secret, SecretString=json.dumps(keys))
+    return {"payments_webhook_secret": webhook_secret}
 
 
 def _local(endpoint_url: str) -> str:

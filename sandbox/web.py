@@ -28,7 +28,7 @@ def page(app: str, outputs: dict[str, Any]) -> Starlette:
     return Starlette(
         routes=[
             Route("/config.json", config_json),
-            Mount("/", StaticFiles(directory=place.ROOT / app / "web", html=True)),
+            Mount("/", StaticFiles(directory=place.ROOT / app / "web", html=True, follow_symlink=True)),
         ],
         middleware=[Middleware(_Revalidated)],
     )

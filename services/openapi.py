@@ -44,7 +44,7 @@ _HEADERS = {
     "idempotency_key": ("Idempotency-Key", {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}),
     "if_match": ("If-Match", {"type": "string"}),
 }
-_STATUS = {rest.Answer: 200, rest.Created: 201, rest.Changed: 200, rest.Accepted: 202, rest.Gone: 204}
+_STATUS = {rest.Answer: 200, rest.Created: 201, rest.Changed: 200, rest.Secret: 200, rest.Accepted: 202, rest.Gone: 204}
 _ETAG = {"ETag": {"description": "The version of what is answered.", "schema": {"type": "string"}}}
 _LOCATION = {"Location": {"description": "Where it is, relative to this URL.", "schema": {"type": "string"}}}
 _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}

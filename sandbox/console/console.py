@@ -1,4 +1,4 @@
-"""The console's data: apps, mails, log lines and cache counts, each read from the sandbox by public APIs."""
+"""The console's data: apps, mails, payments, log lines and cache counts, each read from the sandbox by public APIs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import boto3
 from starlette.applications import Starlette
@@ -17,6 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from sandbox import function_logs, place, seed
+from sandbox.payments import client as payments
 
 _CACHES = (
     ("API Gateway stage cache", "AWS/ApiGateway", "CacheHitCount", "CacheMissCount"),
@@ -46,6 +48,16 @@ def site(apps: dict[str, Any]) -> Starlette:
     def mails_json(request: Request) -> Response:
         return JSONResponse(mails())
 
+    def payments_json(request: Request) -> Response:
+        return JSONResponse(payments.charges())
+
+    def refund(request: Request) -> Response:
+        try:
+            payments.refund(request.path_params["payment_intent"])
+        except HTTPError as refused:
+            return Response(refused.read(), refused.code, media_type="application/json")
+        return Response(status_code=204)
+
     def logs_json(request: Request) -> Response:
         lines = function_logs.recent(request.query_params["app"])[-800:]
         return JSONResponse([dataclasses.asdict(line) for line in lines])
@@ -57,6 +69,8 @@ def site(apps: dict[str, Any]) -> Starlette:
         routes=[
             Route("/apps.json", apps_json),
             Route("/mails.json", mails_json),
+            Route("/payments.json", payments_json),
+            Route("/payments/{payment_intent}/refund", refund, methods=["POST"]),
             Route("/logs.json", logs_json),
             Route("/caches.json", caches_json),
             Mount("/", StaticFiles(directory=Path(__file__).parent / "web", html=True)),

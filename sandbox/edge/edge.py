@@ -88,10 +88,11 @@ class Edge:
             Headers(raw=scope["headers"]),
             scope["client"][0],
         )
+        distribution = self._deployed.distribution
         try:
-            answer = await self._answer(self._deployed.distribution, request, receive)
+            answer = await self._answer(distribution, request, receive)
         except signed.Refused as refusal:
-            answer = _of_edge(403, refusal.page, "text/xml")
+            answer = await self._error(distribution, request, _of_edge(403, refusal.page, "text/xml"))
         except functions.FunctionError as error:
             logger.warning("a function failed: %s", error)
             answer = _of_edge(503, error_page(503, "The CloudFront function returned an invalid value, or failed."))

@@ -13,13 +13,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, ip_address
 from typing import Any
 from urllib.parse import unquote
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from starlette.datastructures import MutableHeaders
 
@@ -27,7 +27,10 @@ from sandbox.edge.key import Request
 
 PARAMETERS = ("Expires", "Policy", "Signature", "Key-Pair-Id", "Hash-Algorithm")
 COOKIE = "CloudFront-"
-HASHES = {"SHA1": SHA1, "SHA256": SHA256}
+COOKIES = tuple(COOKIE + name for name in PARAMETERS)
+HASHES: dict[str, type[HashAlgorithm]] = {"SHA1": SHA1, "SHA256": SHA256}
+LATEST = 2**31 - 1
+OF_URL, TO_URL = str.maketrans("-_~", "+=/"), str.maketrans("+=/", "-_~")
 
 
 class Refused(Exception):
@@ -52,65 +55,73 @@ def check(request: Request, keys: Mapping[str, bytes], now: float) -> Request:
 
     A signature in the URL goes before one in cookies. The time is that of the request: a download goes on after it.
     """
-    bare, given = _without_signature(request)
+    bare, url, given = _without_signature(request)
     if "/.." in unquote(bare.path):
         raise DENIED  # a resource with a wildcard would open what is outside of it
     key_id = given.get("Key-Pair-Id")
-    if key_id is None:
+    if not key_id:
         raise MISSING_KEY
     if key_id not in keys:
         raise UNKNOWN_KEY
     signature = _decode(given.get("Signature", ""), MALFORMED_SIGNATURE)
-    digest = given.get("Hash-Algorithm", "SHA1")
-    urls = _urls(bare)
+    digest = HASHES.get(given.get("Hash-Algorithm", "SHA1"))
+    if digest is None:
+        raise DENIED
+    urls = [f"{scheme}://{url}" for scheme in ("http", "https")]  # on loopback http stands for https
     if "Policy" in given:
-        policy = _decode(given["Policy"], MALFORMED_POLICY)
-        genuine = _signed(keys[key_id], signature, policy, digest)
+        policies = [_decode(given["Policy"], MALFORMED_POLICY)]
     else:
         # A canned policy is not sent: it is made again of the URL and the time.
-        policies = [_canned_policy(url, given.get("Expires", "")) for url in urls]
-        policy = next((text for text in policies if _signed(keys[key_id], signature, text, digest)), b"")
-        genuine = bool(policy)
-    if not genuine or not _allows(policy, urls, request.client, now):
+        policies = [_canned_policy(each, given.get("Expires", "")) for each in urls]
+    policy = next((text for text in policies if _signed(keys[key_id], signature, text, digest())), None)
+    if policy is None or not _allows(policy, urls, request.client, now):
         raise DENIED
     return bare
 
 
-def _without_signature(request: Request) -> tuple[Request, dict[str, str]]:
-    parameters = [part for part in request.query.split("&") if part]
-    in_url = [part for part in parameters if part.partition("=")[0] in PARAMETERS]
-    cookies = [part.strip() for part in request.headers.get("cookie", "").split(";") if part.strip()]
-    in_cookies = [part.removeprefix(COOKIE) for part in cookies if part.startswith(COOKIE)]
+def _without_signature(request: Request) -> tuple[Request, str, dict[str, str]]:
+    """Return the request as the cache and the origin know it, the URL that was signed, and the signature's parts."""
+    parameters = request.query.split("&") if request.query else []
+    in_url = [part for part in parameters if _name(part) in PARAMETERS]
+    if len(set(map(_name, in_url))) < len(in_url):
+        raise DENIED  # which of the two is it?
+    own = [part for part in parameters if part not in in_url]
+    cookies = [part.strip() for line in request.headers.getlist("cookie") for part in line.split(";")]
+    in_cookies = [part for part in cookies if _name(part) in COOKIES]
     headers = MutableHeaders(raw=list(request.headers.raw))
-    headers["cookie"] = "; ".join(part for part in cookies if not part.startswith(COOKIE))
-    query = "&".join(part for part in parameters if part not in in_url)
-    found = {name: unquote(value) for name, _, value in (part.partition("=") for part in in_url or in_cookies)}
-    return replace(request, query=query, headers=headers), found
+    headers["cookie"] = "; ".join(part for part in cookies if part and part not in in_cookies)
+    bare = replace(request, query="&".join(own), headers=headers)
+    url = headers.get("host", "") + bare.path + (f"?{bare.query}" if own else "")
+    # Of cookies with one name a browser sends the one with the longest path first (RFC 6265, section 5.4).
+    given = in_url or [part.removeprefix(COOKIE) for part in reversed(in_cookies)]
+    return bare, url, {_name(part): unquote(part.partition("=")[2]) for part in given}
 
 
-def _urls(request: Request) -> list[str]:
-    """The URL that was signed, under both schemes: on loopback http stands for https."""
-    rest = f"://{request.headers.get('host', '')}{request.path}" + (f"?{request.query}" if request.query else "")
-    return ["http" + rest, "https" + rest]
+def _name(part: str) -> str:
+    return part.partition("=")[0]
 
 
 def _canned_policy(url: str, expires: str) -> bytes:
-    if not re.fullmatch(r"\d{1,12}", expires):
-        raise DENIED
+    if not re.fullmatch(r"[0-9]{1,10}", expires):
+        raise MALFORMED_POLICY
     condition = f'{{"DateLessThan":{{"AWS:EpochTime":{expires}}}}}'
-    return f'{{"Statement":[{{"Resource":"{url}","Condition":{condition}}}]}}'.encode()
+    text = f'{{"Statement":[{{"Resource":"{url}","Condition":{condition}}}]}}'
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _decode(text: str, refusal: Refused) -> bytes:
-    """Base64 with `-`, `_` and `~` for `+`, `=` and `/`."""
+    """Base64 with `-`, `_` and `~` for `+`, `=` and `/`, in the one way to write the data: no bit of it is idle."""
     try:
-        return base64.b64decode(text.translate(str.maketrans("-_~", "+=/")), validate=True)
+        data = base64.b64decode(text.translate(OF_URL), validate=True)
     except (binascii.Error, ValueError):
         raise refusal from None
+    if base64.b64encode(data).decode().translate(TO_URL) != text:
+        raise refusal
+    return data
 
 
-def _signed(key: bytes, signature: bytes, policy: bytes, digest: str) -> bool:
-    public, algorithm = _load(key), HASHES.get(digest, SHA1)()
+def _signed(key: bytes, signature: bytes, policy: bytes, algorithm: HashAlgorithm) -> bool:
+    public = _load(key)
     try:
         if isinstance(public, rsa.RSAPublicKey):
             public.verify(signature, policy, padding.PKCS1v15(), algorithm)
@@ -129,14 +140,18 @@ def _load(key: bytes) -> Any:
 
 
 def _allows(policy: bytes, urls: list[str], client: str, now: float) -> bool:
+    """Times are 32-bit integers, and addresses those of IPv4."""
     try:
         (statement,) = json.loads(policy)["Statement"]
         condition = statement["Condition"]
         ends = condition["DateLessThan"]["AWS:EpochTime"]
         starts = condition.get("DateGreaterThan", {}).get("AWS:EpochTime", 0)
-        network = ip_network(condition.get("IpAddress", {}).get("AWS:SourceIp", "0.0.0.0/0"), strict=False)
+        source = condition.get("IpAddress", {}).get("AWS:SourceIp")
+        here = source is None or ip_address(client) in IPv4Network(source, strict=False)
         resource = _wildcards(statement.get("Resource", "*"))
-        return starts <= now < ends and ip_address(client) in network and any(map(resource.fullmatch, urls))
+        if not 0 <= starts <= LATEST or not 0 <= ends <= LATEST:
+            raise MALFORMED_POLICY
+        return starts <= now < ends and here and any(map(resource.fullmatch, urls))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise MALFORMED_POLICY from None
 

@@ -29,6 +29,7 @@ PATCHES = (
     "rest_body",
     "rest_import",
     "rest_limits",
+    "secret_labels",
     "secure_transport",
     "ses_events",
     "ses_identity",

@@ -620,6 +620,33 @@ def test_a_behavior_with_trusted_keys_lets_in_who_is_signed_until_the_key_is_rem
     assert b"<Code>InvalidKey</Code>" in site.get(signed()).content
 
 
+def test_a_refusal_is_answered_with_the_page_of_the_distribution(
+    origin: CountingOrigin, bring_up: Callable[[dict[str, Any]], Site]
+) -> None:
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    cloudfront = boto3.client("cloudfront")
+    config = {"CallerReference": "page", "Name": "page", "EncodedKey": pem}
+    key = cloudfront.create_public_key(PublicKeyConfig=config)["PublicKey"]["Id"]
+    group = cloudfront.create_key_group(KeyGroupConfig={"Name": "page", "Items": [key]})["KeyGroup"]["Id"]
+    signed = _behavior(TrustedKeyGroups=_listed([group]) | {"Enabled": True})
+    page = {"ErrorCode": 403, "ResponsePagePath": "/pay.html", "ResponseCode": "402", "ErrorCachingMinTTL": 0}
+    site = bring_up(
+        _config(
+            [_http_origin(origin.port)],
+            _behavior(),
+            ({"PathPattern": "/videos/*", **signed},),
+            CustomErrorResponses=_listed([page]),
+        )
+    )
+    origin.put("/pay.html", b"please pay")
+
+    refused = site.get("/videos/1.mp4")
+
+    assert (refused.status_code, refused.content) == (402, b"please pay")
+    assert "/videos/1.mp4" not in origin.requests
+
+
 def test_a_distribution_that_does_not_exist_is_not_served() -> None:
     with pytest.raises(ClientError):
         edge("ENOTHERE")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.signers import CloudFrontSigner
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from starlette.datastructures import Headers
 
@@ -55,10 +55,11 @@ def policy(resource: str = URL, **conditions: Any) -> str:
     return json.dumps({"Statement": [{"Resource": resource, "Condition": condition}]})
 
 
-def cookies(text: str, key: str = "KECDSA") -> str:
-    def encoded(data: bytes) -> str:
-        return base64.b64encode(data).decode().translate(str.maketrans("+=/", "-_~"))
+def encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode().translate(str.maketrans("+=/", "-_~"))
 
+
+def cookies(text: str, key: str = "KECDSA") -> str:
     signature = encoded(SIGNERS[key](text.encode()))
     return (
         f"theme=dark; CloudFront-Policy={encoded(text.encode())}; CloudFront-Signature={signature}; "
@@ -129,3 +130,90 @@ def test_cookies_open_as_urls_do_and_do_not_go_on() -> None:
     assert request.headers["cookie"] == "theme=dark"
     assert refused(URL, cookie=cookies(policy("http*://*/other/*"))) == "AccessDenied"
     assert refused(canned("KOTHER"), cookie=cookies(policy("*"))) == "InvalidKey"
+
+
+def test_an_empty_key_id_is_a_missing_one() -> None:
+    assert refused(canned().replace("Key-Pair-Id=KRSA", "Key-Pair-Id=")) == "MissingKey"
+
+
+@pytest.mark.parametrize("expires", ["", "soon", "-1", f"{NOW + 300}000", str(2**31)])
+def test_a_time_that_is_no_32_bit_integer_is_malformed(expires: str) -> None:
+    condition = f'{{"DateLessThan":{{"AWS:EpochTime":{expires}}}}}'
+    text = f'{{"Statement":[{{"Resource":"{URL}","Condition":{condition}}}]}}'
+    signature = encoded(sign_rsa(text.encode()))
+
+    assert refused(f"{URL}?Expires={expires}&Signature={signature}&Key-Pair-Id=KRSA") == "MalformedPolicy"
+    assert refused(f"{URL}?Policy={encoded(text.encode())}&Signature={signature}&Key-Pair-Id=KRSA") == "MalformedPolicy"
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {"DateGreaterThan": {"AWS:EpochTime": -1}},
+        {"DateGreaterThan": {"AWS:EpochTime": "0"}},
+        {"IpAddress": {"AWS:SourceIp": "2001:db8::/32"}},
+        {"IpAddress": {"AWS:SourceIp": ""}},
+        {"IpAddress": "127.0.0.1/32"},
+    ],
+)
+def test_a_condition_that_cannot_be_read_is_malformed(conditions: dict[str, Any]) -> None:
+    assert refused(custom(**conditions)) == "MalformedPolicy"
+
+
+def test_a_policy_without_a_resource_opens_all_and_one_with_two_statements_nothing() -> None:
+    def signed(policy: dict[str, Any]) -> str:
+        text = json.dumps(policy).encode()
+        return f"{URL}?Policy={encoded(text)}&Signature={encoded(sign_rsa(text))}&Key-Pair-Id=KRSA"
+
+    statement = {"Condition": {"DateLessThan": {"AWS:EpochTime": NOW + 300}}}
+    get(signed({"Statement": [statement]}))
+    assert refused(signed({"Statement": [statement, statement]})) == "MalformedPolicy"
+    assert refused(signed({"Statement": []})) == "MalformedPolicy"
+
+
+def test_a_viewer_of_ipv6_is_let_in_by_a_policy_without_an_address_alone() -> None:
+    get(canned(), client="2001:db8::7")
+    assert refused(custom(IpAddress={"AWS:SourceIp": "0.0.0.0/0"}), client="2001:db8::7") == "AccessDenied"
+
+
+def test_the_hash_is_sha_1_unless_the_link_says_sha_256() -> None:
+    policy = f'{{"Statement":[{{"Resource":"{URL}","Condition":{{"DateLessThan":{{"AWS:EpochTime":{NOW + 300}}}}}}}]}}'
+    signature = encoded(RSA.sign(policy.encode(), padding.PKCS1v15(), SHA256()))
+    link = f"{URL}?Expires={NOW + 300}&Signature={signature}&Key-Pair-Id=KRSA"
+
+    get(f"{link}&Hash-Algorithm=SHA256")
+    get(f"{canned()}&Hash-Algorithm=SHA1")
+    assert refused(link) == "AccessDenied"
+    assert refused(f"{canned()}&Hash-Algorithm=MD5") == "AccessDenied"
+
+
+def test_a_signature_in_the_url_goes_before_one_in_cookies() -> None:
+    everything = cookies(policy("*"))
+
+    assert refused(canned().replace("1.mp4", "2.mp4"), cookie=everything) == "AccessDenied"
+    assert refused(f"{URL}?Expires=1", cookie=everything) == "MissingKey"
+    assert get(canned(), cookie=everything).headers["cookie"] == "theme=dark"
+
+
+def test_of_two_cookies_with_one_name_the_first_counts() -> None:
+    here, there = cookies(policy("http*://*/videos/*")), cookies(policy("http*://*/other/*"))
+
+    get(URL, cookie=f"{here}; {there}")
+    assert refused(URL, cookie=f"{there}; {here}") == "AccessDenied"
+
+
+def test_cookies_may_come_in_several_headers() -> None:
+    parts = cookies(policy("http*://*/videos/*")).split("; ")
+    headers = Headers(raw=[(b"host", b"127.0.0.1:4502"), *((b"cookie", part.encode()) for part in parts)])
+
+    bare = check(Request("GET", "/videos/1.mp4", "", headers, "127.0.0.1"), KEYS, NOW)
+
+    assert bare.headers.getlist("cookie") == ["theme=dark"]
+
+
+def test_a_path_that_is_not_text_is_refused_like_any_other() -> None:
+    assert refused(canned().replace("1.mp4", "\udcff.mp4")) == "AccessDenied"
+
+
+def test_what_botocore_made_of_an_empty_query_opens() -> None:
+    assert get(canned(url=URL + "?")).query == ""

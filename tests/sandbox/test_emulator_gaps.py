@@ -583,6 +583,19 @@ def handler(event, context):
     assert answer.json == {"message": "Endpoint request timed out"}
 
 
+# --- secret_labels ----------------------------------------------------------------------------------------
+
+
+def a_label_of_a_secret_moves_to_the_version_that_is_put_with_it(aws: Aws) -> None:
+    secrets = aws.client("secretsmanager")
+    name = f"secret-{next(numbers)}"
+    secrets.create_secret(Name=name, SecretString="current")
+    for value in ("older", "newer"):
+        secrets.put_secret_value(SecretId=name, SecretString=value, VersionStages=["AWSPENDING"])
+    assert secrets.get_secret_value(SecretId=name, VersionStage="AWSPENDING")["SecretString"] == "newer"
+    assert secrets.get_secret_value(SecretId=name)["SecretString"] == "current"
+
+
 # --- table_ttl, bucket_lifecycle --------------------------------------------------------------------------
 
 
@@ -873,6 +886,7 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("ses_identity", a_policy_names_the_identity_that_one_may_send_from),
     ("access_key", an_access_key_of_a_stack_signs),
     ("secure_transport", a_bucket_that_denies_what_comes_without_tls_takes_our_requests),
+    ("secret_labels", a_label_of_a_secret_moves_to_the_version_that_is_put_with_it),
     ("table_ttl", a_table_of_a_stack_has_its_time_to_live),
     ("bucket_lifecycle", a_bucket_of_a_stack_has_its_lifecycle),
 ]

@@ -1,25 +1,25 @@
 /** The page: which view is shown, to whom. */
 
-import { accountViews } from "./account.js";
+import { accountViews } from "./shared/account.js";
 import { Api } from "./api.js";
-import { Aws, loadConfig } from "./aws.js";
-import { Session, UserPool } from "./cognito.js";
+import { Aws, loadConfig } from "./shared/aws.js";
+import { Session, UserPool } from "./shared/cognito.js";
 import { FilesView } from "./files-view.js";
 import { Folder } from "./files.js";
-import { offerAgain, tell, warn } from "./page.js";
+import { offerAgain, tell, warn } from "./shared/page.js";
 import { TodosView } from "./todos-view.js";
 
 const main = document.getElementById("main");
 const bar = document.getElementById("bar");
 
-/** @param {import("./aws.js").Config} config */
+/** @param {import("./shared/aws.js").Config} config */
 function start(config) {
   const aws = new Aws(config);
   const userPool = new UserPool(aws, config.user_pool_client_id);
   const session = new Session(userPool);
   const api = new Api(config.api, session);
   const mailbox = config.console && `${config.console}/#mailbox`;
-  const account = accountViews({ userPool, session, mailbox, go });
+  const account = accountViews({ userPool, session, mailbox, go, enter: () => go("todos") });
   // Made once a session, so that an upload goes on while the todos are looked at.
   let own = null;
 

@@ -1,8 +1,8 @@
 /** The files in the user's own folder. */
 
 import { fileName, inWords } from "./files.js";
-import { words } from "./http.js";
-import { ask, fill, offerAgain, part, tell, warn } from "./page.js";
+import { words } from "./shared/http.js";
+import { ask, fill, offerAgain, part, tell, warn } from "./shared/page.js";
 
 export class FilesView {
   #folder;

@@ -1,6 +1,6 @@
 /** A user's own folder in S3, reached directly with the identity pool's temporary credentials. */
 
-import { Problem, Unreachable } from "./http.js";
+import { Problem, Unreachable } from "./shared/http.js";
 import { AwsV4Signer } from "./vendor/aws4fetch-1.0.20.js";
 
 /** Credentials are renewed when they have less than this to live, in milliseconds. */
@@ -27,9 +27,9 @@ export class Folder {
   #credentials = null;
 
   /**
-   * @param {import("./aws.js").Aws} aws
+   * @param {import("./shared/aws.js").Aws} aws
    * @param {import("./api.js").Api} api
-   * @param {import("./cognito.js").Session} session
+   * @param {import("./shared/cognito.js").Session} session
    */
   constructor(aws, api, session) {
     this.#aws = aws;

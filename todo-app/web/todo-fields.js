@@ -1,6 +1,6 @@
 /** The fields of a todo in a form, and back: shared by the form for a new one and the editor. */
 
-import { fill, part } from "./page.js";
+import { fill, part } from "./shared/page.js";
 
 const TAG_LENGTH = 50;
 const TAGS = 20;

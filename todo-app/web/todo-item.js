@@ -1,6 +1,6 @@
 /** One todo in the list: shown, ticked, edited in place, removed. */
 
-import { ask, fill, onSubmit, part, tell, warn } from "./page.js";
+import { ask, fill, onSubmit, part, tell, warn } from "./shared/page.js";
 import { addFields, dueDay, readFields, writeFields } from "./todo-fields.js";
 
 const DAY = 24 * 3600_000;

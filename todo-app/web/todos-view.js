@@ -1,6 +1,6 @@
 /** The list of todos: newest first, filtered, page by page; and the form for a new one. */
 
-import { fill, hush, offerAgain, onSubmit, part, tell } from "./page.js";
+import { fill, hush, offerAgain, onSubmit, part, tell } from "./shared/page.js";
 import { addFields, readFields } from "./todo-fields.js";
 import { TodoItem } from "./todo-item.js";
 

@@ -9,6 +9,8 @@ const PLATFORM_LINE = /^(START|END|REPORT|INIT_START|XRAY) /;
 /**
  * @typedef {{name: string, addresses: Record<string, string>, sign_ins: string[], password?: string}} App
  * @typedef {{time: string, function: string, text: string}} Line
+ * @typedef {{payment_intent: string, created: number, amount: number, amount_refunded: number, currency: string,
+ *   description: ?string, paid: boolean, refunded: boolean, disputed: boolean}} Charge
  * @typedef {{cache: string, name: string, hits: number, misses: number}} Cache
  */
 
@@ -141,6 +143,48 @@ function timeInWords(moment) {
   return day + moment.toLocaleTimeString("en-GB");
 }
 
+// Payments
+
+/** @param {Charge[]} charges */
+function showPayments(charges) {
+  byId("no-payments").hidden = charges.length > 0;
+  byId("payment-list").hidden = charges.length === 0;
+  reconcile(byId("payment-list"), charges, (charge) => charge.id, paymentItem, updatePayment);
+}
+
+/** @param {Charge} charge */
+function paymentItem({ payment_intent: payment, created, amount, currency, description }) {
+  const item = fill("payment");
+  const moment = new Date(created * 1000);
+  part(item, "time").dateTime = moment.toISOString();
+  part(item, "time").textContent = timeInWords(moment);
+  part(item, "for").textContent = description ?? payment;
+  part(item, "amount").textContent = money(amount, currency);
+  const button = part(item, "refund");
+  button.ariaLabel = `Refund ${description ?? payment}`;
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    const answer = await fetch(`payments/${payment}/refund`, { method: "POST" }).catch(() => null);
+    button.disabled = false;
+    if (!answer?.ok) byId("said").textContent = button.textContent = "Not refunded, try again";
+    await poll("payments.json", showPayments).catch(() => {}); // the next round tells
+  });
+  return item;
+}
+
+/** @param {HTMLElement} item @param {Charge} charge */
+function updatePayment(item, { amount_refunded: back, currency, paid, refunded, disputed }) {
+  const kept = back ? `${money(back, currency)} refunded` : "Paid";
+  part(item, "state").textContent = !paid ? "Declined" : refunded ? "Refunded" : disputed ? "Disputed" : kept;
+  part(item, "refund").hidden = !paid || refunded;
+}
+
+/** @param {number} amount in the smallest unit of *currency* */
+function money(amount, currency) {
+  const format = new Intl.NumberFormat("en-GB", { style: "currency", currency });
+  return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+}
+
 // Logs
 
 const chosenApp = () => byId("log-apps").querySelector(":checked")?.value;
@@ -271,6 +315,7 @@ async function refresh() {
   const outcomes = await Promise.allSettled([
     poll("apps.json", showApps).then(pollLines),
     poll("mails.json", showMails),
+    poll("payments.json", showPayments),
     poll("caches.json", showCaches),
   ]);
   const failed = outcomes.filter((outcome) => outcome.status === "rejected").length;

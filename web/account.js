@@ -9,9 +9,10 @@ import { fill, hush, onSubmit, part, tell } from "./page.js";
  * @param {import("./cognito.js").Session} needs.session
  * @param {string} [needs.mailbox] the page that shows the mails, if there is one
  * @param {(view: string) => void} needs.go
+ * @param {() => void} needs.enter called when somebody has signed in
  * @returns {Record<string, () => HTMLElement>} makes each view, by name
  */
-export function accountViews({ userPool, session, mailbox, go }) {
+export function accountViews({ userPool, session, mailbox, go, enter }) {
   // What was typed in one view and is needed in the next. The password only to sign in after the confirmation.
   let email = "";
   let password = "";
@@ -26,7 +27,7 @@ export function accountViews({ userPool, session, mailbox, go }) {
     }
     email = password = "";
     hush();
-    go("todos");
+    enter();
   }
 
   async function confirm(code) {

@@ -153,7 +153,7 @@ export class Session extends EventTarget {
   #end() {
     this.#forget();
     const problem = new Problem("Your session has ended. Please sign in again.", { status: 401 });
-    this.dispatchEvent(new CustomEvent("ended", { detail: problem.message }));
+    this.dispatchEvent(new CustomEvent("ended", { detail: problem }));
     return problem;
   }
 

@@ -1,0 +1,223 @@
+"""CloudFront's signed URLs and signed cookies, and the key of a stage that signs them.
+
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-signed-urls.html
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-signed-cookies.html
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from collections.abc import Callable
+from ipaddress import IPv4Network
+from typing import Any, Literal
+from urllib.parse import quote
+
+from common.secrets import Secret
+
+type Hash = Literal["SHA1", "SHA256"]
+type Sign = Callable[[bytes], bytes]
+
+KEY_MAX_AGE = 60
+"""Seconds for which a container signs with the key that it knows, before it asks whether that is still the one."""
+
+_LATEST = 2**31 - 1
+"""CloudFront takes times as 32-bit integers."""
+
+_LEGAL = "!#$%&'()*+,/:;=?@[]~"
+"""What stays as it is beside letters, digits, ``-``, ``.`` and ``_``. A ``%`` is taken to begin an escape."""
+
+_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/[^#]*")
+_RESERVED = re.compile(r"[?&](Expires|Policy|Signature|Key-Pair-Id|Hash-Algorithm)(?=[=&]|$)")
+
+
+class UrlSigner:
+    """Signs with one private key of a trusted key group.
+
+    *key_id* is CloudFront's id of the public half, *private_key* a PEM text without a password: RSA, or ECDSA on
+    curve P-256, whose links are shorter. CloudFront takes what has no mark as hashed by SHA-1; *hash_algorithm* SHA256
+    marks a link by one more parameter, and a session by one more cookie. Raises ValueError for any other key.
+    """
+
+    def __init__(
+        self,
+        key_id: str,
+        private_key: str,
+        *,
+        hash_algorithm: Hash = "SHA1",
+        backend: Callable[[str, Hash], Sign] | None = None,
+    ) -> None:
+        self._key_id = key_id
+        self._sign = (backend or _fastest)(private_key, hash_algorithm)
+        self._mark = {} if hash_algorithm == "SHA1" else {"Hash-Algorithm": hash_algorithm}
+
+    def __repr__(self) -> str:
+        return f"UrlSigner({self._key_id!r})"
+
+    def url(
+        self,
+        url: str,
+        expires: int,
+        *,
+        starts: int | None = None,
+        source: str | None = None,
+        resource: str | None = None,
+    ) -> str:
+        """Return *url* signed, good until *expires*; times are seconds since 1970.
+
+        The policy is canned, unless one of these asks for a custom one: *starts*, a time before which it does not
+        open; *source*, an IPv4 address or range (CIDR) that alone may open it; *resource*, what else may be opened by
+        the same policy, where ``*`` stands for any characters and ``?`` for one.
+
+        The URL is signed as it goes over the wire: what may not stand in one, such as ``é``, is percent-encoded, and
+        the rest is left. So quote a name that somebody else chose: its ``*`` would be a wildcard to who turns a canned
+        policy into a custom one, and a ``'`` in a query is not sent by browsers as it is. Raises ValueError for a URL
+        with a fragment, without a path, or with a parameter of CloudFront's own, and for what no policy may have.
+
+        https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html
+        https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html
+        """
+        url = _on_the_wire(url)
+        policy = _policy(url if resource is None else _encoded(resource), expires, starts, source)
+        canned = starts is None and source is None and resource is None
+        signed = self._signed(policy, expires if canned else None)
+        return url + ("&" if "?" in url else "?") + "&".join(f"{name}={value}" for name, value in signed.items())
+
+    def cookies(
+        self, resource: str, expires: int, *, starts: int | None = None, source: str | None = None
+    ) -> dict[str, str]:
+        """Return names and values of the cookies that open *resource* until *expires*.
+
+        A *resource* with ``*`` (any characters) or ``?`` (one character) may be many files and asks for a custom
+        policy, as *starts* and *source* do; see `url`. Set the cookies without Expires and Max-Age, with Secure and
+        HttpOnly, and with the narrowest Path: browsers then send them no further, and forget them.
+
+        https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-setting-signed-cookie-canned-policy.html
+        https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-setting-signed-cookie-custom-policy.html
+        """
+        canned = starts is None and source is None and not {"*", "?"} & set(resource)
+        policy = _policy(_on_the_wire(resource) if canned else _encoded(resource), expires, starts, source)
+        signed = self._signed(policy, expires if canned else None)
+        return {f"CloudFront-{name}": value for name, value in signed.items()}
+
+    def _signed(self, policy: bytes, canned: int | None) -> dict[str, str]:
+        """A canned policy is not sent: CloudFront makes it again from the URL and the time."""
+        return {
+            **({"Policy": _base64(policy)} if canned is None else {"Expires": str(canned)}),
+            "Signature": _base64(self._sign(policy)),
+            "Key-Pair-Id": self._key_id,
+            **self._mark,
+        }
+
+
+class SigningKey:
+    """The key that signs for a stage, in the secret *secret_id* of Secrets Manager: ``{"key_id", "private_key"}``.
+
+    It is read on first use and again after *max_age* seconds, so that a rotation is noticed.
+    """
+
+    def __init__(
+        self,
+        secrets: Any,
+        secret_id: str,
+        max_age: float = KEY_MAX_AGE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._key = Secret(secrets, secret_id, _signer, max_age, clock)
+
+    def signer(self) -> UrlSigner:
+        """Return the signer of the current key. Raises ServiceUnavailable when it cannot be read for the first time."""
+        return self._key.value()
+
+
+def _signer(secret: str) -> UrlSigner:
+    key = json.loads(secret)
+    return UrlSigner(key["key_id"], key["private_key"])
+
+
+def _policy(resource: str, expires: int, starts: int | None, source: str | None) -> bytes:
+    """Return the policy as CloudFront makes it of a canned one: no spaces, and the members in this order."""
+    if not (starts or 0) < expires <= _LATEST:
+        raise ValueError(f"expires: {expires} is not after the start and at most {_LATEST}")
+    condition: dict[str, Any] = {"DateLessThan": {"AWS:EpochTime": expires}}
+    if source is not None:
+        condition["IpAddress"] = {"AWS:SourceIp": str(IPv4Network(source))}
+    if starts is not None:
+        condition["DateGreaterThan"] = {"AWS:EpochTime": starts}
+    statement = {"Resource": resource, "Condition": condition}
+    return json.dumps({"Statement": [statement]}, separators=(",", ":")).encode()
+
+
+def _on_the_wire(url: str) -> str:
+    url = _encoded(url)
+    if not _URL.fullmatch(url):
+        raise ValueError("url: not an absolute http or https URL with a path and without a fragment")
+    if reserved := _RESERVED.search(url):
+        raise ValueError(f"url: has a parameter {reserved[1]}, which is CloudFront's own")
+    return url
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe=_LEGAL)
+
+
+def _base64(data: bytes) -> str:
+    """Return Base64 with characters that a query string and a cookie may have."""
+    return base64.b64encode(data).decode().translate(_SAFE)
+
+
+_SAFE = str.maketrans("+=/", "-_~")
+
+
+def _fastest(private_key: str, hash_algorithm: Hash) -> Sign:
+    try:
+        return with_cryptography(private_key, hash_algorithm)
+    except ImportError:
+        return with_rsa(private_key, hash_algorithm)
+
+
+def with_cryptography(private_key: str, hash_algorithm: Hash) -> Sign:
+    """Return what signs by the package ``cryptography``, in native code: RSA and ECDSA."""
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+    from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    algorithm = {"SHA1": SHA1, "SHA256": SHA256}[hash_algorithm]()
+    try:
+        key = load_pem_private_key(private_key.encode(), None)
+    except (ValueError, TypeError):
+        raise ValueError("private_key: not a PEM without a password") from None
+    if isinstance(key, rsa.RSAPrivateKey):
+        return lambda policy: key.sign(policy, padding.PKCS1v15(), algorithm)
+    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
+        return lambda policy: key.sign(policy, ec.ECDSA(algorithm))
+    raise ValueError("private_key: neither RSA nor ECDSA on P-256")
+
+
+def with_rsa(private_key: str, hash_algorithm: Hash) -> Sign:
+    """Return what signs by the package ``rsa``, in Python alone, so anywhere, and slowly. It knows no ECDSA."""
+    import rsa
+    from pyasn1.error import PyAsn1Error  # type: ignore[import-untyped]
+
+    name = {"SHA1": "SHA-1", "SHA256": "SHA-256"}[hash_algorithm]
+    try:
+        key = rsa.PrivateKey.load_pkcs1(_pkcs1(private_key), "DER")
+    except PyAsn1Error:
+        raise ValueError("private_key: a PEM with something else in it") from None
+    return lambda policy: rsa.sign(policy, key, name)
+
+
+def _pkcs1(private_key: str) -> bytes:
+    """Return the RSA key of a PEM text in the form of PKCS #1, which PKCS #8 wraps (RFC 5208, section 5)."""
+    from pyasn1.codec.der import decoder  # type: ignore[import-untyped]
+    from rsa import pem
+
+    if "-----BEGIN RSA PRIVATE KEY-----" in private_key:
+        return bytes(pem.load_pem(private_key, "RSA PRIVATE KEY"))
+    if "-----BEGIN PRIVATE KEY-----" in private_key:
+        _, algorithm, wrapped = decoder.decode(pem.load_pem(private_key, "PRIVATE KEY"))[0][:3]
+        if str(algorithm[0]) == "1.2.840.113549.1.1.1":
+            return bytes(wrapped)
+    raise ValueError("private_key: not RSA, which is all that can sign without the package cryptography")

@@ -1,0 +1,80 @@
+"""Publishes an app's page, the folder `web/`, to the bucket that its distribution reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mimetypes
+import os
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from deploy import stacks
+from deploy.apps import ROOT
+
+_CACHED = "max-age=0, s-maxage=31536000"
+"""A browser asks each time; the edge keeps a file until it is told of a change."""
+
+
+def is_there(app: str) -> bool:
+    """Return whether the app has a page that is read through its distribution."""
+    return (ROOT / app / "edge.yaml").exists() and (ROOT / app / "web" / "index.html").exists()
+
+
+def publish(app: str, stage: str, **config: str) -> dict[str, str]:
+    """Bring the bucket to what is in the folder, have the edge forget what it had, and return its ``config.json``.
+
+    That tells the page where its AWS is; *config* adds to it, and what an earlier call added stays.
+    """
+    session = boto3.Session()
+    s3, bucket = session.client("s3"), stacks.outputs(f"{app}-{stage}-resources")["SiteBucket"]
+    there = _contents(s3, bucket)
+    told = json.load(s3.get_object(Bucket=bucket, Key="config.json")["Body"]) if "config.json" in there else {}
+    told |= _config(app, stage, str(session.region_name)) | config
+    files = _files(ROOT / app / "web") | {"config.json": json.dumps(told, indent=2).encode()}
+    changed = [key for key, content in files.items() if there.get(key) != hashlib.md5(content).hexdigest()]  # noqa: S324
+    for key in sorted(changed, key=lambda key: (key.endswith(".html"), key)):  # a page comes after what it needs
+        kind = mimetypes.guess_type(key)[0] or "application/octet-stream"
+        charset = "; charset=utf-8" if kind.startswith("text/") else ""
+        s3.put_object(Bucket=bucket, Key=key, Body=files[key], ContentType=kind + charset, CacheControl=_CACHED)
+    gone = there.keys() - files.keys()
+    for key in gone:
+        s3.delete_object(Bucket=bucket, Key=key)
+    _invalidate(session, stacks.outputs(f"{app}-{stage}-edge")["DistributionId"], [*changed, *gone])
+    return told
+
+
+def _config(app: str, stage: str, region: str) -> dict[str, str]:
+    resources = stacks.outputs(f"{app}-{stage}-resources")
+    return {
+        "api": "/api",
+        "region": region,
+        "user_pool_id": resources["UserPoolId"],
+        "user_pool_client_id": resources["UserPoolClientId"],
+    }
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """By key, the files of the folder and of the folders that it links to."""
+    return {
+        str((Path(place) / name).relative_to(folder)): (Path(place) / name).read_bytes()
+        for place, _, names in os.walk(folder, followlinks=True)
+        for name in names
+    }
+
+
+def _contents(s3: Any, bucket: str) -> dict[str, str]:
+    """By key, the MD5 of each object, which is the ETag of one that came whole and is not encrypted by KMS."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return {item["Key"]: item["ETag"].strip('"') for page in pages for item in page.get("Contents", [])}
+
+
+def _invalidate(session: Any, distribution_id: str, keys: Sequence[str]) -> None:
+    if keys:
+        paths = ["/", *(f"/{key}" for key in keys)]
+        batch = {"Paths": {"Quantity": len(paths), "Items": paths}, "CallerReference": uuid.uuid4().hex}
+        session.client("cloudfront").create_invalidation(DistributionId=distribution_id, InvalidationBatch=batch)

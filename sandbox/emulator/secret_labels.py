@@ -1,0 +1,26 @@
+"""Gap: a label that a secret's new version comes with stays on the version that had it before.
+
+AWS: "If this staging label is already attached to a different version, Secrets Manager removes it from the other
+version", https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
+No longer needed when AWSPENDING, put twice, is the newer value.
+"""
+
+import json
+from typing import Any
+
+from ministack.services import secretsmanager
+
+
+def apply() -> None:
+    put = secretsmanager._put_secret_value
+
+    def put_and_move_labels(data: dict[str, Any]) -> Any:
+        answer = put(data)
+        if answer[0] < 400:
+            _, secret = secretsmanager._resolve(data["SecretId"])
+            version = json.loads(answer[2])["VersionId"]
+            for label in data.get("VersionStages", []):
+                secretsmanager._remove_stage_everywhere(secret, label, except_version_id=version)
+        return answer
+
+    secretsmanager._put_secret_value = put_and_move_labels

@@ -1,0 +1,276 @@
+"""One merchant's account: checkouts, payments and refunds, and the event of everything that happens to them.
+
+Objects are documents as the API answers them, with the fields that a shop of single payments reads:
+https://docs.stripe.com/api/checkout/sessions/object, https://docs.stripe.com/api/payment_intents/object,
+https://docs.stripe.com/api/charges/object, https://docs.stripe.com/api/refunds/object,
+https://docs.stripe.com/api/disputes/object, https://docs.stripe.com/api/events/object
+"""
+
+from __future__ import annotations
+
+import copy
+import secrets
+import string
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.payments.errors import Refused, missing
+from sandbox.payments.parameters import NewRefund, NewSession, Page
+
+API_VERSION = "2025-09-30.clover"
+DAY = 24 * 3600
+LEAST = 50
+"""Of any payment, in cents: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts"""
+
+PAYS, DECLINED, DISPUTED = "4242424242424242", "4000000000000002", "4000000000000259"
+"""Test cards, by what becomes of a payment: https://docs.stripe.com/testing"""
+
+type Document = dict[str, Any]
+
+
+class Account:
+    """The account's objects, in the order they were made; *announce* hears of each event."""
+
+    def __init__(self, announce: Callable[[Document], object], clock: Callable[[], float] = time.time) -> None:
+        self._announce, self._clock = announce, clock
+        self._sessions: dict[str, Document] = {}
+        self._wanted: dict[str, NewSession] = {}
+        self._intents: dict[str, Document] = {}
+        self._charges: dict[str, Document] = {}
+        self._refunds: dict[str, Document] = {}
+        self._events: dict[str, Document] = {}
+
+    def open_session(self, wanted: NewSession, address: str) -> Document:
+        """Begin a checkout, which the customer goes through at *address*/<id>. Raises Refused."""
+        currencies = {item.price_data.currency.lower() for item in wanted.line_items}
+        if len(currencies) > 1:
+            raise Refused(400, "All line items must have the same currency.", param="line_items")
+        currency = currencies.pop()
+        total = sum(item.price_data.unit_amount * item.quantity for item in wanted.line_items)
+        if total < LEAST:
+            message = f"The Checkout Session's total amount due must add up to at least {LEAST / 100:.2f} {currency}"
+            raise Refused(400, message, code="amount_too_small")
+        now = self._now()
+        expires_at = wanted.expires_at or now + DAY
+        if not now + 1800 <= expires_at <= now + DAY:
+            raise Refused(400, "The `expires_at` timestamp must be 30 minutes to 24 hours ahead.", param="expires_at")
+        session = self._new("checkout.session", "cs_test_", 58) | {
+            "amount_subtotal": total,
+            "amount_total": total,
+            "cancel_url": wanted.cancel_url,
+            "client_reference_id": wanted.client_reference_id,
+            "currency": currency,
+            "customer": None,
+            "customer_details": {"email": wanted.customer_email} if wanted.customer_email else None,
+            "customer_email": wanted.customer_email,
+            "expires_at": expires_at,
+            "metadata": dict(wanted.metadata),
+            "mode": wanted.mode,
+            "payment_intent": None,
+            "payment_method_types": ["card"],
+            "payment_status": "unpaid",
+            "status": "open",
+            "success_url": wanted.success_url,
+        }
+        session["url"] = f"{address}/{session['id']}"
+        self._sessions[session["id"]] = session
+        self._wanted[session["id"]] = wanted
+        return session
+
+    def session(self, identifier: str) -> Document:
+        """Return a checkout as it is now. Raises Refused."""
+        session = self._sessions.get(identifier)
+        if session is None:
+            raise missing("checkout.session", identifier)
+        if session["status"] == "open" and session["expires_at"] <= self._now():
+            self.expire(session)
+        return session
+
+    def line_items(self, identifier: str) -> list[Document]:
+        """Return what the checkout *identifier* is for. Raises Refused."""
+        currency = self.session(identifier)["currency"]
+        return [
+            {
+                "id": f"li_{identifier[-20:]}{number}",
+                "object": "item",
+                "amount_subtotal": item.price_data.unit_amount * item.quantity,
+                "amount_total": item.price_data.unit_amount * item.quantity,
+                "currency": currency,
+                "description": item.price_data.product_data.name,
+                "quantity": item.quantity,
+            }
+            for number, item in enumerate(self._wanted[identifier].line_items)
+        ]
+
+    def expire(self, session: Document) -> Document:
+        """End a checkout that nobody paid. Raises Refused unless it is open."""
+        _require_open(session)
+        session |= {"status": "expired", "url": None}
+        self._tell("checkout.session.expired", session)
+        return session
+
+    def pay(self, session: Document, card: str) -> None:
+        """Pay an open checkout with the *card*, a number. Raises Refused, with status 402 when the card is declined."""
+        _require_open(session)
+        if card not in (PAYS, DECLINED, DISPUTED):
+            raise Refused(400, "Your card number is not that of a test card.", code="incorrect_number", param="card")
+        intent = self._intent(session)
+        charge = self._charge(intent, declined=card == DECLINED)
+        if card == DECLINED:
+            self._tell("charge.failed", charge)
+            self._tell("payment_intent.payment_failed", intent)
+            raise Refused(402, "Your card was declined.", code="card_declined", kind="card_error")
+        intent |= {"status": "succeeded", "amount_received": intent["amount"]}
+        session |= {"status": "complete", "payment_status": "paid", "payment_intent": intent["id"], "url": None}
+        self._tell("charge.succeeded", charge)
+        self._tell("payment_intent.succeeded", intent)
+        self._tell("checkout.session.completed", session)
+        if card == DISPUTED:
+            self._dispute(charge)
+
+    def refund(self, wanted: NewRefund) -> Document:
+        """Give back a payment, or the part of it that is *wanted*. Raises Refused."""
+        charge = self._refundable(wanted)
+        rest = charge["amount"] - charge["amount_refunded"]
+        amount = rest if wanted.amount is None else wanted.amount
+        if charge["refunded"]:
+            message = f"Charge {charge['id']} has already been refunded."
+            raise Refused(400, message, code="charge_already_refunded")
+        if amount > rest:
+            message = f"Refund amount ({amount}) is greater than unrefunded amount on charge ({rest})"
+            raise Refused(400, message, param="amount")
+        refund = self._new("refund", "re_") | {
+            "amount": amount,
+            "charge": charge["id"],
+            "currency": charge["currency"],
+            "metadata": dict(wanted.metadata),
+            "payment_intent": charge["payment_intent"],
+            "reason": wanted.reason,
+            "status": "succeeded",
+        }
+        self._refunds[refund["id"]] = refund
+        charge["amount_refunded"] += amount
+        charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+        self._tell("refund.created", refund)
+        self._tell("charge.refunded", charge)
+        return refund
+
+    def intent(self, identifier: str) -> Document:
+        """Return a payment. Raises Refused."""
+        return _found(self._intents, "payment_intent", identifier)
+
+    def charge(self, identifier: str) -> Document:
+        """Return what a card was asked for. Raises Refused."""
+        return _found(self._charges, "charge", identifier)
+
+    def event(self, identifier: str) -> Document:
+        """Return what happened. Raises Refused."""
+        return _found(self._events, "event", identifier)
+
+    def charges(self, page: Page) -> tuple[list[Document], bool]:
+        """Return the charges of the page's payment, or all; and whether there are more. Raises Refused."""
+        of = page.payment_intent
+        return _page([charge for charge in self._charges.values() if of in (None, charge["payment_intent"])], page)
+
+    def events(self, page: Page) -> tuple[list[Document], bool]:
+        """Return the events of the page's type, or all; and whether there are more. Raises Refused."""
+        return _page([event for event in self._events.values() if page.type in (None, event["type"])], page)
+
+    def _intent(self, session: Document) -> Document:
+        wanted = self._wanted[session["id"]]
+        intent = self._new("payment_intent", "pi_") | {
+            "amount": session["amount_total"],
+            "amount_received": 0,
+            "currency": session["currency"],
+            "description": wanted.payment_intent_data.description,
+            "latest_charge": None,
+            "metadata": dict(wanted.payment_intent_data.metadata),
+            "status": "requires_payment_method",
+        }
+        self._intents[intent["id"]] = intent
+        return intent
+
+    def _charge(self, intent: Document, *, declined: bool) -> Document:
+        """A charge gets a copy of its payment's metadata: https://docs.stripe.com/metadata"""
+        charge = self._new("charge", "ch_") | {
+            "amount": intent["amount"],
+            "amount_captured": 0 if declined else intent["amount"],
+            "amount_refunded": 0,
+            "captured": not declined,
+            "currency": intent["currency"],
+            "description": intent["description"],
+            "disputed": False,
+            "failure_code": "card_declined" if declined else None,
+            "metadata": dict(intent["metadata"]),
+            "paid": not declined,
+            "payment_intent": intent["id"],
+            "refunded": False,
+            "status": "failed" if declined else "succeeded",
+        }
+        self._charges[charge["id"]] = charge
+        intent["latest_charge"] = charge["id"]
+        return charge
+
+    def _dispute(self, charge: Document) -> None:
+        charge["disputed"] = True
+        dispute = self._new("dispute", "du_") | {
+            "amount": charge["amount"],
+            "charge": charge["id"],
+            "currency": charge["currency"],
+            "metadata": {},
+            "payment_intent": charge["payment_intent"],
+            "reason": "fraudulent",
+            "status": "needs_response",
+        }
+        self._tell("charge.dispute.created", dispute)
+
+    def _refundable(self, wanted: NewRefund) -> Document:
+        if bool(wanted.charge) == bool(wanted.payment_intent):
+            raise Refused(400, "One of the following params is needed: payment_intent or charge.", param="charge")
+        charge = self.charge(wanted.charge or self.intent(wanted.payment_intent)["latest_charge"])
+        if not charge["paid"]:
+            raise Refused(400, f"Charge {charge['id']} was not paid.", param="charge")
+        return charge
+
+    def _tell(self, kind: str, about: Document) -> None:
+        event = self._new("event", "evt_") | {
+            "api_version": API_VERSION,
+            "data": {"object": copy.deepcopy(about)},
+            "pending_webhooks": 0,
+            "request": {"id": None, "idempotency_key": None},
+            "type": kind,
+        }
+        self._events[event["id"]] = event
+        self._announce(event)
+
+    def _new(self, kind: str, prefix: str, length: int = 24) -> Document:
+        identifier = prefix + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
+        return {"id": identifier, "object": kind, "created": self._now(), "livemode": False}
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+
+def _require_open(session: Document) -> None:
+    if session["status"] != "open":
+        message = f"This Checkout Session is {session['status']} and can no longer be paid or expired."
+        raise Refused(400, message, code="checkout_session_not_open")
+
+
+def _found(documents: dict[str, Document], kind: str, identifier: str) -> Document:
+    if identifier not in documents:
+        raise missing(kind, identifier)
+    return documents[identifier]
+
+
+def _page(documents: list[Document], page: Page) -> tuple[list[Document], bool]:
+    """The newest come first: https://docs.stripe.com/api/pagination"""
+    newest_first = documents[::-1]
+    start = 0
+    if page.starting_after:
+        ids = [document["id"] for document in newest_first]
+        if page.starting_after not in ids:
+            raise missing("object", page.starting_after)
+        start = ids.index(page.starting_after) + 1
+    return newest_first[start : start + page.limit], len(newest_first) > start + page.limit

@@ -1,0 +1,259 @@
+"""The provider over HTTP: the API under /v1, and the page on which a customer pays."""
+
+from __future__ import annotations
+
+import copy
+import hmac
+import json
+from base64 import b64decode
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, FileSystemLoader
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from sandbox.payments import API_KEY
+from sandbox.payments.account import DECLINED, DISPUTED, PAYS, Account, Document
+from sandbox.payments.errors import Refused
+from sandbox.payments.parameters import (
+    EndpointChange,
+    NewEndpoint,
+    NewRefund,
+    NewSession,
+    Nothing,
+    Page,
+    Retry,
+    nested,
+    parse,
+)
+from sandbox.payments.webhooks import PAUSES, Webhooks
+
+WEB = Path(__file__).parent / "web"
+LARGEST = 256 * 1024
+"""Bytes of a request's body."""
+PATIENCE = 10
+"""Seconds that a paid customer waits for the shop to hear of it: https://docs.stripe.com/checkout/fulfillment"""
+
+_CURRENCIES_WITHOUT_CENTS = {"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf"}
+_SYMBOLS = {"eur": "€", "gbp": "£", "usd": "$"}
+_STATES = {
+    "open": {"title": "Pay"},
+    "complete": {"title": "Paid", "explanation": "This has been paid already. Nothing more is to be done here."},
+    "expired": {
+        "title": "Too late",
+        "explanation": "This checkout is over and nothing was paid. Begin again in the shop.",
+    },
+}
+_pages = Environment(loader=FileSystemLoader(WEB), autoescape=True)
+
+type _Answer = Callable[[Request, str], Document]
+
+
+def site(pauses: Sequence[float] = PAUSES) -> Starlette:
+    """Return a provider with a new account; its webhooks wait *pauses* seconds before each retry."""
+    webhooks = Webhooks(pauses)
+    api = _Api(Account(webhooks.send), webhooks)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await webhooks.close()
+
+    return Starlette(
+        routes=[
+            *api.routes(),
+            *_PaymentPage(api.account, webhooks).routes(),
+            Mount("/static", StaticFiles(directory=WEB)),
+            Route("/{path:path}", _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+        ],
+        exception_handlers={Refused: _refused},
+        lifespan=lifespan,
+    )
+
+
+class _Api:
+    """What a shop's server calls with its key."""
+
+    def __init__(self, account: Account, webhooks: Webhooks) -> None:
+        self.account, self._webhooks = account, webhooks
+        self._answers: dict[str, tuple[str, str, Document]] = {}
+
+    def routes(self) -> list[Route]:
+        account, webhooks = self.account, self._webhooks
+        return [
+            self._post("/v1/checkout/sessions", self._open_session),
+            self._get("/v1/checkout/sessions/{id}", lambda it, form: account.session(it.path_params["id"])),
+            self._get("/v1/checkout/sessions/{id}/line_items", self._line_items),
+            self._post("/v1/checkout/sessions/{id}/expire", self._expire_session),
+            self._get("/v1/payment_intents/{id}", lambda it, form: account.intent(it.path_params["id"])),
+            self._get("/v1/charges", lambda it, form: _list("/v1/charges", *account.charges(parse(form, Page)))),
+            self._get("/v1/charges/{id}", lambda it, form: account.charge(it.path_params["id"])),
+            self._post("/v1/refunds", lambda it, form: account.refund(parse(form, NewRefund))),
+            self._get("/v1/events", lambda it, form: _list("/v1/events", *account.events(parse(form, Page)))),
+            self._get("/v1/events/{id}", lambda it, form: account.event(it.path_params["id"])),
+            self._post("/v1/events/{id}/retry", self._retry),
+            self._get("/v1/webhook_endpoints", lambda it, form: _list("/v1/webhook_endpoints", webhooks.endpoints())),
+            self._post("/v1/webhook_endpoints", lambda it, form: webhooks.register(parse(form, NewEndpoint))),
+            self._get("/v1/webhook_endpoints/{id}", lambda it, form: webhooks.endpoint(it.path_params["id"])),
+            self._post("/v1/webhook_endpoints/{id}", self._change_endpoint),
+            self._route("DELETE", "/v1/webhook_endpoints/{id}", lambda it, form: webhooks.remove(it.path_params["id"])),
+        ]
+
+    def _open_session(self, request: Request, form: str) -> Document:
+        return self.account.open_session(parse(form, NewSession), f"{str(request.base_url).rstrip('/')}/pay")
+
+    def _line_items(self, request: Request, form: str) -> Document:
+        return _list(request.url.path, self.account.line_items(request.path_params["id"]))
+
+    def _expire_session(self, request: Request, form: str) -> Document:
+        parse(form, Nothing)
+        return self.account.expire(self.account.session(request.path_params["id"]))
+
+    def _change_endpoint(self, request: Request, form: str) -> Document:
+        return self._webhooks.change(request.path_params["id"], parse(form, EndpointChange))
+
+    def _retry(self, request: Request, form: str) -> Document:
+        """What the Stripe CLI's `stripe events resend` calls."""
+        event, wanted = self.account.event(request.path_params["id"]), parse(form, Retry).webhook_endpoint
+        if wanted:
+            self._webhooks.send_to(self._webhooks.endpoint(wanted), event)
+        else:
+            self._webhooks.send(event)
+        return event
+
+    def _get(self, path: str, answer: _Answer) -> Route:
+        return self._route("GET", path, answer)
+
+    def _post(self, path: str, answer: _Answer) -> Route:
+        return self._route("POST", path, answer)
+
+    def _route(self, method: str, path: str, answer: _Answer) -> Route:
+        async def endpoint(request: Request) -> Response:
+            _authenticate(request)
+            form = await _form(request) if method == "POST" else request.url.query
+            key = request.headers.get("idempotency-key") if method == "POST" else None
+            if key is None:
+                return JSONResponse(answer(request, form))
+            return self._once(key, request, form, answer)
+
+        return Route(path, endpoint, methods=[method])
+
+    def _once(self, key: str, request: Request, form: str, answer: _Answer) -> Response:
+        """Answer the same to the same key; what was refused leaves nothing: https://docs.stripe.com/api/idempotent_requests"""
+        if not 1 <= len(key) <= 255:
+            raise Refused(400, "Idempotency-Key must have 1 to 255 characters.", kind="idempotency_error")
+        asked = request.url.path, json.dumps(nested(form), sort_keys=True)
+        if key in self._answers:
+            *before, kept = self._answers[key]
+            if tuple(before) != asked:
+                message = "Keys for idempotent requests can only be used with the parameters they were first used with."
+                raise Refused(400, message, kind="idempotency_error")
+            return JSONResponse(kept, headers={"Idempotent-Replayed": "true"})
+        made = copy.deepcopy(answer(request, form))
+        self._answers[key] = (*asked, made)
+        return JSONResponse(made)
+
+
+class _PaymentPage:
+    """The page on which a customer pays: https://docs.stripe.com/payments/checkout."""
+
+    def __init__(self, account: Account, webhooks: Webhooks) -> None:
+        self._account, self._webhooks = account, webhooks
+
+    def routes(self) -> list[Route]:
+        return [Route("/pay/{id}", self._show), Route("/pay/{id}", self._pay, methods=["POST"])]
+
+    async def _show(self, request: Request) -> Response:
+        return self._page(request)
+
+    async def _pay(self, request: Request) -> Response:
+        try:
+            session = self._account.session(request.path_params["id"])
+            self._account.pay(session, str(nested(await _form(request)).get("card", "")))
+        except Refused as refused:
+            return self._page(request, refused)
+        await self._webhooks.first_attempts(PATIENCE)
+        return RedirectResponse(_filled(session["success_url"], session), 303)
+
+    def _page(self, request: Request, refused: Refused | None = None) -> Response:
+        """The page of a checkout as it is, saying first why what came was *refused*."""
+        try:
+            session = self._account.session(request.path_params["id"])
+        except Refused as unknown:
+            return _html(
+                unknown.status, "'none'", title="Nothing to pay", explanation="This address leads to no payment."
+            )
+        shop = urlsplit(session["success_url"])
+        return _html(
+            refused.status if refused else 200,
+            f"'self' {shop.scheme}://{shop.netloc}",  # a browser holds the redirect to it as well
+            session=session,
+            items=self._account.line_items(session["id"]),
+            back=_filled(session["cancel_url"] or session["success_url"], session),
+            problem=refused,
+            cards={"pays": PAYS, "declined": DECLINED, "disputed": DISPUTED},
+            **_STATES[session["status"]],
+        )
+
+
+def _html(status: int, form_action: str, **values: object) -> Response:
+    policy = (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        f"form-action {form_action}"
+    )
+    headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return Response(_pages.get_template("pay.html").render(price=_price, **values), status, headers, "text/html")
+
+
+def _authenticate(request: Request) -> None:
+    """Raise Refused unless the key comes as a bearer's or as the user of Basic: https://docs.stripe.com/api/authentication"""
+    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            credential = b64decode(credential, validate=True).decode().partition(":")[0]
+        except ValueError:
+            credential = ""
+    if not credential:
+        raise Refused(401, "You did not provide an API key. You need to provide your API key as a bearer token.")
+    if not hmac.compare_digest(credential.encode(), API_KEY.encode()):
+        raise Refused(401, f"Invalid API Key provided: {credential[:8]}****")
+
+
+async def _form(request: Request) -> str:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST:
+            raise Refused(413, f"The body is larger than {LARGEST} bytes.")
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise Refused(400, "The body is not UTF-8.") from None
+
+
+def _list(url: str, documents: list[Document], more: bool = False) -> Document:
+    return {"object": "list", "url": url, "has_more": more, "data": documents}
+
+
+def _filled(url: str, session: Document) -> str:
+    return url.replace("{CHECKOUT_SESSION_ID}", session["id"])
+
+
+def _price(cents: int, currency: str) -> str:
+    amount = f"{cents:,}" if currency in _CURRENCIES_WITHOUT_CENTS else f"{cents / 100:,.2f}"
+    return _SYMBOLS[currency] + amount if currency in _SYMBOLS else f"{amount} {currency.upper()}"
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return JSONResponse(error.body, error.status)
+
+
+async def _unknown(request: Request) -> Response:
+    raise Refused(404, f"Unrecognized request URL ({request.method}: {request.url.path}).")

@@ -1,0 +1,275 @@
+"""Signed URLs and cookies, beside those of botocore, of OpenSSL and of AWS's signer for Node.js."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import pytest
+from botocore.signers import CloudFrontSigner
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from links import NOW, Link, key_pair, links, request
+
+from common.cloudfront import Hash, Sign, SigningKey, UrlSigner, with_cryptography, with_rsa
+from sandbox.edge.signed import check
+
+ROOT = Path(__file__).parents[2]
+URL = "https://d111111abcdef8.cloudfront.net/videos/1/video.mp4"
+LATER = NOW + 300
+RSA, ECDSA = key_pair(), key_pair("ecdsa")
+SMALL = key_pair(bits=1024)
+"""For the signer in Python alone, which needs twenty times as long for a key of the size that CloudFront takes."""
+
+needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="needs the command openssl")
+needs_node = pytest.mark.skipif(
+    not (shutil.which("node") and (ROOT / "node_modules").exists()), reason="needs Node.js: make node_modules"
+)
+
+
+def botocore_signer(private_key: str) -> CloudFrontSigner:
+    key = load_pem_private_key(private_key.encode(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return CloudFrontSigner("KEXAMPLE", lambda policy: key.sign(policy, padding.PKCS1v15(), SHA1()))  # noqa: S303
+
+
+def botocore_url(signer: CloudFrontSigner, link: Link) -> str:
+    if link.canned:
+        expires = datetime.fromtimestamp(link.expires, UTC)
+        return str(signer.generate_presigned_url(link.url, date_less_than=expires))
+    return str(signer.generate_presigned_url(link.url, policy=custom_policy(link)))
+
+
+def signed(signer: UrlSigner, link: Link) -> str:
+    return signer.url(link.url, link.expires, starts=link.starts, source=link.source, resource=link.resource)
+
+
+@pytest.mark.parametrize(("backend", "keys"), [(with_cryptography, RSA), (with_rsa, SMALL)])
+def test_urls_of_an_rsa_key_are_those_of_botocore(backend: Callable[[str, Hash], Sign], keys: Any) -> None:
+    ours, botocores = UrlSigner("KEXAMPLE", keys.private, backend=backend), botocore_signer(keys.private)
+
+    for link in links(500):
+        assert signed(ours, link) == botocore_url(botocores, link)
+
+
+def test_both_backends_sign_alike_and_read_every_form_of_an_rsa_key() -> None:
+    key = load_pem_private_key(RSA.private.encode(), None)
+    pkcs1 = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+    hashes: tuple[Hash, ...] = ("SHA1", "SHA256")
+
+    for hash_algorithm in hashes:
+        made = {
+            UrlSigner("K", text, hash_algorithm=hash_algorithm, backend=backend).url(URL, LATER)
+            for text in (RSA.private, pkcs1)
+            for backend in (with_cryptography, with_rsa)
+        }
+        assert len(made) == 1
+
+
+def test_a_url_is_signed_as_it_goes_over_the_wire() -> None:
+    signer = UrlSigner("K", RSA.private)
+
+    typed = signer.url('https://d.example.com/vidéo 漢/"a|b".mp4?q=ü x', LATER)
+
+    assert typed == signer.url("https://d.example.com/vid%C3%A9o%20%E6%BC%A2/%22a%7Cb%22.mp4?q=%C3%BC%20x", LATER)
+    assert typed.isascii()
+
+
+@needs_openssl
+@pytest.mark.parametrize("hash_algorithm", ["SHA1", "SHA256"])
+@pytest.mark.parametrize("keys", [RSA, ECDSA])
+def test_openssl_verifies_what_was_signed(keys: Any, hash_algorithm: Hash, tmp_path: Path) -> None:
+    (tmp_path / "public.pem").write_bytes(keys.public)
+    signer = UrlSigner("K", keys.private, hash_algorithm=hash_algorithm)
+
+    for link in (Link(URL, LATER), Link(URL + "?size=large", LATER), Link(URL, LATER, resource="http*://*/videos/*")):
+        given = parse_qs(urlsplit(signed(signer, link)).query)
+        policy = decoded(given["Policy"][0]) if "Policy" in given else canned_policy(link)
+        (tmp_path / "policy").write_bytes(policy)
+        (tmp_path / "signature").write_bytes(decoded(given["Signature"][0]))
+        command = ["openssl", "dgst", f"-{hash_algorithm.lower()}", "-verify", "public.pem"]
+        done = subprocess.run([*command, "-signature", "signature", "policy"], cwd=tmp_path, capture_output=True)
+        assert done.stdout.strip() == b"Verified OK"
+        assert given.get("Hash-Algorithm") == (["SHA256"] if hash_algorithm == "SHA256" else None)
+
+
+def decoded(text: str) -> bytes:
+    return base64.b64decode(text.translate(str.maketrans("-_~", "+=/")), validate=True)
+
+
+def canned_policy(link: Link) -> bytes:
+    condition = f'{{"DateLessThan":{{"AWS:EpochTime":{link.expires}}}}}'
+    return f'{{"Statement":[{{"Resource":"{link.url}","Condition":{condition}}}]}}'.encode()
+
+
+def test_cookies_have_a_canned_policy_where_one_says_all() -> None:
+    signer = UrlSigner("K", ECDSA.private)
+
+    assert signer.cookies(URL, LATER).keys() == {f"CloudFront-{x}" for x in ("Expires", "Signature", "Key-Pair-Id")}
+    for custom in (
+        signer.cookies("https://d.example.com/videos/1/*", LATER),
+        signer.cookies(URL, LATER, starts=NOW),
+        signer.cookies(URL, LATER, source="192.0.2.7"),
+    ):
+        assert custom.keys() == {f"CloudFront-{x}" for x in ("Policy", "Signature", "Key-Pair-Id")}
+
+
+def test_the_cookies_and_the_url_of_a_policy_say_the_same() -> None:
+    signer = UrlSigner("K", RSA.private)
+
+    url = signer.url(URL, LATER, starts=NOW, resource="https://*/videos/1/*")
+
+    cookies = signer.cookies("https://*/videos/1/*", LATER, starts=NOW)
+    assert parse_qs(urlsplit(url).query) == {name.removeprefix("CloudFront-"): [v] for name, v in cookies.items()}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://d.example.com/a",
+        "d.example.com/a",
+        "https://d.example.com",
+        "https://d.example.com/a#part",
+        "https://dömain.example.com/a",
+        *(f"https://d.example.com/a?b=1&{x}=2" for x in ("Expires", "Policy", "Signature", "Key-Pair-Id")),
+        "https://d.example.com/a?Hash-Algorithm=SHA1",
+        "https://d.example.com/a?Policy",
+    ],
+)
+def test_a_url_that_could_not_open_is_not_signed(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^url: "):
+        UrlSigner("K", ECDSA.private).url(url, LATER)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"expires": 2**31},
+        {"expires": 0},
+        {"expires": LATER * 1000},
+        {"starts": LATER},
+        {"source": "2001:db8::/32"},
+        {"source": "192.0.2.7/24"},
+        {"source": "here"},
+    ],
+)
+def test_a_policy_that_cloudfront_could_not_read_is_not_signed(limits: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"expires|IPv4|host bits|octet|Expected 4"):
+        UrlSigner("K", ECDSA.private).url(URL, **({"expires": LATER} | limits))
+
+
+@pytest.mark.parametrize("backend", [with_cryptography, with_rsa])
+@pytest.mark.parametrize(
+    "private_key",
+    [
+        "",
+        "c2VjcmV0",
+        "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nc2VjcmV0\n-----END RSA PRIVATE KEY-----\n",
+        RSA.public.decode(),
+    ],
+)
+def test_what_is_no_key_is_told_without_showing_it(backend: Callable[[str, Hash], Sign], private_key: str) -> None:
+    with pytest.raises(ValueError, match=r"^private_key: ") as refused:
+        UrlSigner("K", private_key, backend=backend)
+
+    assert "c2VjcmV0" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_other_keys_are_refused() -> None:
+    for key in (ec.generate_private_key(ec.SECP384R1()), ed25519.Ed25519PrivateKey.generate()):
+        text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        with pytest.raises(ValueError, match="neither RSA nor ECDSA on P-256"):
+            UrlSigner("K", text)
+    with pytest.raises(ValueError, match="without the package cryptography"):
+        UrlSigner("K", ECDSA.private, backend=with_rsa)
+
+
+class Secrets:
+    """Secrets Manager with one secret."""
+
+    def __init__(self, key_id: str, private_key: str) -> None:
+        self.reads = 0
+        self.put(key_id, private_key)
+
+    def put(self, key_id: str, private_key: str) -> None:
+        self.text = json.dumps({"key_id": key_id, "private_key": private_key})
+
+    def get_secret_value(self, SecretId: str) -> dict[str, str]:
+        self.reads += 1
+        return {"SecretString": self.text, "VersionId": self.text}
+
+
+def test_a_rotation_is_noticed_within_the_maximum_age() -> None:
+    now = 0.0
+    secrets = Secrets("KOLD", ECDSA.private)
+    key = SigningKey(secrets, "a-signing-key", max_age=60, clock=lambda: now)
+
+    assert "KOLD" in key.signer().url(URL, LATER)
+    secrets.put("KNEW", RSA.private)
+    now = 59.0
+    assert "KOLD" in key.signer().url(URL, LATER)
+    now = 60.0
+    assert "KNEW" in key.signer().url(URL, LATER)
+    assert secrets.reads == 2
+
+
+def test_nothing_that_may_be_logged_shows_the_key() -> None:
+    key = SigningKey(Secrets("K1", ECDSA.private), "a-signing-key")
+
+    shown = f"{key!r} {key.signer()!r} {vars(key)} {vars(key.signer())}"
+
+    assert "PRIVATE" not in shown
+    assert ECDSA.private.splitlines()[1] not in shown
+
+
+@needs_node
+def test_awss_signer_for_node_signs_the_same_bytes_and_the_edge_takes_both() -> None:
+    cases = [as_node_writes(link) for link in links(200)]
+    requests = [
+        {"url": case.url, "cookies": n % 4 > 1, "keyPairId": "K", "privateKey": RSA.private}
+        | ({"dateLessThan": case.expires * 1000} if case.canned else {"policy": custom_policy(case)})
+        for n, case in enumerate(cases)
+    ]
+
+    command = ["node", "tests/common/sign.mjs"]
+    done = subprocess.run(command, cwd=ROOT, input=json.dumps(requests), capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    signer = UrlSigner("K", RSA.private)
+    for case, theirs in zip(cases, json.loads(done.stdout), strict=True):
+        if isinstance(theirs, str):
+            ours = signed(signer, case)
+            assert sorted(re.split("[?&]", theirs)) == sorted(re.split("[?&]", ours))
+            opened = [check(request(url, case.viewer), {"K": RSA.public}, NOW) for url in (theirs, ours)]
+        else:
+            parts = dict(part.split("=") for part in signed(signer, case)[len(case.url) + 1 :].split("&"))
+            assert {f"CloudFront-{name}": value for name, value in parts.items()} == {
+                k: str(v) for k, v in theirs.items()
+            }
+            opened = [check(request(case.url, case.viewer, theirs), {"K": RSA.public}, NOW)]
+        assert {f"{bare.path}?{bare.query}".rstrip("?") for bare in opened} == {"/" + case.url.split("/", 3)[3]}
+
+
+def as_node_writes(link: Link) -> Link:
+    """Return *link* with the one of several ways to write a path that AWS's signer changes it to."""
+    base, question, query = link.url.partition("?")
+    start, path = base.rsplit("/", base.count("/") - 2)[0], base.split("/")[3:]
+    url = "/".join([start, *(quote(unquote(part), safe="!~*'()") for part in path)]) + question + query
+    return link._replace(url=url, resource=url if link.resource == link.url else link.resource)
+
+
+def custom_policy(link: Link) -> str:
+    expires, starts = (time and datetime.fromtimestamp(time, UTC) for time in (link.expires, link.starts))
+    builder = CloudFrontSigner("K", lambda policy: b"")
+    return str(builder.build_policy(link.resource or link.url, expires, starts, link.source))

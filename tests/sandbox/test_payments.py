@@ -1,0 +1,411 @@
+"""The sandbox's payment provider, as Stripe's own client and a shop's webhook find it."""
+
+from __future__ import annotations
+
+import http.server
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import stripe
+import uvicorn
+
+from sandbox.payments import API_KEY, provider
+from sandbox.payments.account import DECLINED, DISPUTED, PAYS, Account
+from sandbox.payments.errors import Refused
+from sandbox.payments.parameters import NewSession, nested, parse
+
+CHECKOUT: dict[str, Any] = {
+    "mode": "payment",
+    "line_items": [
+        {"quantity": 2, "price_data": {"currency": "eur", "unit_amount": 499, "product_data": {"name": "Tides & <b>"}}}
+    ],
+    "client_reference_id": "user-1",
+    "metadata": {"item": "video:1"},
+    "payment_intent_data": {"metadata": {"item": "video:1", "user": "user-1"}},
+    "success_url": "https://shop.example/#done?by={CHECKOUT_SESSION_ID}",
+    "cancel_url": "https://shop.example/#cancelled",
+}
+FORM = {
+    "mode": "payment",
+    "line_items[0][price_data][currency]": "eur",
+    "line_items[0][price_data][unit_amount]": "499",
+    "line_items[0][price_data][product_data][name]": "Tides",
+    "success_url": "https://shop.example/",
+}
+
+
+class Shop(http.server.ThreadingHTTPServer):
+    """A shop's webhook. It answers the statuses it is told to in turn, and 200 after them."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Webhook)
+        self.heard: queue.Queue[tuple[bytes, str]] = queue.Queue()
+        self.statuses: list[int] = []
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/webhook"
+
+    def hear(self) -> tuple[bytes, str]:
+        """Return the next request's body and signature."""
+        return self.heard.get(timeout=10)
+
+    def close(self) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class _Webhook(http.server.BaseHTTPRequestHandler):
+    server: Shop
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+        self.server.heard.put((body, self.headers["stripe-signature"]))
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@dataclass
+class Provider:
+    """A running provider, by Stripe's own client and by plain HTTP."""
+
+    url: str
+    stripe: stripe.StripeClient = field(init=False)
+    http: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stripe = stripe.StripeClient(API_KEY, base_addresses={"api": self.url}, max_network_retries=0)
+        self.http = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {API_KEY}"}, timeout=30)
+
+    def open(self) -> Any:
+        return self.stripe.v1.checkout.sessions.create(params=CHECKOUT)  # type: ignore[arg-type]
+
+    def pay(self, session: Any, card: str = PAYS) -> httpx.Response:
+        return httpx.post(f"{self.url}/pay/{session.id}", data={"card": card}, timeout=30)
+
+    def paid(self) -> Any:
+        session = self.open()
+        assert self.pay(session).status_code == 303
+        return self.stripe.v1.checkout.sessions.retrieve(session.id)
+
+    def listen(self, url: str, *events: str) -> Any:
+        return self.stripe.v1.webhook_endpoints.create(params={"url": url, "enabled_events": list(events) or ["*"]})  # type: ignore[list-item]
+
+    def types(self) -> list[str]:
+        """Return the types of all events, the oldest first."""
+        return [event.type for event in self.stripe.v1.events.list(params={"limit": 100}).data][::-1]
+
+
+@contextmanager
+def _running(port: int) -> Iterator[Provider]:
+    site = provider.site(pauses=(0.01, 0.02, 0.04))
+    server = uvicorn.Server(uvicorn.Config(site, host="127.0.0.1", port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    running = Provider(f"http://127.0.0.1:{port}")
+    with httpx.Client(transport=httpx.HTTPTransport(retries=5)) as client:
+        client.get(running.url)
+    yield running
+    running.http.close()
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def payments(free_port: Callable[[], int]) -> Iterator[Provider]:
+    """A provider of which nothing has been asked."""
+    with _running(free_port()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def used(free_port: Callable[[], int]) -> Iterator[Provider]:
+    """A provider that others have used as well."""
+    with _running(free_port()) as running:
+        yield running
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    shop = Shop()
+    yield shop
+    shop.close()
+
+
+def test_a_checkout_that_is_paid_tells_of_it_and_leads_back(payments: Provider) -> None:
+    session = payments.open()
+    assert (session.status, session.payment_status, session.amount_total) == ("open", "unpaid", 998)
+
+    answer = payments.pay(session)
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"https://shop.example/#done?by={session.id}"
+    paid = payments.stripe.v1.checkout.sessions.retrieve(session.id)
+    assert (paid.status, paid.payment_status, paid.url) == ("complete", "paid", None)
+    assert (paid.client_reference_id, paid.metadata["item"]) == ("user-1", "video:1")
+    intent = payments.stripe.v1.payment_intents.retrieve(str(paid.payment_intent))
+    charge = payments.stripe.v1.charges.retrieve(str(intent.latest_charge))
+    assert (intent.status, charge.paid, charge.payment_intent) == ("succeeded", True, intent.id)
+    assert intent.to_dict()["metadata"] == charge.to_dict()["metadata"] == {"item": "video:1", "user": "user-1"}
+    assert payments.types() == ["charge.succeeded", "payment_intent.succeeded", "checkout.session.completed"]
+
+
+def test_a_declined_card_pays_nothing_and_another_may_be_tried(payments: Provider) -> None:
+    session = payments.open()
+
+    declined = payments.pay(session, DECLINED)
+
+    assert declined.status_code == 402
+    assert "Your card was declined." in declined.text
+    assert payments.types() == ["charge.failed", "payment_intent.payment_failed"]
+    assert payments.pay(session).status_code == 303
+
+
+def test_a_checkout_is_paid_once(payments: Provider) -> None:
+    session = payments.open()
+    payments.pay(session)
+
+    again = payments.pay(session)
+
+    assert (again.status_code, again.headers.get("location")) == (400, None)
+    assert "has been paid already" in again.text
+    assert payments.types().count("charge.succeeded") == 1
+
+
+def test_a_checkout_that_was_ended_cannot_be_paid(payments: Provider) -> None:
+    session = payments.open()
+
+    ended = payments.stripe.v1.checkout.sessions.expire(session.id)
+
+    assert (ended.status, ended.url) == ("expired", None)
+    assert "nothing was paid" in payments.pay(session).text
+    assert payments.types() == ["checkout.session.expired"]
+
+
+def test_a_refund_in_parts_is_full_with_the_last(payments: Provider) -> None:
+    intent = str(payments.paid().payment_intent)
+
+    part = payments.stripe.v1.refunds.create(params={"payment_intent": intent, "amount": 400})
+    rest = payments.stripe.v1.refunds.create(params={"payment_intent": intent})
+
+    assert (part.status, part.amount, rest.amount) == ("succeeded", 400, 598)
+    refunded = payments.stripe.v1.events.list(params={"type": "charge.refunded"}).data[::-1]
+    assert [(e.data.object["amount_refunded"], e.data.object["refunded"]) for e in refunded] == [
+        (400, False),
+        (998, True),
+    ]
+    with pytest.raises(stripe.InvalidRequestError, match="already been refunded") as refused:
+        payments.stripe.v1.refunds.create(params={"payment_intent": intent})
+    assert refused.value.code == "charge_already_refunded"
+
+
+def test_more_than_was_paid_is_not_given_back(used: Provider) -> None:
+    intent = str(used.paid().payment_intent)
+    with pytest.raises(stripe.InvalidRequestError, match="greater than unrefunded amount"):
+        used.stripe.v1.refunds.create(params={"payment_intent": intent, "amount": 999})
+
+
+def test_a_payment_is_disputed(payments: Provider) -> None:
+    assert payments.pay(payments.open(), DISPUTED).status_code == 303
+    dispute = payments.stripe.v1.events.list(params={"type": "charge.dispute.created"}).data[0].data.object
+    charge = payments.stripe.v1.charges.retrieve(dispute["charge"])
+    assert (dispute["payment_intent"], charge.disputed) == (charge.payment_intent, True)
+
+
+def test_the_signature_of_an_event_is_accepted_by_stripes_own_client(payments: Provider, shop: Shop) -> None:
+    endpoint = payments.listen(shop.url, "checkout.session.completed")
+    session = payments.paid()
+
+    body, signature = shop.hear()
+
+    event = stripe.Webhook.construct_event(body, signature, endpoint.secret)  # type: ignore[no-untyped-call]
+    assert event.type == "checkout.session.completed"
+    assert event.data.object["id"] == session.id
+    for altered, header in (
+        (body.replace(b"video:1", b"video:2"), signature),
+        (body, signature.replace("v1=", "v1=0")),
+    ):
+        with pytest.raises(stripe.SignatureVerificationError):
+            stripe.Webhook.construct_event(altered, header, endpoint.secret)  # type: ignore[no-untyped-call]
+
+
+def test_the_customer_comes_back_after_the_shop_has_heard(payments: Provider, shop: Shop) -> None:
+    payments.listen(shop.url)
+    payments.paid()
+    assert shop.heard.qsize() == 3
+
+
+def test_an_event_is_sent_again_until_it_is_taken_each_time_signed_anew(payments: Provider, shop: Shop) -> None:
+    shop.statuses = [500, 302, 404]
+    endpoint = payments.listen(shop.url, "checkout.session.completed")
+    payments.paid()
+
+    heard = [shop.hear() for _ in range(4)]
+
+    assert len({signature for _, signature in heard}) == 4
+    ids = {stripe.Webhook.construct_event(*each, endpoint.secret).id for each in heard}  # type: ignore[no-untyped-call]
+    assert len(ids) == 1
+    assert shop.heard.empty()
+
+
+def test_a_shop_that_is_down_hears_when_it_is_up(payments: Provider, free_port: Callable[[], int]) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}/"
+    endpoint = payments.listen(nowhere, "checkout.session.completed")
+    payments.paid()
+    shop = Shop()
+    try:
+        payments.stripe.v1.webhook_endpoints.update(endpoint.id, params={"url": shop.url})
+        event = payments.stripe.v1.events.list(params={"type": "checkout.session.completed"}).data[0]
+        assert payments.http.post(f"/v1/events/{event.id}/retry").json()["id"] == event.id
+        assert event.id.encode() in shop.hear()[0]
+    finally:
+        shop.close()
+
+
+def test_events_come_late_and_in_another_order_on_demand(payments: Provider, shop: Shop) -> None:
+    endpoint = payments.listen(shop.url)
+    payments.stripe.v1.webhook_endpoints.update(endpoint.id, params={"disabled": True})
+    intent = str(payments.paid().payment_intent)
+    payments.stripe.v1.refunds.create(params={"payment_intent": intent})
+    assert shop.heard.empty()
+
+    payments.stripe.v1.webhook_endpoints.update(endpoint.id, params={"disabled": False})
+    for kind in ("charge.refunded", "checkout.session.completed", "checkout.session.completed"):
+        event = payments.stripe.v1.events.list(params={"type": kind}).data[0]
+        payments.http.post(f"/v1/events/{event.id}/retry", data={"webhook_endpoint": endpoint.id})
+        assert event.id.encode() in shop.hear()[0]
+
+
+def test_an_endpoint_that_was_removed_hears_nothing(payments: Provider, shop: Shop) -> None:
+    removed, kept = payments.listen(shop.url), payments.listen(shop.url, "charge.succeeded")
+    payments.stripe.v1.webhook_endpoints.delete(removed.id)
+    payments.paid()
+    assert shop.heard.qsize() == 1
+    assert [endpoint.id for endpoint in payments.stripe.v1.webhook_endpoints.list().data] == [kept.id]
+
+
+def test_a_key_makes_one_checkout(used: Provider) -> None:
+    first = used.http.post("/v1/checkout/sessions", data=FORM, headers={"Idempotency-Key": "k"})
+    again = used.http.post("/v1/checkout/sessions", data=FORM, headers={"Idempotency-Key": "k"})
+    other = used.http.post(
+        "/v1/checkout/sessions", data=FORM | {"client_reference_id": "x"}, headers={"Idempotency-Key": "k"}
+    )
+
+    assert (first.status_code, again.json()) == (200, first.json())
+    assert (first.headers.get("idempotent-replayed"), again.headers["idempotent-replayed"]) == (None, "true")
+    assert (other.status_code, other.json()["error"]["type"]) == (400, "idempotency_error")
+
+
+def test_a_refused_request_does_not_use_up_its_key(used: Provider) -> None:
+    key = {"Idempotency-Key": "another"}
+    assert used.http.post("/v1/checkout/sessions", data={}, headers=key).status_code == 400
+    assert used.http.post("/v1/checkout/sessions", data=FORM, headers=key).status_code == 200
+
+
+@pytest.mark.parametrize("header", [None, "Bearer sk_test_another", "Bearer", "Basic !", "Basic c2tfdGVzdF94Og=="])
+def test_the_api_is_closed_without_its_key(used: Provider, header: str | None) -> None:
+    answer = httpx.get(f"{used.url}/v1/events", headers={"Authorization": header} if header else {})
+    assert (answer.status_code, answer.json()["error"]["type"]) == (401, "invalid_request_error")
+
+
+def test_the_key_may_come_as_the_user_of_basic(used: Provider) -> None:
+    assert httpx.get(f"{used.url}/v1/events", auth=(API_KEY, "")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "param", "code"),
+    [
+        ({"success_url": None}, "success_url", "parameter_missing"),
+        ({"sucess_url": "x"}, "sucess_url", "parameter_unknown"),
+        ({"mode": "subscription"}, "mode", "parameter_invalid"),
+        (
+            {"line_items[0][price_data][unit_amount]": "4.99"},
+            "line_items[0][price_data][unit_amount]",
+            "parameter_invalid",
+        ),
+        (
+            {"line_items[0][price_data][unit_amount]": "-1"},
+            "line_items[0][price_data][unit_amount]",
+            "parameter_invalid",
+        ),
+        ({"line_items[0][price_data][currency]": None}, "line_items[0][price_data][currency]", "parameter_missing"),
+        ({"line_items[0][quantity]": "0"}, "line_items[0][quantity]", "parameter_invalid"),
+        ({"line_items[0]": "x"}, "line_items[0]", None),
+        ({"metadata": "x"}, "metadata", "parameter_invalid"),
+        ({"success_url": "javascript:alert(1)"}, "success_url", "parameter_invalid"),
+        ({"metadata[a": "x"}, "metadata[a", None),
+        ({"expires_at": "1"}, "expires_at", None),
+    ],
+)
+def test_a_wrong_parameter_is_named(
+    used: Provider, change: dict[str, str | None], param: str, code: str | None
+) -> None:
+    form = {name: value for name, value in (FORM | change).items() if value is not None}
+    answer = used.http.post("/v1/checkout/sessions", data=form)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"], error["param"]) == (400, "invalid_request_error", param)
+    assert code == error.get("code")
+
+
+def test_a_price_below_the_least_is_refused(used: Provider) -> None:
+    form = FORM | {"line_items[0][price_data][unit_amount]": "49"}
+    error = used.http.post("/v1/checkout/sessions", data=form).json()["error"]
+    assert error["code"] == "amount_too_small"
+
+
+def test_what_does_not_exist_is_not_found(used: Provider) -> None:
+    for path in ("checkout/sessions/x", "payment_intents/x", "charges/x", "events/x", "webhook_endpoints/x", "nothing"):
+        answer = used.http.get(f"/v1/{path}")
+        assert (answer.status_code, answer.json()["error"]["type"]) == (404, "invalid_request_error"), path
+    page = httpx.get(f"{used.url}/pay/x")
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+
+
+def test_lists_come_page_by_page_the_newest_first(payments: Provider) -> None:
+    for _ in range(2):
+        payments.paid()
+    pages = payments.stripe.v1.events.list(params={"limit": 4})
+    assert [event.type for event in pages.auto_paging_iter()][::-1] == payments.types()
+    assert pages.has_more
+
+
+def test_the_page_shows_what_is_paid_for_as_text(used: Provider) -> None:
+    page = httpx.get(used.open().url)
+    assert "Tides &amp; &lt;b&gt; \N{MULTIPLICATION SIGN} 2" in page.text
+    assert "€9.98" in page.text
+    assert "form-action 'self' https://shop.example" in page.headers["content-security-policy"]
+
+
+def test_a_checkout_ends_by_itself_after_a_day() -> None:
+    now, events = [1_000_000], list[Any]()
+    account = Account(events.append, lambda: now[0])
+    session = account.open_session(parse(_urlencoded(FORM), NewSession), "http://provider/pay")
+    now[0] += 24 * 3600
+    assert account.session(session["id"])["status"] == "expired"
+    with pytest.raises(Refused):
+        account.pay(session, PAYS)
+    assert [event["type"] for event in events] == ["checkout.session.expired"]
+
+
+def test_nested_names_make_objects_and_arrays() -> None:
+    assert nested("a[b][0][c]=1&a[b][1][c]=2&d[]=x&d[]=y&metadata[0]=zero&e=%C3%A9") == {
+        "a": {"b": [{"c": "1"}, {"c": "2"}]},
+        "d": ["x", "y"],
+        "metadata": {"0": "zero"},
+        "e": "é",
+    }
+
+
+def _urlencoded(form: dict[str, str]) -> str:
+    return str(httpx.QueryParams(form))

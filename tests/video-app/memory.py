@@ -1,0 +1,114 @@
+"""The stores of the shop in memory, held to the same contracts as the tables (test_video_table.py, test_tables.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from msgspec.structs import replace
+
+from chalicelib.entitlements import Paid, Payment, Revoked
+from chalicelib.videos import Part, Record, Video, VideoQuery, public
+from common import pages
+from common.errors import InvalidInput, NotFound
+from common.pages import Page
+
+
+class MemoryVideos:
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+
+    def add(self, record: Record) -> bool:
+        if record.id in self.records:
+            return False
+        self.records[record.id] = record
+        return True
+
+    def get(self, video_id: str) -> Record | None:
+        return self.records.get(video_id)
+
+    def get_all(self, video_ids: Collection[str]) -> dict[str, Video]:
+        found = [self.records[video_id] for video_id in video_ids if video_id in self.records]
+        return {record.id: public(record) for record in found if record.published_at}
+
+    def list(self, query: VideoQuery) -> Page[Video]:
+        published = [record for record in self.records.values() if record.status == "published"]
+        published.sort(key=_place, reverse=True)
+        if query.cursor:
+            last = pages.position(query.cursor)
+            published = [record for record in published if _place(record) < last]
+        page = published[: query.limit]
+        more = len(published) > query.limit
+        return Page([public(record) for record in page], pages.cursor(_place(page[-1])) if more else None)
+
+    def publish(self, video_id: str, at: str) -> None:
+        if self.records[video_id].status == "draft":
+            self.records[video_id] = replace(self.records[video_id], status="published", published_at=at, files=[])
+
+    def withdraw(self, video_id: str) -> None:
+        if video_id not in self.records:
+            raise NotFound(f"there is no video {video_id}")
+        self.records[video_id] = replace(self.records[video_id], status="withdrawn")
+
+
+def _place(record: Record) -> str:
+    return f"{record.published_at} {record.id}"
+
+
+class MemoryContent:
+    """``objects`` are sizes by key; a part that was uploaded has its size as its ETag."""
+
+    life = 3600
+
+    def __init__(self) -> None:
+        self.objects: dict[str, int] = {}
+        self.uploads: list[str] = []
+
+    def begin(self, keys: Collection[str]) -> list[str]:
+        self.uploads += keys
+        return [f"upload-{key}" for key in keys]
+
+    def presigned(self, key: str, upload_id: str, sizes: Collection[int]) -> list[Part]:
+        return [Part(size, f"https://s3.example/{key}?{upload_id}&{n}") for n, size in enumerate(sizes, 1)]
+
+    def complete(self, uploads: Mapping[str, tuple[str, list[str]]]) -> None:
+        for key, (_, etags) in uploads.items():
+            if not all(etag.isdecimal() for etag in etags):
+                raise InvalidInput(f"uploads: {key} has other parts than these")
+            self.objects[key] = sum(map(int, etags))
+
+    def sizes(self, video_id: str) -> dict[str, int]:
+        return {key: size for key, size in self.objects.items() if video_id in key}
+
+
+class MemoryPayments:
+    def __init__(self) -> None:
+        self.payments: dict[str, Payment] = {}
+
+    def note_paid(self, paid: Paid) -> Payment:
+        return self._note(paid.payment, user=paid.user, item=paid.item, paid_at=paid.at)
+
+    def note_revoked(self, revoked: Revoked) -> Payment:
+        return self._note(revoked.payment, user=revoked.user, item=revoked.item, revoked_at=revoked.at)
+
+    def _note(self, payment_id: str, **known: int | str | None) -> Payment:
+        payment = self.payments.get(payment_id, Payment(payment_id, 0))
+        news = {name: value for name, value in known.items() if getattr(payment, name) is None}
+        self.payments[payment_id] = replace(payment, version=payment.version + 1, **news)
+        return self.payments[payment_id]
+
+
+class MemoryEntitlements:
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], dict[str, Payment]] = {}
+
+    def put(self, user: str, item: str, payment: Payment) -> None:
+        known = self.items.setdefault((user, item), {})
+        if payment.id not in known or known[payment.id].version < payment.version:
+            known[payment.id] = payment
+
+    def get(self, user: str, items: Collection[str]) -> dict[str, list[Payment]]:
+        return {item: list(self.items.get((user, item), {}).values()) for item in items}
+
+    def videos(self, user: str, limit: int, after: str | None) -> dict[str, list[Payment]]:
+        items = sorted(item for owner, item in self.items if owner == user and item.startswith("video:"))
+        return self.get(user, [item for item in items if after is None or item > after][:limit])

@@ -1,0 +1,89 @@
+"""The whole domain over stores in memory, with a clock that stands still."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from memory import MemoryContent, MemoryEntitlements, MemoryPayments, MemoryVideos
+
+from chalicelib.checkout import Checkout, Checkouts, Order
+from chalicelib.entitlements import Entitlements, Paid, Revoked
+from chalicelib.library import Library
+from chalicelib.links import Links
+from chalicelib.videos import NewFile, NewVideo, Uploaded, UploadedFile, Videos
+
+FILES = [NewFile("video.mp4", 30), NewFile("poster.jpg", 5), NewFile("hls/index.m3u8", 7), NewFile("hls/0.m4s", 20)]
+
+
+class Clock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2030, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def go(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+    @property
+    def seconds(self) -> int:
+        return int(self.now.timestamp())
+
+
+class Signer:
+    """Signs nothing, and says what it was asked for."""
+
+    def url(self, url: str, expires: int, *, source: str | None = None) -> str:
+        return f"{url}?expires={expires}&source={source}"
+
+    def cookies(self, resource: str, expires: int) -> dict[str, str]:
+        return {
+            "CloudFront-Policy": f"{resource}|{expires}",
+            "CloudFront-Signature": "s",
+            "CloudFront-Key-Pair-Id": "k",
+        }
+
+
+class Provider:
+    """Takes every order, and remembers it."""
+
+    def __init__(self) -> None:
+        self.orders: list[tuple[Order, str | None]] = []
+
+    def checkout(self, order: Order, idempotency_key: str | None) -> Checkout:
+        self.orders.append((order, idempotency_key))
+        return Checkout(f"cs_{len(self.orders)}", f"https://pay.example/cs_{len(self.orders)}")
+
+
+class Shop:
+    """The whole domain over stores in memory."""
+
+    def __init__(self) -> None:
+        self.clock, self.provider, self.content = Clock(), Provider(), MemoryContent()
+        self.video_store, self.payments, self.store = MemoryVideos(), MemoryPayments(), MemoryEntitlements()
+        self.videos = Videos(self.video_store, self.content, self.clock)
+        self.entitlements = Entitlements(self.payments, self.store, self.clock)
+        self.library = Library(self.entitlements, self.store, self.video_store)
+        prices: Any = {"month": 990, "year": 9900}
+        site = "https://videos.example"
+        self.checkouts = Checkouts(self.provider, self.videos, self.entitlements, prices, "eur", site)
+        self.links = Links(self.videos, self.entitlements, Signer, site, 300, self.clock)
+
+    def publish(self, files: list[NewFile] = FILES) -> str:
+        draft = self.videos.add(NewVideo("The ferry", 60, 299, "eur", files))
+        self.videos.publish(draft.id, uploaded(files))
+        self.clock.go(seconds=1)
+        return draft.id
+
+    def pay(self, item: str, user: str = "ann", payment: str = "pi_1") -> None:
+        self.entitlements.heed(Paid(payment, user, item, self.clock.seconds))
+
+    def revoke(self, payment: str = "pi_1", user: str | None = None, item: str | None = None) -> None:
+        self.entitlements.heed(Revoked(payment, self.clock.seconds, user, item))
+
+
+def uploaded(files: list[NewFile] = FILES) -> Uploaded:
+    return Uploaded([UploadedFile(file.name, [str(size) for size in file.parts()]) for file in files])

@@ -1,0 +1,276 @@
+"""The routes, through Chalice's own test client."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import Any
+
+import pytest
+from chalice.app import Chalice
+from chalice.test import Client, HTTPResponse
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from shop import FILES, Shop, uploaded
+from test_stripe import a_charge, a_session, an_event, signed
+
+import app
+from chalicelib import wiring
+from chalicelib.stripe import Keys, Stripe
+
+CLAIMS = {"sub": "ann", "aud": "unit-client", "token_use": "id", "cognito:username": "ann"}
+
+
+def token(claims: dict[str, Any]) -> str:
+    """Chalice's test client reads the claims of a token and verifies nothing, as API Gateway already did."""
+    return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode()}.s"
+
+
+@pytest.fixture
+def call(client: Client) -> Any:
+    def call(method: str, path: str, body: Any = None, **headers: str) -> HTTPResponse:
+        sent = {"Authorization": token(CLAIMS), "Content-Type": "application/json"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return client.http.request(method, path, headers=sent, body=content)
+
+    return call
+
+
+def a_body() -> dict[str, Any]:
+    files = [{"name": file.name, "size": file.size} for file in FILES]
+    return {"title": "The ferry", "duration": 60, "price": 299, "currency": "eur", "files": files}
+
+
+def test_a_video_lives_from_post_to_delete(call: Any) -> None:
+    created = call("POST", "/videos", a_body(), Idempotency_Key="k")
+    path = f"/{created.headers['Location']}"
+    assert created.status_code == 201
+    assert [upload["name"] for upload in created.json_body["uploads"]] == [file.name for file in FILES]
+    assert call("GET", path).status_code == 404
+
+    body = {"uploads": [{"name": file.name, "etags": file.etags} for file in uploaded().uploads]}
+    published = call("POST", f"{path}/publish", body)
+
+    assert (published.status_code, published.json_body["status"]) == (200, "published")
+    assert call("GET", path).json_body == published.json_body
+    assert call("GET", "/videos").json_body == {"items": [published.json_body], "cursor": None}
+    assert call("DELETE", path).status_code == 204
+    assert call("GET", "/videos").json_body == {"items": [], "cursor": None}
+
+
+def test_a_video_tells_its_public_fields_and_no_others(call: Any, shop: Shop) -> None:
+    video_id = shop.publish()
+
+    assert call("GET", f"/videos/{video_id}").json_body == {
+        "id": video_id,
+        "title": "The ferry",
+        "description": "",
+        "duration": 60,
+        "price": 299,
+        "currency": "eur",
+        "poster": f"/posters/{video_id}.jpg",
+        "published_at": "2030-01-01T00:00:00.000Z",
+        "status": "published",
+    }
+
+
+def test_plans_and_premium_have_their_words(call: Any, shop: Shop) -> None:
+    assert call("GET", "/plans").json_body["items"] == [
+        {"plan": "month", "days": 30, "price": 990, "currency": "eur"},
+        {"plan": "year", "days": 365, "price": 9900, "currency": "eur"},
+    ]
+    assert call("GET", "/premium").json_body == {"premium": False, "plan": None, "until": None}
+    shop.pay("plan:month")
+    assert call("GET", "/premium").json_body == {"premium": True, "plan": "month", "until": "2030-01-31T00:00:00.000Z"}
+
+
+def test_checkouts_answer_with_the_page_to_pay_on(call: Any, shop: Shop) -> None:
+    bought = call("POST", f"/videos/{shop.publish()}/checkout", Idempotency_Key="k")
+    premium = call("POST", "/premium/checkout", {"plan": "month"})
+
+    assert (bought.status_code, bought.json_body) == (201, {"id": "cs_1", "url": "https://pay.example/cs_1"})
+    assert (premium.status_code, premium.json_body["id"]) == (201, "cs_2")
+    assert [key for _, key in shop.provider.orders] == ["k", None]
+    refused = call("POST", "/premium/checkout", {"plan": "day"})
+    assert (refused.status_code, "plan" in refused.json_body["Message"]) == (400, True)
+
+
+def test_a_link_is_for_those_who_paid_and_for_no_cache(call: Any, shop: Shop) -> None:
+    video_id = shop.publish()
+    refused = call("GET", f"/videos/{video_id}/link")
+    assert (refused.status_code, refused.json_body["Code"]) == (403, "NotEntitled")
+
+    shop.pay(f"video:{video_id}")
+    link = call("GET", f"/videos/{video_id}/link")
+
+    assert (link.status_code, link.headers["Cache-Control"]) == (200, "no-store")
+    assert set(link.json_body) == {"url", "expires_at"}
+    assert call("GET", f"/videos/{video_id}/link?bind=planet").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("198.51.100.9", "198.51.100.9"),  # by the edge, of which Chalice's client says that it is 127.0.0.1
+        ("203.0.113.1, 198.51.100.9", "198.51.100.9"),
+        ("198.51.100.9, 127.0.0.1", "198.51.100.9"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("", "127.0.0.1"),
+    ],
+)
+def test_a_link_is_bound_to_the_viewer_in_front_of_the_edge(
+    call: Any, shop: Shop, forwarded: str, address: str
+) -> None:
+    video_id = shop.publish()
+    shop.pay(f"video:{video_id}")
+
+    link = call("GET", f"/videos/{video_id}/link?bind=address", X_Forwarded_For=forwarded)
+
+    assert link.json_body["url"].endswith(f"source={address}")
+
+
+def test_a_session_sets_three_cookies_for_the_videos_folder(call: Any, shop: Shop) -> None:
+    video_id = shop.publish()
+    shop.pay("plan:month")
+
+    session = call("POST", f"/videos/{video_id}/session")
+
+    assert set(session.json_body) == {"playlist", "expires_at"}
+    cookies = session.headers["Set-Cookie"]
+    assert [cookie.partition("=")[0] for cookie in cookies] == [
+        "CloudFront-Policy",
+        "CloudFront-Signature",
+        "CloudFront-Key-Pair-Id",
+    ]
+    assert all(c.endswith(f"; Path=/videos/{video_id}/; Secure; HttpOnly; SameSite=Lax") for c in cookies)
+
+
+def test_the_generator_answers_as_the_api_does(client: Client, shop: Shop) -> None:
+    video_id = shop.publish()
+    shop.pay("plan:month")
+    context = {"httpMethod": "GET", "resourcePath": "/videos/{video_id}/link", "authorizer": {"claims": CLAIMS}}
+    event = {
+        "requestContext": context | {"identity": {"sourceIp": "127.0.0.1"}},
+        "headers": {},
+        "multiValueQueryStringParameters": None,
+        "pathParameters": {"video_id": video_id},
+        "body": None,
+        "stageVariables": None,
+        "isBase64Encoded": False,
+    }
+
+    answer = client.lambda_.invoke("generate_links", event).payload
+
+    assert answer["statusCode"] == 200
+    assert video_id in json.loads(answer["body"])["url"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/premium"),
+        ("POST", "/premium/checkout"),
+        ("POST", "/videos/x/checkout"),
+        ("GET", "/library"),
+        ("GET", "/videos/x/link"),
+        ("POST", "/videos/x/session"),
+    ],
+)
+def test_a_token_of_another_app_is_refused(client: Client, method: str, path: str) -> None:
+    for claims in (CLAIMS | {"aud": "another"}, CLAIMS | {"token_use": "access"}, CLAIMS | {"sub": ""}):
+        headers = {"Authorization": token(claims), "Content-Type": "application/json"}
+        answer = client.http.request(method, path, headers=headers, body=b'{"plan":"month"}')
+        assert (answer.status_code, answer.json_body["Code"]) == (401, "Unauthorized")
+
+
+# The webhook
+
+
+class KnownKeys:
+    def value(self) -> Keys:
+        return Keys("sk", "whsec_very_secret")
+
+
+@pytest.fixture
+def webhook(call: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    keys: Any = KnownKeys()
+    http: Any = None
+    monkeypatch.setattr(wiring, "stripe", lambda: Stripe(http, "", keys, "unit"))
+
+    def webhook(body: bytes, header: str) -> int:
+        sent = {"Content-Type": "application/json; charset=utf-8", "Stripe-Signature": header}
+        status: int = call("POST", "/payments/webhook", body, **sent).status_code
+        return status
+
+    return webhook
+
+
+def test_a_payment_and_its_refund_take_effect(webhook: Any, call: Any, shop: Shop) -> None:
+    video_id = shop.publish()
+    about = {"metadata": {"user": "ann", "item": f"video:{video_id}", "stage": "unit"}}
+    now = int(time.time())
+    paid = an_event("checkout.session.completed", a_session(**about), now)
+    refunded = an_event("charge.refunded", a_charge(**about), now)
+
+    assert webhook(paid, signed(paid, now)) == 200
+    assert [video["access"] for video in call("GET", "/library").json_body["items"]] == ["purchase"]
+    assert webhook(refunded, signed(refunded, now)) == 200
+    assert call("GET", "/library").json_body["items"] == []
+
+
+def test_what_is_not_signed_is_400_and_stores_nothing(webhook: Any, shop: Shop) -> None:
+    now = int(time.time())
+    body = an_event("checkout.session.completed", a_session(), now)
+
+    statuses = [
+        webhook(body + b" ", signed(body, now)),
+        webhook(body, signed(body, now - 400)),
+        webhook(body, ""),
+        webhook(b"", ""),
+        webhook(b"{}", signed(b"{}", now)),
+    ]
+
+    assert statuses == [400] * 5
+    assert (shop.payments.payments, shop.store.items) == ({}, {})
+
+
+# Hostile input
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    body=st.one_of(
+        st.binary(max_size=300),
+        st.recursive(st.none() | st.booleans() | st.text(), st.lists).map(
+            lambda value: json.dumps({"title": value, "files": value, "plan": value}).encode()
+        ),
+    )
+)
+def test_no_body_is_a_5xx(webhook: Any, call: Any, body: bytes) -> None:
+    for path in ("/videos", "/videos/x/publish", "/premium/checkout"):
+        assert 400 <= call("POST", path, body).status_code < 500
+    assert webhook(body, signed(body, int(time.time()))) == 400
+
+
+def test_every_route_is_open_to_those_it_is_for() -> None:
+    chalice: Chalice = app.app
+    doors = {
+        f"{method} {path}": type(entry.authorizer).__name__
+        for path, methods in chalice.routes.items()
+        for method, entry in methods.items()
+    }
+
+    assert {door for door, kind in doors.items() if kind == "NoneType"} == {
+        "GET /health",
+        "GET /videos",
+        "GET /videos/{video_id}",
+        "GET /plans",
+        "POST /payments/webhook",
+    }
+    assert {door for door, kind in doors.items() if kind == "IAMAuthorizer"} == {
+        "POST /videos",
+        "POST /videos/{video_id}/publish",
+        "DELETE /videos/{video_id}",
+    }

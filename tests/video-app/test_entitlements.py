@@ -1,0 +1,216 @@
+"""The rules of payments: who may watch what, and until when, in whatever order the payments are told."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from memory import MemoryEntitlements, MemoryPayments
+from shop import Clock, Shop
+
+from chalicelib.entitlements import PREMIUM, Access, Entitlements, Paid, Payment, Revoked, premium_until
+from common.errors import InvalidInput, NotEntitled
+
+DAY = 24 * 3600
+VIDEO = "video:0190b6c2-0000-7000-8000-000000000001"
+
+
+def test_who_bought_a_video_may_watch_it_for_ever(shop: Shop) -> None:
+    video = shop.videos.get(shop.publish())
+
+    shop.pay(f"video:{video.id}")
+    shop.clock.go(days=10_000)
+
+    assert shop.entitlements.access("ann", video) == Access("purchase")
+    with pytest.raises(NotEntitled):
+        shop.entitlements.access("bob", video)
+
+
+def test_premium_opens_every_video_until_it_ends(shop: Shop) -> None:
+    video = shop.videos.get(shop.publish())
+    until = shop.clock.seconds + 30 * DAY
+
+    shop.pay("plan:month")
+
+    assert shop.entitlements.access("ann", video) == Access("premium", until)
+    assert shop.entitlements.premium("ann").plan == "month"
+    shop.clock.go(days=30)
+    with pytest.raises(NotEntitled):
+        shop.entitlements.access("ann", video)
+    assert shop.entitlements.premium("ann").premium is False
+
+
+def test_a_withdrawn_video_is_left_to_those_who_bought_it(shop: Shop) -> None:
+    video_id = shop.publish()
+    shop.pay(f"video:{video_id}", "ann", "pi_1")
+    shop.pay("plan:year", "bob", "pi_2")
+
+    shop.videos.withdraw(video_id)
+    video = shop.videos.get(video_id)
+
+    assert shop.entitlements.access("ann", video).by == "purchase"
+    with pytest.raises(NotEntitled):
+        shop.entitlements.access("bob", video)
+
+
+def test_a_refund_revokes_at_once(shop: Shop) -> None:
+    video = shop.videos.get(shop.publish())
+    shop.pay(f"video:{video.id}")
+
+    shop.revoke("pi_1", "ann", f"video:{video.id}")
+
+    with pytest.raises(NotEntitled):
+        shop.entitlements.access("ann", video)
+
+
+def test_a_refund_before_the_payment_ends_revoked(shop: Shop) -> None:
+    video = shop.videos.get(shop.publish())
+    shop.revoke("pi_1", "ann", f"video:{video.id}")
+
+    shop.pay(f"video:{video.id}")
+
+    with pytest.raises(NotEntitled):
+        shop.entitlements.access("ann", video)
+
+
+def test_a_dispute_that_names_only_the_payment_revokes_before_and_after_it(shop: Shop) -> None:
+    shop.pay(VIDEO, "ann", "pi_1")
+    shop.revoke("pi_1")
+    shop.revoke("pi_2")
+    shop.pay(VIDEO, "ann", "pi_2")
+
+    assert not shop.entitlements.has_bought("ann", VIDEO.removeprefix("video:"))
+
+
+def test_of_two_payments_for_one_video_one_may_go_back(shop: Shop) -> None:
+    video = shop.videos.get(shop.publish())
+    shop.pay(f"video:{video.id}", payment="pi_1")
+    shop.pay(f"video:{video.id}", payment="pi_2")
+
+    shop.revoke("pi_1")
+
+    assert shop.entitlements.access("ann", video).by == "purchase"
+
+
+def test_a_plan_begins_when_the_running_one_ends(shop: Shop) -> None:
+    start = shop.clock.seconds
+    shop.pay("plan:month", payment="pi_1")
+    shop.clock.go(days=10)
+    shop.pay("plan:year", payment="pi_2")
+
+    assert premium_until(shop.store.get("ann", [PREMIUM])[PREMIUM]) == start + (30 + 365) * DAY
+    assert shop.entitlements.premium("ann").plan == "year"
+
+
+def test_a_plan_after_a_pause_begins_when_it_is_paid(shop: Shop) -> None:
+    shop.pay("plan:month", payment="pi_1")
+    shop.clock.go(days=100)
+    shop.pay("plan:month", payment="pi_2")
+
+    assert premium_until(shop.store.get("ann", [PREMIUM])[PREMIUM]) == shop.clock.seconds + 30 * DAY
+
+
+def test_of_two_plans_one_may_go_back_and_takes_just_its_days(shop: Shop) -> None:
+    start = shop.clock.seconds
+    shop.pay("plan:month", payment="pi_1")
+    shop.pay("plan:month", payment="pi_2")
+
+    shop.revoke("pi_2")
+
+    assert premium_until(shop.store.get("ann", [PREMIUM])[PREMIUM]) == start + 30 * DAY
+
+
+def test_a_plan_paid_back_long_ago_takes_nothing_from_a_later_one(shop: Shop) -> None:
+    shop.pay("plan:month", payment="pi_1")
+    shop.revoke("pi_1")
+    shop.clock.go(days=100)
+    shop.pay("plan:month", payment="pi_2")
+
+    assert premium_until(shop.store.get("ann", [PREMIUM])[PREMIUM]) == shop.clock.seconds + 30 * DAY
+
+
+@pytest.mark.parametrize("item", ["premium", "plan:day", "video:x", "video:" + "0" * 36, "", VIDEO + "0", VIDEO + "\n"])
+def test_what_cannot_be_paid_for_is_refused_and_not_stored(shop: Shop, item: str) -> None:
+    with pytest.raises(InvalidInput):
+        shop.pay(item)
+    with pytest.raises(InvalidInput):
+        shop.revoke("pi_1", "ann", item)
+    assert not shop.payments.payments
+    assert not shop.store.items
+
+
+type Known = dict[tuple[str, str], dict[str, tuple[int | None, bool]]]
+
+
+def told(events: list[Paid | Revoked]) -> Known:
+    """Return what is stored in the end: by user and item, each payment's time, and whether it is revoked."""
+    store = MemoryEntitlements()
+    entitlements = Entitlements(MemoryPayments(), store, Clock())
+    for event in events:
+        entitlements.heed(event)
+    return {
+        key: {payment.id: (payment.paid_at, payment.revoked_at is not None) for payment in payments.values()}
+        for key, payments in store.items.items()
+    }
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Paid | Revoked]:
+    """Payments of two users, each told once, and refunds and disputes of some of them."""
+    events: list[Paid | Revoked] = []
+    for number in range(draw(st.integers(1, 6))):
+        user = draw(st.sampled_from(["ann", "bob"]))
+        item = draw(st.sampled_from([VIDEO, "plan:month", "plan:year"]))
+        at = draw(st.integers(0, 400)) * DAY
+        events.append(Paid(f"pi_{number}", user, item, at))
+        if draw(st.booleans()):
+            events.append(Revoked(f"pi_{number}", at + 1, user, item))
+        if draw(st.booleans()):
+            events.append(Revoked(f"pi_{number}", at + 2))
+    return events
+
+
+@given(histories(), st.randoms(use_true_random=False))
+def test_any_order_with_any_repeats_ends_the_same(events: list[Paid | Revoked], chance: random.Random) -> None:
+    shuffled = [*events, *chance.choices(events, k=len(events))]
+    chance.shuffle(shuffled)
+
+    assert told(shuffled) == told(events)
+
+
+@given(histories(), st.randoms(use_true_random=False))
+def test_writes_of_what_is_known_may_overtake_each_other(events: list[Paid | Revoked], chance: random.Random) -> None:
+    """Two functions at once: both have noted, then both store, in either order."""
+    ledger, store = MemoryPayments(), MemoryEntitlements()
+    noted = [ledger.note_paid(e) if isinstance(e, Paid) else ledger.note_revoked(e) for e in events]
+    chance.shuffle(noted)
+    for payment in noted:
+        if payment.user is not None and payment.item is not None:
+            store.put(payment.user, PREMIUM if payment.item.startswith("plan:") else payment.item, payment)
+
+    stored = {
+        key: {payment.id: (payment.paid_at, payment.revoked_at is not None) for payment in payments.values()}
+        for key, payments in store.items.items()
+    }
+    assert stored == told(events)
+
+
+@given(st.permutations(range(5)), st.sets(st.integers(0, 4)))
+def test_premium_is_what_it_would_be_had_the_refunded_never_been_paid(order: list[int], back: set[int]) -> None:
+    plans = [("month", 0), ("month", 10), ("year", 20), ("month", 700), ("month", 701)]
+    payments = [Payment(f"pi_{n}", 1, "ann", f"plan:{plan}", day * DAY) for n, (plan, day) in enumerate(plans)]
+    kept = [payment for n, payment in enumerate(payments) if n not in back]
+    known = [payments[n] if n not in back else Payment(f"pi_{n}", 2, "ann", "plan:month", 0, 1) for n in order]
+
+    assert premium_until(known) == premium_until(kept)
+
+
+def test_all_orders_of_a_payment_a_refund_and_a_dispute_end_revoked() -> None:
+    events: list[Paid | Revoked] = [Paid("pi", "ann", VIDEO, 1), Revoked("pi", 2, "ann", VIDEO), Revoked("pi", 3)]
+
+    ends = [told(list(order)) for order in itertools.permutations(events)]
+
+    assert ends == [{("ann", VIDEO): {"pi": (1, True)}}] * 6

@@ -1,0 +1,314 @@
+"""What is asked of Stripe and how its refusals are told; and which events are believed."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+import pytest
+import urllib3
+
+from chalicelib import stripe as module
+from chalicelib.checkout import Checkout, Order
+from chalicelib.entitlements import Paid, Revoked
+from chalicelib.stripe import Keys, Stripe
+from common.errors import ChaliceViewError, Conflict, IdempotencyKeyReused, InvalidInput, ServiceUnavailable
+from common.secrets import Secret
+
+NOW = 1_900_000_000
+KEYS = {"api_key": "sk_test_very_secret", "webhook_secret": "whsec_very_secret"}
+VIDEO = "video:0190b6c2-0000-7000-8000-000000000001"
+ORDER = Order("ann", VIDEO, "The ferry & more", 299, "eur", "https://v.example/#a/paid", "https://v.example/#a")
+
+
+class Secrets:
+    """Secrets Manager with one secret."""
+
+    def get_secret_value(self, SecretId: str) -> dict[str, str]:
+        return {"SecretString": json.dumps(KEYS), "VersionId": "1"}
+
+
+class Api(ThreadingHTTPServer):
+    """Answers with ``answers`` in turn, the last for ever, and remembers what was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, Any]] = [(200, {"id": "cs_1", "url": "https://pay.example/cs_1", "more": 1})]
+        self.asked: list[tuple[dict[str, str], dict[str, str]]] = []
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        assert isinstance(self.server, Api)
+        form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+        self.server.asked.append((dict(self.headers.items()), form))
+        status, answer = self.server.answers[0]
+        if len(self.server.answers) > 1:
+            self.server.answers.pop(0)
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with Api() as api:
+        threading.Thread(target=api.serve_forever, args=(0.01,), daemon=True).start()
+        yield api
+        api.shutdown()
+
+
+def a_stripe(url: str = "http://127.0.0.1:1") -> Stripe:
+    keys = Secret(Secrets(), "payments", lambda text: msgspec.json.decode(text, type=Keys))
+    return Stripe(urllib3.PoolManager(), url, keys, "unit", lambda: NOW)
+
+
+# The API
+
+
+def test_an_order_becomes_a_session_whose_payment_tells_whose_it_is(api: Api) -> None:
+    checkout = a_stripe(api.url).checkout(ORDER, "key")
+
+    ((headers, form),) = api.asked
+    about = {"user": "ann", "item": VIDEO, "stage": "unit"}
+    assert checkout == Checkout("cs_1", "https://pay.example/cs_1")
+    assert headers["Authorization"] == "Bearer sk_test_very_secret"
+    assert form == {
+        "mode": "payment",
+        "client_reference_id": "ann",
+        "line_items[0][quantity]": "1",
+        "line_items[0][price_data][currency]": "eur",
+        "line_items[0][price_data][unit_amount]": "299",
+        "line_items[0][price_data][product_data][name]": "The ferry & more",
+        **{f"metadata[{name}]": value for name, value in about.items()},
+        **{f"payment_intent_data[metadata][{name}]": value for name, value in about.items()},
+        "success_url": "https://v.example/#a/paid",
+        "cancel_url": "https://v.example/#a",
+    }
+
+
+def test_a_key_is_its_users_own_and_without_one_each_order_is_new(api: Api) -> None:
+    stripe = a_stripe(api.url)
+
+    for user, key in (("ann", "key"), ("ann", "key"), ("bob", "key"), ("ann", None), ("ann", None)):
+        stripe.checkout(msgspec.structs.replace(ORDER, user=user), key)
+
+    sent = [headers["Idempotency-Key"] for headers, _ in api.asked]
+    assert sent[0] == sent[1]
+    assert len(set(sent)) == 4
+
+
+@pytest.mark.parametrize("status", [409, 429, 500, 503])
+def test_what_may_pass_is_tried_again_with_the_same_key(api: Api, status: int) -> None:
+    api.answers.insert(0, (status, {}))
+
+    assert a_stripe(api.url).checkout(ORDER, None).id == "cs_1"
+    first, second = (headers["Idempotency-Key"] for headers, _ in api.asked)
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "error", "times"),
+    [
+        (400, {"error": {"type": "idempotency_error"}}, IdempotencyKeyReused, 1),
+        (409, {"error": {"type": "invalid_request_error", "code": "idempotency_key_in_use"}}, Conflict, 3),
+        (
+            401,
+            {"error": {"type": "invalid_request_error", "message": "Invalid API Key: sk_te***"}},
+            ServiceUnavailable,
+            1,
+        ),
+        (500, b"<html>", ServiceUnavailable, 3),
+        (302, b"", ServiceUnavailable, 1),
+        (400, [], ServiceUnavailable, 1),
+        (200, b"<html>", ServiceUnavailable, 1),
+        (200, {"id": 1}, ServiceUnavailable, 1),
+    ],
+)
+def test_a_refusal_is_told_in_our_words(
+    api: Api, status: int, answer: Any, error: type[ChaliceViewError], times: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.answers = [(status, answer)]
+
+    with pytest.raises(error) as told:
+        a_stripe(api.url).checkout(ORDER, "key")
+
+    assert len(api.asked) == times
+    for text in (str(told.value), caplog.text, str([record.__dict__ for record in caplog.records])):
+        assert "sk_te" not in text
+
+
+def test_a_provider_that_does_not_answer_is_unavailable() -> None:
+    with pytest.raises(ServiceUnavailable):
+        a_stripe().checkout(ORDER, "key")
+
+
+# Events
+
+
+def an_event(kind: str, about: dict[str, Any], created: int = NOW - 5) -> bytes:
+    event = {"id": "evt_1", "object": "event", "type": kind, "created": created, "data": {"object": about}}
+    return json.dumps(event, ensure_ascii=False).encode()
+
+
+def a_session(**changes: Any) -> dict[str, Any]:
+    metadata = {"user": "ann", "item": VIDEO, "stage": "unit"}
+    return {"id": "cs_1", "payment_status": "paid", "payment_intent": "pi_1", "metadata": metadata} | changes
+
+
+def a_charge(**changes: Any) -> dict[str, Any]:
+    return a_session(id="ch_1", refunded=True) | changes
+
+
+def signed(body: bytes, at: int = NOW, secret: str = KEYS["webhook_secret"]) -> str:
+    digest = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={at},v1={digest}"
+
+
+def told(kind: str, about: dict[str, Any]) -> Paid | Revoked | None:
+    body = an_event(kind, about)
+    return a_stripe().event(body, signed(body))
+
+
+@pytest.mark.parametrize("kind", ["checkout.session.completed", "checkout.session.async_payment_succeeded"])
+def test_a_session_that_is_paid_is_a_payment(kind: str) -> None:
+    assert told(kind, a_session()) == Paid("pi_1", "ann", VIDEO, NOW - 5)
+    assert told(kind, a_session(payment_status="unpaid")) is None
+
+
+def test_a_whole_refund_and_a_dispute_revoke_and_a_part_does_not() -> None:
+    assert told("charge.refunded", a_charge()) == Revoked("pi_1", NOW - 5, "ann", VIDEO)
+    assert told("charge.refunded", a_charge(refunded=False)) is None
+    assert told("charge.dispute.created", {"payment_intent": "pi_1", "metadata": {}}) == Revoked("pi_1", NOW - 5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "about"),
+    [
+        ("invoice.paid", {}),
+        ("checkout.session.completed", a_session(metadata={"stage": "another", "user": "ann", "item": VIDEO})),
+        ("checkout.session.completed", a_session(metadata=None)),
+        ("checkout.session.completed", a_session(metadata={})),
+        ("charge.refunded", a_charge(metadata={})),
+        ("charge.refunded", a_charge(payment_intent=None)),
+        ("charge.dispute.created", {"payment_intent": None}),
+    ],
+)
+def test_what_is_not_of_this_shop_is_passed_over(kind: str, about: dict[str, Any]) -> None:
+    assert told(kind, about) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "about"),
+    [
+        ("checkout.session.completed", a_session(payment_intent=None)),
+        ("checkout.session.completed", a_session(payment_intent="")),
+        ("checkout.session.completed", a_session(metadata={"stage": "unit"})),
+        ("checkout.session.completed", a_session(metadata={"stage": "unit", "user": "", "item": VIDEO})),
+        ("checkout.session.completed", {}),
+        ("charge.refunded", {"refunded": "yes"}),
+    ],
+)
+def test_what_is_ours_and_half_broken_is_refused_so_that_it_is_told_again(kind: str, about: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        told(kind, about)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"type":"x"}'])
+def test_what_is_signed_and_no_event_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidInput, match="not one of Stripe's"):
+        a_stripe().event(body, signed(body))
+
+
+BODY = an_event("checkout.session.completed", a_session(note="für Ann"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"{signed(BODY)},v0=beef",
+        f"t={NOW},v1={'0' * 64},{signed(BODY).partition(',')[2]}",
+        signed(BODY).replace(",", ", "),
+        signed(BODY, NOW - 300),
+        signed(BODY, NOW + 300),
+    ],
+)
+def test_any_right_signature_of_this_time_will_do(header: str) -> None:
+    assert a_stripe().event(BODY, header) is not None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "t=",
+        "v1=" + "0" * 64,
+        signed(BODY).partition(",")[2],
+        f"t={NOW}",
+        f"t={NOW},v1=",
+        f"t={NOW},v1={'é' * 64}",
+        signed(BODY).replace("v1", "v0"),
+        signed(BODY).replace(f"t={NOW}", f"t={NOW + 1}"),
+        f"t={NOW - 1},{signed(BODY)}",
+        f"t=-{NOW},v1={'0' * 64}",
+        f"t={'9' * 5000},v1={'0' * 64}",
+        f"t=٣,v1={'0' * 64}",
+        signed(BODY, secret="whsec_other"),
+        signed(BODY, secret=""),
+        signed(BODY + b" "),
+        signed(BODY, NOW - 301),
+        signed(BODY, NOW + 301),
+    ],
+)
+def test_a_missing_wrong_or_old_signature_is_refused(header: str) -> None:
+    with pytest.raises(InvalidInput, match="Stripe-Signature"):
+        a_stripe().event(BODY, header)
+
+
+def test_no_bit_of_a_signed_body_may_change() -> None:
+    header = signed(BODY)
+    stripe = a_stripe()
+
+    for bit in range(0, len(BODY) * 8, 7):
+        altered = bytearray(BODY)
+        altered[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(InvalidInput, match="Stripe-Signature"):
+            stripe.event(bytes(altered), header)
+
+
+def test_the_official_library_signs_what_we_take() -> None:
+    """Stripe's own, over the same secret: the scheme is theirs, not ours."""
+    from stripe import WebhookSignature
+
+    now = int(time.time())
+    header = signed(BODY, now)
+
+    assert WebhookSignature.verify_header(BODY.decode(), header, KEYS["webhook_secret"], 300)
+    keys = Secret(Secrets(), "payments", lambda text: msgspec.json.decode(text, type=Keys))
+    assert Stripe(urllib3.PoolManager(), "", keys, "unit").event(BODY, header)
+
+
+def test_neither_keys_nor_secret_show_themselves(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    keys = Secret(Secrets(), "payments", lambda text: msgspec.json.decode(text, type=Keys))
+    shown = f"{keys!r} {keys.value()!r} {[keys.value()]} {vars(module)} {caplog.text}"
+
+    assert "very_secret" not in shown

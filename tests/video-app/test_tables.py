@@ -1,0 +1,110 @@
+"""What the stores of payments and of entitlements promise: those in memory and the tables."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from memory import MemoryEntitlements, MemoryPayments
+
+from chalicelib.entitlement_table import EntitlementTable
+from chalicelib.entitlements import Entitlements, EntitlementStore, Paid, Payment, PaymentStore, Revoked
+from chalicelib.payment_table import PaymentTable
+from common.errors import InvalidInput
+from common.ids import new_id
+
+
+@pytest.fixture(params=["memory", "table"])
+def payments(request: pytest.FixtureRequest) -> PaymentStore:
+    if request.param == "memory":
+        return MemoryPayments()
+    return PaymentTable(request.getfixturevalue("dynamodb"), os.environ["PAYMENTS_TABLE"])
+
+
+@pytest.fixture(params=["memory", "table"])
+def store(request: pytest.FixtureRequest) -> EntitlementStore:
+    if request.param == "memory":
+        return MemoryEntitlements()
+    return EntitlementTable(request.getfixturevalue("dynamodb"), os.environ["TABLE"])
+
+
+def a_payment(version: int = 1, revoked_at: int | None = None, payment_id: str = "pi_1") -> Payment:
+    return Payment(payment_id, version, "ann", "plan:month", 1, revoked_at)
+
+
+def test_the_ledger_adds_up_what_is_known_of_a_payment(payments: PaymentStore) -> None:
+    payment_id = f"pi_{new_id()}"
+
+    assert payments.note_revoked(Revoked(payment_id, 2)) == Payment(payment_id, 1, revoked_at=2)
+    paid = payments.note_paid(Paid(payment_id, "ann", "plan:month", 1))
+    assert paid == Payment(payment_id, 2, "ann", "plan:month", 1, 2)
+
+
+def test_what_was_noted_first_stays(payments: PaymentStore) -> None:
+    payment_id = f"pi_{new_id()}"
+    payments.note_paid(Paid(payment_id, "ann", "plan:month", 1))
+
+    again = payments.note_paid(Paid(payment_id, "bob", "plan:year", 9))
+
+    assert again == Payment(payment_id, 2, "ann", "plan:month", 1)
+
+
+def test_the_payments_for_an_item_are_those_of_its_user(store: EntitlementStore) -> None:
+    ann, bob = new_id(), new_id()
+    store.put(ann, "premium", a_payment(payment_id="pi_1"))
+    store.put(ann, "premium", a_payment(payment_id="pi_2"))
+
+    found = store.get(ann, ["premium", "video:x"])
+
+    assert sorted(payment.id for payment in found["premium"]) == ["pi_1", "pi_2"]
+    assert found["video:x"] == []
+    assert store.get(bob, ["premium"]) == {"premium": []}
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1), (2, 1, 2, 1)])
+def test_later_knowledge_wins_whatever_comes_last(store: EntitlementStore, order: tuple[int, ...]) -> None:
+    user = new_id()
+    known = {1: a_payment(1), 2: a_payment(2, revoked_at=5)}
+
+    for version in order:
+        store.put(user, "premium", known[version])
+
+    assert store.get(user, ["premium"]) == {"premium": [known[2]]}
+
+
+def test_bought_videos_come_in_pages_without_gap_or_repeat(store: EntitlementStore) -> None:
+    user = new_id()
+    items = [f"video:{new_id()}" for _ in range(5)]
+    for item in [*items, "premium"]:
+        store.put(user, item, a_payment())
+
+    first = list(store.videos(user, 3, None))
+    rest = list(store.videos(user, 3, first[-1]))
+
+    assert len(first) == 3
+    assert sorted([*first, *rest]) == sorted(items)
+
+
+def test_a_place_that_is_none_of_ours_is_refused(dynamodb: Any) -> None:
+    with pytest.raises(InvalidInput, match="cursor"):
+        EntitlementTable(dynamodb, os.environ["TABLE"]).videos("ann", 3, "")
+
+
+def test_a_hundred_replays_at_once_make_one_entitlement(dynamodb: Any) -> None:
+    ledger = PaymentTable(dynamodb, os.environ["PAYMENTS_TABLE"])
+    store = EntitlementTable(dynamodb, os.environ["TABLE"])
+    user, payment_id = new_id(), f"pi_{new_id()}"
+    entitlements = Entitlements(ledger, store)
+    events = [Paid(payment_id, user, "plan:month", 1), Revoked(payment_id, 2)]
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(entitlements.heed, events[:1] * 100))
+    (payment,) = store.get(user, ["premium"])["premium"]
+    assert payment.counts
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(entitlements.heed, events * 50))
+
+    (payment,) = store.get(user, ["premium"])["premium"]
+    assert (payment.paid_at, payment.revoked_at) == (1, 2)

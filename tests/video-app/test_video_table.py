@@ -1,0 +1,164 @@
+"""What every store of videos promises: the one in memory and the table; and what the bucket does with S3."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from botocore.config import Config
+from memory import MemoryVideos
+
+from chalicelib.content_bucket import ContentBucket
+from chalicelib.video_table import VideoTable
+from chalicelib.videos import Record, StoredFile, VideoQuery, VideoStore
+from common.errors import InvalidInput, NotFound
+from common.ids import new_id
+
+
+@pytest.fixture(params=["memory", "table"])
+def store(request: pytest.FixtureRequest) -> VideoStore:
+    if request.param == "memory":
+        return MemoryVideos()
+    return VideoTable(request.getfixturevalue("dynamodb"), os.environ["VIDEOS_TABLE"])
+
+
+def a_draft() -> Record:
+    files = [StoredFile("video.mp4", 30, "u1"), StoredFile("poster.jpg", 5, "u2")]
+    return Record(new_id(), "The ferry", "Home", 60, 299, "eur", "draft", True, "fingerprint", files)
+
+
+def published(store: VideoStore, at: str) -> str:
+    draft = a_draft()
+    store.add(draft)
+    store.publish(draft.id, at)
+    return draft.id
+
+
+def test_what_was_added_is_got(store: VideoStore) -> None:
+    draft = a_draft()
+
+    assert store.add(draft)
+    assert store.get(draft.id) == draft
+    assert store.get(new_id()) is None
+
+
+def test_an_id_is_taken_once(store: VideoStore) -> None:
+    draft = a_draft()
+
+    assert (store.add(draft), store.add(draft)) == (True, False)
+
+
+def test_a_published_record_needs_no_files_any_more(store: VideoStore) -> None:
+    record = store.get(published(store, "2030-01-01T00:00:00.000Z"))
+
+    assert record is not None
+    assert (record.status, record.published_at, record.files) == ("published", "2030-01-01T00:00:00.000Z", [])
+    assert record.streams
+
+
+def test_only_a_draft_is_published(store: VideoStore) -> None:
+    video_id = published(store, "2030-01-01T00:00:00.000Z")
+    store.publish(video_id, "2031-01-01T00:00:00.000Z")
+    store.withdraw(video_id)
+    store.publish(video_id, "2032-01-01T00:00:00.000Z")
+
+    record = store.get(video_id)
+
+    assert record is not None
+    assert (record.status, record.published_at) == ("withdrawn", "2030-01-01T00:00:00.000Z")
+
+
+def test_the_published_are_listed_newest_first_in_pages_without_gap_or_repeat(store: VideoStore) -> None:
+    ids = [published(store, f"2040-01-0{n}T00:00:00.000Z") for n in range(1, 8)]
+    store.withdraw(ids.pop(3))
+    store.add(a_draft())
+
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = store.list(VideoQuery(limit=2, cursor=cursor))
+        found += [video.id for video in page.items]
+        cursor = page.cursor
+        if cursor is None or len(found) >= len(ids):
+            break
+
+    assert found == ids[::-1]
+
+
+def test_a_cursor_of_another_api_is_refused(store: VideoStore) -> None:
+    with pytest.raises(InvalidInput, match="cursor"):
+        store.list(VideoQuery(cursor="%%%"))
+
+
+def test_of_many_those_are_got_that_were_ever_published(store: VideoStore) -> None:
+    known, withdrawn, draft = (published(store, "2030-01-01T00:00:00.000Z") for _ in range(3))
+    store.withdraw(withdrawn)
+    store.add(a_draft())
+
+    found = store.get_all([known, withdrawn, new_id()])
+
+    assert {video.id: video.status for video in found.values()} == {known: "published", withdrawn: "withdrawn"}
+    assert store.get_all([]) == {}
+    assert draft not in found
+
+
+def test_what_is_not_there_cannot_be_withdrawn(store: VideoStore) -> None:
+    with pytest.raises(NotFound):
+        store.withdraw(new_id())
+
+
+# The bucket
+
+
+@pytest.fixture(scope="session")
+def s3(emulator: str) -> Any:
+    client = boto3.client("s3", endpoint_url=emulator, config=Config(signature_version="s3v4"))
+    client.create_bucket(Bucket=os.environ["ORIGIN_BUCKET"])
+    return client
+
+
+@pytest.fixture
+def bucket(s3: Any) -> ContentBucket:
+    return ContentBucket(s3, os.environ["ORIGIN_BUCKET"])
+
+
+def test_parts_become_objects_with_their_type_and_their_time_in_caches(s3: Any, bucket: ContentBucket) -> None:
+    video_id = new_id()
+    content = {f"videos/{video_id}/hls/index.m3u8": b"#EXTM3U", f"posters/{video_id}.jpg": b"jpeg"}
+    upload_ids = dict(zip(content, bucket.begin(list(content)), strict=True))
+
+    etags = {}
+    for key, body in content.items():
+        (part,) = bucket.presigned(key, upload_ids[key], [len(body)])
+        etags[key] = [httpx.put(part.url, content=body).headers["ETag"]]
+    for _ in range(2):  # a second time it changes nothing
+        bucket.complete({key: (upload_ids[key], etags[key]) for key in content})
+
+    assert bucket.sizes(video_id) == {key: len(body) for key, body in content.items()}
+    playlist = s3.head_object(Bucket=os.environ["ORIGIN_BUCKET"], Key=f"videos/{video_id}/hls/index.m3u8")
+    assert (playlist["ContentType"], playlist["CacheControl"]) == (
+        "application/vnd.apple.mpegurl",
+        "max-age=0, s-maxage=60",
+    )
+    poster = s3.head_object(Bucket=os.environ["ORIGIN_BUCKET"], Key=f"posters/{video_id}.jpg")
+    assert (poster["ContentType"], "immutable" in poster["CacheControl"]) == ("image/jpeg", True)
+
+
+def test_parts_that_are_not_there_are_refused(bucket: ContentBucket) -> None:
+    key = f"videos/{new_id()}/video.mp4"
+    (upload_id,) = bucket.begin([key])
+
+    with pytest.raises(InvalidInput, match=r"video\.mp4"):
+        bucket.complete({key: (upload_id, ['"none"'])})
+
+
+def test_the_size_of_a_part_is_signed(bucket: ContentBucket) -> None:
+    key = f"videos/{new_id()}/video.mp4"
+    (upload_id,) = bucket.begin([key])
+
+    (part,) = bucket.presigned(key, upload_id, [5])
+
+    assert "content-length" in httpx.URL(part.url).params["X-Amz-SignedHeaders"]

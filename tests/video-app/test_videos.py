@@ -1,0 +1,155 @@
+"""The rules of the catalogue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from shop import FILES, Shop, uploaded
+
+from chalicelib.videos import MAX_PARTS, PART, NewFile, NewVideo, Uploaded, UploadedFile, VideoQuery
+from common.errors import IdempotencyKeyReused, InvalidInput, NotFound
+
+
+def a_video(title: str = "The ferry", files: list[NewFile] = FILES) -> NewVideo:
+    return NewVideo(title, 60, 299, "eur", files)
+
+
+def test_a_draft_is_seen_by_nobody_until_it_is_published(shop: Shop) -> None:
+    draft = shop.videos.add(a_video())
+
+    with pytest.raises(NotFound):
+        shop.videos.get(draft.id)
+    assert shop.videos.list(VideoQuery()).items == []
+    video = shop.videos.publish(draft.id, uploaded())
+    assert shop.videos.get(draft.id) == video
+    assert (video.status, video.published_at) == ("published", "2030-01-01T00:00:00.000Z")
+    assert shop.videos.list(VideoQuery()).items == [video]
+
+
+def test_a_file_is_uploaded_in_parts_of_one_size_but_for_the_last(shop: Shop) -> None:
+    files = [NewFile("video.mp4", 2 * PART + 1), NewFile("poster.jpg", PART)]
+
+    sizes = [[part.size for part in upload.parts] for upload in shop.videos.add(a_video(files=files)).uploads]
+
+    assert sizes == [[PART, PART, 1], [PART]]
+
+
+def test_only_the_poster_lies_where_no_signature_is_asked_for(shop: Shop) -> None:
+    video_id = shop.publish()
+
+    assert sorted(shop.content.objects) == [
+        f"posters/{video_id}.jpg",
+        f"videos/{video_id}/hls/0.m4s",
+        f"videos/{video_id}/hls/index.m3u8",
+        f"videos/{video_id}/video.mp4",
+    ]
+    assert shop.videos.get(video_id).poster == f"/posters/{video_id}.jpg"
+
+
+def test_the_same_key_is_the_same_draft_and_begins_no_further_upload(shop: Shop) -> None:
+    first = shop.videos.add(a_video(), "key")
+
+    assert shop.videos.add(a_video(), "key") == first
+    assert len(shop.content.uploads) == len(FILES)
+    with pytest.raises(IdempotencyKeyReused):
+        shop.videos.add(a_video("Another"), "key")
+
+
+def test_once_published_there_is_nothing_left_to_upload(shop: Shop) -> None:
+    draft = shop.videos.add(a_video(), "key")
+    video = shop.videos.publish(draft.id, uploaded())
+    shop.clock.go(hours=1)
+
+    assert shop.videos.add(a_video(), "key").uploads == []
+    assert shop.videos.publish(draft.id, Uploaded([])) == video
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        (FILES[:-1], "hls/0.m4s has 1 parts"),
+        ([*FILES[:-1], NewFile("hls/0.m4s", 19)], "hls/0.m4s has 19 bytes, 20 were announced"),
+    ],
+)
+def test_what_is_not_uploaded_whole_is_not_published(shop: Shop, files: list[NewFile], reason: str) -> None:
+    draft = shop.videos.add(a_video())
+
+    with pytest.raises(InvalidInput, match=reason):
+        shop.videos.publish(draft.id, uploaded(files))
+    with pytest.raises(NotFound):
+        shop.videos.get(draft.id)
+
+
+def test_wrong_etags_are_refused(shop: Shop) -> None:
+    draft = shop.videos.add(a_video())
+
+    with pytest.raises(InvalidInput, match="other parts"):
+        shop.videos.publish(draft.id, Uploaded([UploadedFile(file.name, ["x"]) for file in FILES]))
+
+
+def test_a_withdrawn_video_is_in_no_list_and_still_known(shop: Shop) -> None:
+    video_id = shop.publish()
+
+    shop.videos.withdraw(video_id)
+
+    assert shop.videos.list(VideoQuery()).items == []
+    assert shop.videos.get(video_id).status == "withdrawn"
+    with pytest.raises(NotFound):
+        shop.videos.publish(video_id, uploaded())
+    with pytest.raises(NotFound):
+        shop.videos.withdraw("none")
+
+
+def test_a_withdrawn_draft_is_gone(shop: Shop) -> None:
+    draft = shop.videos.add(a_video())
+
+    shop.videos.withdraw(draft.id)
+
+    with pytest.raises(NotFound):
+        shop.videos.get(draft.id)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [],
+        [{"name": "video.mp4", "size": 1}],
+        [{"name": "video.mp4", "size": 1}, {"name": "video.mp4", "size": 1}, {"name": "poster.jpg", "size": 1}],
+        [{"name": "video.mp4", "size": 1}, {"name": "poster.jpg", "size": 1}, {"name": "hls/0.ts", "size": 1}],
+        [{"name": "video.mp4", "size": 0}, {"name": "poster.jpg", "size": 1}],
+        [{"name": "video.mp4", "size": PART * MAX_PARTS}, {"name": "poster.jpg", "size": 1}],
+        *(
+            [{"name": "video.mp4", "size": 1}, {"name": "poster.jpg", "size": 1}, {"name": name, "size": 1}]
+            for name in ("hls/../x.ts", "hls/.ts", "hls//a.ts", "/hls/a.ts", "a.ts", "hls/a.html", "hls/a.ts\n", "")
+        ),
+    ],
+)
+def test_wrong_files_are_refused(files: list[Any]) -> None:
+    body = {"title": "T", "duration": 1, "price": 50, "currency": "eur", "files": files}
+
+    with pytest.raises(msgspec.ValidationError, match="files"):
+        msgspec.convert(body, NewVideo)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("title", ""),
+        ("title", "a\nb"),
+        ("duration", 0),
+        ("price", 49),
+        ("price", "299"),
+        ("price", 10**8),
+        ("currency", "EUR"),
+        ("description", "\x00"),
+        ("status", "published"),
+    ],
+)
+def test_a_wrong_field_is_named(field: str, value: Any) -> None:
+    files = [{"name": "video.mp4", "size": 1}, {"name": "poster.jpg", "size": 1}]
+    body = {"title": "T", "duration": 1, "price": 50, "currency": "eur", "files": files, field: value}
+
+    with pytest.raises(msgspec.ValidationError, match=field):
+        msgspec.convert(body, NewVideo)

@@ -1,0 +1,118 @@
+"""The video shop: every way in, and where it leads."""
+
+from typing import Any
+
+from chalice import Chalice, CognitoUserPoolAuthorizer, IAMAuthorizer
+
+from chalicelib import wiring
+from chalicelib.checkout import Checkout, Offers, PlanOrder
+from chalicelib.entitlements import Premium
+from chalicelib.library import LibraryVideo
+from chalicelib.links import Link, LinkQuery, Session
+from chalicelib.videos import Draft, NewVideo, Uploaded, Video, VideoQuery
+from common import cognito, rest
+from common.pages import Page
+
+app = Chalice(app_name="video-app", configure_logs=False)
+rest.configure(app)
+signed_in = CognitoUserPoolAuthorizer("cognito", provider_arns=[wiring.settings().user_pool_arn])
+owners = IAMAuthorizer()
+
+
+def user() -> str:
+    return cognito.caller(app, wiring.settings().user_pool_client_id)
+
+
+@app.route("/health", methods=["GET"])
+def health() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+# The catalogue
+
+
+@app.route("/videos", methods=["GET"])
+def list_videos() -> rest.Answer[Page[Video]]:
+    return rest.answer(app, wiring.videos().list(rest.query(app, VideoQuery)))
+
+
+@app.route("/videos/{video_id}", methods=["GET"])
+def get_video(video_id: str) -> rest.Answer[Video]:
+    return rest.answer(app, wiring.videos().get(video_id))
+
+
+@app.route("/videos", methods=["POST"], authorizer=owners)
+def create_video() -> rest.Created[Draft]:
+    draft = wiring.videos().add(rest.body(app, NewVideo), rest.idempotency_key(app))
+    return rest.created(draft, location=f"videos/{draft.id}")
+
+
+@app.route("/videos/{video_id}/publish", methods=["POST"], authorizer=owners)
+def publish_video(video_id: str) -> rest.Answer[Video]:
+    return rest.answer(app, wiring.videos().publish(video_id, rest.body(app, Uploaded)))
+
+
+@app.route("/videos/{video_id}", methods=["DELETE"], authorizer=owners)
+def withdraw_video(video_id: str) -> rest.Gone:
+    wiring.videos().withdraw(video_id)
+    return rest.gone()
+
+
+# Premium registration and purchases
+
+
+@app.route("/plans", methods=["GET"])
+def list_plans() -> rest.Answer[Offers]:
+    return rest.answer(app, wiring.checkouts().offers())
+
+
+@app.route("/premium", methods=["GET"], authorizer=signed_in)
+def get_premium() -> rest.Answer[Premium]:
+    return rest.answer(app, wiring.entitlements().premium(user()))
+
+
+@app.route("/premium/checkout", methods=["POST"], authorizer=signed_in)
+def buy_premium() -> rest.Created[Checkout]:
+    order = rest.body(app, PlanOrder)
+    return rest.created(wiring.checkouts().plan(user(), order.plan, rest.idempotency_key(app)))
+
+
+@app.route("/videos/{video_id}/checkout", methods=["POST"], authorizer=signed_in)
+def buy_video(video_id: str) -> rest.Created[Checkout]:
+    """Begin to buy a video. Raises AlreadyBought."""
+    return rest.created(wiring.checkouts().video(user(), video_id, rest.idempotency_key(app)))
+
+
+@app.route("/library", methods=["GET"], authorizer=signed_in)
+def list_library() -> rest.Answer[Page[LibraryVideo]]:
+    return rest.answer(app, wiring.library().list(user(), rest.query(app, VideoQuery)))
+
+
+@app.route("/payments/webhook", methods=["POST"])
+def heed_payment() -> dict[str, str]:
+    signature = rest.request(app).headers.get("Stripe-Signature", "")
+    wiring.entitlements().heed(wiring.stripe().event(rest.raw_body(app), signature))
+    return {}
+
+
+# The generator of signed links: the same routes, but in the production way a function and a role of their own, which
+# alone may read the signing key (merge.yaml).
+
+
+@app.route("/videos/{video_id}/link", methods=["GET"], authorizer=signed_in)
+def create_link(video_id: str) -> rest.Secret[Link]:
+    """Return a link to the video, good for minutes. Raises NotEntitled."""
+    query = rest.query(app, LinkQuery)
+    return rest.secret(wiring.links().link(user(), video_id, query, rest.viewer_address(app)))
+
+
+@app.route("/videos/{video_id}/session", methods=["POST"], authorizer=signed_in)
+def create_session(video_id: str) -> rest.Secret[Session]:
+    """Open the video by cookies, good for minutes. Raises NotEntitled."""
+    opened = wiring.links().session(user(), video_id)
+    return rest.secret(opened.session, opened.cookies, opened.path)
+
+
+@app.lambda_function()
+def generate_links(event: dict[str, Any], context: Any) -> Any:
+    return app(event, context)

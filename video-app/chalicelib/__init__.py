@@ -1,0 +1,1 @@
+"""The video shop behind its routes."""

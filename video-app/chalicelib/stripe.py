@@ -1,0 +1,227 @@
+"""Stripe, or who speaks its HTTP API: makes pages to pay on, and tells of payments by signed events.
+
+https://docs.stripe.com/api/checkout/sessions/create
+https://docs.stripe.com/webhooks#verify-manually
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import msgspec
+import urllib3
+from msgspec import Meta, Struct
+
+from chalicelib.checkout import Checkout, Order
+from chalicelib.entitlements import Paid, Revoked
+from common.errors import Conflict, IdempotencyKeyReused, InvalidInput, ServiceUnavailable
+from common.secrets import Secret
+
+TOLERANCE = 300
+"""Seconds by which an event's signature may be old, or ahead of our clock."""
+
+_PAID = ("checkout.session.completed", "checkout.session.async_payment_succeeded")
+
+# Three tries inside these time-outs stay below API Gateway's 29 s; all carry the same Idempotency-Key.
+_TIMEOUT = urllib3.Timeout(connect=2, read=6)
+_RETRIES = urllib3.Retry(
+    2,
+    allowed_methods=None,
+    status_forcelist=[409, 429, 500, 502, 503, 504],
+    backoff_factor=0.2,
+    redirect=False,
+    raise_on_status=False,
+    respect_retry_after_header=False,
+)
+
+_logger = logging.getLogger("video-app")
+
+
+class Keys(Struct, frozen=True):
+    """What the secret of payments holds: the key of the API, and the secret that events are signed with."""
+
+    api_key: str
+    webhook_secret: str
+
+    def __repr__(self) -> str:
+        return "Keys()"
+
+
+class Stripe:
+    """The API at *url*, through *http*, for one *stage* of the shop: events of another stage are not for us."""
+
+    def __init__(
+        self,
+        http: urllib3.PoolManager,
+        url: str,
+        keys: Secret[Keys],
+        stage: str,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._http = http
+        self._url = url
+        self._keys = keys
+        self._stage = stage
+        self._now = now
+
+    def checkout(self, order: Order, idempotency_key: str | None) -> Checkout:
+        """https://docs.stripe.com/api/idempotent_requests"""
+        known = f"{self._stage} {order.user} {idempotency_key}" if idempotency_key else uuid.uuid4().hex
+        answer = self._post("/v1/checkout/sessions", self._form(order), hashlib.sha256(known.encode()).hexdigest())
+        try:
+            return msgspec.json.decode(answer, type=Checkout)
+        except msgspec.DecodeError as error:
+            raise ServiceUnavailable("the payment provider answered with something else") from error
+
+    def _form(self, order: Order) -> dict[str, Any]:
+        """The metadata of the payment intent are copied to its charge, so that a refund tells whose it is."""
+        metadata = {"user": order.user, "item": order.item, "stage": self._stage}
+        return {
+            "mode": "payment",
+            "client_reference_id": order.user,
+            "line_items[0][quantity]": 1,
+            "line_items[0][price_data][currency]": order.currency,
+            "line_items[0][price_data][unit_amount]": order.price,
+            "line_items[0][price_data][product_data][name]": order.name,
+            **{f"metadata[{name}]": value for name, value in metadata.items()},
+            **{f"payment_intent_data[metadata][{name}]": value for name, value in metadata.items()},
+            "success_url": order.success_url,
+            "cancel_url": order.cancel_url,
+        }
+
+    def _post(self, path: str, form: dict[str, Any], idempotency_key: str) -> bytes:
+        headers = {
+            "Authorization": f"Bearer {self._keys.value().api_key}",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Idempotency-Key": idempotency_key,
+        }
+        try:
+            answer = self._http.request(
+                "POST", self._url + path, body=urlencode(form), headers=headers, timeout=_TIMEOUT, retries=_RETRIES
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise ServiceUnavailable("the payment provider cannot be reached, please try again") from error
+        if answer.status != 200:
+            raise _refusal(answer.status, answer.data)
+        return answer.data
+
+    def event(self, body: bytes, signature: str) -> Paid | Revoked | None:
+        """Return what an event tells, None when it tells nothing that matters here.
+
+        *body* is the webhook's as it came, *signature* its header Stripe-Signature. Raises InvalidInput unless the
+        provider has signed just this body within `TOLERANCE`, and for an event of ours that cannot be understood.
+        """
+        _verify(body, signature, self._keys.value().webhook_secret, self._now())
+        event = _decoded(body, _Event)
+        if event.type in _PAID:
+            return self._paid(_decoded(event.data.object, _Session), event.created)
+        if event.type == "charge.refunded":
+            charge = _decoded(event.data.object, _Charge)
+            return self._revoked(charge, event.created) if charge.refunded else None
+        if event.type == "charge.dispute.created":
+            dispute = _decoded(event.data.object, _Dispute)
+            return Revoked(dispute.payment_intent, event.created) if dispute.payment_intent else None
+        return None
+
+    def _paid(self, session: _Session, at: int) -> Paid | None:
+        about = self._ours(session.metadata)
+        if session.payment_status != "paid" or about is None:
+            return None
+        if session.payment_intent is None:
+            raise InvalidInput("payment_intent: missing of a session that is paid")
+        return Paid(session.payment_intent, about.user, about.item, at)
+
+    def _revoked(self, charge: _Charge, at: int) -> Revoked | None:
+        about = self._ours(charge.metadata)
+        if charge.payment_intent is None or about is None:
+            return None
+        return Revoked(charge.payment_intent, at, about.user, about.item)
+
+    def _ours(self, metadata: dict[str, str] | None) -> _Metadata | None:
+        """One account may serve several stages, and other shops: each endpoint hears of all."""
+        if metadata is None or metadata.get("stage") != self._stage:
+            return None
+        try:
+            return msgspec.convert(metadata, type=_Metadata)
+        except msgspec.ValidationError as error:
+            raise InvalidInput(f"metadata: {error}") from error
+
+
+class _Data(Struct):
+    object: msgspec.Raw
+
+
+class _Event(Struct):
+    type: str
+    created: int
+    data: _Data
+
+
+type _Id = Annotated[str, Meta(pattern=r"\A[\w-]{1,255}\Z")]
+
+
+class _Session(Struct):
+    payment_status: str
+    payment_intent: _Id | None = None
+    metadata: dict[str, str] | None = None
+
+
+class _Charge(Struct):
+    refunded: bool
+    payment_intent: _Id | None = None
+    metadata: dict[str, str] | None = None
+
+
+class _Dispute(Struct):
+    payment_intent: _Id | None = None
+
+
+class _Metadata(Struct):
+    user: _Id
+    item: str
+
+
+def _verify(body: bytes, signature: str, secret: str, now: float) -> None:
+    """The header is ``t=<seconds>,v1=<hex>,…``, with several v1 while a secret is being rolled."""
+    pairs = [part.partition("=")[::2] for part in signature.split(",")]
+    times = [value for name, value in pairs if name.strip() == "t"]
+    if len(times) != 1 or not re.fullmatch(r"[0-9]{1,12}", times[0]):
+        raise InvalidInput("Stripe-Signature: missing or malformed")
+    signed = hmac.digest(secret.encode(), times[0].encode() + b"." + body, "sha256").hex().encode()
+    given = [value.encode() for name, value in pairs if name.strip() == "v1"]
+    # Each is compared, in constant time, so that neither tells how much of it was right.
+    if not sum(hmac.compare_digest(signed, one) for one in given):
+        raise InvalidInput("Stripe-Signature: not of this body")
+    if abs(now - int(times[0])) > TOLERANCE:
+        raise InvalidInput("Stripe-Signature: not of this time")
+
+
+def _decoded[T](text: bytes | msgspec.Raw, cls: type[T]) -> T:
+    try:
+        return msgspec.json.decode(text, type=cls)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"the event is not one of Stripe's: {error}") from error
+
+
+def _refusal(status: int, body: bytes) -> Exception:
+    """Stripe's errors: https://docs.stripe.com/api/errors. Their messages may quote what was sent, so none is shown."""
+    try:
+        error = json.loads(body)["error"]
+        kind, code = error.get("type"), error.get("code")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        kind = code = None
+    if kind == "idempotency_error" and status == 400:
+        return IdempotencyKeyReused("this Idempotency-Key was used with another order")
+    if status == 409:
+        return Conflict("another request with this Idempotency-Key is under way")
+    _logger.error("the payment provider refused", extra={"status": status, "type": kind, "error_code": code})
+    return ServiceUnavailable("the payment provider does not take payments at the moment")

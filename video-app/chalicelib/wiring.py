@@ -1,0 +1,107 @@
+"""Builds each object once in a process, on first use; what only one of the functions needs is imported there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chalicelib.content_bucket import ContentBucket
+from chalicelib.entitlement_table import EntitlementTable
+from chalicelib.entitlements import Entitlements
+from chalicelib.library import Library
+from chalicelib.payment_table import PaymentTable
+from chalicelib.video_table import VideoTable
+from chalicelib.videos import Videos
+from common import aws
+from common import settings as stage_settings
+from common.secrets import Secret
+
+if TYPE_CHECKING:
+    from chalicelib.checkout import Checkouts
+    from chalicelib.entitlements import Plan
+    from chalicelib.links import Links
+    from chalicelib.stripe import Stripe
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the stage's stacks made. Prices are in the smallest unit of the currency, lives in seconds."""
+
+    stage: str
+    table: str
+    payments_table: str
+    videos_table: str
+    origin_bucket: str
+    user_pool_arn: str
+    user_pool_client_id: str
+    site_url: str
+    signing_key_secret: str
+    payments_secret: str
+    payments_api: str
+    currency: str
+    month_price: str
+    year_price: str
+    link_life: str
+
+
+@cache
+def settings() -> Settings:
+    return stage_settings.load(Settings, Path(__file__).parent / "stages")
+
+
+@cache
+def videos() -> Videos:
+    return Videos(_video_table(), ContentBucket(aws.s3(), settings().origin_bucket))
+
+
+@cache
+def entitlements() -> Entitlements:
+    return Entitlements(PaymentTable(aws.client("dynamodb"), settings().payments_table), _entitlement_table())
+
+
+@cache
+def library() -> Library:
+    return Library(entitlements(), _entitlement_table(), _video_table())
+
+
+@cache
+def _video_table() -> VideoTable:
+    return VideoTable(aws.client("dynamodb"), settings().videos_table)
+
+
+@cache
+def _entitlement_table() -> EntitlementTable:
+    return EntitlementTable(aws.client("dynamodb"), settings().table)
+
+
+@cache
+def checkouts() -> Checkouts:
+    from chalicelib.checkout import Checkouts
+
+    prices: dict[Plan, int] = {"month": int(settings().month_price), "year": int(settings().year_price)}
+    return Checkouts(stripe(), videos(), entitlements(), prices, settings().currency, settings().site_url)
+
+
+@cache
+def stripe() -> Stripe:
+    import urllib3
+
+    from chalicelib.stripe import Keys, Stripe
+
+    keys = Secret(
+        aws.client("secretsmanager"), settings().payments_secret, lambda text: msgspec.json.decode(text, type=Keys)
+    )
+    return Stripe(urllib3.PoolManager(), settings().payments_api, keys, settings().stage)
+
+
+@cache
+def links() -> Links:
+    from chalicelib.links import Links
+    from common.cloudfront import SigningKey
+
+    key = SigningKey(aws.client("secretsmanager"), settings().signing_key_secret)
+    return Links(videos(), entitlements(), key.signer, settings().site_url, int(settings().link_life))

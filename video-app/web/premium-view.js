@@ -1,0 +1,77 @@
+/** Premium: until when it runs, and the plans. */
+
+import { leadsToPayment, payment } from "./checkout.js";
+import { fill, offerAgain, part, tell } from "./shared/page.js";
+import { date, price } from "./words.js";
+
+const NAMES = { month: "A month", year: "A year" };
+
+export class PremiumView {
+  #api;
+  #session;
+  #leaving = new AbortController();
+
+  /** @param {import("./api.js").Api} api @param {import("./shared/cognito.js").Session} session */
+  constructor(api, session) {
+    this.#api = api;
+    this.#session = session;
+    this.element = fill("premium-view");
+  }
+
+  /** *paid* when somebody comes back from paying. */
+  async enter(paid) {
+    this.#part("waiting").textContent = "Loading…";
+    this.#part("failure").replaceChildren();
+    try {
+      const { items: plans } = await this.#api.plans();
+      const membership = this.#session.email ? await this.#membership(paid) : null;
+      this.#show(plans, membership);
+    } catch (problem) {
+      offerAgain(this.#part("failure"), problem, () => this.enter(paid));
+    } finally {
+      this.#part("waiting").textContent = "";
+    }
+  }
+
+  leave() {
+    this.#leaving.abort();
+  }
+
+  #part(name) {
+    return part(this.element, name);
+  }
+
+  async #membership(paid) {
+    let membership = await this.#api.membership();
+    if (!paid) return membership;
+    this.#part("waiting").textContent = "Waiting for your payment to arrive…";
+    const arrived = await payment(async () => (membership = await this.#api.membership()).premium, this.#leaving.signal);
+    if (this.#leaving.signal.aborted) return membership;
+    history.replaceState(null, "", "#premium");
+    if (arrived) tell("Thank you. Every film is yours now.");
+    else tell("Your payment has not arrived yet. If you have paid, look again in a minute: nothing is lost.");
+    return membership;
+  }
+
+  /** @param {import("./api.js").Plan[]} plans @param {import("./api.js").Membership | null} membership */
+  #show(plans, membership) {
+    const until = membership?.premium ? date(membership.until) : "";
+    this.#part("state").textContent = until
+      ? `You are premium until ${until}. Another plan is added to that.`
+      : "Watch every film, as often as you like. A plan ends by itself.";
+    this.#part("plans").replaceChildren(...plans.map((plan) => this.#plan(plan, membership !== null)));
+  }
+
+  /** @param {import("./api.js").Plan} plan */
+  #plan(plan, signedIn) {
+    const card = fill("plan");
+    part(card, "name").textContent = NAMES[plan.plan];
+    part(card, "price").textContent = price(plan);
+    part(card, "days").textContent = `${plan.days} days`;
+    const choose = part(card, "choose");
+    choose.textContent = signedIn ? `Get ${NAMES[plan.plan].toLowerCase()}` : "Sign in first";
+    if (signedIn) leadsToPayment(choose, (key) => this.#api.subscribe(plan.plan, key), this.#part("error"));
+    else choose.addEventListener("click", () => (location.hash = "sign-in"));
+    return card;
+  }
+}
