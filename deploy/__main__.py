@@ -9,11 +9,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deploy import apps, site
 from deploy.stacks import StackFailed
 
+
+def _release(app: str, stage: str, **parameters: str) -> dict[str, str]:
+    released = apps.release(app, stage, **parameters)
+    return released | apps.register(app, stage, released["EndpointURL"])
+
+
 _STEPS: dict[str, Callable[..., dict[str, str]]] = {
     "resources": apps.deploy_resources,
     "dax": apps.deploy_dax,
     "package": lambda app, stage: {"package": str(apps.package(app, stage))},
-    "release": apps.release,
+    "release": _release,
     "edge": apps.deploy_edge,
     "site": site.publish,
 }

@@ -17,6 +17,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import boto3
 import yaml
 
 from deploy import signing_keys, stacks
@@ -128,6 +129,13 @@ def release(app: str, stage: str, **parameters: str) -> dict[str, str]:
     template = yaml.safe_load((folder / "sam.yaml").read_text())
     text = stacks.upload_code(template, folder)
     return stacks.deploy(f"{app}-{stage}", text, {"Stage": stage, **parameters})
+
+
+def register(app: str, stage: str, address: str) -> dict[str, str]:
+    """Write where the app's API is, without a closing slash, to where other services look: an SSM parameter."""
+    name = f"/{stage}/{app}/api"
+    boto3.Session().client("ssm").put_parameter(Name=name, Value=address.rstrip("/"), Type="String", Overwrite=True)
+    return {name: address.rstrip("/")}
 
 
 def _snake(name: str) -> str:

@@ -16,27 +16,36 @@ from sandbox import payments, place
 
 
 def deploy_all() -> dict[str, Any]:
-    """Deploy all apps side by side and return, by app, their addresses and the outputs of their resources."""
+    """Deploy all apps side by side and return, by app, their addresses and the outputs of their resources.
+
+    All resources come first: an app may name those of another.
+    """
+    apps = deploy.apps.names()
     with ThreadPoolExecutor() as pool:
-        return dict(zip(deploy.apps.names(), pool.map(_deploy, deploy.apps.names()), strict=True))
+        resources = list(pool.map(_deploy_resources, apps))
+        return dict(zip(apps, pool.map(_deploy, apps, resources), strict=True))
 
 
-def _deploy(app: str) -> dict[str, str]:
-    where = {"SiteUrl": place.url(app), "PaymentsApi": place.url("payments")}
-    resources = deploy.apps.deploy_resources(app, place.STAGE, **where)
+def _deploy_resources(app: str) -> dict[str, str]:
+    where = {"SiteUrl": place.url(app)} if app in place.PORTS else {}
+    return deploy.apps.deploy_resources(app, place.STAGE, PaymentsApi=place.url("payments"), **where)
+
+
+def _deploy(app: str, resources: dict[str, str]) -> dict[str, str]:
     parameters = {}
     if deploy.apps.may_use_dax(app):
         deploy.apps.deploy_dax(app, place.STAGE, EndpointEncryption="NONE")
         parameters["Dax"] = "true"
     released = deploy.apps.release(app, place.STAGE, **parameters)
     outputs = {"api": _local(released["EndpointURL"]), **resources}
+    deploy.apps.register(app, place.STAGE, outputs["api"])
     for person in ("author", "owner"):
         if f"{person}_secret" in resources:
             outputs |= _access_key(person, resources[f"{person}_secret"])
     if "payments_secret" in resources:
         outputs |= _register_webhook(outputs["api"], resources["payments_secret"])
     if not deploy.apps.has_edge(app):
-        return outputs | {"web": place.url(app)}
+        return outputs | ({"web": place.url(app)} if deploy.site.is_there(app) else {})
     edge = deploy.apps.deploy_edge(app, place.STAGE, SignInUrl=place.url("emulator"))
     outputs["distribution_id"] = edge["DistributionId"]
     if not deploy.site.is_there(app):

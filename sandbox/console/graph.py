@@ -1,0 +1,329 @@
+"""Who calls whom: a graph of what is deployed, read from it by public APIs and from nothing else.
+
+A node is a resource of one of the stage's stacks. An edge is a setting that moves something: an event source mapping,
+an integration, a rule's target, a notification, a subscription, an origin, or a permission of a function's role.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+
+from sandbox import place
+
+KINDS = {
+    "AWS::ApiGateway::RestApi": "API",
+    "AWS::CloudFront::Distribution": "distribution",
+    "AWS::Cognito::UserPool": "user pool",
+    "AWS::DynamoDB::GlobalTable": "table",
+    "AWS::DynamoDB::Table": "table",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": "load balancer",
+    "AWS::Events::Rule": "rule",
+    "AWS::IoT::TopicRule": "IoT rule",
+    "AWS::Kinesis::Stream": "stream",
+    "AWS::KinesisFirehose::DeliveryStream": "delivery stream",
+    "AWS::Lambda::Function": "function",
+    "AWS::S3::Bucket": "bucket",
+    "AWS::SES::EmailIdentity": "mail",
+    "AWS::SNS::Topic": "topic",
+    "AWS::SQS::Queue": "queue",
+    "AWS::SecretsManager::Secret": "secret",
+    "AWS::Athena::WorkGroup": "workgroup",
+}
+_SERVICES = {
+    "API": "execute-api",
+    "table": "dynamodb",
+    "stream": "kinesis",
+    "bucket": "s3",
+    "mail": "ses",
+    "topic": "sns",
+    "queue": "sqs",
+    "secret": "secretsmanager",
+    "workgroup": "athena",
+    "function": "lambda",
+}
+_READS = re.compile(r"^(Get|List|Query|Scan|BatchGet|Describe|Receive|Head)")
+_OF_A_SOURCE = re.compile(
+    r"^(ReceiveMessage|DeleteMessage|GetQueueAttributes|GetRecords|GetShardIterator|DescribeStream.*|List(Streams|Shards))$"
+)
+
+
+@dataclass(frozen=True)
+class Node:
+    id: str
+    """What the stack calls it: its logical id behind the app's name."""
+    app: str
+    kind: str
+    name: str
+    physical: str
+
+    @property
+    def arn(self) -> str:
+        """Return its ARN, or for an API what its ARNs begin with."""
+        if self.physical.startswith("arn:"):
+            return self.physical
+        name = self.physical.rpartition("/")[2] if self.kind == "queue" else self.physical
+        prefix = {
+            "API": f"arn:aws:execute-api:{place.REGION}:{_account()}:",
+            "bucket": "arn:aws:s3:::",
+            "table": f"arn:aws:dynamodb:{place.REGION}:{_account()}:table/",
+            "stream": f"arn:aws:kinesis:{place.REGION}:{_account()}:stream/",
+            "queue": f"arn:aws:sqs:{place.REGION}:{_account()}:",
+            "mail": f"arn:aws:ses:{place.REGION}:{_account()}:identity/",
+            "workgroup": f"arn:aws:athena:{place.REGION}:{_account()}:workgroup/",
+            "function": f"arn:aws:lambda:{place.REGION}:{_account()}:function:",
+        }.get(self.kind, "")
+        return prefix + name
+
+
+@dataclass(frozen=True)
+class Edge:
+    source: str
+    target: str
+    how: str
+
+
+def graph() -> dict[str, Any]:
+    """Return ``{nodes: [{id, app, kind, name, calls}], edges: [{source, target, how}]}``; calls are the last hour's."""
+    nodes = _nodes()
+    with ThreadPoolExecutor() as pool:
+        found = [edge for edges in pool.map(lambda read: list(read(nodes)), _READERS) for edge in edges]
+        calls = dict(zip(nodes, pool.map(_calls, nodes), strict=True))
+    edges = list(dict.fromkeys(found))
+    joined = {end for edge in edges for end in (edge.source, edge.target)}
+    return {
+        "nodes": [
+            {"id": n.id, "app": n.app, "kind": n.kind, "name": n.name, "calls": calls[n]}
+            for n in nodes
+            if n.id in joined
+        ],
+        "edges": [{"source": e.source, "target": e.target, "how": e.how} for e in edges],
+    }
+
+
+def _nodes() -> list[Node]:
+    cloudformation = _client("cloudformation")
+    names = [
+        stack["StackName"]
+        for page in cloudformation.get_paginator("describe_stacks").paginate()
+        for stack in page["Stacks"]
+        if f"-{place.STAGE}" in stack["StackName"]
+    ]
+    return [
+        Node(f"{app}.{r['LogicalResourceId']}", app, KINDS[r["ResourceType"]], _name(r, app), r["PhysicalResourceId"])
+        for stack in names
+        for app in [stack.partition(f"-{place.STAGE}")[0]]
+        for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
+        for r in page["StackResourceSummaries"]
+        if r["ResourceType"] in KINDS
+    ]
+
+
+def _name(resource: dict[str, Any], app: str) -> str:
+    """A function is named as in app.py, and anything else as in its template."""
+    logical = str(resource["LogicalResourceId"])
+    if resource["ResourceType"] == "AWS::Lambda::Function":
+        return "api_handler" if logical == "APIHandler" else re.sub(r"(?<!^)(?=[A-Z])", "_", logical).lower()
+    return app if logical == "RestAPI" else logical
+
+
+type _Reader = Callable[[list[Node]], Iterable[Edge]]
+
+
+def _by_arn(nodes: list[Node]) -> Callable[[str], Node | None]:
+    """Return a function that finds the node that an ARN is of, or is below."""
+    by_arn = {node.arn: node for node in nodes}
+
+    def find(arn: str) -> Node | None:
+        arn = arn.partition("/stream/")[0]
+        return by_arn.get(arn) or by_arn.get(arn.rpartition(":")[0]) or by_arn.get(arn.partition("/")[0])
+
+    return find
+
+
+def _mappings(nodes: list[Node]) -> Iterator[Edge]:
+    find = _by_arn(nodes)
+    pages = _client("lambda").get_paginator("list_event_source_mappings").paginate()
+    for mapping in (mapping for page in pages for mapping in page["EventSourceMappings"]):
+        source, target = find(mapping["EventSourceArn"]), find(mapping["FunctionArn"])
+        if source and target:
+            yield Edge(source.id, target.id, "event source")
+            failed = find(mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", ""))
+            if failed:
+                yield Edge(target.id, failed.id, "on failure")
+
+
+def _integrations(nodes: list[Node]) -> Iterator[Edge]:
+    find = _by_arn(nodes)
+    for api in (node for node in nodes if node.kind == "API"):
+        pages = _client("apigateway").get_paginator("get_resources").paginate(restApiId=api.physical, embed=["methods"])
+        for resource in (item for page in pages for item in page["items"]):
+            for method in resource.get("resourceMethods", {}).values():
+                uri = method.get("methodIntegration", {}).get("uri", "")
+                target = find(uri.partition("/functions/")[2].partition("/invocations")[0])
+                if target:
+                    yield Edge(api.id, target.id, "integration")
+
+
+def _rules(nodes: list[Node]) -> Iterator[Edge]:
+    find, events = _by_arn(nodes), _client("events")
+    buckets = {node.physical: node for node in nodes if node.kind == "bucket"}
+    rules = {node.physical.rpartition("/")[2]: node for node in nodes if node.kind == "rule"}
+    for name, rule in rules.items():
+        described = events.describe_rule(Name=name)
+        pattern = json.loads(described.get("EventPattern") or "{}")
+        for bucket in pattern.get("detail", {}).get("bucket", {}).get("name", []):
+            if bucket in buckets:
+                yield Edge(buckets[bucket].id, rule.id, "object created")
+        for target in events.list_targets_by_rule(Rule=name)["Targets"]:
+            if found := find(target["Arn"]):
+                yield Edge(rule.id, found.id, described.get("ScheduleExpression") or "event")
+
+
+def _notifications(nodes: list[Node]) -> Iterator[Edge]:
+    find = _by_arn(nodes)
+    for bucket in (node for node in nodes if node.kind == "bucket"):
+        settings = _client("s3").get_bucket_notification_configuration(Bucket=bucket.physical)
+        for kind, arn in (("Lambda", "LambdaFunctionArn"), ("Queue", "QueueArn"), ("Topic", "TopicArn")):
+            for setting in settings.get(
+                f"{kind}FunctionConfigurations" if kind == "Lambda" else f"{kind}Configurations", []
+            ):
+                if target := find(setting[arn]):
+                    yield Edge(bucket.id, target.id, "object created")
+
+
+def _subscriptions(nodes: list[Node]) -> Iterator[Edge]:
+    find = _by_arn(nodes)
+    pages = _client("sns").get_paginator("list_subscriptions").paginate()
+    for subscription in (item for page in pages for item in page["Subscriptions"]):
+        source, target = find(subscription["TopicArn"]), find(subscription["Endpoint"])
+        if source and target:
+            yield Edge(source.id, target.id, "subscription")
+
+
+def _origins(nodes: list[Node]) -> Iterator[Edge]:
+    for distribution in (node for node in nodes if node.kind == "distribution"):
+        answer = _client("cloudfront").get_distribution(Id=distribution.physical)
+        for origin in answer["Distribution"]["DistributionConfig"]["Origins"]["Items"]:
+            domain = origin["DomainName"]
+            for node in nodes:
+                if node.kind in ("API", "bucket") and domain.startswith(f"{node.physical}."):
+                    yield Edge(distribution.id, node.id, "origin")
+
+
+def _deliveries(nodes: list[Node]) -> Iterator[Edge]:
+    find = _by_arn(nodes)
+    for delivery in (node for node in nodes if node.kind == "delivery stream"):
+        described = _client("firehose").describe_delivery_stream(
+            DeliveryStreamName=delivery.physical.rpartition("/")[2]
+        )
+        stream = described["DeliveryStreamDescription"]
+        source = find(stream.get("Source", {}).get("KinesisStreamSourceDescription", {}).get("KinesisStreamARN", ""))
+        if source:
+            yield Edge(source.id, delivery.id, "source")
+        for destination in stream["Destinations"]:
+            settings = destination["ExtendedS3DestinationDescription"]
+            if bucket := find(settings["BucketARN"]):
+                yield Edge(delivery.id, bucket.id, "delivers")
+            for processor in settings.get("ProcessingConfiguration", {}).get("Processors", []):
+                for parameter in processor.get("Parameters", []):
+                    function = find(parameter["ParameterValue"]) if parameter["ParameterName"] == "LambdaArn" else None
+                    if function:
+                        yield Edge(delivery.id, function.id, "transforms")
+
+
+def _topic_rules(nodes: list[Node]) -> Iterator[Edge]:
+    streams = {node.physical: node for node in nodes if node.kind == "stream"}
+    for rule in (node for node in nodes if node.kind == "IoT rule"):
+        payload = _client("iot").get_topic_rule(ruleName=rule.physical)["rule"]
+        for action in payload["actions"]:
+            stream = streams.get(action.get("kinesis", {}).get("streamName", ""))
+            if stream:
+                yield Edge(rule.id, stream.id, payload["sql"])
+
+
+def _permissions(nodes: list[Node]) -> Iterator[Edge]:
+    """What a function may do to a resource: the API's name of it says whether that reads, writes or sends."""
+    iam = _client("iam")
+    for function in (node for node in nodes if node.kind == "function"):
+        role = _client("lambda").get_function_configuration(FunctionName=function.physical)["Role"].rpartition("/")[2]
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            for statement in document["Statement"]:
+                if statement["Effect"] == "Allow":
+                    yield from _permitted(function, statement, nodes)
+
+
+def _permitted(function: Node, statement: dict[str, Any], nodes: list[Node]) -> Iterator[Edge]:
+    resources = [r.partition("/index/")[0] for r in _listed(statement["Resource"]) if r != "*" and "/stream/" not in r]
+    for action in _listed(statement["Action"]):
+        service, _, verb = action.partition(":")
+        if _OF_A_SOURCE.match(verb):
+            continue  # how a mapping reads its source, which is an edge of its own
+        for node in nodes:
+            if _SERVICES.get(node.kind) == service and any(_covers(resource, node) for resource in resources):
+                if node.kind == "mail" and node.app != function.app:
+                    continue  # SES wants the recipients' identities too, so the policy says all
+                yield Edge(function.id, node.id, "reads" if _READS.match(verb) else "writes")
+
+
+def _covers(resource: str, node: Node) -> bool:
+    """Whether the pattern of a policy means the node, or what is in it."""
+    if node.kind in ("bucket", "API"):
+        return any(fnmatch.fnmatchcase(f"{node.arn}{below}", resource) for below in ("", "/", "/x")) or (
+            node.kind == "bucket" and fnmatch.fnmatchcase(node.arn, resource.partition("/")[0])
+        )
+    return fnmatch.fnmatchcase(node.arn, resource)
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+_READERS: tuple[_Reader, ...] = (
+    _mappings,
+    _integrations,
+    _rules,
+    _notifications,
+    _subscriptions,
+    _origins,
+    _deliveries,
+    _topic_rules,
+    _permissions,
+)
+
+
+def _calls(node: Node) -> int | None:
+    """Return how often a function ran in the last hour."""
+    if node.kind != "function":
+        return None
+    now = datetime.now(UTC)
+    points = _client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName="Invocations",
+        Dimensions=[{"Name": "FunctionName", "Value": node.physical}],
+        StartTime=now - timedelta(hours=1),
+        EndTime=now + timedelta(minutes=1),
+        Period=3600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return int(sum(point["Sum"] for point in points))
+
+
+@cache
+def _client(service: str) -> Any:
+    return boto3.Session().client(service)
+
+
+@cache
+def _account() -> str:
+    return str(_client("sts").get_caller_identity()["Account"])
