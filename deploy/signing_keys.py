@@ -11,7 +11,6 @@ https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-conte
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import re
 import secrets
@@ -65,7 +64,7 @@ class SigningKeys:
         propagation: float,
         retirement: float,
         sleep: Callable[[float], None] = time.sleep,
-        tell: Callable[[str], None] = functools.partial(print, flush=True),
+        tell: Callable[[str], None] = print,
     ) -> str:
         """Replace the key by a new one and return the new one's id.
 
@@ -96,7 +95,7 @@ class SigningKeys:
 
     def _new_key(self, algorithm: Algorithm) -> tuple[str, str]:
         """Register a new public key; return its id, and the secret with the private half."""
-        private, public = _key_pair(algorithm)
+        private, public = key_pair(algorithm)
         name = f"{self._name}-{secrets.token_hex(4)}"
         config = {"CallerReference": name, "Name": name, "EncodedKey": public}
         key_id = str(self._cloudfront.create_public_key(PublicKeyConfig=config)["PublicKey"]["Id"])
@@ -156,7 +155,7 @@ class SigningKeys:
             more = {"Marker": answer["NextMarker"]}
 
 
-def _key_pair(algorithm: Algorithm) -> tuple[str, str]:
+def key_pair(algorithm: Algorithm) -> tuple[str, str]:
     """Return the private and the public half, PEM; CloudFront takes RSA of 2048 bits, and ECDSA on P-256."""
     pair = rsa.generate_private_key(65537, 2048) if algorithm == "rsa" else ec.generate_private_key(ec.SECP256R1())
     private = pair.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -200,6 +199,7 @@ def main() -> str | None:
     parser.add_argument("--propagation", type=float, default=PROPAGATION, help="seconds until edges know a key")
     parser.add_argument("--retirement", type=float, help="seconds until no link of the old key lives")
     given = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # whoever waits sees for what
     try:
         if given.step == "ensure":
             print("key group", ensure(given.app, given.stage, given.algorithm))

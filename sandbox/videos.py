@@ -58,7 +58,7 @@ def _make(folder: Path, film: Film) -> None:
         "title": film.title,
         "description": film.description,
         "price": film.price,
-        "currency": "eur",
+        "currency": "usd",
         "duration": film.duration,
     }
     (folder / "video.json").write_text(json.dumps(about, indent=2) + "\n")
@@ -169,7 +169,10 @@ def _carriages(draw: ImageDraw.ImageDraw, second: float, duration: int) -> None:
             _disc(draw, (left + wheel, y - 14), 15, "#050a14")
     nose = x + 4 * 318 - 12
     draw.polygon([(nose, y - 128), (nose + 62, y - 66), (nose + 74, y - 22), (nose, y - 22)], "#8f2f25")
-    draw.polygon([(nose + 70, y - 44), (nose + 620, y - 78), (nose + 620, y + 4)], "#31466a")
+    for reach, colour in ((330, "#182b4d"), (210, "#243c66")):
+        draw.polygon(
+            [(nose + 66, y - 44), (nose + reach, y - 44 - reach / 12), (nose + reach, y - 44 + reach / 8)], colour
+        )
     _disc(draw, (nose + 62, y - 44), 9, "#fff3c9")
 
 

@@ -1,4 +1,4 @@
-"""Users of the deployed apps, with no more than AWS gives them: a todo-app user's tokens, a blog author's key."""
+"""Users of the deployed apps, with no more than AWS gives them: a user's tokens, an author's or owner's key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PASSWORD = "Correct-horse-1"
 
 @dataclass
 class User:
-    """A signed-in user of todo-app: tokens, a client of the API, and the files that are the user's own."""
+    """A signed-in user of an app: tokens, a client of the API, and the files that are the user's own."""
 
     outputs: dict[str, Any]
     endpoint: str
@@ -58,7 +58,7 @@ def anonymous(service: str, endpoint: str) -> Any:
 
 @dataclass
 class Author:
-    """An author of blog-app, who signs with an access key."""
+    """An author of blog-app or the owner of video-app, who signs with an access key."""
 
     outputs: dict[str, Any]
     access_key_id: str

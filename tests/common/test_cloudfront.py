@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from links import NOW, Link, key_pair, links, request
 
-from common.cloudfront import Hash, Sign, SigningKey, UrlSigner, with_cryptography, with_rsa
+from common.cloudfront import Backend, Hash, SigningKey, UrlSigner, with_cryptography, with_rsa
 from sandbox.edge.signed import check
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +53,7 @@ def signed(signer: UrlSigner, link: Link) -> str:
 
 
 @pytest.mark.parametrize(("backend", "keys"), [(with_cryptography, RSA), (with_rsa, SMALL)])
-def test_urls_of_an_rsa_key_are_those_of_botocore(backend: Callable[[str, Hash], Sign], keys: Any) -> None:
+def test_urls_of_an_rsa_key_are_those_of_botocore(backend: Backend, keys: Any) -> None:
     ours, botocores = UrlSigner("KEXAMPLE", keys.private, backend=backend), botocore_signer(keys.private)
 
     for link in links(500):
@@ -178,7 +177,7 @@ def test_a_policy_that_cloudfront_could_not_read_is_not_signed(limits: dict[str,
         RSA.public.decode(),
     ],
 )
-def test_what_is_no_key_is_told_without_showing_it(backend: Callable[[str, Hash], Sign], private_key: str) -> None:
+def test_what_is_no_key_is_told_without_showing_it(backend: Backend, private_key: str) -> None:
     with pytest.raises(ValueError, match=r"^private_key: ") as refused:
         UrlSigner("K", private_key, backend=backend)
 

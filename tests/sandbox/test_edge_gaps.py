@@ -1,5 +1,6 @@
 """What the edge is for: the stock emulator's distributions neither cache, nor ask for signatures."""
 
+import json
 import os
 import subprocess
 import sys
@@ -97,3 +98,51 @@ def test_an_invalidation_is_done_when_it_answers_only_in_ours(stock: str, emulat
 
     assert seconds(stock) < 0.5
     assert seconds(emulator) >= 1
+
+
+def test_what_is_not_there_is_404_to_an_origin_that_may_list_only_in_ours(stock: str, emulator: str) -> None:
+    def status(endpoint: str, *, may_list: bool) -> int:
+        cloudfront, s3 = boto3.client("cloudfront", endpoint_url=endpoint), boto3.client("s3", endpoint_url=endpoint)
+        bucket = f"listed-{str(may_list).lower()}"
+        control = cloudfront.create_origin_access_control(
+            OriginAccessControlConfig={
+                "Name": bucket,
+                "SigningProtocol": "sigv4",
+                "SigningBehavior": "always",
+                "OriginAccessControlOriginType": "s3",
+            }
+        )["OriginAccessControl"]["Id"]
+        origin = {
+            "Id": "s3",
+            "DomainName": f"{bucket}.s3.amazonaws.com",
+            "OriginAccessControlId": control,
+            "S3OriginConfig": {"OriginAccessIdentity": ""},
+        }
+        behavior: Any = {
+            "TargetOriginId": "s3",
+            "ViewerProtocolPolicy": "allow-all",
+            "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+        }
+        distribution = cloudfront.create_distribution(
+            DistributionConfig={
+                "CallerReference": bucket,
+                "Comment": "",
+                "Enabled": True,
+                "Origins": {"Quantity": 1, "Items": [origin]},
+                "DefaultCacheBehavior": behavior,
+            }
+        )["Distribution"]
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudfront.amazonaws.com"},
+            "Action": ["s3:GetObject", *(["s3:ListBucket"] if may_list else [])],
+            "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+            "Condition": {"StringEquals": {"aws:SourceArn": distribution["ARN"]}},
+        }
+        s3.create_bucket(Bucket=bucket)
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Statement": [statement]}))
+        headers = {"Host": str(distribution["DomainName"]), "x-edge-origin": "s3"}
+        return httpx.get(f"{endpoint}/none", headers=headers).status_code
+
+    assert status(stock, may_list=True) == 403
+    assert (status(emulator, may_list=True), status(emulator, may_list=False)) == (404, 403)

@@ -181,7 +181,7 @@ function updatePayment(item, { amount_refunded: back, currency, paid, refunded, 
 
 /** @param {number} amount in the smallest unit of *currency* */
 function money(amount, currency) {
-  const format = new Intl.NumberFormat("en-GB", { style: "currency", currency });
+  const format = new Intl.NumberFormat("en-GB", { style: "currency", currency, currencyDisplay: "narrowSymbol" });
   return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
 }
 
