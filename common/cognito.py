@@ -19,6 +19,12 @@ def caller(app: Chalice, client_id: str) -> str:
     return str(claims["sub"])
 
 
+def email(app: Chalice) -> str | None:
+    """Return the caller's address, where the pool has verified it."""
+    claims = rest.request(app).context.get("authorizer", {}).get("claims", {})
+    return str(claims["email"]) if str(claims.get("email_verified")).lower() == "true" and "email" in claims else None
+
+
 def id_token(app: Chalice) -> str:
     """Return the ID token that came in the Authorization header."""
     return str(rest.request(app).headers["Authorization"]).removeprefix("Bearer ")

@@ -3,14 +3,16 @@
 from typing import Any
 
 from chalice import Chalice, CognitoUserPoolAuthorizer, IAMAuthorizer
+from chalice.app import DynamoDBEvent
 
 from chalicelib import wiring
 from chalicelib.checkout import Checkout, Offers, PlanOrder
 from chalicelib.entitlements import Premium
 from chalicelib.library import LibraryVideo
 from chalicelib.links import Link, LinkQuery, Session
+from chalicelib.purchases import Receipt
 from chalicelib.videos import Draft, NewVideo, Uploaded, Video, VideoQuery
-from common import cognito, rest
+from common import cognito, events, rest
 from common.pages import Page
 
 app = Chalice(app_name="video-app", configure_logs=False)
@@ -21,6 +23,10 @@ owners = IAMAuthorizer()
 
 def user() -> str:
     return cognito.caller(app, wiring.settings().user_pool_client_id)
+
+
+def email() -> str | None:
+    return cognito.email(app)
 
 
 @app.route("/health", methods=["GET"])
@@ -74,13 +80,19 @@ def get_premium() -> rest.Answer[Premium]:
 @app.route("/premium/checkout", methods=["POST"], authorizer=signed_in)
 def buy_premium() -> rest.Created[Checkout]:
     order = rest.body(app, PlanOrder)
-    return rest.created(wiring.checkouts().plan(user(), order.plan, rest.idempotency_key(app)))
+    return rest.created(wiring.checkouts().plan(user(), order.plan, rest.idempotency_key(app), email()))
 
 
 @app.route("/videos/{video_id}/checkout", methods=["POST"], authorizer=signed_in)
 def buy_video(video_id: str) -> rest.Created[Checkout]:
     """Begin to buy a video. Raises AlreadyBought."""
-    return rest.created(wiring.checkouts().video(user(), video_id, rest.idempotency_key(app)))
+    return rest.created(wiring.checkouts().video(user(), video_id, rest.idempotency_key(app), email()))
+
+
+@app.route("/videos/{video_id}/receipt", methods=["GET"], authorizer=signed_in)
+def get_receipt(video_id: str) -> rest.Answer[Receipt]:
+    """Return the receipt of a purchase, which another service has. Raises ServiceUnavailable."""
+    return rest.answer(app, wiring.receipts().of(user(), video_id))
 
 
 @app.route("/library", methods=["GET"], authorizer=signed_in)
@@ -93,6 +105,11 @@ def heed_payment() -> dict[str, str]:
     signature = rest.request(app).headers.get("Stripe-Signature", "")
     wiring.entitlements().heed(wiring.stripe().event(rest.raw_body(app), signature))
     return {}
+
+
+@app.on_dynamodb_record(wiring.settings().payments_stream_arn, batch_size=100)
+def publish_purchases(event: DynamoDBEvent) -> Any:
+    return events.each_record(app, event.to_dict(), wiring.publish_purchase)
 
 
 # The generator of signed links: the same routes, but in the production way a function and a role of their own, which

@@ -27,6 +27,7 @@ SETTINGS = {
     "USER_POOL_ARN": "arn:aws:cognito-idp:us-east-1:000000000000:userpool/us-east-1_x",
     "POSTS_STREAM_ARN": STREAM,
     "SUBSCRIBERS_STREAM_ARN": STREAM,
+    "PAYMENTS_STREAM_ARN": STREAM,
     "MAIL_EVENTS_TOPIC": "arn:aws:sns:us-east-1:000000000000:x",
 }
 

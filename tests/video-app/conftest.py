@@ -28,6 +28,9 @@ os.environ |= {
     "MONTH_PRICE": "990",
     "YEAR_PRICE": "9900",
     "LINK_LIFE": "300",
+    "PAYMENTS_STREAM_ARN": "arn:aws:dynamodb:us-east-1:000000000000:table/x/stream/2030-01-01T00:00:00.000",
+    "PURCHASES_TOPIC": "arn:aws:sns:us-east-1:000000000000:video-app-unit-purchases",
+    "BREAKERS_TABLE": "video-app-unit-breakers",
 }
 
 from shop import Shop  # noqa: E402

@@ -88,7 +88,7 @@ def test_an_order_becomes_a_session_whose_payment_tells_whose_it_is(api: Api) ->
     checkout = a_stripe(api.url).checkout(ORDER, "key")
 
     ((headers, form),) = api.asked
-    about = {"user": "ann", "item": VIDEO, "stage": "unit"}
+    about = {"user": "ann", "item": VIDEO, "stage": "unit", "title": "The ferry & more"}
     assert checkout == Checkout("cs_1", "https://pay.example/cs_1")
     assert headers["Authorization"] == "Bearer sk_test_very_secret"
     assert form == {

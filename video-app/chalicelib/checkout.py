@@ -33,7 +33,10 @@ class Offers(Struct, frozen=True):
 
 
 class Order(Struct, frozen=True):
-    """What *user* is to pay for *item*, under which name, and the pages to come back to."""
+    """What *user* is to pay for *item*, under which name, and the pages to come back to.
+
+    With an *email* the provider need not ask for one; a receipt goes there.
+    """
 
     user: str
     item: str
@@ -42,6 +45,7 @@ class Order(Struct, frozen=True):
     currency: str
     success_url: str
     cancel_url: str
+    email: str | None = None
 
 
 class Checkout(Struct, frozen=True):
@@ -84,15 +88,15 @@ class Checkouts:
         """Return the plans with their prices."""
         return Offers(list(self._offers.values()))
 
-    def plan(self, user: str, plan: Plan, idempotency_key: str | None = None) -> Checkout:
+    def plan(self, user: str, plan: Plan, idempotency_key: str | None = None, email: str | None = None) -> Checkout:
         """Begin the payment of a plan, which a user may do while another is running: it then begins later."""
         offer = self._offers[plan]
         name = f"Premium for {offer.days} days"
         page = f"{self._site}/#premium"
-        order = Order(user, f"plan:{plan}", name, offer.price, offer.currency, f"{page}/paid", page)
+        order = Order(user, f"plan:{plan}", name, offer.price, offer.currency, f"{page}/paid", page, email)
         return self._provider.checkout(order, idempotency_key)
 
-    def video(self, user: str, video_id: str, idempotency_key: str | None = None) -> Checkout:
+    def video(self, user: str, video_id: str, idempotency_key: str | None = None, email: str | None = None) -> Checkout:
         """Begin the payment of a video. Raises NotFound for one that is not sold, and AlreadyBought."""
         video = self._videos.get(video_id)
         if video.status != "published":
@@ -100,5 +104,6 @@ class Checkouts:
         if self._entitlements.has_bought(user, video.id):
             raise AlreadyBought(f"video {video.id} is bought already")
         page = f"{self._site}/#videos/{video.id}"
-        order = Order(user, f"video:{video.id}", video.title, video.price, video.currency, f"{page}/paid", page)
+        item, paid = f"video:{video.id}", f"{page}/paid"
+        order = Order(user, item, video.title, video.price, video.currency, paid, page, email)
         return self._provider.checkout(order, idempotency_key)

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, Protocol
 from msgspec import Struct
 
 from chalicelib.videos import Video, timestamp
-from common.errors import InvalidInput, NotEntitled
+from common.errors import InvalidInput, NotEntitled, NotFound
 
 type Plan = Literal["month", "year"]
 type Seconds = int
@@ -30,6 +30,15 @@ _DAY: Seconds = 24 * 3600
 _ITEM = re.compile(r"video:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|plan:(month|year)")
 
 
+class Sale(Struct, frozen=True):
+    """What a receipt says of a payment; the amount is in the smallest unit of the currency."""
+
+    title: str
+    amount: int
+    currency: str
+    email: str
+
+
 class Paid(Struct, frozen=True):
     """The provider has the money. *payment* is its name for it, *at* seconds since 1970."""
 
@@ -37,6 +46,7 @@ class Paid(Struct, frozen=True):
     user: str
     item: str
     at: Seconds
+    sale: Sale | None = None
 
 
 class Revoked(Struct, frozen=True):
@@ -137,6 +147,14 @@ class Entitlements:
         """Return whether the user has bought the video, premium or not."""
         item = f"video:{video_id}"
         return is_held(self._store.get(user, [item])[item])
+
+    def purchase(self, user: str, video_id: str) -> Payment:
+        """Return the user's latest payment for the video, paid back or not. Raises NotFound."""
+        item = f"video:{video_id}"
+        paid = [payment for payment in self._store.get(user, [item])[item] if payment.paid_at is not None]
+        if not paid:
+            raise NotFound(f"video {video_id[:50]!r} was not bought")
+        return max(paid, key=_order)
 
     def access(self, user: str, video: Video) -> Access:
         """Return why the user may watch the video. Raises NotEntitled."""

@@ -1,4 +1,7 @@
-"""The DynamoDB table of payments: the item of a payment's ``id``, to which each event adds what it knows."""
+"""The DynamoDB table of payments: the item of a payment's ``id``, to which each event adds what it knows.
+
+Its stream is the outbox of `PurchaseCompleted`: what is stored and what is told of it cannot part.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from typing import Any
 import msgspec
 
 from chalicelib.entitlements import Paid, Payment, Revoked
-from common import aws, dynamodb
+from chalicelib.purchases import PurchaseCompleted
+from chalicelib.videos import timestamp
+from common import aws, dynamodb, logs
 
 
 class PaymentTable:
@@ -18,7 +23,10 @@ class PaymentTable:
         self._name = name
 
     def note_paid(self, paid: Paid) -> Payment:
-        return self._note(paid.payment, {"paid_at": paid.at, "user": paid.user, "item": paid.item})
+        known: dict[str, Any] = {"paid_at": paid.at, "user": paid.user, "item": paid.item}
+        if paid.sale is not None:
+            known["sale"] = msgspec.structs.asdict(paid.sale) | {"correlation_id": logs.correlation_id.get()}
+        return self._note(paid.payment, known)
 
     def note_revoked(self, revoked: Revoked) -> Payment:
         known = {"revoked_at": revoked.at, "user": revoked.user, "item": revoked.item}
@@ -37,6 +45,15 @@ class PaymentTable:
                 ReturnValues="ALL_NEW",
             )
         return payment(dynamodb.values(answer["Attributes"]))
+
+
+def completed(record: dict[str, Any]) -> PurchaseCompleted | None:
+    """Return the event that a record of the stream is, if it is the first to say that a payment was made."""
+    old, new = (dynamodb.values(record["dynamodb"].get(image, {})) for image in ("OldImage", "NewImage"))
+    if "paid_at" in old or "paid_at" not in new or "sale" not in new:
+        return None
+    sale = new["sale"] | {"amount": int(new["sale"]["amount"])}
+    return PurchaseCompleted(payment_id=new["id"], user=new["user"], at=timestamp(int(new["paid_at"])), **sale)
 
 
 def payment(values: dict[str, Any]) -> Payment:

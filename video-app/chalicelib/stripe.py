@@ -22,7 +22,7 @@ import urllib3
 from msgspec import Meta, Struct
 
 from chalicelib.checkout import Checkout, Order
-from chalicelib.entitlements import Paid, Revoked
+from chalicelib.entitlements import Paid, Revoked, Sale
 from common.errors import Conflict, IdempotencyKeyReused, InvalidInput, ServiceUnavailable
 from common.secrets import Secret
 
@@ -84,7 +84,7 @@ class Stripe:
 
     def _form(self, order: Order) -> dict[str, Any]:
         """The metadata of the payment intent are copied to its charge, so that a refund tells whose it is."""
-        metadata = {"user": order.user, "item": order.item, "stage": self._stage}
+        metadata = {"user": order.user, "item": order.item, "stage": self._stage, "title": order.name}
         return {
             "mode": "payment",
             "client_reference_id": order.user,
@@ -94,6 +94,7 @@ class Stripe:
             "line_items[0][price_data][product_data][name]": order.name,
             **{f"metadata[{name}]": value for name, value in metadata.items()},
             **{f"payment_intent_data[metadata][{name}]": value for name, value in metadata.items()},
+            **({"customer_email": order.email} if order.email else {}),
             "success_url": order.success_url,
             "cancel_url": order.cancel_url,
         }
@@ -138,7 +139,7 @@ class Stripe:
             return None
         if session.payment_intent is None:
             raise InvalidInput("payment_intent: missing of a session that is paid")
-        return Paid(session.payment_intent, about.user, about.item, at)
+        return Paid(session.payment_intent, about.user, about.item, at, _sale(session, about.title))
 
     def _revoked(self, charge: _Charge, at: int) -> Revoked | None:
         about = self._ours(charge.metadata)
@@ -169,10 +170,17 @@ class _Event(Struct):
 type _Id = Annotated[str, Meta(pattern=r"\A[\w-]{1,255}\Z")]
 
 
+class _Customer(Struct):
+    email: str | None = None
+
+
 class _Session(Struct):
     payment_status: str
     payment_intent: _Id | None = None
     metadata: dict[str, str] | None = None
+    amount_total: int | None = None
+    currency: str | None = None
+    customer_details: _Customer | None = None
 
 
 class _Charge(Struct):
@@ -188,6 +196,15 @@ class _Dispute(Struct):
 class _Metadata(Struct):
     user: _Id
     item: str
+    title: str = ""
+
+
+def _sale(session: _Session, title: str) -> Sale | None:
+    """What a receipt needs, if the session has all of it: a payment counts without."""
+    email = session.customer_details.email if session.customer_details else None
+    if session.amount_total is None or session.currency is None or not email or not title:
+        return None
+    return Sale(title, session.amount_total, session.currency, email)
 
 
 def _verify(body: bytes, signature: str, secret: str, now: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,7 +13,7 @@ from chalicelib.content_bucket import ContentBucket
 from chalicelib.entitlement_table import EntitlementTable
 from chalicelib.entitlements import Entitlements
 from chalicelib.library import Library
-from chalicelib.payment_table import PaymentTable
+from chalicelib.payment_table import PaymentTable, completed
 from chalicelib.video_table import VideoTable
 from chalicelib.videos import Videos
 from common import aws
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from chalicelib.checkout import Checkouts
     from chalicelib.entitlements import Plan
     from chalicelib.links import Links
+    from chalicelib.purchases import Receipts
+    from chalicelib.purchases_topic import PurchasesTopic
     from chalicelib.stripe import Stripe
 
 
@@ -46,6 +48,9 @@ class Settings:
     month_price: str
     year_price: str
     link_life: str
+    payments_stream_arn: str
+    purchases_topic: str
+    breakers_table: str
 
 
 @cache
@@ -96,6 +101,31 @@ def stripe() -> Stripe:
         aws.client("secretsmanager"), settings().payments_secret, lambda text: msgspec.json.decode(text, type=Keys)
     )
     return Stripe(urllib3.PoolManager(), settings().payments_api, keys, settings().stage)
+
+
+@cache
+def purchases_topic() -> PurchasesTopic:
+    from chalicelib.purchases_topic import PurchasesTopic
+
+    return PurchasesTopic(aws.client("sns"), settings().purchases_topic)
+
+
+def publish_purchase(record: dict[str, Any]) -> None:
+    """Handle a record of the payments' stream."""
+    event = completed(record)
+    if event is not None:
+        purchases_topic().publish(event)
+
+
+@cache
+def receipts() -> Receipts:
+    from chalicelib.purchases import Receipts
+    from common.breakers import BreakerItem
+    from common.services import Service
+
+    breaker = BreakerItem(aws.client("dynamodb"), settings().breakers_table, {"name": "receipts-app"})
+    service = Service("receipts-app", f"/{settings().stage}/receipts-app/api", aws.client("ssm"), breaker)
+    return Receipts(entitlements(), service)
 
 
 @cache
