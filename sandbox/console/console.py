@@ -18,6 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from sandbox import function_logs, place, seed
+from sandbox.console import graph
 from sandbox.payments import client as payments
 
 _CACHES = (
@@ -65,6 +66,9 @@ def site(apps: dict[str, Any]) -> Starlette:
     def caches_json(request: Request) -> Response:
         return JSONResponse(caches())
 
+    def graph_json(request: Request) -> Response:
+        return JSONResponse(graph.graph())
+
     return Starlette(
         routes=[
             Route("/apps.json", apps_json),
@@ -73,6 +77,7 @@ def site(apps: dict[str, Any]) -> Starlette:
             Route("/payments/{payment_intent}/refund", refund, methods=["POST"]),
             Route("/logs.json", logs_json),
             Route("/caches.json", caches_json),
+            Route("/graph.json", graph_json),
             Mount("/", StaticFiles(directory=Path(__file__).parent / "web", html=True)),
         ]
     )
