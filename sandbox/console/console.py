@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import urllib.request
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,56 +32,50 @@ _CACHES = (
 
 def site(apps: dict[str, Any]) -> Starlette:
     """Return the console of the deployed *apps*."""
-
-    # Plain functions: Starlette runs them in threads, where boto3 may block.
-    def apps_json(request: Request) -> Response:
-        return JSONResponse(
-            [
-                {
-                    "name": name,
-                    "addresses": {k: v for k, v in outputs.items() if str(v).startswith("http")},
-                    "sign_ins": list(seed.USERS) if "user_pool_id" in outputs else [],
-                    "password": seed.PASSWORD,
-                }
-                for name, outputs in apps.items()
-            ]
-        )
-
-    def mails_json(request: Request) -> Response:
-        return JSONResponse(mails())
-
-    def payments_json(request: Request) -> Response:
-        return JSONResponse(payments.charges())
-
-    def refund(request: Request) -> Response:
-        try:
-            payments.refund(request.path_params["payment_intent"])
-        except HTTPError as refused:
-            return Response(refused.read(), refused.code, media_type="application/json")
-        return Response(status_code=204)
-
-    def logs_json(request: Request) -> Response:
-        lines = function_logs.recent(request.query_params["app"])[-800:]
-        return JSONResponse([dataclasses.asdict(line) for line in lines])
-
-    def caches_json(request: Request) -> Response:
-        return JSONResponse(caches())
-
-    def graph_json(request: Request) -> Response:
-        return JSONResponse(graph.graph())
-
     return Starlette(
         routes=[
-            Route("/apps.json", apps_json),
-            Route("/mails.json", mails_json),
-            Route("/payments.json", payments_json),
-            Route("/payments/{payment_intent}/refund", refund, methods=["POST"]),
-            Route("/logs.json", logs_json),
-            Route("/caches.json", caches_json),
-            Route("/graph.json", graph_json),
+            _json("/apps.json", lambda _: _cards(apps)),
+            _json("/mails.json", lambda _: mails()),
+            _json("/payments.json", lambda _: payments.charges()),
+            Route("/payments/{payment_intent}/refund", _refund, methods=["POST"]),
+            _json("/logs.json", lambda request: _lines(request.query_params["app"])),
+            _json("/caches.json", lambda _: caches()),
+            _json("/graph.json", lambda _: graph.graph()),
             Mount("/", StaticFiles(directory=Path(__file__).parent / "web", html=True)),
         ]
     )
+
+
+def _json(path: str, read: Callable[[Request], Any]) -> Route:
+    # A plain function: Starlette runs it in a thread, where boto3 may block.
+    def endpoint(request: Request) -> Response:
+        return JSONResponse(read(request))
+
+    return Route(path, endpoint)
+
+
+def _cards(apps: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "addresses": {k: v for k, v in outputs.items() if str(v).startswith("http")},
+            "sign_ins": list(seed.USERS) if "user_pool_id" in outputs else [],
+            "password": seed.PASSWORD,
+        }
+        for name, outputs in apps.items()
+    ]
+
+
+def _refund(request: Request) -> Response:
+    try:
+        payments.refund(request.path_params["payment_intent"])
+    except HTTPError as refused:
+        return Response(refused.read(), refused.code, media_type="application/json")
+    return Response(status_code=204)
+
+
+def _lines(app: str) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(line) for line in function_logs.recent(app)[-800:]]
 
 
 def mails() -> list[dict[str, Any]]:
