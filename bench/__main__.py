@@ -1,9 +1,10 @@
 """`make bench`"""
 
-from bench import imports, pages, signatures, thumbnails
+from bench import imports, links, pages, signatures, thumbnails
 
 if __name__ == "__main__":
     imports.run()
     thumbnails.run()
     pages.run()
     signatures.run()
+    links.run()

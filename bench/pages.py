@@ -29,7 +29,7 @@ def run() -> None:
     from chalicelib.table import TodoTable
     from chalicelib.todos import TodoQuery
 
-    with _dynamodb() as client:
+    with emulated_dynamodb() as client:
         client.create_table(TableName="todos", **_schema())
         units: list[float] = []
         client.meta.events.register("before-parameter-build.dynamodb.Query", _ask_for_capacity)
@@ -49,7 +49,7 @@ def run() -> None:
 
 
 @contextmanager
-def _dynamodb() -> Iterator[Any]:
+def emulated_dynamodb() -> Iterator[Any]:
     """Start an emulator for the time of the block, and give a client of its DynamoDB."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -74,6 +76,12 @@ def _link(chosen: random.Random, *, custom: bool) -> Link:
 
 def _text(chosen: random.Random) -> str:
     return "x" + "".join(chosen.choices(_TEXT, k=chosen.randint(0, 12)))
+
+
+def changed_bits(text: str) -> Iterator[str]:
+    """Yield *text* with each of its bits changed, one at a time."""
+    for at, bit in itertools.product(range(len(text)), range(8)):
+        yield text[:at] + chr(ord(text[at]) ^ 1 << bit) + text[at + 1 :]
 
 
 def request(url: str, viewer: str = "127.0.0.1", cookies: dict[str, str] | None = None) -> Request:

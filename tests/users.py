@@ -65,8 +65,8 @@ class Author:
     secret_access_key: str
 
     @classmethod
-    def of(cls, blog: dict[str, Any]) -> Author:
-        return cls(blog, blog["author_access_key_id"], blog["author_secret_access_key"])
+    def of(cls, outputs: dict[str, Any], person: str = "author") -> Author:
+        return cls(outputs, outputs[f"{person}_access_key_id"], outputs[f"{person}_secret_access_key"])
 
     def send(self, method: str, path: str, body: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
         content = json.dumps(body) if body is not None else ""

@@ -39,28 +39,28 @@ def health() -> dict[str, str]:
 
 @app.route("/videos", methods=["GET"])
 def list_videos() -> rest.Answer[Page[Video]]:
-    return rest.answer(app, wiring.videos().list(rest.query(app, VideoQuery)))
+    return rest.answer(app, wiring.catalogue().list(rest.query(app, VideoQuery)))
 
 
 @app.route("/videos/{video_id}", methods=["GET"])
 def get_video(video_id: str) -> rest.Answer[Video]:
-    return rest.answer(app, wiring.videos().get(video_id))
+    return rest.answer(app, wiring.catalogue().get(video_id))
 
 
 @app.route("/videos", methods=["POST"], authorizer=owners)
 def create_video() -> rest.Created[Draft]:
-    draft = wiring.videos().add(rest.body(app, NewVideo), rest.idempotency_key(app))
+    draft = wiring.studio().add(rest.body(app, NewVideo), rest.idempotency_key(app))
     return rest.created(draft, location=f"videos/{draft.id}")
 
 
 @app.route("/videos/{video_id}/publish", methods=["POST"], authorizer=owners)
 def publish_video(video_id: str) -> rest.Answer[Video]:
-    return rest.answer(app, wiring.videos().publish(video_id, rest.body(app, Uploaded)))
+    return rest.answer(app, wiring.studio().publish(video_id, rest.body(app, Uploaded)))
 
 
 @app.route("/videos/{video_id}", methods=["DELETE"], authorizer=owners)
 def withdraw_video(video_id: str) -> rest.Gone:
-    wiring.videos().withdraw(video_id)
+    wiring.studio().withdraw(video_id)
     return rest.gone()
 
 

@@ -99,7 +99,7 @@ def _put(url: str, part: bytes) -> str:
     """Send a part, which is the same however often it is sent."""
     for attempt in range(_TRIES):
         try:
-            request = urllib.request.Request(url, part, {"Content-Type": ""}, method="PUT")
+            request = urllib.request.Request(url, part, method="PUT")
             with urllib.request.urlopen(request, timeout=300) as answer:
                 return str(answer.headers["ETag"])
         except (OSError, http.client.HTTPException) as error:

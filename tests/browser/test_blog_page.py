@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from phone import PHONE
 from playwright.sync_api import Page, expect
 from users import Author
 
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 PAYLOADS = (
     "<script>hacked = 1</script>",
     "</title><script>hacked = 1</script>",

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from phone import PHONE, fits
 from playwright.sync_api import FilePayload, Locator, Page, Route, expect
 from users import PASSWORD, User, anonymous
 
 NAME = "Reçu №1 + 100 % (final) 'neu' 日本.bin"
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 
 def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
@@ -386,19 +386,19 @@ def test_on_a_phone_nothing_scrolls_sideways_and_everything_is_large_enough_to_t
     page = open_page(**PHONE)
     for view in ("sign-in", "sign-up", "confirm", "forgot", "reset"):
         page.goto(f"/#{view}")
-        _fits(page, view)
+        fits(page, view)
     page.goto("/#sign-in")
     signed_in(page, email)
     add(page, "x" * 200)
     page.get_by_text("Details").click()
     page.get_by_role("button", name="Edit").click()
     expect(page.get_by_role("textbox", name="Title")).to_be_visible()
-    _fits(page, "todos")
+    fits(page, "todos")
     page.get_by_role("link", name="Files").click()
     file: FilePayload = {"name": "y" * 150, "mimeType": "text/plain", "buffer": b"hello"}
     page.get_by_label("Upload files").set_input_files(file)
     expect(page.get_by_role("button", name="Download")).to_be_visible()
-    _fits(page, "files")
+    fits(page, "files")
 
 
 def test_dark_mode_is_dark_and_light_mode_is_light(open_page: Callable[..., Page]) -> None:
@@ -418,19 +418,6 @@ def _change_session(page: Page, changes: dict[str, Any]) -> None:
         "changes => sessionStorage.session = JSON.stringify({ ...JSON.parse(sessionStorage.session), ...changes })",
         changes,
     )
-
-
-def _fits(page: Page, view: str) -> None:
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360, f"{view} scrolls sideways"
-    small = page.evaluate(
-        """[...document.querySelectorAll("button, input, select, textarea, summary, label, .links a, nav a")]
-            .filter((element) => element.checkVisibility() && !element.closest(".unseen"))
-            .filter((element) => !element.matches("[type=checkbox], [type=radio], label:not(.tick, .segments label)"))
-            .filter((element) => element.getBoundingClientRect().height < 44)
-            .map((element) => element.outerHTML)"""
-    )
-    assert small == [], f"too small to touch in {view}"
 
 
 def _brightness(color: str) -> float:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 import httpx
 import pytest
-from users import Author, User
+from users import Author, User, anonymous
 
 ROOT = Path(__file__).parent.parent.parent
 POLICY = json.loads((ROOT / "todo-app/.chalice/policy-api-handler.json").read_text())
@@ -24,6 +29,10 @@ ACTIONS = [
     if statement["Sid"] in ("Todos", "Lists", "SignedUploads")
     for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
 ]
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def clone(app: str, folder: Path) -> Path:
@@ -143,6 +152,117 @@ def test_the_blog_with_all_its_triggers_is_deployed_twice(sandbox: dict[str, Any
     )
 
 
+# The shop, whose one function does under `chalice deploy` what are two in the production way.
+
+SHOP_POLICY = json.loads((ROOT / "video-app/.chalice/policy-api-handler.json").read_text())
+SHOP_RIGHTS = [
+    (statement["Sid"], action)
+    for statement in SHOP_POLICY["Statement"]
+    if statement["Sid"] not in ("Logs", "Traces")
+    for action in as_list(statement["Action"])
+]
+
+
+@pytest.fixture(scope="module")
+def shop_url(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of video-app, deployed twice."""
+    project = clone("video-app", tmp_path_factory.mktemp("clone"))
+    first = chalice_deploy(project, sandbox["endpoint"])
+    assert chalice_deploy(project, sandbox["endpoint"]) == first
+    return first
+
+
+class Shop:
+    """A user and the owner of the shop at *url*."""
+
+    def __init__(self, url: str, user: User) -> None:
+        self._url = url
+        self._user = user
+        self._owner = Author.of(user.outputs | {"api": url}, "owner")
+        self._webhook_secret = user.outputs["payments_webhook_secret"]
+        cognito = anonymous("cognito-idp", user.endpoint)
+        self._sub = str(cognito.get_user(AccessToken=user.access_token)["Username"])
+
+    def use(self) -> list[int]:
+        """Use every route; the statuses."""
+        with httpx.Client(base_url=self._url, headers={"Authorization": self._user.id_token}, timeout=60) as api:
+            video_id, published = self._publish()
+            paths = ["", "/link", "/checkout", "/session"]
+            video, link, checkout, session = (f"/videos/{video_id}{path}" for path in paths)
+            return [
+                *published,
+                api.get("/videos").status_code,
+                api.get(video).status_code,
+                api.get("/plans").status_code,
+                api.get("/premium").status_code,
+                api.post(checkout).status_code,
+                self._tell(f"video:{video_id}"),
+                api.get("/library").status_code,
+                api.get(link).status_code,
+                api.post(session).status_code,  # there is no HLS
+                self._owner.send("DELETE", video).status_code,
+            ]
+
+    def _publish(self) -> tuple[str, list[int]]:
+        files = [{"name": "video.mp4", "size": 1}, {"name": "poster.jpg", "size": 1}]
+        new = {"title": "T", "price": 100, "currency": "usd", "duration": 1, "files": files}
+        created = self._owner.send("POST", "/videos", new)
+        if created.status_code != 201:
+            return "none", [created.status_code]
+        uploads = []
+        for upload in created.json()["uploads"]:
+            sent = httpx.put(upload["parts"][0]["url"], content=b"x")
+            uploads.append({"name": upload["name"], "etags": [sent.headers.get("ETag", "none")]})
+        video_id = created.json()["id"]
+        published = self._owner.send("POST", f"/videos/{video_id}/publish", {"uploads": uploads})
+        return video_id, [created.status_code, published.status_code]
+
+    def _tell(self, item: str) -> int:
+        """Send the event that the user has paid."""
+        at = int(time.time())
+        metadata = {"user": self._sub, "item": item, "stage": "local"}
+        about = {"payment_status": "paid", "payment_intent": f"pi_{uuid.uuid4().hex}", "metadata": metadata}
+        event = {"type": "checkout.session.completed", "created": at, "data": {"object": about}}
+        body = json.dumps(event)
+        digest = hmac.new(self._webhook_secret.encode(), f"{at}.{body}".encode(), hashlib.sha256).hexdigest()
+        headers = {"Stripe-Signature": f"t={at},v1={digest}", "Content-Type": "application/json"}
+        return httpx.post(f"{self._url}/payments/webhook", content=body, headers=headers, timeout=60).status_code
+
+
+SHOP_ALL_GOOD = [201, 200, 200, 200, 200, 200, 201, 200, 200, 200, 404, 204]
+
+
+def test_the_shop_answers_where_chalice_deployed_it_and_needs_every_right_of_its_policy(
+    shop_url: str, sign_up: Callable[..., User], sandbox: dict[str, Any]
+) -> None:
+    iam = boto3.client("iam", endpoint_url=sandbox["endpoint"])
+    functions = boto3.client("lambda", endpoint_url=sandbox["endpoint"])
+    role = "video-app-local-api_handler"
+    name = iam.list_role_policies(RoleName=role)["PolicyNames"][0]
+    shop = Shop(shop_url, sign_up("video-app"))
+
+    def allow(policy: dict[str, Any]) -> None:
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
+
+    assert shop.use() == SHOP_ALL_GOOD
+    for sid, action in SHOP_RIGHTS:
+        allow(without_right(sid, action))
+        if action == "secretsmanager:GetSecretValue":  # which only a new container asks for
+            functions.update_function_configuration(FunctionName="video-app-local", Timeout=28)
+        assert {500, 403} & set(shop.use()), (sid, action)
+    allow(SHOP_POLICY)
+    assert shop.use() == SHOP_ALL_GOOD
+
+
+def without_right(sid: str, action: str) -> dict[str, Any]:
+    """Return the shop's policy with *action* taken out of the statement *sid*."""
+    statements = []
+    for statement in SHOP_POLICY["Statement"]:
+        kept = [a for a in as_list(statement["Action"]) if (statement["Sid"], a) != (sid, action)]
+        statements += [statement | {"Action": kept}] if kept else []
+    return SHOP_POLICY | {"Statement": statements}
+
+
 def without(action: str) -> dict[str, Any]:
     """Return the policy with *action* taken out of every statement."""
     statements = [
@@ -151,7 +271,3 @@ def without(action: str) -> dict[str, Any]:
         if (kept := [a for a in as_list(statement["Action"]) if a != action])
     ]
     return POLICY | {"Statement": statements}
-
-
-def as_list(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value

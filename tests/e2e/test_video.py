@@ -8,6 +8,8 @@ import importlib.util
 import json
 import os
 import re
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,7 +24,7 @@ import pytest
 from botocore.exceptions import ClientError
 from users import Author, User
 
-from sandbox import function_logs
+from sandbox import function_logs, place
 from sandbox.payments import client as provider
 
 ROOT = Path(__file__).parent.parent.parent
@@ -309,6 +311,22 @@ def test_the_page_is_sent_with_the_headers_that_protect_it(video: dict[str, Any]
     assert httpx.get(f"{video['cdn']}/none.js").status_code == 404
 
 
+def test_a_page_that_is_published_anew_is_seen_at_once_and_keeps_what_it_was_told(video: dict[str, Any]) -> None:
+    def publish(*told: str) -> None:
+        command = [sys.executable, "-m", "deploy", "site", "video-app", "test", *told]
+        subprocess.run(command, cwd=ROOT, env=os.environ | place.environment(), check=True, capture_output=True)
+
+    def config() -> dict[str, str]:
+        answer: dict[str, str] = httpx.get(f"{video['cdn']}/config.json").json()
+        return answer
+
+    before, note = config(), uuid.uuid4().hex
+    publish(f"note={note}")
+    until(lambda: config() == before | {"note": note})
+    publish()
+    assert config() == before | {"note": note}
+
+
 # The webhook
 
 
@@ -400,16 +418,22 @@ def test_a_dispute_revokes(viewer: Viewer, films: list[str]) -> None:
 # Two services
 
 
-def with_policies(sandbox: dict[str, Any], function: str) -> dict[str, str]:
-    """Return the keys of a user who may do just what a deployed function may."""
-    iam = boto3.client("iam", endpoint_url=sandbox["endpoint"])
+def deployed(sandbox: dict[str, Any], function: str) -> tuple[str, str]:
+    """Return the names of a deployed function and of its role."""
     functions = boto3.client("lambda", endpoint_url=sandbox["endpoint"]).get_paginator("list_functions").paginate()
-    (role,) = {
-        each["Role"].rpartition("/")[2]
+    ((name, role),) = {
+        (each["FunctionName"], each["Role"].rpartition("/")[2])
         for page in functions
         for each in page["Functions"]
         if each["FunctionName"].startswith(f"video-app-test-{function}")
     }
+    return name, role
+
+
+def with_policies(sandbox: dict[str, Any], function: str) -> dict[str, str]:
+    """Return the keys of a user who may do just what a deployed function may."""
+    iam = boto3.client("iam", endpoint_url=sandbox["endpoint"])
+    _, role = deployed(sandbox, function)
     name = f"{function}-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)
     for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
@@ -443,6 +467,28 @@ def test_only_the_generator_reads_the_signing_key_and_it_can_do_little_else(
     for attempt in refused:
         with pytest.raises(ClientError, match="AccessDenied"):
             attempt()
+
+
+def test_the_generator_needs_every_right_of_its_policy(
+    viewer: Viewer, video: dict[str, Any], sandbox: dict[str, Any], films: list[str]
+) -> None:
+    viewer.buy("/premium/checkout", {"plan": "month"})
+    iam = boto3.client("iam", endpoint_url=sandbox["endpoint"])
+    functions = boto3.client("lambda", endpoint_url=sandbox["endpoint"])
+    function, role = deployed(sandbox, "GenerateLinks")
+    (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+
+    def allow(statements: list[dict[str, Any]]) -> None:
+        document = json.dumps(policy | {"Statement": statements})
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
+        functions.update_function_configuration(FunctionName=function, Timeout=28)  # a new container knows no key
+
+    for sid in ("Videos", "Entitlements", "SigningKey"):
+        allow([statement for statement in policy["Statement"] if statement["Sid"] != sid])
+        assert viewer.link(films[0]).status_code == 500, sid
+    allow(policy["Statement"])
+    assert viewer.link(films[0]).status_code == 200
 
 
 # Last, since it looks at all that the tests before it have left.

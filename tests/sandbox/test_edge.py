@@ -9,8 +9,9 @@ import json
 import os
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +26,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from common.cloudfront import SigningKey, UrlSigner
+from deploy.signing_keys import SigningKeys
 from sandbox.edge.__main__ import server
 from sandbox.edge.edge import Edge, edge
 
@@ -618,6 +621,58 @@ def test_a_behavior_with_trusted_keys_lets_in_who_is_signed_until_the_key_is_rem
     cloudfront.update_key_group(Id=group_id, IfMatch=group["ETag"], KeyGroupConfig={"Name": "video", "Items": keys[1:]})
     site.invalidate("/none")
     assert b"<Code>InvalidKey</Code>" in site.get(signed()).content
+
+
+def test_a_rotation_of_keys_breaks_no_link_that_lives_and_ends_the_old_key(
+    origin: CountingOrigin, bring_up: Callable[[dict[str, Any]], Site]
+) -> None:
+    life, max_age, requests = 4, 0.5, 2_000
+    cloudfront, secrets = boto3.client("cloudfront"), boto3.client("secretsmanager")
+    keys = SigningKeys(cloudfront, secrets, "films", "test")
+    trusted = _listed([keys.ensure("rsa")]) | {"Enabled": True}
+    site = bring_up(_config([_http_origin(origin.port)], _behavior(TrustedKeyGroups=trusted)))
+    url = site.url + origin.put("/rotated.mp4", b"film")
+    function = SigningKey(secrets, "films-test-signing-key", max_age)
+    old_key = function.signer()
+    rotated = threading.Event()
+
+    def opened(link: str) -> bool:
+        return site.client.get(link).status_code == 200
+
+    def wait(seconds: float) -> None:
+        if seconds:
+            time.sleep(seconds)
+            return
+        pending = secrets.get_secret_value(SecretId="films-test-signing-key", VersionStage="AWSPENDING")
+        key = json.loads(pending["SecretString"])
+        link = UrlSigner(key["key_id"], key["private_key"]).url(url, int(time.time()) + 60)
+        while not opened(link):
+            time.sleep(0.05)
+
+    def watch(number: int) -> Counter[bool]:
+        """Open new links and those of some time ago that still live, as viewers do."""
+        seen: Counter[bool] = Counter()
+        links: deque[tuple[float, str]] = deque()
+        while not rotated.is_set() or seen.total() < requests // 4:
+            expires = int(time.time()) + life
+            links.append((expires, function.signer().url(f"{url}?{number}", expires)))
+            while links[0][0] < time.time() + 1.5:
+                links.popleft()
+            seen.update(opened(link) for _, link in (links[0], links[-1]))
+        return seen
+
+    with ThreadPoolExecutor(4) as viewers:
+        watching = [viewers.submit(watch, number) for number in range(4)]
+        new = keys.rotate("ecdsa", propagation=0, retirement=life + max_age + 1, sleep=wait, tell=lambda line: None)
+        rotated.set()
+        seen = sum((each.result() for each in watching), Counter[bool]())
+
+    assert seen[True] >= requests
+    assert seen[False] == 0
+    assert repr(function.signer()) == f"UrlSigner({new!r})"
+    site.invalidate("/none")
+    refused = site.client.get(old_key.url(url, int(time.time()) + 60))
+    assert b"<Code>InvalidKey</Code>" in refused.content
 
 
 def test_a_refusal_is_answered_with_the_page_of_the_distribution(

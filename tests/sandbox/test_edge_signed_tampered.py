@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from links import NOW, key_pair, request
+from links import NOW, changed_bits, key_pair, request
 
 from common.cloudfront import UrlSigner
 from sandbox.edge.signed import PARAMETERS, Refused, check
@@ -49,13 +49,7 @@ def admitted(visit: Visit, keys: dict[str, bytes] = KEYS, now: float = NOW, view
     return True
 
 
-def flipped(text: str) -> Iterator[str]:
-    """Yield *text* with each of its bits changed, one at a time."""
-    for at, bit in itertools.product(range(len(text)), range(8)):
-        yield text[:at] + chr(ord(text[at]) ^ 1 << bit) + text[at + 1 :]
-
-
-def flipped_bytes(text: str) -> Iterator[str]:
+def changed_bytes(text: str) -> Iterator[str]:
     """Yield *text*, Base64 of a URL, with each bit of what it stands for changed."""
     data = base64.b64decode(text.translate(str.maketrans("-_~", "+=/")))
     for at, bit in itertools.product(range(len(data)), range(8)):
@@ -70,19 +64,19 @@ def parameters(url: str) -> dict[str, str]:
 def bits_of_links() -> Iterator[Visit]:
     for link in EXACT:
         start = link.index("/videos")
-        for rest in flipped(link[start:]):  # path, names, values: all that a viewer sends
+        for rest in changed_bits(link[start:]):  # path, names, values: all that a viewer sends
             yield Visit(link[:start] + rest)
     for link in (*EXACT, *WILD):
         for name in {"Signature", "Policy"} & parameters(link).keys():
             value = parameters(link)[name]
-            for changed in flipped_bytes(value):
+            for changed in changed_bytes(value):
                 yield Visit(link.replace(value, changed))
 
 
 def bits_of_sessions() -> Iterator[Visit]:
     for url, cookies in SESSIONS:
         for n, (name, value) in enumerate(cookies):
-            for changed in flipped_bytes(value) if name != "CloudFront-Key-Pair-Id" else flipped(value):
+            for changed in changed_bytes(value) if name != "CloudFront-Key-Pair-Id" else changed_bits(value):
                 yield Visit(url, (*cookies[:n], (name, changed), *cookies[n + 1 :]))
 
 

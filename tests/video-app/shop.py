@@ -11,7 +11,7 @@ from chalicelib.checkout import Checkout, Checkouts, Order
 from chalicelib.entitlements import Entitlements, Paid, Revoked
 from chalicelib.library import Library
 from chalicelib.links import Links
-from chalicelib.videos import NewFile, NewVideo, Uploaded, UploadedFile, Videos
+from chalicelib.videos import Catalogue, NewFile, NewVideo, Studio, Uploaded, UploadedFile, parts
 
 FILES = [NewFile("video.mp4", 30), NewFile("poster.jpg", 5), NewFile("hls/index.m3u8", 7), NewFile("hls/0.m4s", 20)]
 
@@ -64,17 +64,18 @@ class Shop:
     def __init__(self) -> None:
         self.clock, self.provider, self.content = Clock(), Provider(), MemoryContent()
         self.video_store, self.payments, self.store = MemoryVideos(), MemoryPayments(), MemoryEntitlements()
-        self.videos = Videos(self.video_store, self.content, self.clock)
+        self.catalogue = Catalogue(self.video_store)
+        self.studio = Studio(self.video_store, self.content, self.clock)
         self.entitlements = Entitlements(self.payments, self.store, self.clock)
         self.library = Library(self.entitlements, self.store, self.video_store)
         prices: Any = {"month": 990, "year": 9900}
         site = "https://videos.example"
-        self.checkouts = Checkouts(self.provider, self.videos, self.entitlements, prices, "eur", site)
-        self.links = Links(self.videos, self.entitlements, Signer, site, 300, self.clock)
+        self.checkouts = Checkouts(self.provider, self.catalogue, self.entitlements, prices, "eur", site)
+        self.links = Links(self.catalogue, self.entitlements, Signer, site, 300, self.clock)
 
     def publish(self, files: list[NewFile] = FILES) -> str:
-        draft = self.videos.add(NewVideo("The ferry", 60, 299, "eur", files))
-        self.videos.publish(draft.id, uploaded(files))
+        draft = self.studio.add(NewVideo("The ferry", 60, 299, "eur", files))
+        self.studio.publish(draft.id, uploaded(files))
         self.clock.go(seconds=1)
         return draft.id
 
@@ -86,4 +87,4 @@ class Shop:
 
 
 def uploaded(files: list[NewFile] = FILES) -> Uploaded:
-    return Uploaded([UploadedFile(file.name, [str(size) for size in file.parts()]) for file in files])
+    return Uploaded([UploadedFile(file.name, [str(size) for size in parts(file.size)]) for file in files])

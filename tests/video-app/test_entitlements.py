@@ -19,7 +19,7 @@ VIDEO = "video:0190b6c2-0000-7000-8000-000000000001"
 
 
 def test_who_bought_a_video_may_watch_it_for_ever(shop: Shop) -> None:
-    video = shop.videos.get(shop.publish())
+    video = shop.catalogue.get(shop.publish())
 
     shop.pay(f"video:{video.id}")
     shop.clock.go(days=10_000)
@@ -30,7 +30,7 @@ def test_who_bought_a_video_may_watch_it_for_ever(shop: Shop) -> None:
 
 
 def test_premium_opens_every_video_until_it_ends(shop: Shop) -> None:
-    video = shop.videos.get(shop.publish())
+    video = shop.catalogue.get(shop.publish())
     until = shop.clock.seconds + 30 * DAY
 
     shop.pay("plan:month")
@@ -48,8 +48,8 @@ def test_a_withdrawn_video_is_left_to_those_who_bought_it(shop: Shop) -> None:
     shop.pay(f"video:{video_id}", "ann", "pi_1")
     shop.pay("plan:year", "bob", "pi_2")
 
-    shop.videos.withdraw(video_id)
-    video = shop.videos.get(video_id)
+    shop.studio.withdraw(video_id)
+    video = shop.catalogue.get(video_id)
 
     assert shop.entitlements.access("ann", video).by == "purchase"
     with pytest.raises(NotEntitled):
@@ -57,7 +57,7 @@ def test_a_withdrawn_video_is_left_to_those_who_bought_it(shop: Shop) -> None:
 
 
 def test_a_refund_revokes_at_once(shop: Shop) -> None:
-    video = shop.videos.get(shop.publish())
+    video = shop.catalogue.get(shop.publish())
     shop.pay(f"video:{video.id}")
 
     shop.revoke("pi_1", "ann", f"video:{video.id}")
@@ -67,7 +67,7 @@ def test_a_refund_revokes_at_once(shop: Shop) -> None:
 
 
 def test_a_refund_before_the_payment_ends_revoked(shop: Shop) -> None:
-    video = shop.videos.get(shop.publish())
+    video = shop.catalogue.get(shop.publish())
     shop.revoke("pi_1", "ann", f"video:{video.id}")
 
     shop.pay(f"video:{video.id}")
@@ -86,7 +86,7 @@ def test_a_dispute_that_names_only_the_payment_revokes_before_and_after_it(shop:
 
 
 def test_of_two_payments_for_one_video_one_may_go_back(shop: Shop) -> None:
-    video = shop.videos.get(shop.publish())
+    video = shop.catalogue.get(shop.publish())
     shop.pay(f"video:{video.id}", payment="pi_1")
     shop.pay(f"video:{video.id}", payment="pi_2")
 

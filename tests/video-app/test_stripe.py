@@ -100,6 +100,7 @@ def test_an_order_becomes_a_session_whose_payment_tells_whose_it_is(api: Api) ->
         "line_items[0][price_data][product_data][name]": "The ferry & more",
         **{f"metadata[{name}]": value for name, value in about.items()},
         **{f"payment_intent_data[metadata][{name}]": value for name, value in about.items()},
+        "payment_intent_data[description]": "The ferry & more",
         "success_url": "https://v.example/#a/paid",
         "cancel_url": "https://v.example/#a",
     }

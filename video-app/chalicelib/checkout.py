@@ -7,7 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from chalicelib.entitlements import DAYS, Entitlements, Plan
-from chalicelib.videos import Videos
+from chalicelib.videos import Catalogue
 from common.errors import AlreadyBought, NotFound
 
 
@@ -72,14 +72,14 @@ class Checkouts:
     def __init__(
         self,
         provider: Provider,
-        videos: Videos,
+        catalogue: Catalogue,
         entitlements: Entitlements,
         prices: dict[Plan, int],
         currency: str,
         site: str,
     ) -> None:
         self._provider = provider
-        self._videos = videos
+        self._catalogue = catalogue
         self._entitlements = entitlements
         self._offers = {plan: Offer(plan, DAYS[plan], price, currency) for plan, price in prices.items()}
         self._site = site
@@ -98,7 +98,7 @@ class Checkouts:
 
     def video(self, user: str, video_id: str, idempotency_key: str | None = None, email: str | None = None) -> Checkout:
         """Begin the payment of a video. Raises NotFound for one that is not sold, and AlreadyBought."""
-        video = self._videos.get(video_id)
+        video = self._catalogue.get(video_id)
         if video.status != "published":
             raise NotFound(f"video {video.id} is not sold any more")
         if self._entitlements.has_bought(user, video.id):

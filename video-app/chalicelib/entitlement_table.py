@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from msgspec.structs import asdict
 
 from chalicelib.entitlements import Payment
-from chalicelib.payment_table import payment
+from chalicelib.payment_table import payment_of
 from common import aws, dynamodb
 from common.errors import InvalidInput
 
@@ -65,4 +65,4 @@ class EntitlementTable:
 
 
 def _payments(values: dict[str, Any]) -> list[Payment]:
-    return [payment(known) for name, known in values.items() if name.startswith(_PREFIX)]
+    return [payment_of(known) for name, known in values.items() if name.startswith(_PREFIX)]

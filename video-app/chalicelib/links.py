@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from chalicelib.entitlements import Entitlements
-from chalicelib.videos import MP4, PLAYLIST, Record, Videos, key, public, timestamp
+from chalicelib.videos import MP4, PLAYLIST, Catalogue, Record, key, public, timestamp
 from common.errors import InvalidInput, NotFound
 
 
@@ -57,14 +57,14 @@ class Links:
 
     def __init__(
         self,
-        videos: Videos,
+        catalogue: Catalogue,
         entitlements: Entitlements,
         signer: Callable[[], Signer],
         site: str,
         life: int,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._videos = videos
+        self._catalogue = catalogue
         self._entitlements = entitlements
         self._signer = signer
         self._site = site
@@ -78,7 +78,7 @@ class Links:
         know no other.
         """
         source = _ipv4(address) if query.bind else None
-        record = self._videos.record(video_id)
+        record = self._catalogue.record(video_id)
         expires = self._expiry(user, record)
         url = self._signer().url(f"{self._site}/{key(record.id, MP4)}", expires, source=source)
         return Link(url, timestamp(expires))
@@ -88,7 +88,7 @@ class Links:
 
         Raises NotFound, also for a video without HLS, and NotEntitled.
         """
-        record = self._videos.record(video_id)
+        record = self._catalogue.record(video_id)
         expires = self._expiry(user, record)
         if not record.streams:
             raise NotFound(f"video {record.id} has no HLS")

@@ -44,7 +44,7 @@ class PaymentTable:
                 ExpressionAttributeValues=dynamodb.item({f":{n}": v for n, v in known.items()} | {":one": 1}),
                 ReturnValues="ALL_NEW",
             )
-        return payment(dynamodb.values(answer["Attributes"]))
+        return payment_of(dynamodb.values(answer["Attributes"]))
 
 
 def completed(record: dict[str, Any]) -> PurchaseCompleted | None:
@@ -56,7 +56,7 @@ def completed(record: dict[str, Any]) -> PurchaseCompleted | None:
     return PurchaseCompleted(payment_id=new["id"], user=new["user"], at=timestamp(int(new["paid_at"])), **sale)
 
 
-def payment(values: dict[str, Any]) -> Payment:
+def payment_of(values: dict[str, Any]) -> Payment:
     """Return the payment that DynamoDB's *values* are."""
     numbers = {name: int(values[name]) for name in ("version", "paid_at", "revoked_at") if name in values}
     return msgspec.convert(values | numbers, type=Payment)

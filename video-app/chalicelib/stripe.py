@@ -94,6 +94,7 @@ class Stripe:
             "line_items[0][price_data][product_data][name]": order.name,
             **{f"metadata[{name}]": value for name, value in metadata.items()},
             **{f"payment_intent_data[metadata][{name}]": value for name, value in metadata.items()},
+            "payment_intent_data[description]": order.name,
             **({"customer_email": order.email} if order.email else {}),
             "success_url": order.success_url,
             "cancel_url": order.cancel_url,

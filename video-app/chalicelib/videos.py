@@ -58,11 +58,6 @@ class NewFile(Struct, frozen=True, forbid_unknown_fields=True):
     name: FileName
     size: Annotated[int, Meta(ge=1, le=MAX_PARTS * PART)]
 
-    def parts(self) -> list[int]:
-        """Return the sizes of its parts."""
-        whole, rest = divmod(self.size, PART)
-        return [PART] * whole + [rest] * bool(rest)
-
 
 class NewVideo(Struct, forbid_unknown_fields=True):
     """A video that is to be: ``video.mp4``, ``poster.jpg``, and for HLS ``hls/index.m3u8`` with all that it names."""
@@ -81,7 +76,7 @@ class NewVideo(Struct, forbid_unknown_fields=True):
             raise ValueError(f"files: {min(missing)} is missing")
         if len(set(names)) < len(names):
             raise ValueError("files: a name comes twice")
-        if sum(len(file.parts()) for file in self.files) > MAX_PARTS:
+        if sum(len(parts(file.size)) for file in self.files) > MAX_PARTS:
             raise ValueError(f"files: more than {MAX_PARTS} parts of {PART} bytes in all")
 
     def fingerprint(self) -> str:
@@ -182,13 +177,15 @@ class VideoStore(Protocol):
 
 
 class Content(Protocol):
-    """Where the files are, by the keys of `key`."""
+    """Where the files are, by the keys of `key`. What is presigned is good for *life* seconds."""
+
+    life: int
 
     def begin(self, keys: Collection[str]) -> list[str]:
         """Begin an upload to each key and return what each goes by."""
 
     def presigned(self, key: str, upload_id: str, sizes: Collection[int]) -> list[Part]:
-        """Allow the upload of parts of just these sizes, for `life` seconds."""
+        """Allow the upload of parts of just these sizes."""
 
     def complete(self, uploads: Mapping[str, tuple[str, list[str]]]) -> None:
         """Make objects of the uploaded parts: by key, the upload and its ETags. What is complete already stays so.
@@ -199,11 +196,31 @@ class Content(Protocol):
     def sizes(self, video_id: str) -> dict[str, int]:
         """Return the sizes in bytes of a video's objects, by key."""
 
-    life: int
+
+class Catalogue:
+    """The videos that are or were sold."""
+
+    def __init__(self, store: VideoStore) -> None:
+        self._store = store
+
+    def list(self, query: VideoQuery) -> Page[Video]:
+        """Return one page of the published videos."""
+        return self._store.list(query)
+
+    def get(self, video_id: str) -> Video:
+        """Return the video. Raises NotFound, also for a draft."""
+        return public(self.record(video_id))
+
+    def record(self, video_id: str) -> Record:
+        """Return the record of a video that is or was published. Raises NotFound."""
+        record = self._store.get(identifier(video_id))
+        if record is None or not record.published_at:
+            raise NotFound(f"there is no video {video_id}")
+        return record
 
 
-class Videos:
-    """The videos of the shop."""
+class Studio:
+    """Where the owner makes videos of files, and withdraws them."""
 
     def __init__(
         self, store: VideoStore, content: Content, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -244,8 +261,8 @@ class Videos:
         return record if self._store.add(record) else self._stored(video_id)
 
     def _upload(self, video_id: str, file: StoredFile) -> Upload:
-        sizes = NewFile(file.name, file.size).parts()
-        return Upload(file.name, self._content.presigned(key(video_id, file.name), file.upload_id, sizes))
+        place = key(video_id, file.name)
+        return Upload(file.name, self._content.presigned(place, file.upload_id, parts(file.size)))
 
     def publish(self, video_id: str, uploaded: Uploaded) -> Video:
         """Publish the draft whose files are all uploaded. Raises InvalidInput naming what is missing, and NotFound."""
@@ -256,26 +273,11 @@ class Videos:
             self._content.complete(_completions(record, uploaded))
             _require_files(record, self._content.sizes(record.id))
             self._store.publish(record.id, timestamp(self._now().timestamp()))
-        return self.get(record.id)
+        return public(self._stored(record.id))
 
     def withdraw(self, video_id: str) -> None:
         """End the sale of a video; a draft will never be sold. Raises NotFound."""
         self._store.withdraw(identifier(video_id))
-
-    def get(self, video_id: str) -> Video:
-        """Return the video. Raises NotFound, also for a draft."""
-        return public(self.record(video_id))
-
-    def record(self, video_id: str) -> Record:
-        """Return the record of a video that is or was published. Raises NotFound."""
-        record = self._stored(video_id)
-        if not record.published_at:
-            raise NotFound(f"there is no video {record.id}")
-        return record
-
-    def list(self, query: VideoQuery) -> Page[Video]:
-        """Return one page of the published videos."""
-        return self._store.list(query)
 
     def _stored(self, video_id: str) -> Record:
         record = self._store.get(identifier(video_id))
@@ -304,6 +306,12 @@ def key(video_id: str, name: str) -> str:
     return f"posters/{video_id}.jpg" if name == POSTER else f"videos/{video_id}/{name}"
 
 
+def parts(size: int) -> list[int]:
+    """Return the sizes of the parts that a file of *size* bytes is uploaded in."""
+    whole, rest = divmod(size, PART)
+    return [PART] * whole + [rest] * bool(rest)
+
+
 def poster(video_id: str) -> str:
     """Return the path of the video's poster on the site."""
     return f"/{key(video_id, POSTER)}"
@@ -325,7 +333,7 @@ def timestamp(seconds: float) -> str:
 def _completions(record: Record, uploaded: Uploaded) -> dict[str, tuple[str, list[str]]]:
     etags = {file.name: file.etags for file in uploaded.uploads}
     for file in record.files:
-        wanted = len(NewFile(file.name, file.size).parts())
+        wanted = len(parts(file.size))
         if len(etags.get(file.name, [])) != wanted:
             raise InvalidInput(f"uploads: {file.name} has {wanted} parts, each with an ETag")
     return {key(record.id, file.name): (file.upload_id, etags[file.name]) for file in record.files}

@@ -15,7 +15,7 @@ from chalicelib.entitlements import Entitlements
 from chalicelib.library import Library
 from chalicelib.payment_table import PaymentTable, completed
 from chalicelib.video_table import VideoTable
-from chalicelib.videos import Videos
+from chalicelib.videos import Catalogue, Studio
 from common import aws
 from common import settings as stage_settings
 from common.secrets import Secret
@@ -59,8 +59,13 @@ def settings() -> Settings:
 
 
 @cache
-def videos() -> Videos:
-    return Videos(_video_table(), ContentBucket(aws.s3(), settings().origin_bucket))
+def catalogue() -> Catalogue:
+    return Catalogue(_video_table())
+
+
+@cache
+def studio() -> Studio:
+    return Studio(_video_table(), ContentBucket(aws.s3(), settings().origin_bucket))
 
 
 @cache
@@ -88,7 +93,7 @@ def checkouts() -> Checkouts:
     from chalicelib.checkout import Checkouts
 
     prices: dict[Plan, int] = {"month": int(settings().month_price), "year": int(settings().year_price)}
-    return Checkouts(stripe(), videos(), entitlements(), prices, settings().currency, settings().site_url)
+    return Checkouts(stripe(), catalogue(), entitlements(), prices, settings().currency, settings().site_url)
 
 
 @cache
@@ -134,4 +139,4 @@ def links() -> Links:
     from common.cloudfront import SigningKey
 
     key = SigningKey(aws.client("secretsmanager"), settings().signing_key_secret)
-    return Links(videos(), entitlements(), key.signer, settings().site_url, int(settings().link_life))
+    return Links(catalogue(), entitlements(), key.signer, settings().site_url, int(settings().link_life))

@@ -23,6 +23,7 @@ export class Player extends EventTarget {
   #renewal = 0;
   #overdue = false;
   #retried = false;
+  #recovering = false;
   #closed = false;
 
   /** @param {HTMLVideoElement} video @param {import("./api.js").Api} api @param {string} id of the film */
@@ -79,6 +80,8 @@ export class Player extends EventTarget {
 
   /** Goes on from the same place with a new grant; if that was of no use, in the next way. */
   async #recover({ network }) {
+    if (this.#recovering) return;
+    this.#recovering = true;
     const position = this.#video.currentTime;
     const goOn = !this.#video.paused;
     try {
@@ -92,9 +95,11 @@ export class Player extends EventTarget {
       } else {
         throw new Problem("This film cannot be played here at the moment.");
       }
-      if (goOn) await this.#video.play();
+      if (goOn) this.#video.play().catch(() => {}); // a failure comes as an event of its own
     } catch (problem) {
       if (problem.name !== "AbortError") this.#end(problem.code === "NotEntitled" ? "refused" : "failed", problem);
+    } finally {
+      this.#recovering = false;
     }
   }
 
@@ -124,8 +129,10 @@ function hlsLoader(Hls) {
     constructor(video, onProgress, onFailure) {
       this.#hls.on(Hls.Events.LEVEL_LOADED, () => (this.#loaded = true));
       this.#hls.on(Hls.Events.FRAG_BUFFERED, onProgress);
-      this.#hls.on(Hls.Events.ERROR, (_, { fatal, type }) => {
-        if (fatal) onFailure({ network: type === Hls.ErrorTypes.NETWORK_ERROR });
+      this.#hls.on(Hls.Events.ERROR, (_, { fatal, type, response }) => {
+        const refused = response?.code === 403;
+        if (refused) this.#hls.stopLoad(); // it would ask again in vain
+        if (refused || fatal) onFailure({ network: type === Hls.ErrorTypes.NETWORK_ERROR });
       });
       this.#hls.attachMedia(video);
     }
@@ -181,6 +188,6 @@ class PlainLoader {
   #change() {
     const goOn = !this.#video.paused;
     this.load(this.#next, this.#video.currentTime);
-    if (goOn) this.#video.play().catch(() => {}); // a failure comes as an error event
+    if (goOn) this.#video.play().catch(() => {}); // as above
   }
 }

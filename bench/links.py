@@ -1,0 +1,93 @@
+"""What `GET /videos/{id}/link` spends on asking who may watch, and what on the signature."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from typing import Any
+
+import yaml
+
+from bench.pages import emulated_dynamodb
+from common.cloudfront import UrlSigner
+from deploy.signing_keys import Algorithm, key_pair
+from sandbox import place
+
+_RUNS = 200
+_USER, _VIDEO = "user", "018f0000-0000-7000-8000-000000000000"
+
+
+def run() -> None:
+    """Print the median of both parts, from a process of its own, since each app has a `chalicelib`."""
+    path = os.pathsep.join(map(str, (place.ROOT / "video-app", place.ROOT)))
+    subprocess.run([sys.executable, "-m", "bench.links"], env=os.environ | {"PYTHONPATH": path}, check=True)
+
+
+class _TimedSigner:
+    """A signer that counts the seconds it takes."""
+
+    def __init__(self, signer: UrlSigner) -> None:
+        self._signer = signer
+        self.spent = 0.0
+
+    def url(self, url: str, expires: int, *, source: str | None = None) -> str:
+        started = time.perf_counter()
+        signed = self._signer.url(url, expires, source=source)
+        self.spent = time.perf_counter() - started
+        return signed
+
+    def cookies(self, resource: str, expires: int) -> dict[str, str]:
+        return self._signer.cookies(resource, expires)
+
+
+def _measure() -> None:
+    from chalicelib.entitlement_table import EntitlementTable
+    from chalicelib.entitlements import Entitlements, Paid
+    from chalicelib.payment_table import PaymentTable
+    from chalicelib.video_table import VideoTable
+    from chalicelib.videos import Catalogue, Record
+
+    with emulated_dynamodb() as dynamodb:
+        for name, properties in _tables().items():
+            dynamodb.create_table(TableName=name, **properties)
+        store, videos = EntitlementTable(dynamodb, "Entitlements"), VideoTable(dynamodb, "Videos")
+        entitlements = Entitlements(PaymentTable(dynamodb, "Payments"), store)
+        videos.add(Record(_VIDEO, "A film", "", 60, 399, "usd", "draft", True, ""))
+        videos.publish(_VIDEO, "2030-01-01T00:00:00.000Z")
+        entitlements.heed(Paid("pi_1", _USER, f"video:{_VIDEO}", 0))
+        for algorithm in ("rsa", "ecdsa"):
+            _report(algorithm, Catalogue(videos), entitlements)
+
+
+def _report(algorithm: Algorithm, catalogue: Any, entitlements: Any) -> None:
+    from chalicelib.links import LinkQuery, Links
+
+    signer = _TimedSigner(UrlSigner("KEXAMPLE", key_pair(algorithm)[0]))
+    links = Links(catalogue, entitlements, lambda: signer, "https://d111111abcdef8.cloudfront.net", 300)
+    times = []
+    for _ in range(_RUNS):
+        started = time.perf_counter()
+        links.link(_USER, _VIDEO, LinkQuery(), "127.0.0.1")
+        times.append((time.perf_counter() - started, signer.spent))
+    whole, signature = (statistics.median(column) * 1000 for column in zip(*times, strict=True))
+    print(
+        f"link     {algorithm:5} {whole:6.2f} ms: reads {whole - signature:6.2f} ms, signature {signature:6.3f} ms, "
+        f"{signature / whole:4.0%} of it"
+    )
+
+
+def _tables() -> dict[str, Any]:
+    yaml.SafeLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
+    resources = yaml.safe_load((place.ROOT / "video-app/resources.yaml").read_text())["Resources"]
+    wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+    return {
+        name: {key: value for key, value in resources[name]["Properties"].items() if key in wanted}
+        for name in ("Videos", "Payments", "Entitlements")
+    }
+
+
+if __name__ == "__main__":
+    _measure()

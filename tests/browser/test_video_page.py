@@ -1,0 +1,339 @@
+"""MyVideos as a person uses it: the page and the films through the edge, paid for at the sandbox's provider."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from phone import PHONE, fits
+from playwright.sync_api import Locator, Page, Request, Route, expect
+from users import PASSWORD, User
+
+from sandbox.payments import client as provider
+from sandbox.payments.account import PAYS
+
+TITLE = "The ferry home"
+WITHOUT_MEDIA_SOURCE = "delete window.MediaSource; delete window.ManagedMediaSource; delete window.WebKitMediaSource;"
+WITHOUT_HLS = WITHOUT_MEDIA_SOURCE + "HTMLMediaElement.prototype.canPlayType = () => '';"
+
+
+@pytest.fixture
+def shop(open_page: Callable[..., Page]) -> Iterator[Page]:
+    """The shop, nobody signed in. At the end, nothing may have broken its Content-Security-Policy."""
+    page = open_page("video-app")
+    broken: list[str] = []
+    page.on("console", lambda said: broken.append(said.text) if "Security Policy" in said.text else None)
+    yield page
+    assert broken == []
+
+
+@pytest.fixture(scope="session")
+def viewer(sign_up: Callable[..., User]) -> User:
+    """Somebody who has bought one film, and may watch it in every test."""
+    user = sign_up("video-app")
+    buy(user, film(user.outputs))
+    return user
+
+
+@pytest.fixture
+def stranger(sign_up: Callable[..., User]) -> User:
+    """Somebody who has bought nothing."""
+    return sign_up("video-app")
+
+
+def film(outputs: dict[str, Any], title: str = TITLE) -> str:
+    """Return the id of a film of the catalogue."""
+    items = httpx.get(f"{outputs['web']}/api/videos?limit=100", timeout=60).json()["items"]
+    return next(str(item["id"]) for item in items if item["title"] == title)
+
+
+def buy(user: User, video: str) -> None:
+    with user.api() as api:
+        httpx.post(api.post(f"/videos/{video}/checkout").json()["url"], data={"card": PAYS}, timeout=60)
+        assert video in {item["id"] for item in api.get("/library?limit=100").json()["items"]}
+
+
+def refund(title: str) -> None:
+    """Give back the newest payment for *title*."""
+    provider.refund(next(charge["payment_intent"] for charge in provider.charges() if charge["description"] == title))
+
+
+def sign_in(page: Page, user: User) -> None:
+    page.get_by_label("Email").fill(user.email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def watch(page: Page, user: User, video: str) -> Locator:
+    """Sign in, open a film that is paid for, and return its player, which plays."""
+    page.goto(f"/#videos/{video}")
+    page.locator("main").get_by_role("link", name="Sign in").click()
+    sign_in(page, user)
+    player = page.locator("video")
+    expect(player).to_be_visible()
+    player.evaluate("video => video.play()")
+    plays(player)
+    return player
+
+
+def plays(player: Locator, beyond: float = 0) -> None:
+    """Assert that the film is, or comes, further than *beyond* seconds, and that it goes on."""
+    player.page.wait_for_function(
+        "([video, from]) => video.currentTime > from && video.readyState > 2", arg=[player.element_handle(), beyond]
+    )
+    now = player.evaluate("video => video.currentTime")
+    player.page.wait_for_function("([video, now]) => video.currentTime > now + 0.2", arg=[player.element_handle(), now])
+
+
+def asked(page: Page, path: str) -> list[Request]:
+    """Return a list that grows with each request whose path matches."""
+    requests: list[Request] = []
+    page.on("request", lambda request: requests.append(request) if re.search(path, request.url) else None)
+    return requests
+
+
+def test_a_person_is_refused_pays_watches_and_is_refused_after_the_refund(
+    shop: Page, open_page: Callable[..., Page], stranger: User
+) -> None:
+    shop.get_by_role("link", name=TITLE).click()
+    expect(shop.get_by_role("heading", level=1)).to_have_text(TITLE)
+    expect(shop).to_have_title(f"{TITLE} · MyVideos")
+    shop.locator("main").get_by_role("link", name="Sign in").click()
+    sign_in(shop, stranger)
+    expect(shop.get_by_text("This film is for those who bought it, and for premium members.")).to_be_visible()
+    expect(shop.locator("video")).to_have_count(0)
+
+    shop.get_by_role("button", name="Buy for $2.99").click()
+    expect(shop.get_by_role("row", name=f"{TITLE} $2.99")).to_be_visible()
+    shop.get_by_role("link", name="Cancel and go back").click()
+    shop.get_by_role("button", name="Buy for $2.99").click()
+    shop.get_by_role("button", name="Pay with a card that is declined").click()
+    expect(shop.get_by_role("alert")).to_contain_text("Your card was declined.")
+    shop.get_by_role("button", name="Pay $2.99").click()
+
+    expect(shop.get_by_text("Thank you. Enjoy the film.")).to_be_visible()
+    player = shop.locator("video")
+    player.evaluate("video => video.play()")
+    plays(player, beyond=1)
+    assert player.evaluate("video => video.currentSrc").startswith("blob:"), "not played by HLS"
+    shop.get_by_role("link", name="My library").click()
+    expect(shop.get_by_role("listitem").filter(has_text=TITLE)).to_contain_text("Bought")
+
+    console = open_page("console")
+    payments = console.get_by_role("list", name="Payments, newest first").get_by_role("listitem")
+    expect(payments.filter(has_text="Declined").first).to_contain_text(TITLE)
+    paid = payments.filter(has_text="Paid").filter(has_text=TITLE).first
+    paid.get_by_role("button", name=f"Refund {TITLE}").click()
+    expect(payments.filter(has_text=TITLE).filter(has_text="Refunded").first).to_be_visible()
+
+    shop.get_by_role("link", name=TITLE).click()
+    expect(shop.get_by_role("button", name="Buy for $2.99")).to_be_visible()
+    expect(shop.locator("video")).to_have_count(0)
+    shop.get_by_role("link", name="My library").click()
+    expect(shop.get_by_text("Nothing here yet.")).to_be_visible()
+
+
+def test_a_film_plays_by_a_valid_link_and_by_no_other(shop: Page, viewer: User) -> None:
+    video, other = film(viewer.outputs), film(viewer.outputs, "Small planets")
+    with viewer.api() as api:
+        link: str = api.get(f"/videos/{video}/link").json()["url"]
+    signature = re.findall(r"Signature=([^&]+)", link)[0]
+    altered = signature[:20] + ("A" if signature[20] != "A" else "B") + signature[21:]
+    links = (
+        link,
+        link.partition("?")[0],
+        link.replace(signature, altered),
+        link.replace(video, other),
+        re.sub(r"Expires=(\d+)", lambda found: f"Expires={int(found[1]) + 60}", link),
+    )
+
+    assert [shop.evaluate(_PLAY, link) for link in links] == [True, False, False, False, False]
+
+
+_PLAY = """(link) => new Promise((resolve) => {
+  const video = document.createElement("video");
+  video.addEventListener("timeupdate", () => video.currentTime > 0.2 && resolve(true));
+  video.addEventListener("error", () => resolve(false));
+  video.muted = true;
+  video.src = link;
+  video.play().catch(() => {});
+})"""
+
+
+def test_a_seek_after_the_cookies_died_goes_on_from_there(shop: Page, viewer: User) -> None:
+    video = film(viewer.outputs)
+    sessions = asked(shop, f"/api/videos/{video}/session")
+    player = watch(shop, viewer, video)
+    refused: list[str] = []
+    shop.on("response", lambda answer: refused.append(answer.url) if answer.status == 403 else None)
+
+    shop.context.clear_cookies()
+    player.evaluate("video => { video.currentTime = 25; }")
+
+    plays(player, beyond=25)
+    assert len(refused) == 1, "the edge did not refuse, or the player insisted"
+    assert refused[0].endswith(".m4s")
+    assert len(sessions) == 2
+
+
+def test_a_session_is_renewed_before_it_dies_and_a_refund_ends_it(shop: Page, stranger: User) -> None:
+    video = film(stranger.outputs, "Small planets")
+    buy(stranger, video)
+    shop.clock.install()
+    sessions = asked(shop, f"/api/videos/{video}/session")
+    watch(shop, stranger, video)
+    assert len(sessions) == 1
+
+    with shop.expect_response(f"**/videos/{video}/session") as renewed:
+        shop.clock.fast_forward("04:00")
+    assert renewed.value.status == 200
+    plays(shop.locator("video"))
+
+    refund("Small planets")
+    shop.clock.fast_forward("04:00")
+    expect(shop.get_by_text("Your access to this film has ended.")).to_be_visible()
+    expect(shop.locator("video")).to_have_count(0)
+    expect(shop.get_by_role("button", name="Buy for $4.99")).to_be_visible()
+
+
+@pytest.mark.parametrize("lacks", [WITHOUT_MEDIA_SOURCE, WITHOUT_HLS], ids=["media source", "hls"])
+def test_a_browser_that_lacks_something_plays_all_the_same(shop: Page, viewer: User, lacks: str) -> None:
+    video = film(viewer.outputs)
+    shop.add_init_script(lacks)
+    shop.reload()
+    files = asked(shop, f"/videos/{video}/(video.mp4|hls/index.m3u8)")
+    player = watch(shop, viewer, video)
+    plays(player, beyond=0.5)
+    assert {".mp4" in request.url for request in files} == {lacks == WITHOUT_HLS}
+
+
+def test_a_link_that_dies_on_the_way_is_renewed_at_the_same_place(shop: Page, viewer: User) -> None:
+    video = film(viewer.outputs)
+    shop.add_init_script(WITHOUT_HLS)
+    shop.reload()
+    links = asked(shop, f"/api/videos/{video}/link")
+
+    def half_alive(route: Route) -> None:
+        """The first link brings the beginning of the film, and then it is over."""
+        if len(links) > 1:
+            return route.continue_()
+        start = int(re.findall(r"bytes=(\d+)", route.request.headers.get("range", "bytes=0"))[0])
+        if start:
+            return route.fulfill(status=403)
+        whole = route.fetch(headers={**route.request.headers, "range": "bytes=0-89999"})
+        return route.fulfill(response=whole)
+
+    shop.route("**/video.mp4*", half_alive)
+    player = watch(shop, viewer, video)
+    player.evaluate("video => { video.playbackRate = 8; video.least = 0; }")
+    shop.wait_for_function("([video]) => video.currentTime > 4", arg=[player.element_handle()])
+    player.evaluate("video => { video.back = []; video.ontimeupdate = () => video.back.push(video.currentTime); }")
+
+    shop.wait_for_function("([video]) => video.currentTime > 25", arg=[player.element_handle()])
+    assert len(links) == 2
+    times = player.evaluate("video => video.back")
+    assert min(times) > 3.9, "it began anew"
+
+
+def test_with_premium_every_film_is_in_the_library_on_a_phone_too(
+    open_page: Callable[..., Page], stranger: User
+) -> None:
+    page = open_page("video-app", color_scheme="dark", **PHONE)
+    expect(page.get_by_role("listitem").first).to_be_visible()
+    fits(page, "catalogue")
+    page.get_by_role("link", name="My library").click()
+    fits(page, "sign in")
+    sign_in(page, stranger)
+    expect(page.get_by_text("Nothing here yet.")).to_be_visible()
+    fits(page, "empty library")
+    page.get_by_role("link", name="Become premium").click()
+    expect(page.get_by_role("button", name="Get a year")).to_be_visible()
+    fits(page, "plans")
+    page.get_by_role("button", name="Get a month").click()
+    expect(page.get_by_role("button", name="Pay $9.90")).to_be_visible()
+    fits(page, "payment")
+    page.get_by_role("button", name="Pay $9.90").click()
+    expect(page.get_by_text("You are premium until")).to_be_visible()
+    page.get_by_role("link", name="My library").click()
+    expect(page.get_by_text("Premium until")).to_have_count(3)
+    fits(page, "library")
+    page.get_by_role("link", name=TITLE).click()
+    expect(page.locator("video")).to_be_visible()
+    fits(page, "player")
+
+
+def test_a_visitor_sees_prices_and_is_led_back_after_the_sign_in(shop: Page, stranger: User) -> None:
+    shop.get_by_role("link", name="Premium", exact=True).click()
+    shop.get_by_role("button", name="Sign in first").first.click()
+    sign_in(shop, stranger)
+    expect(shop.get_by_role("heading", name="Premium")).to_be_visible()
+    expect(shop.get_by_role("button", name="Get a month")).to_be_visible()
+
+
+def test_two_clicks_on_buy_begin_one_payment(shop: Page, stranger: User) -> None:
+    checkouts = asked(shop, "/checkout$")
+    shop.get_by_role("link", name=TITLE).click()
+    shop.locator("main").get_by_role("link", name="Sign in").click()
+    sign_in(shop, stranger)
+    shop.get_by_role("button", name="Buy for").evaluate("button => { button.click(); button.click(); }")
+    expect(shop.get_by_role("heading", name="Pay")).to_be_visible()
+    assert len(checkouts) == 1
+
+
+def test_a_provider_that_is_down_is_told_in_words(shop: Page, stranger: User) -> None:
+    shop.get_by_role("link", name=TITLE).click()
+    shop.locator("main").get_by_role("link", name="Sign in").click()
+    sign_in(shop, stranger)
+    shop.route("**/checkout", lambda route: route.fulfill(status=503, json={"Code": "ServiceUnavailable"}))
+    shop.get_by_role("button", name="Buy for").click()
+    expect(shop.get_by_role("alert").filter(has_text="The service has a problem.")).to_be_visible()
+    shop.unroute("**/checkout")
+    shop.get_by_role("button", name="Buy for").click()
+    expect(shop.get_by_role("heading", name="Pay")).to_be_visible()
+
+
+def test_a_payment_that_has_not_arrived_yet_is_waited_for(shop: Page, viewer: User) -> None:
+    video = film(viewer.outputs)
+    shop.goto("/#sign-in")
+    sign_in(shop, viewer)
+    expect(shop.get_by_role("heading", name="Films")).to_be_visible()
+    refused = asked(shop, f"/api/videos/{video}/session")
+
+    def late(route: Route) -> None:
+        if len(refused) > 1:
+            return route.continue_()
+        return route.fulfill(status=403, json={"Code": "NotEntitled", "Message": "not yet"})
+
+    shop.route(f"**/videos/{video}/session", late)
+    shop.goto(f"/#videos/{video}/paid")
+    expect(shop.get_by_text("Waiting for your payment to arrive")).to_be_visible()
+    expect(shop.locator("video")).to_be_visible()
+    expect(shop).to_have_url(re.compile(f"#videos/{video}$"))
+
+
+def test_what_is_not_there_or_cannot_be_reached_is_told_in_words(shop: Page) -> None:
+    shop.goto("/#videos/00000000-0000-7000-8000-000000000000")
+    expect(shop.get_by_role("alert").filter(has_text="This film is not here.")).to_be_visible()
+    shop.route("**/api/videos*", lambda route: route.abort("connectionrefused"))
+    shop.get_by_role("link", name="All films").click()
+    expect(shop.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
+    shop.unroute("**/api/videos*")
+    shop.get_by_role("button", name="Try again").click()
+    expect(shop.get_by_role("link", name=TITLE)).to_be_visible()
+
+
+def test_the_keyboard_alone_opens_a_film(shop: Page) -> None:
+    expect(shop.get_by_role("listitem").first).to_be_visible()
+    shop.keyboard.press("Tab")
+    expect(shop.get_by_role("link", name="Skip to the content")).to_be_focused()
+    shop.keyboard.press("Enter")
+    shop.keyboard.press("Tab")
+    first = shop.get_by_role("listitem").first.get_by_role("link")
+    expect(first).to_be_focused()
+    title = first.inner_text()
+    shop.keyboard.press("Enter")
+    expect(shop.get_by_role("heading", level=1)).to_have_text(title)
+    expect(shop.get_by_role("heading", level=1)).to_be_focused()
