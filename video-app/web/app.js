@@ -32,7 +32,7 @@ function start(config) {
     return null;
   }
 
-  /** The address is `videos`, `videos/<id>`, `library`, `premium` or an account's view; who has paid comes to `…/paid`. */
+  /** `videos`, `videos/<id>`, `library`, `premium` or an account's view; `/paid` at the end is the way back from paying. */
   function route() {
     const [name, ...rest] = location.hash.slice(1).split("/");
     const paid = rest.at(-1) === "paid";
