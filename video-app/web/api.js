@@ -42,7 +42,10 @@ export class Api {
     return this.#rest.call("GET", `/videos/${encodeURIComponent(id)}`, { again: true, open: true });
   }
 
-  /** @returns {Promise<{items: (Video & {access: "premium" | "purchase", until?: string})[], cursor: string | null}>} */
+  /**
+   * What the person signed in may watch, and why.
+   * @returns {Promise<{items: (Video & {access: "premium" | "purchase", until?: string})[], cursor: string | null}>}
+   */
   library({ cursor, signal }) {
     return this.#rest.call("GET", `/library${page(cursor)}`, { signal, again: true });
   }
@@ -57,12 +60,13 @@ export class Api {
     return this.#rest.call("GET", "/premium", { again: true });
   }
 
-  /** Begins to pay for a plan; a second call with the same *key* returns the first one's. @returns {Promise<Checkout>} */
+  /** Begins to pay for a plan; a second call with the same *key* is the first one's. @returns {Promise<Checkout>} */
   subscribe(plan, key) {
-    return this.#rest.call("POST", "/premium/checkout", { body: { plan }, headers: { "Idempotency-Key": key }, again: true });
+    const headers = { "Idempotency-Key": key };
+    return this.#rest.call("POST", "/premium/checkout", { body: { plan }, headers, again: true });
   }
 
-  /** Begins to pay for a film; a second call with the same *key* returns the first one's. @returns {Promise<Checkout>} */
+  /** Begins to pay for a film; a second call with the same *key* is the first one's. @returns {Promise<Checkout>} */
   buy(id, key) {
     const path = `/videos/${encodeURIComponent(id)}/checkout`;
     return this.#rest.call("POST", path, { headers: { "Idempotency-Key": key }, again: true });

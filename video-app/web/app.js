@@ -19,19 +19,20 @@ function start(config) {
   const session = new Session(userPool);
   const api = new Api(config.api, session);
   const mailbox = config.console && `${config.console}/#mailbox`;
-  const account = accountViews({ userPool, session, mailbox, go, enter: () => go(wanted) });
   // Where somebody is, and comes back to after a sign-in on the way.
   let wanted = "videos";
   let view = null;
+  const account = accountViews({ userPool, session, mailbox, go, enter: () => go(wanted) });
 
   function viewAt(name, id) {
-    if (name === "videos") return id ? new VideoView(api, session, id) : new VideosView("catalogue-view", (query) => api.videos(query), price);
+    if (name === "videos" && id) return new VideoView(api, session, id);
+    if (name === "videos") return new VideosView("catalogue-view", (query) => api.videos(query), price);
     if (name === "library") return new VideosView("library-view", (query) => api.library(query), access);
     if (name === "premium") return new PremiumView(api, session);
     return null;
   }
 
-  /** The address is `videos`, `videos/<id>`, `library`, `premium` or an account's view; `/paid` at its end is a way back. */
+  /** `videos`, `videos/<id>`, `library`, `premium` or an account's view; `/paid` at the end is the way back from paying. */
   function route() {
     const [name, ...rest] = location.hash.slice(1).split("/");
     const paid = rest.at(-1) === "paid";

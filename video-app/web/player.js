@@ -35,7 +35,7 @@ export class Player extends EventTarget {
     video.addEventListener("play", () => this.#overdue && this.#renew());
   }
 
-  /** Makes the film ready to play. Throws a Problem, with the code NotEntitled when it is not paid for; AbortError when closed. */
+  /** Makes the film ready. Throws a Problem, NotEntitled when it is not paid for, or AbortError when closed. */
   async open() {
     this.#ways = await ways(this.#video, this.#api, this.#id);
     await this.#begin(0);

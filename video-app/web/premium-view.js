@@ -45,7 +45,8 @@ export class PremiumView {
     let membership = await this.#api.membership();
     if (!paid) return membership;
     this.#part("waiting").textContent = "Waiting for your payment to arrive…";
-    const arrived = await payment(async () => (membership = await this.#api.membership()).premium, this.#leaving.signal);
+    const premium = async () => (membership = await this.#api.membership()).premium;
+    const arrived = await payment(premium, this.#leaving.signal);
     if (this.#leaving.signal.aborted) return membership;
     history.replaceState(null, "", "#premium");
     if (arrived) tell("Thank you. Every film is yours now.");

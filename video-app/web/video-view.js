@@ -64,8 +64,8 @@ export class VideoView {
   /** Shows the player, or what opens the film when it is not paid for. */
   async #open() {
     if (await this.#tryToPlay()) return;
-    if (this.#video.status === "published") this.#offer("This film is for those who bought it, and for premium members.");
-    else this.#refuse("This film is not sold any more.");
+    if (this.#video.status === "withdrawn") this.#refuse("This film is not sold any more.");
+    else this.#offer("This film is for those who bought it, and for premium members.");
   }
 
   async #welcome() {

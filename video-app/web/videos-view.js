@@ -11,7 +11,7 @@ export class VideosView {
 
   /**
    * @param {string} template
-   * @param {(query: {cursor: string | null, signal: AbortSignal}) => Promise<{items: object[], cursor: string | null}>} load
+   * @param {(query: {cursor: ?string, signal: AbortSignal}) => Promise<{items: object[], cursor: ?string}>} load
    * @param {(video: import("./api.js").Video) => string} remark what is said of a film beside its length
    */
   constructor(template, load, remark) {
