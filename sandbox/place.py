@@ -15,6 +15,7 @@ REPLICA_REGION = "eu-west-1"
 OUTPUTS = FOLDER / "outputs.json"
 PID = FOLDER / "pid"
 LOG = FOLDER / "sandbox.log"
+FLEET = FOLDER / "state" / "fleet"
 
 PORTS = {
     "emulator": ("EMULATOR_PORT", 4566),
@@ -22,6 +23,7 @@ PORTS = {
     "console": ("CONSOLE_PORT", 4500),
     "todo-app": ("TODO_PORT", 4501),
     "blog-app": ("BLOG_PORT", 4502),
+    "updates": ("UPDATES_PORT", 4505),
 }
 """By name, the variable that moves a port, and the port."""
 

@@ -23,6 +23,7 @@ from sandbox import place, seed, stacks, web
 from sandbox.console import console
 from sandbox.event_sources.batches import Backoff
 from sandbox.event_sources.poller import Poller
+from sandbox.fleet import Fleet
 
 _STATE = place.FOLDER / "state"
 _TEMPORARY = place.FOLDER / "tmp"
@@ -57,6 +58,7 @@ async def _serve_all(apps: dict[str, Any], stop: asyncio.Event) -> None:
         planes.enter_context(
             _started(Poller((place.REGION, place.REPLICA_REGION), place.url("emulator"), Backoff(most=2)))
         )
+        planes.enter_context(_started(Fleet(f"updates-{place.STAGE}", place.FLEET)))
         planes.enter_context(_process("sandbox.edge", *_distributions(apps)))
         async with asyncio.TaskGroup() as servers:
             servers.create_task(_serve("console", console.site(apps), stop))

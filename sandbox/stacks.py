@@ -10,13 +10,17 @@ from urllib.parse import urlsplit
 import boto3
 
 import deploy.apps
+import deploy.updates
 from sandbox import place
+from sandbox.fleet import file_system
 
 
 def deploy_all() -> dict[str, Any]:
     """Deploy all apps side by side and return, by app, their addresses and the outputs of their resources."""
     with ThreadPoolExecutor() as pool:
-        return dict(zip(deploy.apps.names(), pool.map(_deploy, deploy.apps.names()), strict=True))
+        updates = pool.submit(_deploy_updates)
+        apps = dict(zip(deploy.apps.names(), pool.map(_deploy, deploy.apps.names()), strict=True))
+        return apps | {"updates": updates.result()}
 
 
 def _deploy(app: str) -> dict[str, str]:
@@ -33,6 +37,19 @@ def _deploy(app: str) -> dict[str, str]:
         edge = deploy.apps.deploy_edge(app, place.STAGE)
         return outputs | {"site": place.url(app), "distribution_id": edge["DistributionId"]}
     return outputs | {"web": place.url(app)}
+
+
+def _deploy_updates() -> dict[str, str]:
+    stack = deploy.updates.deploy("after", place.STAGE)
+    releases = file_system(place.FLEET, stack["FileSystem"])
+    return {
+        "edge": place.url("updates"),
+        "origin": f"{place.url('emulator')}/_alb/updates-{place.STAGE}",
+        "distribution_id": stack["DistributionId"],
+        "releases": str(releases),
+        "root": str(releases / "metadata" / "1.root.json"),
+        "signing_key": f"secretsmanager:updates-{place.STAGE}-signing-key",
+    }
 
 
 def _author_key(secret: str) -> dict[str, str]:

@@ -34,6 +34,7 @@ PATCHES = (
     "ses_identity",
     "stage_cache",
     "table_ttl",
+    "target_ports",
 )
 
 
