@@ -29,7 +29,8 @@ def run() -> None:
     from chalicelib.table import TodoTable
     from chalicelib.todos import TodoQuery
 
-    with _dynamodb() as client:
+    with emulator():
+        client = boto3.client("dynamodb")
         client.create_table(TableName="todos", **_schema())
         units: list[float] = []
         client.meta.events.register("before-parameter-build.dynamodb.Query", _ask_for_capacity)
@@ -49,8 +50,8 @@ def run() -> None:
 
 
 @contextmanager
-def _dynamodb() -> Iterator[Any]:
-    """Start an emulator for the time of the block, and give a client of its DynamoDB."""
+def emulator() -> Iterator[str]:
+    """Start an emulator for the time of the block, and have boto3 speak to it; its address."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             "PATH": os.environ["PATH"],
@@ -60,15 +61,18 @@ def _dynamodb() -> Iterator[Any]:
             "LOG_LEVEL": "ERROR",
         }
         url = f"http://127.0.0.1:{environment['GATEWAY_PORT']}"
-        emulator = subprocess.Popen([sys.executable, "-m", "sandbox.emulator"], env=environment, cwd=folder)
+        process = subprocess.Popen([sys.executable, "-m", "sandbox.emulator"], env=environment, cwd=folder)
+        before = dict(os.environ)
         try:
             while not _answers(f"{url}/_ministack/health"):
                 time.sleep(0.05)
-            keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-            yield boto3.client("dynamodb", endpoint_url=url, region_name=place.REGION, **keys)
+            os.environ |= place.environment() | {"AWS_ENDPOINT_URL": url}
+            yield url
         finally:
-            emulator.terminate()
-            emulator.wait()
+            os.environ.clear()
+            os.environ |= before
+            process.terminate()
+            process.wait()
 
 
 def _answers(url: str) -> bool:

@@ -178,7 +178,7 @@ class Fleet:
         return Launch(program, (sys.executable, *arguments))
 
     def _start(self) -> Instance:
-        port = _free_port()
+        port = free_port()
         command = [str(port) if part == str(self._target_group["Port"]) else part for part in self._launch.command]
         with self.log.open("ab") as output:
             process = subprocess.Popen(
@@ -220,7 +220,7 @@ def _answers(url: str, status: str) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
