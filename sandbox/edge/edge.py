@@ -202,6 +202,8 @@ class Edge:
         entry, headers = found.entry, MutableHeaders(raw=list(found.entry.headers.raw))
         if found.x_cache != MISS:
             headers["age"] = str(entry.age(self._clock()))
+            if not entry.body.complete:
+                self._metrics.collapsed()
         x_cache = found.x_cache if entry.status < 400 else ERROR
         return Answer(entry.status, headers, entry.body, x_cache, entry.status)
 
