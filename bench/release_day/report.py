@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 760, 260
 
 
 class Sample(NamedTuple):
-    """A moment after the release: seconds, bytes that clients have and that origins have sent, clients that are done."""
+    """A moment: seconds since the release, bytes that clients have and origins have sent, clients that are done."""
 
     time: float
     received: int
@@ -48,7 +48,7 @@ def table(before: Phase, after: Phase, bills: Bills, month: Month, size: int) ->
     """Return the rows as text, with the month's bill below."""
     lines = [_line(Row("", before.name, after.name, "factor"))]
     lines += [_line(row) for row in rows(before, after, size)]
-    lines += ["", f"A month of {assumptions(month, size)}, at list prices ({costs.PRICES['read']}):"]
+    lines += ["", f"A month of {assumptions(month, size)}, at list prices ({costs.PRICES['as_of']}):"]
     lines += [_line(row) for row in bill(bills)]
     return "\n".join(lines)
 
@@ -68,9 +68,7 @@ def rows(before: Phase, after: Phase, size: int) -> list[Row]:
         Row("requests that failed, and were tried again", f"{before.tally.failures:,}", f"{after.tally.failures:,}"),
         Row("wrong hashes", f"{before.tally.wrong:,}", f"{after.tally.wrong:,}"),
         Row("last client sees the release after, s", f"{max(before.tally.seen):.1f}", f"{max(after.tally.seen):.1f}"),
-        Row(
-            "half of the clients have it after, s", *(f"{statistics.median(p.tally.done):.1f}" for p in (before, after))
-        ),
+        Row("half of the clients have it after, s", _median(before), _median(after)),
         _compared("last client has it after, s", max(before.tally.done), max(after.tally.done), ",.1f"),
     ]
 
@@ -78,9 +76,13 @@ def rows(before: Phase, after: Phase, size: int) -> list[Row]:
 def bill(bills: Bills) -> list[Row]:
     """Return the items of both bills, and their sums."""
     items = dict.fromkeys([*bills[0], *bills[1]])
-    shown = [Row(item, *(f"${of[item]:,.2f}" if item in of else "" for of in bills)) for item in items]
-    sums = [sum(of.values()) for of in bills]
-    return [*shown, Row("in all", *(f"${each:,.2f}" for each in sums), f"{sums[0] / sums[1]:,.2f}")]
+    without, with_edge = (sum(of.values()) for of in bills)
+    shown = [Row(item, _dollars(bills[0].get(item)), _dollars(bills[1].get(item))) for item in items]
+    return [*shown, Row("in all", _dollars(without), _dollars(with_edge), f"{without / with_edge:,.2f}")]
+
+
+def _dollars(amount: float | None) -> str:
+    return "" if amount is None else f"${amount:,.2f}"
 
 
 def assumptions(month: Month, size: int) -> str:
@@ -119,6 +121,10 @@ def page(before: Phase, after: Phase, bills: Bills, month: Month, clients: int, 
             for phase in phases
         ],
     )
+
+
+def _median(phase: Phase) -> str:
+    return f"{statistics.median(phase.tally.done):.1f}"
 
 
 def _points(places: list[tuple[float, float]]) -> str:
