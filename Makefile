@@ -27,6 +27,10 @@ env: .venv/run ## Print the variables that point the AWS CLI and Chalice to the 
 local: .venv/run ## Run `chalice local` on an app against the sandbox: make local APP=todo-app
 	@eval "$$($(BIN)/python -m sandbox env)" && cd $(APP) && ../$(BIN)/chalice local --stage local --port $(or $(PORT),8000)
 
+.PHONY: release-day
+release-day: .venv/run ## What the edge takes from the update servers: make release-day CLIENTS=500 SIZE=100 (MB)
+	@$(BIN)/python -m bench.release_day $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SIZE),--size $(SIZE))
+
 .PHONY: post
 post: .venv/run ## Publish a Markdown file to the sandbox's blog: make post FILE=my-post.md
 	@eval "$$($(BIN)/python -m sandbox env)" && $(BIN)/python blog-app/author.py \
@@ -47,24 +51,29 @@ release: resources ## The production way, package and CloudFormation: make relea
 .PHONY: dax
 dax: .venv/run ## Create the DAX cluster of an app (costs by the hour), then release with PARAMETERS=Dax=true
 	@$(BIN)/python -m deploy dax $(APP) $(STAGE) $(PARAMETERS)
+.PHONY: updates
+updates: .venv/run ## Deploy the update servers: make updates STAGE=prod TEMPLATE=before, then TEMPLATE=after for the edge
+	@$(BIN)/python -m deploy.updates $(or $(TEMPLATE),after) $(STAGE) $(PARAMETERS)
 
 ##@ For developers
-.PHONY: test check lint types test-units test-system bench format lock clean
+.PHONY: test check lint types test-units test-updates test-system bench format lock clean
 test: check ## Everything that must pass: lint, types and all tests
 	@$(MAKE) --jobs=2 --output-sync=target --no-print-directory test-units test-system
 check: lint types
 lint: .venv/test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 types: .venv/test $(APPS:%=types-%)
-	@$(BIN)/mypy common deploy sandbox bench
+	@$(BIN)/mypy common deploy sandbox bench updates
 types-%: .venv/test
 	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml app.py chalicelib
-test-units: $(APPS:%=test-%) ## Rules, stores and routes of each app: make test-todo-app for one
+test-units: $(APPS:%=test-%) test-updates ## Rules, stores and routes of each app: make test-todo-app for one
 test-%: .venv/test
 	@$(BIN)/pytest -o pythonpath="$* . tests tests/$*" tests/$*
+test-updates: .venv/test ## The update server, its release tool and its client
+	@$(BIN)/pytest -o pythonpath=". tests tests/updates" tests/updates
 test-system: .venv/test chromium ## The sandbox itself, the apps in it, and the pages in a browser
 	@$(BIN)/pytest -o pythonpath=". tests" tests/common tests/sandbox tests/e2e tests/browser
-bench: .venv/test ## Speed, as ratios against a peer in the same run
+bench: .venv/test loadtools ## Speed, as ratios against a peer in the same run
 	@$(BIN)/python -m bench
 format: .venv/test
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
@@ -81,6 +90,16 @@ chromium:
 	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >/dev/null; \
 	  else \
 	    echo "No Chromium: the browser tests are skipped. On Debian: sudo apt-get install chromium"; \
+	  fi; }
+
+.PHONY: loadtools
+loadtools:
+	@{ command -v wrk && PATH="$$PATH:/usr/sbin" command -v nginx; } >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing nginx and wrk, which the edge is measured with"; \
+	    { apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light wrk; } >/dev/null; \
+	  else \
+	    echo "No nginx or wrk: the edge is not measured. On Debian: sudo apt-get install nginx-light wrk"; \
 	  fi; }
 
 .venv/bin/python:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import resource
+import signal
+import sys
 import time
 from dataclasses import dataclass
 
@@ -33,6 +35,7 @@ def main() -> str | None:
     parser.add_argument("--size", type=float, default=5, help="of the package, in MB")
     parser.add_argument("--patience", type=float, default=1800, help="seconds until a phase is given up")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and so ends what was started
     _allow_connections(arguments.clients * 4 + 1000)
     day = _Day(arguments.clients, int(arguments.size * _MB), arguments.patience)
     print(f"{day.clients} clients, {arguments.size:g} MB, three origins.\n")
