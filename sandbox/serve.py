@@ -88,7 +88,8 @@ def _started(plane: _Plane) -> Iterator[None]:
 @contextlib.contextmanager
 def _process(module: str, *arguments: str) -> Iterator[None]:
     """A data plane that is a process of its own, since it moves many bytes."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(place.ROOT), **place.environment()}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(place.ROOT), "TMPDIR": str(_TEMPORARY)}
+    environment |= place.environment()
     process = subprocess.Popen([sys.executable, "-m", module, *arguments], env=environment, cwd=place.FOLDER)
     try:
         yield

@@ -10,6 +10,8 @@ from tempfile import TemporaryFile
 
 BLOCK = 1 << 20
 BLOCKS_IN_MEMORY = 16
+AREA = 64 * BLOCK
+"""What is mapped of the file at once: each mapping keeps a file descriptor."""
 
 
 class Body:
@@ -25,8 +27,9 @@ class Body:
         self.size = 0
         self.complete = False
         self._failure: Exception | None = None
-        self._blocks: list[bytearray | mmap] = []
+        self._blocks: list[bytearray | memoryview] = []
         self._file = -1
+        self._area = memoryview(b"")
         self._grown = asyncio.Event()
 
     def __del__(self) -> None:
@@ -72,15 +75,18 @@ class Body:
             else:
                 await self._grown.wait()
 
-    def _new_block(self) -> bytearray | mmap:
+    def _new_block(self) -> bytearray | memoryview:
         place = (len(self._blocks) - BLOCKS_IN_MEMORY) * BLOCK
         if place < 0:
             return bytearray(BLOCK)
         if self._file < 0:
             with TemporaryFile() as file:
                 self._file = os.dup(file.fileno())
-        os.ftruncate(self._file, place + BLOCK)
-        return mmap(self._file, BLOCK, access=ACCESS_READ, offset=place)
+        within = place % AREA
+        if within == 0:
+            os.ftruncate(self._file, place + AREA)
+            self._area = memoryview(mmap(self._file, AREA, access=ACCESS_READ, offset=place))
+        return self._area[within : within + BLOCK]
 
     def _put(self, used: int, data: memoryview) -> None:
         block = self._blocks[-1]

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from sandbox.edge.__main__ import server
-from sandbox.edge.body import BLOCK, BLOCKS_IN_MEMORY, Body
+from sandbox.edge.body import AREA, BLOCK, BLOCKS_IN_MEMORY, Body
 from sandbox.edge.edge import edge
 from sandbox.edge.segments import SEGMENT
 
@@ -201,7 +201,7 @@ def test_a_download_breaks_off_where_the_next_segment_is_of_another_version(url:
 
 
 def test_of_a_large_object_no_more_than_its_beginning_is_in_memory() -> None:
-    blocks = BLOCKS_IN_MEMORY * 3
+    blocks = BLOCKS_IN_MEMORY + AREA // BLOCK + 2
     block = random.Random(2).randbytes(BLOCK)
     tracemalloc.start()
     try:
