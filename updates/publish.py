@@ -84,8 +84,8 @@ class Repository:
     ) -> dict[str, Any]:
         """Publish *file* under its own name and return the release as the index shows it.
 
-        The same again changes nothing. Raises NotPublished for another package under a name that is taken, since a
-        package that was out is in caches for good.
+        The same again changes nothing but the waves, if there are any. Raises NotPublished for another package under a
+        name or a version that is taken, since a package that was out is in caches for good.
         """
         for value, allowed in ((file.name, PACKAGE), (channel, CHANNEL)):
             if not allowed.fullmatch(value):
@@ -93,28 +93,27 @@ class Repository:
         with self._alone():
             targets = self._targets()
             path = f"packages/{file.name}"
+            for other, target in targets.targets.items():
+                if (other == path) != (_is(target, version, channel)):
+                    raise NotPublished(f"{version} in {channel} is not {file.name}, or that is something else already")
             target = TargetFile.from_file(path, str(file), ["sha256"])
             self._put_package(file, target)
-            if path not in targets.targets:
-                target.unrecognized_fields["custom"] = {
-                    "version": version,
-                    "channel": channel,
-                    "published_at": self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-                    "waves": waves or [],
-                }
-                targets.targets[path] = target
+            custom = (targets.targets.get(path) or target).custom or {
+                "version": version,
+                "channel": channel,
+                "published_at": self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                "waves": [],
+            }
+            target.unrecognized_fields["custom"] = custom | ({"waves": waves} if waves else {})
+            targets.targets[path] = target
             self._put(targets)
-            return _shown(targets.targets[path])
+            return _shown(target)
 
     def withdraw(self, version: str, channel: str = "stable") -> None:
         """Offer a release no longer. Its package stays for those who are at it. Raises NotPublished without one."""
         with self._alone():
             targets = self._targets()
-            found = [
-                path
-                for path, target in targets.targets.items()
-                if (target.custom or {}).get("version") == version and (target.custom or {}).get("channel") == channel
-            ]
+            found = [path for path, target in targets.targets.items() if _is(target, version, channel)]
             if not found:
                 raise NotPublished(f"there is no {version} in {channel}")
             for path in found:
@@ -190,6 +189,11 @@ def _settle(draft: Path, place: Path) -> None:
         os.fsync(written.fileno())
     draft.chmod(0o644)
     draft.replace(place)
+
+
+def _is(target: TargetFile, version: str, channel: str) -> bool:
+    custom = target.custom or {}
+    return (custom.get("version"), custom.get("channel")) == (version, channel)
 
 
 def _shown(target: TargetFile) -> dict[str, Any]:

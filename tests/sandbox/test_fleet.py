@@ -106,7 +106,9 @@ def test_the_edge_comes_by_an_update_that_replaces_nothing_and_shuts_the_direct_
     direct, before = f"{emulator}/_alb/updates-fleet/packages/app.bin", physical_ids()
     assert httpx.get(direct).status_code == 200
 
-    after = deploy.updates.deploy("after", "fleet")
+    deploy.updates.deploy("after", "fleet", DirectAccess="open")
+    assert httpx.get(direct).status_code == 200
+    after = deploy.updates.deploy("after", "fleet", DirectAccess="closed")
 
     assert {name: after[name] for name in stack} == stack
     assert before.items() <= physical_ids().items()
@@ -137,11 +139,21 @@ def test_only_the_edge_tells_the_templates_apart() -> None:
         "AWS::CloudFront::Distribution",
         "AWS::S3::Bucket",
     }
-    (ingress,) = after["Resources"]["LoadBalancerSecurityGroup"]["Properties"]["SecurityGroupIngress"]
-    assert "CidrIp" not in ingress
-    assert ingress["SourcePrefixListId"] == "CloudFrontPrefixList"
+    ((condition, while_open, closed),) = _property(after, "LoadBalancerSecurityGroup", "SecurityGroupIngress")
+    assert condition == "Open"
+    assert [while_open] == _property(before, "LoadBalancerSecurityGroup", "SecurityGroupIngress")
+    assert "CidrIp" not in closed
+    assert closed["SourcePrefixListId"] == "CloudFrontPrefixList"
+    ((condition, while_open, closed),) = _property(after, "Listener", "DefaultActions")
+    assert condition == "Open"
+    assert [while_open] == _property(before, "Listener", "DefaultActions")
+    assert closed["FixedResponseConfig"]["StatusCode"] == "403"
     for section in ("Parameters", "Conditions", "Outputs"):
         assert before[section].items() <= after[section].items()
+
+
+def _property(template: dict[str, Any], resource: str, name: str) -> Any:
+    return template["Resources"][resource]["Properties"][name]
 
 
 def _template(name: str) -> dict[str, Any]:

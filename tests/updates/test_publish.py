@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from published import Published, a_repository, signing_key
-from tuf.api.metadata import Metadata, Root, Timestamp
+from tuf.api.metadata import Metadata, Root, Targets, Timestamp
 
 from updates.publish import NotPublished, Repository
 
@@ -41,6 +41,31 @@ def test_a_name_that_was_out_is_never_another_package(published: Published) -> N
     with pytest.raises(NotPublished, match=r"app-1\.0\.0\.bin"):
         published.release("1.0.0", b"two")
     assert files(published.folder) == before
+
+
+def test_a_version_is_one_package_and_a_package_one_version(published: Published, tmp_path: Path) -> None:
+    published.release("1.0.0", b"one")
+    other = tmp_path / "other.bin"
+    other.write_bytes(b"one")
+
+    with pytest.raises(NotPublished, match=r"other\.bin"):
+        published.repository.release(other, "1.0.0")
+    with pytest.raises(NotPublished, match=r"app-1\.0\.0\.bin"):
+        published.repository.release(tmp_path / "app-1.0.0.bin", "1.0.1")
+
+
+def test_waves_may_be_changed_while_a_release_is_out(published: Published) -> None:
+    first = published.release("1.0.0", waves=[{"starts_at": "2030-01-01T00:00:00Z", "percent": 1}])
+
+    again = published.release("1.0.0", waves=[{"starts_at": "2030-01-01T00:00:00Z", "percent": 50}])
+
+    assert again == first
+    (targets,) = (
+        Metadata[Targets].from_file(str(file)).signed for file in published.folder.glob("metadata/3.targets*")
+    )
+    (target,) = targets.targets.values()
+    assert target.custom
+    assert target.custom["waves"][0]["percent"] == 50
 
 
 def test_what_is_named_is_there_before_it_is_named(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
