@@ -27,6 +27,10 @@ env: .venv/run ## Print the variables that point the AWS CLI and Chalice to the 
 local: .venv/run ## Run `chalice local` on an app against the sandbox: make local APP=todo-app
 	@eval "$$($(BIN)/python -m sandbox env)" && cd $(APP) && ../$(BIN)/chalice local --stage local --port $(or $(PORT),8000)
 
+.PHONY: release-day
+release-day: .venv/run ## What the edge takes from the update servers: make release-day CLIENTS=500 SIZE=100 (MB)
+	@$(BIN)/python -m bench.release_day $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SIZE),--size $(SIZE))
+
 .PHONY: post
 post: .venv/run ## Publish a Markdown file to the sandbox's blog: make post FILE=my-post.md
 	@eval "$$($(BIN)/python -m sandbox env)" && $(BIN)/python blog-app/author.py \
@@ -54,6 +58,10 @@ keys: .venv/run ## Make the key that signs links to paid content, if there is no
 rotate-keys: .venv/run ## Replace it without breaking a link, in half an hour: make rotate-keys APP=video-app STAGE=dev
 	@$(BIN)/python -m deploy.signing_keys rotate $(APP) $(STAGE) --algorithm $(or $(ALGORITHM),rsa) $(WAITS)
 
+.PHONY: updates
+updates: .venv/run ## Deploy the update servers: make updates STAGE=prod TEMPLATE=before, then TEMPLATE=after for the edge
+	@$(BIN)/python -m deploy.updates $(or $(TEMPLATE),after) $(STAGE) $(PARAMETERS)
+
 ##@ Many services
 .PHONY: new-service remove-service openapi sdk
 new-service: .venv/test ## Make a service of the same shape, with tests: make new-service NAME=orders-app
@@ -68,22 +76,24 @@ sdk: .venv/test node_modules ## Make a client of an app's API: make sdk APP=todo
 	@$(BIN)/python -m services sdk $(APP) $(if $(filter typescript,$(LANG)),typescript,python)
 
 ##@ For developers
-.PHONY: test check lint types test-units test-system bench format lock clean
+.PHONY: test check lint types test-units test-updates test-system bench format lock clean
 test: check ## Everything that must pass: lint, types and all tests
 	@$(MAKE) --jobs=2 --output-sync=target --no-print-directory test-units test-system
 check: lint types
 lint: .venv/test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 types: .venv/test $(APPS:%=types-%)
-	@$(BIN)/mypy common deploy sandbox services bench
+	@$(BIN)/mypy common deploy sandbox services bench updates
 types-%: .venv/test
 	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml app.py chalicelib
-test-units: $(APPS:%=test-%) ## Rules, stores and routes of each app: make test-todo-app for one
+test-units: $(APPS:%=test-%) test-updates ## Rules, stores and routes of each app: make test-todo-app for one
 test-%: .venv/test
 	@$(BIN)/pytest -o pythonpath="$* . tests tests/$*" tests/$*
+test-updates: .venv/test ## The update server, its release tool and its client
+	@$(BIN)/pytest -o pythonpath=". tests tests/updates" tests/updates
 test-system: .venv/test chromium node_modules ## The sandbox itself, the apps in it, and the pages in a browser
 	@$(BIN)/pytest -o pythonpath=". tests" tests/common tests/sandbox tests/e2e tests/browser
-bench: .venv/test ## Speed, as ratios against a peer in the same run
+bench: .venv/test loadtools ## Speed, as ratios against a peer in the same run
 	@$(BIN)/python -m bench
 format: .venv/test
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
@@ -113,6 +123,16 @@ node_modules: package-lock.json
 	else \
 	  echo "No Node.js: what is made with TypeScript is skipped. On Debian: sudo apt-get install nodejs npm"; \
 	fi
+
+.PHONY: loadtools
+loadtools:
+	@{ command -v wrk && PATH="$$PATH:/usr/sbin" command -v nginx; } >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing nginx and wrk, which the edge is measured with"; \
+	    { apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light wrk; } >/dev/null; \
+	  else \
+	    echo "No nginx or wrk: the edge is not measured. On Debian: sudo apt-get install nginx-light wrk"; \
+	  fi; }
 
 .venv/bin/python:
 	@for python in $(PYTHONS); do \

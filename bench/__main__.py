@@ -1,6 +1,6 @@
 """`make bench`"""
 
-from bench import imports, links, pages, signatures, thumbnails
+from bench import edge, imports, links, pages, signatures, thumbnails
 
 if __name__ == "__main__":
     imports.run()
@@ -8,3 +8,4 @@ if __name__ == "__main__":
     pages.run()
     signatures.run()
     links.run()
+    edge.run()

@@ -9,9 +9,10 @@ import sys
 import time
 from typing import Any
 
+import boto3
 import yaml
 
-from bench.pages import emulated_dynamodb
+from bench.emulator import emulator
 from common.cloudfront import UrlSigner
 from deploy.signing_keys import Algorithm, key_pair
 from sandbox import place
@@ -50,7 +51,8 @@ def _measure() -> None:
     from chalicelib.video_table import VideoTable
     from chalicelib.videos import Catalogue, Record
 
-    with emulated_dynamodb() as dynamodb:
+    with emulator():
+        dynamodb = boto3.client("dynamodb")
         for name, properties in _tables().items():
             dynamodb.create_table(TableName=name, **properties)
         store, videos = EntitlementTable(dynamodb, "Entitlements"), VideoTable(dynamodb, "Videos")

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import os
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import boto3
 import yaml
 
+from bench.emulator import emulator
 from sandbox import place
 
 _SIZES = (10, 1_000, 100_000)
@@ -29,7 +24,8 @@ def run() -> None:
     from chalicelib.table import TodoTable
     from chalicelib.todos import TodoQuery
 
-    with emulated_dynamodb() as client:
+    with emulator():
+        client = boto3.client("dynamodb")
         client.create_table(TableName="todos", **_schema())
         units: list[float] = []
         client.meta.events.register("before-parameter-build.dynamodb.Query", _ask_for_capacity)
@@ -46,37 +42,6 @@ def run() -> None:
                 print(
                     f"a page of {name:4} of {size:7} todos {units[-1]:6.1f} units {spent:6.1f} ms   ratio {ratio:.2f}"
                 )
-
-
-@contextmanager
-def emulated_dynamodb() -> Iterator[Any]:
-    """Start an emulator for the time of the block, and give a client of its DynamoDB."""
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(place.ROOT),
-            "GATEWAY_PORT": str(place.port("emulator") + 1),
-            "TMPDIR": folder,
-            "LOG_LEVEL": "ERROR",
-        }
-        url = f"http://127.0.0.1:{environment['GATEWAY_PORT']}"
-        emulator = subprocess.Popen([sys.executable, "-m", "sandbox.emulator"], env=environment, cwd=folder)
-        try:
-            while not _answers(f"{url}/_ministack/health"):
-                time.sleep(0.05)
-            keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-            yield boto3.client("dynamodb", endpoint_url=url, region_name=place.REGION, **keys)
-        finally:
-            emulator.terminate()
-            emulator.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        urllib.request.urlopen(url, timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def _schema() -> dict[str, Any]:

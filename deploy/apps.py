@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import boto3
 import yaml
@@ -58,31 +60,36 @@ def deploy_dax(app: str, stage: str, **parameters: str) -> dict[str, str]:
     return stacks.deploy(f"{app}-{stage}-dax", template, given)
 
 
-def layer(requirements: Path) -> bytes:
-    """Return the zip of a layer with just the packages of *requirements*, without what they require in turn.
+def layer(requirements: Path, files: Mapping[str, Path] = MappingProxyType({}), root: str = "python/") -> bytes:
+    """Return a zip with just the packages of *requirements*, without what they require in turn, and *files* by name.
 
-    It is made once and kept in ``dist/``: the versions are pinned.
+    It is a layer where *root* is Lambda's folder for Python. It is made once and kept in ``dist/``: the versions are
+    pinned.
     """
-    digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    kept = ROOT / "dist" / f"{requirements.stem}-layer-{digest}.zip"
+    content = [requirements.read_bytes(), *(file.read_bytes() for file in files.values()), sys.version.encode()]
+    digest = hashlib.sha256(b"".join(content)).hexdigest()[:16]
+    kept = ROOT / "dist" / f"{requirements.parent.name}-{requirements.stem}-{digest}.zip"
     if not kept.exists():
         kept.parent.mkdir(exist_ok=True)
-        kept.write_bytes(_installed(requirements))
+        draft = kept.with_suffix(".draft")
+        draft.write_bytes(_installed(requirements, files, root))
+        draft.replace(kept)
     return kept.read_bytes()
 
 
-def _installed(requirements: Path) -> bytes:
+def _installed(requirements: Path, files: Mapping[str, Path], root: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
         command = [*pip, "--no-deps", "--target", folder, "--requirement", str(requirements)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise PackageFailed(f"{requirements}: {done.stderr}")
+        found = {str(path.relative_to(folder)): path for path in Path(folder).rglob("*") if path.is_file()}
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+            for name, file in sorted((found | dict(files)).items()):
                 # Without a time of its own the same content makes the same zip.
-                entry = zipfile.ZipInfo(f"python/{file.relative_to(folder)}")
+                entry = zipfile.ZipInfo(f"{root}{name}")
                 entry.external_attr = 0o644 << 16  # Lambda's user does not own the files
                 archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
     return content.getvalue()

@@ -15,6 +15,7 @@ REPLICA_REGION = "eu-west-1"
 OUTPUTS = FOLDER / "outputs.json"
 PID = FOLDER / "pid"
 LOG = FOLDER / "sandbox.log"
+FLEET = FOLDER / "state" / "fleet"
 
 PORTS = {
     "emulator": ("EMULATOR_PORT", 4566),
@@ -24,6 +25,7 @@ PORTS = {
     "blog-app": ("BLOG_PORT", 4502),
     "video-app": ("VIDEO_PORT", 4503),
     "payments": ("PAYMENTS_PORT", 4507),
+    "updates": ("UPDATES_PORT", 4505),
 }
 """By name, the variable that moves a port, and the port."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import random
+import tempfile
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,8 +13,11 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sandbox import photos, place
+from updates import publish
 
 PASSWORD = "Correct-horse-1"
 USERS = ("ann@example.com", "bob@example.com")
@@ -23,6 +28,8 @@ _TODOS: tuple[dict[str, Any], ...] = (
     {"title": "Change the nouns and deploy", "due": "2030-01-31", "priority": "low"},
 )
 
+_RELEASES = (("1.0.0", "stable"), ("1.1.0", "stable"), ("2.0.0b1", "beta"))
+
 
 def seed(apps: dict[str, Any]) -> None:
     """Make the demo users of every app with a user pool, and what each app shows on first sight."""
@@ -31,7 +38,12 @@ def seed(apps: dict[str, Any]) -> None:
             for user in USERS:
                 _sign_up(outputs["user_pool_id"], user)
     with ThreadPoolExecutor() as pool:
-        works = {"todo-app": _add_todos, "blog-app": _publish_posts, "video-app": _publish_videos}
+        works = {
+            "todo-app": _add_todos,
+            "blog-app": _publish_posts,
+            "video-app": _publish_videos,
+            "updates": _release_updates,
+        }
         for seeded in [pool.submit(work, apps[app]) for app, work in works.items()]:
             seeded.result()
 
@@ -51,6 +63,24 @@ def _publish_posts(blog: dict[str, Any]) -> None:
     files = [file for file in (place.ROOT / "blog-app" / "posts").glob("*.md") if file.stem not in there]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda file: author.publish(file, read=_photo), files))
+
+
+def _release_updates(updates: dict[str, Any]) -> None:
+    """Release some versions of an app that is nothing but noise, unless they are there from before."""
+    folder = Path(updates["releases"])
+    if Path(updates["root"]).exists():
+        return
+    secrets = boto3.Session().client("secretsmanager")
+    for name in ("root", "signing"):
+        pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        secrets.create_secret(Name=f"updates-{place.STAGE}-{name}-key", SecretString=pem.decode())
+    repository = publish.Repository(folder, publish.key(updates["signing_key"]))
+    repository.create(publish.key(updates["signing_key"].replace("signing", "root")))
+    with tempfile.TemporaryDirectory() as packages:
+        for version, channel in _RELEASES:
+            package = Path(packages) / f"app-{version}.bin"
+            package.write_bytes(random.Random(version).randbytes(300_000))  # noqa: S311  # the same each time
+            repository.release(package, version, channel)
 
 
 def _photo(path: Path) -> bytes:

@@ -23,6 +23,7 @@ from sandbox import place, seed, stacks, web
 from sandbox.console import console
 from sandbox.event_sources.batches import Backoff
 from sandbox.event_sources.poller import Poller
+from sandbox.fleet import Fleet
 from sandbox.payments import provider
 
 _STATE = place.FOLDER / "state"
@@ -59,6 +60,7 @@ async def _serve_all(apps: dict[str, Any], stop: asyncio.Event) -> None:
         planes.enter_context(
             _started(Poller((place.REGION, place.REPLICA_REGION), place.url("emulator"), Backoff(most=2)))
         )
+        planes.enter_context(_started(Fleet(f"updates-{place.STAGE}", place.FLEET)))
         planes.enter_context(_process("sandbox.edge", *_distributions(apps)))
         async with asyncio.TaskGroup() as servers:
             servers.create_task(_serve("console", console.site(apps), stop))
@@ -88,7 +90,8 @@ def _started(plane: _Plane) -> Iterator[None]:
 @contextlib.contextmanager
 def _process(module: str, *arguments: str) -> Iterator[None]:
     """A data plane that is a process of its own, since it moves many bytes."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(place.ROOT), **place.environment()}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(place.ROOT), "TMPDIR": str(_TEMPORARY)}
+    environment |= place.environment()
     process = subprocess.Popen([sys.executable, "-m", module, *arguments], env=environment, cwd=place.FOLDER)
     try:
         yield

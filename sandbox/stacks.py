@@ -11,8 +11,10 @@ import boto3
 
 import deploy.apps
 import deploy.site
+import deploy.updates
 import sandbox.payments.client as provider
 from sandbox import payments, place
+from sandbox.fleet import file_system
 
 
 def deploy_all() -> dict[str, Any]:
@@ -22,8 +24,10 @@ def deploy_all() -> dict[str, Any]:
     """
     apps = deploy.apps.names()
     with ThreadPoolExecutor() as pool:
+        updates = pool.submit(_deploy_updates)
         resources = list(pool.map(_deploy_resources, apps))
-        return dict(zip(apps, pool.map(_deploy, apps, resources), strict=True))
+        deployed = dict(zip(apps, pool.map(_deploy, apps, resources), strict=True))
+        return deployed | {"updates": updates.result()}
 
 
 def _deploy_resources(app: str) -> dict[str, str]:
@@ -52,6 +56,19 @@ def _deploy(app: str, resources: dict[str, str]) -> dict[str, str]:
         return outputs | {"site": place.url(app)}
     deploy.site.publish(app, place.STAGE, endpoint=place.url("emulator"), console=place.url("console"))
     return outputs | {"web": place.url(app), "cdn": place.url(app)}
+
+
+def _deploy_updates() -> dict[str, str]:
+    stack = deploy.updates.deploy("after", place.STAGE)
+    releases = file_system(place.FLEET, stack["FileSystem"])
+    return {
+        "edge": place.url("updates"),
+        "origin": f"{place.url('emulator')}/_alb/updates-{place.STAGE}",
+        "distribution_id": stack["DistributionId"],
+        "releases": str(releases),
+        "root": str(releases / "metadata" / "1.root.json"),
+        "signing_key": f"secretsmanager:updates-{place.STAGE}-signing-key",
+    }
 
 
 def _access_key(person: str, secret: str) -> dict[str, str]:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
+from mmap import ACCESS_READ, mmap
+from tempfile import TemporaryFile
 
 BLOCK = 1 << 20
+BLOCKS_IN_MEMORY = 16
+AREA = 64 * BLOCK
+"""What is mapped of the file at once: each mapping keeps a file descriptor."""
 
 
 class Body:
-    """Bytes in blocks that never move, so that readers get views of them and nothing is copied."""
+    """Bytes in blocks that never move, so that readers get views of them and nothing is copied.
+
+    The first blocks are in memory, the others in a file without a name, of which the system keeps in memory what it has
+    room for.
+    """
 
     def __init__(self, length: int | None = None) -> None:
         self.length = length
@@ -17,24 +27,31 @@ class Body:
         self.size = 0
         self.complete = False
         self._failure: Exception | None = None
-        self._blocks: list[bytearray] = []
+        self._blocks: list[bytearray | memoryview] = []
+        self._file = -1
+        self._area = memoryview(b"")
         self._grown = asyncio.Event()
 
+    def __del__(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+
     def write(self, data: bytes) -> None:
+        """Append. Raises OSError where the disk is full."""
         view = memoryview(data)
         while view:
             used = self.size % BLOCK
             if used == 0:
-                self._blocks.append(bytearray(BLOCK))
+                self._blocks.append(self._new_block())
             taken = min(len(view), BLOCK - used)
-            self._blocks[-1][used : used + taken] = view[:taken]
+            self._put(used, view[:taken])
             self.size += taken
             view = view[taken:]
         self._wake()
 
     def finish(self) -> None:
-        if self._blocks and self.size % BLOCK:
-            self._blocks[-1] = self._blocks[-1][: self.size % BLOCK]
+        if self._blocks and isinstance(last := self._blocks[-1], bytearray) and self.size % BLOCK:
+            self._blocks[-1] = last[: self.size % BLOCK]
         self.length = self.size
         self.complete = True
         self._wake()
@@ -57,6 +74,30 @@ class Body:
                 return
             else:
                 await self._grown.wait()
+
+    def _new_block(self) -> bytearray | memoryview:
+        place = (len(self._blocks) - BLOCKS_IN_MEMORY) * BLOCK
+        if place < 0:
+            return bytearray(BLOCK)
+        if self._file < 0:
+            with TemporaryFile() as file:
+                self._file = os.dup(file.fileno())
+        within = place % AREA
+        if within == 0:
+            os.ftruncate(self._file, place + AREA)
+            self._area = memoryview(mmap(self._file, AREA, access=ACCESS_READ, offset=place))
+        return self._area[within : within + BLOCK]
+
+    def _put(self, used: int, data: memoryview) -> None:
+        block = self._blocks[-1]
+        if isinstance(block, bytearray):
+            block[used : used + len(data)] = data
+            return
+        # Written, not mapped for writing: a full disk is then an error here, and no end of the process.
+        place = (len(self._blocks) - 1 - BLOCKS_IN_MEMORY) * BLOCK + used
+        while data:
+            written = os.pwrite(self._file, data, place)
+            data, place = data[written:], place + written
 
     def _wake(self) -> None:
         grown, self._grown = self._grown, asyncio.Event()

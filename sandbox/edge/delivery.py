@@ -14,6 +14,7 @@ from sandbox.edge.key import Request
 from sandbox.edge.origins import OriginResponse
 from sandbox.edge.pages import VIA, request_id
 from sandbox.edge.ranges import BOUNDARY, CLOSE, NotSatisfiable, Span, content_range, part_header, spans
+from sandbox.edge.segments import Segments
 
 type Chunks = AsyncIterator[bytes | memoryview]
 
@@ -24,7 +25,7 @@ class Answer:
 
     status: int
     headers: MutableHeaders
-    source: Body | OriginResponse | bytes
+    source: Body | Segments | OriginResponse | bytes
     x_cache: str
     origin_status: int = 0
 
@@ -54,17 +55,21 @@ def _asked_for(request: Request, answer: Answer) -> tuple[int, Chunks | None]:
             for name in ("content-length", "content-type", "content-encoding"):
                 del headers[name]
             return failed, None
-        if isinstance(source, Body) and "range" in request.headers and range_applies(request.headers, headers):
+        if (
+            isinstance(source, Body | Segments)
+            and "range" in request.headers
+            and range_applies(request.headers, headers)
+        ):
             return _ranges(request.headers["range"], headers, source)
     if answer.status == 304:
         del headers["content-length"]
     return answer.status, _whole(headers, source)
 
 
-def _whole(headers: MutableHeaders, source: Body | OriginResponse | bytes) -> Chunks:
+def _whole(headers: MutableHeaders, source: Body | Segments | OriginResponse | bytes) -> Chunks:
     if isinstance(source, OriginResponse):
         return aiter(source)
-    if isinstance(source, Body):
+    if isinstance(source, Body | Segments):
         if source.length is not None:
             headers["content-length"] = str(source.length)
         return source.read(0, source.length)
@@ -72,7 +77,7 @@ def _whole(headers: MutableHeaders, source: Body | OriginResponse | bytes) -> Ch
     return _once(source)
 
 
-def _ranges(asked: str, headers: MutableHeaders, body: Body) -> tuple[int, Chunks | None]:
+def _ranges(asked: str, headers: MutableHeaders, body: Body | Segments) -> tuple[int, Chunks | None]:
     """Answer with the ranges; while the length is not known, and for ranges that do not hold, with the whole."""
     length = body.length
     if length is None:
@@ -97,7 +102,7 @@ def _ranges(asked: str, headers: MutableHeaders, body: Body) -> tuple[int, Chunk
     return 206, _parts(heads, found, body)
 
 
-async def _parts(heads: list[bytes], found: list[Span], body: Body) -> Chunks:
+async def _parts(heads: list[bytes], found: list[Span], body: Body | Segments) -> Chunks:
     for head, (first, after) in zip(heads, found, strict=True):
         yield head
         async for view in body.read(first, after):

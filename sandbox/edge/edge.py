@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Receive, Scope, Send
 
-from sandbox.edge import functions, response_headers, signed
-from sandbox.edge.cache import Cache
+from sandbox.edge import functions, response_headers, segments, signed
+from sandbox.edge.cache import Cache, Entry
 from sandbox.edge.delivery import Answer, deliver
 from sandbox.edge.deployed import Deployed
 from sandbox.edge.distribution import Behavior, Distribution
@@ -131,15 +131,49 @@ class Edge:
             content = _content(receive) if receive and _has_body(request) else None
             return _alone(await self._ask(distribution, behavior, request, content=content))
 
-        async def ask(validators: Mapping[str, str]) -> OriginResponse:
-            return await self._ask(distribution, behavior, request, validators, whole=caches)
-
         rules = Rules(policy, behavior.compress, distribution.error_caching_min_ttl, distribution.cache_tag_header)
-        found = await self._objects.get(cache_key(request, policy), rules, ask)
+        key = cache_key(request, policy)
+
+        async def get(part: str = "") -> Found:
+            asked = {"range": f"bytes={part}"} if part else {}
+
+            async def ask(validators: Mapping[str, str]) -> OriginResponse:
+                return await self._ask(distribution, behavior, request, {**validators, **asked}, whole=caches)
+
+            return await self._objects.get(replace(key, part=part), rules, ask)
+
+        if caches and request.method == "GET" and (answer := await self._far(request, self._objects.whole(key), get)):
+            return answer
+        found = await get()
         if found.alone and found.alone.status == 200 and caches and "range" in request.headers:
             await found.alone.close()  # the whole object came, and is not kept, so there is nothing to take ranges from
             return _alone(await self._ask(distribution, behavior, request))
         return self._found(found)
+
+    async def _far(
+        self, request: Request, whole: Entry | None, get: Callable[[str], Awaitable[Found]]
+    ) -> Answer | None:
+        """Answer a range that is far from what is here of its object by segments; None where the whole will do."""
+        first = segments.far_byte(request.headers.get("range", ""), whole)
+        if first is None:
+            return None
+        found = await get(segments.part(first))
+        if found.entry is None:
+            assert found.alone
+            await found.alone.close()
+            return None
+        length = segments.total(found.entry)
+        if length is None or length <= segments.SEGMENT:
+            return None
+
+        async def fetch(part: str) -> Entry | None:
+            return (await get(part)).entry
+
+        source = segments.Segments(found.entry, length, fetch)
+        headers = segments.whole_headers(found.entry)
+        if found.x_cache != MISS:
+            headers["age"] = str(found.entry.age(self._clock()))
+        return Answer(200, headers, source, found.x_cache, 200)
 
     async def _ask(
         self,
@@ -169,6 +203,8 @@ class Edge:
         entry, headers = found.entry, MutableHeaders(raw=list(found.entry.headers.raw))
         if found.x_cache != MISS:
             headers["age"] = str(entry.age(self._clock()))
+            if not entry.body.complete:
+                self._metrics.collapsed()
         x_cache = found.x_cache if entry.status < 400 else ERROR
         return Answer(entry.status, headers, entry.body, x_cache, entry.status)
 

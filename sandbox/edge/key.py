@@ -56,6 +56,8 @@ class Key:
     headers: tuple[str | None, ...]
     cookies: str
     encodings: str
+    part: str = ""
+    """The first and last byte of a segment, where this is not the whole object."""
 
 
 def cache_key(request: Request, policy: CachePolicy) -> Key:

@@ -1,7 +1,7 @@
 """Counts of one distribution, in CloudWatch's namespace `AWS/CloudFront` with CloudFront's dimensions.
 
-`Requests`, `BytesDownloaded`, `4xxErrorRate` and `5xxErrorRate` are AWS's own; `CacheHits`, `CacheMisses` and
-`OriginRequests` are ours, as AWS gives only a `CacheHitRate`.
+`Requests`, `BytesDownloaded`, `4xxErrorRate` and `5xxErrorRate` are AWS's own; `CacheHits`, `CacheMisses`,
+`CollapsedRequests` and `OriginRequests` are ours, as AWS gives only a `CacheHitRate`.
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/programming-cloudwatch-metrics.html
 """
 
@@ -27,6 +27,10 @@ class Metrics:
 
     def sent(self, size: int) -> None:
         self._counts["BytesDownloaded"] += size
+
+    def collapsed(self) -> None:
+        """Count a request that was answered from what another had asked the origin for, while that arrived."""
+        self._counts["CollapsedRequests"] += 1
 
     def asked_origin(self) -> None:
         self._counts["OriginRequests"] += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.datastructures import Headers, MutableHeaders
 
@@ -25,7 +25,7 @@ MISS = "Miss from cloudfront"
 REFRESH_HIT = "RefreshHit from cloudfront"
 
 type Ask = Callable[[Mapping[str, str]], Awaitable[OriginResponse]]
-"""Asks the origin for the whole object, with the validators of the stored one if there is one."""
+"""Asks the origin for an object as it is kept, with the validators of the stored one if there is one."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,10 @@ class Objects:
             return Found(HIT, found.entry) if found.x_cache == MISS else found
         return await self._fetch(key, rules, ask, None)
 
+    def whole(self, key: Key) -> Entry | None:
+        """Return what is here of the object, perhaps still arriving."""
+        return self._cache.get(key)
+
     def invalidate(self, items: Iterable[str]) -> None:
         """Forget what *items* mean; what is on its way now serves those who wait for it, and nobody later."""
         for item in items:
@@ -115,6 +119,8 @@ class Objects:
             if validator in headers
         }
         tags = cache_tags(headers.get(rules.cache_tag_header)) if rules.cache_tag_header else frozenset[str]()
+        if response.status != 206:
+            key = replace(key, part="")  # a range was asked for, and the origin answers with the whole
         compressor = None
         if rules.compress:
             compressor = compression.compressor(key.encodings, response.status, headers)
@@ -133,7 +139,7 @@ class Objects:
                 entry.body.write(compressor.compress(chunk) if compressor else chunk)
             if compressor:
                 entry.body.write(compressor.flush())
-        except BrokenOff as error:
+        except (BrokenOff, OSError) as error:
             self._cache.remove(entry)
             entry.body.fail(error)
             return

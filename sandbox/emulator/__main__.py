@@ -35,6 +35,7 @@ PATCHES = (
     "ses_identity",
     "stage_cache",
     "table_ttl",
+    "target_ports",
 )
 
 

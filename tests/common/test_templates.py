@@ -19,7 +19,9 @@ from samtranslator.translator.translator import Translator
 ROOT = Path(__file__).parent.parent.parent
 APPS = sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/config.json"))
 TEMPLATES = sorted(
-    str(file.relative_to(ROOT)) for name in ("resources", "edge", "dax") for file in ROOT.glob(f"*/{name}.yaml")
+    str(file.relative_to(ROOT))
+    for name in ("resources", "edge", "dax", "before", "after")
+    for file in ROOT.glob(f"*/{name}.yaml")
 )
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/x/stream/2030-01-01T00:00:00.000"
 # What the decorators of the apps need to know of a stage.

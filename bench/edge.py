@@ -1,0 +1,191 @@
+"""The edge on warm objects of 1 MB, beside nginx's proxy_cache: the same origin, one core each, load from another.
+
+What bounds the speed that both reach is the load's core, so there is a second ratio: that of the megabytes each sends
+in a second of its own processor's time. There nginx is bound by the system, which sends its files without a copy
+(sendfile), and the edge by the copy of each byte into the socket, two thirds of its time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import boto3
+import psutil
+
+from bench.emulator import emulator
+from sandbox import place
+from sandbox.fleet import free_port
+
+_SIZE = 1_000_000
+_OBJECTS = 20
+_SECONDS = 3
+_ROUNDS = 3
+_CONNECTIONS = 32
+
+_NGINX = """
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log stderr error;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  sendfile on;
+  tcp_nopush on;
+  proxy_temp_path {folder}/proxy;
+  client_body_temp_path {folder}/body;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  proxy_cache_path {folder}/cache keys_zone=objects:10m use_temp_path=off;
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://127.0.0.1:{origin};
+      proxy_cache objects;
+      proxy_cache_valid 200 1h;
+      proxy_cache_lock on;
+    }}
+  }}
+}}
+"""
+
+
+def run() -> None:
+    """Print what both reach, in turns, at their best."""
+    missing = [tool for tool in ("nginx", "wrk", "taskset") if not _which(tool)]
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if missing or len(cores) < 2:
+        print(f"edge beside nginx: skipped, without {', '.join(missing) or 'a second core'}")
+        return
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.chmod(0o755)
+        endpoint = stack.enter_context(emulator())
+        ports = {name: free_port() for name in ("origin", "edge", "nginx")}
+        stack.enter_context(_running(_origin(folder, ports["origin"]), ports["origin"], "/packages/0"))
+        server = ["taskset", "-c", str(cores[-1])]
+        identifier = _distribution(ports["origin"])
+        edge = [*server, sys.executable, "-m", "sandbox.edge", f"{identifier}={ports['edge']}"]
+        edge_process = stack.enter_context(_running(edge, ports["edge"], "/packages/0", endpoint))
+        config = folder / "nginx.conf"
+        config.write_text(_NGINX.format(folder=folder, port=ports["nginx"], origin=ports["origin"]))
+        nginx = [*server, _which("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(config)]
+        processes = {
+            "nginx": stack.enter_context(_running(nginx, ports["nginx"], "/packages/0")),
+            "edge": edge_process,
+        }
+        load = folder / "objects.lua"
+        load.write_text(
+            f'request = function() return wrk.format("GET", "/packages/" .. math.random(0, {_OBJECTS - 1})) end\n'
+        )
+        rounds = [
+            {name: _measure(process, ports[name], load, cores[0]) for name, process in processes.items()}
+            for _ in range(_ROUNDS)
+        ]
+    for what in _Speed._fields:
+        best = {name: max(getattr(each[name], what) for each in rounds) for name in processes}
+        for name, speed in best.items():
+            title = f"{name}, warm 1 MB objects, MB {what.replace('_', ' ')}"
+            print(f"{title:62} {speed:7.0f}   ratio {speed / best['nginx']:.2f}")
+
+
+class _Speed(NamedTuple):
+    a_second: float
+    in_a_second_of_its_core: float
+
+
+def _measure(process: psutil.Process, port: int, script: Path, core: int) -> _Speed:
+    before, began = _processor(process), time.monotonic()
+    megabytes = _load(port, script, core)
+    return _Speed(megabytes / (time.monotonic() - began), megabytes / (_processor(process) - before))
+
+
+def _processor(process: psutil.Process) -> float:
+    """Return the seconds of processor time that the process and its workers have had."""
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
+
+
+def _which(tool: str) -> str:
+    return shutil.which(tool) or shutil.which(tool, path="/usr/sbin:/sbin") or ""
+
+
+def _origin(folder: Path, port: int) -> list[str]:
+    packages = folder / "releases" / "packages"
+    packages.mkdir(parents=True)
+    for number in range(_OBJECTS):
+        (packages / str(number)).write_bytes(os.urandom(_SIZE))
+    program = place.ROOT / "updates" / "origin" / "server.py"
+    return [sys.executable, str(program), str(folder / "releases"), "--port", str(port)]
+
+
+def _distribution(origin: int) -> str:
+    answer = boto3.client("cloudfront").create_distribution(
+        DistributionConfig={
+            "CallerReference": "bench",
+            "Comment": "",
+            "Enabled": True,
+            "Origins": {
+                "Quantity": 1,
+                "Items": [
+                    {
+                        "Id": "origin",
+                        "DomainName": "127.0.0.1",
+                        "CustomOriginConfig": {
+                            "HTTPPort": origin,
+                            "HTTPSPort": 443,
+                            "OriginProtocolPolicy": "http-only",
+                        },
+                    }
+                ],
+            },
+            "DefaultCacheBehavior": {
+                "TargetOriginId": "origin",
+                "ViewerProtocolPolicy": "allow-all",
+                "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",  # CachingOptimized
+            },
+        }
+    )
+    return str(answer["Distribution"]["Id"])
+
+
+@contextmanager
+def _running(command: list[str], port: int, path: str, endpoint: str = "") -> Iterator[psutil.Process]:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(place.ROOT)}
+    if endpoint:
+        environment |= place.environment() | {"AWS_ENDPOINT_URL": endpoint}
+    process = psutil.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while process.poll() is None:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _load(port: int, script: Path, core: int) -> float:
+    """Have wrk ask for some seconds and return the megabytes that it got."""
+    command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{_SECONDS}s", "-s", str(script)]
+    done = subprocess.run([*command, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True)
+    if failed := re.search(r"(Socket errors|Non-2xx).*", done.stdout):
+        raise RuntimeError(failed[0])
+    found = re.search(r"(\d+) requests in", done.stdout)
+    assert found, done.stdout
+    return int(found[1]) * _SIZE / 1e6

@@ -1,0 +1,53 @@
+"""A repository of releases as a test wants it: its time, its keys, and packages made of nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from securesystemslib.signer import CryptoSigner
+
+from updates.publish import Repository
+
+
+class Clock:
+    """The time of the publisher and of the clients' waves, and what a test adds to it."""
+
+    passed = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.passed
+
+
+@dataclass
+class Published:
+    """A repository, with what a test needs beside it."""
+
+    folder: Path
+    repository: Repository
+    root_key: CryptoSigner
+    clock: Clock
+
+    @property
+    def root(self) -> bytes:
+        return (self.folder / "metadata" / "1.root.json").read_bytes()
+
+    def release(self, version: str, content: bytes = b"", **more: Any) -> dict[str, Any]:
+        self.clock.passed += timedelta(seconds=1)  # releases are told apart by their time
+        file = self.folder.parent / f"app-{version}.bin"
+        file.write_bytes(content or version.encode() * 1000)
+        return self.repository.release(file, version, **more)
+
+
+def signing_key() -> CryptoSigner:
+    return CryptoSigner(Ed25519PrivateKey.generate())
+
+
+def a_repository(folder: Path) -> Published:
+    clock, root_key = Clock(), signing_key()
+    repository = Repository(folder, signing_key(), clock)
+    repository.create(root_key)
+    return Published(folder, repository, root_key, clock)

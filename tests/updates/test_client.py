@@ -1,0 +1,183 @@
+"""The client against servers that are broken, old or hostile: it installs what was signed, or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from published import Clock, Published, a_repository, signing_key
+
+from updates.client import Client, NotUpdated, Release
+from updates.publish import Repository
+
+type Serve = Callable[[Path], str]
+
+
+@pytest.fixture
+def url(published: Published, serve: Serve) -> str:
+    return serve(published.folder)
+
+
+@pytest.fixture
+def client(published: Published, url: str, tmp_path: Path) -> Client:
+    return Client(url, tmp_path / "client", published.root, name="a", clock=published.clock)
+
+
+def test_it_installs_the_newest_release_once(published: Published, client: Client) -> None:
+    published.release("1.0.0")
+    published.release("1.1.0", b"newer")
+    published.release("2.0.0b1", channel="beta")
+
+    installed = client.update()
+
+    assert installed
+    assert installed.read_bytes() == b"newer"
+    assert client.installed()["version"] == "1.1.0"
+    assert client.update() is None
+
+
+def test_it_does_not_go_back_when_a_release_is_withdrawn(published: Published, client: Client) -> None:
+    published.release("1.0.0")
+    published.release("1.1.0")
+    client.update()
+
+    published.repository.withdraw("1.1.0")
+
+    assert client.update() is None
+    assert client.installed()["version"] == "1.1.0"
+
+
+def test_a_package_that_was_swapped_is_not_installed_and_the_right_one_is_later(
+    published: Published, client: Client
+) -> None:
+    place = published.folder / str(published.release("1.0.0", b"the right one")["url"]).lstrip("/")
+    place.write_bytes(b"a poisoned on")
+
+    with pytest.raises(NotUpdated, match="not what was signed"):
+        client.update()
+    assert client.installed() == {}
+
+    place.write_bytes(b"the right one")
+    assert client.update()
+
+
+def test_an_endless_package_is_cut_off(published: Published, client: Client, tmp_path: Path) -> None:
+    place = published.folder / str(published.release("1.0.0", b"small")["url"]).lstrip("/")
+    place.write_bytes(bytes(20_000_000))
+
+    with pytest.raises(NotUpdated):
+        client.update()
+
+    assert not list((tmp_path / "client").rglob("*.part"))
+
+
+def test_a_list_that_another_key_signed_is_not_believed(published: Published, client: Client) -> None:
+    published.release("1.0.0")
+    client.update()
+
+    forger = Repository(published.folder, signing_key(), published.clock)
+    published.repository = forger
+    published.release("6.6.6")
+
+    with pytest.raises(NotUpdated, match="cannot be trusted"):
+        client.update()
+
+
+def test_a_rotated_key_is_believed_by_the_root_that_came_with_the_client(published: Published, client: Client) -> None:
+    published.release("1.0.0")
+    client.update()
+    published.repository = Repository(published.folder, signing_key(), published.clock)
+    published.repository.rotate(published.root_key)
+
+    published.release("1.1.0")
+
+    assert client.update()
+
+
+def test_an_older_list_is_a_rollback_and_refused(published: Published, client: Client, tmp_path: Path) -> None:
+    published.release("1.0.0")
+    shutil.copytree(published.folder / "metadata", tmp_path / "old")
+    published.release("1.1.0")
+    client.update()
+
+    shutil.copytree(tmp_path / "old", published.folder / "metadata", dirs_exist_ok=True)
+
+    with pytest.raises(NotUpdated, match="cannot be trusted"):
+        client.check()
+
+
+def test_a_list_that_has_expired_is_a_freeze_and_refused(serve: Serve, tmp_path: Path) -> None:
+    published = a_repository(tmp_path / "frozen")
+    published.clock.passed = -timedelta(days=8)
+    published.release("1.0.0")
+    client = Client(serve(published.folder), tmp_path / "client", published.root, name="a")
+
+    with pytest.raises(NotUpdated, match="expired"):
+        client.check()
+
+
+def test_a_download_goes_on_where_it_broke_off(published: Published, client: Client) -> None:
+    content = bytes(range(256)) * 4000
+    place = published.folder / str(published.release("1.0.0", content)["url"]).lstrip("/")
+    release = client.check()
+    assert release
+    part = client.download(release)
+    part.write_bytes(content[:1000])
+    times = (place.stat().st_atime, place.stat().st_mtime)
+    place.write_bytes(b"what is here already, asked for again, would be found out".ljust(1000) + content[1000:])
+    os.utime(place, times)
+
+    assert client.download(release).read_bytes() == content
+
+
+def test_a_download_never_has_parts_of_two_versions(published: Published, client: Client) -> None:
+    """The part is of bytes that the server no longer has: If-Range brings the whole."""
+    content = b"new " * 5000
+    published.release("1.0.0", content)
+    release = client.check()
+    assert release
+    part = client.download(release)
+    part.write_bytes(b"old " * 100)
+    part.with_suffix(".etag").write_text('"of the old one"')
+
+    assert client.download(release).read_bytes() == content
+
+
+def test_waves_begin_at_their_time_for_their_fraction(published: Published, url: str, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    waves = [
+        {"starts_at": (now - timedelta(hours=1)).isoformat(), "percent": 10},
+        {"starts_at": (now + timedelta(days=1)).isoformat(), "percent": 100},
+    ]
+    published.release("1.0.0", waves=waves)
+    release = Client(url, tmp_path / "client", published.root, name="x", clock=lambda: now + timedelta(days=2)).check()
+    assert release
+
+    out = [name for name in map(str, range(2000)) if release.is_out_for(name, now)]
+
+    assert 140 < len(out) < 260
+    assert all(release.is_out_for(name, now + timedelta(days=1)) for name in map(str, range(100)))
+    unlucky = next(name for name in map(str, range(2000)) if name not in out)
+    assert Client(url, tmp_path / "unlucky", published.root, name=unlucky).check() is None
+
+
+def test_a_clients_place_among_the_waves_is_another_for_each_release() -> None:
+    def out(version: str) -> set[str]:
+        wave = {"starts_at": "2020-01-01T00:00:00Z", "percent": 50}
+        release = Release(version, "", (wave,), None)  # type: ignore[arg-type]
+        return {name for name in map(str, range(1000)) if release.is_out_for(name, Clock()())}
+
+    assert 150 < len(out("1") & out("2")) < 350
+
+
+def test_a_poisoned_index_changes_nothing_for_a_client(published: Published, client: Client) -> None:
+    published.release("1.0.0")
+    (published.folder / "releases" / "stable.json").write_text(json.dumps({"releases": [{"version": "6.6.6"}]}))
+
+    assert client.update()
+    assert client.installed()["version"] == "1.0.0"

@@ -1,0 +1,147 @@
+"""What publishing promises: package first, names for good, whole files only, and one truth for lists and signatures."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from published import Published, a_repository, signing_key
+from tuf.api.metadata import Metadata, Root, Targets, Timestamp
+
+from updates.publish import NotPublished, Repository
+
+
+def index(published: Published, channel: str = "stable") -> list[dict[str, Any]]:
+    releases: list[dict[str, Any]] = json.loads((published.folder / "releases" / f"{channel}.json").read_text())[
+        "releases"
+    ]
+    return releases
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_the_same_release_again_changes_neither_package_nor_list(published: Published) -> None:
+    first = published.release("1.0.0", b"one")
+
+    again = published.release("1.0.0", b"one")
+
+    assert again == first
+    assert index(published) == [first]
+
+
+def test_a_name_that_was_out_is_never_another_package(published: Published) -> None:
+    published.release("1.0.0", b"one")
+    before = files(published.folder)
+
+    with pytest.raises(NotPublished, match=r"app-1\.0\.0\.bin"):
+        published.release("1.0.0", b"two")
+    assert files(published.folder) == before
+
+
+def test_a_version_is_one_package_and_a_package_one_version(published: Published, tmp_path: Path) -> None:
+    published.release("1.0.0", b"one")
+    other = tmp_path / "other.bin"
+    other.write_bytes(b"one")
+
+    with pytest.raises(NotPublished, match=r"other\.bin"):
+        published.repository.release(other, "1.0.0")
+    with pytest.raises(NotPublished, match=r"app-1\.0\.0\.bin"):
+        published.repository.release(tmp_path / "app-1.0.0.bin", "1.0.1")
+
+
+def test_waves_may_be_changed_while_a_release_is_out(published: Published) -> None:
+    first = published.release("1.0.0", waves=[{"starts_at": "2030-01-01T00:00:00Z", "percent": 1}])
+
+    again = published.release("1.0.0", waves=[{"starts_at": "2030-01-01T00:00:00Z", "percent": 50}])
+
+    assert again == first
+    (targets,) = (
+        Metadata[Targets].from_file(str(file)).signed for file in published.folder.glob("metadata/3.targets*")
+    )
+    (target,) = targets.targets.values()
+    assert target.custom
+    assert target.custom["waves"][0]["percent"] == 50
+
+
+def test_what_is_named_is_there_before_it_is_named(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time a file takes its place, all that the files in place name is in place."""
+    seen = []
+    replace = Path.replace
+
+    def watched(draft: Path, place: Path) -> Path:
+        moved = replace(draft, place)
+        seen.append(place.name)
+        for release in index(published) if (published.folder / "releases/stable.json").exists() else []:
+            assert (published.folder / release["url"].lstrip("/")).exists()
+        timestamp = Metadata[Timestamp].from_file(str(published.folder / "metadata/timestamp.json")).signed
+        version = timestamp.snapshot_meta.version
+        assert (published.folder / f"metadata/{version}.snapshot.json").exists()
+        assert (published.folder / f"metadata/{version}.targets.json").exists()
+        return moved
+
+    monkeypatch.setattr(Path, "replace", watched)
+    published.release("1.0.0")
+
+    assert seen == ["app-1.0.0.bin", "2.targets.json", "2.snapshot.json", "timestamp.json", "stable.json"]
+
+
+def test_a_withdrawn_release_is_listed_no_longer_and_its_package_stays(published: Published) -> None:
+    first, second = published.release("1.0.0"), published.release("1.1.0")
+
+    published.repository.withdraw("1.1.0")
+
+    assert index(published) == [first]
+    assert (published.folder / str(second["url"]).lstrip("/")).exists()
+    published.repository.withdraw("1.0.0")
+    assert index(published) == []
+    with pytest.raises(NotPublished, match=r"no 1\.0\.0 in stable"):
+        published.repository.withdraw("1.0.0")
+
+
+def test_a_repository_is_made_once(published: Published) -> None:
+    with pytest.raises(NotPublished, match="already"):
+        published.repository.create(published.root_key)
+
+
+@pytest.mark.parametrize("name", ["../app.bin", ".hidden", "a b", "ä.bin"])
+def test_a_package_has_a_name_that_is_safe_in_a_url(published: Published, tmp_path: Path, name: str) -> None:
+    file = tmp_path / Path(name).name
+    file.write_bytes(b"x")
+    if file.name == name:
+        with pytest.raises(NotPublished):
+            published.repository.release(file, "1.0.0")
+    with pytest.raises(NotPublished):
+        published.repository.release(published.folder / "metadata" / "1.root.json", "1.0.0", channel="../x")
+
+
+def test_refreshing_puts_off_the_day_on_which_it_all_expires(published: Published) -> None:
+    def expires() -> Any:
+        return Metadata[Timestamp].from_file(str(published.folder / "metadata/timestamp.json")).signed.expires
+
+    before = expires()
+    published.clock.passed = timedelta(days=3)
+
+    published.repository.refresh()
+
+    assert expires() - before >= timedelta(days=2, hours=23)
+
+
+def test_after_a_rotation_the_old_key_signs_nothing_that_counts(published: Published, tmp_path: Path) -> None:
+    published.release("1.0.0")
+    new = Repository(published.folder, signing_key(), published.clock)
+
+    new.rotate(published.root_key)
+
+    root = Metadata[Root].from_file(str(published.folder / "metadata/2.root.json"))
+    root.verify_delegate(Root.type, root)
+    for role in ("timestamp", "2.snapshot", "2.targets"):
+        file = published.folder / "metadata" / f"{role}.json"
+        if role != "timestamp":
+            file = file.with_name(f"3.{role.partition('.')[2]}.json")
+        root.verify_delegate(role.rpartition(".")[2], Metadata.from_file(str(file)))
+    assert a_repository(tmp_path / "other").root != published.root
