@@ -58,6 +58,7 @@ async def _serve_all(apps: dict[str, Any], stop: asyncio.Event) -> None:
             _started(Poller((place.REGION, place.REPLICA_REGION), place.url("emulator"), Backoff(most=2)))
         )
         planes.enter_context(_process("sandbox.edge", *_distributions(apps)))
+        planes.enter_context(_process("sandbox.firehose"))
         async with asyncio.TaskGroup() as servers:
             servers.create_task(_serve("console", console.site(apps), stop))
             for app, outputs in apps.items():
@@ -115,6 +116,8 @@ def _start_emulator() -> subprocess.Popen[bytes]:
         "TMPDIR": str(_TEMPORARY),
         "GATEWAY_PORT": str(place.port("emulator")),
         "SANDBOX_DAX_PORT": str(place.port("dax")),
+        "IOT_MTLS_ENABLED": "1",
+        "IOT_MTLS_PORT": str(place.port("mqtt")),
         "MINISTACK_REGION": place.REGION,
         "LAMBDA_WARM_TTL_SECONDS": "60",
         "PERSIST_STATE": "1" if keep else "0",

@@ -9,7 +9,7 @@ from importlib import import_module
 DEFAULTS = {
     "AUTH": "true",
     "BIND_HOST": "127.0.0.1",
-    "IOT_MTLS_ENABLED": "0",  # its listener knows no BIND_HOST and binds every interface
+    "IOT_MTLS_ENABLED": "0",  # a port of its own, for who asks for it
     "SFTP_ENABLED": "0",
 }
 
@@ -23,7 +23,11 @@ PATCHES = (
     "edge_invalidation",
     "edge_origin",
     "event_source_mappings",
+    "firehose",
     "global_table",
+    "iot_listener",
+    "iot_rules",
+    "kinesis_retention",
     "policy_variables",
     "query_cost",
     "rest_body",
