@@ -27,11 +27,26 @@ env: .venv/run ## Print the variables that point the AWS CLI and Chalice to the 
 local: .venv/run ## Run `chalice local` on an app against the sandbox: make local APP=todo-app
 	@eval "$$($(BIN)/python -m sandbox env)" && cd $(APP) && ../$(BIN)/chalice local --stage local --port $(or $(PORT),8000)
 
-.PHONY: post
+# A command on the sandbox, what the sandbox says of an app, and an option if its variable is given.
+on_sandbox = $(BIN)/python -m sandbox status >/dev/null && eval "$$($(BIN)/python -m sandbox env)" && $(BIN)/python
+output = "$$($(BIN)/python -m sandbox output $(1) $(2))"
+option = $(if $($(2)),--$(1) "$$$(2)")
+
+.PHONY: post devices ingest law
 post: .venv/run ## Publish a Markdown file to the sandbox's blog: make post FILE=my-post.md
-	@eval "$$($(BIN)/python -m sandbox env)" && $(BIN)/python blog-app/author.py \
-	  "$$($(BIN)/python -c 'import json; print(json.load(open(".sandbox/outputs.json"))["blog-app"]["api"])')" \
-	  blog-app-local-author $(FILE)
+	@$(on_sandbox) blog-app/author.py $(call output,blog-app,api) blog-app-local-author $(FILE)
+devices: .venv/run ## Let more devices send to the sandbox: make devices DEVICES=20 RATE=50 SECONDS=60
+	@$(on_sandbox) pipeline-app/devices.py $(call output,pipeline-app,iot_policy) \
+	  --endpoint $(call output,pipeline-app,iot_endpoint) --ca $(call output,pipeline-app,iot_ca) \
+	  $(call option,devices,DEVICES) $(call option,rate,RATE) $(call option,seconds,SECONDS) $(call option,count,COUNT) \
+	  $(call option,seed,SEED) $(call option,start,START) $(call option,faults,FAULTS)
+ingest: .venv/run ## Send a file of readings: make ingest FILE=x.csv MAP="ts=time,value=reading" SET="device_id=a,metric=b"
+	@$(on_sandbox) pipeline-app/ingest.py $(call output,pipeline-app,stream) "$$FILE" \
+	  $(call option,map,MAP) $(call option,set,SET) $(call option,time,TIME) $(if $(filter command,$(origin TZ)),--tz "$$TZ") \
+	  $(call option,decimal,DECIMAL) $(call option,encoding,ENCODING)
+law: .venv/run ## Prove that no reading is lost and none counted twice: make law READINGS=1000000
+	@$(on_sandbox) pipeline-app/law.py $(call output,pipeline-app,api) $(call output,pipeline-app,stream) \
+	  $(call option,readings,READINGS)
 
 ##@ On AWS (or, after eval "$$(make env)", on the sandbox)
 .PHONY: resources deploy package release
