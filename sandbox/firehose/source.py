@@ -39,7 +39,7 @@ class Source:
         self._clients, self._arn, self._start = clients, arn, datetime.fromtimestamp(start, UTC)
         self._take, self._full = take, full
         self._stopped = Event()
-        self._read: set[str] = set()
+        self._shards: set[str] = set()
 
     def start(self) -> None:
         self._spawn(self._find_shards)
@@ -54,13 +54,13 @@ class Source:
         while not self._stopped.is_set():
             try:
                 pages = self._clients("kinesis").get_paginator("list_shards").paginate(StreamARN=self._arn)
-                shards = {shard["ShardId"] for page in pages for shard in page["Shards"]}
+                listed = {shard["ShardId"] for page in pages for shard in page["Shards"]}
             except AwsError as error:
                 log.warning("%s cannot be read: %s", self._arn, error)
                 self._stopped.wait(1)
                 continue
-            for shard_id in shards - self._read:
-                self._read.add(shard_id)
+            new, self._shards = listed - self._shards, listed
+            for shard_id in new:
                 self._spawn(self._read_shard, shard_id)
             self._stopped.wait(RESHARDING_INTERVAL)
 
@@ -68,7 +68,7 @@ class Source:
         kinesis = self._clients("kinesis")
         iterator: str | None = None
         position: dict[str, Any] = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": self._start}
-        while not self._stopped.is_set():
+        while not self._stopped.is_set() and shard_id in self._shards:
             if self._full():
                 self._stopped.wait(PAUSE)
                 continue
