@@ -58,7 +58,9 @@ package: resources ## Write the CloudFormation template and zip to dist/: make p
 	@$(BIN)/python -m deploy package $(APP) $(STAGE)
 release: resources ## The production way, package and CloudFormation: make release APP=todo-app STAGE=prod
 	@$(BIN)/python -m deploy release $(APP) $(STAGE) $(PARAMETERS)
-	@if [ -f $(APP)/edge.yaml ]; then $(BIN)/python -m deploy edge $(APP) $(STAGE) $(PARAMETERS); fi
+	@for part in edge delivery; do \
+	  if [ -f $(APP)/$$part.yaml ]; then $(BIN)/python -m deploy $$part $(APP) $(STAGE) $(PARAMETERS) || exit 1; fi; \
+	done
 .PHONY: dax
 dax: .venv/run ## Create the DAX cluster of an app (costs by the hour), then release with PARAMETERS=Dax=true
 	@$(BIN)/python -m deploy dax $(APP) $(STAGE) $(PARAMETERS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from chalice.app import Chalice
 
@@ -59,3 +59,36 @@ def each_record(app: Chalice, event: dict[str, Any], handle: Callable[[dict[str,
                 raise
             return {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]}
     return {"batchItemFailures": []}
+
+
+class Group(NamedTuple):
+    """Records of a Kinesis or SQS event that are handled together: their sequence numbers or message ids, and how."""
+
+    ids: Sequence[str]
+    handle: Callable[[], object]
+
+
+def each_group(app: Chalice, groups: Iterable[Group]) -> Any:
+    """Handle the groups one by one; the records of those that fail are reported, to be tried again.
+
+    A stream goes on from the lowest of them, so what comes after it comes twice:
+    https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+    Without PARTIAL_BATCH (see `each_record`) a failure is raised after all are done, and the whole batch comes again.
+    """
+    logs.correlate(None)
+    failed: list[str] = []
+    failures: list[Exception] = []
+    handled = 0
+    for group in groups:
+        handled += 1
+        try:
+            group.handle()
+        except Exception as error:
+            app.log.exception("records failed", extra={"records": len(group.ids), "reason": str(error)})
+            failed += group.ids
+            failures.append(error)
+    app.log.info("records handled", extra={"groups": handled, "failed_groups": len(failures)})
+    if failures and os.environ.get("PARTIAL_BATCH") != "1":
+        raise ExceptionGroup("some records failed", failures)
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}

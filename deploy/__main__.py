@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -9,9 +10,19 @@ from deploy import apps
 from deploy.stacks import StackFailed
 
 
+_STEPS: dict[str, Callable[..., dict[str, str]]] = {
+    "resources": apps.deploy_resources,
+    "dax": apps.deploy_dax,
+    "package": lambda app, stage: {"package": str(apps.package(app, stage))},
+    "release": apps.release,
+    "edge": apps.deploy_edge,
+    "delivery": apps.deploy_delivery,
+}
+
+
 def main() -> str | None:
     parser = argparse.ArgumentParser(prog="python -m deploy", description="Deploy one app to one stage.")
-    parser.add_argument("step", choices=["resources", "dax", "package", "release", "edge"])
+    parser.add_argument("step", choices=list(_STEPS))
     parser.add_argument("app", choices=apps.names())
     parser.add_argument("stage")
     parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="parameters of the template")
@@ -19,17 +30,7 @@ def main() -> str | None:
     app, stage = arguments.app, arguments.stage
     parameters = dict(parameter.split("=", 1) for parameter in arguments.parameters)
     try:
-        match arguments.step:
-            case "resources":
-                shown = apps.deploy_resources(app, stage, **parameters)
-            case "dax":
-                shown = apps.deploy_dax(app, stage, **parameters)
-            case "package":
-                shown = {"package": str(apps.package(app, stage))}
-            case "release":
-                shown = apps.release(app, stage, **parameters)
-            case "edge":
-                shown = apps.deploy_edge(app, stage, **parameters)
+        shown = _STEPS[arguments.step](app, stage, **parameters)
     except (StackFailed, apps.PackageFailed, ClientError, BotoCoreError) as error:
         return f"{arguments.step} of {app} to {stage} failed: {error}"
     for name, value in shown.items():

@@ -22,6 +22,7 @@ PORTS = {
     "console": ("CONSOLE_PORT", 4500),
     "todo-app": ("TODO_PORT", 4501),
     "blog-app": ("BLOG_PORT", 4502),
+    "pipeline-app": ("PIPELINE_PORT", 4504),
     "mqtt": ("IOT_PORT", 8883),
 }
 """By name, the variable that moves a port, and the port."""

@@ -12,6 +12,9 @@ import boto3
 import deploy.apps
 from sandbox import place
 
+_IMPATIENT = {"ReportSeconds": "1", "BufferSeconds": "5", "CleanseSeconds": "1"}
+"""How long readings wait for others: on a laptop somebody sits before them."""
+
 
 def deploy_all() -> dict[str, Any]:
     """Deploy all apps side by side and return, by app, their addresses and the outputs of their resources."""
@@ -25,14 +28,26 @@ def _deploy(app: str) -> dict[str, str]:
     if deploy.apps.may_use_dax(app):
         deploy.apps.deploy_dax(app, place.STAGE, EndpointEncryption="NONE")
         parameters["Dax"] = "true"
-    released = deploy.apps.release(app, place.STAGE, **parameters)
+    released = deploy.apps.release(app, place.STAGE, **parameters, **_IMPATIENT)
     outputs = {"api": _local(released["EndpointURL"]), **resources}
     if "author_secret" in resources:
         outputs |= _author_key(resources["author_secret"])
+    if deploy.apps.has_delivery(app):
+        delivery = deploy.apps.deploy_delivery(app, place.STAGE, **_IMPATIENT)
+        outputs |= {"delivery_stream": delivery["DeliveryStream"], **_iot()}
+        return outputs | {"dashboard": place.url(app)}
     if deploy.apps.has_edge(app):
         edge = deploy.apps.deploy_edge(app, place.STAGE)
         return outputs | {"site": place.url(app), "distribution_id": edge["DistributionId"]}
     return outputs | {"web": place.url(app)}
+
+
+def _iot() -> dict[str, str]:
+    """Return where devices send to, and who vouches for that address."""
+    return {
+        "iot_endpoint": f"127.0.0.1:{place.port('mqtt')}",
+        "iot_ca": f"{place.url('emulator')}/_ministack/iot/ca.pem",
+    }
 
 
 def _author_key(secret: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ Parquet of both. ``ProcessingFailed`` stays for what cannot be answered otherwis
 
 from __future__ import annotations
 
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ import msgspec
 
 from chalicelib import records
 from chalicelib.readings import DAY, BadReading, Reading, Rejected, day, read, rejected
-from chalicelib.records import Origin, SentOn, Stream
+from chalicelib.records import Origin, Stream
 
 LIMIT = 6_000_000
 """Bytes of an answer. Lambda takes 6 MB, of one that is longer nothing."""
@@ -45,19 +45,18 @@ class Cleansing:
         answers = []
         over = []
         for record in sent:
-            origin = records.of_firehose(record)
-            raw = a2b_base64(record["data"])
-            data, metadata = _cleansed(raw, origin)
+            found = records.of_firehose(record)
+            data, metadata = _cleansed(*found)
             answer = {"recordId": record["recordId"], "result": "Ok", "data": data, "metadata": metadata}
             more = len(data) + _TAKEN - _REFUSED
             if more > room:
                 answer = {"recordId": record["recordId"], "result": "Dropped"}
-                over.append((answer, SentOn(raw, origin)))
+                over.append((answer, found))
             else:
                 room -= more
             answers.append(answer)
         if over:
-            for index in self._stream.put([record for _, record in over]):
+            for index in self._stream.put([found for _, found in over]):
                 over[index][0]["result"] = "ProcessingFailed"
         return {"records": answers}
 

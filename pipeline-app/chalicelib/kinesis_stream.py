@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.records import SentOn
+from chalicelib.records import Record
 
 _MOST_RECORDS = 500
 _MOST_BYTES = 4_000_000
@@ -27,7 +27,7 @@ class KinesisStream:
         self._name = name
         self._sleep = sleep
 
-    def put(self, records: Sequence[SentOn]) -> Collection[int]:
+    def put(self, records: Sequence[Record]) -> Collection[int]:
         """Put the records; return the indexes of those that were not taken after some tries."""
         left = list(range(len(records)))
         for attempt in range(_TRIES):
@@ -38,8 +38,10 @@ class KinesisStream:
                 break
         return left
 
-    def _refused(self, records: Sequence[SentOn], part: Sequence[int]) -> list[int]:
-        entries = [{"Data": records[index].data, "PartitionKey": records[index].partition_key} for index in part]
+    def _refused(self, records: Sequence[Record], part: Sequence[int]) -> list[int]:
+        entries = [
+            {"Data": records[index].again(), "PartitionKey": str(records[index].origin.record)} for index in part
+        ]
         try:
             answer = self._client.put_records(StreamName=self._name, Records=entries)
         except ClientError:
@@ -47,12 +49,12 @@ class KinesisStream:
         return [index for index, result in zip(part, answer["Records"], strict=True) if "ErrorCode" in result]
 
 
-def _parts(records: Sequence[SentOn], indexes: Sequence[int]) -> Iterator[list[int]]:
+def _parts(records: Sequence[Record], indexes: Sequence[int]) -> Iterator[list[int]]:
     """Yield the indexes in parts that one request takes."""
     part: list[int] = []
     size = 0
     for index in indexes:
-        length = len(records[index].data)
+        length = len(records[index].raw)
         if part and (len(part) == _MOST_RECORDS or size + length > _MOST_BYTES):
             yield part
             part, size = [], 0

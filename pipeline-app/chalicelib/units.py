@@ -38,7 +38,16 @@ _SCALES = {
     "W": _Scale("W", 1),
     "kW": _Scale("W", 1_000),
 }
-_SPELLINGS = {"°C": "C", "degC": "C", "celsius": "C", "°F": "F", "degF": "F", "fahrenheit": "F", "kelvin": "K", "percent": "%"}
+_SPELLINGS = {
+    "°C": "C",
+    "degC": "C",
+    "celsius": "C",
+    "°F": "F",
+    "degF": "F",
+    "fahrenheit": "F",
+    "kelvin": "K",
+    "percent": "%",
+}
 _SCALES |= {spelling: _SCALES[unit] for spelling, unit in _SPELLINGS.items()}
 
 
