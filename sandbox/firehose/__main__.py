@@ -1,4 +1,7 @@
-"""`python -m sandbox.firehose`: every deployed delivery stream at work, until SIGTERM or SIGINT."""
+"""`python -m sandbox.firehose`: every deployed delivery stream at work, until SIGTERM or SIGINT.
+
+The environment says where AWS is, as it does for any program of AWS.
+"""
 
 import logging
 import signal
@@ -14,7 +17,7 @@ def main() -> None:
     ended = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    firehose = Firehose(place.REGION, place.url("emulator"), Backoff(most=2))
+    firehose = Firehose(place.REGION, backoff=Backoff(most=2))
     firehose.start()
     ended.wait()
     firehose.stop()
