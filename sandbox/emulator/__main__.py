@@ -16,6 +16,7 @@ DEFAULTS = {
 # Each a module beside this one, applied in this order.
 PATCHES = (
     "access_key",
+    "athena",
     "bucket_cors",
     "bucket_lifecycle",
     "cognito_authorizer",
@@ -34,6 +35,7 @@ PATCHES = (
     "rest_import",
     "rest_limits",
     "secure_transport",
+    "service_roles",
     "ses_events",
     "ses_identity",
     "stage_cache",

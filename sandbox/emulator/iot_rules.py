@@ -18,9 +18,10 @@ from uuid import uuid4
 
 from ministack.core.concurrency import run_reentrant
 from ministack.core.responses import request_scope
-from ministack.services import firehose, iam, iot, kinesis, s3
+from ministack.services import firehose, iot, kinesis, s3
 
 from sandbox.emulator.event_source_mappings import may
+from sandbox.emulator.service_roles import trusts
 
 SERVICE = "iot.amazonaws.com"
 TEMPLATE = re.compile(r"\$\{(.*?)\}")
@@ -107,25 +108,12 @@ def permission(kind: str, spec: dict[str, Any], account: str, region: str) -> tu
     return None
 
 
-def trusts(role_arn: str) -> bool:
-    """Whether the role may be assumed by IoT."""
-    role = iam._roles.get(role_arn.rsplit("/", 1)[-1]) or {}
-    trust = json.loads(role.get("AssumeRolePolicyDocument") or "{}")
-    statements = trust.get("Statement", [])
-    services = [
-        statement.get("Principal", {}).get("Service", [])
-        for statement in (statements if isinstance(statements, list) else [statements])
-        if statement["Effect"] == "Allow" and isinstance(statement.get("Principal"), dict)
-    ]
-    return any(SERVICE in service for service in services)
-
-
 def require_permission(kind: str, spec: dict[str, Any], account: str, region: str) -> None:
     needed = permission(kind, spec, account, region)
     if needed is None:
         return
     role, (action, resource) = spec["roleArn"], needed
-    if not trusts(role):
+    if not trusts(role, SERVICE):
         raise PermissionError(f"{SERVICE} is not authorized to perform: sts:AssumeRole on resource: {role}")
     if not may(role, action, resource):
         raise PermissionError(f"{role} is not authorized to perform: {action} on resource: {resource}")

@@ -181,10 +181,15 @@ class Delivery:
 
     def _deliver(self) -> None:
         for write in self._tasks(self._deliveries):
-            try:
-                write()
-            except Stopped:
-                return
+            while not self._stopped.is_set():
+                try:
+                    write()
+                    break
+                except Stopped:
+                    return
+                except Exception:  # what it is about stays, and is tried again, whatever it was
+                    log.exception("%s cannot deliver", self.stream.name)
+                    self._stopped.wait(self._backoff.most)
 
     def _publish(self) -> None:
         while not self._stopped.wait(METRICS_INTERVAL):

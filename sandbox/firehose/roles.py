@@ -14,6 +14,8 @@ from botocore.credentials import DeferredRefreshableCredentials
 
 from sandbox.event_sources.clients import Clients
 
+PRINCIPAL = {"x-sandbox-service": "firehose.amazonaws.com"}  # the sandbox's emulator has the call as this service's
+
 
 class Roles:
     """The clients of each role in one Region."""
@@ -21,6 +23,7 @@ class Roles:
     def __init__(self, region: str, endpoint: str | None) -> None:
         self._region, self._endpoint = region, endpoint
         self.service = Clients(region, endpoint)
+        self.service("sts").meta.events.register("before-call.sts.AssumeRole", _as_firehose)
         self._clients: dict[str, Clients] = {}
         self._making = Lock()
 
@@ -45,3 +48,7 @@ class Roles:
         session = botocore.session.get_session()
         session._credentials = DeferredRefreshableCredentials(assumed, "assume-role")
         return boto3.session.Session(botocore_session=session)
+
+
+def _as_firehose(params: dict[str, Any], **_: Any) -> None:
+    params["headers"] |= PRINCIPAL

@@ -77,7 +77,7 @@ class Source:
                     iterator
                     or kinesis.get_shard_iterator(StreamARN=self._arn, ShardId=shard_id, **position)["ShardIterator"]
                 )
-                answer = kinesis.get_records(ShardIterator=iterator)
+                answer = kinesis.get_records(StreamARN=self._arn, ShardIterator=iterator)
             except AwsError as error:
                 iterator = None
                 self._say(shard_id, error)

@@ -904,6 +904,14 @@ def a_topic_rule_puts_its_messages_into_a_stream(aws: Aws) -> None:
     assert [each["PartitionKey"] for each in kinesis.get_records(ShardIterator=iterator)["Records"]] == ["pump-1"]
 
 
+def a_service_assumes_roles_that_trust_it_only(aws: Aws) -> None:
+    sts = aws.client("sts")
+    service = {"x-sandbox-service": "firehose.amazonaws.com"}
+    sts.meta.events.register("before-call.sts.AssumeRole", lambda params, **_: params["headers"].update(service))
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sts.assume_role(RoleArn=aws.lambda_role, RoleSessionName="AWSFirehose")
+
+
 GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("rest_import", importing_a_document_as_chalice_does_makes_a_working_api),
     ("rest_import", overwriting_an_api_changes_its_routes_under_its_id),
@@ -937,6 +945,7 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("firehose", a_delivery_stream_keeps_its_time_zone),
     ("firehose", a_delivery_stream_that_partitions_into_small_objects_is_refused),
     ("iot_rules", a_topic_rule_puts_its_messages_into_a_stream),
+    ("service_roles", a_service_assumes_roles_that_trust_it_only),
     ("table_ttl", a_table_of_a_stack_has_its_time_to_live),
     ("bucket_lifecycle", a_bucket_of_a_stack_has_its_lifecycle),
 ]

@@ -80,7 +80,9 @@ class Aws:
         return str(role["Role"]["Arn"])
 
     def allow(self, role: str, *actions: str) -> None:
-        policy = {"Statement": [{"Effect": "Allow", "Action": [*actions, "logs:*"], "Resource": "*"}]}
+        # Of this kind and no other: a call that does not say which it is about is one about `*`.
+        kinds = [f"arn:aws:{kind}:{ARN}:*" for kind in ("kinesis", "lambda", "glue", "logs")] + ["arn:aws:s3:::*/*"]
+        policy = {"Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": kinds}]}
         self.client("iam").put_role_policy(
             RoleName=role.rpartition("/")[2], PolicyName="may", PolicyDocument=json.dumps(policy)
         )
@@ -124,7 +126,7 @@ class Aws:
 class Stream:
     """A Kinesis stream of one shard, and a delivery stream from it into a bucket; both have one name."""
 
-    def __init__(self, aws: Aws, *, seconds: float = 1, size: int = 64, **destination: Any) -> None:
+    def __init__(self, aws: Aws, *, seconds: float = 0, size: int = 64, **destination: Any) -> None:
         self.aws, self.name = aws, f"delivery-{next(numbers)}"
         aws.s3.create_bucket(Bucket=self.name)
         aws.kinesis.create_stream(StreamName=self.name, ShardCount=1)
@@ -220,9 +222,10 @@ def table(aws: Aws) -> dict[str, Any]:
 
 def test_records_within_an_interval_are_one_object_with_the_name_that_aws_gives(aws: Aws) -> None:
     delimited = {"Enabled": True, "Processors": [{"Type": "AppendDelimiterToRecord", "Parameters": []}]}
-    stream = aws.stream(Prefix="raw/", CompressionFormat="GZIP", ProcessingConfiguration=delimited)
+    stream = aws.stream(seconds=1, Prefix="raw/", CompressionFormat="GZIP", ProcessingConfiguration=delimited)
 
-    stream.put(b"one", b"two", b"three")
+    stream.put(b"one", b"two")
+    stream.put(b"three")
 
     [(name, body)] = stream.objects("raw/").items()
     assert gzip.decompress(body) == b"one\ntwo\nthree\n"
@@ -240,7 +243,7 @@ def test_a_full_buffer_does_not_wait(aws: Aws) -> None:
 
 def test_a_shard_that_is_made_later_is_read_too(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "RESHARDING_INTERVAL", 0.2)
-    stream = aws.stream(seconds=0)
+    stream = aws.stream()
     stream.put(b"parent")
     assert stream.objects()
 
@@ -271,7 +274,7 @@ def test_new_settings_hold_for_what_comes_after_them(aws: Aws) -> None:
 
 
 def test_a_deleted_stream_delivers_no_more(aws: Aws) -> None:
-    stream, other = aws.stream(seconds=0), aws.stream(seconds=0)
+    stream, other = aws.stream(), aws.stream()
     stream.put(b"1")
     assert stream.objects()
 
@@ -327,14 +330,19 @@ def test_a_batch_that_fails_every_time_is_kept_as_it_came(aws: Aws) -> None:
     assert {(each["errorCode"], each["attemptsMade"]) for each in failed} == {("Lambda.FunctionError", 3)}
 
 
-def test_a_role_that_may_not_invoke_fails_the_batch(aws: Aws) -> None:
-    function, role = aws.function(), aws.role("firehose", "s3:PutObject")
-    stream = aws.stream(role=role, **through(function, NumberOfRetries="0"))
+@pytest.mark.parametrize(
+    ("service", "code"),
+    [("firehose", "Lambda.InvokeAccessDenied"), ("lambda", "Lambda.AssumeRoleAccessDenied")],
+    ids=["no right", "no trust"],
+)
+def test_a_role_that_may_not_invoke_fails_the_batch(aws: Aws, service: str, code: str) -> None:
+    right = "lambda:InvokeFunction" if service == "lambda" else "s3:PutObject"
+    stream = aws.stream(**through(aws.function(), NumberOfRetries="0", RoleArn=aws.role(service, right)))
 
     stream.put({"n": 1})
 
     [error] = stream.errors("processing-failed")
-    assert (error["errorCode"], raw([error])) == ("Lambda.InvokeAccessDenied", [{"n": 1}])
+    assert (error["errorCode"], raw([error])) == (code, [{"n": 1}])
 
 
 # --- partitions and Parquet -------------------------------------------------------------------------------
