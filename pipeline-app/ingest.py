@@ -99,7 +99,7 @@ def main() -> int:
         form = Form(arguments.map, arguments.set, arguments.time, arguments.tz, arguments.decimal, arguments.encoding)
         print(f"Times that name no offset are read as {arguments.tz.key} (TZ=… for another zone).")
         ingestion.run(readings_file.read(arguments.file, form))
-    except (NotReadable, stream.StreamBusy) as error:
+    except (NotReadable, stream.StreamBusy, ClientError, BotoCoreError) as error:
         failure = str(error)
     refused.close()
     seconds = time.monotonic() - started

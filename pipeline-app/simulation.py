@@ -169,7 +169,7 @@ _POISON: tuple[Callable[[Reading], bytes], ...] = (
     lambda reading: b"",
     lambda reading: b"\xff\xfe\x00pump",
     lambda reading: encoded(reading)[:-9],
-    lambda reading: encoded(reading).replace(b"pump", b"\xc3\x28"),
+    lambda reading: encoded({**reading, "device_id": "?"}).replace(b"?", b"\xc3\x28"),
     lambda reading: b"[" * 5000,
     lambda reading: b'{"a":' * 2000 + b"1" + b"}" * 2000,
     lambda reading: encoded([reading, reading]),  # type: ignore[arg-type]

@@ -97,7 +97,12 @@ class Pipeline:
         now, number = math.floor(time.time()), int(device_id[-5:])
         values = {"temperature": 46.2, "pressure": 101_325.0, "humidity": 52.0, "vibration": 2.41}
         metrics = {
-            name: {"value": value * (1 + 0.02 * math.sin(now / 9 + number)), "unit": UNITS[name], "ts": iso(now), "seq": 1}
+            name: {
+                "value": value * (1 + 0.02 * math.sin(now / 9 + number)),
+                "unit": UNITS[name],
+                "ts": iso(now),
+                "seq": 1,
+            }
             for name, value in values.items()
         }
         alert = {"metric": "temperature", "raised_at": iso(now - 60), "value": 84.0, "threshold": 80}
@@ -109,7 +114,11 @@ class Pipeline:
         rows = []
         for hour in range(last):
             mean = 45 + 5 * math.sin((hour - 9) / 24 * 2 * math.pi)
-            row = {"device_id": query["device_id"], "metric": "temperature", "hour": f"{query['period']}T{hour:02d}:00:00Z"}
+            row = {
+                "device_id": query["device_id"],
+                "metric": "temperature",
+                "hour": f"{query['period']}T{hour:02d}:00:00Z",
+            }
             rows.append({**row, "count": 720, "min": mean - 2, "max": mean + 3, "avg": mean})
         return rows
 
