@@ -15,6 +15,7 @@ from sqlglot import ErrorLevel, exp
 from sqlglot.errors import UnsupportedError
 
 from sandbox.athena.failures import Failed
+from sandbox.athena.java_time import strftime
 
 DUCKDB_SETTINGS = (
     "SET TimeZone = 'UTC'",
@@ -101,16 +102,8 @@ _TYPE_NAMES = (
     (r"^(.*)\[\]$", r"array(\1)"),
 )
 
-_JAVA_TIMES = {
-    "yyyy": "%Y", "YYYY": "%G", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%-m", "dd": "%d", "d": "%-d",
-    "DDD": "%j", "ww": "%V", "e": "%u", "EEEE": "%A", "EEE": "%a", "E": "%a", "HH": "%H", "H": "%-H", "hh": "%I",
-    "h": "%-I", "mm": "%M", "m": "%-M", "ss": "%S", "s": "%-S", "SSS": "%g", "a": "%p", "Z": "%z", "ZZ": "%z",
-    "z": "%Z",
-}  # fmt: skip
-_JAVA_TIME = re.compile(r"('[^']*'|yyyy|YYYY|yy|M+|d+|D+|w+|e|E+|H+|h+|m+|s+|S+|a|Z+|z)")
-
 type Types = dict[int, exp.DataType]
-type Tree = exp.Expression
+type Tree = exp.Expr
 
 
 def macros() -> Iterator[str]:
@@ -142,16 +135,16 @@ def translate(tree: Tree, types: Types) -> str:
 def _rewrite(node: Tree, types: Types) -> Tree:
     """From the leaves up, so that a rewrite finds its operands rewritten."""
     for key, value in list(node.args.items()):
-        if isinstance(value, exp.Expression):
+        if isinstance(value, exp.Expr):
             node.set(key, _rewrite(value, types))
         elif isinstance(value, list):
-            node.set(key, [_rewrite(item, types) if isinstance(item, exp.Expression) else item for item in value])
+            node.set(key, [_rewrite(item, types) if isinstance(item, exp.Expr) else item for item in value])
     rewrite = _REWRITES.get(type(node))
     return rewrite(node, types) if rewrite else node
 
 
-def _is(node: Tree, types: Types, *kinds: exp.DType) -> bool:
-    known = types.get(node.meta.get("number", -1))
+def _is(node: Tree | None, types: Types, *kinds: exp.DType) -> bool:
+    known = types.get(node.meta.get("number", -1)) if node else None
     return known is not None and known.this in kinds
 
 
@@ -226,13 +219,11 @@ def _field(name: str) -> Tree:
     return exp.Dot(this=exp.to_identifier("entry"), expression=exp.to_identifier(name))
 
 
-def _strftime(pattern: Tree) -> Tree:
+def _java_pattern(pattern: Tree) -> Tree:
     """Java's pattern of a time, a literal, as strftime's."""
     if not pattern.is_string:
         raise Failed("NOT_SUPPORTED: in the sandbox the pattern of a time is a literal")
-    parts = _JAVA_TIME.split(pattern.name)
-    written = (_JAVA_TIMES.get(part, part.replace("%", "%%").replace("'", "")) for part in parts)
-    return exp.Literal.string("".join(written))
+    return exp.Literal.string(strftime(pattern.name))
 
 
 _BY_NAME: dict[str, Callable[[list[Tree]], Tree]] = {
@@ -240,7 +231,7 @@ _BY_NAME: dict[str, Callable[[list[Tree]], Tree]] = {
     "any_match": lambda given: exp.GT(this=_matching(given), expression=exp.Literal.number(0)),
     "none_match": lambda given: exp.EQ(this=_matching(given), expression=exp.Literal.number(0)),
     "at_timezone": lambda given: _in_zone(*given),
-    "format_datetime": lambda given: _call("strftime", given[0], _strftime(given[1])),
+    "format_datetime": lambda given: _call("strftime", given[0], _java_pattern(given[1])),
     "map_agg": lambda given: _macro("map_agg", *(_call("list", argument) for argument in given)),
     "map_filter": lambda given: _of_entries(given, "list_filter", lambda body: body),
     "millisecond": lambda given: exp.Mod(this=_call("millisecond", *given), expression=exp.Literal.number(1000)),
@@ -316,7 +307,7 @@ def _json_extract(name: str) -> _Rewrite:
 
 
 def _parse_datetime(node: Tree, types: Types) -> Tree:
-    return exp.cast(_call("strptime", node.this, _strftime(node.args["format"])), "TIMESTAMPTZ")
+    return exp.cast(_call("strptime", node.this, _java_pattern(node.args["format"])), "TIMESTAMPTZ")
 
 
 def _random(node: Tree, types: Types) -> Tree:

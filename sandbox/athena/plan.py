@@ -24,7 +24,7 @@ class Needs:
     """Of one mention of a table."""
 
     columns: set[str] = field(default_factory=set)
-    conditions: list[exp.Expression] = field(default_factory=list)
+    conditions: list[exp.Expr] = field(default_factory=list)
 
 
 @dataclass
@@ -35,13 +35,18 @@ class Plan:
     """By the number of an expression, where its type is known."""
 
 
-def number(tree: exp.Expression) -> None:
+def number(tree: exp.Expr) -> None:
     """Give every node a number that stays with its copies."""
     for position, node in enumerate(tree.walk()):
         node.meta["number"] = position
 
 
-def plan(tree: exp.Expression, columns: dict[int, dict[str, str]]) -> Plan | None:
+def mention_name(at: int) -> str:
+    """Return the name that stands for a mention of a table."""
+    return f"mention_{at}"
+
+
+def plan(tree: exp.Expr, columns: dict[int, dict[str, str]]) -> Plan | None:
     """Return what the numbered *tree* needs, or None if that cannot be told, so that it may need everything.
 
     *columns* are the columns, with their types in Trino's words, of each mention of a table.
@@ -52,7 +57,7 @@ def plan(tree: exp.Expression, columns: dict[int, dict[str, str]]) -> Plan | Non
     for table in list(marked.find_all(exp.Table)):
         at = table.meta.get("number", -1)
         if at in columns:
-            name = f"mention_{at}"
+            name = mention_name(at)
             mentions[name] = at
             schema[name] = columns[at] or {"": "unknown"}
             alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name, quoted=True))
@@ -67,7 +72,7 @@ def plan(tree: exp.Expression, columns: dict[int, dict[str, str]]) -> Plan | Non
     return Plan(_needs(optimized, mentions), types)
 
 
-def _needs(optimized: exp.Expression, mentions: dict[str, int]) -> dict[int, Needs]:
+def _needs(optimized: exp.Expr, mentions: dict[str, int]) -> dict[int, Needs]:
     needs: dict[int, Needs] = defaultdict(Needs)
     for scope in traverse_scope(optimized):
         base = {alias: source.name for alias, source in scope.sources.items() if isinstance(source, exp.Table)}
@@ -75,8 +80,12 @@ def _needs(optimized: exp.Expression, mentions: dict[str, int]) -> dict[int, Nee
             if (source := base.get(column.table)) in mentions:
                 needs[mentions[source]].columns.add(column.name)
         where = scope.expression.args.get("where")
-        for condition in where.this.flatten() if where and isinstance(where.this, exp.And) else [where and where.this]:
-            sources = {base.get(column.table) for column in condition.find_all(exp.Column)} if condition else set()
+        for condition in _conjuncts(where.this) if where else ():
+            sources = {base.get(column.table) for column in condition.find_all(exp.Column)}
             if len(sources) == 1 and (source := sources.pop()) in mentions and not condition.find(exp.Query):
                 needs[mentions[source]].conditions.append(condition)
     return needs
+
+
+def _conjuncts(condition: exp.Expr) -> list[exp.Expr]:
+    return list(condition.flatten()) if isinstance(condition, exp.And) else [condition]

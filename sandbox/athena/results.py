@@ -13,7 +13,7 @@ from typing import Any
 
 type Row = Sequence[str | None]
 
-_FIELD = re.compile(r'(?:"((?:[^"]|"")*)")?([,\n])')
+_FIELD = re.compile(rb'(?:"((?:[^"]|"")*)")?([,\n])')
 _UNNAMED_FIELD = re.compile(r"_(\d+)")
 
 
@@ -84,15 +84,15 @@ def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
         yield ",".join("" if value is None else f'"{value.replace(chr(34), chr(34) * 2)}"' for value in row) + "\n"
 
 
-def read_csv(written: str, start: int, rows: int) -> tuple[list[list[str | None]], int]:
+def read_csv(written: bytes, start: int, rows: int) -> tuple[list[list[str | None]], int]:
     """Return up to *rows* rows of what csv_lines wrote, from the offset *start*, and the offset after them."""
     found: list[list[str | None]] = []
     row: list[str | None] = []
     while len(found) < rows and (field := _FIELD.match(written, start)):
         value, end = field.groups()
-        row.append(None if value is None else value.replace('""', '"'))
+        row.append(None if value is None else value.replace(b'""', b'"').decode())
         start = field.end()
-        if end == "\n":
+        if end == b"\n":
             found.append(row)
             row = []
     return found, start

@@ -64,6 +64,11 @@ def duckdb_type(hive: str) -> str:
     return exp.DataType.build(hive, dialect="hive").sql("duckdb")
 
 
+def trino_type(hive: str) -> str:
+    """Return Trino's name of a type of the catalogue, as ``array(row(a integer))``."""
+    return exp.DataType.build(hive, dialect="hive").sql("trino")
+
+
 def hive_type(duckdb: str) -> str:
     """Return the catalogue's name of a type that DuckDB computed, or raise Failed if Hive has none."""
     if athena_type(duckdb) in ("timestamp with time zone", "time", "interval day to second", "json", "unknown"):
