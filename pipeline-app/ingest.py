@@ -21,6 +21,7 @@ from typing import TextIO
 import msgspec
 import readings_file
 import stream
+from botocore.exceptions import BotoCoreError, ClientError
 from conversion import Form, NotReadable
 from readings_file import Line
 
