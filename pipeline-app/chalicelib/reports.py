@@ -37,7 +37,7 @@ class Report(Struct, frozen=True):
     order: str
     sql: str
 
-    def statement(self, **values: Sequence[Day]) -> tuple[str, list[str]]:
+    def statement(self, values: Mapping[str, Sequence[Day]]) -> tuple[str, list[str]]:
         """Return the SQL with ``?`` for each value, and the values in that order as SQL literals.
 
         Raises ValueError for a value that is no day.
@@ -71,10 +71,12 @@ class Arrived(NamedTuple):
     arrived: Day
 
 
-def arrived(key: str) -> Arrived | None:
-    """Return what *key* says, or None for an object of another kind."""
-    found = re.fullmatch(r"(readings|errors)/day=(\d{4}-\d\d-\d\d)/arrived-(\d{4}-\d\d-\d\d)/[^/]+", key, re.ASCII)
-    return Arrived(*found.groups()) if found else None
+def arrived(key: str) -> Arrived:
+    """Return what *key* says. Raises ValueError for one that Firehose did not make."""
+    found = re.fullmatch(r"(readings|errors)/day=(\d{4}-\d\d-\d\d)/arrived-(\d{4}-\d\d-\d\d)/.+", key, re.ASCII)
+    if not found:
+        raise ValueError(f"{key!r} is no key of Firehose's")
+    return Arrived(*found.groups())
 
 
 def days_by_arrival(objects: Iterable[Arrived]) -> dict[Day, set[Day]]:

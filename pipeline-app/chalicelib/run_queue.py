@@ -30,33 +30,33 @@ class Wish(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What some messages say: new objects, by key and entity tag, of the messages *ids*; and wishes."""
+    """What some messages say: new objects, by key and entity tag, of the messages *ids*; and wishes.
+
+    *strange* are the messages that say nothing, with the reason.
+    """
 
     ids: list[str]
     objects: dict[str, Arrived]
     wishes: list[Wish]
+    strange: dict[str, ValueError]
 
 
 def read(event: dict[str, Any]) -> Batch:
-    """Return what the messages of an event say; one that says nothing is among the ids all the same."""
-    batch = Batch([], {}, [])
+    """Return what the messages of an event say."""
+    batch = Batch([], {}, [], {})
     for message in event["Records"]:
-        wish = _wish(message["body"])
-        if wish is not None:
-            batch.wishes.append(Wish(message["messageId"], wish.report, wish.periods))
-            continue
-        batch.ids.append(message["messageId"])
-        for created in notifications.created(message["body"]):
-            if of := arrived(created.key):
-                batch.objects[f"{created.key} {created.etag}"] = of
+        name, body = message["messageId"], message["body"]
+        try:
+            if '"periods"' in body:
+                wish = msgspec.json.decode(body, type=_Wish)
+                batch.wishes.append(Wish(name, wish.report, wish.periods))
+                continue
+            created = notifications.created(body)
+            batch.objects.update({f"{each.key} {each.etag}": arrived(each.key) for each in created})
+            batch.ids.append(name)
+        except ValueError as error:
+            batch.strange[name] = error
     return batch
-
-
-def _wish(body: str) -> _Wish | None:
-    try:
-        return msgspec.json.decode(body, type=_Wish)
-    except msgspec.ValidationError:
-        return None
 
 
 class RunQueue:

@@ -113,7 +113,7 @@ class Runs:
                 self._make_events(report, events, batch)
             else:
                 for period, of in sorted(arrivals.items()):
-                    self._make(report, batch, [period], period=[period], days=of)
+                    self._make(report, batch, [period], {"period": [period], "days": of})
         self._register.remember(new)
 
     def repeat(self, name: str, periods: Sequence[Day], wish: str) -> None:
@@ -125,15 +125,15 @@ class Runs:
         known = self._register.arrivals(min(periods))
         for period in periods:
             if period in known:
-                self._make(report, wish, [period], period=[period], days=sorted(known[period]))
+                self._make(report, wish, [period], {"period": [period], "days": sorted(known[period])})
 
     def _make_events(self, report: Report, periods: Sequence[Day], batch: str) -> None:
         for some in batched(sorted(periods), MOST_PERIODS):
-            self._make(report, batch, some, periods=some)
+            self._make(report, batch, some, {"periods": some})
 
-    def _make(self, report: Report, batch: str, periods: Sequence[Day], **values: Sequence[Day]) -> None:
+    def _make(self, report: Report, batch: str, periods: Sequence[Day], values: Mapping[str, Sequence[Day]]) -> None:
         """Make the report of *periods*, as far as there is something to say of them, and publish it."""
-        sql, parameters = report.statement(**values)
+        sql, parameters = report.statement(values)
 
         def unload(token: str) -> str:
             where = self._shelf.run_location(report.name, token)

@@ -137,6 +137,12 @@ def batches(event: dict[str, Any]) -> Iterator[events.Group]:
         yield events.Group(batch.ids, partial(_runs().add, batch.objects))
     for wish in batch.wishes:
         yield events.Group([wish.id], partial(_runs().repeat, wish.report, wish.periods, wish.id))
+    for name, error in batch.strange.items():
+        yield events.Group([name], partial(_refuse, error))
+
+
+def _refuse(error: ValueError) -> None:
+    raise error
 
 
 def failures(event: dict[str, Any]) -> Iterator[events.Group]:
