@@ -36,7 +36,7 @@ def test_a_key_says_what_arrived_when() -> None:
     key = "readings/day=2014-03-05/arrived-2030-01-01/2030/01/01/12/pipeline-1-2030.parquet"
 
     assert arrived(key) == Arrived("readings", "2014-03-05", "2030-01-01")
-    with pytest.raises(ValueError, match="x.parquet"):
+    with pytest.raises(ValueError, match="Firehose"):
         arrived("readings/x.parquet")
 
 
