@@ -100,16 +100,20 @@ class Delivery:
 
     def _until_due(self) -> float:
         seconds = self.stream.hint.seconds
-        due = [self._objects.next_due(seconds), self._errors.next_due(seconds)]
-        if self.stream.transform:
-            due.append(self._batches.next_due(self.stream.transform.hint.seconds))
-        return min(max(min(due) - time.monotonic(), 0), 1)
+        due = min(
+            self._objects.next_due(seconds),
+            self._errors.next_due(seconds),
+            self._batches.next_due(self._batch_seconds()),
+        )
+        return min(max(due - time.monotonic(), 0), 1)
+
+    def _batch_seconds(self) -> float:
+        return self.stream.transform.hint.seconds if self.stream.transform else 0
 
     def _close_aged(self) -> None:
         now, seconds = time.monotonic(), self.stream.hint.seconds
-        if self.stream.transform:
-            for _, batch in self._batches.aged(self.stream.transform.hint.seconds, now):
-                self._invocations.put(batch)
+        for _, batch in self._batches.aged(self._batch_seconds(), now):
+            self._invocations.put(batch)
         for prefix, items in self._objects.aged(seconds, now):
             self._deliver_object(prefix, items)
         for output_type, failed in self._errors.aged(seconds, now):
