@@ -35,11 +35,12 @@ class Pipeline:
         self.lost = 0
         self.down = False
         self.asked: list[str] = []
+        self.unchanged = 0
 
     def answer(self, route: Route) -> None:
         """Answer one request of the page."""
         request = urlsplit(route.request.url)
-        self.asked.append(request.path)
+        self.asked.append(f"{request.path}?{request.query}")
         if self.down:
             route.abort("connectionrefused")
             return
@@ -55,6 +56,7 @@ class Pipeline:
         if body is None:
             route.fulfill(status=404, headers=headers, json={"Code": "NotFound", "Message": "it does not exist"})
         elif route.request.headers.get("if-none-match") == tag:
+            self.unchanged += 1
             route.fulfill(status=304, headers=headers)
         else:
             route.fulfill(headers=headers, json=body)
