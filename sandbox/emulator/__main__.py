@@ -17,6 +17,7 @@ DEFAULTS = {
 PATCHES = (
     "access_key",
     "athena",
+    "athena_workgroup",
     "bucket_cors",
     "bucket_lifecycle",
     "cognito_authorizer",

@@ -834,6 +834,21 @@ def a_policy_names_the_identity_that_one_may_send_from(aws: Aws) -> None:
         sender.send_email(FromEmailAddress=f"hello@not-{domain}", **mail)
 
 
+def a_policy_names_the_workgroup_whose_queries_one_may_see(aws: Aws) -> None:
+    name = f"workgroup-{next(numbers)}"
+    aws.client("s3").create_bucket(Bucket=name)
+    settings = {"ResultConfiguration": {"OutputLocation": f"s3://{name}/"}}
+    for each in (name, f"not-{name}"):
+        aws.client("athena").create_work_group(Name=each, Configuration=settings)
+    query = {"QueryString": "SELECT 1", "WorkGroup": name}
+    made = aws.client("athena").start_query_execution(**query)["QueryExecutionId"]
+    other = aws.client("athena").start_query_execution(**query | {"WorkGroup": f"not-{name}"})["QueryExecutionId"]
+    reader = user(aws, ["athena:*"], f"arn:aws:athena:{REGION}:{ACCOUNT}:workgroup/{name}").client("athena")
+    assert reader.get_query_execution(QueryExecutionId=made)["QueryExecution"]["WorkGroup"] == name
+    with pytest.raises(ClientError, match="AccessDenied"):
+        reader.get_query_execution(QueryExecutionId=other)
+
+
 def an_access_key_of_a_stack_signs(aws: Aws) -> None:
     made = aws.stack(
         {
@@ -939,6 +954,7 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("event_source_mappings", a_function_is_mapped_only_to_what_its_role_may_read),
     ("global_table", a_global_table_of_a_stack_has_its_replica),
     ("ses_identity", a_policy_names_the_identity_that_one_may_send_from),
+    ("athena_workgroup", a_policy_names_the_workgroup_whose_queries_one_may_see),
     ("access_key", an_access_key_of_a_stack_signs),
     ("secure_transport", a_bucket_that_denies_what_comes_without_tls_takes_our_requests),
     ("firehose", a_record_of_a_delivery_stream_waits_in_its_buffer),
