@@ -214,14 +214,16 @@ def _fields(content: bytes, skipped: int, **dialect: Any) -> Iterator[bytes]:
 def _parsed(table: Table, typed: dict[str, str]) -> str:
     if _format(table) != "json":
         return f"string_split(line, '{_FIELD}')"
-    # Times are read as text, since JSON's writers write them in more ways than DuckDB reads.
-    kinds = {_key(table, name): "VARCHAR" if kind == "TIMESTAMP" else kind for name, kind in typed.items()}
-    transformed = f"json_transform_strict(line, {_text(json.dumps(kinds))})"
+    kinds = {_key(table, name): kind if _is_nested(kind) else "VARCHAR" for name, kind in typed.items()}
+    transformed = f"json_transform(line, {_text(json.dumps(kinds))})"
+    malformed = "error('HIVE_BAD_DATA: Row is not a valid JSON Object')"
     if table.serde_parameters.get("ignore.malformed.json", "").lower() == "true":
-        return f"CASE WHEN json_valid(line) THEN {transformed} END"
-    return (
-        f"CASE WHEN json_valid(line) THEN {transformed} ELSE error('HIVE_BAD_DATA: Row is not a valid JSON Object') END"
-    )
+        malformed = "NULL"
+    return f"CASE WHEN json_valid(line) THEN {transformed} ELSE {malformed} END"
+
+
+def _is_nested(kind: str) -> bool:
+    return kind.endswith("[]") or kind.startswith(("STRUCT", "MAP"))
 
 
 def _key(table: Table, column: str) -> str:
@@ -232,9 +234,9 @@ def _field_of(table: Table) -> Callable[[int, str, str], str]:
     """Return how a column's value is read from the parsed line."""
     match _format(table):
         case "json":
-            return lambda at, name, kind: _moment(f"parsed[{_text(_key(table, name))}]", kind)
+            return lambda at, name, kind: _json_value(f"parsed[{_text(_key(table, name))}]", name, kind)
         case "csv":
-            return lambda at, name, kind: _csv_value(f"parsed[{at + 1}]", kind)
+            return lambda at, name, kind: _csv_value(f"parsed[{at + 1}]", name, kind)
     null = table.serde_parameters.get("serialization.null.format", "\\N")
     inner = table.serde_parameters.get("collection.delim", table.serde_parameters.get("colelction.delim", "\x02"))
 
@@ -245,22 +247,33 @@ def _field_of(table: Table) -> Callable[[int, str, str], str]:
     return field
 
 
-def _moment(value: str, kind: str) -> str:
-    """A time as text, or as seconds or milliseconds since 1970."""
-    if kind != "TIMESTAMP":
+def _cast(value: str, name: str, kind: str) -> str:
+    """A text that is not of its column's type fails the query."""
+    failure = f"error('HIVE_BAD_DATA: Error parsing a value of field {name}: ' || {value})"
+    return f"COALESCE(TRY_CAST({value} AS {kind}), CASE WHEN {value} IS NOT NULL THEN {failure} END)"
+
+
+def _json_value(value: str, name: str, kind: str) -> str:
+    if _is_nested(kind) or kind == "TEXT":
         return value
+    if kind != "TIMESTAMP":
+        return _cast(value, name, kind)
+    # A time is a text, or seconds or milliseconds since 1970.
     return (
         f"CASE WHEN regexp_full_match({value}, '-?[0-9]{{12,}}') THEN make_timestamp({value}::BIGINT * 1000) "
         f"WHEN regexp_full_match({value}, '-?[0-9]+') THEN make_timestamp({value}::BIGINT * 1000000) "
-        f"ELSE {value}::TIMESTAMP END"
+        f"ELSE {_cast(value, name, 'TIMESTAMPTZ')}::TIMESTAMP END"
     )
 
 
-def _csv_value(value: str, kind: str) -> str:
+def _csv_value(value: str, name: str, kind: str) -> str:
     """https://docs.aws.amazon.com/athena/latest/ug/csv-serde.html: dates are days, times milliseconds since 1970."""
-    if kind == "TEXT":
-        return value
     given = f"nullif({value}, '')"
-    if kind == "DATE":
-        return f"DATE '1970-01-01' + {given}::INTEGER"
-    return f"make_timestamp({given}::BIGINT * 1000)" if kind == "TIMESTAMP" else f"{given}::{kind}"
+    match kind:
+        case "TEXT":
+            return value
+        case "DATE":
+            return f"DATE '1970-01-01' + {_cast(given, name, 'INTEGER')}"
+        case "TIMESTAMP":
+            return f"make_timestamp({_cast(given, name, 'BIGINT')} * 1000)"
+    return _cast(given, name, kind)

@@ -66,10 +66,21 @@ def plan(tree: exp.Expr, columns: dict[int, dict[str, str]]) -> Plan | None:
         qualified = qualify(marked, schema=schema, dialect="trino", quote_identifiers=False, isolate_tables=True)
         typed = annotate_types(qualified, schema=schema, dialect="trino")
         types = {node.meta["number"]: node.type for node in typed.walk() if "number" in node.meta and node.type}
-        optimized = pushdown_predicates(pushdown_projections(qualified), dialect="duckdb")
+        optimized = pushdown_predicates(_with_one_where(pushdown_projections(qualified)), dialect="duckdb")
     except OptimizeError:
         return None
     return Plan(_needs(optimized, mentions), types)
+
+
+def _with_one_where(tree: exp.Expr) -> exp.Expr:
+    """Where all joins are inner ones, their conditions hold for all rows, as those of WHERE do."""
+    for select in tree.find_all(exp.Select):
+        joins = select.args.get("joins") or []
+        if not any(join.side for join in joins):
+            for join in joins:
+                if condition := join.args.get("on"):
+                    select.where(condition.copy(), copy=False)
+    return tree
 
 
 def _needs(optimized: exp.Expr, mentions: dict[str, int]) -> dict[int, Needs]:

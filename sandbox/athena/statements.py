@@ -122,6 +122,8 @@ def parse(sql: str) -> exp.Expr:
         raise Malformed(f"Only one sql statement is allowed. Got: {sql}")
     if isinstance(trees[0], exp.Command):
         raise Words(sql).unexpected()
+    if any(not select.expressions for select in trees[0].find_all(exp.Select)):
+        raise Malformed("mismatched input 'FROM': SELECT without columns")
     return trees[0]
 
 
