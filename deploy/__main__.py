@@ -9,7 +9,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deploy import apps
 from deploy.stacks import StackFailed
 
-
 _STEPS: dict[str, Callable[..., dict[str, str]]] = {
     "resources": apps.deploy_resources,
     "dax": apps.deploy_dax,

@@ -1,8 +1,8 @@
 """An app of this repository and its stacks.
 
 ``<app>-<stage>-resources`` is what outlives a deploy, ``<app>-<stage>-dax`` the optional cache cluster,
-``<app>-<stage>`` the Chalice app as `chalice package` writes it; after it come ``<app>-<stage>-edge``, its distribution,
-and ``<app>-<stage>-delivery``, its delivery stream.
+``<app>-<stage>`` the Chalice app as `chalice package` writes it; after that come ``<app>-<stage>-edge``, its
+distribution, and ``<app>-<stage>-delivery``, its delivery stream.
 """
 
 from __future__ import annotations

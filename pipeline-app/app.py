@@ -1,5 +1,6 @@
 """The ingestion pipeline: every way in, and where it leads."""
 
+from functools import partial
 from typing import Any
 
 from chalice import Chalice, IAMAuthorizer, Response
@@ -24,7 +25,7 @@ def health() -> dict[str, str]:
 
 @app.route("/devices", methods=["GET"])
 def list_devices() -> Response:
-    return rest.answer(app, wiring.devices().list(rest.query(app, DeviceQuery)))
+    return rest.answer(app, wiring.devices().page(rest.query(app, DeviceQuery)))
 
 
 @app.route("/devices/{device_id}", methods=["GET"])
@@ -34,7 +35,7 @@ def get_device(device_id: str) -> Response:
 
 @app.route("/alerts", methods=["GET"])
 def list_alerts() -> Response:
-    return rest.answer(app, wiring.devices().list_alerts(rest.query(app, AlertQuery)))
+    return rest.answer(app, wiring.devices().alerts(rest.query(app, AlertQuery)))
 
 
 @app.route("/reports", methods=["GET"])
@@ -50,7 +51,7 @@ def get_report(name: str) -> Response:
 @app.route("/reports/{name}/runs", methods=["POST"], authorizer=operators)
 def run_report(name: str) -> Response:
     report = wiring.views().require(name)
-    wiring.run_queue().wish(report.name, rest.body(app, Wanted).days())
+    wiring.batch_queue().wish(report.name, rest.body(app, Wanted).days())
     return rest.accepted()
 
 
@@ -81,9 +82,11 @@ def mail_alerts(event: DynamoDBEvent) -> Any:
     queue=settings.batches_queue.rpartition("/")[2], batch_size=1000, maximum_batching_window_in_seconds=30
 )
 def run_reports(event: SQSEvent) -> Any:
-    return events.each_group(app, wiring.batches(event.to_dict()))
+    sent = event.to_dict()
+    return events.each_group(app, wiring.batches(sent), partial(wiring.batch_queue().back_off, sent))
 
 
 @app.on_sqs_message(queue=settings.failures_queue.rpartition("/")[2], batch_size=1)
 def redeliver(event: SQSEvent) -> Any:
-    return events.each_group(app, wiring.failures(event.to_dict()))
+    sent = event.to_dict()
+    return events.each_group(app, wiring.failures(sent), partial(wiring.failure_queue().back_off, sent))

@@ -35,8 +35,8 @@ class DeviceTable:
 
     def __init__(self, client: Any, devices: str, alerts: str, now: Callable[[], float] = time.time) -> None:
         self._client = client
-        self._devices = devices
-        self._alerts = alerts
+        self._devices_table = devices
+        self._alerts_table = alerts
         self._now = now
 
     def read(self, device_ids: Collection[str]) -> dict[str, Device]:
@@ -44,19 +44,19 @@ class DeviceTable:
         for some in batched(sorted(set(device_ids)), 100):
             wanted = [dynamodb.item({"device_id": each}) for each in some]
             while wanted:
-                request = {self._devices: {"Keys": wanted, "ConsistentRead": True}}
+                request = {self._devices_table: {"Keys": wanted, "ConsistentRead": True}}
                 with aws.translated():
                     answer = self._client.batch_get_item(RequestItems=request)
-                for item in answer["Responses"][self._devices]:
+                for item in answer["Responses"][self._devices_table]:
                     found[item["device_id"]["S"]] = msgspec.json.decode(item["state"]["S"], type=Device)
-                wanted = answer.get("UnprocessedKeys", {}).get(self._devices, {}).get("Keys", [])
+                wanted = answer.get("UnprocessedKeys", {}).get(self._devices_table, {}).get("Keys", [])
         return found
 
     def write(self, device: Device, alerts: Sequence[Alert]) -> bool:
         state = msgspec.json.encode(device).decode()
         item = {"device_id": device.device_id, "list": _DEVICES, "version": device.version, "state": state}
         put: dict[str, Any] = {
-            "TableName": self._devices,
+            "TableName": self._devices_table,
             "Item": dynamodb.item(item),
             "ConditionExpression": "attribute_not_exists(device_id)",
         }
@@ -84,26 +84,26 @@ class DeviceTable:
             "state": msgspec.json.encode(alert).decode(),
             "expires_at": int(self._now()) + _KEPT,
         }
-        return {"Put": {"TableName": self._alerts, "Item": dynamodb.item(item)}}
+        return {"Put": {"TableName": self._alerts_table, "Item": dynamodb.item(item)}}
 
-    def list(self, query: DeviceQuery) -> Page[Device]:
+    def page(self, query: DeviceQuery) -> Page[Device]:
         condition, values = "#list = :list", {":list": _DEVICES}
         if query.prefix:
             condition, values = f"{condition} AND begins_with(device_id, :prefix)", values | {":prefix": query.prefix}
         start = {} if query.cursor is None else {"list": _DEVICES, "device_id": pages.position(query.cursor)}
-        items, more = self._page(self._devices, condition, values, start, query.limit, IndexName="by-name")
+        items, more = self._items(self._devices_table, condition, values, start, query.limit, IndexName="by-name")
         names = [item["device_id"]["S"] for item in items]
         found = self.read(names)
         return Page([found[name] for name in names if name in found], pages.cursor(names[-1]) if more else None)
 
-    def list_alerts(self, query: AlertQuery) -> Page[Alert]:
+    def alerts(self, query: AlertQuery) -> Page[Alert]:
         start = {} if query.cursor is None else {"list": _ALERTS, "id": pages.position(query.cursor)}
         of = {":list": _ALERTS}
-        items, more = self._page(self._alerts, "#list = :list", of, start, query.limit, ScanIndexForward=False)
+        items, more = self._items(self._alerts_table, "#list = :list", of, start, query.limit, ScanIndexForward=False)
         alerts = [alert_of(item) for item in items]
         return Page(alerts, pages.cursor(alerts[-1].id) if more else None)
 
-    def _page(
+    def _items(
         self,
         table: str,
         condition: str,
@@ -139,7 +139,7 @@ class DeviceTable:
         try:
             with aws.translated():
                 self._client.update_item(
-                    TableName=self._alerts,
+                    TableName=self._alerts_table,
                     Key=dynamodb.item({"list": _ALERTS, "id": alert.id}),
                     UpdateExpression=change,
                     ConditionExpression=condition,

@@ -106,10 +106,10 @@ class DeviceStore(Protocol):
     def write(self, device: Device, alerts: Sequence[Alert]) -> bool:
         """Store the device and its new alerts together; return False if it is not at the version before any more."""
 
-    def list(self, query: DeviceQuery) -> Page[Device]:
+    def page(self, query: DeviceQuery) -> Page[Device]:
         """Return one page of devices."""
 
-    def list_alerts(self, query: AlertQuery) -> Page[Alert]:
+    def alerts(self, query: AlertQuery) -> Page[Alert]:
         """Return one page of alerts."""
 
 
@@ -167,14 +167,14 @@ class Devices:
             raise NotFound(f"there is no device {device_id[:128]!r}")
         return _view(device)
 
-    def list(self, query: DeviceQuery) -> Page[DeviceView]:
+    def page(self, query: DeviceQuery) -> Page[DeviceView]:
         """Return one page of devices."""
-        page = self._store.list(query)
+        page = self._store.page(query)
         return Page([_view(device) for device in page.items], page.cursor)
 
-    def list_alerts(self, query: AlertQuery) -> Page[AlertView]:
+    def alerts(self, query: AlertQuery) -> Page[AlertView]:
         """Return one page of alerts, newest first."""
-        page = self._store.list_alerts(query)
+        page = self._store.alerts(query)
         views = [msgspec.convert({**msgspec.to_builtins(a), "ts": iso(a.ts)}, AlertView) for a in page.items]
         return Page(views, page.cursor)
 

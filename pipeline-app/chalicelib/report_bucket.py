@@ -87,9 +87,10 @@ class ReportBucket:
             raise
         return list(csv.DictReader(io.StringIO(text, newline="")))
 
-    def remove_edition(self, report: str, period: Day, version: str) -> None:
-        """Remove an edition."""
-        keys = list(self._keys(_folder(report, period, version)))
+    def remove_before(self, report: str, period: Day, version: str) -> None:
+        """Remove the editions that are older than *version*."""
+        folder = f"reports/{report}/{period}/"
+        keys = [key for key in self._keys(folder) if key.removeprefix(folder).partition("/")[0] < version]
         with aws.translated():
             for key in keys:
                 self._client.delete_object(Bucket=self._name, Key=key)

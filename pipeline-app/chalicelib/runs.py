@@ -57,7 +57,7 @@ class Shelf(Protocol):
     def put_edition(
         self, report: str, period: Day, version: str, files: Sequence[str], table: Sequence[Mapping[str, str]]
     ) -> None: ...
-    def remove_edition(self, report: str, period: Day, version: str) -> None: ...
+    def remove_before(self, report: str, period: Day, version: str) -> None: ...
 
 
 class Register(Protocol):
@@ -78,8 +78,15 @@ class Catalogue(Protocol):
     def point(self, report: str, locations: Mapping[Day, str]) -> None: ...
 
 
+class _Batch(NamedTuple):
+    """What runs are for, and until when they may take, in seconds since 1970."""
+
+    name: str
+    until: float
+
+
 class Runs:
-    """Makes *reports*; one statement may take *seconds*."""
+    """Makes *reports*. A batch or wish that takes more than *seconds* is left, and goes on when it comes again."""
 
     def __init__(
         self,
@@ -88,7 +95,7 @@ class Runs:
         shelf: Shelf,
         register: Register,
         catalogue: Catalogue,
-        seconds: float = 600,
+        seconds: float = 200,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._reports = reports
@@ -107,51 +114,59 @@ class Runs:
             return
         days = days_by_arrival(new.values())
         events, arrivals = touched(days, self._register.add_arrivals(days))
-        batch = _digest(sorted(new))
-        for report in self._reports.values():
+        batch = _Batch(_digest(sorted(new)), self._now() + self._seconds)
+
+        def make(report: Report) -> None:
             if report.period == "event day":
                 self._make_events(report, events, batch)
             else:
-                for period, of in sorted(arrivals.items()):
-                    self._make(report, batch, [period], {"period": [period], "days": of})
+                self._make_arrivals(report, arrivals, batch)
+
+        with ThreadPoolExecutor(len(self._reports)) as pool:
+            list(pool.map(make, self._reports.values()))
         self._register.remember(new)
 
     def repeat(self, name: str, periods: Sequence[Day], wish: str) -> None:
         """Make the report *name* of *periods* again from all that was ingested, once for each *wish*."""
-        report = self._reports[name]
+        report, batch = self._reports[name], _Batch(wish, self._now() + self._seconds)
         if report.period == "event day":
-            self._make_events(report, periods, wish)
+            self._make_events(report, periods, batch)
             return
         known = self._register.arrivals(min(periods))
-        for period in periods:
-            if period in known:
-                self._make(report, wish, [period], {"period": [period], "days": sorted(known[period])})
+        self._make_arrivals(report, {each: sorted(known[each]) for each in periods if each in known}, batch)
 
-    def _make_events(self, report: Report, periods: Sequence[Day], batch: str) -> None:
+    def _make_events(self, report: Report, periods: Sequence[Day], batch: _Batch) -> None:
         for some in batched(sorted(periods), MOST_PERIODS):
             self._make(report, batch, some, {"periods": some})
 
-    def _make(self, report: Report, batch: str, periods: Sequence[Day], values: Mapping[str, Sequence[Day]]) -> None:
+    def _make_arrivals(self, report: Report, days: Mapping[Day, Sequence[Day]], batch: _Batch) -> None:
+        for period, of in sorted(days.items()):
+            self._make(report, batch, [period], {"period": [period], "days": of})
+
+    def _make(self, report: Report, batch: _Batch, periods: Sequence[Day], values: Mapping[str, Sequence[Day]]) -> None:
         """Make the report of *periods*, as far as there is something to say of them, and publish it."""
+        if self._now() > batch.until:
+            raise StillRunning(f"{report.name} from {periods[0]} on is for the next time")
         sql, parameters = report.statement(values)
 
         def unload(token: str) -> str:
             where = self._shelf.run_location(report.name, token)
             return f"UNLOAD ({sql}) TO '{where}' WITH ({_FORMAT})"
 
-        name = _digest([report.name, sql, *parameters, batch])
-        made = self._database.run(name, unload, parameters, self._seconds)
+        name = _digest([report.name, sql, *parameters, batch.name])
+        made = self._database.run(name, unload, parameters, batch.until - self._now())
         chosen = ", ".join("?" * len(periods))
         select = (
             f"SELECT * FROM {report.name}_runs WHERE run = ? AND period IN ({chosen}) ORDER BY period, {report.order}"  # noqa: S608
         )
         shown = self._database.run(
-            f"{made.token} shown", lambda _: select, [f"'{each}'" for each in (made.token, *periods)], self._seconds
+            f"{made.token} shown",
+            lambda _: select,
+            [f"'{each}'" for each in (made.token, *periods)],
+            batch.until - self._now(),
         )
-        version = (
-            f"{datetime.fromtimestamp(made.submitted_at / 1000, UTC):%Y%m%dT%H%M%S.%f}"[:-3] + f"-{made.token[:8]}"
-        )
-        self._publish(report, version, made, self._shelf.tables(shown.location))
+        began = datetime.fromtimestamp(made.submitted_at / 1000, UTC).isoformat(timespec="milliseconds")[:23]
+        self._publish(report, f"{began}-{made.token[:8]}", made, self._shelf.tables(shown.location))
 
     def _publish(
         self, report: Report, version: str, made: Result, tables: Iterable[tuple[Day, list[dict[str, str]]]]
@@ -159,8 +174,10 @@ class Runs:
         files = self._shelf.written(report.name, made.token)
 
         def store(period: Day, table: list[dict[str, str]]) -> Edition:
-            self._shelf.put_edition(report.name, period, version, files[period], table)
             before = self._register.latest(report.name, period)
+            if before is not None and before.version >= version:
+                return before
+            self._shelf.put_edition(report.name, period, version, files[period], table)
             edition = Edition(
                 name=report.name,
                 period=period,
@@ -172,7 +189,8 @@ class Runs:
                 newest_event=_newest(table),
             )
             latest = self._register.publish(edition)
-            self._clear(edition, before, latest)
+            # Readers may still be at the edition before.
+            self._shelf.remove_before(report.name, period, latest.previous)
             return latest
 
         latest: list[Edition] = []
@@ -182,15 +200,6 @@ class Runs:
         if latest:
             self._point(report, latest)
             self._register.note_newest(max(latest, key=lambda edition: (edition.version, edition.period)))
-
-    def _clear(self, edition: Edition, before: Edition | None, latest: Edition) -> None:
-        """Remove what nobody needs: all but the latest edition and the one before, which may still be read."""
-        if latest.version == edition.version:
-            unneeded = before.previous if before and before.version < edition.version else ""
-        else:
-            unneeded = edition.version if edition.version != latest.previous else ""
-        if unneeded:
-            self._shelf.remove_edition(edition.name, edition.period, unneeded)
 
     def _point(self, report: Report, latest: Sequence[Edition]) -> None:
         """Point the catalogue to the latest editions, and again where a still later one came meanwhile."""

@@ -23,8 +23,8 @@ from common import settings as stage_settings
 if TYPE_CHECKING:
     from chalicelib.alert_mails import AlertMails
     from chalicelib.cleansing import Cleansing
+    from chalicelib.queues import Queue
     from chalicelib.redelivery import Redelivery
-    from chalicelib.run_queue import RunQueue
     from chalicelib.runs import Runs
     from chalicelib.tracking import Tracking
 
@@ -92,10 +92,17 @@ def devices() -> Devices:
 
 
 @cache
-def run_queue() -> RunQueue:
-    from chalicelib.run_queue import RunQueue
+def batch_queue() -> Queue:
+    from chalicelib.queues import Queue
 
-    return RunQueue(aws.client("sqs"), settings().batches_queue)
+    return Queue(aws.client("sqs"), settings().batches_queue)
+
+
+@cache
+def failure_queue() -> Queue:
+    from chalicelib.queues import Queue
+
+    return Queue(aws.client("sqs"), settings().failures_queue)
 
 
 @cache
@@ -130,9 +137,9 @@ def _runs() -> Runs:
 
 def batches(event: dict[str, Any]) -> Iterator[events.Group]:
     """Yield what is to be done for messages of the queue of batches: all new objects at once, then each wish."""
-    from chalicelib import run_queue
+    from chalicelib import queues
 
-    batch = run_queue.read(event)
+    batch = queues.read(event)
     if batch.ids:
         yield events.Group(batch.ids, partial(_runs().add, batch.objects))
     for wish in batch.wishes:

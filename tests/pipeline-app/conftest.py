@@ -82,6 +82,6 @@ def client(
 
     monkeypatch.setattr(wiring, "devices", lambda: devices)
     monkeypatch.setattr(wiring, "views", lambda: Views(reports, register, shelf))
-    monkeypatch.setattr(wiring, "run_queue", Queue)
+    monkeypatch.setattr(wiring, "batch_queue", Queue)
     with Client(app.app, stage_name="unit", project_dir=str(ROOT / "pipeline-app")) as client:
         yield client

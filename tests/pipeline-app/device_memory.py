@@ -13,7 +13,7 @@ from common.pages import Page
 class MemoryDevices:
     def __init__(self) -> None:
         self.devices: dict[str, Device] = {}
-        self.alerts: dict[str, Alert] = {}
+        self.raised: dict[str, Alert] = {}
         self.mailed: set[str] = set()
         self.writes = 0
 
@@ -26,26 +26,26 @@ class MemoryDevices:
             return False
         self.writes += 1
         self.devices[device.device_id] = copy.deepcopy(device)
-        self.alerts |= {alert.id: alert for alert in alerts}
+        self.raised |= {alert.id: alert for alert in alerts}
         return True
 
-    def list(self, query: DeviceQuery) -> Page[Device]:
+    def page(self, query: DeviceQuery) -> Page[Device]:
         after = pages.position(query.cursor) if query.cursor else ""
         names = sorted(name for name in self.devices if name.startswith(query.prefix) and name > after)
         page = names[: query.limit]
         more = len(names) > len(page)
         return Page([self.devices[name] for name in page], pages.cursor(page[-1]) if more else None)
 
-    def list_alerts(self, query: AlertQuery) -> Page[Alert]:
-        ids = sorted(self.alerts, reverse=True)
+    def alerts(self, query: AlertQuery) -> Page[Alert]:
+        ids = sorted(self.raised, reverse=True)
         if query.cursor:
             ids = [each for each in ids if each < pages.position(query.cursor)]
         page = ids[: query.limit]
         more = len(ids) > len(page)
-        return Page([self.alerts[each] for each in page], pages.cursor(page[-1]) if more else None)
+        return Page([self.raised[each] for each in page], pages.cursor(page[-1]) if more else None)
 
     def claim_mail(self, alert: Alert) -> bool:
-        if alert.id not in self.alerts or alert.id in self.mailed:
+        if alert.id not in self.raised or alert.id in self.mailed:
             return False
         self.mailed.add(alert.id)
         return True

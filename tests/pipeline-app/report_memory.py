@@ -121,8 +121,10 @@ class MemoryShelf:
     def table(self, report: str, period: Day, version: str) -> Table | None:
         return self.editions.get((report, period, version))
 
-    def remove_edition(self, report: str, period: Day, version: str) -> None:
-        del self.editions[report, period, version]
+    def remove_before(self, report: str, period: Day, version: str) -> None:
+        self.editions = {
+            key: table for key, table in self.editions.items() if key[:2] != (report, period) or key[2] >= version
+        }
 
 
 class MemoryCatalogue:

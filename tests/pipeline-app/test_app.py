@@ -11,7 +11,7 @@ from chalice.test import Client, HTTPResponse
 from report_memory import MemoryReports, MemoryShelf
 
 import app
-from chalicelib import run_queue, wiring
+from chalicelib import queues, wiring
 from chalicelib.devices import Devices
 from chalicelib.readings import Reading
 from chalicelib.reports import Arrived, Edition
@@ -159,7 +159,7 @@ KEY = "readings/day%3D2030-01-01/arrived-2030-01-02/a+b.parquet"
 
 
 def test_messages_tell_of_objects_and_of_wishes() -> None:
-    batch = run_queue.read(
+    batch = queues.read(
         {
             "Records": [
                 message("1", created(KEY)),
@@ -174,7 +174,7 @@ def test_messages_tell_of_objects_and_of_wishes() -> None:
     key = "readings/day=2030-01-01/arrived-2030-01-02/a b.parquet"
     assert batch.objects == {f"{key} e": Arrived("readings", "2030-01-01", "2030-01-02")}
     assert batch.ids == ["1", "2"]
-    assert batch.wishes == [run_queue.Wish("3", "hourly", ["2030-01-01"])]
+    assert batch.wishes == [queues.Wish("3", "hourly", ["2030-01-01"])]
     assert list(batch.strange) == ["4", "5"]
 
 
@@ -194,3 +194,23 @@ def test_a_message_that_says_nothing_holds_up_no_other(monkeypatch: pytest.Monke
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert len(runs.objects) == 1
+
+
+def test_a_message_that_failed_comes_back_later_each_time() -> None:
+    class Sqs:
+        def __init__(self) -> None:
+            self.waits: dict[str, int] = {}
+
+        def change_message_visibility_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> None:
+            assert len(Entries) <= 10
+            self.waits |= {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in Entries}
+
+    sqs = Sqs()
+    sent = [
+        {"messageId": f"m{count}", "receiptHandle": f"r{count}", "attributes": {"ApproximateReceiveCount": str(count)}}
+        for count in range(1, 13)
+    ]
+
+    queues.Queue(sqs, "url").back_off({"Records": sent}, [f"m{count}" for count in range(1, 12)])
+
+    assert [sqs.waits[f"r{count}"] for count in range(1, 12)] == [4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800, 1800]

@@ -95,7 +95,7 @@ def test_devices_are_listed_by_name_in_pages_without_gap_or_repeat(store: Any) -
 
     found, cursor = [], None
     while True:
-        page = store.list(DeviceQuery(prefix, 3, cursor))
+        page = store.page(DeviceQuery(prefix, 3, cursor))
         found.append([device.device_id[-1] for device in page.items])
         if (cursor := page.cursor) is None:
             break
@@ -108,8 +108,8 @@ def test_alerts_are_listed_newest_first(store: Any) -> None:
     alerts = alerts_of(device, 3)
     store.write(device, alerts)
 
-    first = store.list_alerts(AlertQuery(limit=2))
-    second = store.list_alerts(AlertQuery(limit=2, cursor=first.cursor))
+    first = store.alerts(AlertQuery(limit=2))
+    second = store.alerts(AlertQuery(limit=2, cursor=first.cursor))
 
     listed = [alert for alert in [*first.items, *second.items] if alert.device_id == device.device_id]
     assert listed == alerts[::-1]
@@ -131,7 +131,7 @@ def test_an_alert_is_mailed_by_one_until_that_one_gives_up(store: Any) -> None:
 
 def test_a_cursor_of_another_api_is_refused(store: Any) -> None:
     with pytest.raises(InvalidInput, match="cursor"):
-        store.list(DeviceQuery(cursor="%%%"))
+        store.page(DeviceQuery(cursor="%%%"))
 
 
 def test_more_alerts_than_a_transaction_takes_do_not_stop_a_device(tables: Any) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import app
 import pytest
 from device_memory import MemoryDevices
 from report_memory import MemoryReports
 
+import app
 from chalicelib.alert_mails import AlertMails
 from chalicelib.devices import FRESH, MOST_METRICS, Alert, AlertQuery, Device, Devices, Rule
 from chalicelib.readings import Reading
@@ -32,7 +32,7 @@ def reading(value: float, minute: int = 0, seq: int = 0, metric: str = "temperat
 
 
 def states(store: MemoryDevices) -> list[tuple[str, float]]:
-    return [(store.alerts[each].state, store.alerts[each].value) for each in sorted(store.alerts)]
+    return [(store.raised[each].state, store.raised[each].value) for each in sorted(store.raised)]
 
 
 def test_the_latest_reading_is_that_of_the_latest_time(devices: Devices) -> None:
@@ -66,7 +66,7 @@ def test_a_value_that_trembles_about_a_threshold_raises_one_alert(
 
     assert states(device_store) == [("raised", 81), ("cleared", 74), ("raised", 81)]
     assert [alert.value for alert in devices.get("pump-1").alerts] == [81]
-    assert [alert.state for alert in devices.list_alerts(AlertQuery()).items] == ["raised", "cleared", "raised"]
+    assert [alert.state for alert in devices.alerts(AlertQuery()).items] == ["raised", "cleared", "raised"]
 
 
 def test_the_same_batch_again_and_a_late_reading_raise_nothing(devices: Devices, device_store: MemoryDevices) -> None:
@@ -197,7 +197,7 @@ class MemorySender:
 
 def alert(device_store: MemoryDevices, state: Any = "raised") -> Alert:
     found = Alert("<pump>", "temperature", state, 81.25, "C", 80, NOON)
-    device_store.alerts[found.id] = found
+    device_store.raised[found.id] = found
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -167,12 +168,8 @@ def test_of_a_bad_record_all_is_kept_and_it_hardly_grows(raw: bytes) -> None:
 
 @given(st.binary(max_size=300) | st.text().map(lambda text: json.dumps({**SENT, "device_id": text}).encode()))
 def test_whatever_comes_is_a_reading_or_bad(raw: bytes) -> None:
-    try:
-        found = read(raw, NOON, 1)
-    except BadReading as bad:
-        assert str(bad)
-    else:
-        assert found.device_id.isprintable()
+    with suppress(BadReading):
+        assert read(raw, NOON, 1).device_id.isprintable()
 
 
 def test_a_day_is_that_of_utc() -> None:

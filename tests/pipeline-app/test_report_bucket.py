@@ -67,9 +67,10 @@ def test_an_edition_is_parquet_and_csv_and_goes_as_a_whole(bucket: ReportBucket,
     ]
     assert bucket.table("hourly", DAY, "v1") == ROWS
 
-    bucket.remove_edition("hourly", DAY, "v1")
+    bucket.put_edition("hourly", DAY, "v2", ["runs/x"], ROWS)
+    bucket.remove_before("hourly", DAY, "v2")
 
-    assert keys(s3, f"reports/hourly/{DAY}/") == []
+    assert {key.split("/")[3] for key in keys(s3, f"reports/hourly/{DAY}/")} == {"v2"}
     assert bucket.table("hourly", DAY, "v1") is None
 
 

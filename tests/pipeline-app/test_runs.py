@@ -46,7 +46,7 @@ def world(reports: dict[str, Report]) -> World:
 def test_a_batch_makes_the_reports_of_the_periods_it_touches(world: World) -> None:
     world.runs.add(A)
 
-    assert list(world.register.editions) == [("hourly", "2030-01-01"), ("quality", "2030-01-02")]
+    assert set(world.register.editions) == {("hourly", "2030-01-01"), ("quality", "2030-01-02")}
     assert world.said("hourly", "2030-01-01") == "1"
     assert world.register.last["quality"].newest_event == 1_893_542_400_000
 

@@ -1,4 +1,4 @@
-"""The SQS queue of what the reports are to be made of: notifications of S3, and wishes of the API."""
+"""The SQS queues: of what the reports are to be made of, told by S3 or wished for, and of what was not delivered."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def read(event: dict[str, Any]) -> Batch:
     return batch
 
 
-class RunQueue:
-    """The queue at *url*, through an SQS *client*."""
+class Queue:
+    """A queue at *url*, through an SQS *client*."""
 
     def __init__(self, client: Any, url: str) -> None:
         self._client = client
@@ -72,3 +72,24 @@ class RunQueue:
             body = msgspec.json.encode(_Wish(report, list(some))).decode()
             with aws.translated():
                 self._client.send_message(QueueUrl=self._url, MessageBody=body)
+
+    def back_off(self, event: dict[str, Any], ids: Sequence[str]) -> None:
+        """Have the messages with these *ids* of an event come back after a while that doubles each time.
+
+        Left alone they would after the queue's visibility timeout, which is that of a function that died.
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibilityBatch.html
+        """
+        failed = [message for message in event["Records"] if message["messageId"] in ids]
+        for some in batched(failed, 10):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": message["receiptHandle"], "VisibilityTimeout": _wait(message)}
+                for number, message in enumerate(some)
+            ]
+            with aws.translated():
+                self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+
+
+def _wait(message: dict[str, Any]) -> int:
+    """Return the seconds until a message that failed comes again: 4, 8, 16 and so on, at most half an hour."""
+    received = int(message["attributes"]["ApproximateReceiveCount"])
+    return 2 << received if received < 10 else 1800
