@@ -18,12 +18,12 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -35,6 +35,7 @@ from cryptography.x509.oid import NameOID
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
+from progress import Progress
 from simulation import SOME_FAULTS, Device, Faults, Message
 
 _PATIENCE = 20
@@ -149,7 +150,7 @@ class Connection:
 class Fleet:
     """Devices at work. *stop* ends it, from a signal's handler too."""
 
-    def __init__(self, connections: dict[str, Connection], progress: TextIO) -> None:
+    def __init__(self, connections: dict[str, Connection], progress: Progress) -> None:
         self._connections = connections
         self._progress = progress
         self._stopped = threading.Event()
@@ -165,18 +166,17 @@ class Fleet:
 
     def run(self, plan: Iterable[tuple[float, str, Message]]) -> None:
         """Send each message of *plan* when its seconds are over, and wait until all are acknowledged."""
-        began = shown = time.monotonic()
+        began = time.monotonic()
         for due, device_id, message in plan:
             if self._stopped.wait(max(0, began + due - time.monotonic())):
                 break
             self._connections[device_id].send(message.payload)
             self.sent[message.fault] += 1
-            if time.monotonic() - shown > 1 and self._progress.isatty():
-                shown = time.monotonic()
-                print(f"\r{shown - began:,.0f} s  {self.told()}   ", end="", file=self._progress, flush=True)
+            self._progress.show(f"{time.monotonic() - began:,.0f} s  {self.told()}")
         patience = time.monotonic() + _PATIENCE
         while self.acknowledged < self.sent.total() and time.monotonic() < patience:
             time.sleep(0.05)
+        self._progress.end()
 
     def told(self) -> str:
         faults = "".join(f", {self.sent[fault.name]:,} {fault.name}" for fault in fields(Faults))
@@ -217,7 +217,7 @@ def main() -> str | None:
         connections[device.id] = connection
         connection.open(host, int(port or 8883))
 
-    fleet = Fleet(connections, sys.stderr)
+    fleet = Fleet(connections, Progress())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, fleet.stop)
     try:
@@ -257,9 +257,9 @@ def _tls(authority: str | None, identity: Path) -> ssl.SSLContext:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Let simulated devices send readings by MQTT.")
     parser.add_argument("policy", help="name of the IoT policy that their certificates carry")
-    parser.add_argument("--devices", type=int, default=5, help="how many")
+    parser.add_argument("--devices", type=_positive(int), default=5, help="how many")
     parser.add_argument("--name", default="pump", help="what their names begin with")
-    parser.add_argument("--rate", type=float, default=5, help="readings a second, of all together")
+    parser.add_argument("--rate", type=_positive(float), default=5, help="readings a second, of all together")
     parser.add_argument("--seconds", type=float, default=math.inf, help="for so long; else until Ctrl-C")
     parser.add_argument("--count", type=float, default=math.inf, help="so many readings; else until Ctrl-C")
     parser.add_argument("--seed", type=int, default=1)
@@ -275,6 +275,16 @@ def _arguments() -> argparse.Namespace:
 _KEYS = Path(__file__).parent / ".devices"
 _DEFAULTS = ", ".join(f"{fault.name}={getattr(SOME_FAULTS, fault.name)}" for fault in fields(Faults))
 _FAULTS = f"shares of the messages that have a fault, by default {_DEFAULTS}"
+
+
+def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    def positive(text: str) -> float:
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return value
+
+    return positive
 
 
 def _moment(text: str) -> float:

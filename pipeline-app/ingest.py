@@ -23,6 +23,7 @@ import readings_file
 import stream
 from botocore.exceptions import BotoCoreError, ClientError
 from conversion import Form, NotReadable
+from progress import Progress
 from readings_file import Line
 
 _HOPELESS = 100
@@ -59,7 +60,7 @@ class Refusals:
 class Ingestion:
     """Sends the readings of a file; counts what is *sent* and keeps what is *refused*."""
 
-    def __init__(self, to: stream.Stream, refused: Refusals, progress: TextIO) -> None:
+    def __init__(self, to: stream.Stream, refused: Refusals, progress: Progress) -> None:
         self._stream = to
         self._progress = progress
         self.refused = refused
@@ -67,16 +68,12 @@ class Ingestion:
 
     def run(self, lines: Iterator[Line]) -> None:
         """Send *lines*. Raises NotReadable and stream.StreamBusy."""
-        started = shown = time.monotonic()
+        started = time.monotonic()
         for count in self._stream.send(self._records(lines)):
             self.sent += count
-            now = time.monotonic()
-            if now - shown > 0.5 and self._progress.isatty():
-                shown = now
-                told = f"{self.sent:,} sent, {self.sent / (now - started):,.0f}/s, {self.refused.count:,} refused"
-                print(f"\r{told}   ", end="", file=self._progress, flush=True)
-        if self._progress.isatty():
-            print("\r\033[K", end="", file=self._progress)
+            rate = self.sent / (time.monotonic() - started)
+            self._progress.show(f"{self.sent:,} sent, {rate:,.0f}/s, {self.refused.count:,} refused")
+        self._progress.end()
 
     def _records(self, lines: Iterator[Line]) -> Iterator[stream.Record]:
         hopeful = False
@@ -94,7 +91,7 @@ def main() -> int:
     arguments = _arguments()
     started = time.monotonic()
     refused = Refusals(arguments.refused or Path(f"{arguments.file}.refused.csv"))
-    ingestion = Ingestion(stream.connect(arguments.stream), refused, sys.stderr)
+    ingestion = Ingestion(stream.connect(arguments.stream), refused, Progress())
     failure = None
     try:
         form = Form(arguments.map, arguments.set, arguments.time, arguments.tz, arguments.decimal, arguments.encoding)

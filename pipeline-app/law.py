@@ -22,6 +22,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import stream
+from progress import Progress
 from simulation import Device, encoded, poison
 
 _DUPLICATES, _POISON, _LATE = 0.03, 0.02, 0.05
@@ -152,6 +153,16 @@ class Run:
         return Found(quality, self._api.reported(self._days, self._name))
 
 
+def is_quiet(api: Api, pause: Callable[[float], object] = time.sleep) -> bool:
+    """Wait until nothing is sent any more; return False if that does not come."""
+    until = time.monotonic() + 2 * _QUIET
+    while time.time() - api.last_heard() < _QUIET:
+        if time.monotonic() > until:
+            return False
+        pause(2)
+    return True
+
+
 def told(sent: Sent, found: Found) -> str:
     """Return the law as a table: what was sent, and what the reports say."""
     rows = [
@@ -175,26 +186,31 @@ def main() -> str | None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     api = Api(arguments.api)
-    if time.time() - api.last_heard() < _QUIET:
+    if not is_quiet(api):
         return "Other devices are sending, so the counts are not ours alone. Start the sandbox by: DEVICES=0 make up"
     now = time.time()
     name = f"law-{now:.0f}"
     sent = readings(arguments.readings, arguments.seed, now, name)
     run = Run(api, name)
     began = time.monotonic()
-    done = 0
-    for count in stream.connect(arguments.stream).send(sent.records):
-        done += count
-        if sys.stderr.isatty():
-            print(f"\r{done:,} sent", end="", file=sys.stderr, flush=True)
+    done = _send(sent, stream.connect(arguments.stream))
     seconds = time.monotonic() - began
-    print(f"\r{done:,} records sent in {seconds:.1f} s, {done / seconds:,.0f}/s. Waiting for the reports…\n")
+    print(f"{done:,} records sent in {seconds:.1f} s, {done / seconds:,.0f}/s. Waiting for the reports…\n")
     found = run.found(sent)
     print(told(sent, found))
     if not found.holds(sent):
         return "\nThe law does not hold."
     print(f"\nThe law holds, exactly, {time.monotonic() - began:.0f} s after the first record.")
     return None
+
+
+def _send(sent: Sent, to: stream.Stream) -> int:
+    progress, done = Progress(), 0
+    for count in to.send(sent.records):
+        done += count
+        progress.show(f"{done:,} sent")
+    progress.end()
+    return done
 
 
 if __name__ == "__main__":

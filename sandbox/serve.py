@@ -59,7 +59,7 @@ async def _serve_all(apps: dict[str, Any], stop: asyncio.Event) -> None:
         )
         planes.enter_context(_process("-m", "sandbox.edge", *_distributions(apps)))
         planes.enter_context(_process("-m", "sandbox.firehose"))
-        if os.environ.get("DEVICES") != "0" and "iot_ca" in apps.get("pipeline-app", {}):
+        if os.environ.get("DEVICES") != "0":
             planes.enter_context(_process(*_devices(apps["pipeline-app"])))
         async with asyncio.TaskGroup() as servers:
             servers.create_task(_serve("console", console.site(apps), stop))

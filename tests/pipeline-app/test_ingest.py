@@ -18,6 +18,7 @@ import ingest
 import pytest
 import readings_file
 from conversion import Form, NotReadable
+from progress import Progress
 from stream import Record
 
 CONSTANTS = {"device_id": "pump-1", "metric": "temperature", "unit": "C"}
@@ -284,7 +285,7 @@ class Taken:
 class TestIngestion:
     def run(self, path: Path, **said: Any) -> tuple[list[Record], ingest.Ingestion]:
         to = Taken()
-        ingestion = ingest.Ingestion(to, ingest.Refusals(path.with_suffix(".refused.csv")), io.StringIO())
+        ingestion = ingest.Ingestion(to, ingest.Refusals(path.with_suffix(".refused.csv")), Progress(io.StringIO()))
         try:
             ingestion.run(readings_file.read(path, form(**said)))
         finally:
