@@ -172,7 +172,8 @@ class Fleet:
                 break
             self._connections[device_id].send(message.payload)
             self.sent[message.fault] += 1
-            self._progress.show(f"{time.monotonic() - began:,.0f} s  {self.told()}")
+            if self._progress.is_due():
+                self._progress.show(f"{time.monotonic() - began:,.0f} s  {self.told()}")
         patience = time.monotonic() + _PATIENCE
         while self.acknowledged < self.sent.total() and time.monotonic() < patience:
             time.sleep(0.05)

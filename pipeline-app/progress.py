@@ -17,11 +17,14 @@ class Progress:
         self._to = to
         self._shown = 0.0
 
+    def is_due(self) -> bool:
+        """Return whether something shown now would be seen, for what costs something to say."""
+        return self._to.isatty() and time.monotonic() - self._shown > _EVERY
+
     def show(self, text: str) -> None:
         """Show *text*, if it is time to."""
-        now = time.monotonic()
-        if self._to.isatty() and now - self._shown > _EVERY:
-            self._shown = now
+        if self.is_due():
+            self._shown = time.monotonic()
             print(f"\r\033[K{text}", end="", file=self._to, flush=True)
 
     def end(self) -> None:
