@@ -75,7 +75,7 @@ lint: .venv/test
 types: .venv/test $(APPS:%=types-%)
 	@$(BIN)/mypy common deploy sandbox bench
 types-%: .venv/test
-	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml app.py chalicelib
+	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml *.py chalicelib
 test-units: $(APPS:%=test-%) ## Rules, stores and routes of each app: make test-todo-app for one
 test-%: .venv/test
 	@$(BIN)/pytest -o pythonpath="$* . tests tests/$*" tests/$*
