@@ -6,12 +6,14 @@ first whether it accepts the statement, then how the statement goes. It ends wit
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox.athena.failures import Cancelled, Failed, Malformed
-from sandbox.athena.run import Request, Run
+from sandbox.athena.run import Outcome, Request, Run
 from sandbox.athena.statements import Statement, read
 
 _TOGETHER = 3
@@ -65,42 +67,49 @@ class Worker:
 
     def _run(self, request: Request, statement: Statement) -> None:
         began = time.monotonic()
-        folder = self._folder / request.id
-        folder.mkdir()
-        run = Run(request, folder)
-        with self._lock:
-            if request.id in self._runs:
-                self._runs[request.id] = run
-            else:
-                run.stop()
-        self._answer(request.id, state="RUNNING")
-        state, reason = _ended(run, statement)
+        state, reason, outcome = self._ended(request, statement)
         millis = round((time.monotonic() - began) * 1000)
-        run.close()
-        shutil.rmtree(folder, ignore_errors=True)
-        with self._lock:
-            self._runs.pop(request.id, None)
-        self._answer(request.id, state=state, reason=reason, engine_millis=millis, outcome=vars(run.outcome))
+        self._answer(request.id, state=state, reason=reason, engine_millis=millis, outcome=vars(outcome))
+
+    def _ended(self, request: Request, statement: Statement) -> tuple[str, str | None, Outcome]:
+        """Run the statement and return the state in which it ends, why, and what it came to."""
+        outcome = Outcome()
+        try:
+            with self._running(request) as run:
+                outcome = run.outcome
+                run.run(statement)
+        except (Failed, Malformed) as failure:
+            return "FAILED", str(failure), outcome
+        except Cancelled as cancelled:
+            return "CANCELLED", str(cancelled), outcome
+        except (ClientError, BotoCoreError) as error:
+            return "FAILED", f"FAILED: {error}", outcome
+        except Exception as error:  # a defect of the engine ends one query, and no other
+            return "FAILED", f"GENERIC_INTERNAL_ERROR: {type(error).__name__}: {error}", outcome
+        return "SUCCEEDED", None, outcome
+
+    @contextlib.contextmanager
+    def _running(self, request: Request) -> Iterator[Run]:
+        self._answer(request.id, state="RUNNING")
+        with (
+            tempfile.TemporaryDirectory(dir=self._folder) as folder,
+            contextlib.closing(Run(request, Path(folder))) as run,
+        ):
+            with self._lock:
+                if request.id in self._runs:
+                    self._runs[request.id] = run
+                else:
+                    run.stop()
+            try:
+                yield run
+            finally:
+                with self._lock:
+                    self._runs.pop(request.id, None)
 
     def _answer(self, at: str, **answer: Any) -> None:
         line = json.dumps({"id": at, **answer})
         with self._lock:
             print(line, flush=True)
-
-
-def _ended(run: Run, statement: Statement) -> tuple[str, str | None]:
-    """Run the statement and return the state in which it ends, and why."""
-    try:
-        run.run(statement)
-    except (Failed, Malformed) as failure:
-        return "FAILED", str(failure)
-    except Cancelled as cancelled:
-        return "CANCELLED", str(cancelled)
-    except (ClientError, BotoCoreError) as error:
-        return "FAILED", f"FAILED: {error}"
-    except Exception as error:  # a defect of the engine ends one query, and no other
-        return "FAILED", f"GENERIC_INTERNAL_ERROR: {type(error).__name__}: {error}"
-    return "SUCCEEDED", None
 
 
 def _suffix(statement: Statement) -> str:

@@ -1,72 +1,33 @@
 """Trino's functions and operators, as DuckDB has them.
 
-sqlglot translates most. Here is what it does not, or what DuckDB answers otherwise: by a macro where the arguments say
-enough, by a rewrite of the tree where they do not. A function that neither knows is refused, so that a query that runs
-here runs in Athena. https://docs.aws.amazon.com/athena/latest/ug/functions-env3.html
+sqlglot translates most. Here is what it does not, or what DuckDB answers otherwise: by a macro of functions.sql where
+the arguments say enough, by a rewrite of the tree where they do not. A function that is known neither there nor here is
+refused, so that a query that runs here runs in Athena. https://docs.aws.amazon.com/athena/latest/ug/functions-env3.html
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sqlglot import ErrorLevel, exp
 from sqlglot.errors import UnsupportedError
 
+from sandbox.athena import decimals
 from sandbox.athena.failures import Failed
 from sandbox.athena.java_time import strftime
 
-DUCKDB_SETTINGS = (
-    "SET TimeZone = 'UTC'",
-    "SET integer_division = true",
-    "SET default_null_order = 'nulls_last'",
-)
+_FUNCTIONS = Path(__file__).with_name("functions.sql").read_text()
 
-# Each under a name of its own, since DuckDB's functions of the same name may answer otherwise.
-_MACROS = """
-array_distinct(l) AS list_filter(l, lambda x, i: i = 1 OR NOT list_contains(l[1:i-1], x))
-array_intersect(a, b) AS list_filter(athena_array_distinct(a), lambda x: list_contains(b, x))
-array_position(l, x) AS COALESCE(list_position(l, x), 0)::BIGINT
-array_union(a, b) AS athena_array_distinct(list_concat(a, b))
-from_base(s, b) AS list_reduce(
-    list_transform(string_split(lower(s), ''),
-        lambda c: (strpos('0123456789abcdefghijklmnopqrstuvwxyz', c) - 1)::BIGINT),
-    lambda x, y: x * b + y)
-json_array_contains(j, x) AS CASE WHEN json_valid(j) THEN json_contains(j, to_json(x)) END
-json_array_get(j, i) AS CASE WHEN json_valid(j) THEN j -> ('$[' || CASE WHEN i < 0 THEN '#' ELSE '' END || i || ']') END
-json_array_length(j) AS CASE WHEN json_valid(j) AND json_type(j) = 'ARRAY' THEN json_array_length(j)::BIGINT END
-json_extract(j, p) AS CASE WHEN json_valid(j) THEN j -> p END
-json_extract_scalar(j, p) AS CASE WHEN json_valid(j) AND json_type(j, p) NOT IN ('OBJECT', 'ARRAY') THEN j ->> p END
-json_size(j, p) AS CASE WHEN json_valid(j) THEN CASE json_type(j, p)
-    WHEN 'ARRAY' THEN json_array_length(j, p)::BIGINT WHEN 'OBJECT' THEN len(json_keys(j, p)) ELSE 0 END END
-map_agg(ks, vs) AS CASE WHEN len(list_distinct(ks)) = len(ks) THEN map(ks, vs)
-    ELSE map(athena_array_distinct(ks),
-             list_transform(athena_array_distinct(ks), lambda k: vs[list_position(ks, k)])) END
-regexp_extract(s, p, g) AS CASE WHEN regexp_matches(s, p) THEN regexp_extract(s, p, g) END
-repeat(x, n) AS list_transform(range(n), lambda i: x)
-sequence(a, b) AS generate_series(a, b, CASE WHEN b < a THEN -1 ELSE 1 END)
-slice(l, s, n) AS array_slice(l, CASE WHEN s < 0 THEN len(l) + s + 1 ELSE s END,
-    CASE WHEN s < 0 THEN len(l) + s + 1 ELSE s END + n - 1)
-split_part(s, d, i) AS CASE WHEN i <= len(string_split(s, d)) THEN split_part(s, d, i) END
-split_to_map(s, e, kv) AS map_from_entries(list_transform(string_split(s, e),
-    lambda x: {'k': split_part(x, kv, 1), 'v': split_part(x, kv, 2)}))
-to_iso8601(x) AS CASE typeof(x) WHEN 'DATE' THEN strftime(x::TIMESTAMP, '%Y-%m-%d')
-    WHEN 'TIMESTAMP WITH TIME ZONE' THEN strftime(x::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%gZ')
-    ELSE strftime(x::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%g') END
-typeof(x) AS athena_type_name(typeof(x))
-url_decode(s) AS url_decode(replace(s, '+', ' '))
-url_encode(s) AS replace(url_encode(s), '%20', '+')
-url_extract_fragment(u) AS nullif(regexp_extract(u, '#(.*)$', 1), '')
-url_extract_host(u) AS nullif(regexp_extract(u, '^[^:/?#]+://(?:[^/?#@]*@)?([^/?#:]*)', 1), '')
-url_extract_parameter(u, n) AS athena_url_decode(nullif(regexp_extract(u, '[?&]' || n || '=([^&#]*)', 1), ''))
-url_extract_path(u) AS regexp_extract(u, '^[^:/?#]+://[^/?#]*([^?#]*)', 1)
-url_extract_port(u) AS try_cast(nullif(regexp_extract(u, '^[^:/?#]+://[^/?#:]*:([0-9]+)', 1), '') AS BIGINT)
-url_extract_protocol(u) AS nullif(regexp_extract(u, '^([^:/?#]+)://', 1), '')
-url_extract_query(u) AS nullif(regexp_extract(u, '\\?([^#]*)', 1), '')
-width_bucket(x, low, high, n) AS CASE WHEN x < low THEN 0 WHEN x >= high THEN n + 1
-    ELSE floor((x - low) * n::DOUBLE / (high - low)) + 1 END::BIGINT
+PRELUDE = f"""
+SET TimeZone = 'UTC';
+SET integer_division = true;
+SET default_null_order = 'nulls_last';
+{_FUNCTIONS}
 """
+"""What makes DuckDB answer what translate() returns as Trino does."""
 
 # Functions that sqlglot has no class for, and DuckDB has under this name and with Trino's meaning.
 _SAME = frozenset(
@@ -90,34 +51,9 @@ _RENAMED = {
     "zip": "list_zip",
 }
 _CONSTANTS = {"e": "exp(1)", "infinity": "CAST('inf' AS DOUBLE)", "nan": "CAST('nan' AS DOUBLE)"}
-_MACRO_NAMES = frozenset(re.findall(r"^(\w+)\(", _MACROS, re.MULTILINE))
-# From the outermost in, how DuckDB's name of a type becomes Trino's.
-_TYPE_NAMES = (
-    (r"STRUCT\(", "row("),
-    (r'"NULL"', "unknown"),
-    (r"TIMESTAMP(_S|_MS|_NS)?\b", "timestamp(3)"),
-    (r"\b(HUGEINT|UBIGINT)\b", "bigint"),
-    (r"\bFLOAT\b", "real"),
-    (r"\bBLOB\b", "varbinary"),
-    (r"^(.*)\[\]$", r"array(\1)"),
-)
-
+_MACROS = frozenset(re.findall(r"^CREATE MACRO athena_(\w+)", _FUNCTIONS, re.MULTILINE))
 type Types = dict[int, exp.DataType]
 type Tree = exp.Expr
-
-
-def macros() -> Iterator[str]:
-    """Yield the statements that make DuckDB know Trino's functions."""
-    named = "typed"
-    for pattern, name in _TYPE_NAMES:
-        named = f"regexp_replace({named}, {_text(pattern)}, {_text(name)}, 'g')"
-    yield f"CREATE MACRO athena_type_name(typed) AS lower({named})"
-    for definition in re.sub(r"\n +", " ", _MACROS).strip().splitlines():
-        yield f"CREATE MACRO athena_{definition}"
-
-
-def _text(value: str) -> str:
-    return str(exp.Literal.string(value).sql("duckdb"))
 
 
 def translate(tree: Tree, types: Types) -> str:
@@ -140,7 +76,12 @@ def _rewrite(node: Tree, types: Types) -> Tree:
         elif isinstance(value, list):
             node.set(key, [_rewrite(item, types) if isinstance(item, exp.Expr) else item for item in value])
     rewrite = _REWRITES.get(type(node))
-    return rewrite(node, types) if rewrite else node
+    if rewrite is None:
+        return node
+    rewritten = rewrite(node, types)
+    if "number" in node.meta:
+        rewritten.meta["number"] = node.meta["number"]  # its type is still known
+    return rewritten
 
 
 def _is(node: Tree | None, types: Types, *kinds: exp.DType) -> bool:
@@ -168,7 +109,7 @@ def _anonymous(node: Tree, types: Types) -> Tree:
         return _BY_NAME[name](arguments)
     if name in _CONSTANTS:
         return exp.maybe_parse(_CONSTANTS[name], dialect="duckdb")
-    if name in _MACRO_NAMES:
+    if name in _MACROS:
         return _macro(name, *arguments)
     if name in _SAME or name in _RENAMED:
         return _call(_RENAMED.get(name, name), *arguments)
@@ -257,9 +198,38 @@ def _filter(node: Tree, types: Types) -> Tree:
     return node
 
 
+_TEXTS = (exp.DType.VARCHAR, exp.DType.TEXT, exp.DType.CHAR)
+_WHOLE = (exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT, exp.DType.BIGINT)
+_FLOATING = (exp.DType.DOUBLE, exp.DType.FLOAT)
+_NUMBERS = (*_WHOLE, *_FLOATING, exp.DType.DECIMAL)
+_TIMES = (exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ)
+
+
+def _arithmetic(node: Tree, types: Types) -> Tree:
+    if decimal := decimals.result(node, types):
+        precision, scale = decimal
+        if isinstance(node, exp.Div):  # DuckDB's of decimals is a double
+            node = exp.Div(this=exp.cast(node.this, "DOUBLE"), expression=node.expression)
+        return exp.cast(node, f"DECIMAL({precision}, {scale})")
+    if isinstance(node, exp.Div) and (_is(node.this, types, *_FLOATING) or _is(node.expression, types, *_FLOATING)):
+        return _macro("divide", node.this, node.expression)
+    return node
+
+
+def _compared(node: Tree, types: Types) -> Tree:
+    """DuckDB would convert a text to what it is compared with; Trino does not."""
+    others = [node.args.get(key) for key in ("expression", "low", "high")] + node.expressions
+    for other in filter(None, others):
+        for one, two in ((node.this, other), (other, node.this)):
+            if _is(one, types, *_TEXTS) and _is(two, types, *_NUMBERS, *_TIMES, exp.DType.BOOLEAN):
+                left, right = (types[side.meta["number"]].sql("trino").lower() for side in (node.this, other))
+                raise Failed(f"TYPE_MISMATCH: Cannot compare {left} with {right}: {node.sql('trino')}")
+    return node
+
+
 def _cast(node: Tree, types: Types) -> Tree:
     to, value = node.args["to"], node.this
-    if to.this in (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ) and to.expressions:
+    if to.this in (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ):
         to.set("expressions", [])  # DuckDB keeps microseconds whatever the precision
     if to.is_type(exp.DType.DECIMAL) and not to.expressions:
         whole, _, fraction = value.name.lstrip("+-").partition(".") if value.is_string else ("0" * 38, "", "")
@@ -267,13 +237,19 @@ def _cast(node: Tree, types: Types) -> Tree:
         to.set("expressions", [exp.DataTypeParam(this=exp.Literal.number(size)) for size in sizes])
     if to.is_type(exp.DType.JSON):
         return _call("to_json", value)
-    if to.this in exp.DataType.TEXT_TYPES:
-        if _is(value, types, exp.DType.TIMESTAMP):
-            return _call("strftime", value, exp.Literal.string("%Y-%m-%d %H:%M:%S.%g"))
-        if _is(value, types, exp.DType.JSON):
-            return exp.maybe_parse(f"{value.sql('duckdb')} ->> '$'", dialect="duckdb")
-        if to.expressions and type(node) is exp.Cast:
-            return _call("substr", exp.cast(value, "VARCHAR"), exp.Literal.number(1), to.expressions[0])
+    if to.this in _WHOLE and _is(value, types, *_FLOATING):
+        node.set("this", exp.Round(this=value))  # a half goes up, not to the even number
+    return _cast_to_text(node, types) if to.this in _TEXTS else node
+
+
+def _cast_to_text(node: Tree, types: Types) -> Tree:
+    value, size = node.this, node.args["to"].expressions
+    if _is(value, types, exp.DType.TIMESTAMP):
+        return _call("strftime", value, exp.Literal.string("%Y-%m-%d %H:%M:%S.%g"))
+    if _is(value, types, exp.DType.JSON):
+        return exp.maybe_parse(f"{value.sql('duckdb')} ->> '$'", dialect="duckdb")
+    if size and type(node) is exp.Cast:
+        return _call("substr", exp.cast(value, "VARCHAR"), exp.Literal.number(1), size[0])
     return node
 
 
@@ -399,6 +375,8 @@ def _fields(of: Tree, types: Types, columns: int) -> list[Tree]:
 
 type _Rewrite = Callable[[Any, Types], Tree]
 _REWRITES: dict[type[Tree], _Rewrite] = {
+    **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Avg), _arithmetic),
+    **dict.fromkeys((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In), _compared),
     exp.Anonymous: _anonymous,
     exp.ApproxDistinct: lambda node, types: exp.ApproxDistinct(this=node.this),
     exp.ArrayDistinct: _to_macro("array_distinct", "this"),

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from sandbox.athena import results, types
-from sandbox.athena.dialect import DUCKDB_SETTINGS, macros
+from sandbox.athena.dialect import PRELUDE
 from sandbox.athena.failures import Cancelled, Failed
 
 UNNAMED = "_col?"
@@ -51,8 +51,7 @@ class Engine:
             f"SET threads = {_THREADS}",
             f"SET temp_directory = '{folder}/spilled'",
             f"SET allowed_directories = ['{folder}/']",
-            *DUCKDB_SETTINGS,
-            *macros(),
+            PRELUDE,
             "SET enable_external_access = false",
             "SET lock_configuration = true",
         ):

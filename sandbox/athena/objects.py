@@ -7,7 +7,6 @@ import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import batched
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -21,7 +20,7 @@ from botocore.exceptions import ClientError
 from sandbox.athena.failures import Failed
 
 _TOGETHER = 8
-_AHEAD = 64  # objects that may wait in memory
+_AHEAD, _AHEAD_BYTES = 64, 64 * 2**20  # that wait in memory, at most, unless one object is larger
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Objects:
     def read(self, objects: list[Object], stopped: Callable[[], bool]) -> Iterator[bytes]:
         """Yield the content of each, in order, until *stopped* says so."""
         with ThreadPoolExecutor(_TOGETHER) as pool:
-            for some in batched(objects, _AHEAD):
+            for some in _some_at_a_time(objects):
                 if stopped():
                     return
                 yield from pool.map(self._get, some)
@@ -102,6 +101,17 @@ class Objects:
         if answer.status != 200:
             raise _failure("AccessDenied" if answer.status == 403 else "NoSuchKey", wanted.uri)
         return answer.data
+
+
+def _some_at_a_time(objects: list[Object]) -> Iterator[list[Object]]:
+    some: list[Object] = []
+    for one in objects:
+        if len(some) == _AHEAD or (some and sum(other.size for other in some) + one.size > _AHEAD_BYTES):
+            yield some
+            some = []
+        some.append(one)
+    if some:
+        yield some
 
 
 def _is_hidden(below: str) -> bool:

@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = 1000  # rows, and also the most that a page may have
 LISTED = 50
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
+LOST = {"state": "FAILED", "reason": "INTERNAL_ERROR_QUERY_ENGINE: the engine ended", "outcome": {}}
 # What makes a request the same as another with its token.
 SAME = ("QueryString", "QueryExecutionContext", "ResultConfiguration", "WorkGroup", "ExecutionParameters")
 
@@ -57,6 +58,10 @@ class Worker:
         self._send(process, request)
         return await accepted
 
+    def knows(self, execution: Json) -> bool:
+        """Tell whether the statement is on its way."""
+        return execution["QueryExecutionId"] in self._executions
+
     def stop(self, query_id: str) -> None:
         """End a statement; nothing more is heard of it."""
         if self._executions.pop(query_id, None) and self._process:
@@ -69,14 +74,19 @@ class Worker:
     async def _running(self) -> asyncio.subprocess.Process:
         async with self._starting:
             if self._process is None or self._process.returncode is not None:
-                kept = ("PATH", "TMPDIR", "HOME")
-                environment = {name: os.environ[name] for name in kept if name in os.environ}
+                environment = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ} | {
+                    "PYTHONPATH": str(ROOT),
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                    # The developer's own settings for AWS are none of its business.
+                    "AWS_CONFIG_FILE": os.devnull,
+                    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+                }
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable,
                     *("-m", "sandbox.athena"),
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
-                    env=environment | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+                    env=environment,
                     limit=2**24,
                 )
                 self._reading = asyncio.create_task(self._read(self._process))
@@ -89,13 +99,12 @@ class Worker:
             if accepted := self._accepted.pop(message["id"], None):
                 accepted.set_result(message)
             elif execution := self._executions.get(message["id"]):
-                follow(execution, message)
                 if message["state"] in ENDED:
                     del self._executions[message["id"]]
+                follow(execution, message)
         await process.wait()
-        lost = {"state": "FAILED", "reason": "INTERNAL_ERROR_QUERY_ENGINE: the engine ended", "outcome": {}}
         for execution in self._executions.values():
-            follow(execution, lost)
+            follow(execution, LOST)
         for query_id, accepted in self._accepted.items():
             accepted.set_result({"id": query_id, "malformed": "the engine ended"})
         self._executions, self._accepted = {}, {}
@@ -287,6 +296,8 @@ def known(data: Json) -> Json:
     execution: Json | None = athena._executions.get(query_id)
     if execution is None:
         raise Refused(f"QueryExecution {query_id} was not found")
+    if execution["Status"]["State"] not in ENDED and not worker.knows(execution):
+        follow(execution, LOST)  # it ran when the emulator was last stopped
     return execution
 
 
