@@ -27,15 +27,30 @@ env: .venv/run ## Print the variables that point the AWS CLI and Chalice to the 
 local: .venv/run ## Run `chalice local` on an app against the sandbox: make local APP=todo-app
 	@eval "$$($(BIN)/python -m sandbox env)" && cd $(APP) && ../$(BIN)/chalice local --stage local --port $(or $(PORT),8000)
 
+# A command on the sandbox, what the sandbox says of an app, and an option if its variable is given.
+on_sandbox = $(BIN)/python -m sandbox status >/dev/null && eval "$$($(BIN)/python -m sandbox env)" && $(BIN)/python
+output = "$$($(BIN)/python -m sandbox output $(1) $(2))"
+option = $(if $($(2)),--$(1) "$$$(2)")
+
 .PHONY: release-day
 release-day: .venv/run ## What the edge takes from the update servers: make release-day CLIENTS=500 SIZE=100 (MB)
 	@$(BIN)/python -m bench.release_day $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SIZE),--size $(SIZE))
 
-.PHONY: post
+.PHONY: post devices ingest law
 post: .venv/run ## Publish a Markdown file to the sandbox's blog: make post FILE=my-post.md
-	@eval "$$($(BIN)/python -m sandbox env)" && $(BIN)/python blog-app/author.py \
-	  "$$($(BIN)/python -c 'import json; print(json.load(open(".sandbox/outputs.json"))["blog-app"]["api"])')" \
-	  blog-app-local-author $(FILE)
+	@$(on_sandbox) blog-app/author.py $(call output,blog-app,api) blog-app-local-author $(FILE)
+devices: .venv/run ## Let more devices send to the sandbox: make devices DEVICES=20 RATE=50 SECONDS=60
+	@$(on_sandbox) pipeline-app/devices.py $(call output,pipeline-app,iot_policy) \
+	  --endpoint $(call output,pipeline-app,iot_endpoint) --ca $(call output,pipeline-app,iot_ca) \
+	  $(call option,devices,DEVICES) $(call option,rate,RATE) $(call option,seconds,SECONDS) $(call option,count,COUNT) \
+	  $(call option,seed,SEED) $(call option,start,START) $(call option,faults,FAULTS)
+ingest: .venv/run ## Send a file of readings: make ingest FILE=x.csv MAP="ts=time,value=reading" SET="device_id=a,metric=b"
+	@$(on_sandbox) pipeline-app/ingest.py $(call output,pipeline-app,stream) "$$FILE" \
+	  $(call option,map,MAP) $(call option,set,SET) $(call option,time,TIME) $(if $(filter command,$(origin TZ)),--tz "$$TZ") \
+	  $(call option,decimal,DECIMAL) $(call option,encoding,ENCODING)
+law: .venv/run ## Prove that no reading is lost and none counted twice: make law READINGS=1000000
+	@$(on_sandbox) pipeline-app/law.py $(call output,pipeline-app,api) $(call output,pipeline-app,stream) \
+	  $(call option,readings,READINGS)
 
 ##@ On AWS (or, after eval "$$(make env)", on the sandbox)
 .PHONY: resources deploy package release
@@ -47,7 +62,9 @@ package: resources ## Write the CloudFormation template and zip to dist/: make p
 	@$(BIN)/python -m deploy package $(APP) $(STAGE)
 release: resources ## The production way, package and CloudFormation: make release APP=todo-app STAGE=prod
 	@$(BIN)/python -m deploy release $(APP) $(STAGE) $(PARAMETERS)
-	@if [ -f $(APP)/edge.yaml ]; then $(BIN)/python -m deploy edge $(APP) $(STAGE) $(PARAMETERS); fi
+	@for part in edge delivery; do \
+	  if [ -f $(APP)/$$part.yaml ]; then $(BIN)/python -m deploy $$part $(APP) $(STAGE) $(PARAMETERS) || exit 1; fi; \
+	done
 	@if [ -f $(APP)/edge.yaml ] && [ -f $(APP)/web/index.html ]; then $(BIN)/python -m deploy site $(APP) $(STAGE); fi
 .PHONY: dax
 dax: .venv/run ## Create the DAX cluster of an app (costs by the hour), then release with PARAMETERS=Dax=true
@@ -85,7 +102,7 @@ lint: .venv/test
 types: .venv/test $(APPS:%=types-%)
 	@$(BIN)/mypy common deploy sandbox services bench updates
 types-%: .venv/test
-	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml app.py chalicelib
+	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml *.py chalicelib
 test-units: $(APPS:%=test-%) test-updates ## Rules, stores and routes of each app: make test-todo-app for one
 test-%: .venv/test
 	@$(BIN)/pytest -o pythonpath="$* . tests tests/$*" tests/$*

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from chalice.app import Chalice
 
@@ -61,20 +61,44 @@ def each_record(app: Chalice, event: dict[str, Any], handle: Callable[[dict[str,
     return {"batchItemFailures": []}
 
 
-def each_message(app: Chalice, event: dict[str, Any], handle: Callable[[str], object]) -> Any:
-    """Handle the bodies of an SQS *event* one by one; all are tried, and those that fail come again.
+class Group(NamedTuple):
+    """Records of a Kinesis or SQS event that are handled together: their sequence numbers or message ids, and how."""
 
-    Returns the answer of ReportBatchItemFailures, or raises where merge.yaml did not turn it on: see `each_record`.
+    ids: Sequence[str]
+    handle: Callable[[], object]
+
+
+def each_group(app: Chalice, groups: Iterable[Group], again: Callable[[Sequence[str]], object] | None = None) -> Any:
+    """Handle the groups one by one; the records of those that fail are reported, to be tried again.
+
+    *again* is told their ids, to have them come back sooner than they would.
+
+    A stream goes on from the lowest of them, so what comes after it comes twice:
+    https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+    Without PARTIAL_BATCH (see `each_record`) a failure is raised after all are done, and the whole batch comes again.
     """
-    failed = []
-    for record in event["Records"]:
-        logs.correlate(record["messageId"])
+    logs.correlate(None)
+    failed: list[str] = []
+    failures: list[Exception] = []
+    handled = 0
+    for group in groups:
+        handled += 1
         try:
-            handle(record["body"])
+            group.handle()
         except Exception as error:
-            app.log.exception("message failed", extra={"message_id": record["messageId"], "reason": str(error)})
-            if os.environ.get("PARTIAL_BATCH") != "1":
-                raise
-            failed.append({"itemIdentifier": record["messageId"]})
-    return {"batchItemFailures": failed}
+            app.log.exception("records failed", extra={"records": len(group.ids), "reason": str(error)})
+            failed += group.ids
+            failures.append(error)
+    app.log.info("records handled", extra={"groups": handled, "failed_groups": len(failures)})
+    if failed and again is not None:
+        again(failed)
+    if failures and os.environ.get("PARTIAL_BATCH") != "1":
+        raise ExceptionGroup("some records failed", failures)
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
+
+
+def each_message(app: Chalice, event: dict[str, Any], handle: Callable[[str], object]) -> Any:
+    """Handle the bodies of an SQS *event* one by one, as `each_group` does."""
+    records = event["Records"]
+    return each_group(app, [Group([r["messageId"]], functools.partial(handle, r["body"])) for r in records])

@@ -21,13 +21,14 @@ _STEPS: dict[str, Callable[..., dict[str, str]]] = {
     "package": lambda app, stage: {"package": str(apps.package(app, stage))},
     "release": _release,
     "edge": apps.deploy_edge,
+    "delivery": apps.deploy_delivery,
     "site": site.publish,
 }
 
 
 def main() -> str | None:
     parser = argparse.ArgumentParser(prog="python -m deploy", description="Deploy one app to one stage.")
-    parser.add_argument("step", choices=_STEPS)
+    parser.add_argument("step", choices=list(_STEPS))
     parser.add_argument("app", choices=apps.names())
     parser.add_argument("stage")
     parser.add_argument(

@@ -1,7 +1,8 @@
 """An app of this repository and its stacks.
 
 ``<app>-<stage>-resources`` is what outlives a deploy, ``<app>-<stage>-dax`` the optional cache cluster,
-``<app>-<stage>`` the Chalice app as `chalice package` writes it, and ``<app>-<stage>-edge`` its distribution.
+``<app>-<stage>`` the Chalice app as `chalice package` writes it; after that come ``<app>-<stage>-edge``, its
+distribution, and ``<app>-<stage>-delivery``, its delivery stream.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def _installed(requirements: Path, files: Mapping[str, Path], root: str) -> byte
 def deploy_edge(app: str, stage: str, **parameters: str) -> dict[str, str]:
     """Bring the app's distribution to edge.yaml; it is told what the resources and the app's own stack gave."""
     template = (ROOT / app / "edge.yaml").read_text()
-    given = stacks.outputs(f"{app}-{stage}-resources") | stacks.outputs(f"{app}-{stage}") | {"Stage": stage}
+    given = _outputs(app, stage) | {"Stage": stage}
     function = ROOT / app / "edge-function.js"
     if function.exists():
         given["FunctionCode"] = function.read_text()
@@ -110,6 +111,23 @@ def deploy_edge(app: str, stage: str, **parameters: str) -> dict[str, str]:
 def has_edge(app: str) -> bool:
     """Return whether the app is read through a distribution."""
     return (ROOT / app / "edge.yaml").exists()
+
+
+def deploy_delivery(app: str, stage: str, **parameters: str) -> dict[str, str]:
+    """Bring the app's delivery stream to delivery.yaml; it is told what the resources and the app's own stack gave."""
+    template = (ROOT / app / "delivery.yaml").read_text()
+    given = {**_outputs(app, stage), "Stage": stage, **parameters}
+    return stacks.deploy(f"{app}-{stage}-delivery", template, given)
+
+
+def has_delivery(app: str) -> bool:
+    """Return whether the app has a delivery stream."""
+    return (ROOT / app / "delivery.yaml").exists()
+
+
+def _outputs(app: str, stage: str) -> dict[str, str]:
+    """Return what the app's resources gave, and its own stack unless `chalice deploy` took its place."""
+    return stacks.outputs(f"{app}-{stage}-resources") | stacks.outputs(f"{app}-{stage}", missing_ok=True)
 
 
 def package(app: str, stage: str) -> Path:

@@ -50,8 +50,10 @@ def deploy(name: str, template: str, parameters: dict[str, str]) -> dict[str, st
     return outputs(name)
 
 
-def outputs(name: str) -> dict[str, str]:
-    """Return the outputs of stack *name*."""
+def outputs(name: str, missing_ok: bool = False) -> dict[str, str]:
+    """Return the outputs of stack *name*; none of one that does not exist, if that is no error."""
+    if missing_ok and not _exists(_client("cloudformation"), name):
+        return {}
     stack = _client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 

@@ -1,4 +1,4 @@
-"""`python -m sandbox up|run|down|status|logs|env|serve`: see `make help`."""
+"""`python -m sandbox up|run|down|status|output|logs|env|serve`: see `make help`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ def main() -> str | None:
     logs_parser = commands.add_parser("logs", help=logs.__doc__)
     logs_parser.add_argument("app")
     logs_parser.set_defaults(command=logs)
+    output_parser = commands.add_parser("output", help=output.__doc__)
+    output_parser.add_argument("app")
+    output_parser.add_argument("name")
+    output_parser.set_defaults(command=output)
     arguments = vars(parser.parse_args())
     command_of: Callable[..., str | None] = arguments.pop("command")
     return command_of(**arguments)
@@ -98,6 +102,14 @@ def status() -> str | None:
             for name in ("web", "site", "dashboard", "cdn", "edge", "api"):
                 if name in values:
                     print(f"{app:14} {name:5} {values[name]}")
+    return None
+
+
+def output(app: str, name: str) -> str | None:
+    """Print one output of *app*, for a command: its ``api``, its ``stream``."""
+    if not _pid() or not place.OUTPUTS.exists():
+        return "The sandbox is not running. Start it with `make up`."
+    print(json.loads(place.OUTPUTS.read_text())[app][name])
     return None
 
 

@@ -24,8 +24,10 @@ PORTS = {
     "todo-app": ("TODO_PORT", 4501),
     "blog-app": ("BLOG_PORT", 4502),
     "video-app": ("VIDEO_PORT", 4503),
+    "pipeline-app": ("PIPELINE_PORT", 4504),
     "payments": ("PAYMENTS_PORT", 4507),
     "updates": ("UPDATES_PORT", 4505),
+    "mqtt": ("IOT_PORT", 8883),
 }
 """By name, the variable that moves a port, and the port."""
 

@@ -61,11 +61,14 @@ async def _serve_all(apps: dict[str, Any], stop: asyncio.Event) -> None:
             _started(Poller((place.REGION, place.REPLICA_REGION), place.url("emulator"), Backoff(most=2)))
         )
         planes.enter_context(_started(Fleet(f"updates-{place.STAGE}", place.FLEET)))
-        planes.enter_context(_process("sandbox.edge", *_distributions(apps)))
+        planes.enter_context(_process("-m", "sandbox.edge", *_distributions(apps)))
+        planes.enter_context(_process("-m", "sandbox.firehose"))
+        if os.environ.get("DEVICES") != "0":
+            planes.enter_context(_process(*_devices(apps["pipeline-app"])))
         async with asyncio.TaskGroup() as servers:
             servers.create_task(_serve("console", console.site(apps), stop))
             for app, outputs in apps.items():
-                if "web" in outputs and "distribution_id" not in outputs:
+                if ("web" in outputs or "dashboard" in outputs) and "distribution_id" not in outputs:
                     servers.create_task(_serve(app, web.page(app, outputs), stop))
             await asyncio.to_thread(seed.seed, apps)
             _announce(apps)
@@ -88,11 +91,11 @@ def _started(plane: _Plane) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _process(module: str, *arguments: str) -> Iterator[None]:
-    """A data plane that is a process of its own, since it moves many bytes."""
+def _process(*command: str) -> Iterator[None]:
+    """A Python process that lives as long as the sandbox: a data plane that moves many bytes, or a demo."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(place.ROOT), "TMPDIR": str(_TEMPORARY)}
     environment |= place.environment()
-    process = subprocess.Popen([sys.executable, "-m", module, *arguments], env=environment, cwd=place.FOLDER)
+    process = subprocess.Popen([sys.executable, *command], env=environment, cwd=place.FOLDER)
     try:
         yield
     finally:
@@ -102,6 +105,13 @@ def _process(module: str, *arguments: str) -> Iterator[None]:
 def _distributions(apps: dict[str, Any]) -> list[str]:
     """Return which distribution is served at which port: each at its app's."""
     return [f"{o['distribution_id']}={place.port(app)}" for app, o in apps.items() if "distribution_id" in o]
+
+
+def _devices(pipeline: dict[str, Any]) -> list[str]:
+    """Return the command of the few devices that send, so that the dashboard moves."""
+    command = [str(place.ROOT / "pipeline-app" / "devices.py"), pipeline["iot_policy"], "--rate", "3"]
+    broker = ["--endpoint", pipeline["iot_endpoint"], "--ca", pipeline["iot_ca"]]
+    return [*command, *broker, "--keys", str(place.FOLDER / "devices")]
 
 
 def _start_emulator() -> subprocess.Popen[bytes]:
@@ -120,6 +130,8 @@ def _start_emulator() -> subprocess.Popen[bytes]:
         "TMPDIR": str(_TEMPORARY),
         "GATEWAY_PORT": str(place.port("emulator")),
         "SANDBOX_DAX_PORT": str(place.port("dax")),
+        "IOT_MTLS_ENABLED": "1",
+        "IOT_MTLS_PORT": str(place.port("mqtt")),
         "MINISTACK_REGION": place.REGION,
         "LAMBDA_WARM_TTL_SECONDS": "60",
         "PERSIST_STATE": "1" if keep else "0",

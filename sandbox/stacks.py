@@ -16,6 +16,9 @@ import sandbox.payments.client as provider
 from sandbox import payments, place
 from sandbox.fleet import file_system
 
+_IMPATIENT = {"ReportSeconds": "1", "BufferSeconds": "5", "CleanseSeconds": "1"}
+"""How long readings wait for others: on a laptop somebody sits before them."""
+
 
 def deploy_all() -> dict[str, Any]:
     """Deploy all apps side by side and return, by app, their addresses and the outputs of their resources.
@@ -40,22 +43,32 @@ def _deploy(app: str, resources: dict[str, str]) -> dict[str, str]:
     if deploy.apps.may_use_dax(app):
         deploy.apps.deploy_dax(app, place.STAGE, EndpointEncryption="NONE")
         parameters["Dax"] = "true"
-    released = deploy.apps.release(app, place.STAGE, **parameters)
+    released = deploy.apps.release(app, place.STAGE, **parameters, **_IMPATIENT)
     outputs = {"api": _local(released["EndpointURL"]), **resources}
     deploy.apps.register(app, place.STAGE, outputs["api"])
-    for person in ("author", "owner"):
-        if f"{person}_secret" in resources:
-            outputs |= _access_key(person, resources[f"{person}_secret"])
-    if "payments_secret" in resources:
-        outputs |= _register_webhook(outputs["api"], resources["payments_secret"])
+    return outputs | _people(resources) | _payments(outputs["api"], resources) | _places(app)
+
+
+def _places(app: str) -> dict[str, str]:
+    """Bring what stands before and behind the app, and return where its pages are."""
+    if deploy.apps.has_delivery(app):
+        delivery = deploy.apps.deploy_delivery(app, place.STAGE, **_IMPATIENT)
+        return {"dashboard": place.url(app), "delivery_stream": delivery["DeliveryStream"], **_iot()}
     if not deploy.apps.has_edge(app):
-        return outputs | ({"web": place.url(app)} if deploy.site.is_there(app) else {})
+        return {"web": place.url(app)} if deploy.site.is_there(app) else {}
     edge = deploy.apps.deploy_edge(app, place.STAGE, SignInUrl=place.url("emulator"))
-    outputs["distribution_id"] = edge["DistributionId"]
     if not deploy.site.is_there(app):
-        return outputs | {"site": place.url(app)}
+        return {"site": place.url(app), "distribution_id": edge["DistributionId"]}
     deploy.site.publish(app, place.STAGE, endpoint=place.url("emulator"), console=place.url("console"))
-    return outputs | {"web": place.url(app), "cdn": place.url(app)}
+    return {"web": place.url(app), "cdn": place.url(app), "distribution_id": edge["DistributionId"]}
+
+
+def _iot() -> dict[str, str]:
+    """Return where devices send to, and who vouches for that address."""
+    return {
+        "iot_endpoint": f"127.0.0.1:{place.port('mqtt')}",
+        "iot_ca": f"{place.url('emulator')}/_ministack/iot/ca.pem",
+    }
 
 
 def _deploy_updates() -> dict[str, str]:
@@ -71,17 +84,27 @@ def _deploy_updates() -> dict[str, str]:
     }
 
 
-def _access_key(person: str, secret: str) -> dict[str, str]:
-    answer = boto3.Session().client("secretsmanager").get_secret_value(SecretId=secret)
-    return {f"{person}_{name}": value for name, value in json.loads(answer["SecretString"]).items()}
+def _people(resources: dict[str, str]) -> dict[str, str]:
+    """Return the access keys of those who sign with one."""
+    secrets = boto3.Session().client("secretsmanager")
+    return {
+        f"{person}_{name}": value
+        for person in ("author", "owner")
+        if f"{person}_secret" in resources
+        for name, value in json.loads(
+            secrets.get_secret_value(SecretId=resources[f"{person}_secret"])["SecretString"]
+        ).items()
+    }
 
 
-def _register_webhook(api: str, secret: str) -> dict[str, str]:
+def _payments(api: str, resources: dict[str, str]) -> dict[str, str]:
     """Do what a shop's owner does at Stripe: register the webhook, and put the account's keys into the secret."""
-    webhook_secret = provider.register(f"{api}/payments/webhook")
-    keys = {"api_key": payments.API_KEY, "webhook_secret": webhook_secret}
-    boto3.Session().client("secretsmanager").put_secret_value(SecretId=secret, SecretString=json.dumps(keys))
-    return {"payments_webhook_secret": webhook_secret}
+    if "payments_secret" not in resources:
+        return {}
+    keys = {"api_key": payments.API_KEY, "webhook_secret": provider.register(f"{api}/payments/webhook")}
+    secrets = boto3.Session().client("secretsmanager")
+    secrets.put_secret_value(SecretId=resources["payments_secret"], SecretString=json.dumps(keys))
+    return {"payments_webhook_secret": keys["webhook_secret"]}
 
 
 def _local(endpoint_url: str) -> str:

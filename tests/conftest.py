@@ -72,6 +72,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
     os.environ |= {
         "SANDBOX_DIR": str(folder),
         "SANDBOX_STAGE": "test",
+        "DEVICES": "0",  # what tests count must not move by itself
         **{variable: str(_free_port()) for variable, _ in place.PORTS.values()},
     }
     command = [sys.executable, "-m", "sandbox"]

@@ -9,13 +9,15 @@ from importlib import import_module
 DEFAULTS = {
     "AUTH": "true",
     "BIND_HOST": "127.0.0.1",
-    "IOT_MTLS_ENABLED": "0",  # its listener knows no BIND_HOST and binds every interface
+    "IOT_MTLS_ENABLED": "0",  # a port of its own, for who asks for it
     "SFTP_ENABLED": "0",
 }
 
 # Each a module beside this one, applied in this order.
 PATCHES = (
     "access_key",
+    "athena",
+    "athena_workgroup",
     "bucket_cors",
     "bucket_lifecycle",
     "cognito_authorizer",
@@ -23,7 +25,11 @@ PATCHES = (
     "edge_invalidation",
     "edge_origin",
     "event_source_mappings",
+    "firehose",
     "global_table",
+    "iot_listener",
+    "iot_rules",
+    "kinesis_retention",
     "policy_variables",
     "query_cost",
     "rest_body",
@@ -31,6 +37,7 @@ PATCHES = (
     "rest_limits",
     "secret_labels",
     "secure_transport",
+    "service_roles",
     "ses_events",
     "ses_identity",
     "stage_cache",

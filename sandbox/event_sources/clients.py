@@ -24,8 +24,10 @@ _SESSION, _MAKING = boto3.session.Session(), Lock()
 
 
 class Clients:
-    def __init__(self, region: str, endpoint: str | None) -> None:
-        self._region, self._endpoint = region, endpoint
+    """The clients of whoever the session is: without one, of the sandbox itself."""
+
+    def __init__(self, region: str, endpoint: str | None, session: boto3.session.Session = _SESSION) -> None:
+        self._region, self._endpoint, self._session = region, endpoint, session
         self._clients: dict[str, Any] = {}
 
     def __call__(self, service: str) -> Any:
@@ -36,7 +38,7 @@ class Clients:
         return self._clients[service]
 
     def _made(self, service: str) -> Any:
-        client = _SESSION.client(service, region_name=self._region, endpoint_url=self._endpoint, config=_CONFIG)
+        client = self._session.client(service, region_name=self._region, endpoint_url=self._endpoint, config=_CONFIG)
         client.meta.events.register("before-call.*.GetRecords", _wait_for_records)
         return client
 

@@ -1,0 +1,92 @@
+"""The ingestion pipeline: every way in, and where it leads."""
+
+from functools import partial
+from typing import Any
+
+from chalice import Chalice, IAMAuthorizer, Response
+from chalice.app import DynamoDBEvent, KinesisEvent, SQSEvent
+
+from chalicelib import wiring
+from chalicelib.devices import AlertQuery, DeviceQuery
+from chalicelib.reports import Wanted
+from chalicelib.views import ReportQuery
+from common import events, rest
+
+app = Chalice(app_name="pipeline-app", configure_logs=False)
+rest.configure(app)
+operators = IAMAuthorizer()
+settings = wiring.settings()
+
+
+@app.route("/health", methods=["GET"])
+def health() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@app.route("/devices", methods=["GET"])
+def list_devices() -> Response:
+    return rest.answer(app, wiring.devices().page(rest.query(app, DeviceQuery)))
+
+
+@app.route("/devices/{device_id}", methods=["GET"])
+def get_device(device_id: str) -> Response:
+    return rest.answer(app, wiring.devices().get(device_id))
+
+
+@app.route("/alerts", methods=["GET"])
+def list_alerts() -> Response:
+    return rest.answer(app, wiring.devices().alerts(rest.query(app, AlertQuery)))
+
+
+@app.route("/reports", methods=["GET"])
+def list_reports() -> Response:
+    return rest.answer(app, wiring.views().list())
+
+
+@app.route("/reports/{name}", methods=["GET"])
+def get_report(name: str) -> Response:
+    return rest.answer(app, wiring.views().get(name, rest.query(app, ReportQuery)))
+
+
+@app.route("/reports/{name}/runs", methods=["POST"], authorizer=operators)
+def run_report(name: str) -> Response:
+    report = wiring.views().require(name)
+    wiring.batch_queue().wish(report.name, rest.body(app, Wanted).days())
+    return rest.accepted()
+
+
+@app.route("/status", methods=["GET"])
+def get_status() -> Response:
+    return rest.answer(app, wiring.views().status())
+
+
+# Firehose calls it with the records of the stream: delivery.yaml.
+@app.lambda_function(name="cleanse")
+def cleanse(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    answer = wiring.cleansing().answer(event)
+    app.log.info("cleansed", extra={"records": len(event["records"]), "request_id": context.aws_request_id})
+    return answer
+
+
+@app.on_kinesis_record(settings.stream, batch_size=1000)
+def track_devices(event: KinesisEvent) -> Any:
+    return events.each_group(app, wiring.tracking().groups(event.to_dict()))
+
+
+@app.on_dynamodb_record(settings.alerts_stream_arn, batch_size=100)
+def mail_alerts(event: DynamoDBEvent) -> Any:
+    return events.each_record(app, event.to_dict(), wiring.mail_alert)
+
+
+@app.on_sqs_message(
+    queue=settings.batches_queue.rpartition("/")[2], batch_size=1000, maximum_batching_window_in_seconds=30
+)
+def run_reports(event: SQSEvent) -> Any:
+    sent = event.to_dict()
+    return events.each_group(app, wiring.batches(sent), partial(wiring.batch_queue().back_off, sent))
+
+
+@app.on_sqs_message(queue=settings.failures_queue.rpartition("/")[2], batch_size=1)
+def redeliver(event: SQSEvent) -> Any:
+    sent = event.to_dict()
+    return events.each_group(app, wiring.failures(sent), partial(wiring.failure_queue().back_off, sent))

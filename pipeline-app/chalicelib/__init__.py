@@ -1,0 +1,1 @@
+"""The ingestion pipeline behind its routes and events."""

@@ -1,0 +1,79 @@
+"""Data transformation for Firehose: records of the stream in, rows of the tables ``readings`` and ``errors`` out.
+
+The form of both is Firehose's: https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html
+Good and bad records alike are answered ``Ok``; the partition keys say which table they belong to, and Firehose makes
+Parquet of both. ``ProcessingFailed`` stays for what cannot be answered otherwise.
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from chalicelib import records
+from chalicelib.readings import DAY, BadReading, Reading, Rejected, day, read, rejected
+from chalicelib.records import Origin, Stream
+
+LIMIT = 6_000_000
+"""Bytes of an answer. Lambda takes 6 MB, of one that is longer nothing."""
+
+# As `json.dumps` writes them, without what differs in length from record to record.
+_FRAME = len('{"records": []}')
+_REFUSED = len('{"recordId": "", "result": "ProcessingFailed"}, ')
+_TAKEN = len(
+    '{"recordId": "", "result": "Ok", "data": "", "metadata": {"partitionKeys": '
+    '{"kind": "readings", "day": "2030-01-31", "arrived": "2030-01-31"}}}, '
+)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Cleansing:
+    """Answers Firehose's batches, each in at most *limit* bytes: what is over goes into *stream* once more."""
+
+    def __init__(self, stream: Stream, limit: int = LIMIT) -> None:
+        self._stream = stream
+        self._limit = limit
+
+    def answer(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer to a batch of Firehose's, with each record once."""
+        sent = event["records"]
+        room = self._limit - _FRAME - sum(len(record["recordId"]) + _REFUSED for record in sent)
+        answers = []
+        over = []
+        for record in sent:
+            found = records.of_firehose(record)
+            data, metadata = _cleansed(*found)
+            answer = {"recordId": record["recordId"], "result": "Ok", "data": data, "metadata": metadata}
+            more = len(data) + _TAKEN - _REFUSED
+            if more > room:
+                answer = {"recordId": record["recordId"], "result": "Dropped"}
+                over.append((answer, found))
+            else:
+                room -= more
+            answers.append(answer)
+        if over:
+            for index in self._stream.put([found for _, found in over]):
+                over[index][0]["result"] = "ProcessingFailed"
+        return {"records": answers}
+
+
+def _cleansed(raw: bytes, origin: Origin) -> tuple[str, dict[str, dict[str, str]]]:
+    """Return the row in base64, and where it belongs."""
+    row: Reading | Rejected
+    try:
+        row = read(raw, origin.arrived_at, origin.record)
+        metadata = _metadata("readings", row.ts // DAY, origin.arrived_at // DAY)
+    except BadReading as bad:
+        row = rejected(raw, origin.arrived_at, origin.record, str(bad))
+        metadata = _metadata("errors", origin.arrived_at // DAY, origin.arrived_at // DAY)
+    return b2a_base64(_encode(row), newline=False).decode("ascii"), metadata
+
+
+@lru_cache(10_000)
+def _metadata(kind: str, of: int, arrived: int) -> dict[str, dict[str, str]]:
+    """Return the partition keys; the two days are so many after 1970-01-01."""
+    return {"partitionKeys": {"kind": kind, "day": day(of * DAY), "arrived": day(arrived * DAY)}}

@@ -1,0 +1,157 @@
+"""The DynamoDB tables of devices and of alerts: the only module that knows how they lie in them.
+
+A device is the item of its id, with its state as JSON. The index ``by-name`` lists all of them and has keys only, so
+that a new reading does not write to it. An alert is the item of its id, which begins with its time, in one list.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import batched
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from chalicelib.devices import Alert, AlertQuery, Device, DeviceQuery
+from common import aws, dynamodb, pages
+from common.errors import InvalidInput
+from common.pages import Page
+
+_DEVICES = "devices"
+_ALERTS = "alerts"
+_MOST_ALERTS = 90
+"""Of one write; a transaction takes 100 items, and more alerts of one device in one batch are a broken sensor's."""
+
+_KEPT = 90 * 24 * 3600
+"""Seconds for which an alert is listed."""
+
+_CHANGED = ("ConditionalCheckFailedException", "TransactionCanceledException")
+
+
+class DeviceTable:
+    """Table *devices* and table *alerts*, through a DynamoDB *client*."""
+
+    def __init__(self, client: Any, devices: str, alerts: str, now: Callable[[], float] = time.time) -> None:
+        self._client = client
+        self._devices_table = devices
+        self._alerts_table = alerts
+        self._now = now
+
+    def read(self, device_ids: Collection[str]) -> dict[str, Device]:
+        found: dict[str, Device] = {}
+        for some in batched(sorted(set(device_ids)), 100):
+            wanted = [dynamodb.item({"device_id": each}) for each in some]
+            while wanted:
+                request = {self._devices_table: {"Keys": wanted, "ConsistentRead": True}}
+                with aws.translated():
+                    answer = self._client.batch_get_item(RequestItems=request)
+                for item in answer["Responses"][self._devices_table]:
+                    found[item["device_id"]["S"]] = msgspec.json.decode(item["state"]["S"], type=Device)
+                wanted = answer.get("UnprocessedKeys", {}).get(self._devices_table, {}).get("Keys", [])
+        return found
+
+    def write(self, device: Device, alerts: Sequence[Alert]) -> bool:
+        state = msgspec.json.encode(device).decode()
+        item = {"device_id": device.device_id, "list": _DEVICES, "version": device.version, "state": state}
+        put: dict[str, Any] = {
+            "TableName": self._devices_table,
+            "Item": dynamodb.item(item),
+            "ConditionExpression": "attribute_not_exists(device_id)",
+        }
+        if device.version > 1:
+            put["ConditionExpression"] = "version = :version"
+            put["ExpressionAttributeValues"] = dynamodb.item({":version": device.version - 1})
+        try:
+            with aws.translated():
+                if alerts:
+                    self._client.transact_write_items(
+                        TransactItems=[{"Put": put}, *map(self._put, alerts[-_MOST_ALERTS:])]
+                    )
+                else:
+                    self._client.put_item(**put)
+        except ClientError as error:
+            if aws.code(error) not in _CHANGED:
+                raise
+            return False
+        return True
+
+    def _put(self, alert: Alert) -> dict[str, Any]:
+        item = {
+            "list": _ALERTS,
+            "id": alert.id,
+            "state": msgspec.json.encode(alert).decode(),
+            "expires_at": int(self._now()) + _KEPT,
+        }
+        return {"Put": {"TableName": self._alerts_table, "Item": dynamodb.item(item)}}
+
+    def page(self, query: DeviceQuery) -> Page[Device]:
+        condition, values = "#list = :list", {":list": _DEVICES}
+        if query.prefix:
+            condition, values = f"{condition} AND begins_with(device_id, :prefix)", values | {":prefix": query.prefix}
+        start = {} if query.cursor is None else {"list": _DEVICES, "device_id": pages.position(query.cursor)}
+        items, more = self._items(self._devices_table, condition, values, start, query.limit, IndexName="by-name")
+        names = [item["device_id"]["S"] for item in items]
+        found = self.read(names)
+        return Page([found[name] for name in names if name in found], pages.cursor(names[-1]) if more else None)
+
+    def alerts(self, query: AlertQuery) -> Page[Alert]:
+        start = {} if query.cursor is None else {"list": _ALERTS, "id": pages.position(query.cursor)}
+        of = {":list": _ALERTS}
+        items, more = self._items(self._alerts_table, "#list = :list", of, start, query.limit, ScanIndexForward=False)
+        alerts = [alert_of(item) for item in items]
+        return Page(alerts, pages.cursor(alerts[-1].id) if more else None)
+
+    def _items(
+        self,
+        table: str,
+        condition: str,
+        values: Mapping[str, Any],
+        start: Mapping[str, Any],
+        limit: int,
+        **request: Any,
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Return the items of one page, and whether there are more."""
+        if start:
+            request["ExclusiveStartKey"] = dynamodb.item(dict(start))
+        with aws.translated({"ValidationException": InvalidInput("cursor: not one that this API gave")}):
+            answer = self._client.query(
+                TableName=table,
+                KeyConditionExpression=condition,
+                ExpressionAttributeNames={"#list": "list"},
+                ExpressionAttributeValues=dynamodb.item(dict(values)),
+                Limit=limit + 1,  # one more than asked for tells whether there is another page
+                **request,
+            )
+        return answer["Items"][:limit], len(answer["Items"]) > limit or "LastEvaluatedKey" in answer
+
+    def claim_mail(self, alert: Alert) -> bool:
+        """Take it upon oneself to mail an alert; return False if another has."""
+        return self._mark(alert, "SET mailed_at = :now", "attribute_exists(id) AND attribute_not_exists(mailed_at)")
+
+    def release_mail(self, alert: Alert) -> None:
+        """Let another mail an alert."""
+        self._mark(alert, "REMOVE mailed_at", "attribute_exists(id)")
+
+    def _mark(self, alert: Alert, change: str, condition: str) -> bool:
+        values = {"ExpressionAttributeValues": dynamodb.item({":now": int(self._now())})} if ":now" in change else {}
+        try:
+            with aws.translated():
+                self._client.update_item(
+                    TableName=self._alerts_table,
+                    Key=dynamodb.item({"list": _ALERTS, "id": alert.id}),
+                    UpdateExpression=change,
+                    ConditionExpression=condition,
+                    **values,
+                )
+        except ClientError as error:
+            if aws.code(error) != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True
+
+
+def alert_of(item: Mapping[str, Any]) -> Alert:
+    """Return the alert of an item, in DynamoDB's notation."""
+    return msgspec.json.decode(item["state"]["S"], type=Alert)

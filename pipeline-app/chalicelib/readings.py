@@ -1,0 +1,170 @@
+"""A reading of a device: from the bytes that it sent to a row of the table ``readings``, or a reason why not.
+
+Time is in milliseconds since 1970 in UTC. Speed matters here: every record of the stream comes through.
+"""
+
+from __future__ import annotations
+
+import binascii
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from chalicelib import units
+
+type Milliseconds = int
+
+SKEW: Milliseconds = 5 * 60 * 1000
+"""How far a device's clock may be ahead of ours."""
+
+_MILLISECOND = timedelta(milliseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY: Milliseconds = 24 * 3600 * 1000
+_SECONDS_END = 100_000_000_000
+"""An epoch below it is in seconds (until the year 5138), one from it on in milliseconds (from March 1973)."""
+
+
+class BadReading(Exception):
+    """What was sent is no reading; the message is the reason, a short code."""
+
+
+class Sent(Struct, gc=False):
+    """A reading as a device sends it. Other fields than these are ignored: a newer device may know more."""
+
+    device_id: Annotated[str, Meta(min_length=1, max_length=128)]
+    metric: Annotated[str, Meta(min_length=1, max_length=64)]
+    value: float
+    ts: str | int | float
+    seq: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+    unit: Annotated[str, Meta(max_length=32)] | None = None
+
+
+class Reading(Struct, gc=False):
+    """A row of the table ``readings``.
+
+    ``record`` tells one record of the stream from all others, so that one that is delivered twice is told from one
+    that a device sent twice.
+    """
+
+    device_id: str
+    metric: str
+    value: float
+    unit: str
+    ts: Milliseconds
+    seq: int
+    arrived_at: Milliseconds
+    record: int
+
+
+class Rejected(Struct, gc=False):
+    """A row of the table ``errors``: ``raw`` is all that was sent, as text, or after ``base64:`` if it is none."""
+
+    arrived_at: Milliseconds
+    record: int
+    reason: str
+    raw: str
+
+
+_decode = msgspec.json.Decoder(Sent).decode
+
+
+def read(raw: bytes, arrived_at: Milliseconds, record: int) -> Reading:
+    """Return the reading in *raw*. Raises BadReading.
+
+    Its time is judged by its arrival and not by our clock, so that the same record is always judged alike.
+    """
+    try:
+        sent = _decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadReading(_reason(error)) from error
+    value, unit = units.normalised(sent.value, sent.unit or "")
+    if not math.isfinite(value):
+        raise BadReading("value_not_finite")
+    ts = _parsed(sent.ts) if isinstance(sent.ts, str) else _epoch(sent.ts)
+    if ts < 0:
+        raise BadReading("ts_before_1970")
+    if ts > arrived_at + SKEW:
+        raise BadReading("ts_future")
+    if not (sent.device_id.isprintable() and sent.metric.isprintable() and unit.isprintable()):
+        raise BadReading("not_printable")
+    return Reading(sent.device_id, sent.metric, value, unit, ts, sent.seq, arrived_at, record)
+
+
+def rejected(raw: bytes, arrived_at: Milliseconds, record: int, reason: str) -> Rejected:
+    """Return what is kept of a bad record.
+
+    Text stays text unless JSON would have to escape much of it: base64 bounds its growth.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if not text or text.startswith(_BASE64) or len(msgspec.json.encode(text)) > len(raw) * 4 // 3 + 2:
+        text = _BASE64 + binascii.b2a_base64(raw, newline=False).decode("ascii")
+    return Rejected(arrived_at, record, reason, text)
+
+
+def raw_of(row: Rejected) -> bytes:
+    """Return what was sent, from what `rejected` kept."""
+    if row.raw.startswith(_BASE64):
+        return binascii.a2b_base64(row.raw.removeprefix(_BASE64))
+    return row.raw.encode()
+
+
+_BASE64 = "base64:"
+
+
+def day(moment: Milliseconds) -> str:
+    """Return the UTC day of *moment* as ISO 8601."""
+    return (_EPOCH + moment * _MILLISECOND).date().isoformat()
+
+
+def iso(moment: Milliseconds) -> str:
+    """Return *moment* as ISO 8601 in UTC."""
+    text = (_EPOCH + moment * _MILLISECOND).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def _epoch(ts: float) -> Milliseconds:
+    if isinstance(ts, int):
+        return ts * 1000 if abs(ts) < _SECONDS_END else ts
+    if not math.isfinite(ts):
+        raise BadReading("wrong_ts")
+    # Through microseconds: 0.123 * 1000 is a little less than 123.
+    return round(ts * 1_000_000) // 1000 if abs(ts) < _SECONDS_END else math.floor(ts)
+
+
+def _parsed(ts: str) -> Milliseconds:
+    try:
+        moment = datetime.fromisoformat(ts)
+    except ValueError as error:
+        raise BadReading("wrong_ts") from error
+    if moment.tzinfo is None:
+        raise BadReading("ts_naive")
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def _reason(error: Exception) -> str:
+    """Return the short code of what msgspec or Python says is wrong with the JSON."""
+    match error:
+        case RecursionError():
+            return "too_deep"
+        case UnicodeDecodeError():
+            return "not_utf8"
+        case msgspec.ValidationError():
+            return _field_reason(str(error))
+    return "not_json"
+
+
+def _field_reason(message: str) -> str:
+    if missing := re.search(r"missing required field `(\w+)`", message):
+        return f"missing_{missing[1]}"
+    if wrong := re.search(r" - at `\$\.(\w+)`", message):
+        if wrong[1] == "value" and message.startswith("Number out of range"):
+            return "value_not_finite"
+        return f"wrong_{wrong[1]}"
+    return "not_an_object"

@@ -1,0 +1,85 @@
+"""Records that Firehose could not deliver go through the stream once more. Knows no AWS.
+
+Firehose keeps them as JSON lines under ``failed/``: those of a batch that the function did not answer, and those for
+which there was no room, since it writes to no more than 500 partitions at a time and a file of history may have more
+days. https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning.html
+After so many attempts a record stays where it is, and an alarm tells of it.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct, field
+
+from chalicelib.readings import Reading, Rejected, iso, raw_of
+from chalicelib.records import Origin, Record, Stream, identity, opened
+
+MOST_ATTEMPTS = 20
+
+
+class NotTaken(Exception):
+    """The stream did not take all records; to send them again is safe."""
+
+
+class Undelivered(Exception):
+    """Some records have had all their attempts."""
+
+
+class Objects(Protocol):
+    """Where Firehose keeps what it could not deliver."""
+
+    def lines(self, key: str) -> Iterable[bytes]:
+        """Return the lines of an object."""
+
+
+class _Failure(Struct):
+    """https://docs.aws.amazon.com/firehose/latest/dev/data-transformation-failure-handling.html"""
+
+    raw_data: str = field(name="rawData")
+    arrival_timestamp: int = field(name="arrivalTimestamp")
+
+
+class Redelivery:
+    """Sends what *objects* hold to *stream*."""
+
+    def __init__(self, objects: Objects, stream: Stream) -> None:
+        self._objects = objects
+        self._stream = stream
+
+    def send(self, key: str) -> None:
+        """Send the records of an object; told twice, they count once all the same.
+
+        Raises NotTaken, or Undelivered after the others are sent.
+        """
+        records = [_record(line, f"{key} {number}") for number, line in enumerate(self._objects.lines(key))]
+        due = [record for record in records if record.origin.attempt <= MOST_ATTEMPTS]
+        if self._stream.put(due):
+            raise NotTaken(f"records of {key}")
+        if len(due) < len(records):
+            raise Undelivered(f"{len(records) - len(due)} records of {key} have had {MOST_ATTEMPTS} attempts")
+
+
+def _record(line: bytes, name: str) -> Record:
+    """Return the record of a line, with one attempt more."""
+    failure = msgspec.json.decode(line, type=_Failure)
+    data = a2b_base64(failure.raw_data)
+    record = opened(data) or _cleansed(data) or Record(data, Origin(identity(name), failure.arrival_timestamp))
+    return record._replace(origin=record.origin._replace(attempt=record.origin.attempt + 1))
+
+
+def _cleansed(data: bytes) -> Record | None:
+    """Return the record of which *data* is the row, if it is one: what the function answered may be what is kept."""
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        reading = msgspec.json.decode(data, type=Reading)
+        sent = {name: getattr(reading, name) for name in ("device_id", "metric", "value", "unit", "seq")}
+        raw = msgspec.json.encode({**sent, "ts": iso(reading.ts)})
+        return Record(raw, Origin(reading.record, reading.arrived_at))
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        bad = msgspec.json.decode(data, type=Rejected)
+        return Record(raw_of(bad), Origin(bad.record, bad.arrived_at))
+    return None

@@ -1,0 +1,34 @@
+-- title: What became of the records that arrived
+-- schedule: every batch
+-- period: arrival day
+-- order: outcome, reason
+-- :days are those of the events that arrived on the day :period. Of the records of one reading the first to arrive is
+-- accepted, on its day of arrival; every other one is a duplicate, on its own.
+WITH arrived AS (
+    -- Firehose may deliver a record twice; it stays one record.
+    SELECT device_id, metric, ts, seq, record, min(arrived_at) AS arrived_at
+    FROM readings
+    WHERE day IN (:days)
+    GROUP BY device_id, metric, ts, seq, record
+),
+judged AS (
+    SELECT
+        ts,
+        arrived_at,
+        row_number() OVER (PARTITION BY device_id, metric, ts, seq ORDER BY arrived_at, record) AS turn
+    FROM arrived
+)
+SELECT
+    IF(turn = 1, 'accepted', 'duplicate') AS outcome,
+    '' AS reason,
+    count(*) AS records,
+    max(ts) AS newest_event,
+    CAST(:period AS varchar) AS period
+FROM judged
+WHERE CAST(arrived_at AS date) = CAST(:period AS date)
+GROUP BY IF(turn = 1, 'accepted', 'duplicate')
+UNION ALL
+SELECT 'bad', reason, count(DISTINCT record), CAST(NULL AS timestamp), CAST(:period AS varchar)
+FROM errors
+WHERE day = :period
+GROUP BY reason

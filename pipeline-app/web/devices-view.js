@@ -1,0 +1,96 @@
+/** The devices, page by page in order of their names, and the search for some. */
+
+import { attempt, byId, fill, part, put, reconcile } from "./page.js";
+import { measured, tellTime } from "./words.js";
+
+const PAGE = 50;
+/** Between a key and the search: one for a word, not one for a letter. */
+const PATIENCE = 250;
+
+export class DevicesView {
+  #api;
+  #onPick;
+  #prefix = "";
+  #picked = null;
+  /** Cursors of the pages up to the one shown; the first has none. */
+  #cursors = [null];
+  #next = null;
+  #asked = 0;
+
+  /** @param {import("./api.js").Api} api @param {(id: string) => void} onPick */
+  constructor(api, onPick) {
+    this.#api = api;
+    this.#onPick = onPick;
+    let typing;
+    byId("prefix").addEventListener("input", ({ target }) => {
+      clearTimeout(typing);
+      typing = setTimeout(() => this.#search(target.value.trim()), PATIENCE);
+    });
+    byId("next").addEventListener("click", () => this.#turn([...this.#cursors, this.#next]));
+    byId("previous").addEventListener("click", () => this.#turn(this.#cursors.slice(0, -1)));
+  }
+
+  /** Asks for the page that is shown once more. */
+  async refresh() {
+    const asked = ++this.#asked;
+    const query = { prefix: this.#prefix, cursor: this.#cursors.at(-1), limit: PAGE };
+    const { items, cursor } = await this.#api.devices(query);
+    if (asked !== this.#asked) return; // another page was asked for meanwhile
+    this.#next = cursor;
+    this.#show(items);
+  }
+
+  /** Marks the device that is shown beside the list. */
+  pick(id) {
+    this.#picked = id;
+    for (const item of byId("device-list").children) this.#mark(item);
+  }
+
+  #search(prefix) {
+    this.#prefix = prefix;
+    this.#turn([null]);
+  }
+
+  #turn(cursors) {
+    this.#cursors = cursors;
+    byId("device-list").scrollTop = 0;
+    attempt(() => this.refresh());
+  }
+
+  /** @param {import("./api.js").Device[]} devices */
+  #show(devices) {
+    if (this.#picked === null && devices.length) this.#onPick(devices[0].device_id);
+    reconcile(byId("device-list"), devices, ({ device_id: id }) => id, (device) => this.#item(device), update);
+    for (const item of byId("device-list").children) this.#mark(item);
+    byId("no-devices").hidden = devices.length > 0;
+    put(
+      byId("no-devices"),
+      this.#prefix ? `No device's name begins with “${this.#prefix}”.` : "No device has sent anything yet.",
+    );
+    byId("paging").hidden = this.#cursors.length === 1 && !this.#next;
+    byId("previous").disabled = this.#cursors.length === 1;
+    byId("next").disabled = !this.#next;
+    put(byId("page-number"), `Page ${this.#cursors.length}`);
+  }
+
+  #item({ device_id: id }) {
+    const item = fill("device-item");
+    put(part(item, "name"), id);
+    item.firstElementChild.addEventListener("click", () => this.#onPick(id));
+    return item;
+  }
+
+  #mark(item) {
+    item.firstElementChild.ariaPressed = String(item.dataset.key === this.#picked);
+  }
+}
+
+/** @param {HTMLElement} item @param {import("./api.js").Device} device */
+function update(item, { last_seen: seen, metrics, alerts }) {
+  tellTime(part(item, "seen"), seen);
+  part(item, "alerts").hidden = !alerts.length;
+  part(item, "alerts").classList.toggle("raised", alerts.length > 0);
+  put(part(item, "alerts"), alerts.length === 1 ? "1 alert" : `${alerts.length} alerts`);
+  const values = Object.entries(metrics).sort().map(([name, { value, unit }]) => `${name} ${measured(value, unit)}`);
+  put(part(item, "values"), values.join(" · "));
+}

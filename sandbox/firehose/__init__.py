@@ -1,0 +1,1 @@
+"""Firehose's data plane: delivery streams read, transformed, converted and delivered as the deployed ones say."""

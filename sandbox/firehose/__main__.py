@@ -1,0 +1,27 @@
+"""`python -m sandbox.firehose`: every deployed delivery stream at work, until SIGTERM or SIGINT.
+
+The environment says where AWS is, as it does for any program of AWS.
+"""
+
+import logging
+import signal
+from threading import Event
+
+from sandbox import place
+from sandbox.event_sources.batches import Backoff
+from sandbox.firehose.firehose import Firehose
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    ended = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    firehose = Firehose(place.REGION, backoff=Backoff(most=2))
+    firehose.start()
+    ended.wait()
+    firehose.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,298 @@
+"""The pipeline's dashboard as an operator sees it: with devices that send, and in states hard to bring about."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from pipeline_stub import API, Pipeline, day
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from sandbox import place, web
+
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+MINUTE = 60_000
+
+type Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def site(free_port: Callable[[], int]) -> Iterator[str]:
+    """The page as the sandbox serves it, for an API that is not there; its address."""
+    port = free_port()
+    config = uvicorn.Config(web.page("pipeline-app", {"api": API}), port=port, log_level="error")
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def open_dashboard(browser: Browser) -> Iterator[Open]:
+    """Return a function that opens the page at *url*, of *pipeline* if given; it may raise no error until the end."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def open_dashboard(url: str, pipeline: Pipeline | None = None, **options: Any) -> Page:
+        context = browser.new_context(reduced_motion="reduce", **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        if pipeline:
+            page.clock.install()
+            page.route(f"{API}/**", pipeline.answer)
+        page.goto(url)
+        return page
+
+    yield open_dashboard
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def live(page: Page) -> Page:
+    expect(page.get_by_text("Live", exact=True).first).to_be_visible()
+    return page
+
+
+def devices(page: Page) -> Locator:
+    return page.get_by_role("list", name="Devices").get_by_role("button")
+
+
+def choose(page: Page, name: str) -> None:
+    page.get_by_text(name, exact=True).click()
+
+
+def test_readings_are_on_the_dashboard_within_90_seconds_of_the_first_message(
+    open_dashboard: Open, sandbox: dict[str, Any], tmp_path: Path
+) -> None:
+    outputs = sandbox["pipeline-app"]
+    command = [
+        sys.executable,
+        str(place.ROOT / "pipeline-app" / "devices.py"),
+        outputs["iot_policy"],
+        "--name",
+        "shown",
+    ]
+    broker = ["--endpoint", outputs["iot_endpoint"], "--ca", outputs["iot_ca"], "--keys", str(tmp_path)]
+    done = subprocess.run(
+        [*command, *broker, "--devices", "3", "--rate", "30", "--count", "90"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    page = open_dashboard(outputs["dashboard"])
+
+    page.get_by_label("Devices whose name begins with").fill("shown-")
+    expect(devices(page)).to_have_count(3, timeout=90_000)
+    devices(page).last.click()
+    expect(page.get_by_role("heading", name="shown-0003")).to_be_visible()
+    choose(page, "24 hours")
+    expect(page.get_by_role("img", name=re.compile("temperature of shown-0003.*1 hour of"))).to_be_visible(
+        timeout=90_000
+    )
+    expect(page.get_by_text("Every record is accounted for")).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("row", name="Readings of each hour hourly").get_by_text("kB")).to_be_visible()
+
+
+def test_without_devices_every_part_says_that_it_is_empty(open_dashboard: Open, site: str) -> None:
+    page = live(open_dashboard(site, Pipeline(0)))
+
+    for words in ("No device has sent anything yet", "No alert yet", "No report on quality yet"):
+        expect(page.get_by_text(words)).to_be_visible()
+    expect(page.get_by_role("img")).to_be_hidden()
+    expect(page.get_by_role("row", name="hourly").get_by_text("not yet")).to_be_visible()
+
+
+def test_ten_thousand_devices_come_page_by_page_and_by_name(open_dashboard: Open, site: str) -> None:
+    pipeline = Pipeline(10_000)
+    page = live(open_dashboard(site, pipeline))
+
+    expect(devices(page)).to_have_count(50)
+    expect(page.get_by_role("button", name="Previous")).to_be_disabled()
+    page.get_by_role("button", name="Next").click()
+    expect(devices(page).first).to_contain_text("pump-00051")
+    page.clock.run_for(MINUTE)
+    expect(devices(page).first).to_contain_text("pump-00051")
+    page.get_by_role("button", name="Previous").click()
+    expect(devices(page).first).to_contain_text("pump-00001")
+
+    page.get_by_label("Devices whose name begins with").fill("pump-0999")
+    page.clock.run_for(1000)
+    expect(devices(page)).to_have_count(10)
+    page.get_by_label("Devices whose name begins with").fill("valve")
+    page.clock.run_for(1000)
+    expect(page.get_by_text("No device's name begins with “valve”.")).to_be_visible()
+    assert not any("limit=50" not in asked for asked in pipeline.asked if asked.startswith("/devices?"))
+
+
+def test_a_metric_is_drawn_over_the_hours_of_a_day_and_is_there_as_a_table(open_dashboard: Open, site: str) -> None:
+    pipeline = Pipeline(5)
+    page = live(open_dashboard(site, pipeline))
+
+    expect(page.get_by_role("img", name=re.compile("^temperature of pump-00001 over time"))).to_be_visible()
+    choose(page, "7 days")
+    chart = page.get_by_role("img", name=re.compile(r"\d+ hours of [\d,]+ readings: mean, least and most"))
+    expect(chart).to_be_visible()
+    assert chart.locator("canvas").evaluate(_DRAWN) > 2000
+    choose(page, "A day")
+    page.get_by_label("Day, UTC").fill(day(3))
+    expect(page.get_by_role("img", name=re.compile("24 hours of 17,280 readings"))).to_be_visible()
+    page.get_by_text("The hours as a table").click()
+    row = page.get_by_role("row", name=f"{day(3)} 15:00")
+    assert row.inner_text().split("\t") == [f"{day(3)} 15:00", "720", "48", "50", "53"]
+    page.get_by_label("Day, UTC").fill("2014-01-31")
+    expect(page.get_by_text("Nothing was measured in this time.")).to_be_visible()
+    assert "/reports/hourly?period=2014-01-31&device_id=pump-00001" in pipeline.asked
+
+
+_DRAWN = """canvas => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let drawn = 0;
+    for (let at = 3; at < data.length; at += 4) drawn += data[at] > 0;
+    return drawn;
+}"""
+
+
+def test_what_became_of_the_records_is_a_sum_and_a_gap_in_it_is_told(open_dashboard: Open, site: str) -> None:
+    pipeline = Pipeline(5)
+    page = live(open_dashboard(site, pipeline))
+
+    law = page.get_by_role("region", name="Quality")
+    expect(law).to_contain_text("99,434")
+    expect(law.get_by_text("Every record is accounted for: none is lost, none counted twice.")).to_be_visible()
+    reasons = law.get_by_role("row")
+    expect(reasons).to_have_text(
+        [re.compile("Reason"), *map(re.compile, ("Not JSON.*41", "No ts.*17", "future.*9", "wrong value.*5"))]
+    )
+    pipeline.lost = 3
+    page.clock.run_for(5000)
+    expect(law.get_by_text("3 records are not accounted for.")).to_be_visible()
+
+
+def test_older_alerts_are_loaded_and_one_leads_to_its_device(open_dashboard: Open, site: str) -> None:
+    page = live(open_dashboard(site, Pipeline(200, alerts=120)))
+    alerts = page.get_by_role("list", name="Alerts, newest first").get_by_role("listitem")
+
+    expect(alerts).to_have_count(50)
+    page.get_by_role("button", name="Load more").click()
+    expect(alerts).to_have_count(100)
+    page.get_by_role("button", name="Load more").click()
+    expect(alerts).to_have_count(120)
+    expect(page.get_by_role("button", name="Load more")).to_be_hidden()
+    expect(alerts.nth(2)).to_contain_text("Raised")
+    expect(alerts.nth(2)).to_contain_text("temperature 81.3 °C, above 80 °C")
+    alerts.nth(2).get_by_role("button", name="pump-00003").click()
+    expect(page.get_by_role("heading", name="pump-00003")).to_be_visible()
+    expect(devices(page).nth(2)).to_have_attribute("aria-pressed", "true")
+
+
+def test_what_did_not_change_is_not_sent_again(open_dashboard: Open, site: str) -> None:
+    pipeline = Pipeline(5)
+    page = live(open_dashboard(site, pipeline))
+
+    page.clock.run_for(10_000)
+    expect(page.get_by_text("Live", exact=True).first).to_be_visible()
+
+    assert pipeline.unchanged > 0
+
+
+def test_a_page_that_nobody_sees_asks_nothing(open_dashboard: Open, site: str) -> None:
+    pipeline = Pipeline(5)
+    page = live(open_dashboard(site, pipeline))
+
+    page.evaluate("Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true })")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.get_by_text("Paused")).to_be_visible()
+    asked = len(pipeline.asked)
+    page.clock.run_for(5 * MINUTE)
+    assert len(pipeline.asked) == asked
+    page.evaluate("Object.defineProperty(document, 'visibilityState', { value: 'visible', configurable: true })")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    live(page)
+    assert len(pipeline.asked) > asked
+
+
+def test_a_service_that_is_gone_is_told_and_its_return_too(open_dashboard: Open, site: str) -> None:
+    pipeline = Pipeline(5)
+    page = live(open_dashboard(site, pipeline))
+
+    pipeline.down = True
+    page.clock.run_for(5000)
+    expect(page.get_by_text("Not reachable")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_text("The service does not answer. The next try is on its way.")
+    expect(devices(page)).to_have_count(5)
+    pipeline.down = False
+    page.clock.run_for(5000)
+    live(page)
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_the_keyboard_alone_finds_a_device_and_draws_another_metric(open_dashboard: Open, site: str) -> None:
+    page = live(open_dashboard(site, Pipeline(5)))
+
+    page.get_by_label("Devices whose name begins with").focus()
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="pump-00003")).to_be_visible()
+    expect(devices(page).nth(2)).to_be_focused()
+    expect(page.get_by_role("radio", name="temperature")).to_be_checked()
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    expect(page.get_by_role("radio", name="temperature")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("img", name=re.compile("^vibration of pump-00003"))).to_be_visible()
+
+
+def test_markup_in_a_name_is_only_text(open_dashboard: Open, site: str) -> None:
+    pipeline = Pipeline(1)
+    name = "<img src=x onerror=document.title='owned'>00001"
+    pipeline.ids = [name]
+    page = live(open_dashboard(site, pipeline))
+
+    expect(devices(page)).to_contain_text(name)
+    assert page.locator("main img").count() == 0
+    assert page.title() == "Readings"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_nothing_scrolls_sideways_and_everything_is_large_enough_to_touch(
+    open_dashboard: Open, site: str, scheme: str
+) -> None:
+    page = live(open_dashboard(site, Pipeline(10_000, alerts=60), color_scheme=scheme, **PHONE))
+    choose(page, "A day")
+    expect(page.get_by_text("Every record is accounted for")).to_be_visible()
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    small = page.evaluate(
+        """[...document.querySelectorAll("button, [type=search], [type=date], select, summary, nav a, .segments label")]
+            .filter((element) => element.checkVisibility())
+            .filter((element) => element.getBoundingClientRect().height < 44)
+            .map((element) => element.outerHTML)"""
+    )
+    assert small == []
+    paper = page.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
+    assert (int(re.findall(r"\d+", paper)[0]) < 64) is (scheme == "dark")
+
+
+def test_the_dashboard_loads_nothing_from_elsewhere(site: str) -> None:
+    html = httpx.get(site).text
+
+    assert "default-src 'self'" in html
+    assert "http://" not in html
+    assert "https://" not in html

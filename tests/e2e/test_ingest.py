@@ -1,0 +1,97 @@
+"""Somebody else's old data, through `make ingest` and the whole pipeline."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import time
+from collections import defaultdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox import place
+
+FIRST = datetime(2014, 2, 27)
+DAYS = ("2014-02-27", "2014-02-28", "2014-03-01")
+PATIENCE = 90
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Three days of a pump, every ten minutes, as a logger of the time wrote them."""
+    lines = ["Zeitpunkt;Messwert;Bemerkung"]
+    for number in range(3 * 144):
+        moment = FIRST + timedelta(minutes=10 * number)
+        value = f"{1_003.25 + 40 * math.sin(number / 23):,.2f}".translate(str.maketrans(",.", ".,"))
+        lines.append(f'{moment:%d.%m.%Y %H:%M};{value};"Öl; geprüft"')
+    path = tmp_path / "Pumpe 7.csv"
+    path.write_bytes(("\r\n".join(lines) + "\r\n").encode("cp1252"))
+    return path
+
+
+def test_a_data_set_of_years_ago_becomes_the_report_that_a_few_lines_of_python_make(
+    sandbox: dict[str, Any], file: Path
+) -> None:
+    device = f"pump-{os.urandom(4).hex()}"
+    said = ["MAP=ts=Zeitpunkt,value=Messwert", f"SET=device_id={device},metric=level,unit=mm", "TIME=%d.%m.%Y %H:%M"]
+    command = ["make", "--assume-old=.venv/run", "ingest", f"FILE={file}", *said, "DECIMAL=,", "ENCODING=cp1252"]
+
+    done = subprocess.run(command, cwd=place.ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "432 lines sent, 0 refused" in done.stdout
+    computed = _computed(file, device)
+    for day in DAYS:
+        rows = _reported(sandbox["pipeline-app"]["api"], day, device)
+        assert [_without_mean(row) for row in rows] == [_without_mean(row) for row in computed[day]]
+        assert [row["avg"] for row in rows] == pytest.approx([row["avg"] for row in computed[day]])
+
+
+def test_a_file_with_refused_lines_says_so_to_the_shell(sandbox: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "half.csv"
+    file.write_text("ts,value\n2014-02-27,1\n2014-02-27,n/a\n")
+    said = [f"FILE={file}", "SET=device_id=pump-half,metric=level"]
+
+    done = subprocess.run(
+        ["make", "--assume-old=.venv/run", "ingest", *said], cwd=place.ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode != 0
+    assert "1 lines sent, 1 refused" in done.stdout
+    assert "line 3: value “n/a” is no number" in done.stdout
+
+
+def _computed(file: Path, device: str) -> dict[str, list[dict[str, Any]]]:
+    hours = defaultdict(list)
+    for line in file.read_text("cp1252").splitlines()[1:]:
+        moment, value, *_ = line.split(";")
+        hour = datetime.strptime(moment, "%d.%m.%Y %H:%M").replace(minute=0)
+        hours[hour].append(float(value.replace(".", "").replace(",", ".")))
+    days = defaultdict(list)
+    for hour, values in sorted(hours.items()):
+        numbers = {"count": len(values), "min": min(values), "max": max(values), "avg": sum(values) / len(values)}
+        days[f"{hour:%Y-%m-%d}"].append(
+            {"device_id": device, "metric": "level", "hour": f"{hour.isoformat()}Z", **numbers}
+        )
+    return days
+
+
+def _reported(api: str, day: str, device: str) -> list[dict[str, Any]]:
+    """Return the rows of *device* in the hourly report of *day*, once it has the whole day."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        answer = httpx.get(f"{api}/reports/hourly", params={"period": day, "device_id": device}, timeout=60)
+        rows: list[dict[str, Any]] = answer.json()["rows"] if answer.status_code == 200 else []
+        if sum(row["count"] for row in rows) >= 144:
+            return rows
+        time.sleep(0.5)
+    raise AssertionError(f"the report of {day} does not come: {answer.status_code} {answer.text[:300]}")
+
+
+def _without_mean(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "avg"}

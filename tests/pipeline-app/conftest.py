@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chalice.test import Client
+
+ROOT = Path(__file__).parent.parent.parent
+# The app reads its settings while it is imported.
+os.environ |= {
+    "STAGE": "unit",
+    "STREAM": "pipeline-app-unit-readings",
+    "INGESTION_BUCKET": "pipeline-app-unit-ingestion",
+    "REPORTING_BUCKET": "pipeline-app-unit-reporting",
+    "ATHENA_WORKGROUP": "pipeline-app-unit",
+    "ATHENA_DATABASE": "pipeline_app_unit",
+    "DEVICES_TABLE": "pipeline-app-unit-devices",
+    "ALERTS_TABLE": "pipeline-app-unit-alerts",
+    "ALERTS_STREAM_ARN": "arn:aws:dynamodb:us-east-1:000000000000:table/alerts/stream/2030-01-01T00:00:00.000",
+    "REPORTS_TABLE": "pipeline-app-unit-reports",
+    "BATCHES_QUEUE": "http://127.0.0.1:1/000000000000/pipeline-app-unit-batches",
+    "FAILURES_QUEUE": "http://127.0.0.1:1/000000000000/pipeline-app-unit-failures",
+    "SENDER": "alerts@pipeline.example",
+    "ALERT_RECIPIENT": "operators@pipeline.example",
+}
+
+from device_memory import MemoryDevices  # noqa: E402
+from report_memory import MemoryReports, MemoryShelf  # noqa: E402
+
+import app  # noqa: E402
+from chalicelib import wiring  # noqa: E402
+from chalicelib.devices import Devices, Rule  # noqa: E402
+from chalicelib.reports import Report, load  # noqa: E402
+from chalicelib.views import Views  # noqa: E402
+
+
+@pytest.fixture
+def device_store() -> MemoryDevices:
+    return MemoryDevices()
+
+
+@pytest.fixture
+def devices(device_store: MemoryDevices) -> Devices:
+    return Devices(device_store, [Rule("temperature", "C", raise_above=80, clear_below=75)])
+
+
+@pytest.fixture
+def reports() -> dict[str, Report]:
+    return load(ROOT / "pipeline-app" / "chalicelib" / "reports")
+
+
+@pytest.fixture
+def register() -> MemoryReports:
+    return MemoryReports()
+
+
+@pytest.fixture
+def shelf() -> MemoryShelf:
+    return MemoryShelf()
+
+
+@pytest.fixture
+def wishes() -> list[tuple[str, list[str]]]:
+    """What was asked for through the API."""
+    return []
+
+
+@pytest.fixture
+def client(
+    devices: Devices,
+    reports: dict[str, Report],
+    register: MemoryReports,
+    shelf: MemoryShelf,
+    wishes: list[tuple[str, list[str]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Client]:
+    class Queue:
+        def wish(self, report: str, periods: list[str]) -> None:
+            wishes.append((report, periods))
+
+    monkeypatch.setattr(wiring, "devices", lambda: devices)
+    monkeypatch.setattr(wiring, "views", lambda: Views(reports, register, shelf))
+    monkeypatch.setattr(wiring, "batch_queue", Queue)
+    with Client(app.app, stage_name="unit", project_dir=str(ROOT / "pipeline-app")) as client:
+        yield client

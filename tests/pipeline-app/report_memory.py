@@ -1,0 +1,140 @@
+"""What runs of reports need, in memory: a database that knows readings, a shelf, a register and a catalogue."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from chalicelib.reports import Day, Edition
+from chalicelib.runs import Result
+
+type Table = list[dict[str, str]]
+
+
+class MemoryReports:
+    """The register."""
+
+    def __init__(self) -> None:
+        self.editions: dict[tuple[str, Day], Edition] = {}
+        self.last: dict[str, Edition] = {}
+        self.days: dict[Day, set[Day]] = {}
+        self.objects: set[str] = set()
+        self.fresh: tuple[int, int] | None = None
+
+    def publish(self, edition: Edition) -> Edition:
+        stored = self.editions.get((edition.name, edition.period))
+        if stored is not None and stored.version >= edition.version:
+            return stored
+        wanted = replace(edition, previous=stored.version if stored else "")
+        self.editions[edition.name, edition.period] = wanted
+        return wanted
+
+    def latest(self, name: str, period: Day) -> Edition | None:
+        return self.editions.get((name, period))
+
+    def periods(self, name: str) -> list[Day]:
+        return sorted((period for of, period in self.editions if of == name), reverse=True)
+
+    def note_newest(self, edition: Edition) -> None:
+        self.last[edition.name] = edition
+
+    def newest(self) -> list[Edition]:
+        return [self.last[name] for name in sorted(self.last, reverse=True)]
+
+    def note_freshness(self, event_at: int, visible_at: int) -> None:
+        self.fresh = (event_at, visible_at)
+
+    def freshness(self) -> tuple[int, int] | None:
+        return self.fresh
+
+    def add_arrivals(self, days: Mapping[Day, Collection[Day]]) -> dict[Day, set[Day]]:
+        for arrival, of in days.items():
+            self.days.setdefault(arrival, {arrival}).update(of)
+        return self.arrivals(min(days))
+
+    def arrivals(self, first: Day) -> dict[Day, set[Day]]:
+        return {arrival: set(of) for arrival, of in self.days.items() if arrival >= first}
+
+    def known(self, keys: Iterable[str]) -> set[str]:
+        return set(keys) & self.objects
+
+    def remember(self, keys: Iterable[str]) -> None:
+        self.objects |= set(keys)
+
+
+class MemoryDatabase:
+    """Answers an UNLOAD with what `tables` holds by period, and the SELECT after it with the same."""
+
+    def __init__(self, shelf: MemoryShelf) -> None:
+        self._shelf = shelf
+        self.tables: dict[Day, Table] = {}
+        self.results: dict[str, Result] = {}
+        self.statements: list[tuple[str, list[str]]] = []
+        self.clock = 1_900_000_000_000
+        self.failing: Exception | None = None
+
+    def run(self, name: str, statement: Callable[[str], str], parameters: Sequence[str], seconds: float) -> Result:
+        if self.failing is not None:
+            raise self.failing
+        if name in self.results:
+            return self.results[name]
+        token = f"{len(self.results):064d}"
+        sql = statement(token)
+        self.statements.append((sql, list(parameters)))
+        self.clock += 1000
+        wanted = {each.strip("'") for each in parameters}
+        where = sql.partition("TO '")[2].partition("'")[0] or f"s3://results/{token}.csv"
+        self._shelf.results[where] = {period: table for period, table in self.tables.items() if period in wanted}
+        self.results[name] = Result(token, self.clock, 5, 1000, where)
+        return self.results[name]
+
+
+class MemoryShelf:
+    """Where editions are."""
+
+    def __init__(self) -> None:
+        self.results: dict[str, Mapping[Day, Table]] = {}
+        self.editions: dict[tuple[str, Day, str], Table] = {}
+        self.puts: dict[tuple[str, Day], int] = defaultdict(int)
+
+    def run_location(self, report: str, token: str) -> str:
+        return f"s3://reporting/runs/{report}/run={token}/"
+
+    def parquet_location(self, report: str, period: Day, version: str) -> str:
+        return f"s3://reporting/reports/{report}/{period}/{version}/parquet/"
+
+    def written(self, report: str, token: str) -> dict[Day, list[str]]:
+        return {period: [f"{period}/0"] for period in self.results[self.run_location(report, token)]}
+
+    def tables(self, location: str) -> Iterator[tuple[Day, Table]]:
+        yield from sorted(self.results[location].items())
+
+    def put_edition(
+        self, report: str, period: Day, version: str, files: Sequence[str], table: Sequence[Mapping[str, str]]
+    ) -> None:
+        self.puts[report, period] += 1
+        self.editions[report, period, version] = [dict(row) for row in table]
+
+    def table(self, report: str, period: Day, version: str) -> Table | None:
+        return self.editions.get((report, period, version))
+
+    def remove_before(self, report: str, period: Day, version: str) -> None:
+        self.editions = {
+            key: table for key, table in self.editions.items() if key[:2] != (report, period) or key[2] >= version
+        }
+
+
+class MemoryCatalogue:
+    def __init__(self) -> None:
+        self.locations: dict[tuple[str, Day], str] = {}
+
+    def point(self, report: str, locations: Mapping[Day, str]) -> None:
+        self.locations |= {(report, period): location for period, location in locations.items()}
+
+    def version(self, report: str, period: Day) -> str:
+        found = re.search(r"/([^/]+)/parquet/$", self.locations[report, period])
+        assert found
+        return found[1]

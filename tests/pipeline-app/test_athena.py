@@ -1,0 +1,99 @@
+"""One statement from its start to its end: the same token is the same statement, and nothing waits for ever."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from chalicelib.athena import Athena
+from chalicelib.runs import QueryFailed, StillRunning
+
+
+class FakeAthena:
+    """Keeps what was started by its token; `states` are those that the executions take one after the other."""
+
+    def __init__(self) -> None:
+        self.clock = 1000.0
+        self.executions: dict[str, dict[str, Any]] = {}
+        self.states = ["SUCCEEDED"]
+
+    def start_query_execution(self, **request: Any) -> dict[str, str]:
+        token = request["ClientRequestToken"]
+        assert 32 <= len(token) <= 128
+        self.executions.setdefault(token, {"request": request, "states": list(self.states), "at": self.clock})
+        return {"QueryExecutionId": token}
+
+    def get_query_execution(self, QueryExecutionId: str) -> dict[str, Any]:
+        execution = self.executions[QueryExecutionId]
+        states = execution["states"]
+        state = states.pop(0) if len(states) > 1 else states[0]
+        status = {"State": state, "SubmissionDateTime": datetime.fromtimestamp(execution["at"], UTC)}
+        return {
+            "QueryExecution": {
+                "Status": status | {"StateChangeReason": "Bytes scanned limit was exceeded"},
+                "Statistics": {"TotalExecutionTimeInMillis": 7, "DataScannedInBytes": 8},
+                "ResultConfiguration": {"OutputLocation": "s3://x/y.csv"},
+            }
+        }
+
+    def sleep(self, seconds: float) -> None:
+        self.clock += seconds
+
+
+@pytest.fixture
+def fake() -> FakeAthena:
+    return FakeAthena()
+
+
+@pytest.fixture
+def athena(fake: FakeAthena) -> Athena:
+    return Athena(fake, "workgroup", "database", fake.sleep, lambda: fake.clock)
+
+
+def run(athena: Athena, name: str = "a", seconds: float = 60) -> Any:
+    return athena.run(name, lambda token: f"SELECT '{token[:4]}'", ["'x'"], seconds)
+
+
+def test_a_statement_gives_its_result_and_what_it_cost(athena: Athena, fake: FakeAthena) -> None:
+    fake.states = ["QUEUED", "RUNNING", "SUCCEEDED"]
+
+    result = run(athena)
+
+    assert result[1:] == (1_000_000, 7, 8, "s3://x/y.csv")
+    request = fake.executions[result.token]["request"]
+    assert (request["WorkGroup"], request["ExecutionParameters"]) == ("workgroup", ["'x'"])
+    assert request["ResultReuseConfiguration"]["ResultReuseByAgeConfiguration"]["Enabled"]
+
+
+def test_the_same_name_starts_nothing_new(athena: Athena, fake: FakeAthena) -> None:
+    assert run(athena) == run(athena)
+    assert len(fake.executions) == 1
+    run(athena, "b")
+    assert len(fake.executions) == 2
+
+
+def test_a_statement_that_fails_says_why_and_is_another_one_the_next_time(athena: Athena, fake: FakeAthena) -> None:
+    fake.states = ["FAILED"]
+    with pytest.raises(QueryFailed, match="Bytes scanned limit"):
+        run(athena)
+    fake.clock += 30
+    fake.states = ["SUCCEEDED"]
+
+    result = run(athena)
+
+    assert len(fake.executions) == 2
+    assert run(athena) == result
+
+
+def test_a_statement_that_takes_too_long_is_found_by_the_next_one(athena: Athena, fake: FakeAthena) -> None:
+    fake.states = ["RUNNING"]
+    with pytest.raises(StillRunning):
+        run(athena, seconds=20)
+    (execution,) = fake.executions.values()
+    execution["states"] = ["SUCCEEDED"]
+
+    run(athena)
+
+    assert len(fake.executions) == 1

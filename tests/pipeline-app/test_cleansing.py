@@ -1,0 +1,142 @@
+"""Batches of Firehose: each record is answered once, in an answer that is never too long."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import pytest
+
+from chalicelib.cleansing import LIMIT, Cleansing
+from chalicelib.records import Record, of_firehose, of_kinesis
+
+NOON = 1_900_000_000_000
+
+
+class MemoryStream:
+    def __init__(self, refused: int = 0) -> None:
+        self.records: list[Record] = []
+        self._refused = refused
+
+    def put(self, records: Sequence[Record]) -> Collection[int]:
+        self.records += records[self._refused :]
+        return range(self._refused)
+
+
+def sent(*datas: bytes, first: int = 0) -> dict[str, Any]:
+    """A batch as Firehose sends it."""
+    return {
+        "records": [
+            {
+                "recordId": f"{number:056d}000000",
+                "approximateArrivalTimestamp": NOON,
+                "data": base64.b64encode(data).decode(),
+                "kinesisRecordMetadata": {
+                    "sequenceNumber": f"{number:056d}",
+                    "subsequenceNumber": 0,
+                    "partitionKey": "pump-1",
+                    "shardId": "shardId-000000000000",
+                    "approximateArrivalTimestamp": NOON,
+                },
+            }
+            for number, data in enumerate(datas, start=first)
+        ]
+    }
+
+
+def reading(seq: int, **change: Any) -> bytes:
+    return json.dumps(
+        {"device_id": "pump-1", "metric": "temperature", "value": 70, "unit": "F", "ts": 1_600_000_000, "seq": seq}
+        | change
+    ).encode()
+
+
+def rows(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    return [json.loads(base64.b64decode(each["data"])) for each in answer["records"] if each["result"] == "Ok"]
+
+
+def test_good_and_bad_records_go_to_their_tables() -> None:
+    answer = Cleansing(MemoryStream()).answer(sent(reading(1), b"junk\xff"))
+
+    good, bad = answer["records"]
+    assert good["recordId"] == f"{0:056d}000000"
+    assert good["metadata"]["partitionKeys"] == {"kind": "readings", "day": "2020-09-13", "arrived": "2030-03-17"}
+    assert bad["metadata"]["partitionKeys"] == {"kind": "errors", "day": "2030-03-17", "arrived": "2030-03-17"}
+    row, error = rows(answer)
+    assert row.pop("record") != error.pop("record")
+    assert row == {
+        "device_id": "pump-1",
+        "metric": "temperature",
+        "value": pytest.approx(21.1111111),
+        "unit": "C",
+        "ts": 1_600_000_000_000,
+        "seq": 1,
+        "arrived_at": NOON,
+    }
+    assert error == {"arrived_at": NOON, "reason": "not_json", "raw": "base64:anVua/8="}
+
+
+def test_one_poison_record_in_five_hundred_changes_nothing_else() -> None:
+    datas = [reading(seq) for seq in range(500)]
+    alone = rows(Cleansing(MemoryStream()).answer(sent(*datas)))
+
+    datas[250] = b'{"x":' * 100_000
+    together = rows(Cleansing(MemoryStream()).answer(sent(*datas)))
+
+    assert together[250]["reason"] == "too_deep"
+    assert together[:250] + together[251:] == alone[:250] + alone[251:]
+
+
+def test_a_record_delivered_twice_is_the_same_record_and_a_repeated_reading_is_not() -> None:
+    cleansing = Cleansing(MemoryStream())
+    first, again = (rows(cleansing.answer(sent(reading(1), reading(1)))) for _ in range(2))
+
+    assert first == again
+    assert first[0]["record"] != first[1]["record"]
+
+
+def test_an_answer_that_would_be_too_long_comes_out_whole_in_several() -> None:
+    datas = [reading(seq, device_id="x" * 128, metric="m" * 64) for seq in range(14_000)] + [bytes(500_000)] * 3
+    stream = MemoryStream()
+    cleansing = Cleansing(stream)
+
+    found = []
+    batch, rounds = sent(*datas), 0
+    while batch["records"]:
+        answer = cleansing.answer(batch)
+        assert len(json.dumps(answer)) <= LIMIT
+        assert [each["recordId"] for each in answer["records"]] == [each["recordId"] for each in batch["records"]]
+        found += rows(answer)
+        again, stream.records = stream.records, []
+        batch, rounds = sent(*(record.again() for record in again), first=100_000 * (rounds + 1)), rounds + 1
+
+    assert rounds > 1
+    assert sorted(row["seq"] for row in found if "seq" in row) == list(range(14_000))
+    assert sum("raw" in row for row in found) == 3
+    assert len({row["record"] for row in found}) == len(datas)
+    assert {row["arrived_at"] for row in found} == {NOON}
+
+
+def test_what_neither_fits_nor_can_be_sent_on_is_left_to_firehose() -> None:
+    stream = MemoryStream(refused=1)
+
+    answer = Cleansing(stream, limit=900).answer(sent(*(reading(seq) for seq in range(5))))
+
+    results = [each["result"] for each in answer["records"]]
+    assert results.count("ProcessingFailed") == 1
+    assert results.count("Dropped") == len(stream.records)
+    assert len(json.dumps(answer)) <= 900
+
+
+def test_a_record_that_is_sent_on_stays_the_same_for_every_reader() -> None:
+    (event,) = sent(reading(1))["records"]
+    record = of_firehose(event)
+    on = base64.b64encode(record.again()).decode()
+
+    assert of_firehose(event | {"data": on, "kinesisRecordMetadata": {}}) == record
+    kinesis = {"data": on, "approximateArrivalTimestamp": 1.0}
+    assert of_kinesis({"kinesis": kinesis, "eventID": "shardId-000000000000:9"}) == record
+    first = {"data": event["data"], "approximateArrivalTimestamp": NOON / 1000}
+    assert of_kinesis({"kinesis": first, "eventID": f"shardId-000000000000:{0:056d}"}) == record

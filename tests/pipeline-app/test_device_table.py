@@ -1,0 +1,140 @@
+"""What every store of devices promises: the one in memory and the tables."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import pytest
+from device_memory import MemoryDevices
+
+from chalicelib.device_table import DeviceTable
+from chalicelib.devices import Alert, AlertQuery, Device, DeviceQuery, Latest
+from common.errors import InvalidInput
+from common.ids import new_id
+
+DEVICES, ALERTS = "pipeline-app-unit-devices", "pipeline-app-unit-alerts"
+
+
+@pytest.fixture(scope="session")
+def tables(emulator: str) -> Any:
+    """A client; the tables are made."""
+    dynamodb = boto3.client("dynamodb", endpoint_url=emulator)
+    dynamodb.create_table(
+        TableName=DEVICES,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("device_id", "list")],
+        KeySchema=[{"AttributeName": "device_id", "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-name",
+                "KeySchema": [
+                    {"AttributeName": "list", "KeyType": "HASH"},
+                    {"AttributeName": "device_id", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    )
+    dynamodb.create_table(
+        TableName=ALERTS,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("list", "id")],
+        KeySchema=[{"AttributeName": "list", "KeyType": "HASH"}, {"AttributeName": "id", "KeyType": "RANGE"}],
+    )
+    return dynamodb
+
+
+@pytest.fixture(params=["memory", "table"])
+def store(request: pytest.FixtureRequest) -> Any:
+    if request.param == "memory":
+        return MemoryDevices()
+    return DeviceTable(request.getfixturevalue("tables"), DEVICES, ALERTS)
+
+
+def a_device(name: str = "", version: int = 1) -> Device:
+    return Device(name or f"pump-{new_id()}", 5, {"temperature": Latest(0.1 + 0.2, "C", 3, 4)}, version=version)
+
+
+def alerts_of(device: Device, count: int = 1) -> list[Alert]:
+    now = int(new_id()[:8], 16)
+    return [Alert(device.device_id, "temperature", "raised", 81, "C", 80, now * 1000 + n) for n in range(count)]
+
+
+def test_what_was_written_is_read_and_an_unknown_device_is_left_out(store: Any) -> None:
+    device = a_device()
+
+    assert store.write(device, [])
+    assert store.read([device.device_id, "none"]) == {device.device_id: device}
+
+
+def test_more_devices_than_one_request_takes_are_read(store: Any) -> None:
+    devices = [a_device() for _ in range(130)]
+    for device in devices:
+        store.write(device, [])
+
+    assert len(store.read([device.device_id for device in devices])) == 130
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_device_is_written_only_from_the_version_before(store: Any, count: int) -> None:
+    device = a_device()
+    assert store.write(device, alerts_of(device, count))
+
+    assert not store.write(a_device(device.device_id), alerts_of(device, count))
+    assert not store.write(a_device(device.device_id, 3), alerts_of(device, count))
+    assert store.write(a_device(device.device_id, 2), alerts_of(device, count))
+    assert store.read([device.device_id])[device.device_id].version == 2
+
+
+def test_devices_are_listed_by_name_in_pages_without_gap_or_repeat(store: Any) -> None:
+    prefix = new_id()
+    for number in range(7):
+        store.write(a_device(f"{prefix}-{number}"), [])
+
+    found, cursor = [], None
+    while True:
+        page = store.page(DeviceQuery(prefix, 3, cursor))
+        found.append([device.device_id[-1] for device in page.items])
+        if (cursor := page.cursor) is None:
+            break
+
+    assert found == [["0", "1", "2"], ["3", "4", "5"], ["6"]]
+
+
+def test_alerts_are_listed_newest_first(store: Any) -> None:
+    device = a_device()
+    alerts = alerts_of(device, 3)
+    store.write(device, alerts)
+
+    first = store.alerts(AlertQuery(limit=2))
+    second = store.alerts(AlertQuery(limit=2, cursor=first.cursor))
+
+    listed = [alert for alert in [*first.items, *second.items] if alert.device_id == device.device_id]
+    assert listed == alerts[::-1]
+
+
+def test_an_alert_is_mailed_by_one_until_that_one_gives_up(store: Any) -> None:
+    device = a_device()
+    (alert,) = alerts_of(device)
+    assert not store.claim_mail(alert), "there is none yet"
+    store.write(device, [alert])
+
+    with ThreadPoolExecutor(8) as pool:
+        claims = list(pool.map(lambda _: store.claim_mail(alert), range(8)))
+    assert sorted(claims) == [False] * 7 + [True]
+
+    store.release_mail(alert)
+    assert store.claim_mail(alert)
+
+
+def test_a_cursor_of_another_api_is_refused(store: Any) -> None:
+    with pytest.raises(InvalidInput, match="cursor"):
+        store.page(DeviceQuery(cursor="%%%"))
+
+
+def test_more_alerts_than_a_transaction_takes_do_not_stop_a_device(tables: Any) -> None:
+    device = a_device()
+
+    assert DeviceTable(tables, DEVICES, ALERTS).write(device, alerts_of(device, 200))

@@ -1,0 +1,237 @@
+"""Devices as they are now, whatever comes late or twice; and alerts, each raised and mailed once."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from device_memory import MemoryDevices
+from report_memory import MemoryReports
+
+import app
+from chalicelib.alert_mails import AlertMails
+from chalicelib.devices import FRESH, MOST_METRICS, Alert, AlertQuery, Device, Devices, Rule
+from chalicelib.readings import Reading
+from chalicelib.tracking import Tracking
+from common.email import Mail, MailTemplate, NotSent
+from common.errors import Conflict, NotFound
+from common.events import each_group
+
+NOON = 1_900_000_000_000
+MAILS = Path(__file__).parent.parent.parent / "pipeline-app" / "chalicelib" / "mails"
+
+
+def reading(value: float, minute: int = 0, seq: int = 0, metric: str = "temperature", late: int = 0) -> Reading:
+    ts = NOON + minute * 60_000
+    return Reading("pump-1", metric, value, "C", ts, seq, ts + late, 1)
+
+
+def states(store: MemoryDevices) -> list[tuple[str, float]]:
+    return [(store.raised[each].state, store.raised[each].value) for each in sorted(store.raised)]
+
+
+def test_the_latest_reading_is_that_of_the_latest_time(devices: Devices) -> None:
+    readings = [reading(float(minute), minute) for minute in range(20)]
+    random.Random(1).shuffle(readings)
+
+    for each in readings:
+        devices.track("pump-1", [each], devices.known(["pump-1"]).get("pump-1"))
+
+    latest = devices.get("pump-1").metrics["temperature"]
+    assert (latest.value, latest.ts) == (19.0, "2030-03-17T18:05:40.000Z")
+
+
+def test_of_two_readings_of_one_time_the_higher_sequence_number_is_the_later(devices: Devices) -> None:
+    devices.track("pump-1", [reading(1, seq=2), reading(2, seq=1)])
+
+    assert devices.get("pump-1").metrics["temperature"].value == 1
+
+
+def test_an_unknown_device_is_not_found(devices: Devices) -> None:
+    with pytest.raises(NotFound, match="none"):
+        devices.get("none")
+
+
+def test_a_value_that_trembles_about_a_threshold_raises_one_alert(
+    devices: Devices, device_store: MemoryDevices
+) -> None:
+    values = [79, 81, 79, 81, 79, 76, 82, 74, 76, 81]
+
+    devices.track("pump-1", [reading(value, minute) for minute, value in enumerate(values)])
+
+    assert states(device_store) == [("raised", 81), ("cleared", 74), ("raised", 81)]
+    assert [alert.value for alert in devices.get("pump-1").alerts] == [81]
+    assert [alert.state for alert in devices.alerts(AlertQuery()).items] == ["raised", "cleared", "raised"]
+
+
+def test_the_same_batch_again_and_a_late_reading_raise_nothing(devices: Devices, device_store: MemoryDevices) -> None:
+    batch = [reading(81, 1), reading(74, 2)]
+    devices.track("pump-1", batch)
+
+    devices.track("pump-1", batch, devices.known(["pump-1"])["pump-1"])
+    devices.track("pump-1", [reading(99, 0)], devices.known(["pump-1"])["pump-1"])
+
+    assert states(device_store) == [("raised", 81), ("cleared", 74)]
+
+
+def test_history_raises_no_alert(devices: Devices, device_store: MemoryDevices) -> None:
+    devices.track("pump-1", [reading(99, late=FRESH + 1)])
+
+    assert states(device_store) == []
+    assert devices.get("pump-1").metrics["temperature"].value == 99
+
+
+def test_a_value_in_another_unit_than_the_rules_raises_no_alert(devices: Devices, device_store: MemoryDevices) -> None:
+    devices.track("pump-1", [Reading("pump-1", "temperature", 99, "furlong", NOON, 1, NOON, 1)])
+
+    assert states(device_store) == []
+
+
+def test_a_device_has_no_more_metrics_than_an_item_holds(devices: Devices) -> None:
+    devices.track("pump-1", [reading(1, metric=f"m{number}") for number in range(MOST_METRICS + 10)])
+
+    assert len(devices.get("pump-1").metrics) == MOST_METRICS
+
+
+def test_a_change_by_another_is_not_lost(devices: Devices, device_store: MemoryDevices) -> None:
+    devices.track("pump-1", [reading(1, metric="a")])
+    stale = device_store.read(["pump-1"])["pump-1"]
+    devices.track("pump-1", [reading(2, metric="b")], device_store.read(["pump-1"])["pump-1"])
+
+    devices.track("pump-1", [reading(3, metric="c")], stale)
+
+    assert {name: each.value for name, each in devices.get("pump-1").metrics.items()} == {"a": 1, "b": 2, "c": 3}
+
+
+def test_a_device_that_others_change_all_the_time_is_a_conflict(device_store: MemoryDevices) -> None:
+    class Busy(MemoryDevices):
+        def write(self, device: Device, alerts: Sequence[Alert]) -> bool:
+            return False
+
+    with pytest.raises(Conflict, match="pump-1"):
+        Devices(Busy(), []).track("pump-1", [reading(1)])
+
+
+def test_a_rule_clears_below_where_it_raises() -> None:
+    with pytest.raises(ValueError, match="clear_below"):
+        Rule("temperature", "C", raise_above=75, clear_below=80)
+
+
+# Batches of the stream
+
+
+def event(*datas: bytes) -> dict[str, Any]:
+    return {
+        "Records": [
+            {
+                "eventID": f"shardId-000000000000:{number}",
+                "kinesis": {
+                    "sequenceNumber": str(number),
+                    "data": base64.b64encode(data).decode(),
+                    "approximateArrivalTimestamp": NOON / 1000,
+                },
+            }
+            for number, data in enumerate(datas)
+        ]
+    }
+
+
+def sent(device: str, value: float, seq: int) -> bytes:
+    return json.dumps({"device_id": device, "metric": "temperature", "value": value, "ts": NOON, "seq": seq}).encode()
+
+
+def test_a_batch_of_a_thousand_is_one_write_a_device(
+    devices: Devices, device_store: MemoryDevices, register: MemoryReports
+) -> None:
+    datas = [sent(f"pump-{seq % 50}", seq, seq) for seq in range(990)] + [b"junk"] * 10
+
+    answer = each_group(app.app, Tracking(devices, register, lambda: NOON / 1000 + 2).groups(event(*datas)))
+
+    assert answer == {"batchItemFailures": []}
+    assert device_store.writes == 50
+    assert devices.get("pump-0").metrics["temperature"].value == 950
+    assert register.freshness() == (NOON, NOON + 2000)
+
+
+def test_what_fails_of_a_batch_is_reported_and_the_rest_is_done(
+    devices: Devices, device_store: MemoryDevices, register: MemoryReports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(MemoryDevices):
+        def write(self, device: Device, alerts: Sequence[Alert]) -> bool:
+            if device.device_id == "bad":
+                raise ConnectionError
+            return super().write(device, alerts)
+
+    failing = Devices(Failing(), [])
+    batch = event(sent("good", 1, 1), sent("bad", 1, 1), sent("good", 2, 2), sent("bad", 2, 2))
+    monkeypatch.setenv("PARTIAL_BATCH", "1")
+
+    answer = each_group(app.app, Tracking(failing, register).groups(batch))
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}, {"itemIdentifier": "3"}]}
+    assert failing.get("good").metrics["temperature"].value == 2
+    monkeypatch.delenv("PARTIAL_BATCH")
+    with pytest.raises(ExceptionGroup):
+        each_group(app.app, Tracking(failing, register).groups(batch))
+
+
+# Mails
+
+
+class MemorySender:
+    def __init__(self) -> None:
+        self.mails: list[tuple[str, Mail]] = []
+        self.refusing = False
+
+    def send(self, to: str, mail: Mail, tags: dict[str, str]) -> str:
+        if self.refusing:
+            raise NotSent
+        self.mails.append((to, mail))
+        return "id"
+
+
+def alert(device_store: MemoryDevices, state: Any = "raised") -> Alert:
+    found = Alert("<pump>", "temperature", state, 81.25, "C", 80, NOON)
+    device_store.raised[found.id] = found
+    return found
+
+
+def test_an_alert_is_mailed_once(device_store: MemoryDevices) -> None:
+    sender = MemorySender()
+    mails = AlertMails(device_store, sender, MailTemplate(MAILS, "alert"), "operators@pipeline.example")
+    raised = alert(device_store)
+
+    for _ in range(3):
+        mails.send(raised)
+
+    ((to, mail),) = sender.mails
+    assert (to, mail.subject) == ("operators@pipeline.example", "temperature of <pump> is 81.25 C")
+    assert "&lt;pump&gt;" in mail.html
+    assert "80 C" in mail.text
+
+
+def test_a_cleared_alert_is_not_mailed(device_store: MemoryDevices) -> None:
+    sender = MemorySender()
+
+    AlertMails(device_store, sender, MailTemplate(MAILS, "alert"), "x").send(alert(device_store, "cleared"))
+
+    assert sender.mails == []
+
+
+def test_a_mail_that_ses_refused_is_sent_later(device_store: MemoryDevices) -> None:
+    sender = MemorySender()
+    mails = AlertMails(device_store, sender, MailTemplate(MAILS, "alert"), "operators@pipeline.example")
+    raised = alert(device_store)
+    sender.refusing = True
+    with pytest.raises(NotSent):
+        mails.send(raised)
+
+    sender.refusing = False
+    mails.send(raised)
+
+    assert len(sender.mails) == 1

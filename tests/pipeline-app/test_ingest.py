@@ -1,0 +1,345 @@
+"""Files of other people: what is read out of them, and what is refused with which words."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import ingest
+import pytest
+import readings_file
+from conversion import Form, NotReadable
+from progress import Progress
+from stream import Record
+
+CONSTANTS = {"device_id": "pump-1", "metric": "temperature", "unit": "C"}
+COLUMNS = {"ts": "timestamp", "value": "reading"}
+
+type Write = Callable[[str | bytes], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(content: str | bytes) -> Path:
+        path = tmp_path / "readings.txt"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+def form(**said: Any) -> Form:
+    return Form(**{"columns": COLUMNS, "constants": CONSTANTS, **said})
+
+
+def readings(path: Path, **said: Any) -> list[dict[str, Any]]:
+    lines = list(readings_file.read(path, form(**said)))
+    assert all(line.reading for line in lines), lines
+    return [line.reading for line in lines if line.reading]
+
+
+def refusals(path: Path, **said: Any) -> list[tuple[int, int, str]]:
+    return [(line.first, line.last, line.reason) for line in readings_file.read(path, form(**said)) if not line.reading]
+
+
+def reason(path: Path, **said: Any) -> str:
+    [(_, _, found)] = refusals(path, **said)
+    return found
+
+
+def not_readable(path: Path, **said: Any) -> str:
+    with pytest.raises(NotReadable) as told:
+        list(readings_file.read(path, form(**said)))
+    return str(told.value)
+
+
+class TestFile:
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+    def test_every_dialect_is_read(self, write: Write, delimiter: str, end: str, encoding: str) -> None:
+        lines = ("timestamp,reading,note", '2014-01-31 10:00:00,21.5,"a ""b"" c"', "2014-01-31 11:00:00,22,")
+        path = write((end.join(lines) + end).replace(",", delimiter).encode(encoding))
+
+        assert readings(path) == [
+            {**CONSTANTS, "value": 21.5, "ts": "2014-01-31T10:00:00.000Z", "seq": 2},
+            {**CONSTANTS, "value": 22.0, "ts": "2014-01-31T11:00:00.000Z", "seq": 3},
+        ]
+
+    def test_a_gzipped_file_is_read(self, write: Write) -> None:
+        assert len(readings(write(gzip.compress(b"timestamp,reading\n2014-01-31,1\n")))) == 1
+
+    def test_json_lines_are_read_with_nested_keys(self, write: Write) -> None:
+        path = write(
+            '{"time": 1391162400, "data": {"t": 21.5}}\n\n{"time": "2014-01-31T10:00:00+02:00", "data": {"t": "7"}}'
+        )
+
+        assert [(r["ts"], r["value"], r["seq"]) for r in readings(path, columns={"ts": "time", "value": "data.t"})] == [
+            ("2014-01-31T10:00:00.000Z", 21.5, 1),
+            ("2014-01-31T08:00:00.000Z", 7.0, 3),
+        ]
+
+    def test_a_field_comes_from_the_column_of_its_own_name(self, write: Write) -> None:
+        path = write("device_id,metric,value,unit,ts,seq\np-9,pressure,3,bar,2014-01-31T00:00:00Z,17\n")
+        [reading] = readings(path, columns={}, constants={})
+
+        moment = "2014-01-31T00:00:00.000Z"
+        assert reading == {"device_id": "p-9", "metric": "pressure", "value": 3, "unit": "bar", "ts": moment, "seq": 17}
+
+    @pytest.mark.parametrize("content", ["", "\n\r\n \n", "\ufeff"])
+    def test_an_empty_file_is_told(self, write: Write, content: str) -> None:
+        assert "is empty" in not_readable(write(content))
+
+    def test_a_header_alone_is_no_readings(self, write: Write) -> None:
+        assert readings(write("timestamp,reading\n")) == []
+
+    def test_a_binary_file_is_told(self, write: Write) -> None:
+        assert "is no text" in not_readable(write(b"PK\x03\x04" + random.Random(1).randbytes(9000)))
+
+    def test_a_json_array_is_told(self, write: Write) -> None:
+        assert "one JSON array" in not_readable(write('[{"timestamp": 1, "reading": 2}]'))
+
+    def test_a_damaged_archive_is_told_after_what_could_be_read(self, write: Write) -> None:
+        rows = (f"2014-01-31 00:00:00,{random.Random(number).random()}\n" for number in range(9000))
+        path = write(gzip.compress(("timestamp,reading\n" + "".join(rows)).encode())[:-2000])
+        lines = readings_file.read(path, form())
+
+        assert next(lines).reading
+        with pytest.raises(NotReadable, match="damaged"):
+            list(lines)
+
+    def test_a_file_that_is_not_there_is_told(self, tmp_path: Path) -> None:
+        assert "No such file" in not_readable(tmp_path / "none.csv")
+
+    def test_a_column_that_is_not_there_is_told_with_those_that_are(self, write: Write) -> None:
+        told = not_readable(write("time,reading\n2014-01-31,1\n"))
+
+        assert told == "the header has no column “timestamp”; it has “time”, “reading”"
+
+    def test_a_field_that_nothing_gives_is_told(self, write: Write) -> None:
+        assert "nothing gives “metric”" in not_readable(write("ts,value\n"), columns={}, constants={"device_id": "p"})
+
+    def test_a_column_that_is_there_twice_is_told(self, write: Write) -> None:
+        assert "more than one column “reading”" in not_readable(write("timestamp,reading,reading\n"))
+
+    @pytest.mark.parametrize(
+        ("said", "words"),
+        [
+            ({"columns": {"time": "timestamp"}}, "a reading has no “time”"),
+            ({"columns": {"unit": "u"}}, "“unit” cannot come from a column and be a constant"),
+            ({"decimal": ";"}, "decimal mark"),
+        ],
+    )
+    def test_what_cannot_be_said_of_a_file_is_told(self, said: dict[str, Any], words: str) -> None:
+        with pytest.raises(NotReadable, match=words):
+            form(**said)
+
+    def test_an_unknown_encoding_is_told(self, write: Write) -> None:
+        assert "unknown encoding" in not_readable(write("a,b\n"), encoding="latin-17")
+
+
+class TestLines:
+    def test_ragged_lines_are_refused_and_the_others_taken(self, write: Write) -> None:
+        path = write("timestamp,reading\n2014-01-31,1\n2014-01-31\n2014-01-31,2,3\n\n,\n2014-01-31,4\n")
+
+        assert refusals(path) == [
+            (3, 3, "1 columns, the header has 2"),
+            (4, 4, "3 columns, the header has 2"),
+            (6, 6, "no value"),
+        ]
+
+    def test_a_quote_that_is_not_closed_swallows_no_line_unseen(self, write: Write) -> None:
+        path = write('timestamp,reading\n2014-01-31,1\n2014-01-31,"2\n2014-01-31,3\n2014-01-31,4\n')
+        lines = list(readings_file.read(path, form()))
+
+        assert [(line.first, line.last) for line in lines] == [(2, 2), (3, 5)]
+        assert "not CSV" in lines[1].reason
+
+    def test_a_quoted_field_may_hold_line_breaks(self, write: Write) -> None:
+        path = write('timestamp,reading,note\n2014-01-31,1,"two\nlines"\n2014-01-31,2,\n')
+
+        assert [reading["seq"] for reading in readings(path)] == [2, 4]
+
+    def test_json_that_is_no_object_or_none_at_all_is_refused(self, write: Write) -> None:
+        path = write('{"timestamp": "2014-01-31", "reading": 1}\n{"timestamp": \n[1]\n{"reading": 1}\n' + "[" * 9000)
+        found = [reason for _, _, reason in refusals(path)]
+
+        assert found[1:3] == ["not a JSON object", "no time"]
+        assert found[0].startswith("not JSON")
+        assert found[3].startswith("not JSON")
+
+    def test_text_of_another_encoding_is_refused_until_it_is_said(self, write: Write) -> None:
+        path = write("timestamp;reading;unit\n2014-01-31;1;°C\n".encode("cp1252"))
+        constants = {"device_id": "p", "metric": "t"}
+
+        assert "ENCODING=" in reason(path, constants=constants)
+        assert readings(path, encoding="cp1252", constants=constants)[0]["unit"] == "°C"
+
+
+class TestTimes:
+    @pytest.mark.parametrize(
+        ("text", "moment"),
+        [
+            ("2014-01-31T10:20:30Z", "2014-01-31T10:20:30.000Z"),
+            ("2014-01-31T10:20:30.123456+01:00", "2014-01-31T09:20:30.123Z"),
+            ("2014-01-31 10:20:30,5", "2014-01-31T10:20:30.500Z"),
+            ("2014-01-31 10:20:30 +0100", "2014-01-31T09:20:30.000Z"),
+            ("2014-01-31 10:20 UTC", "2014-01-31T10:20:00.000Z"),
+            ("2014/1/31 10:20", "2014-01-31T10:20:00.000Z"),
+            ("2014-01-31", "2014-01-31T00:00:00.000Z"),
+            ("1391163630", "2014-01-31T10:20:30.000Z"),
+            ("1391163630.25", "2014-01-31T10:20:30.250Z"),
+            ("1391163630250", "2014-01-31T10:20:30.250Z"),
+            ("1391163630250000000", "2014-01-31T10:20:30.250Z"),
+        ],
+    )
+    def test_a_time_that_can_mean_one_thing_is_read(self, write: Write, text: str, moment: str) -> None:
+        assert readings(write(f'timestamp;reading\n"{text}";1\n'))[0]["ts"] == moment
+
+    @pytest.mark.parametrize(
+        "text", ["01/02/2014 10:20", "01.02.2014", "Jan 2 2014", "20140131", "20140131102030", "12"]
+    )
+    def test_a_time_that_can_mean_two_things_is_asked_for(self, write: Write, text: str) -> None:
+        assert "TIME=" in reason(write(f"timestamp,reading\n{text},1\n"))
+
+    @pytest.mark.parametrize("text", ["2014-02-30", "2014-01-31T25:00", "2014-01-31T10:20:30+99:00", "2014-01-31 10h"])
+    def test_a_time_that_does_not_exist_is_refused(self, write: Write, text: str) -> None:
+        assert reason(write(f"timestamp,reading\n{text},1\n")).startswith(f"time “{text}”")
+
+    @pytest.mark.parametrize(
+        ("pattern", "text"),
+        [
+            ("%d/%m/%Y %H:%M", "31/01/2014 10:20"),
+            ("%m/%d/%y %I:%M %p", "01/31/14 10:20 AM"),
+            ("%Y%m%d%H%M", "201401311020"),
+        ],
+    )
+    def test_a_pattern_reads_what_it_is_of(self, write: Write, pattern: str, text: str) -> None:
+        path = write(f"timestamp,reading\n{text},1\n")
+
+        assert readings(path, time=pattern)[0]["ts"] == "2014-01-31T10:20:00.000Z"
+
+    def test_a_unit_reads_times_long_ago(self, write: Write) -> None:
+        path = write("timestamp,reading\n86400,1\n")
+
+        assert readings(path, time="s")[0]["ts"] == "1970-01-02T00:00:00.000Z"
+        assert readings(path, time="ms")[0]["ts"] == "1970-01-01T00:01:26.400Z"
+
+    def test_a_zone_is_that_of_times_without_an_offset(self, write: Write) -> None:
+        path = write("timestamp,reading\n2014-01-31 10:20,1\n2014-07-31 10:20,1\n2014-07-31 10:20Z,1\n")
+        times = [reading["ts"][11:16] for reading in readings(path, zone=ZoneInfo("Europe/Paris"))]
+
+        assert times == ["09:20", "08:20", "10:20"]
+
+
+class TestNumbers:
+    @pytest.mark.parametrize(
+        ("decimal", "text", "value"),
+        [
+            (".", "-1.5e3", -1500),
+            (".", "1,234,567.5", 1_234_567.5),
+            (".", "+.5", 0.5),
+            (",", "1234,5", 1234.5),
+            (",", "1.234,5", 1234.5),
+            (",", "1 234,5", 1234.5),
+            (",", "1.500", 1500),
+        ],
+    )
+    def test_a_number_is_read_by_its_decimal_mark(self, write: Write, decimal: str, text: str, value: float) -> None:
+        assert readings(write(f'timestamp;reading\n2014-01-31;"{text}"\n'), decimal=decimal)[0]["value"] == value
+
+    @pytest.mark.parametrize("text", ["n/a", "-", ".", "1_000", "nan", "inf", "0x1F", "1,5", "1e999", "12 °C", "--1"])
+    def test_what_is_no_number_is_refused(self, write: Write, text: str) -> None:
+        assert text in reason(write(f"timestamp;reading\n2014-01-31;{text}\n"))
+
+    def test_another_decimal_mark_is_asked_for(self, write: Write) -> None:
+        assert "DECIMAL=," in reason(write("timestamp;reading\n2014-01-31;21,5\n"))
+        assert "DECIMAL=." in reason(write("timestamp;reading\n2014-01-31;21.5\n"), decimal=",")
+
+    @pytest.mark.parametrize("value", [True, None, [1], {"a": 1}])
+    def test_a_json_value_that_is_no_number_is_refused(self, write: Write, value: Any) -> None:
+        assert "value" in reason(write(json.dumps({"timestamp": "2014-01-31", "reading": value})))
+
+
+class Taken:
+    """A stream that takes everything."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def send(self, records: Iterable[Record]) -> Iterator[int]:
+        for record in records:
+            self.records.append(record)
+            yield 1
+
+
+class TestIngestion:
+    def run(self, path: Path, **said: Any) -> tuple[list[Record], ingest.Ingestion]:
+        to = Taken()
+        ingestion = ingest.Ingestion(to, ingest.Refusals(path.with_suffix(".refused.csv")), Progress(io.StringIO()))
+        try:
+            ingestion.run(readings_file.read(path, form(**said)))
+        finally:
+            ingestion.refused.close()
+        return to.records, ingestion
+
+    def test_every_line_is_sent_or_in_the_report(self, write: Write) -> None:
+        records, ingestion = self.run(write("timestamp,reading\n2014-01-31,1\n2014-01-31,x\n2014-01-31,2\n"))
+
+        assert [json.loads(record.data)["value"] for record in records] == [1, 2]
+        assert {record.key for record in records} == {"pump-1"}
+        assert (ingestion.sent, ingestion.refused.count) == (2, 1)
+        with ingestion.refused.report.open(newline="") as report:
+            assert list(csv.reader(report)) == [["line", "reason"], ["3", "value “x” is no number"]]
+
+    def test_a_file_sent_twice_is_the_same_readings(self, write: Write) -> None:
+        path = write("timestamp,reading\n2014-01-31,1\n2014-01-31,1\n")
+        (first, _), (second, _) = self.run(path), self.run(path)
+
+        assert first == second
+        assert len(set(first)) == 2
+
+    def test_a_wrong_description_stops_before_anything_is_sent(self, write: Write) -> None:
+        path = write("timestamp,reading\n" + "31/01/2014,1\n" * 5000)
+
+        with pytest.raises(NotReadable, match="none of the first 100 lines is a reading"):
+            self.run(path)
+
+    def test_a_report_of_before_goes_when_nothing_is_refused(self, write: Write) -> None:
+        report = self.run(write("timestamp,reading\n2014-01-31,x\n2014-01-31,1\n"))[1].refused.report
+        assert report.exists()
+
+        self.run(write("timestamp,reading\n2014-01-31,1\n"))
+
+        assert not report.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--map", "ts"], "not of the form name=value"),
+        (["--tz", "Mars/Base"], "is no time zone"),
+        (["--map", "when=timestamp"], "a reading has no “when”"),
+    ],
+)
+def test_a_wrong_option_ends_with_its_reason_and_status_2(write: Write, option: list[str], words: str) -> None:
+    command = [sys.executable, ingest.__file__, "readings", str(write("timestamp,reading\n")), *option]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_column_name_may_hold_a_comma() -> None:
+    assert ingest._pairs('ts=time,"value=Temp, C"') == {"ts": "time", "value": "Temp, C"}

@@ -1,0 +1,176 @@
+"""What a reading is, and why something is none."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.readings import BadReading, Reading, day, iso, raw_of, read, rejected
+from chalicelib.units import normalised
+
+NOON = 1_900_000_000_000  # 2030-03-17T17:46:40Z
+SENT = {
+    "device_id": "pump-1",
+    "metric": "temperature",
+    "value": 21.5,
+    "unit": "C",
+    "ts": "2030-03-17T17:00:00Z",
+    "seq": 7,
+}
+
+
+def reading(**change: Any) -> Reading:
+    return read(json.dumps(SENT | change).encode(), NOON, 1)
+
+
+def reason(raw: bytes | str) -> str:
+    with pytest.raises(BadReading) as bad:
+        read(raw.encode() if isinstance(raw, str) else raw, NOON, 1)
+    return str(bad.value)
+
+
+def without(name: str) -> dict[str, Any]:
+    return {field: value for field, value in SENT.items() if field != name}
+
+
+def test_a_reading_becomes_a_row() -> None:
+    assert reading() == Reading("pump-1", "temperature", 21.5, "C", 1_899_997_200_000, 7, NOON, 1)
+
+
+@pytest.mark.parametrize(
+    ("ts", "expected"),
+    [
+        ("2030-03-17T17:00:00+00:00", "2030-03-17T17:00:00.000Z"),
+        ("2030-03-17T19:30:00.1239+02:30", "2030-03-17T17:00:00.123Z"),
+        ("20300317T170000Z", "2030-03-17T17:00:00.000Z"),
+        ("2030-03-17 17:00:00Z", "2030-03-17T17:00:00.000Z"),
+        (1_899_997_200, "2030-03-17T17:00:00.000Z"),
+        (1_899_997_200_123, "2030-03-17T17:00:00.123Z"),
+        (1_899_997_200.123, "2030-03-17T17:00:00.123Z"),
+        (0, "1970-01-01T00:00:00.000Z"),
+        ("1999-12-31T23:59:59.999Z", "1999-12-31T23:59:59.999Z"),
+    ],
+)
+def test_a_time_may_be_iso_8601_with_an_offset_or_an_epoch(ts: object, expected: str) -> None:
+    assert iso(reading(ts=ts).ts) == expected
+
+
+@pytest.mark.parametrize(
+    ("ts", "why"),
+    [
+        ("2030-03-17T17:00:00", "ts_naive"),
+        ("2030-03-17", "ts_naive"),
+        ("yesterday", "wrong_ts"),
+        ("", "wrong_ts"),
+        (None, "wrong_ts"),
+        (True, "wrong_ts"),
+        (-1, "ts_before_1970"),
+        ("1969-12-31T23:59:59.999Z", "ts_before_1970"),
+        ("2030-03-17T17:51:40.001Z", "ts_future"),
+        (10**15, "ts_future"),
+        (10**30, "ts_future"),
+    ],
+)
+def test_a_time_without_an_offset_before_1970_or_in_the_future_is_bad(ts: object, why: str) -> None:
+    assert reason(json.dumps(SENT | {"ts": ts})) == why
+
+
+def test_a_clock_may_be_five_minutes_ahead_of_the_arrival() -> None:
+    assert reading(ts="2030-03-17T17:51:40Z").ts == NOON + 300_000
+
+
+@pytest.mark.parametrize("field", ["device_id", "metric", "value", "ts", "seq"])
+def test_a_missing_field_is_named(field: str) -> None:
+    assert reason(json.dumps(without(field))) == f"missing_{field}"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"device_id": ""}, "wrong_device_id"),
+        ({"device_id": "x" * 129}, "wrong_device_id"),
+        ({"device_id": 5}, "wrong_device_id"),
+        ({"device_id": "a\nb"}, "not_printable"),
+        ({"metric": ["x"]}, "wrong_metric"),
+        ({"metric": "\u0000"}, "not_printable"),
+        ({"value": "21.5"}, "wrong_value"),
+        ({"value": True}, "wrong_value"),
+        ({"value": None}, "wrong_value"),
+        ({"unit": 1}, "wrong_unit"),
+        ({"unit": "x" * 33}, "wrong_unit"),
+        ({"seq": 1.5}, "wrong_seq"),
+        ({"seq": "1"}, "wrong_seq"),
+        ({"seq": 2**63}, "wrong_seq"),
+        ({"value": 1e308, "unit": "kPa"}, "value_not_finite"),
+    ],
+)
+def test_a_wrong_field_is_named(change: dict[str, Any], why: str) -> None:
+    assert reason(json.dumps(SENT | change)) == why
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"", "not_json"),
+        (b"junk", "not_json"),
+        (b"[" * 100_000, "not_an_object"),
+        (b'{"x":' * 100_000, "too_deep"),
+        (b"[]", "not_an_object"),
+        (b"null", "not_an_object"),
+        (b'{"device_id":"\xff"}', "not_utf8"),
+        (json.dumps(SENT).replace("21.5", "NaN").encode(), "not_json"),
+        (json.dumps(SENT).replace("21.5", "1e309").encode(), "value_not_finite"),
+        (json.dumps(SENT).replace("21.5", "9" * 400).encode(), "value_not_finite"),
+        (json.dumps(SENT).encode() + b"{}", "not_json"),
+        (b'{"device_id": "\\ud800"}', "not_json"),
+    ],
+)
+def test_what_is_no_reading_has_a_reason(raw: bytes, why: str) -> None:
+    assert reason(raw) == why
+
+
+def test_other_fields_are_ignored_and_a_unit_may_be_left_out() -> None:
+    assert read(json.dumps(without("unit") | {"firmware": {"x": [1]}}).encode(), NOON, 1).unit == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [
+        (212, "F", (100, "C")),
+        (273.15, "K", (0, "C")),
+        (1013.25, "hPa", (101_325, "Pa")),
+        (1, "psi", (6_894.757, "Pa")),
+        (0.4, "ratio", (40, "%")),
+        (20.1, "°C", (20.1, "C")),
+        (3, "rpm", (3, "rpm")),
+    ],
+)
+def test_a_unit_is_made_into_that_of_its_kind(value: float, unit: str, expected: tuple[float, str]) -> None:
+    found, of = normalised(value, unit)
+
+    assert of == expected[1]
+    assert math.isclose(found, expected[0], abs_tol=1e-9)
+
+
+@given(st.binary(max_size=2000))
+def test_of_a_bad_record_all_is_kept_and_it_hardly_grows(raw: bytes) -> None:
+    row = rejected(raw, NOON, 1, "x")
+
+    assert raw_of(row) == raw
+    assert len(json.dumps(row.raw, ensure_ascii=False).encode()) <= len(raw) * 4 / 3 + 16
+
+
+@given(st.binary(max_size=300) | st.text().map(lambda text: json.dumps({**SENT, "device_id": text}).encode()))
+def test_whatever_comes_is_a_reading_or_bad(raw: bytes) -> None:
+    with suppress(BadReading):
+        assert read(raw, NOON, 1).device_id.isprintable()
+
+
+def test_a_day_is_that_of_utc() -> None:
+    assert day(reading(ts="2030-03-17T00:30:00+01:00").ts) == "2030-03-16"

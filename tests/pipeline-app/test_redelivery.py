@@ -1,0 +1,149 @@
+"""Records that Firehose could not deliver go through the stream once more, and count once."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import pytest
+
+from chalicelib.kinesis_stream import KinesisStream
+from chalicelib.readings import Reading, read, rejected
+from chalicelib.records import Origin, Record, opened
+from chalicelib.redelivery import MOST_ATTEMPTS, NotTaken, Redelivery, Undelivered
+
+NOON = 1_900_000_000_000
+RAW = b'{"device_id":"pump-1","metric":"temperature","value":70,"unit":"F","ts":100,"seq":1}'
+
+
+class Objects:
+    def __init__(self, *datas: bytes) -> None:
+        self._datas = datas
+
+    def lines(self, key: str) -> list[bytes]:
+        kept = {"attemptsMade": 4, "errorCode": "Lambda.FunctionError", "lambdaArn": "x", "arrivalTimestamp": NOON}
+        return [json.dumps(kept | {"rawData": base64.b64encode(data).decode()}).encode() for data in self._datas]
+
+
+class Stream:
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.refusing = False
+
+    def put(self, records: Sequence[Record]) -> Collection[int]:
+        self.records += [] if self.refusing else records
+        return range(len(records)) if self.refusing else []
+
+
+def sent(*datas: bytes) -> list[Record]:
+    stream = Stream()
+    Redelivery(Objects(*datas), stream).send("failed/x")
+    return stream.records
+
+
+def encoded(row: Any) -> bytes:
+    return json.dumps({name: getattr(row, name) for name in row.__struct_fields__}).encode()
+
+
+def test_a_record_goes_as_it_came_and_as_one_of_its_own() -> None:
+    first, second = sent(RAW, b"junk\xff\n")
+
+    assert (first.raw, second.raw) == (RAW, b"junk\xff\n")
+    assert first.origin.record != second.origin.record
+    assert (first.origin.arrived_at, first.origin.attempt) == (NOON, 1)
+
+
+def test_an_object_that_is_told_of_twice_gives_the_same_records() -> None:
+    assert sent(RAW, RAW) == sent(RAW, RAW)
+
+
+def test_a_record_that_fails_again_stays_the_same_and_one_attempt_is_more() -> None:
+    (first,) = sent(RAW)
+    (second,) = sent(first.again())
+
+    assert second == Record(RAW, first.origin._replace(attempt=2))
+    assert opened(second.again()) == second
+
+
+def test_a_row_that_had_no_room_goes_back_to_what_it_was() -> None:
+    row = read(RAW, NOON, 7)
+    bad = rejected(b"junk\xff", NOON, 8, "not_json")
+
+    good, junk = sent(encoded(row), encoded(bad))
+
+    assert read(good.raw, *good.origin[1::-1]) == row
+    assert isinstance(row, Reading)
+    assert junk == Record(b"junk\xff", Origin(8, NOON, 1))
+
+
+def test_after_all_its_attempts_a_record_stays_and_the_others_go() -> None:
+    stream = Stream()
+    last = Record(RAW, Origin(1, NOON, MOST_ATTEMPTS))
+
+    with pytest.raises(Undelivered, match="1 records"):
+        Redelivery(Objects(last.again(), RAW), stream).send("failed/x")
+
+    assert [record.raw for record in stream.records] == [RAW]
+
+
+def test_what_the_stream_does_not_take_is_tried_again() -> None:
+    stream = Stream()
+    stream.refusing = True
+
+    with pytest.raises(NotTaken):
+        Redelivery(Objects(RAW), stream).send("failed/x")
+
+
+# The stream
+
+
+class FakeKinesis:
+    """Takes records but for those of `refused`, each as often as it says."""
+
+    def __init__(self, refused: dict[bytes, int] | None = None) -> None:
+        self.requests: list[int] = []
+        self.taken: list[bytes] = []
+        self._refused = refused or {}
+
+    def put_records(self, StreamName: str, Records: list[dict[str, Any]]) -> dict[str, Any]:
+        self.requests.append(len(Records))
+        return {"Records": [self._put(record["Data"]) for record in Records]}
+
+    def _put(self, data: bytes) -> dict[str, str]:
+        raw = data.partition(b"\n")[2]
+        if self._refused.get(raw, 0):
+            self._refused[raw] -= 1
+            return {"ErrorCode": "ProvisionedThroughputExceededException"}
+        self.taken.append(raw)
+        return {"SequenceNumber": "1"}
+
+
+def records(*raws: bytes) -> list[Record]:
+    return [Record(raw, Origin(number, NOON)) for number, raw in enumerate(raws)]
+
+
+def test_a_request_has_no_more_records_or_bytes_than_kinesis_takes() -> None:
+    kinesis = FakeKinesis()
+
+    KinesisStream(kinesis, "s").put(records(*[b"x"] * 1100, *[bytes(1_000_000)] * 5))
+
+    assert kinesis.requests[:2] == [500, 500]
+    assert len(kinesis.taken) == 1105
+    assert len(kinesis.requests) == 4
+
+
+def test_only_what_was_refused_is_sent_again() -> None:
+    kinesis = FakeKinesis({b"b": 2})
+    waits: list[float] = []
+
+    assert KinesisStream(kinesis, "s", waits.append).put(records(b"a", b"b", b"c")) == []
+
+    assert sorted(kinesis.taken) == [b"a", b"b", b"c"]
+    assert kinesis.requests == [3, 1, 1]
+    assert waits == sorted(waits)
+
+
+def test_what_is_refused_every_time_is_named() -> None:
+    assert KinesisStream(FakeKinesis({b"b": 99}), "s", lambda _: None).put(records(b"a", b"b")) == [1]

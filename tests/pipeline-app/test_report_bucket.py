@@ -1,0 +1,115 @@
+"""Editions in their bucket, and the catalogue that says where the latest are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+
+from chalicelib.catalogue import Catalogue, CatalogueFailed
+from chalicelib.report_bucket import ReportBucket
+
+BUCKET = "pipeline-app-unit-reporting"
+DAY = "2030-01-01"
+ROWS = [
+    {"device_id": 'a "b", c', "count": "1", "newest_event": ""},
+    {"device_id": "d", "count": "2", "newest_event": "2030-01-01 00:00:00.000"},
+]
+
+
+@pytest.fixture(scope="session")
+def s3(emulator: str) -> Any:
+    s3 = boto3.client("s3", endpoint_url=emulator)
+    s3.create_bucket(Bucket=BUCKET)
+    return s3
+
+
+@pytest.fixture
+def bucket(s3: Any) -> ReportBucket:
+    return ReportBucket(s3, BUCKET)
+
+
+def keys(s3: Any, prefix: str) -> list[str]:
+    return [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
+
+
+def test_what_a_statement_wrote_is_found_by_period(bucket: ReportBucket, s3: Any) -> None:
+    for name in ("period=2030-01-01/a", "period=2030-01-01/b", "period=2030-01-02/a", "other"):
+        s3.put_object(Bucket=BUCKET, Key=f"runs/hourly/run=1/{name}", Body=b"x")
+
+    assert bucket.run_location("hourly", "1") == f"s3://{BUCKET}/runs/hourly/run=1/"
+    assert {period: len(found) for period, found in bucket.written("hourly", "1").items()} == {
+        "2030-01-01": 2,
+        "2030-01-02": 1,
+    }
+    assert bucket.written("hourly", "2") == {}
+
+
+def test_a_result_is_read_period_by_period(bucket: ReportBucket, s3: Any) -> None:
+    text = '"device_id","run","period"\n"a ""b"", c","1","2030-01-01"\n"é","1","2030-01-01"\n"f",,"2030-01-02"\n'
+    s3.put_object(Bucket=BUCKET, Key="athena/x.csv", Body=text.encode())
+
+    assert list(bucket.tables(f"s3://{BUCKET}/athena/x.csv")) == [
+        ("2030-01-01", [{"device_id": 'a "b", c'}, {"device_id": "é"}]),
+        ("2030-01-02", [{"device_id": "f"}]),
+    ]
+
+
+def test_an_edition_is_parquet_and_csv_and_goes_as_a_whole(bucket: ReportBucket, s3: Any) -> None:
+    s3.put_object(Bucket=BUCKET, Key="runs/x", Body=b"parquet")
+    for _ in range(2):
+        bucket.put_edition("hourly", DAY, "v1", ["runs/x"], ROWS)
+
+    assert keys(s3, f"reports/hourly/{DAY}/v1/") == [
+        f"reports/hourly/{DAY}/v1/hourly.csv",
+        f"reports/hourly/{DAY}/v1/parquet/0.parquet",
+    ]
+    assert bucket.table("hourly", DAY, "v1") == ROWS
+
+    bucket.put_edition("hourly", DAY, "v2", ["runs/x"], ROWS)
+    bucket.remove_before("hourly", DAY, "v2")
+
+    assert {key.split("/")[3] for key in keys(s3, f"reports/hourly/{DAY}/")} == {"v2"}
+    assert bucket.table("hourly", DAY, "v1") is None
+
+
+def test_the_catalogue_points_where_it_was_told_last(emulator: str) -> None:
+    glue = boto3.client("glue", endpoint_url=emulator)
+    glue.create_database(DatabaseInput={"Name": "pipeline"})
+    columns = [{"Name": "count", "Type": "bigint"}]
+    glue.create_table(
+        DatabaseName="pipeline",
+        TableInput={
+            "Name": "hourly",
+            "PartitionKeys": [{"Name": "period", "Type": "string"}],
+            "StorageDescriptor": {"Columns": columns, "Location": "s3://x/"},
+        },
+    )
+    catalogue = Catalogue(glue, "pipeline")
+    days = [f"2030-{month:02d}-{day:02d}" for month in range(1, 6) for day in range(1, 29)]
+
+    catalogue.point("hourly", {day: f"s3://x/{day}/1/" for day in days})
+    catalogue.point("hourly", {days[0]: "s3://x/2/"})
+
+    found = {
+        each["Values"][0]: each["StorageDescriptor"]
+        for page in glue.get_paginator("get_partitions").paginate(DatabaseName="pipeline", TableName="hourly")
+        for each in page["Partitions"]
+    }
+    assert len(found) == len(days)
+    assert (found[days[0]]["Location"], found[days[1]]["Location"]) == ("s3://x/2/", f"s3://x/{days[1]}/1/")
+    assert found[days[0]]["Columns"] == columns
+
+
+def test_what_the_catalogue_does_not_take_is_an_error() -> None:
+    class Glue:
+        def get_table(self, **_: Any) -> dict[str, Any]:
+            return {"Table": {"StorageDescriptor": {}}}
+
+        def batch_create_partition(self, **_: Any) -> dict[str, Any]:
+            error = {"ErrorCode": "InternalServiceException", "ErrorMessage": "no"}
+            return {"Errors": [{"PartitionValues": [DAY], "ErrorDetail": error}]}
+
+    with pytest.raises(CatalogueFailed, match="InternalServiceException"):
+        Catalogue(Glue(), "pipeline").point("hourly", {DAY: "s3://x/"})

@@ -1,0 +1,112 @@
+"""What every register of reports promises: the one in memory and the table."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import pytest
+from report_memory import MemoryReports
+
+from chalicelib.report_table import ReportTable
+from chalicelib.reports import Edition
+from common.ids import new_id
+
+TABLE = "pipeline-app-unit-reports"
+
+
+@pytest.fixture(scope="session")
+def table(emulator: str) -> ReportTable:
+    dynamodb = boto3.client("dynamodb", endpoint_url=emulator)
+    dynamodb.create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("name", "period")],
+        KeySchema=[{"AttributeName": "name", "KeyType": "HASH"}, {"AttributeName": "period", "KeyType": "RANGE"}],
+    )
+    return ReportTable(dynamodb, TABLE)
+
+
+@pytest.fixture(params=["memory", "table"])
+def register(request: pytest.FixtureRequest) -> Any:
+    return MemoryReports() if request.param == "memory" else request.getfixturevalue("table")
+
+
+@pytest.fixture
+def name() -> str:
+    return f"report-{new_id()}"
+
+
+def edition(name: str, version: str, period: str = "2030-01-01") -> Edition:
+    return Edition(name, period, version, 1, 2, 3, 4, 5)
+
+
+def test_an_edition_is_published_and_found(register: Any, name: str) -> None:
+    assert register.latest(name, "2030-01-01") is None
+
+    assert register.publish(edition(name, "1")) == edition(name, "1")
+    assert register.latest(name, "2030-01-01") == edition(name, "1")
+
+
+def test_a_later_edition_takes_the_place_of_the_one_before_and_names_it(register: Any, name: str) -> None:
+    register.publish(edition(name, "1"))
+
+    assert register.publish(edition(name, "2")).previous == "1"
+    assert register.publish(edition(name, "2")).previous == "1", "told twice"
+
+
+def test_an_earlier_edition_changes_nothing(register: Any, name: str) -> None:
+    register.publish(edition(name, "2"))
+
+    assert register.publish(edition(name, "1")).version == "2"
+    assert register.latest(name, "2030-01-01").version == "2"
+
+
+def test_periods_are_listed_newest_first(register: Any, name: str) -> None:
+    for period in ("2030-01-02", "2029-12-31", "2030-01-01"):
+        register.publish(edition(name, "1", period))
+
+    assert register.periods(name) == ["2030-01-02", "2030-01-01", "2029-12-31"]
+
+
+def test_the_edition_made_last_is_known_of_each_report(register: Any, name: str) -> None:
+    register.note_newest(edition(name, "1", "2030-01-02"))
+    register.note_newest(edition(name, "2", "2030-01-01"))
+
+    assert [each for each in register.newest() if each.name == name] == [edition(name, "2", "2030-01-01")]
+
+
+def test_days_are_added_to_those_of_an_arrival(register: Any) -> None:
+    register.add_arrivals({"2030-01-02": {"2030-01-01"}})
+
+    found = register.add_arrivals({"2030-01-02": {"2029-01-01"}, "2030-01-03": set()})
+
+    assert found == {"2030-01-02": {"2030-01-02", "2030-01-01", "2029-01-01"}, "2030-01-03": {"2030-01-03"}}
+    assert register.arrivals("2030-01-03") == {"2030-01-03": {"2030-01-03"}}
+
+
+def test_objects_are_remembered(register: Any, name: str) -> None:
+    keys = {f"{name} {number}" for number in range(130)}
+    register.remember(keys)
+
+    assert register.known([*keys, "other"]) == keys
+
+
+def test_how_fresh_devices_are_is_what_was_noted_last(register: Any) -> None:
+    register.note_freshness(1, 2)
+    register.note_freshness(3, 4)
+
+    assert register.freshness() == (3, 4)
+
+
+def test_of_many_editions_at_once_the_latest_wins(table: ReportTable, name: str) -> None:
+    def publish(number: int) -> Edition:
+        return table.publish(edition(name, f"{number:02d}"))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(publish, [3, 1, 4, 0, 2]))
+
+    latest = table.latest(name, "2030-01-01")
+    assert latest
+    assert latest.version == "04"

@@ -1,0 +1,120 @@
+"""Which reports there are, what statements they make, and which periods new objects touch."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from chalicelib.reports import Arrived, Report, Wanted, arrived, days_by_arrival, rows, touched
+
+
+def test_a_report_is_a_file_with_a_header(reports: dict[str, Report]) -> None:
+    assert list(reports) == ["hourly", "quality"]
+    assert {report.period for report in reports.values()} == {"event day", "arrival day"}
+    assert all(report.title and report.schedule and report.order for report in reports.values())
+    assert not any("--" in report.sql for report in reports.values())
+
+
+def test_the_values_of_a_statement_are_parameters_in_its_order(reports: dict[str, Report]) -> None:
+    sql, parameters = reports["quality"].statement({"period": ["2030-01-02"], "days": ["2030-01-01", "2030-01-02"]})
+
+    assert sql.count("?") == len(parameters)
+    assert "2030" not in sql
+    assert parameters == ["'2030-01-01'", "'2030-01-02'", *["'2030-01-02'"] * 4]
+
+
+@pytest.mark.parametrize("value", ["2030-01-01' OR 1=1 --", "2030-13-01", "", "'", "2030-01-01; DROP TABLE readings"])
+def test_a_value_that_is_no_day_makes_no_statement(reports: dict[str, Report], value: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        reports["hourly"].statement({"periods": [value]})
+
+
+def test_a_key_says_what_arrived_when() -> None:
+    key = "readings/day=2014-03-05/arrived-2030-01-01/2030/01/01/12/pipeline-1-2030.parquet"
+
+    assert arrived(key) == Arrived("readings", "2014-03-05", "2030-01-01")
+    with pytest.raises(ValueError, match="Firehose"):
+        arrived("readings/x.parquet")
+
+
+def test_new_objects_touch_the_days_of_their_events_and_the_day_of_their_arrival() -> None:
+    new = days_by_arrival(
+        [
+            Arrived("readings", "2030-01-01", "2030-01-02"),
+            Arrived("readings", "2030-01-02", "2030-01-02"),
+            Arrived("errors", "2030-01-02", "2030-01-02"),
+        ]
+    )
+
+    found = touched(new, {"2030-01-02": {"2029-12-31", "2030-01-01", "2030-01-02"}})
+
+    assert found.events == ["2030-01-01", "2030-01-02"]
+    assert found.arrivals == {"2030-01-02": ["2029-12-31", "2030-01-01", "2030-01-02"]}
+
+
+def test_an_object_that_comes_late_touches_later_arrivals_of_the_same_events_only() -> None:
+    new = {"2030-01-02": {"2030-01-01"}}
+    known = {"2030-01-02": {"2030-01-01"}, "2030-01-03": {"2030-01-01"}, "2030-01-04": {"2030-01-04"}}
+
+    assert list(touched(new, known).arrivals) == ["2030-01-02", "2030-01-03"]
+
+
+def test_objects_of_errors_alone_touch_no_day_of_events() -> None:
+    new = days_by_arrival([Arrived("errors", "2030-01-02", "2030-01-02")])
+
+    assert new == {"2030-01-02": set()}
+    assert touched(new, {"2030-01-02": {"2030-01-02"}}).events == []
+
+
+def test_the_rows_of_quality_are_one_that_says_all() -> None:
+    table = [
+        {"outcome": "accepted", "reason": "", "records": "90", "newest_event": "2030-01-01 00:00:00.000"},
+        {"outcome": "duplicate", "reason": "", "records": "3", "newest_event": "2030-01-01 00:00:00.000"},
+        {"outcome": "bad", "reason": "not_json", "records": "2", "newest_event": ""},
+    ]
+
+    assert msgspec.to_builtins(rows("quality", table)) == [
+        {"received": 95, "accepted": 90, "duplicates": 3, "bad": {"not_json": 2}}
+    ]
+
+
+def test_the_rows_of_hourly_have_numbers_and_times() -> None:
+    row = {"device_id": "7", "metric": "m", "hour": "2030-01-01 10:00:00.000", "count": "2"}
+
+    (found,) = msgspec.to_builtins(rows("hourly", [row | {"min": "1.0", "max": "1.0E2", "avg": "50.5"}]))
+
+    assert found == {"device_id": "7", "metric": "m", "hour": "2030-01-01T10:00:00Z", "count": 2} | {
+        "min": 1.0,
+        "max": 100.0,
+        "avg": 50.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "days"),
+    [
+        ({"period": "2030-01-01"}, ["2030-01-01"]),
+        ({"from": "2029-12-31", "to": "2030-01-01"}, ["2029-12-31", "2030-01-01"]),
+    ],
+)
+def test_one_period_or_a_range_may_be_wanted(body: dict[str, str], days: list[str]) -> None:
+    assert msgspec.json.decode(json.dumps(body), type=Wanted).days() == days
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"period": "2030-01-01", "from": "2030-01-01", "to": "2030-01-02"},
+        {"from": "2030-01-01"},
+        {"from": "2030-01-02", "to": "2030-01-01"},
+        {"from": "1970-01-01", "to": "2030-01-01"},
+        {"period": "2030-01-01' OR '1'='1"},
+    ],
+)
+def test_what_is_no_period_is_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(json.dumps(body), type=Wanted)
