@@ -3,14 +3,15 @@
 from functools import partial
 from typing import Any
 
-from chalice import Chalice, IAMAuthorizer, Response
+from chalice import Chalice, IAMAuthorizer
 from chalice.app import DynamoDBEvent, KinesisEvent, SQSEvent
 
 from chalicelib import wiring
-from chalicelib.devices import AlertQuery, DeviceQuery
+from chalicelib.devices import AlertQuery, AlertView, DeviceQuery, DeviceView
 from chalicelib.reports import Wanted
-from chalicelib.views import ReportQuery
+from chalicelib.views import ReportList, ReportPage, ReportQuery, Status
 from common import events, rest
+from common.pages import Page
 
 app = Chalice(app_name="pipeline-app", configure_logs=False)
 rest.configure(app)
@@ -24,39 +25,39 @@ def health() -> dict[str, str]:
 
 
 @app.route("/devices", methods=["GET"])
-def list_devices() -> Response:
+def list_devices() -> rest.Answer[Page[DeviceView]]:
     return rest.answer(app, wiring.devices().page(rest.query(app, DeviceQuery)))
 
 
 @app.route("/devices/{device_id}", methods=["GET"])
-def get_device(device_id: str) -> Response:
+def get_device(device_id: str) -> rest.Answer[DeviceView]:
     return rest.answer(app, wiring.devices().get(device_id))
 
 
 @app.route("/alerts", methods=["GET"])
-def list_alerts() -> Response:
+def list_alerts() -> rest.Answer[Page[AlertView]]:
     return rest.answer(app, wiring.devices().alerts(rest.query(app, AlertQuery)))
 
 
 @app.route("/reports", methods=["GET"])
-def list_reports() -> Response:
+def list_reports() -> rest.Answer[ReportList]:
     return rest.answer(app, wiring.views().list())
 
 
 @app.route("/reports/{name}", methods=["GET"])
-def get_report(name: str) -> Response:
+def get_report(name: str) -> rest.Answer[ReportPage]:
     return rest.answer(app, wiring.views().get(name, rest.query(app, ReportQuery)))
 
 
 @app.route("/reports/{name}/runs", methods=["POST"], authorizer=operators)
-def run_report(name: str) -> Response:
+def run_report(name: str) -> rest.Accepted:
     report = wiring.views().require(name)
     wiring.batch_queue().wish(report.name, rest.body(app, Wanted).days())
     return rest.accepted()
 
 
 @app.route("/status", methods=["GET"])
-def get_status() -> Response:
+def get_status() -> rest.Answer[Status]:
     return rest.answer(app, wiring.views().status())
 
 
