@@ -210,7 +210,7 @@ def test_a_browser_that_lacks_something_plays_all_the_same(shop: Page, viewer: U
     assert {".mp4" in request.url for request in files} == {lacks == WITHOUT_HLS}
 
 
-def test_a_link_that_dies_on_the_way_is_renewed_at_the_same_place(shop: Page, viewer: User) -> None:
+def test_a_link_that_dies_on_the_way_is_renewed_at_the_same_place_and_speed(shop: Page, viewer: User) -> None:
     video = film(viewer.outputs)
     shop.add_init_script(WITHOUT_HLS)
     shop.reload()
@@ -236,6 +236,7 @@ def test_a_link_that_dies_on_the_way_is_renewed_at_the_same_place(shop: Page, vi
     assert len(links) == 2
     times = player.evaluate("video => video.back")
     assert min(times) > 3.9, "it began anew"
+    assert player.evaluate("video => video.playbackRate") == 8
 
 
 def test_with_premium_every_film_is_in_the_library_on_a_phone_too(
