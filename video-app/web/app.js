@@ -32,7 +32,7 @@ function start(config) {
     return null;
   }
 
-  /** `videos`, `videos/<id>`, `library`, `premium` or an account's view; `/paid` at the end is the way back from paying. */
+  /** `videos`, `videos/<id>`, `library`, `premium` or an account's view; `/paid` at the end is the way back. */
   function route() {
     const [name, ...rest] = location.hash.slice(1).split("/");
     const paid = rest.at(-1) === "paid";

@@ -171,8 +171,9 @@ class PlainLoader {
   load(url, position) {
     this.#url = url;
     this.#next = "";
+    const { playbackRate } = this.#video;
     this.#video.src = url;
-    this.#video.currentTime = position;
+    Object.assign(this.#video, { currentTime: position, playbackRate });
   }
 
   renew(url) {
