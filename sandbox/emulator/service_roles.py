@@ -7,9 +7,11 @@ Needed as long as the sandbox plays services outside of the emulator.
 
 import json
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 from ministack.core import iam_evaluator
+from ministack.core.responses import get_account_id
 from ministack.services import iam, sts
 
 HEADER = "x-sandbox-service"
@@ -52,5 +54,18 @@ def apply() -> None:
         service = caller.get()
         return names(principal, service) if service else bool(matches(principal, caller_arn, federated))
 
+    met = iam_evaluator._conditions_met
+
+    def conditions_met(conditions: Any, context: Any) -> bool:
+        """A service acts for a resource of this account, and says so: the guard against the confused deputy.
+
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+        """
+        if caller.get():
+            source = {"aws:sourceaccount": get_account_id()}
+            context = replace(context, service_context=context.service_context | source)
+        return bool(met(conditions, context))
+
     iam_evaluator._trust_principal_matches = principal_matches
+    iam_evaluator._conditions_met = conditions_met
     sts.handle_request = as_service(sts.handle_request)
