@@ -61,6 +61,9 @@ release: resources ## The production way, package and CloudFormation: make relea
 	@for part in edge delivery; do \
 	  if [ -f $(APP)/$$part.yaml ]; then $(BIN)/python -m deploy $$part $(APP) $(STAGE) $(PARAMETERS) || exit 1; fi; \
 	done
+.PHONY: redrive
+redrive: .venv/run ## Send what failed back to where it came from: make redrive APP=pipeline-app STAGE=dev
+	@$(BIN)/python -m deploy redrive $(APP) $(STAGE)
 .PHONY: dax
 dax: .venv/run ## Create the DAX cluster of an app (costs by the hour), then release with PARAMETERS=Dax=true
 	@$(BIN)/python -m deploy dax $(APP) $(STAGE) $(PARAMETERS)

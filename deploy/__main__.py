@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import apps
+from deploy import apps, redrive
 from deploy.stacks import StackFailed
 
 _STEPS: dict[str, Callable[..., dict[str, str]]] = {
@@ -16,6 +16,7 @@ _STEPS: dict[str, Callable[..., dict[str, str]]] = {
     "release": apps.release,
     "edge": apps.deploy_edge,
     "delivery": apps.deploy_delivery,
+    "redrive": redrive.redrive,
 }
 
 
