@@ -18,15 +18,15 @@ from samtranslator.translator.translator import Translator
 
 ROOT = Path(__file__).parent.parent.parent
 APPS = sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/config.json"))
-TEMPLATES = sorted(
-    str(file.relative_to(ROOT)) for name in ("resources", "edge", "dax") for file in ROOT.glob(f"*/{name}.yaml")
-)
+NAMES = ("resources", "edge", "dax", "delivery", "quicksight", "redshift")
+TEMPLATES = sorted(str(file.relative_to(ROOT)) for name in NAMES for file in ROOT.glob(f"*/{name}.yaml"))
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/x/stream/2030-01-01T00:00:00.000"
 # What the decorators of the apps need to know of a stage.
 SETTINGS = {
     "USER_POOL_ARN": "arn:aws:cognito-idp:us-east-1:000000000000:userpool/us-east-1_x",
     "POSTS_STREAM_ARN": STREAM,
     "SUBSCRIBERS_STREAM_ARN": STREAM,
+    "ALERTS_STREAM_ARN": STREAM,
     "MAIL_EVENTS_TOPIC": "arn:aws:sns:us-east-1:000000000000:x",
 }
 
