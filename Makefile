@@ -66,6 +66,9 @@ release: resources ## The production way, package and CloudFormation: make relea
 	  if [ -f $(APP)/$$part.yaml ]; then $(BIN)/python -m deploy $$part $(APP) $(STAGE) $(PARAMETERS) || exit 1; fi; \
 	done
 	@if [ -f $(APP)/edge.yaml ] && [ -f $(APP)/web/index.html ]; then $(BIN)/python -m deploy site $(APP) $(STAGE); fi
+.PHONY: redrive
+redrive: .venv/run ## Send what failed back to where it came from: make redrive APP=pipeline-app STAGE=dev
+	@$(BIN)/python -m deploy redrive $(APP) $(STAGE)
 .PHONY: dax
 dax: .venv/run ## Create the DAX cluster of an app (costs by the hour), then release with PARAMETERS=Dax=true
 	@$(BIN)/python -m deploy dax $(APP) $(STAGE) $(PARAMETERS)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import apps, site
+from deploy import apps, redrive, site
 from deploy.stacks import StackFailed
 
 
@@ -23,6 +23,7 @@ _STEPS: dict[str, Callable[..., dict[str, str]]] = {
     "edge": apps.deploy_edge,
     "delivery": apps.deploy_delivery,
     "site": site.publish,
+    "redrive": redrive.redrive,
 }
 
 

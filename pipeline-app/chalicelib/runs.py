@@ -165,7 +165,7 @@ class Runs:
             [f"'{each}'" for each in (made.token, *periods)],
             batch.until - self._now(),
         )
-        began = datetime.fromtimestamp(made.submitted_at / 1000, UTC).isoformat(timespec="milliseconds")[:23]
+        began = datetime.fromtimestamp(made.submitted_at / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
         self._publish(report, f"{began}-{made.token[:8]}", made, self._shelf.tables(shown.location))
 
     def _publish(

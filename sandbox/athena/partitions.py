@@ -17,7 +17,7 @@ import duckdb
 from sqlglot import exp
 
 from sandbox.athena.catalogue import Catalogue, Partition, Table, folder
-from sandbox.athena.dialect import translate
+from sandbox.athena.dialect import Types, translate
 from sandbox.athena.failures import Failed
 from sandbox.athena.java_time import finest, strftime
 from sandbox.athena.types import duckdb_type
@@ -30,12 +30,16 @@ type Values = tuple[str | None, ...]
 
 
 def to_read(
-    table: Table, conditions: Sequence[exp.Expr], catalogue: Catalogue, connection: duckdb.DuckDBPyConnection
+    table: Table,
+    conditions: Sequence[exp.Expr],
+    types: Types,
+    catalogue: Catalogue,
+    connection: duckdb.DuckDBPyConnection,
 ) -> list[Partition]:
     """Return the partitions with rows for which all of *conditions*, of the table's columns, may hold."""
     if not table.partition_keys:
         return [Partition((), table.location)]
-    pruning = Pruning(table, conditions, connection)
+    pruning = Pruning(table, conditions, types, connection)
     if table.parameters.get("projection.enabled", "").lower() == "true":
         return [Partition(values, location(table, values)) for values in pruning.kept_of(*_projected(table, pruning))]
     loaded = catalogue.partitions(table)
@@ -56,8 +60,11 @@ def location(table: Table, values: Values) -> str:
 class Pruning:
     """The conditions of a query that mention only partition keys, asked of values by DuckDB itself."""
 
-    def __init__(self, table: Table, conditions: Sequence[exp.Expr], connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, table: Table, conditions: Sequence[exp.Expr], types: Types, connection: duckdb.DuckDBPyConnection
+    ) -> None:
         self._table = table
+        self._types = types
         self._connection = connection
         keys = table.partition_keys
         mentions = [(condition, {column.name for column in condition.find_all(exp.Column)}) for condition in conditions]
@@ -83,9 +90,7 @@ class Pruning:
         """Return the values that a condition of equality gives the key."""
         for condition, names in self._conditions:
             if names == {name} and isinstance(condition, exp.EQ | exp.In):
-                given = (
-                    condition.expressions if isinstance(condition, exp.In) else [condition.expression, condition.this]
-                )
+                given = condition.expressions or [condition.expression, condition.this]
                 literals = [value.name for value in given if isinstance(value, exp.Literal)]
                 if literals:
                     return literals
@@ -103,20 +108,17 @@ class Pruning:
             for at, name in enumerate(names)
         )
         columns = ", ".join(f"unnest($c{at}::VARCHAR[]) AS c{at}" for at in range(len(names)))
-        # A row of NULLs in front: a condition that takes it says nothing of partitions that an outer join leaves out.
-        rows = [(None,) * len(names), *values]
-        given = {f"c{at}": list(column) for at, column in enumerate(zip(*rows, strict=True))}
-        numbered = f"(SELECT {columns}, unnest(range({len(rows)})) AS place)"
-        kept = set(range(len(rows)))
         for condition in conditions:
-            asked = f"FROM (SELECT place, {typed} FROM {numbered}) SELECT place WHERE {translate(condition, {})}"
+            numbered = f"(SELECT {columns}, unnest(range({len(values)})) AS place)"
+            asked = (
+                f"FROM (SELECT place, {typed} FROM {numbered}) SELECT place WHERE {translate(condition, self._types)}"
+            )
+            given = {f"c{at}": [value[at] for value in values] for at in range(len(names))}
             try:
-                found = {at for (at,) in self._connection.execute(asked, given).fetchall()}
+                values = [values[place] for (place,) in self._connection.execute(asked, given).fetchall()]
             except duckdb.Error:
                 continue  # the query itself will say what is wrong with it
-            if 0 not in found:
-                kept &= found
-        return [row for at, row in enumerate(rows) if at and at in kept]
+        return values
 
 
 def _bare(condition: exp.Expr) -> exp.Expr:

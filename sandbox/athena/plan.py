@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from sqlglot import exp
-from sqlglot.errors import OptimizeError
+from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.pushdown_predicates import pushdown_predicates
 from sqlglot.optimizer.pushdown_projections import pushdown_projections
@@ -67,7 +67,7 @@ def plan(tree: exp.Expr, columns: dict[int, dict[str, str]]) -> Plan | None:
         typed = annotate_types(qualified, schema=schema, dialect="trino")
         types = {node.meta["number"]: node.type for node in typed.walk() if "number" in node.meta and node.type}
         optimized = pushdown_predicates(_with_one_where(pushdown_projections(qualified)), dialect="duckdb")
-    except OptimizeError:
+    except SqlglotError:
         return None
     return Plan(_needs(optimized, mentions), types)
 

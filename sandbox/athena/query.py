@@ -14,7 +14,7 @@ from sqlglot.optimizer.scope import traverse_scope
 
 from sandbox.athena import partitions, types
 from sandbox.athena.catalogue import Catalogue, Partition, Table, view_query
-from sandbox.athena.dialect import translate
+from sandbox.athena.dialect import Types, translate
 from sandbox.athena.engine import UNNAMED, Engine
 from sandbox.athena.failures import Cancelled, Failed
 from sandbox.athena.files import Files
@@ -56,20 +56,20 @@ class Query:
         }
         with_path = any(found.name == PATH for found in tree.find_all(exp.Identifier))
         planned = plan(tree, {at: _trino_columns(table, with_path) for at, table in mentions.items()})
+        known = planned.types if planned else {}
         self.planning_millis = round((time.monotonic() - began) * 1000)
         for at, table in mentions.items():
             files = Files(mention_name(at), table, self.folder)
             if with_rows:
-                self._read(files, table, planned.needs[at] if planned else None)
+                self._read(files, table, planned.needs[at] if planned else None, known)
             files.create(self.engine, with_path)
-        return translate(_on_relations(tree, with_path), planned.types if planned else {})
+        return translate(_on_relations(tree, with_path), known)
 
     def _unfolded(self, tree: exp.Expr, database: str) -> exp.Expr:
         """Find each table that is mentioned, and put the query of a view in its place."""
-        for column in tree.find_all(exp.Column):
-            column.set("db", None)
-            column.set("catalog", None)
-        for mention in _mentions(tree):
+        mentions = _mentions(tree)
+        _shorten(tree, {((mention.db or database).lower(), mention.alias_or_name.lower()) for mention in mentions})
+        for mention in mentions:
             table = self._table(mention, database)
             if table.view is None:
                 mention.meta[_TABLE] = table
@@ -86,9 +86,10 @@ class Query:
             raise Failed(f"CATALOG_NOT_FOUND: Catalog '{mention.catalog}' does not exist")
         return self.catalogue.table((mention.db or database).lower(), mention.name.lower())
 
-    def _read(self, files: Files, table: Table, needs: Needs | None) -> None:
+    def _read(self, files: Files, table: Table, needs: Needs | None, known: Types) -> None:
         conditions = needs.conditions if needs else []
-        found = self._objects_of(partitions.to_read(table, conditions, self.catalogue, self.engine.connection))
+        read = partitions.to_read(table, conditions, known, self.catalogue, self.engine.connection)
+        found = self._objects_of(read)
         files.copy(found, self.objects.read([one for one, _ in found], self.engine.is_stopped))
         self.engine.raise_if_stopped()
         self.scanned += files.scanned(self.engine, needs.columns if needs else None)
@@ -120,6 +121,16 @@ def _mentions(tree: exp.Expr) -> list[exp.Table]:
     return list({id(source): source for source in sources if isinstance(source, exp.Table)}.values())
 
 
+def _shorten(tree: exp.Expr, tables: set[tuple[str, str]]) -> None:
+    """Leave of ``database.table.column`` the last two; where the first is no database, they are fields of a row."""
+    for column in list(tree.find_all(exp.Column)):
+        if column.db and (column.db.lower(), column.table.lower()) in tables:
+            column.set("db", None)
+            column.set("catalog", None)
+        elif column.db:
+            column.replace(column.to_dot())
+
+
 def _trino_columns(table: Table, with_path: bool) -> dict[str, str]:
     columns = {name: types.trino_type(kind) for name, kind in table.all_columns.items()}
     return columns | ({PATH: "varchar"} if with_path else {})
@@ -134,8 +145,9 @@ def _name_nameless(tree: exp.Expr) -> None:
     while isinstance(tree, exp.SetOperation | exp.Subquery):
         tree = tree.this
     for value in tree.selects if isinstance(tree, exp.Select) else []:
-        if not isinstance(value, exp.Alias | exp.Column | exp.Star | exp.Dot):
-            alias = exp.Alias(alias=exp.to_identifier(UNNAMED, quoted=True))
+        if not isinstance(value, exp.Alias | exp.Column | exp.Star):
+            name = value.name if isinstance(value, exp.Dot) else UNNAMED  # a row's field keeps its name
+            alias = exp.Alias(alias=exp.to_identifier(name, quoted=True))
             value.replace(alias)
             alias.set("this", value)
 

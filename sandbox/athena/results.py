@@ -38,7 +38,9 @@ def text(value: Any) -> str | None:
 
 def _nested(value: Any) -> str:
     """Arrays, maps and rows, as ``[a, b]``, ``{k=v}``; numbers and dates as Python writes them."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, tuple):
+        value = {f"_{at}": item for at, item in enumerate(value)}
+    if isinstance(value, list):
         return f"[{', '.join(_inner(item) for item in value)}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{_field_name(key)}={_inner(item)}' for key, item in value.items())}}}"

@@ -18,11 +18,8 @@ from samtranslator.translator.translator import Translator
 
 ROOT = Path(__file__).parent.parent.parent
 APPS = sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/config.json"))
-TEMPLATES = sorted(
-    str(file.relative_to(ROOT))
-    for name in ("resources", "edge", "dax", "before", "after")
-    for file in ROOT.glob(f"*/{name}.yaml")
-)
+NAMES = ("resources", "edge", "dax", "delivery", "before", "after", "quicksight", "redshift")
+TEMPLATES = sorted(str(file.relative_to(ROOT)) for name in NAMES for file in ROOT.glob(f"*/{name}.yaml"))
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/x/stream/2030-01-01T00:00:00.000"
 # What the decorators of the apps need to know of a stage.
 SETTINGS = {
@@ -30,6 +27,7 @@ SETTINGS = {
     "POSTS_STREAM_ARN": STREAM,
     "SUBSCRIBERS_STREAM_ARN": STREAM,
     "PAYMENTS_STREAM_ARN": STREAM,
+    "ALERTS_STREAM_ARN": STREAM,
     "MAIL_EVENTS_TOPIC": "arn:aws:sns:us-east-1:000000000000:x",
 }
 

@@ -1,0 +1,285 @@
+"""The deployed pipeline: what goes into the stream is in the reports, or a duplicate, or bad, whatever crashes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from users import Author
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path.append(str(ROOT / "pipeline-app"))  # its commands are modules there
+
+import law  # noqa: E402
+
+READINGS = 20_000
+REFUSED = {"Effect": "Deny", "Action": ["athena:StartQueryExecution"], "Resource": "*"}
+
+
+def until[T](find: Callable[[], T | None], seconds: float = 90) -> T:
+    """Return what *find* finds, trying again for some seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := find():
+            return found
+        time.sleep(0.5)
+    raise AssertionError("it did not come")
+
+
+@dataclass
+class Pipeline:
+    """The pipeline of a sandbox, and what an operator may do to it."""
+
+    outputs: dict[str, Any]
+    endpoint: str
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, endpoint_url=self.endpoint)
+
+    @cached_property
+    def functions(self) -> dict[str, dict[str, Any]]:
+        """The functions by the name of their handler."""
+        pages = self.client("lambda").get_paginator("list_functions").paginate()
+        found = [
+            each for page in pages for each in page["Functions"] if each["FunctionName"].startswith("pipeline-app-")
+        ]
+        return {each["Handler"].partition(".")[2]: each for each in found}
+
+    def get(self, path: str) -> Any:
+        answer = httpx.get(self.outputs["api"] + path, timeout=60)
+        return answer.json() if answer.status_code == 200 else None
+
+    def put(self, records: list[Any]) -> None:
+        kinesis = self.client("kinesis")
+        for first in range(0, len(records), 500):
+            entries = [{"Data": each.data, "PartitionKey": each.key} for each in records[first : first + 500]]
+            assert kinesis.put_records(StreamName=self.outputs["stream"], Records=entries)["FailedRecordCount"] == 0
+
+    def hourly(self, days: list[str], name: str) -> dict[tuple[str, str, str], dict[str, Any]]:
+        """The rows of the devices whose ids begin with *name*."""
+        found = {}
+        for day in days:
+            report = self.get(f"/reports/hourly?period={day}") or {"rows": []}
+            assert not report.get("cursor")
+            rows = [row for row in report["rows"] if row["device_id"].startswith(name)]
+            found |= {(row["device_id"], row["metric"], row["hour"]): row for row in rows}
+        return found
+
+    @contextmanager
+    def crashing(self, handler: str) -> Iterator[None]:
+        """Have a function end before it does anything: it does not find its settings."""
+        aws = self.client("lambda")
+        name = self.functions[handler]["FunctionName"]
+        variables = aws.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        aws.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables | {"STAGE": "nowhere"}}
+        )
+        try:
+            yield
+        finally:
+            aws.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+
+    @contextmanager
+    def forbidden(self, handler: str, statement: dict[str, Any]) -> Iterator[None]:
+        """Deny a function something."""
+        role = self.functions[handler]["Role"].rpartition("/")[2]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam = self.client("iam")
+        iam.put_role_policy(RoleName=role, PolicyName="denied", PolicyDocument=policy)
+        try:
+            yield
+        finally:
+            iam.delete_role_policy(RoleName=role, PolicyName="denied")
+
+    def notify_again(self) -> None:
+        """Have S3 tell once more of every object that Firehose delivered."""
+        s3, sqs = self.client("s3"), self.client("sqs")
+        bucket = self.outputs["ingestion_bucket"]
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for each in page.get("Contents", []):
+                if each["Key"].startswith("failed/"):
+                    continue
+                told = {"key": each["Key"], "eTag": each["ETag"].strip('"'), "size": each["Size"]}
+                body = {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"object": told}}]}
+                sqs.send_message(QueueUrl=self.outputs["batches_queue"], MessageBody=json.dumps(body))
+
+
+@pytest.fixture(scope="module")
+def pipeline(sandbox: dict[str, Any]) -> Pipeline:
+    return Pipeline(sandbox["pipeline-app"], sandbox["endpoint"])
+
+
+def computed(sent: law.Sent, name: str) -> dict[tuple[str, str, str], int]:
+    """How many readings the hourly report is to count, by a few lines of Python."""
+    readings = set()
+    for record in sent.records:
+        try:
+            each = json.loads(record.data)
+            moment, value, seq = datetime.fromisoformat(each["ts"]), each["value"], each["seq"]
+            if type(seq) is int and type(value) in (int, float) and abs(value) < float("inf") and moment < _SOON:
+                readings.add((str(each["device_id"]), each["metric"], moment.astimezone(UTC), seq))
+        except (ValueError, TypeError, KeyError):
+            continue
+    return Counter(
+        (device, metric, f"{moment:%Y-%m-%dT%H}:00:00Z")
+        for device, metric, moment, _ in readings
+        if device.startswith(name)
+    )
+
+
+_SOON = datetime.now(UTC) + timedelta(hours=1)
+
+
+def test_the_law_holds_whatever_crashes_and_however_often_s3_tells(pipeline: Pipeline) -> None:
+    now = time.time()
+    name = f"law-{uuid.uuid4().hex[:8]}"
+    sent = law.readings(READINGS, seed=1, now=now, name=name)
+    run = law.Run(law.Api(pipeline.outputs["api"]), name)
+    half = READINGS // 2
+
+    pipeline.put(sent.records[:half])
+    with pipeline.crashing("cleanse"), pipeline.crashing("track_devices"), pipeline.forbidden("run_reports", REFUSED):
+        pipeline.put(sent.records[half:])
+        time.sleep(4)
+    pipeline.notify_again()
+    found = run.found(sent)
+    pipeline.notify_again()
+
+    assert found.holds(sent), law.told(sent, found)
+    days = [(datetime.fromtimestamp(now, UTC).date() + timedelta(days=ago)).isoformat() for ago in range(-3, 2)]
+    assert {key: row["count"] for key, row in pipeline.hourly(days, name).items()} == computed(sent, name)
+
+
+def reading(device: str, value: float, ts: float, seq: int) -> law.stream.Record:
+    sent = {"device_id": device, "metric": "temperature", "value": value, "unit": "C", "ts": ts, "seq": seq}
+    return law.stream.Record(device, json.dumps(sent).encode())
+
+
+def test_a_report_says_what_a_few_lines_of_python_say(pipeline: Pipeline) -> None:
+    device = f"old-{uuid.uuid4().hex[:8]}"
+    start = datetime(2011, 5, 30, tzinfo=UTC).timestamp()
+    values = {start + minute * 1800: 20 + minute % 13 / 7 for minute in range(96)}
+    records = [reading(device, value, ts, seq) for seq, (ts, value) in enumerate(values.items())]
+
+    pipeline.put([*reversed(records), *records[:10]])
+
+    days = ["2011-05-30", "2011-05-31"]
+    found = until(
+        lambda: (rows := pipeline.hourly(days, device)) and sum(r["count"] for r in rows.values()) == 96 and rows
+    )
+    for hour in range(48):
+        ts = start + hour * 3600
+        pair = [values[ts], values[ts + 1800]]
+        row = found[device, "temperature", f"{datetime.fromtimestamp(ts, UTC):%Y-%m-%dT%H}:00:00Z"]
+        assert (row["count"], row["min"], row["max"]) == (2, min(pair), max(pair))
+        assert row["avg"] == pytest.approx(fmean(pair), rel=1e-12)
+
+
+def test_an_answer_that_would_be_too_long_comes_out_whole(pipeline: Pipeline) -> None:
+    today = datetime.now(UTC).date()
+    days = [today - timedelta(days=1), today, today + timedelta(days=1)]
+    api = law.Api(pipeline.outputs["api"])
+    before = api.quality(days)["bad: not_json"]
+    data = base64.b64encode(bytes(480_000)).decode()
+    records = [
+        {
+            "recordId": f"{number}",
+            "data": data,
+            "kinesisRecordMetadata": {
+                "shardId": "shardId-of-a-test",
+                "sequenceNumber": uuid.uuid4().hex,
+                "approximateArrivalTimestamp": int(time.time() * 1000),
+            },
+        }
+        for number in range(8)
+    ]
+
+    answer = pipeline.client("lambda").invoke(
+        FunctionName=pipeline.functions["cleanse"]["FunctionName"], Payload=json.dumps({"records": records})
+    )
+
+    content = answer["Payload"].read()
+    results = [each["result"] for each in json.loads(content)["records"]]
+    assert len(content) < 6_000_000
+    assert set(results) == {"Ok", "Dropped"}
+    until(lambda: api.quality(days)["bad: not_json"] == before + results.count("Dropped"))
+
+
+def test_only_an_operator_has_reports_made_again(pipeline: Pipeline) -> None:
+    device = f"again-{uuid.uuid4().hex[:8]}"
+    path = "/reports/hourly?period=2010-03-01"
+    pipeline.put([reading(device, 1, datetime(2010, 3, 1, 12, tzinfo=UTC).timestamp(), 1)])
+    first = until(lambda: pipeline.get(path))
+    iam = pipeline.client("iam")
+    iam.create_user(UserName=device)
+    iam.attach_user_policy(UserName=device, PolicyArn=pipeline.outputs["operator_policy"])
+    key = iam.create_access_key(UserName=device)["AccessKey"]
+    operator = Author(pipeline.outputs, key["AccessKeyId"], key["SecretAccessKey"])
+    wish = {"from": "2010-03-01", "to": "2010-03-02"}
+
+    assert httpx.post(pipeline.outputs["api"] + "/reports/hourly/runs", json=wish).status_code == 403
+    assert operator.send("POST", "/reports/hourly/runs", {"period": "2010-03-01' OR '1'='1"}).status_code == 400
+    assert operator.send("POST", "/reports/hourly/runs", wish).status_code == 202
+
+    second = until(lambda: (now := pipeline.get(path)) and now["generated_at"] > first["generated_at"] and now)
+    assert second["rows"] == first["rows"]
+    assert pipeline.get("/reports/hourly?period=2010-03-02") is None
+
+
+def test_a_notification_that_comes_again_makes_nothing_anew(pipeline: Pipeline) -> None:
+    device = f"twice-{uuid.uuid4().hex[:8]}"
+    path = "/reports/hourly?period=2010-04-01"
+    pipeline.put([reading(device, 1, datetime(2010, 4, 1, 12, tzinfo=UTC).timestamp(), 1)])
+    first = until(lambda: pipeline.get(path))
+    sqs = pipeline.client("sqs")
+
+    def empty() -> bool:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        queue = pipeline.outputs["batches_queue"]
+        found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+        return set(found.values()) == {"0"}
+
+    until(empty)
+    for _ in range(2):
+        pipeline.notify_again()
+    until(empty)
+
+    assert pipeline.get(path) == first
+
+
+def test_an_alert_is_raised_mailed_once_and_cleared(pipeline: Pipeline, sandbox: dict[str, Any]) -> None:
+    device = f"hot-{uuid.uuid4().hex[:8]}"
+    now = time.time()
+
+    def alerts() -> list[dict[str, Any]]:
+        return [each for each in pipeline.get("/alerts?limit=100")["items"] if each["device_id"] == device]
+
+    for _ in range(2):
+        pipeline.put([reading(device, 90 if second % 2 else 78, now - 60 + second, second) for second in range(20)])
+    until(lambda: len(alerts()) == 1)
+    assert pipeline.get(f"/devices/{device}")["alerts"][0]["value"] == 90
+    pipeline.put([reading(device, 60, now, 99)])
+    until(lambda: len(alerts()) == 2)
+
+    def mails() -> list[Any]:
+        return [each for each in httpx.get(f"{sandbox['console']}/mails.json").json() if device in json.dumps(each)]
+
+    until(mails)
+    assert [alert["state"] for alert in alerts()] == ["cleared", "raised"]
+    assert pipeline.get(f"/devices/{device}")["alerts"] == []
+    assert len(mails()) == 1

@@ -1,0 +1,133 @@
+"""`make redrive`: what failed goes back to where it came from, and what fails again stays."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import time
+import uuid
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from deploy import redrive
+
+FUNCTION = """
+import json
+def handler(event, context):
+    print("handled " + json.dumps(event), flush=True)
+    if "fail" in json.dumps(event):
+        raise ValueError("no")
+"""
+
+
+class Emulator:
+    """An app's queues and its function, in a bare emulator."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self.app = f"app{uuid.uuid4().hex[:6]}"
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("app.py", FUNCTION)
+        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        role = self.client("iam").create_role(
+            RoleName=self.app, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
+        )
+        self.function = self.client("lambda").create_function(
+            FunctionName=self.app,
+            Runtime="python3.13",
+            Handler="app.handler",
+            Role=role["Role"]["Arn"],
+            Code={"ZipFile": code.getvalue()},
+        )["FunctionArn"]
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, endpoint_url=self.endpoint)
+
+    def queue(self, name: str, **attributes: str) -> str:
+        sqs = self.client("sqs")
+        return str(sqs.create_queue(QueueName=f"{self.app}-dev-{name}", Attributes=attributes)["QueueUrl"])
+
+    def send(self, url: str, body: object) -> None:
+        self.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(body))
+
+    def waiting(self, url: str) -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return sum(map(int, found.values()))
+
+    def handled(self) -> list[Any]:
+        logs = self.client("logs")
+        lines = logs.filter_log_events(logGroupName=f"/aws/lambda/{self.app}")["events"]
+        return [json.loads(e["message"].removeprefix("handled ")) for e in lines if e["message"].startswith("handled")]
+
+
+@pytest.fixture
+def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
+    redrive._client.cache_clear()
+    yield Emulator(emulator)
+    redrive._client.cache_clear()
+
+
+def test_a_dead_letter_goes_back_to_its_queue(aws: Emulator) -> None:
+    dead = aws.queue("batches-failed")
+    arn = f"arn:aws:sqs:us-east-1:000000000000:{aws.app}-dev-batches-failed"
+    source = aws.queue("batches", RedrivePolicy=json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "1"}))
+    for number in range(12):
+        aws.send(dead, {"number": number})
+
+    assert redrive.redrive(aws.app, "dev") == {f"{aws.app}-dev-batches-failed": "12 redriven"}
+    assert (aws.waiting(dead), aws.waiting(source)) == (0, 12)
+
+
+def test_an_event_goes_to_its_function_and_stays_if_it_fails_again(aws: Emulator) -> None:
+    failed = aws.queue("failed")
+    for word in ("good", "fail"):
+        context = {"functionArn": f"{aws.function}:$LATEST"}
+        aws.send(failed, {"version": "1.0", "requestContext": context, "requestPayload": {"word": word}})
+
+    told = redrive.redrive(aws.app, "dev")[f"{aws.app}-dev-failed"]
+
+    assert told.startswith("1 redriven; stays:")
+    assert {"word": "good"} in aws.handled()
+    assert aws.waiting(failed) == 1
+
+
+def test_a_batch_of_a_stream_is_read_again_for_its_function(aws: Emulator) -> None:
+    kinesis = aws.client("kinesis")
+    kinesis.create_stream(StreamName=aws.app, ShardCount=1)
+    end = time.monotonic() + 20
+    while (about := kinesis.describe_stream(StreamName=aws.app)["StreamDescription"])["StreamStatus"] != "ACTIVE":
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    numbers = [
+        kinesis.put_record(StreamName=aws.app, Data=str(number).encode(), PartitionKey="x")["SequenceNumber"]
+        for number in range(5)
+    ]
+    info = {
+        "shardId": about["Shards"][0]["ShardId"],
+        "startSequenceNumber": numbers[1],
+        "endSequenceNumber": numbers[3],
+        "streamArn": about["StreamARN"],
+    }
+    aws.send(aws.queue("failed"), {"requestContext": {"functionArn": aws.function}, "KinesisBatchInfo": info})
+
+    assert redrive.redrive(aws.app, "dev") == {f"{aws.app}-dev-failed": "1 redriven"}
+
+    (event,) = aws.handled()
+    assert [base64.b64decode(each["kinesis"]["data"]).decode() for each in event["Records"]] == ["1", "2", "3"]
+    assert event["Records"][0]["eventID"] == f"{info['shardId']}:{numbers[1]}"
+
+
+def test_a_message_that_nobody_understands_stays(aws: Emulator) -> None:
+    failed = aws.queue("failed")
+    aws.send(failed, {"x": 1})
+
+    assert "unknown message" in redrive.redrive(aws.app, "dev")[f"{aws.app}-dev-failed"]
+    assert aws.waiting(failed) == 1
