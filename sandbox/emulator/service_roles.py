@@ -27,9 +27,21 @@ def trusts(role_arn: str, service: str) -> bool:
     role = iam._roles.get(role_arn.rsplit("/", 1)[-1])
     if role is None:
         return False
+    account = role_arn.split(":")[4]
+    # A service calls for an account, against the confused deputy:
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+    context = iam_evaluator.EvalContext(
+        principal_arn=service,
+        principal_type="Service",
+        principal_account=account,
+        action="sts:AssumeRole",
+        resource_arn=role_arn,
+        region="",
+        service_context={"aws:sourceaccount": account},
+    )
     token = caller.set(service)
     try:
-        return bool(iam_evaluator.evaluate_trust_policy(json.loads(role["AssumeRolePolicyDocument"]), service))
+        return bool(iam_evaluator.evaluate_trust_policy(json.loads(role["AssumeRolePolicyDocument"]), service, context))
     finally:
         caller.reset(token)
 
