@@ -37,7 +37,7 @@ def run(query: Query, statement: Statement) -> Lines:
 
 def _create_table(query: Query, tree: exp.Expr) -> Lines:
     schema = tree.this if isinstance(tree.this, exp.Schema) else exp.Schema(this=tree.this)
-    database, name = _named(schema.this, query.database)
+    database, name = query.named(schema.this)
     if query.catalogue.has_table(database, name):
         if tree.args.get("exists"):
             return []
@@ -101,7 +101,7 @@ def _column_definitions(definitions: list[exp.Expr]) -> dict[str, str]:
 
 def _create_view(query: Query, tree: exp.Expr) -> Lines:
     named = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
-    database, name = _named(named, query.database)
+    database, name = query.named(named)
     sql = tree.expression.sql("trino")
     columns = query.engine.columns(query.prepare(parse(sql), with_rows=False))
     view = Table(database, name, {column: types.hive_type(kind) for column, kind in columns})
@@ -141,16 +141,12 @@ def _drop_database(query: Query, tree: exp.Expr) -> Lines:
 
 
 def _drop_table(query: Query, tree: exp.Expr) -> Lines:
-    database, name = _named(tree.args["tables"][0], query.database)
+    database, name = query.named(tree.args["tables"][0])
     if query.catalogue.has_table(database, name):
         query.catalogue.drop_table(database, name)
     elif not tree.args.get("exists"):
         raise Failed(f"TABLE_NOT_FOUND: Table '{database}.{name}' does not exist")
     return []
-
-
-def _named(table: exp.Expr, database: str) -> tuple[str, str]:
-    return (table.text("db") or database).lower(), table.name.lower()
 
 
 # --- without ---

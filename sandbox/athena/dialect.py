@@ -30,16 +30,12 @@ SET default_null_order = 'nulls_last';
 """What makes DuckDB answer what translate() returns as Trino does."""
 
 # Functions that sqlglot has no class for, and DuckDB has under this name and with Trino's meaning.
-_SAME = frozenset(
-    re.findall(
-        r"\w+",
-        """
-        acos asin atan atan2 cbrt concat_ws corr cos cosh cume_dist degrees entropy from_base64 geometric_mean histogram
-        hour kurtosis map_concat map_entries map_from_entries map_keys map_values pi radians regr_intercept regr_slope
-        sin sinh skewness tan tanh to_base64
-        """,
-    )
-)
+_SAME = {
+    "acos", "asin", "atan", "atan2", "cbrt", "concat_ws", "corr", "cos", "cosh", "cume_dist", "degrees", "entropy",
+    "from_base64", "geometric_mean", "histogram", "hour", "kurtosis", "map_concat", "map_entries", "map_from_entries",
+    "map_keys", "map_values", "pi", "radians", "regr_intercept", "regr_slope", "sin", "sinh", "skewness", "tan",
+    "tanh", "to_base64",
+}  # fmt: skip
 # Trino's other names for what DuckDB has.
 _RENAMED = {
     "arrays_overlap": "list_has_any",
@@ -51,7 +47,8 @@ _RENAMED = {
     "zip": "list_zip",
 }
 _CONSTANTS = {"e": "exp(1)", "infinity": "CAST('inf' AS DOUBLE)", "nan": "CAST('nan' AS DOUBLE)"}
-_MACROS = frozenset(re.findall(r"^CREATE MACRO athena_(\w+)", _FUNCTIONS, re.MULTILINE))
+_MACROS = set(re.findall(r"^CREATE MACRO athena_(\w+)", _FUNCTIONS, re.MULTILINE))
+
 type Types = dict[int, exp.DataType]
 type Tree = exp.Expr
 
@@ -132,11 +129,7 @@ def _of_entries(arguments: list[Tree], function: str, entry: Callable[[Tree], Tr
         inside = isinstance(node, exp.Identifier) and not isinstance(node.parent, exp.Column | exp.Dot)
         column = node if isinstance(node, exp.Column) and not node.table else None
         name = node.name.lower() if inside or column else ""
-        return (
-            exp.Dot(this=exp.to_identifier("entry"), expression=exp.to_identifier(names[name]))
-            if name in names
-            else node
-        )
+        return _field(names[name]) if name in names else node
 
     applied = entry(body.this.transform(of_entry))
     function_of_entry = exp.Lambda(this=applied, expressions=[exp.to_identifier("entry")])

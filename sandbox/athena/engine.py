@@ -49,8 +49,8 @@ class Engine:
         for setting in (
             f"SET memory_limit = '{_MEMORY}'",
             f"SET threads = {_THREADS}",
-            f"SET temp_directory = '{folder}/spilled'",
-            f"SET allowed_directories = ['{folder}/']",
+            f"SET temp_directory = {text(folder / 'spilled')}",
+            f"SET allowed_directories = [{text(f'{folder}/')}]",
             PRELUDE,
             "SET enable_external_access = false",
             "SET lock_configuration = true",
@@ -115,6 +115,16 @@ class Engine:
                 return Failed(found.expand(answer))
         code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), "GENERIC_INTERNAL_ERROR")
         return Failed(f"{code}: {message.splitlines()[0].partition(': ')[2]}")
+
+
+def quoted(name: str) -> str:
+    """Return a name as DuckDB's SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: object) -> str:
+    """Return a text as DuckDB's SQL writes it."""
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _written(name: str, kind: str) -> str:

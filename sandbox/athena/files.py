@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.athena.catalogue import Partition, Table
-from sandbox.athena.engine import Engine
+from sandbox.athena.engine import Engine, quoted, text
 from sandbox.athena.failures import Failed
 from sandbox.athena.objects import Object
 from sandbox.athena.plan import PATH
@@ -67,12 +67,12 @@ class Files:
         keys = {key: duckdb_type(kind) for key, kind in self._table.partition_keys.items()}
         keys |= {PATH: "VARCHAR"} if with_path else {}
         values = [[*partition.values, found.uri][: len(keys)] for found, partition in self._objects]
-        names = ", ".join(_quoted(name) for name in [*self._table.columns, *keys])
+        names = ", ".join(quoted(name) for name in [*self._table.columns, *keys])
         if not keys:
             engine.execute(f"CREATE VIEW {self.name} AS SELECT {names} FROM ({self._selected(engine)})")
             return
         columns = ", ".join(
-            f"unnest($c{at}::VARCHAR[])::{kind} AS {_quoted(key)}" for at, (key, kind) in enumerate(keys.items())
+            f"unnest($c{at}::VARCHAR[])::{kind} AS {quoted(key)}" for at, (key, kind) in enumerate(keys.items())
         )
         given = {f"c{at}": [row[at] for row in values] for at in range(len(keys))}
         engine.execute(
@@ -107,22 +107,20 @@ class Files:
         """Return a query of the table's columns and 'object', the number of the object of each row."""
         typed = {name: duckdb_type(kind) for name, kind in self._table.columns.items()}
         if not self._objects:
-            nulls = ", ".join(f"NULL::{kind} AS {_quoted(name)}" for name, kind in typed.items())
+            nulls = ", ".join(f"NULL::{kind} AS {quoted(name)}" for name, kind in typed.items())
             return f"SELECT {nulls}, 0 AS object WHERE false" if nulls else "SELECT 0 AS object WHERE false"
         if self._is_parquet:
             return self._parquet(engine, typed)
         field = _field_of(self._table)
-        fields = [f"{field(at, name, kind)} AS {_quoted(name)}" for at, (name, kind) in enumerate(typed.items())]
+        fields = [f"{field(at, name, kind)} AS {quoted(name)}" for at, (name, kind) in enumerate(typed.items())]
         return (
             f"SELECT {', '.join([*fields, 'object'])} FROM (SELECT object, {_parsed(self._table, typed)} AS parsed "
-            f"FROM read_csv({_text(self._lines)}, columns = {{object: 'INTEGER', line: 'VARCHAR'}}, delim = '{_LINE}', "
+            f"FROM read_csv({text(self._lines)}, columns = {{object: 'INTEGER', line: 'VARCHAR'}}, delim = '{_LINE}', "
             f"quote = '', escape = '', header = false, auto_detect = false, max_line_size = {_LONGEST_LINE}))"
         )
 
     def _parquet(self, engine: Engine, typed: dict[str, str]) -> str:
-        source = (
-            f"read_parquet([{', '.join(map(_text, self._paths))}], union_by_name = true, hive_partitioning = false)"
-        )
+        source = f"read_parquet([{', '.join(map(text, self._paths))}], union_by_name = true, hive_partitioning = false)"
         described = engine.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
         found = {name.lower(): (name, kind) for name, kind, *_ in described}
         columns = []
@@ -133,21 +131,13 @@ class Files:
                     f"HIVE_BAD_DATA: Malformed Parquet file. Field {name}'s type {stored_kind} in parquet file "
                     f"{self._objects[0][0].uri} is incompatible with type {kind.lower()} defined in table schema"
                 )
-            columns.append(f"{_quoted(stored) if stored else 'NULL'}::{kind} AS {_quoted(name)}")
+            columns.append(f"{quoted(stored) if stored else 'NULL'}::{kind} AS {quoted(name)}")
         return f"SELECT {', '.join([*columns, 'file_index AS object'])} FROM {source}"
 
 
 def _family(kind: str) -> str:
     base = kind.split("(")[0].split(" ")[0]
     return next((family for family, kinds in _FAMILIES.items() if base in kinds and "[" not in kind), base)
-
-
-def _quoted(name: str) -> str:
-    return f'"{name.replace(chr(34), chr(34) * 2)}"'
-
-
-def _text(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _decompressed(found: Object, content: bytes) -> bytes:
@@ -215,7 +205,7 @@ def _parsed(table: Table, typed: dict[str, str]) -> str:
     if _format(table) != "json":
         return f"string_split(line, '{_FIELD}')"
     kinds = {_key(table, name): kind if _is_nested(kind) else "VARCHAR" for name, kind in typed.items()}
-    transformed = f"json_transform(line, {_text(json.dumps(kinds))})"
+    transformed = f"json_transform(line, {text(json.dumps(kinds))})"
     malformed = "error('HIVE_BAD_DATA: Row is not a valid JSON Object')"
     if table.serde_parameters.get("ignore.malformed.json", "").lower() == "true":
         malformed = "NULL"
@@ -234,15 +224,15 @@ def _field_of(table: Table) -> Callable[[int, str, str], str]:
     """Return how a column's value is read from the parsed line."""
     match _format(table):
         case "json":
-            return lambda at, name, kind: _json_value(f"parsed[{_text(_key(table, name))}]", name, kind)
+            return lambda at, name, kind: _json_value(f"parsed[{text(_key(table, name))}]", name, kind)
         case "csv":
             return lambda at, name, kind: _csv_value(f"parsed[{at + 1}]", name, kind)
     null = table.serde_parameters.get("serialization.null.format", "\\N")
     inner = table.serde_parameters.get("collection.delim", table.serde_parameters.get("colelction.delim", "\x02"))
 
     def field(at: int, name: str, kind: str) -> str:
-        value = f"nullif(parsed[{at + 1}], {_text(null)})"
-        return f"TRY_CAST({f'string_split({value}, {_text(inner)})' if kind.endswith('[]') else value} AS {kind})"
+        value = f"nullif(parsed[{at + 1}], {text(null)})"
+        return f"TRY_CAST({f'string_split({value}, {text(inner)})' if kind.endswith('[]') else value} AS {kind})"
 
     return field
 

@@ -18,6 +18,7 @@ from sqlglot import exp
 
 from sandbox.athena.catalogue import Catalogue, Partition, Table, folder
 from sandbox.athena.dialect import Types, translate
+from sandbox.athena.engine import quoted
 from sandbox.athena.failures import Failed
 from sandbox.athena.java_time import finest, strftime
 from sandbox.athena.types import duckdb_type
@@ -104,7 +105,7 @@ class Pruning:
         if not conditions or not values:
             return values
         typed = ", ".join(
-            f'TRY_CAST(c{at} AS {duckdb_type(self._table.partition_keys[name])}) AS "{name}"'
+            f"TRY_CAST(c{at} AS {duckdb_type(self._table.partition_keys[name])}) AS {quoted(name)}"
             for at, name in enumerate(names)
         )
         columns = ", ".join(f"unnest($c{at}::VARCHAR[]) AS c{at}" for at in range(len(names)))

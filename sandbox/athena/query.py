@@ -65,6 +65,11 @@ class Query:
             files.create(self.engine, with_path)
         return translate(_on_relations(tree, with_path), known)
 
+    def named(self, mention: exp.Expr) -> tuple[str, str]:
+        """Return database and name of a table that a statement defines or changes."""
+        table = mention.this if isinstance(mention, exp.Schema) else mention
+        return (table.text("db") or self.database).lower(), table.name.lower()
+
     def _unfolded(self, tree: exp.Expr, database: str) -> exp.Expr:
         """Find each table that is mentioned, and put the query of a view in its place."""
         mentions = _mentions(tree)

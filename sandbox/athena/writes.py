@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlglot import exp
 
 from sandbox.athena import types
-from sandbox.athena.catalogue import Partition, Table, folder
-from sandbox.athena.engine import Columns
+from sandbox.athena.catalogue import Partition, Table
+from sandbox.athena.engine import Columns, quoted, text
 from sandbox.athena.failures import Failed
 from sandbox.athena.partitions import location
 from sandbox.athena.query import Query
@@ -68,7 +68,7 @@ class Written:
 def create_table_as(query: Query, tree: exp.Expr, output: str, enforced: bool) -> Written:
     """Create the table with the rows of its query; raise Failed if it or its objects are there already."""
     properties = _properties(tree)
-    database, name = _named(tree.this, query.database)
+    database, name = query.named(tree.this)
     if enforced and "external_location" in properties:
         raise Failed(
             "The Create Table As Select query failed because it was submitted with an 'external_location' property to "
@@ -92,12 +92,11 @@ def create_table_as(query: Query, tree: exp.Expr, output: str, enforced: bool) -
 
 def insert(query: Query, tree: exp.Expr) -> Written:
     """Add the rows of the query to the table, by the place of their columns."""
-    database, name = _named(tree.this, query.database)
+    database, name = query.named(tree.this)
     table = query.catalogue.table(database, name)
     kinds = {key: types.duckdb_type(kind) for key, kind in table.all_columns.items()}
-    given = (
-        [column.name.lower() for column in tree.this.expressions] if isinstance(tree.this, exp.Schema) else list(kinds)
-    )
+    named = tree.this.expressions if isinstance(tree.this, exp.Schema) else []
+    given = [column.name.lower() for column in named] or list(kinds)
     source = tree.expression
     if isinstance(source, exp.Values):
         source = exp.select("*").from_(exp.alias_(source, "given", table=True))
@@ -108,7 +107,7 @@ def insert(query: Query, tree: exp.Expr) -> Written:
         expected = ", ".join(types.trino_type(kind) for kind in table.all_columns.values())
         raise Failed(f"TYPE_MISMATCH: Insert query has mismatched column types: Table: [{expected}], Query: [{found}]")
     places = {name: f"c{at}" for at, name in enumerate(given)}
-    cast = ", ".join(f'{places.get(name, "NULL")}::{kind} AS "{name}"' for name, kind in kinds.items())
+    cast = ", ".join(f"{places.get(name, 'NULL')}::{kind} AS {quoted(name)}" for name, kind in kinds.items())
     names = ", ".join(places.values())
     written = _write(query, f"SELECT {cast} FROM ({sql}) AS given({names})", _target_of(table))
     if written.partitions and table.parameters.get("projection.enabled", "").lower() != "true":
@@ -155,15 +154,14 @@ def _target(
     compression = next((given[key].upper() for key in compressions if key in given), "GZIP")
     _require_known(format, compression)
     serde, input_format, _ = STORED_AS[format]
+    results, _, query_id = output.rpartition("/")
+    tables_of_the_query = f"{results}/tables/{query_id}"
     table = Table(
         database=database,
         name=name,
         columns={column: kind for column, kind in kinds.items() if column not in keys},
         partition_keys={key: kinds[key] for key in keys},
-        location=given.get(
-            "external_location", f"{output.rpartition('/')[0]}/tables/{output.rpartition('/')[2]}"
-        ).rstrip("/")
-        + "/",
+        location=given.get("external_location", tables_of_the_query).rstrip("/") + "/",
         serde=serde,
         input_format=input_format,
         serde_parameters={"field.delim": delimiter} if format == "TEXTFILE" else {},
@@ -205,7 +203,9 @@ def _write(query: Query, sql: str, target: Target) -> Written:
     table, engine = target.table, query.engine
     names = list(table.all_columns)
     kinds = [kind for _, kind in engine.columns(sql)]
-    cast = ", ".join(f'c{at}::{kind} AS "{name}"' for at, (name, kind) in enumerate(zip(names, kinds, strict=True)))
+    cast = ", ".join(
+        f"c{at}::{kind} AS {quoted(name)}" for at, (name, kind) in enumerate(zip(names, kinds, strict=True))
+    )
     columns = ", ".join(f"c{at}" for at in range(len(names)))
     engine.execute(f"CREATE TABLE written AS SELECT {cast} FROM ({sql}) AS answer({columns})")
     (count,) = engine.execute("SELECT count(*) FROM written").fetchone() or (0,)
@@ -223,30 +223,31 @@ def _write(query: Query, sql: str, target: Target) -> Written:
 def _files(query: Query, target: Target) -> Iterator[tuple[Partition, Path]]:
     """Write one file for each partition."""
     table, engine = target.table, query.engine
-    data = ", ".join(f'"{name}"' for name in table.columns)
+    data = ", ".join(quoted(name) for name in table.columns)
     options, suffix = _options(target)
     if not table.partition_keys:
         path = query.folder / f"written{suffix}"
-        engine.execute(f"COPY (SELECT {data} FROM written) TO '{path}' ({options})")
+        engine.execute(f"COPY (SELECT {data} FROM written) TO {text(path)} ({options})")
         yield Partition((), table.location), path
         return
-    keys = ", ".join(f'"{key}"' for key in table.partition_keys)
+    keys = ", ".join(quoted(key) for key in table.partition_keys)
     engine.execute(
         f"CREATE TABLE parts AS SELECT *, row_number() OVER () AS part FROM (SELECT DISTINCT {keys} FROM written)"
     )
-    texts = ", ".join(f'"{key}"::VARCHAR' for key in table.partition_keys)
+    texts = ", ".join(f"{quoted(key)}::VARCHAR" for key in table.partition_keys)
     parts = engine.execute(f"SELECT part, {texts} FROM parts ORDER BY part").fetchall()
     if len(parts) > _MOST_PARTITIONS:
         raise Failed(
             f"HIVE_TOO_MANY_OPEN_PARTITIONS: Exceeded limit of {_MOST_PARTITIONS} open writers for partitions/buckets"
         )
-    same = " AND ".join(f'written."{key}" IS NOT DISTINCT FROM parts."{key}"' for key in table.partition_keys)
+    same = " AND ".join(
+        f"written.{quoted(key)} IS NOT DISTINCT FROM parts.{quoted(key)}" for key in table.partition_keys
+    )
     for part, *values in parts:
         path = query.folder / f"written-{part}{suffix}"
         rows = f"SELECT {data} FROM written WHERE EXISTS (FROM parts WHERE part = {part} AND {same})"
-        engine.execute(f"COPY ({rows}) TO '{path}' ({options})")
-        where = location(replace(table), tuple(values)) if table.parameters.get("storage.location.template") else None
-        yield Partition(tuple(values), where or f"{table.location}{folder(table, tuple(values))}/"), path
+        engine.execute(f"COPY ({rows}) TO {text(path)} ({options})")
+        yield Partition(tuple(values), location(table, tuple(values))), path
 
 
 def _options(target: Target) -> tuple[str, str]:
@@ -257,18 +258,12 @@ def _options(target: Target) -> tuple[str, str]:
         return f"FORMAT parquet, COMPRESSION {compression}", ".parquet"
     if target.format == "JSON":
         return f"FORMAT json, COMPRESSION {compression}", suffix
-    delimiter = target.delimiter.replace("'", "''")
-    text = f"FORMAT csv, HEADER false, DELIMITER '{delimiter}', QUOTE '', ESCAPE '', NULLSTR '\\N'"
-    return f"{text}, COMPRESSION {compression}", suffix
+    lines = f"HEADER false, DELIMITER {text(target.delimiter)}, QUOTE '', ESCAPE '', NULLSTR '\\N'"
+    return f"FORMAT csv, {lines}, COMPRESSION {compression}", suffix
 
 
 def _object_name() -> str:
     return f"{datetime.now(UTC):%Y%m%d_%H%M%S}_00000_{uuid.uuid4().hex[:5]}_{uuid.uuid4()}"
-
-
-def _named(tree: exp.Expr, database: str) -> tuple[str, str]:
-    table = tree.this if isinstance(tree, exp.Schema) else tree
-    return (table.text("db") or database).lower(), table.name.lower()
 
 
 def _properties(tree: exp.Expr) -> dict[str, str | list[str]]:
