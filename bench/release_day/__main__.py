@@ -44,7 +44,7 @@ def main() -> str | None:
         servers.add_edge()
         after = uvloop.run(_phase("with the edge", "3.0.0", servers, day))
     month = costs.Month()
-    measured = costs.Measured(after.tally.received, after.work.bytes, after.work.requests)
+    measured = costs.Measured(after.work.bytes, after.work.requests)
     bills = (costs.without_edge(day.size, month), costs.with_edge(day.size, month, measured))
     print("\n" + table(before, after, bills, month, day.size))
     file = place.ROOT / "dist" / "release-day.html"

@@ -32,9 +32,8 @@ class Month:
 
 @dataclass(frozen=True)
 class Measured:
-    """One release on this machine: what clients got, and what of it the origins sent."""
+    """What the origins did for one release on this machine."""
 
-    client_bytes: int
     origin_bytes: int
     origin_requests: int
 

@@ -23,7 +23,7 @@ def test_the_internet_is_paid_by_tiers_and_a_rush_by_more_instances() -> None:
 
 
 def test_with_the_edge_the_origins_bill_is_of_what_they_sent() -> None:
-    bill = with_edge(SIZE, ONE_RELEASE, Measured(client_bytes=0, origin_bytes=SIZE, origin_requests=3))
+    bill = with_edge(SIZE, ONE_RELEASE, Measured(origin_bytes=SIZE, origin_requests=3))
 
     assert bill["EC2 instances"] == pytest.approx(3 * 730 * PRICES["instance_hour"])
     assert bill["CloudFront: transfer to the internet"] == pytest.approx(8976 * 0.085)
