@@ -99,9 +99,9 @@ def status() -> str | None:
     print(f"{'console':14} {outputs['console']}\n{'AWS endpoint':14} {outputs['endpoint']}")
     for app, values in outputs.items():
         if isinstance(values, dict):
-            for name in ("web", "site", "dashboard", "cdn", "edge", "api"):
+            for name in place.ADDRESSES:
                 if name in values:
-                    print(f"{app:14} {name:5} {values[name]}")
+                    print(f"{app:14} {name:9} {values[name]}")
     return None
 
 

@@ -31,6 +31,9 @@ PORTS = {
 }
 """By name, the variable that moves a port, and the port."""
 
+ADDRESSES = ("web", "site", "dashboard", "cdn", "edge", "origin", "api")
+"""Which of an app's outputs a person may open."""
+
 
 class PortBusy(Exception):
     """Something else listens on a port of the sandbox."""

@@ -57,12 +57,12 @@ def _json(path: str, read: Callable[[Request], Any]) -> Route:
 def _cards(apps: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
-            "name": name,
-            "addresses": {k: v for k, v in outputs.items() if str(v).startswith("http")},
+            "name": app,
+            "addresses": {name: outputs[name] for name in place.ADDRESSES if name in outputs},
             "sign_ins": list(seed.USERS) if "user_pool_id" in outputs else [],
             "password": seed.PASSWORD,
         }
-        for name, outputs in apps.items()
+        for app, outputs in apps.items()
     ]
 
 
