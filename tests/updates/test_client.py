@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,14 +68,24 @@ def test_a_package_that_was_swapped_is_not_installed_and_the_right_one_is_later(
     assert client.update()
 
 
-def test_an_endless_package_is_cut_off(published: Published, client: Client, tmp_path: Path) -> None:
+def test_a_package_without_end_is_cut_off(
+    published: Published, client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    size = 60_000_000  # more than sockets hold
     place = published.folder / str(published.release("1.0.0", b"small")["url"]).lstrip("/")
-    place.write_bytes(bytes(20_000_000))
+    with place.open("wb") as content:
+        content.truncate(size)
 
+    caplog.set_level(logging.INFO, "access")
     with pytest.raises(NotUpdated):
         client.update()
 
     assert not list((tmp_path / "client").rglob("*.part"))
+    for _ in range(500):  # until the server has noticed
+        if sent := [int(line.rpartition(" ")[2]) for line in caplog.messages if "/packages/" in line]:
+            break
+        time.sleep(0.01)
+    assert 0 < sent[0] < size
 
 
 def test_a_list_that_another_key_signed_is_not_believed(published: Published, client: Client) -> None:
