@@ -11,6 +11,7 @@ import boto3
 
 import deploy.apps
 import deploy.site
+import deploy.stages
 import sandbox.payments.client as provider
 from sandbox import payments, place
 
@@ -20,6 +21,8 @@ def deploy_all() -> dict[str, Any]:
 
     All resources come first: an app may name those of another.
     """
+    if place.LIKE:
+        deploy.stages.begin(place.LIKE, place.STAGE)
     apps = deploy.apps.names()
     with ThreadPoolExecutor() as pool:
         resources = list(pool.map(_deploy_resources, apps))
@@ -27,14 +30,21 @@ def deploy_all() -> dict[str, Any]:
 
 
 def _deploy_resources(app: str) -> dict[str, str]:
-    where = {"SiteUrl": place.url(app)} if app in place.PORTS else {}
-    return deploy.apps.deploy_resources(app, place.STAGE, PaymentsApi=place.url("payments"), **where)
+    parameters = _like(app, "resources") | {"PaymentsApi": place.url("payments")}
+    if app in place.PORTS:
+        parameters["SiteUrl"] = place.url(app)
+    return deploy.apps.deploy_resources(app, place.STAGE, **parameters)
+
+
+def _like(app: str, kind: str) -> dict[str, str]:
+    """Return the parameters that a clone's stack has from the stage of which it is a clone."""
+    return deploy.stages.Like(app, place.LIKE, place.STAGE).parameters(kind) if place.LIKE else {}
 
 
 def _deploy(app: str, resources: dict[str, str]) -> dict[str, str]:
-    parameters = {}
+    parameters = _like(app, "")
     if deploy.apps.may_use_dax(app):
-        deploy.apps.deploy_dax(app, place.STAGE, EndpointEncryption="NONE")
+        deploy.apps.deploy_dax(app, place.STAGE, **_like(app, "dax") | {"EndpointEncryption": "NONE"})
         parameters["Dax"] = "true"
     released = deploy.apps.release(app, place.STAGE, **parameters)
     outputs = {"api": _local(released["EndpointURL"]), **resources}
@@ -46,7 +56,7 @@ def _deploy(app: str, resources: dict[str, str]) -> dict[str, str]:
         outputs |= _register_webhook(outputs["api"], resources["payments_secret"])
     if not deploy.apps.has_edge(app):
         return outputs | ({"web": place.url(app)} if deploy.site.is_there(app) else {})
-    edge = deploy.apps.deploy_edge(app, place.STAGE, SignInUrl=place.url("emulator"))
+    edge = deploy.apps.deploy_edge(app, place.STAGE, **_like(app, "edge") | {"SignInUrl": place.url("emulator")})
     outputs["distribution_id"] = edge["DistributionId"]
     if not deploy.site.is_there(app):
         return outputs | {"site": place.url(app)}
