@@ -21,11 +21,11 @@ class Line:
     text: str
 
 
-def recent(app: str, since: int = 0) -> list[Line]:
-    """Return what the stage's functions of *app* logged at or after *since*, epoch milliseconds, oldest first."""
+def recent(app: str, stage: str = place.STAGE, since: int = 0) -> list[Line]:
+    """Return what a stage's functions of *app* logged at or after *since*, epoch milliseconds, oldest first."""
     logs = boto3.client("logs")
     lines = []
-    of_the_stage = f"/aws/lambda/{app}-{place.STAGE}"
+    of_the_stage = f"/aws/lambda/{app}-{stage}"
     for group in logs.describe_log_groups(logGroupNamePrefix=of_the_stage)["logGroups"]:
         name = group["logGroupName"]
         if not f"{name}-".startswith(f"{of_the_stage}-"):
