@@ -6,6 +6,9 @@ export PYTHONDONTWRITEBYTECODE = 1
 APPS  := $(patsubst %/.chalice/config.json,%,$(wildcard */.chalice/config.json))
 APP   ?= todo-app
 STAGE ?= dev
+FROM  ?= local
+SANDBOX_STAGE ?= local
+SANDBOX_DIR   ?= .sandbox
 BIN   := .venv/bin
 # The newest of those that Lambda and all packages know; Chalice deploys to the runtime of the same version.
 PYTHONS := python3.13 python3 python3.12
@@ -83,7 +86,7 @@ updates: .venv/run ## Deploy the update servers: make updates STAGE=prod TEMPLAT
 	@$(BIN)/python -m deploy.updates $(or $(TEMPLATE),after) $(STAGE) $(PARAMETERS)
 
 ##@ Many services
-.PHONY: new-service remove-service openapi sdk
+.PHONY: new-service remove-service openapi sdk clone delete
 new-service: .venv/test ## Make a service of the same shape, with tests: make new-service NAME=orders-app
 	@$(BIN)/python -m services new $(NAME)
 	@$(BIN)/ruff check --quiet --fix $(NAME) tests/$(NAME) && $(BIN)/ruff format --quiet $(NAME) tests/$(NAME)
@@ -94,6 +97,10 @@ openapi: .venv/run ## Bring an app's openapi.json to what its code says: make op
 	@$(BIN)/python -m services openapi $(APP)
 sdk: .venv/test node_modules ## Make a client of an app's API: make sdk APP=todo-app LANG=typescript
 	@$(BIN)/python -m services sdk $(APP) $(if $(filter typescript,$(LANG)),typescript,python)
+clone: .venv/run ## A second stage of everything beside the first: make clone FROM=local TO=feature-x
+	@$(BIN)/python -m $(if $(filter $(SANDBOX_STAGE),$(FROM)),sandbox clone $(TO),deploy.stages clone $(FROM) $(TO) $(PARAMETERS))
+delete: .venv/run ## Delete a stage with all its data: make delete STAGE=feature-x (FORCE=1: do not ask)
+	@$(BIN)/python -m $(if $(wildcard $(SANDBOX_DIR)/$(STAGE)/sandbox.log),sandbox delete $(STAGE),deploy.stages delete $(STAGE) $(if $(FORCE),--force))
 
 ##@ For developers
 .PHONY: test check lint types test-units test-updates test-system bench format lock clean

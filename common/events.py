@@ -53,6 +53,7 @@ def each_record(app: Chalice, event: dict[str, Any], handle: Callable[[dict[str,
         logs.correlate(record["eventID"])
         try:
             handle(record)
+            app.log.info("record handled", extra={"event_id": record["eventID"]})
         except Exception as error:
             app.log.exception("record failed", extra={"event_id": record["eventID"], "reason": str(error)})
             if os.environ.get("PARTIAL_BATCH") != "1":

@@ -67,8 +67,10 @@ class Service:
         try:
             answer = self._http.request(method, request.url, headers=dict(request.headers))
         except urllib3.exceptions.HTTPError as error:
+            self._address.forget()
             raise _Down(str(error)) from error
         if answer.status >= 500 or answer.status == 429:
+            self._address.forget()
             raise _Down(f"{answer.status}")
         return answer
 
@@ -79,7 +81,7 @@ class _Refusal(msgspec.Struct, rename="pascal"):
 
 
 class _Address:
-    """The value of a parameter, read on first use and again after a minute: a service may have moved."""
+    """The value of a parameter, read on first use and again after a minute or a failure: a service may have moved."""
 
     def __init__(self, ssm: Any, parameter: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._ssm, self._parameter, self._clock = ssm, parameter, clock
@@ -91,3 +93,7 @@ class _Address:
                 self._known = str(self._ssm.get_parameter(Name=self._parameter)["Parameter"]["Value"])
             self._read_at = self._clock()
         return self._known
+
+    def forget(self) -> None:
+        """Read it again on the next use."""
+        self._known = ""

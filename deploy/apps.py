@@ -27,6 +27,9 @@ from deploy import signing_keys, stacks
 
 ROOT = Path(__file__).parent.parent
 
+KINDS = ("resources", "dax", "", "delivery", "edge")
+"""An app's stacks in the order in which they are made; the one without a word is the Chalice app."""
+
 
 class PackageFailed(Exception):
     """`chalice package` failed; the message is what it printed."""
@@ -35,6 +38,11 @@ class PackageFailed(Exception):
 def names() -> list[str]:
     """Return the apps: the folders with a Chalice configuration."""
     return sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/config.json"))
+
+
+def stack(app: str, stage: str, kind: str) -> str:
+    """Return the name of one of an app's stacks."""
+    return f"{app}-{stage}-{kind}" if kind else f"{app}-{stage}"
 
 
 def deploy_resources(app: str, stage: str, **parameters: str) -> dict[str, str]:
@@ -103,7 +111,7 @@ def deploy_edge(app: str, stage: str, **parameters: str) -> dict[str, str]:
     function = ROOT / app / "edge-function.js"
     if function.exists():
         given["FunctionCode"] = function.read_text()
-    if "\n  KeyGroupId:" in template:
+    if has_signing_key(app):
         given["KeyGroupId"] = signing_keys.ensure(app, stage)
     return stacks.deploy(f"{app}-{stage}-edge", template, given | parameters)
 
@@ -130,12 +138,21 @@ def _outputs(app: str, stage: str) -> dict[str, str]:
     return stacks.outputs(f"{app}-{stage}-resources") | stacks.outputs(f"{app}-{stage}", missing_ok=True)
 
 
+def has_signing_key(app: str) -> bool:
+    """Return whether the app's distribution trusts a key that signs links."""
+    return has_edge(app) and "\n  KeyGroupId:" in (ROOT / app / "edge.yaml").read_text()
+
+
+def chalice() -> str:
+    """Return Chalice's command, that of this environment."""
+    return str(Path(sys.executable).with_name("chalice"))
+
+
 def package(app: str, stage: str) -> Path:
     """Write the app as a SAM template with its zip into ``dist/<app>-<stage>/`` and return that folder."""
     folder = ROOT / "dist" / f"{app}-{stage}"
-    chalice = str(Path(sys.executable).with_name("chalice"))
     done = subprocess.run(
-        [chalice, "package", "--stage", stage, "--merge-template", "merge.yaml", str(folder)],
+        [chalice(), "package", "--stage", stage, "--merge-template", "merge.yaml", str(folder)],
         cwd=ROOT / app,
         # Without bytecode the same source makes the same zip.
         env=os.environ | {"STAGE": stage, "PYTHONDONTWRITEBYTECODE": "1"},
@@ -156,9 +173,14 @@ def release(app: str, stage: str, **parameters: str) -> dict[str, str]:
     return stacks.deploy(f"{app}-{stage}", text, {"Stage": stage, **parameters})
 
 
+def address_parameter(app: str, stage: str) -> str:
+    """Return the name of the SSM parameter in which other services look for the app's API."""
+    return f"/{stage}/{app}/api"
+
+
 def register(app: str, stage: str, address: str) -> dict[str, str]:
-    """Write where the app's API is, without a closing slash, to where other services look: an SSM parameter."""
-    name = f"/{stage}/{app}/api"
+    """Write where the app's API is, without a closing slash, to where other services look."""
+    name = address_parameter(app, stage)
     boto3.Session().client("ssm").put_parameter(Name=name, Value=address.rstrip("/"), Type="String", Overwrite=True)
     return {name: address.rstrip("/")}
 

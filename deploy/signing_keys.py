@@ -93,6 +93,16 @@ class SigningKeys:
         self._delete_unused()
         return str(current)
 
+    def delete(self) -> None:
+        """Delete the key and its group, which no distribution may use any more. There may be none."""
+        group = self._group()
+        if group is not None:
+            tag = self._cloudfront.get_key_group(Id=group["Id"])["ETag"]
+            self._cloudfront.delete_key_group(Id=group["Id"], IfMatch=tag)
+        self._delete_unused()
+        if self._version("AWSCURRENT") is not None:
+            self._secrets.delete_secret(SecretId=self._secret, ForceDeleteWithoutRecovery=True)
+
     def _new_key(self, algorithm: Algorithm) -> tuple[str, str]:
         """Register a new public key; return its id, and the secret with the private half."""
         private, public = key_pair(algorithm)
@@ -125,7 +135,8 @@ class SigningKeys:
         return next((group for group in groups if group["KeyGroupConfig"]["Name"] == self._name), None)
 
     def _group_keys(self) -> list[str]:
-        keys: list[str] = self._group()["KeyGroupConfig"]["Items"]
+        group = self._group()
+        keys: list[str] = group["KeyGroupConfig"]["Items"] if group is not None else []
         return keys
 
     def _trust(self, keys: list[str | None]) -> None:
@@ -166,6 +177,11 @@ def key_pair(algorithm: Algorithm) -> tuple[str, str]:
 def ensure(app: str, stage: str, algorithm: Algorithm = "rsa") -> str:
     """Make what is missing of the stage's key, and return the id of its key group."""
     return _of(app, stage).ensure(algorithm)
+
+
+def delete(app: str, stage: str) -> None:
+    """Delete the stage's key and its group."""
+    _of(app, stage).delete()
 
 
 def rotate(

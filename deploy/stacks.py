@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+import yaml
+from botocore.exceptions import ClientError, WaiterError
 
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
@@ -29,7 +30,7 @@ def deploy(name: str, template: str, parameters: dict[str, str]) -> dict[str, st
     declared = {p["ParameterKey"] for p in cloudformation.get_template_summary(TemplateURL=url)["Parameters"]}
     given = {key: value for key, value in parameters.items() if key in declared}
     change = "update" if _exists(cloudformation, name) else "create"
-    kept = (_parameters(cloudformation, name) & declared) - given.keys() if change == "update" else set()
+    kept = (parameters_of(name).keys() & declared) - given.keys() if change == "update" else set()
     request = {
         "StackName": name,
         "TemplateURL": url,
@@ -56,6 +57,54 @@ def outputs(name: str, missing_ok: bool = False) -> dict[str, str]:
         return {}
     stack = _client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def parameters_of(name: str) -> dict[str, str]:
+    """Return what stack *name* was given last."""
+    stack = _client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack.get("Parameters", [])}
+
+
+def existing() -> set[str]:
+    """Return the names of all stacks of the account in this Region."""
+    pages = _client("cloudformation").get_paginator("describe_stacks").paginate()
+    return {stack["StackName"] for page in pages for stack in page["Stacks"]}
+
+
+def resources(name: str) -> dict[str, tuple[str, str]]:
+    """Return by logical id the type and the physical id of each resource of stack *name*."""
+    pages = _client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
+    listed = [resource for page in pages for resource in page["StackResourceSummaries"]]
+    return {r["LogicalResourceId"]: (r["ResourceType"], r["PhysicalResourceId"]) for r in listed}
+
+
+def retained(name: str) -> set[str]:
+    """Return the logical ids of the resources that CloudFormation keeps when it deletes stack *name*."""
+    body = _client("cloudformation").get_template(StackName=name)["TemplateBody"]
+    declared = (body if isinstance(body, dict) else read(body))["Resources"]
+    return {logical for logical, resource in declared.items() if resource.get("DeletionPolicy", "Delete") != "Delete"}
+
+
+def delete(name: str) -> None:
+    """Delete stack *name* and wait until it is gone. Raises StackFailed."""
+    cloudformation = _client("cloudformation")
+    cloudformation.delete_stack(StackName=name)
+    try:
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name)
+    except WaiterError as error:
+        raise StackFailed(f"{name}: {_reasons(cloudformation, name) or error}") from error
+
+
+def read(template: str) -> Any:
+    """Return what is plain in the text of a template: intrinsic functions in their short form are read as None."""
+    return yaml.load(template, _Plain)  # noqa: S506 # a SafeLoader
+
+
+class _Plain(yaml.SafeLoader):
+    """Knows no tags."""
+
+
+_Plain.add_multi_constructor("!", lambda loader, tag, node: None)
 
 
 def upload_code(template: dict[str, Any], folder: Path) -> str:
@@ -90,11 +139,6 @@ def _exists(cloudformation: Any, name: str) -> bool:
         cloudformation.get_waiter("stack_delete_complete").wait(StackName=name)
         return False
     return bool(status != "DELETE_COMPLETE")
-
-
-def _parameters(cloudformation: Any, name: str) -> set[str]:
-    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-    return {parameter["ParameterKey"] for parameter in stack.get("Parameters", [])}
 
 
 def _reasons(cloudformation: Any, name: str) -> str:

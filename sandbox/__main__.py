@@ -1,15 +1,17 @@
-"""`python -m sandbox up|run|down|status|output|logs|env|serve`: see `make help`."""
+"""`python -m sandbox up|run|down|status|output|logs|env|clone|delete|serve`: see `make help`."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from sandbox import place
 
@@ -26,6 +28,10 @@ def main() -> str | None:
     output_parser.add_argument("app")
     output_parser.add_argument("name")
     output_parser.set_defaults(command=output)
+    for command_of_a_stage in (clone, delete):
+        stage_parser = commands.add_parser(command_of_a_stage.__name__, help=command_of_a_stage.__doc__)
+        stage_parser.add_argument("stage")
+        stage_parser.set_defaults(command=command_of_a_stage)
     arguments = vars(parser.parse_args())
     command_of: Callable[..., str | None] = arguments.pop("command")
     return command_of(**arguments)
@@ -33,30 +39,71 @@ def main() -> str | None:
 
 def up() -> str | None:
     """Start the sandbox in the background and return when it is ready."""
-    if _pid():
+    if place.pid():
         print(f"The sandbox is already up: {place.url('console')}")
         return None
-    started = time.monotonic()
     try:
         place.require_free_ports()
     except place.PortBusy as busy:
         return str(busy)
-    place.FOLDER.mkdir(parents=True, exist_ok=True)
-    with place.LOG.open("wb") as log:
+    return _start(place.FOLDER, {}) or status()
+
+
+def clone(stage: str) -> str | None:
+    """Bring up a second stage of everything beside the first, in the same AWS, and return when it is ready."""
+    if not place.pid():
+        return _NOT_RUNNING
+    folder = place.FOLDER / stage
+    if place.pid(folder):
+        return f"The stage {stage} is up already: {folder / place.OUTPUTS.name}"
+    own = {"SANDBOX_STAGE": stage, "SANDBOX_DIR": str(folder), "SANDBOX_LIKE": place.STAGE}
+    failed = _start(folder, own | place.ports_of_a_clone())
+    if not failed:
+        _show(folder)
+    return failed
+
+
+def delete(stage: str) -> str | None:
+    """End a stage that was brought up beside the first, and delete all that was deployed of it."""
+    from deploy import stages
+
+    if not place.pid():
+        return _NOT_RUNNING
+    if stage == place.STAGE:
+        return f"{stage} is the sandbox's own stage: it goes with `make down`."
+    folder = place.FOLDER / stage
+    _end(folder)
+    os.environ.update(place.environment())
+    left = stages.delete(stage)
+    shutil.rmtree(folder, ignore_errors=True)
+    print(f"The stage {stage} is gone.")
+    return f"left: {left}" if left else None
+
+
+_NOT_RUNNING = "The sandbox is not running. Start it with `make up`."
+
+
+def _start(folder: Path, settings: dict[str, str]) -> str | None:
+    """Start the process of the stage in *folder*, and return when it is ready, or why it is not."""
+    started = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    outputs, log_file = folder / place.OUTPUTS.name, folder / place.LOG.name
+    with log_file.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "sandbox", "serve"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env=os.environ | settings,
             cwd=place.ROOT,
         )
-    while not place.OUTPUTS.exists():
+    while not outputs.exists():
         if process.poll() is not None:
-            return f"The sandbox did not start. The end of {place.LOG}:\n{_tail()}"
+            return f"The sandbox did not start. The end of {log_file}:\n{_tail(log_file)}"
         time.sleep(0.1)
     print(f"The sandbox is ready after {time.monotonic() - started:.1f} s.\n")
-    return status()
+    return None
 
 
 def run() -> str | None:
@@ -76,38 +123,49 @@ def run() -> str | None:
 
 
 def down() -> str | None:
-    """Stop the sandbox and wait until nothing of it is left."""
-    pid = _pid()
+    """Stop the sandbox, with every stage in it, and wait until nothing of it is left."""
+    print("The sandbox is down." if _end(place.FOLDER) else "The sandbox is not running.")
+    return None
+
+
+def _end(folder: Path) -> bool:
+    """End the process of the stage in *folder* and wait until it has; return whether there was one."""
+    pid = place.pid(folder)
     if not pid:
-        print("The sandbox is not running.")
-        return None
+        return False
     os.kill(pid, signal.SIGTERM)
-    while _pid():  # until it has tidied up
+    while place.pid(folder):  # until it has tidied up
         time.sleep(0.05)
     deadline = time.monotonic() + 5
-    while _runs(pid) and time.monotonic() < deadline:
+    while place.runs(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
-    print("The sandbox is down.")
-    return None
+    return True
 
 
 def status() -> str | None:
     """Print where everything is."""
-    if not _pid() or not place.OUTPUTS.exists():
-        return "The sandbox is not running. Start it with `make up`."
-    outputs = json.loads(place.OUTPUTS.read_text())
+    if not place.pid() or not place.OUTPUTS.exists():
+        return _NOT_RUNNING
+    _show(place.FOLDER)
+    for folder in place.clones():
+        print(f"\nThe stage {folder.name}, in the same AWS:")
+        _show(folder)
+    return None
+
+
+def _show(folder: Path) -> None:
+    outputs = json.loads((folder / place.OUTPUTS.name).read_text())
     print(f"{'console':14} {outputs['console']}\n{'AWS endpoint':14} {outputs['endpoint']}")
     for app, values in outputs.items():
         if isinstance(values, dict):
             for name in place.ADDRESSES:
                 if name in values:
                     print(f"{app:14} {name:9} {values[name]}")
-    return None
 
 
 def output(app: str, name: str) -> str | None:
     """Print one output of *app*, for a command: its ``api``, its ``stream``."""
-    if not _pid() or not place.OUTPUTS.exists():
+    if not place.pid() or not place.OUTPUTS.exists():
         return "The sandbox is not running. Start it with `make up`."
     print(json.loads(place.OUTPUTS.read_text())[app][name])
     return None
@@ -117,8 +175,8 @@ def logs(app: str) -> str | None:
     """Print what the functions of *app* logged, then go on as they log, until Ctrl-C."""
     from sandbox import function_logs
 
-    if not _pid():
-        return "The sandbox is not running. Start it with `make up`."
+    if not place.pid():
+        return _NOT_RUNNING
     os.environ.update(place.environment())
     try:
         for line in function_logs.follow(app):
@@ -143,25 +201,8 @@ def serve() -> str | None:
     return None
 
 
-def _pid() -> int | None:
-    """Return the id of the running sandbox, if it runs."""
-    try:
-        pid = int(place.PID.read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-    return pid if _runs(pid) else None
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _tail() -> str:
-    return "\n".join(place.LOG.read_text(errors="replace").splitlines()[-25:])
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-25:])
 
 
 if __name__ == "__main__":

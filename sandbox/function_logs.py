@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 import boto3
 
+from sandbox import place
+
 
 @dataclass(frozen=True)
 class Line:
@@ -19,12 +21,15 @@ class Line:
     text: str
 
 
-def recent(app: str, since: int = 0) -> list[Line]:
-    """Return the lines that the functions of *app* logged at or after *since*, epoch milliseconds, oldest first."""
+def recent(app: str, stage: str = place.STAGE, since: int = 0) -> list[Line]:
+    """Return what a stage's functions of *app* logged at or after *since*, epoch milliseconds, oldest first."""
     logs = boto3.client("logs")
     lines = []
-    for group in logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{app}-")["logGroups"]:
+    of_the_stage = f"/aws/lambda/{app}-{stage}"
+    for group in logs.describe_log_groups(logGroupNamePrefix=of_the_stage)["logGroups"]:
         name = group["logGroupName"]
+        if not f"{name}-".startswith(f"{of_the_stage}-"):
+            continue
         for event in logs.filter_log_events(logGroupName=name, startTime=since)["events"]:
             moment = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
             text = event["message"].rstrip()

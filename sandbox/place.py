@@ -9,6 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FOLDER = Path(os.environ.get("SANDBOX_DIR", ROOT / ".sandbox"))
 STAGE = os.environ.get("SANDBOX_STAGE", "local")
+LIKE = os.environ.get("SANDBOX_LIKE")
+"""The stage of which this one is a clone, in the AWS of that one's sandbox; None where this one has its own AWS."""
 REGION = "us-east-1"
 REPLICA_REGION = "eu-west-1"
 
@@ -34,6 +36,9 @@ PORTS = {
 ADDRESSES = ("web", "site", "dashboard", "cdn", "edge", "origin", "api")
 """Which of an app's outputs a person may open."""
 
+OF_THE_AWS = ("emulator", "dax", "mqtt")
+"""Those that all stages of a sandbox share; each stage has the others for itself."""
+
 
 class PortBusy(Exception):
     """Something else listens on a port of the sandbox."""
@@ -48,6 +53,40 @@ def port(name: str) -> int:
 def url(name: str) -> str:
     """Return the address of *name* without a closing slash."""
     return f"http://127.0.0.1:{port(name)}"
+
+
+def ports_of_a_clone() -> dict[str, str]:
+    """Return by variable the ports of one more stage in this sandbox's AWS; those of its own are free ones."""
+    return {variable: str(port(name) if name in OF_THE_AWS else _free_port()) for name, (variable, _) in PORTS.items()}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def pid(folder: Path = FOLDER) -> int | None:
+    """Return the id of the process that serves the stage of *folder*, if it runs."""
+    try:
+        number = int((folder / PID.name).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return number if runs(number) else None
+
+
+def runs(pid: int) -> bool:
+    """Return whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def clones() -> list[Path]:
+    """Return the folders of the stages that are served beside this one, in its AWS."""
+    return sorted(file.parent for file in FOLDER.glob(f"*/{PID.name}") if pid(file.parent))
 
 
 def require_free_ports() -> None:

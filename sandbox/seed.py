@@ -44,7 +44,7 @@ def seed(apps: dict[str, Any]) -> None:
             "video-app": _publish_videos,
             "updates": _release_updates,
         }
-        for seeded in [pool.submit(work, apps[app]) for app, work in works.items()]:
+        for seeded in [pool.submit(work, apps[app]) for app, work in works.items() if app in apps]:
             seeded.result()
 
 

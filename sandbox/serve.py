@@ -1,4 +1,5 @@
-"""The sandbox's one process: it starts the emulator, deploys the apps, serves the pages, and ends all of it."""
+"""The process of a stage in the sandbox: it starts the AWS unless it is a guest in one, deploys the apps, serves the
+pages, and ends all of it."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Protocol
 
 from hypercorn.asyncio import serve
@@ -39,79 +40,38 @@ async def _run() -> None:
     stop = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
-    emulator = _start_emulator()
     place.PID.write_text(str(os.getpid()))
+    shutil.rmtree(_TEMPORARY, ignore_errors=True)
+    _TEMPORARY.mkdir(parents=True)
     try:
-        await asyncio.to_thread(_wait_until_healthy, emulator)
-        os.environ.update(place.environment())
-        async with asyncio.TaskGroup() as servers:
-            servers.create_task(_serve("payments", provider.site(), stop))  # a shop registers with it
-            await _serve_all(await asyncio.to_thread(stacks.deploy_all), stop)
+        async with contextlib.nullcontext() if place.LIKE else _aws():
+            os.environ.update(place.environment())
+            await _serve_stage(stop)
     finally:
-        place.OUTPUTS.unlink(missing_ok=True)
-        await asyncio.to_thread(_end, emulator)
         shutil.rmtree(_TEMPORARY, ignore_errors=True)
         place.PID.unlink(missing_ok=True)
 
 
-async def _serve_all(apps: dict[str, Any], stop: asyncio.Event) -> None:
-    """Serve pages and events until *stop*, and say that all is ready once the demo data is there."""
-    with contextlib.ExitStack() as planes:
-        planes.enter_context(
-            _started(Poller((place.REGION, place.REPLICA_REGION), place.url("emulator"), Backoff(most=2)))
-        )
-        planes.enter_context(_started(Fleet(f"updates-{place.STAGE}", place.FLEET)))
-        planes.enter_context(_process("-m", "sandbox.edge", *_distributions(apps)))
-        planes.enter_context(_process("-m", "sandbox.firehose"))
-        if os.environ.get("DEVICES") != "0":
-            planes.enter_context(_process(*_devices(apps["pipeline-app"])))
-        async with asyncio.TaskGroup() as servers:
-            servers.create_task(_serve("console", console.site(apps), stop))
-            for app, outputs in apps.items():
-                if ("web" in outputs or "dashboard" in outputs) and "distribution_id" not in outputs:
-                    servers.create_task(_serve(app, web.page(app, outputs), stop))
-            await asyncio.to_thread(seed.seed, apps)
-            _announce(apps)
+# What belongs to the AWS, and is there once for all stages
 
 
-class _Plane(Protocol):
-    """A data plane that works in threads of this process."""
-
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
-
-
-@contextlib.contextmanager
-def _started(plane: _Plane) -> Iterator[None]:
-    plane.start()
+@contextlib.asynccontextmanager
+async def _aws() -> AsyncIterator[None]:
+    """The emulator and the data planes that serve whatever is deployed to it; with it end the clones in it."""
+    emulator = _start_emulator()
     try:
-        yield
+        await asyncio.to_thread(_wait_until_healthy, emulator)
+        regions = (place.REGION, place.REPLICA_REGION)
+        with (
+            _started(Poller(regions, place.url("emulator"), Backoff(most=2))),
+            _process("-m", "sandbox.firehose"),
+        ):
+            try:
+                yield
+            finally:
+                await asyncio.to_thread(_end_clones)
     finally:
-        plane.stop()
-
-
-@contextlib.contextmanager
-def _process(*command: str) -> Iterator[None]:
-    """A Python process that lives as long as the sandbox: a data plane that moves many bytes, or a demo."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(place.ROOT), "TMPDIR": str(_TEMPORARY)}
-    environment |= place.environment()
-    process = subprocess.Popen([sys.executable, *command], env=environment, cwd=place.FOLDER)
-    try:
-        yield
-    finally:
-        _end(process)
-
-
-def _distributions(apps: dict[str, Any]) -> list[str]:
-    """Return which distribution is served at which port: each at its app's."""
-    return [f"{o['distribution_id']}={place.port(app)}" for app, o in apps.items() if "distribution_id" in o]
-
-
-def _devices(pipeline: dict[str, Any]) -> list[str]:
-    """Return the command of the few devices that send, so that the dashboard moves."""
-    command = [str(place.ROOT / "pipeline-app" / "devices.py"), pipeline["iot_policy"], "--rate", "3"]
-    broker = ["--endpoint", pipeline["iot_endpoint"], "--ca", pipeline["iot_ca"]]
-    return [*command, *broker, "--keys", str(place.FOLDER / "devices")]
+        await asyncio.to_thread(_end, emulator)
 
 
 def _start_emulator() -> subprocess.Popen[bytes]:
@@ -120,9 +80,7 @@ def _start_emulator() -> subprocess.Popen[bytes]:
         shutil.rmtree(_STATE, ignore_errors=True)
         for deployed in place.ROOT.glob(f"*/.chalice/deployed/{place.STAGE}.json"):
             deployed.unlink()  # what `chalice deploy` made went with the last sandbox
-    shutil.rmtree(_TEMPORARY, ignore_errors=True)
-    for folder in (_STATE, _TEMPORARY):
-        folder.mkdir(parents=True, exist_ok=True)
+    _STATE.mkdir(parents=True, exist_ok=True)
     # A clean environment: functions in the emulator inherit it.
     environment = {
         "PATH": os.environ["PATH"],
@@ -150,6 +108,86 @@ def _wait_until_healthy(emulator: subprocess.Popen[bytes]) -> None:
         except OSError:
             time.sleep(0.05)
     raise RuntimeError(f"the emulator ended with status {emulator.returncode}")
+
+
+class _Plane(Protocol):
+    """A data plane that works in threads of this process."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+@contextlib.contextmanager
+def _started(plane: _Plane) -> Iterator[None]:
+    plane.start()
+    try:
+        yield
+    finally:
+        plane.stop()
+
+
+def _end_clones() -> None:
+    """Have the stages beside this one end, and wait until they have."""
+    clones = place.clones()
+    for folder in clones:
+        if pid := place.pid(folder):
+            os.kill(pid, signal.SIGTERM)
+    while any(place.pid(folder) for folder in clones):
+        time.sleep(0.05)
+
+
+# What belongs to a stage, of which there may be several
+
+
+async def _serve_stage(stop: asyncio.Event) -> None:
+    """Deploy the stage, serve its pages until *stop*, and say that all is ready once the demo data is there."""
+    try:
+        async with asyncio.TaskGroup() as servers:
+            servers.create_task(_serve("payments", provider.site(), stop))  # a shop registers with it
+            apps = await asyncio.to_thread(stacks.deploy_all)
+            with contextlib.ExitStack() as planes:
+                if "updates" in apps:
+                    planes.enter_context(_started(Fleet(f"updates-{place.STAGE}", place.FLEET)))
+                planes.enter_context(_process("-m", "sandbox.edge", *_distributions(apps)))
+                if os.environ.get("DEVICES") != "0":
+                    planes.enter_context(_process(*_devices(apps["pipeline-app"])))
+                await _serve_pages(apps, stop)
+    finally:
+        place.OUTPUTS.unlink(missing_ok=True)
+
+
+async def _serve_pages(apps: dict[str, Any], stop: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as servers:
+        servers.create_task(_serve("console", console.site(apps), stop))
+        for app, outputs in apps.items():
+            if ("web" in outputs or "dashboard" in outputs) and "distribution_id" not in outputs:
+                servers.create_task(_serve(app, web.page(app, outputs), stop))
+        await asyncio.to_thread(seed.seed, apps)
+        _announce(apps)
+
+
+def _distributions(apps: dict[str, Any]) -> list[str]:
+    """Return which distribution is served at which port: each at its app's."""
+    return [f"{o['distribution_id']}={place.port(app)}" for app, o in apps.items() if "distribution_id" in o]
+
+
+def _devices(pipeline: dict[str, Any]) -> list[str]:
+    """Return the command of the few devices that send, so that the dashboard moves."""
+    command = [str(place.ROOT / "pipeline-app" / "devices.py"), pipeline["iot_policy"], "--rate", "3"]
+    broker = ["--endpoint", pipeline["iot_endpoint"], "--ca", pipeline["iot_ca"]]
+    return [*command, *broker, "--keys", str(place.FOLDER / "devices")]
+
+
+@contextlib.contextmanager
+def _process(*command: str) -> Iterator[None]:
+    """A Python process that lives as long as the sandbox: a data plane that moves many bytes, or a demo."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(place.ROOT), "TMPDIR": str(_TEMPORARY)}
+    environment |= place.environment()
+    process = subprocess.Popen([sys.executable, *command], env=environment, cwd=place.FOLDER)
+    try:
+        yield
+    finally:
+        _end(process)
 
 
 async def _serve(name: str, site: Starlette, stop: asyncio.Event) -> None:

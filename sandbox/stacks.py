@@ -11,6 +11,7 @@ import boto3
 
 import deploy.apps
 import deploy.site
+import deploy.stages
 import deploy.updates
 import sandbox.payments.client as provider
 from sandbox import payments, place
@@ -23,27 +24,36 @@ _IMPATIENT = {"ReportSeconds": "1", "BufferSeconds": "5", "CleanseSeconds": "1"}
 def deploy_all() -> dict[str, Any]:
     """Deploy all apps side by side and return, by app, their addresses and the outputs of their resources.
 
-    All resources come first: an app may name those of another.
+    All resources come first: an app may name those of another. A clone has the apps, and no update servers.
     """
+    if place.LIKE:
+        deploy.stages.begin(place.LIKE, place.STAGE)
     apps = deploy.apps.names()
     with ThreadPoolExecutor() as pool:
-        updates = pool.submit(_deploy_updates)
+        updates = {} if place.LIKE else {"updates": pool.submit(_deploy_updates)}
         resources = list(pool.map(_deploy_resources, apps))
         deployed = dict(zip(apps, pool.map(_deploy, apps, resources), strict=True))
-        return deployed | {"updates": updates.result()}
+        return deployed | {name: stack.result() for name, stack in updates.items()}
 
 
 def _deploy_resources(app: str) -> dict[str, str]:
-    where = {"SiteUrl": place.url(app)} if app in place.PORTS else {}
-    return deploy.apps.deploy_resources(app, place.STAGE, PaymentsApi=place.url("payments"), **where)
+    parameters = _like(app, "resources") | {"PaymentsApi": place.url("payments")}
+    if app in place.PORTS:
+        parameters["SiteUrl"] = place.url(app)
+    return deploy.apps.deploy_resources(app, place.STAGE, **parameters)
+
+
+def _like(app: str, kind: str) -> dict[str, str]:
+    """Return the parameters that a clone's stack has from the stage of which it is a clone."""
+    return deploy.stages.Like(app, place.LIKE, place.STAGE).parameters(kind) if place.LIKE else {}
 
 
 def _deploy(app: str, resources: dict[str, str]) -> dict[str, str]:
-    parameters = {}
+    parameters = _like(app, "")
     if deploy.apps.may_use_dax(app):
-        deploy.apps.deploy_dax(app, place.STAGE, EndpointEncryption="NONE")
+        deploy.apps.deploy_dax(app, place.STAGE, **_like(app, "dax") | {"EndpointEncryption": "NONE"})
         parameters["Dax"] = "true"
-    released = deploy.apps.release(app, place.STAGE, **parameters, **_IMPATIENT)
+    released = deploy.apps.release(app, place.STAGE, **parameters | _IMPATIENT)
     outputs = {"api": _local(released["EndpointURL"]), **resources}
     deploy.apps.register(app, place.STAGE, outputs["api"])
     return outputs | _people(resources) | _payments(outputs["api"], resources) | _places(app)
@@ -56,7 +66,7 @@ def _places(app: str) -> dict[str, str]:
         return {"dashboard": place.url(app), "delivery_stream": delivery["DeliveryStream"], **_iot()}
     if not deploy.apps.has_edge(app):
         return {"web": place.url(app)} if deploy.site.is_there(app) else {}
-    edge = deploy.apps.deploy_edge(app, place.STAGE, SignInUrl=place.url("emulator"))
+    edge = deploy.apps.deploy_edge(app, place.STAGE, **_like(app, "edge") | {"SignInUrl": place.url("emulator")})
     if not deploy.site.is_there(app):
         return {"site": place.url(app), "distribution_id": edge["DistributionId"]}
     deploy.site.publish(app, place.STAGE, endpoint=place.url("emulator"), console=place.url("console"))

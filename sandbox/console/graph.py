@@ -18,6 +18,7 @@ from typing import Any
 
 import boto3
 
+from deploy import stages
 from sandbox import place
 
 KINDS = {
@@ -112,16 +113,9 @@ def graph() -> dict[str, Any]:
 
 def _nodes() -> list[Node]:
     cloudformation = _client("cloudformation")
-    names = [
-        stack["StackName"]
-        for page in cloudformation.get_paginator("describe_stacks").paginate()
-        for stack in page["Stacks"]
-        if f"-{place.STAGE}" in stack["StackName"]
-    ]
     return [
         Node(f"{app}.{r['LogicalResourceId']}", app, KINDS[r["ResourceType"]], _name(r, app), r["PhysicalResourceId"])
-        for stack in names
-        for app in [stack.partition(f"-{place.STAGE}")[0]]
+        for stack, app in stages.stacks_of(place.STAGE).items()
         for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
         for r in page["StackResourceSummaries"]
         if r["ResourceType"] in KINDS

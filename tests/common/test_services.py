@@ -159,6 +159,16 @@ def test_nobody_there_is_no_other_than_an_error_of_theirs(service: Service, othe
     refused(service, FAILURES + 1)
 
 
+def test_a_service_that_has_moved_is_found_after_a_failure(other: Other, free_port: Callable[[], int]) -> None:
+    parameters = Parameters(f"http://127.0.0.1:{free_port()}")
+    service = Service("the other", "/x", parameters, CircuitMemoryStorage(STATE_CLOSED))
+    refused(service, 1)
+
+    parameters.address = f"http://127.0.0.1:{other.server_port}"
+
+    assert service.get("/things/1", Thing) == Thing("/things/1")
+
+
 def test_a_refusal_of_the_call_itself_is_not_hidden(service: Service, other: Other) -> None:
     other.status = 403
 

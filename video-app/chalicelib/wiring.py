@@ -16,7 +16,7 @@ from chalicelib.library import Library
 from chalicelib.payment_table import PaymentTable, completed
 from chalicelib.video_table import VideoTable
 from chalicelib.videos import Catalogue, Studio
-from common import aws
+from common import aws, logs
 from common import settings as stage_settings
 from common.secrets import Secret
 
@@ -116,9 +116,10 @@ def purchases_topic() -> PurchasesTopic:
 
 
 def publish_purchase(record: dict[str, Any]) -> None:
-    """Handle a record of the payments' stream."""
+    """Handle a record of the payments' stream, under the correlation id of the request that caused it."""
     event = completed(record)
     if event is not None:
+        logs.correlate(event.correlation_id)
         purchases_topic().publish(event)
 
 
