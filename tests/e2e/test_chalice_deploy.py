@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -143,14 +145,81 @@ def test_the_blog_with_all_its_triggers_is_deployed_twice(sandbox: dict[str, Any
     )
 
 
-def without(action: str) -> dict[str, Any]:
+def test_the_pipeline_with_all_its_triggers_is_deployed_twice_and_needs_its_rights(
+    sandbox: dict[str, Any], tmp_path: Path
+) -> None:
+    pipeline = sandbox["pipeline-app"]
+    project = clone("pipeline-app", tmp_path)
+
+    url = chalice_deploy(project, sandbox["endpoint"])
+    assert chalice_deploy(project, sandbox["endpoint"]) == url
+
+    put_a_reading(pipeline, sandbox["endpoint"])
+    device = until_it_is_there(f"{url}/devices/deployed-pump")
+    assert httpx.get(f"{pipeline['api']}/devices/deployed-pump", timeout=60).json() == device
+    paths = (
+        "/devices",
+        "/devices/deployed-pump",
+        "/alerts",
+        "/reports",
+        "/status",
+        "/reports/hourly?period=2030-01-01",
+    )
+    iam = boto3.client("iam", endpoint_url=sandbox["endpoint"])
+    role = "pipeline-app-local-api_handler"
+    name = iam.list_role_policies(RoleName=role)["PolicyNames"][0]
+    policy = json.loads((ROOT / "pipeline-app/.chalice/policy-api-handler.json").read_text())
+    for action in ("dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:GetItem"):
+        denied = json.dumps(without(action, policy))
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=denied)
+        statuses = {httpx.get(url + path, timeout=60).status_code for path in paths}
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
+        assert 500 in statuses, action
+    assert {httpx.get(url + path, timeout=60).status_code for path in paths} <= {200, 404}
+    # What a function has taken from a queue when it goes would be hidden from others for long.
+    until_it_is_there(f"{url}/reports/hourly?period={datetime.now(UTC):%Y-%m-%d}&device_id=deployed-pump")
+    until_it_is_empty(pipeline["batches_queue"], sandbox["endpoint"])
+    chalice = Path(sys.executable).with_name("chalice")
+    environment = os.environ | {"AWS_ENDPOINT_URL": sandbox["endpoint"]}
+    subprocess.run(
+        [chalice, "delete", "--stage", "local"], cwd=project, check=True, capture_output=True, env=environment
+    )
+
+
+def put_a_reading(pipeline: dict[str, Any], endpoint: str) -> None:
+    reading = {"device_id": "deployed-pump", "metric": "temperature", "value": 1, "ts": time.time(), "seq": 1}
+    kinesis = boto3.client("kinesis", endpoint_url=endpoint)
+    kinesis.put_record(StreamName=pipeline["stream"], Data=json.dumps(reading).encode(), PartitionKey="deployed-pump")
+
+
+def until_it_is_there(url: str) -> Any:
+    for _ in range(120):
+        answer = httpx.get(url, timeout=60)
+        if answer.status_code == 200:
+            return answer.json()
+        time.sleep(0.5)
+    raise AssertionError(f"{answer.status_code} {answer.text}")
+
+
+def until_it_is_empty(queue: str, endpoint: str) -> None:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    sqs = boto3.client("sqs", endpoint_url=endpoint)
+    for _ in range(120):
+        found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+        if set(found.values()) == {"0"}:
+            return
+        time.sleep(0.5)
+    raise AssertionError(str(found))
+
+
+def without(action: str, policy: dict[str, Any] = POLICY) -> dict[str, Any]:
     """Return the policy with *action* taken out of every statement."""
     statements = [
         statement | {"Action": kept}
-        for statement in POLICY["Statement"]
+        for statement in policy["Statement"]
         if (kept := [a for a in as_list(statement["Action"]) if a != action])
     ]
-    return POLICY | {"Statement": statements}
+    return policy | {"Statement": statements}
 
 
 def as_list(value: str | list[str]) -> list[str]:
