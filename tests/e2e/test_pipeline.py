@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import sys
 import time
 import uuid
@@ -130,9 +131,9 @@ def computed(sent: law.Sent, name: str) -> dict[tuple[str, str, str], int]:
     for record in sent.records:
         try:
             each = json.loads(record.data)
-            moment, value, seq = datetime.fromisoformat(each["ts"]), each["value"], each["seq"]
+            moment, value, seq = moment_of(each["ts"]), each["value"], each["seq"]
             (each.get("unit") or "").upper()
-            if type(seq) is int and type(value) in (int, float) and abs(value) < float("inf") and moment < _SOON:
+            if type(seq) is int and type(value) in (int, float) and abs(value) < math.inf and _FIRST <= moment < _SOON:
                 readings.add((str(each["device_id"]), each["metric"], moment.astimezone(UTC), seq))
         except (ValueError, TypeError, KeyError, AttributeError):
             continue
@@ -143,6 +144,13 @@ def computed(sent: law.Sent, name: str) -> dict[tuple[str, str, str], int]:
     )
 
 
+def moment_of(ts: Any) -> datetime:
+    if isinstance(ts, str):
+        return datetime.fromisoformat(ts)
+    return datetime.fromtimestamp(ts / 1000 if ts > 10**11 else ts, UTC)
+
+
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _SOON = datetime.now(UTC) + timedelta(hours=1)
 
 
@@ -221,7 +229,7 @@ def test_an_answer_that_would_be_too_long_comes_out_whole(pipeline: Pipeline) ->
             "data": data,
             "kinesisRecordMetadata": {
                 "shardId": "shardId-of-a-test",
-                "sequenceNumber": uuid.uuid4().hex,
+                "sequenceNumber": str(uuid.uuid4().int),
                 "approximateArrivalTimestamp": int(time.time() * 1000),
             },
         }
