@@ -1,6 +1,6 @@
 """`make bench`"""
 
-from bench import edge, imports, links, pages, signatures, thumbnails
+from bench import cleanse, edge, imports, links, pages, reports, signatures, thumbnails
 
 if __name__ == "__main__":
     imports.run()
@@ -9,3 +9,5 @@ if __name__ == "__main__":
     signatures.run()
     links.run()
     edge.run()
+    cleanse.run()
+    reports.run()

@@ -8,14 +8,14 @@ Parquet of both. ``ProcessingFailed`` stays for what cannot be answered otherwis
 from __future__ import annotations
 
 from binascii import b2a_base64
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import msgspec
 
 from chalicelib import records
 from chalicelib.readings import DAY, BadReading, Reading, Rejected, day, read, rejected
-from chalicelib.records import Origin, Stream
+from chalicelib.records import Record, Stream
 
 LIMIT = 6_000_000
 """Bytes of an answer. Lambda takes 6 MB, of one that is longer nothing."""
@@ -23,7 +23,7 @@ LIMIT = 6_000_000
 # As `json.dumps` writes them, without what differs in length from record to record.
 _FRAME = len('{"records": []}')
 _REFUSED = len('{"recordId": "", "result": "ProcessingFailed"}, ')
-_TAKEN = len(
+_MORE = -_REFUSED + len(
     '{"recordId": "", "result": "Ok", "data": "", "metadata": {"partitionKeys": '
     '{"kind": "readings", "day": "2030-01-31", "arrived": "2030-01-31"}}}, '
 )
@@ -46,34 +46,34 @@ class Cleansing:
         over = []
         for record in sent:
             found = records.of_firehose(record)
-            data, metadata = _cleansed(*found)
-            answer = {"recordId": record["recordId"], "result": "Ok", "data": data, "metadata": metadata}
-            more = len(data) + _TAKEN - _REFUSED
-            if more > room:
-                answer = {"recordId": record["recordId"], "result": "Dropped"}
-                over.append((answer, found))
-            else:
+            data, metadata = _cleansed(found)
+            more = len(data) + _MORE
+            if more <= room:
                 room -= more
-            answers.append(answer)
+                answers.append({"recordId": record["recordId"], "result": "Ok", "data": data, "metadata": metadata})
+            else:
+                answers.append({"recordId": record["recordId"], "result": "Dropped"})
+                over.append((answers[-1], found))
         if over:
             for index in self._stream.put([found for _, found in over]):
                 over[index][0]["result"] = "ProcessingFailed"
         return {"records": answers}
 
 
-def _cleansed(raw: bytes, origin: Origin) -> tuple[str, dict[str, dict[str, str]]]:
+def _cleansed(record: Record) -> tuple[str, dict[str, dict[str, str]]]:
     """Return the row in base64, and where it belongs."""
+    arrived_at = record.arrived_at
     row: Reading | Rejected
     try:
-        row = read(raw, origin.arrived_at, origin.record)
-        metadata = _metadata("readings", row.ts // DAY, origin.arrived_at // DAY)
+        row = read(record.raw, arrived_at, record.id)
+        metadata = _metadata("readings", row.ts // DAY, arrived_at // DAY)
     except BadReading as bad:
-        row = rejected(raw, origin.arrived_at, origin.record, str(bad))
-        metadata = _metadata("errors", origin.arrived_at // DAY, origin.arrived_at // DAY)
+        row = rejected(record.raw, arrived_at, record.id, str(bad))
+        metadata = _metadata("errors", arrived_at // DAY, arrived_at // DAY)
     return b2a_base64(_encode(row), newline=False).decode("ascii"), metadata
 
 
-@lru_cache(10_000)
+@cache  # as many as there are days since 1970
 def _metadata(kind: str, of: int, arrived: int) -> dict[str, dict[str, str]]:
     """Return the partition keys; the two days are so many after 1970-01-01."""
     return {"partitionKeys": {"kind": kind, "day": day(of * DAY), "arrived": day(arrived * DAY)}}

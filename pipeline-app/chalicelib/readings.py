@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from chalicelib import units
+from chalicelib.units import normalised
 
 type Milliseconds = int
 
@@ -81,10 +81,13 @@ def read(raw: bytes, arrived_at: Milliseconds, record: int) -> Reading:
         sent = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadReading(_reason(error)) from error
-    value, unit = units.normalised(sent.value, sent.unit or "")
+    value, unit = sent.value, sent.unit or ""
+    if unit:
+        value, unit = normalised(value, unit)
     if not math.isfinite(value):
         raise BadReading("value_not_finite")
-    ts = _parsed(sent.ts) if isinstance(sent.ts, str) else _epoch(sent.ts)
+    ts = sent.ts
+    ts = _parsed(ts) if isinstance(ts, str) else _epoch(ts)
     if ts < 0:
         raise BadReading("ts_before_1970")
     if ts > arrived_at + SKEW:

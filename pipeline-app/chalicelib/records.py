@@ -10,30 +10,28 @@ from __future__ import annotations
 import re
 from binascii import a2b_base64
 from collections.abc import Collection, Sequence
+from functools import cache
 from hashlib import blake2b
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+from msgspec import Struct
 
 _AGAIN = b"again/"
+_PRIME = 2**61 - 1
 _LINE = re.compile(rb"again/(-?\d{1,19})/(\d{1,13})/(\d{1,3})\n")
 
 
-class Origin(NamedTuple):
-    """Which record it is, when it first came (milliseconds), and how often Firehose failed to deliver it."""
+class Record(Struct, frozen=True, gc=False):
+    """What was sent, which record it is, when it first came (milliseconds), and how often it was not delivered."""
 
-    record: int
+    raw: bytes
+    id: int
     arrived_at: int
     attempt: int = 0
 
-
-class Record(NamedTuple):
-    """What was sent, and which record it is."""
-
-    raw: bytes
-    origin: Origin
-
     def again(self) -> bytes:
         """Return the data with which it goes through the stream once more."""
-        return b"again/%d/%d/%d\n" % self.origin + self.raw
+        return b"again/%d/%d/%d\n" % (self.id, self.arrived_at, self.attempt) + self.raw
 
 
 class Stream(Protocol):
@@ -43,33 +41,39 @@ class Stream(Protocol):
         """Put the records; return the indexes of those that were not taken, after some tries."""
 
 
-def identity(name: str) -> int:
-    """Return a number for *name* that no other name has, as good as surely; it is a bigint."""
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)
+def identity(shard_id: str, sequence_number: str) -> int:
+    """Return a number that no other record has, as good as surely; it is a bigint.
+
+    Sequence numbers are far apart and have 56 digits: the remainder by a large prime tells them from each other.
+    """
+    return (int(sequence_number) + _salt(shard_id)) % _PRIME
 
 
 def opened(data: bytes) -> Record | None:
     """Return the record in *data* if it is one that was sent on."""
     known = _LINE.match(data) if data.startswith(_AGAIN) else None
-    return Record(data[known.end() :], Origin(*map(int, known.groups()))) if known else None
+    return Record(data[known.end() :], *map(int, known.groups())) if known else None
 
 
 def of_firehose(record: dict[str, Any]) -> Record:
     """Return a record of Kinesis Data Streams that Firehose wants transformed."""
     data = a2b_base64(record["data"])
+    if data.startswith(_AGAIN) and (known := opened(data)):
+        return known
     metadata = record["kinesisRecordMetadata"]
-    return opened(data) or Record(
-        data,
-        Origin(
-            identity(f"{metadata['shardId']}:{metadata['sequenceNumber']}"),
-            int(metadata["approximateArrivalTimestamp"]),
-        ),
-    )
+    shard_id, number = metadata["shardId"], metadata["sequenceNumber"]
+    return Record(data, identity(shard_id, number), metadata["approximateArrivalTimestamp"])
 
 
 def of_kinesis(record: dict[str, Any]) -> Record:
     """Return a record of an event of Kinesis Data Streams, whose ``eventID`` is shard and sequence number."""
     kinesis = record["kinesis"]
     data = a2b_base64(kinesis["data"])
+    shard_id, _, number = record["eventID"].partition(":")
     arrived_at = round(kinesis["approximateArrivalTimestamp"] * 1000)
-    return opened(data) or Record(data, Origin(identity(record["eventID"]), arrived_at))
+    return opened(data) or Record(data, identity(shard_id, number), arrived_at)
+
+
+@cache
+def _salt(shard_id: str) -> int:
+    return int.from_bytes(blake2b(shard_id.encode(), digest_size=8).digest())

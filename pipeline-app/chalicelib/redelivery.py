@@ -11,13 +11,15 @@ from __future__ import annotations
 from binascii import a2b_base64
 from collections.abc import Iterable
 from contextlib import suppress
+from hashlib import blake2b
 from typing import Protocol
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from chalicelib.readings import Reading, Rejected, iso, raw_of
-from chalicelib.records import Origin, Record, Stream, identity, opened
+from chalicelib.records import Record, Stream, opened
 
 MOST_ATTEMPTS = 20
 
@@ -57,7 +59,7 @@ class Redelivery:
         Raises NotTaken, or Undelivered after the others are sent.
         """
         records = [_record(line, f"{key} {number}") for number, line in enumerate(self._objects.lines(key))]
-        due = [record for record in records if record.origin.attempt <= MOST_ATTEMPTS]
+        due = [record for record in records if record.attempt <= MOST_ATTEMPTS]
         if self._stream.put(due):
             raise NotTaken(f"records of {key}")
         if len(due) < len(records):
@@ -68,8 +70,13 @@ def _record(line: bytes, name: str) -> Record:
     """Return the record of a line, with one attempt more."""
     failure = msgspec.json.decode(line, type=_Failure)
     data = a2b_base64(failure.raw_data)
-    record = opened(data) or _cleansed(data) or Record(data, Origin(identity(name), failure.arrival_timestamp))
-    return record._replace(origin=record.origin._replace(attempt=record.origin.attempt + 1))
+    record = opened(data) or _cleansed(data) or Record(data, _identity(name), failure.arrival_timestamp)
+    return replace(record, attempt=record.attempt + 1)
+
+
+def _identity(name: str) -> int:
+    """Return a number for a line of an object: which record it was Firehose does not say."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)
 
 
 def _cleansed(data: bytes) -> Record | None:
@@ -78,8 +85,8 @@ def _cleansed(data: bytes) -> Record | None:
         reading = msgspec.json.decode(data, type=Reading)
         sent = {name: getattr(reading, name) for name in ("device_id", "metric", "value", "unit", "seq")}
         raw = msgspec.json.encode({**sent, "ts": iso(reading.ts)})
-        return Record(raw, Origin(reading.record, reading.arrived_at))
+        return Record(raw, reading.record, reading.arrived_at)
     with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         bad = msgspec.json.decode(data, type=Rejected)
-        return Record(raw_of(bad), Origin(bad.record, bad.arrived_at))
+        return Record(raw_of(bad), bad.record, bad.arrived_at)
     return None

@@ -46,8 +46,8 @@ class Tracking:
 
 def _readings(event: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Reading]]:
     for record in event:
-        raw, origin = records.of_kinesis(record)
+        sent = records.of_kinesis(record)
         try:
-            yield record, read(raw, origin.arrived_at, origin.record)
+            yield record, read(sent.raw, sent.arrived_at, sent.id)
         except BadReading:
             continue

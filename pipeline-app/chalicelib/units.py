@@ -56,6 +56,5 @@ def normalised(value: float, unit: str) -> tuple[float, str]:
     scale = _SCALES.get(unit)
     if scale is None:
         return value, unit
-    if scale.factor == 1 and not scale.shift:
-        return value, scale.unit
-    return (value + scale.shift) * scale.factor, scale.unit
+    unit, factor, shift = scale
+    return (value + shift) * factor, unit

@@ -22,6 +22,7 @@ export class DevicesView {
     this.#api = api;
     this.#onPick = onPick;
     let typing;
+    this.#prefix = byId("prefix").value.trim(); // typed before this ran, or kept by the browser
     byId("prefix").addEventListener("input", ({ target }) => {
       clearTimeout(typing);
       typing = setTimeout(() => this.#search(target.value.trim()), PATIENCE);

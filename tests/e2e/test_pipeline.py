@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import sys
 import time
 import uuid
@@ -15,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 import httpx
@@ -130,10 +131,11 @@ def computed(sent: law.Sent, name: str) -> dict[tuple[str, str, str], int]:
     for record in sent.records:
         try:
             each = json.loads(record.data)
-            moment, value, seq = datetime.fromisoformat(each["ts"]), each["value"], each["seq"]
-            if type(seq) is int and type(value) in (int, float) and abs(value) < float("inf") and moment < _SOON:
+            moment, value, seq = moment_of(each["ts"]), each["value"], each["seq"]
+            (each.get("unit") or "").upper()
+            if type(seq) is int and type(value) in (int, float) and abs(value) < math.inf and _FIRST <= moment < _SOON:
                 readings.add((str(each["device_id"]), each["metric"], moment.astimezone(UTC), seq))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             continue
     return Counter(
         (device, metric, f"{moment:%Y-%m-%dT%H}:00:00Z")
@@ -142,6 +144,13 @@ def computed(sent: law.Sent, name: str) -> dict[tuple[str, str, str], int]:
     )
 
 
+def moment_of(ts: Any) -> datetime:
+    if isinstance(ts, str):
+        return datetime.fromisoformat(ts)
+    return datetime.fromtimestamp(ts / 1000 if ts > 10**11 else ts, UTC)
+
+
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _SOON = datetime.now(UTC) + timedelta(hours=1)
 
 
@@ -170,22 +179,40 @@ def reading(device: str, value: float, ts: float, seq: int) -> law.stream.Record
     return law.stream.Record(device, json.dumps(sent).encode())
 
 
-def test_a_report_says_what_a_few_lines_of_python_say(pipeline: Pipeline) -> None:
+class History(NamedTuple):
+    """What was sent at once, so that the tests wait for it once."""
+
+    device: str
+    values: dict[float, float]
+
+
+AGAIN, TWICE = datetime(2010, 3, 1, 12, tzinfo=UTC), datetime(2010, 4, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def history(pipeline: Pipeline) -> History:
     device = f"old-{uuid.uuid4().hex[:8]}"
     start = datetime(2011, 5, 30, tzinfo=UTC).timestamp()
-    values = {start + minute * 1800: 20 + minute % 13 / 7 for minute in range(96)}
+    values = {start + number * 1800: 20 + number % 13 / 7 for number in range(96)}
     records = [reading(device, value, ts, seq) for seq, (ts, value) in enumerate(values.items())]
+    others = [reading(device, 1, moment.timestamp(), 1) for moment in (AGAIN, TWICE)]
+    pipeline.put([*reversed(records), *records[:10], *others])
+    return History(device, values)
 
-    pipeline.put([*reversed(records), *records[:10]])
 
+def test_a_report_says_what_a_few_lines_of_python_say(pipeline: Pipeline, history: History) -> None:
     days = ["2011-05-30", "2011-05-31"]
-    found = until(
-        lambda: (rows := pipeline.hourly(days, device)) and sum(r["count"] for r in rows.values()) == 96 and rows
-    )
-    for hour in range(48):
-        ts = start + hour * 3600
-        pair = [values[ts], values[ts + 1800]]
-        row = found[device, "temperature", f"{datetime.fromtimestamp(ts, UTC):%Y-%m-%dT%H}:00:00Z"]
+
+    def whole() -> dict[tuple[str, str, str], dict[str, Any]] | None:
+        rows = pipeline.hourly(days, history.device)
+        return rows if sum(row["count"] for row in rows.values()) == 96 else None
+
+    found = until(whole)
+
+    assert len(found) == 48
+    for (_, _, hour), row in found.items():
+        ts = datetime.fromisoformat(hour).timestamp()
+        pair = [history.values[ts], history.values[ts + 1800]]
         assert (row["count"], row["min"], row["max"]) == (2, min(pair), max(pair))
         assert row["avg"] == pytest.approx(fmean(pair), rel=1e-12)
 
@@ -202,7 +229,7 @@ def test_an_answer_that_would_be_too_long_comes_out_whole(pipeline: Pipeline) ->
             "data": data,
             "kinesisRecordMetadata": {
                 "shardId": "shardId-of-a-test",
-                "sequenceNumber": uuid.uuid4().hex,
+                "sequenceNumber": str(uuid.uuid4().int),
                 "approximateArrivalTimestamp": int(time.time() * 1000),
             },
         }
@@ -220,15 +247,13 @@ def test_an_answer_that_would_be_too_long_comes_out_whole(pipeline: Pipeline) ->
     until(lambda: api.quality(days)["bad: not_json"] == before + results.count("Dropped"))
 
 
-def test_only_an_operator_has_reports_made_again(pipeline: Pipeline) -> None:
-    device = f"again-{uuid.uuid4().hex[:8]}"
+def test_only_an_operator_has_reports_made_again(pipeline: Pipeline, history: History) -> None:
     path = "/reports/hourly?period=2010-03-01"
-    pipeline.put([reading(device, 1, datetime(2010, 3, 1, 12, tzinfo=UTC).timestamp(), 1)])
     first = until(lambda: pipeline.get(path))
     iam = pipeline.client("iam")
-    iam.create_user(UserName=device)
-    iam.attach_user_policy(UserName=device, PolicyArn=pipeline.outputs["operator_policy"])
-    key = iam.create_access_key(UserName=device)["AccessKey"]
+    iam.create_user(UserName=history.device)
+    iam.attach_user_policy(UserName=history.device, PolicyArn=pipeline.outputs["operator_policy"])
+    key = iam.create_access_key(UserName=history.device)["AccessKey"]
     operator = Author(pipeline.outputs, key["AccessKeyId"], key["SecretAccessKey"])
     wish = {"from": "2010-03-01", "to": "2010-03-02"}
 
@@ -241,10 +266,8 @@ def test_only_an_operator_has_reports_made_again(pipeline: Pipeline) -> None:
     assert pipeline.get("/reports/hourly?period=2010-03-02") is None
 
 
-def test_a_notification_that_comes_again_makes_nothing_anew(pipeline: Pipeline) -> None:
-    device = f"twice-{uuid.uuid4().hex[:8]}"
+def test_a_notification_that_comes_again_makes_nothing_anew(pipeline: Pipeline, history: History) -> None:
     path = "/reports/hourly?period=2010-04-01"
-    pipeline.put([reading(device, 1, datetime(2010, 4, 1, 12, tzinfo=UTC).timestamp(), 1)])
     first = until(lambda: pipeline.get(path))
     sqs = pipeline.client("sqs")
 

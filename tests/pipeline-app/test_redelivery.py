@@ -8,10 +8,11 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.kinesis_stream import KinesisStream
 from chalicelib.readings import Reading, read, rejected
-from chalicelib.records import Origin, Record, opened
+from chalicelib.records import Record, opened
 from chalicelib.redelivery import MOST_ATTEMPTS, NotTaken, Redelivery, Undelivered
 
 NOON = 1_900_000_000_000
@@ -51,8 +52,8 @@ def test_a_record_goes_as_it_came_and_as_one_of_its_own() -> None:
     first, second = sent(RAW, b"junk\xff\n")
 
     assert (first.raw, second.raw) == (RAW, b"junk\xff\n")
-    assert first.origin.record != second.origin.record
-    assert (first.origin.arrived_at, first.origin.attempt) == (NOON, 1)
+    assert first.id != second.id
+    assert (first.arrived_at, first.attempt) == (NOON, 1)
 
 
 def test_an_object_that_is_told_of_twice_gives_the_same_records() -> None:
@@ -63,7 +64,7 @@ def test_a_record_that_fails_again_stays_the_same_and_one_attempt_is_more() -> N
     (first,) = sent(RAW)
     (second,) = sent(first.again())
 
-    assert second == Record(RAW, first.origin._replace(attempt=2))
+    assert second == replace(first, attempt=2)
     assert opened(second.again()) == second
 
 
@@ -73,14 +74,14 @@ def test_a_row_that_had_no_room_goes_back_to_what_it_was() -> None:
 
     good, junk = sent(encoded(row), encoded(bad))
 
-    assert read(good.raw, *good.origin[1::-1]) == row
+    assert read(good.raw, good.arrived_at, good.id) == row
     assert isinstance(row, Reading)
-    assert junk == Record(b"junk\xff", Origin(8, NOON, 1))
+    assert junk == Record(b"junk\xff", 8, NOON, 1)
 
 
 def test_after_all_its_attempts_a_record_stays_and_the_others_go() -> None:
     stream = Stream()
-    last = Record(RAW, Origin(1, NOON, MOST_ATTEMPTS))
+    last = Record(RAW, 1, NOON, MOST_ATTEMPTS)
 
     with pytest.raises(Undelivered, match="1 records"):
         Redelivery(Objects(last.again(), RAW), stream).send("failed/x")
@@ -121,7 +122,7 @@ class FakeKinesis:
 
 
 def records(*raws: bytes) -> list[Record]:
-    return [Record(raw, Origin(number, NOON)) for number, raw in enumerate(raws)]
+    return [Record(raw, number, NOON) for number, raw in enumerate(raws)]
 
 
 def test_a_request_has_no_more_records_or_bytes_than_kinesis_takes() -> None:
