@@ -180,7 +180,7 @@ def delete(stage: str, force: bool = False) -> list[tuple[str, str]]:
 def _held(stack: str) -> list[tuple[str, str]]:
     kept = stacks.retained(stack)
     found = stacks.resources(stack)
-    return [found[logical] for logical in found if logical in kept or found[logical][0] == "AWS::S3::Bucket"]
+    return [found[logical] for logical in found if logical in kept or found[logical][0] in _FIRST]
 
 
 def _delete_stack(name: str) -> list[tuple[str, str]]:
@@ -256,10 +256,22 @@ def _delete_secret(secret: str) -> None:
         return
 
 
+def _detach_policy(policy: str) -> None:
+    """Take the policy from the devices that have it, whose certificates are theirs and stay."""
+    iot = boto3.Session().client("iot")
+    for page in iot.get_paginator("list_targets_for_policy").paginate(policyName=policy):
+        for target in page["targets"]:
+            iot.detach_policy(policyName=policy, target=target)
+
+
+_FIRST = ("AWS::S3::Bucket", "AWS::IoT::Policy")
+"""What CloudFormation does not delete while something is in it, or has it."""
+
 _REMOVE: dict[str, Callable[[str], None]] = {
     "AWS::Cognito::UserPool": _delete_user_pool,
     "AWS::DynamoDB::GlobalTable": _delete_table,
     "AWS::DynamoDB::Table": _delete_table,
+    "AWS::IoT::Policy": _detach_policy,
     "AWS::S3::Bucket": _delete_bucket,
     "AWS::SecretsManager::Secret": _delete_secret,
 }
