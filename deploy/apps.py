@@ -19,6 +19,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 import boto3
 import yaml
@@ -179,9 +180,16 @@ def address_parameter(app: str, stage: str) -> str:
 
 
 def register(app: str, stage: str, address: str) -> dict[str, str]:
-    """Write where the app's API is, without a closing slash, to where other services look."""
-    name = address_parameter(app, stage)
-    boto3.Session().client("ssm").put_parameter(Name=name, Value=address.rstrip("/"), Type="String", Overwrite=True)
+    """Write where the app's API is, without a closing slash, to where other services look.
+
+    Another address of the same API that is there already stays: a name of one's own, or the sandbox's.
+    """
+    name, ssm = address_parameter(app, stage), boto3.Session().client("ssm")
+    api_id = str(urlsplit(address).hostname).partition(".")[0]
+    known = ssm.get_parameters(Names=[name])["Parameters"]
+    if known and api_id in known[0]["Value"]:
+        return {name: known[0]["Value"]}
+    ssm.put_parameter(Name=name, Value=address.rstrip("/"), Type="String", Overwrite=True)
     return {name: address.rstrip("/")}
 
 

@@ -31,6 +31,7 @@ type Fields = dict[str, Any]
 _ALWAYS = ("TooManyRequests", "ServiceUnavailable")
 _BY_CALL = {
     "body": ("InvalidInput", "PayloadTooLarge", "UnsupportedMediaType"),
+    "raw_body": ("PayloadTooLarge", "UnsupportedMediaType"),
     "query": ("InvalidInput",),
     "idempotency_key": ("InvalidInput", "Conflict", "IdempotencyKeyReused"),
     "if_match": ("PreconditionFailed",),
@@ -135,8 +136,9 @@ class _Operation:
             "parameters": [*self._parameters(schemas)],
             "responses": {"200": {"description": "Done."}},
         }
-        if "body" in self._calls:
-            content = {kind: {"schema": schemas[self._calls["body"]]} for kind in self._route.content_types}
+        if "body" in self._calls or "raw_body" in self._calls:
+            schema = schemas[self._calls["body"]] if "body" in self._calls else {}
+            content = {kind: {"schema": schema} for kind in self._route.content_types}
             description["requestBody"] = {"required": True, "content": content}
         description["responses"] = {str(status): answer for status, answer in sorted(self._responses(schemas).items())}
         return description

@@ -101,11 +101,11 @@ def mailed_code(sandbox: dict[str, Any]) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def sign_up(sandbox: dict[str, Any], mailed_code: Callable[[str], str]) -> Callable[..., User]:
-    """Return a function that signs up a new user of an app, code by mail and all."""
+    """Return a function that signs up a new user of an app, code by mail and all; in the sandbox or a clone in it."""
     cognito = anonymous("cognito-idp", sandbox["endpoint"])
 
-    def sign_up(app: str = "todo-app") -> User:
-        client_id = sandbox[app]["user_pool_client_id"]
+    def sign_up(app: str = "todo-app", stage: dict[str, Any] = sandbox) -> User:
+        client_id = stage[app]["user_pool_client_id"]
         email = f"{uuid.uuid4().hex}@example.com"
         cognito.sign_up(ClientId=client_id, Username=email, Password=PASSWORD)
         cognito.confirm_sign_up(ClientId=client_id, Username=email, ConfirmationCode=mailed_code(email))
@@ -114,7 +114,7 @@ def sign_up(sandbox: dict[str, Any], mailed_code: Callable[[str], str]) -> Calla
             AuthFlow="USER_PASSWORD_AUTH",
             AuthParameters={"USERNAME": email, "PASSWORD": PASSWORD},
         )["AuthenticationResult"]
-        return User(sandbox[app], sandbox["endpoint"], email, tokens["IdToken"], tokens["AccessToken"])
+        return User(stage[app], stage["endpoint"], email, tokens["IdToken"], tokens["AccessToken"])
 
     return sign_up
 

@@ -102,6 +102,7 @@ def list_library() -> rest.Answer[Page[LibraryVideo]]:
 
 @app.route("/payments/webhook", methods=["POST"])
 def heed_payment() -> dict[str, str]:
+    """Heed what the payment provider tells. Raises InvalidInput."""
     signature = rest.request(app).headers.get("Stripe-Signature", "")
     wiring.entitlements().heed(wiring.stripe().event(rest.raw_body(app), signature))
     return {}

@@ -33,6 +33,7 @@ PATCHES = (
     "policy_variables",
     "query_cost",
     "rest_body",
+    "rest_denial",
     "rest_import",
     "rest_limits",
     "secret_labels",

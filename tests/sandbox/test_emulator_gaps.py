@@ -387,6 +387,25 @@ def handler(event, context):
     assert answer.body == b"\xff\xd8\xff"
 
 
+# --- rest_denial ------------------------------------------------------------------------------------------
+
+
+def a_gateway_response_answers_whom_iam_does_not_let_through(aws: Aws) -> None:
+    template = {"responseTemplates": {"application/json": '{"Code":"$context.error.responseType"}'}}
+    api_id = aws.api(
+        document(
+            {"/": {"get": operation(aws.function(ONCE), **SIGNED)}},
+            **{
+                "securityDefinitions": SIGNED_DEFINITION,
+                "x-amazon-apigateway-gateway-responses": {"DEFAULT_4XX": template},
+            },
+        )
+    )
+    refused = user(aws, ["s3:ListBucket"], "*").call(api_id, "/", signed=True)
+    assert refused.status == 403
+    assert json.loads(refused.body) == {"Code": "ACCESS_DENIED"}
+
+
 # --- cognito_authorizer -----------------------------------------------------------------------------------
 
 
@@ -947,6 +966,7 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("rest_body", the_preflight_in_a_body_answers_with_its_cors_headers),
     ("rest_body", the_gateway_responses_in_a_body_answer_a_refused_caller),
     ("rest_body", the_binary_media_types_in_a_body_let_bytes_through),
+    ("rest_denial", a_gateway_response_answers_whom_iam_does_not_let_through),
     ("cognito_authorizer", an_access_token_is_no_id_token),
     ("policy_variables", a_user_of_an_identity_pool_reaches_his_own_folder_only),
     ("policy_variables", a_tag_of_the_session_names_the_folder_it_may_write),

@@ -1,0 +1,192 @@
+"""Two stages of everything in one AWS: both work at the same time, and neither sees anything of the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from users import Author, User, pay
+
+from deploy import stages
+
+type Outputs = dict[str, Any]
+ROOT = Path(__file__).parent.parent.parent
+OTHER = "twin"
+
+
+def sandbox_command(*arguments: str) -> None:
+    command = [sys.executable, "-m", "sandbox", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def twin(sandbox: Outputs) -> Iterator[Outputs]:
+    """A clone of the sandbox's stage; its outputs."""
+    sandbox_command("clone", OTHER)
+    yield json.loads((Path(os.environ["SANDBOX_DIR"]) / OTHER / "outputs.json").read_text())
+    if stages.of(OTHER):
+        sandbox_command("delete", OTHER)
+
+
+def until[T](found: Callable[[], T], seconds: float = 30) -> T:
+    end = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.1)
+    return value
+
+
+def live(stage: Outputs, sign_up: Callable[..., User]) -> tuple[str, str]:
+    """Do something with every app of a stage; return a word that is in all of it, and who has bought a film."""
+    word = uuid.uuid4().hex
+    buyer = sign_up("video-app", stage)
+    keep_todo(sign_up("todo-app", stage), word)
+    publish_post(stage["blog-app"], word)
+    buy_film(buyer)
+    return word, buyer.email
+
+
+def keep_todo(ann: User, word: str) -> None:
+    with ann.api() as api:
+        todo = api.post("/todos", json={"title": word}).json()
+        assert api.get(f"/todos/{todo['id']}").json()["title"] == word
+    folder = ann.folder()
+    ann.s3().put_object(Bucket=folder["bucket"], Key=f"{folder['prefix']}{word}", Body=b"mine")
+    assert httpx.get(ann.outputs["web"]).status_code == 200
+
+
+def publish_post(blog: Outputs, word: str) -> None:
+    post = {"title": word, "slug": word, "body_markdown": word, "tags": []}
+    assert Author.of(blog).send("POST", "/posts", post).status_code == 201
+    assert httpx.post(f"{blog['site']}/api/subscribers", json={"email": f"{word}@example.com"}).status_code == 202
+    until(lambda: httpx.get(f"{blog['site']}/posts/{word}/").status_code == 200)
+
+
+def buy_film(viewer: User) -> None:
+    site, headers = viewer.outputs["cdn"], {"Authorization": viewer.id_token}
+    with httpx.Client(base_url=f"{site}/api", headers=headers, timeout=60) as api:
+        film = api.get("/videos").json()["items"][0]["id"]
+        pay(api.post(f"/videos/{film}/checkout"))
+        assert httpx.get(api.get(f"/videos/{film}/link").json()["url"]).content[4:8] == b"ftyp"
+        until(lambda: api.get(f"/videos/{film}/receipt").json().get("sent_at"))
+
+
+def everything(stage: str) -> str:
+    """Return every row and every object's key of a stage as text."""
+    s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
+    found = []
+    for kind, name in stages.contents(stage):
+        if kind == "AWS::S3::Bucket":
+            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=name)
+            found += [item["Key"] for page in pages for item in page.get("Contents", [])]
+        elif kind.startswith("AWS::DynamoDB::"):
+            found += [
+                str(item) for page in dynamodb.get_paginator("scan").paginate(TableName=name) for item in page["Items"]
+            ]
+    return "\n".join(found)
+
+
+def mails(stage: Outputs, recipient: str) -> list[str]:
+    """Return who wrote to somebody, as the stage's console shows it."""
+    return [mail["Source"] for mail in httpx.get(f"{stage['console']}/mails.json").json() if recipient in mail["To"]]
+
+
+def test_two_stages_live_at_once_and_have_nothing_in_common(
+    sandbox: Outputs, twin: Outputs, sign_up: Callable[..., User]
+) -> None:
+    with ThreadPoolExecutor() as pool:
+        (word, buyer), (other_word, other_buyer) = pool.map(lambda stage: live(stage, sign_up), (sandbox, twin))
+    here, there = everything("test"), everything(OTHER)
+
+    for own, foreign, mine in ((word, other_word, here), (other_word, word, there)):
+        assert mine.count(own) >= 4, "a todo, a file, a post, a page, a subscriber"
+        assert foreign not in mine
+    for stage, reader, viewer in ((sandbox, word, buyer), (twin, other_word, other_buyer)):
+        assert until(lambda: mails(stage, f"{reader}@example.com")) == [stage["blog-app"]["sender"]]  # noqa: B023
+        assert mails(stage, viewer)[0] == stage["receipts-app"]["sender"]
+    assert sandbox["receipts-app"]["sender"] != twin["receipts-app"]["sender"]
+    assert not set(addresses(sandbox)) & set(addresses(twin))
+
+
+def addresses(stage: Outputs) -> list[str]:
+    apps = [values for values in stage.values() if isinstance(values, dict)]
+    return [values[name] for values in apps for name in ("api", "web", "site", "cdn") if name in values]
+
+
+def test_a_user_of_one_stage_is_a_stranger_in_the_other(
+    sandbox: Outputs, twin: Outputs, sign_up: Callable[..., User]
+) -> None:
+    ann = sign_up("todo-app", twin)
+
+    foreign = httpx.get(f"{sandbox['todo-app']['api']}/todos", headers={"Authorization": ann.id_token})
+
+    assert foreign.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "why"),
+    [
+        ("nowhere", "feature", "there is no stage nowhere"),
+        ("test", "test-2", "begin alike"),
+        ("test", "x-edge", "a stage has"),
+        ("test", "Feature", "a stage has"),
+        (OTHER, "test", "is no clone of"),
+    ],
+)
+def test_a_clone_takes_nobodys_place(twin: Outputs, source: str, target: str, why: str) -> None:
+    with pytest.raises(stages.Refused, match=why):
+        stages.begin(source, target)
+
+
+def test_production_is_not_deleted_by_mistake() -> None:
+    with pytest.raises(stages.Refused, match="FORCE=1"):
+        stages.delete("prod")
+
+
+def test_of_a_deleted_stage_nothing_is_left_and_the_other_lives(twin: Outputs, ann: User) -> None:
+    names = [name for _, name in stages.contents(OTHER)]
+
+    sandbox_command("delete", OTHER)
+
+    assert len(names) >= 15
+    assert stages.stacks_of(OTHER) == {}
+    assert [name for name in every_name() if f"-{OTHER}" in name or f"/{OTHER}/" in name] == []
+    assert not (Path(os.environ["SANDBOX_DIR"]) / OTHER).exists()
+    with ann.api() as api:
+        assert api.get("/todos").status_code == 200
+    with pytest.raises(httpx.TransportError):
+        httpx.get(twin["todo-app"]["web"])
+
+
+def every_name() -> list[str]:
+    """Return the names of what outlives stacks: buckets, tables, pools, secrets, parameters, logs, keys, identities."""
+    client = boto3.client
+    pools = client("cognito-idp").list_user_pools(MaxResults=60)["UserPools"]
+    groups = client("cloudfront").list_key_groups()["KeyGroupList"].get("Items", [])
+    regions = ("us-east-1", "eu-west-1")
+    return [
+        *(bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]),
+        *(name for region in regions for name in client("dynamodb", region_name=region).list_tables()["TableNames"]),
+        *(pool["Name"] for pool in pools),
+        *(secret["Name"] for secret in client("secretsmanager").list_secrets()["SecretList"]),
+        *(parameter["Name"] for parameter in client("ssm").describe_parameters()["Parameters"]),
+        *(group["logGroupName"] for group in client("logs").describe_log_groups()["logGroups"]),
+        *(group["KeyGroup"]["KeyGroupConfig"]["Name"] for group in groups),
+        *(
+            identity["IdentityName"].replace("+", "-")
+            for identity in client("sesv2").list_email_identities()["EmailIdentities"]
+        ),
+        *(key["Name"] for key in client("cloudfront").list_public_keys()["PublicKeyList"].get("Items", [])),
+    ]

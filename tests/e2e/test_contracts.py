@@ -1,0 +1,98 @@
+"""What the deployed APIs answer, to valid and to invalid requests, is what their openapi.json says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from requests.auth import AuthBase
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from users import User
+
+ROOT = Path(__file__).parent.parent.parent
+APPS = sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/config.json"))
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+def operations(app: str) -> list[Any]:
+    schema = schemathesis.openapi.from_dict(json.loads((ROOT / app / "openapi.json").read_text()))
+    return [pytest.param(app, result.ok(), id=f"{app} {result.ok().label}") for result in schema.get_all_operations()]
+
+
+class Signed(AuthBase):
+    """SigV4 by an access key, as an author, an owner or another service signs."""
+
+    def __init__(self, access_key_id: str, secret_access_key: str) -> None:
+        self._key = Credentials(access_key_id, secret_access_key)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        signed = AWSRequest(request.method, request.url, data=request.body)
+        SigV4Auth(self._key, "execute-api", "us-east-1").add_auth(signed)
+        request.headers.update(dict(signed.headers))
+        return request
+
+
+@pytest.fixture(scope="session")
+def authorization(sandbox: dict[str, Any], sign_up: Callable[..., User]) -> Callable[[str, Any], dict[str, Any]]:
+    """Return a function that says how to call an operation of an app: with whose token or key."""
+    users: dict[str, User] = {}
+    keys = {"blog-app": "author", "video-app": "owner"}
+
+    def authorization(app: str, operation: Any) -> dict[str, Any]:
+        outputs, schemes = sandbox[app], [name for one in operation.definition.raw["security"] for name in one]
+        if schemes == ["cognito"]:
+            user = users.get(app) or users.setdefault(app, sign_up(app))
+            return {"headers": {"Authorization": user.id_token}}
+        if schemes == ["iam"] and app in keys:
+            person = keys[app]
+            return {"auth": Signed(outputs[f"{person}_access_key_id"], outputs[f"{person}_secret_access_key"])}
+        return {"auth": Signed("test", "test")} if schemes == ["iam"] else {}
+
+    return authorization
+
+
+@pytest.mark.parametrize(("app", "operation"), [one for app in APPS for one in operations(app)])
+def test_answers_are_those_of_the_contract(
+    app: str, operation: Any, sandbox: dict[str, Any], authorization: Callable[[str, Any], dict[str, Any]]
+) -> None:
+    call = authorization(app, operation)
+    right = operation.as_strategy(generation_mode=GenerationMode.POSITIVE)
+    wrong = operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
+
+    @settings(
+        max_examples=20,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=st.one_of(right, wrong))
+    def answers(case: Case) -> None:
+        response = case.call(base_url=sandbox[app]["api"], timeout=60, **call)
+        case.validate_response(response, checks=CHECKS)
+
+    answers()
