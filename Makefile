@@ -103,9 +103,9 @@ delete: .venv/run ## Delete a stage with all its data: make delete STAGE=feature
 	@$(BIN)/python -m $(if $(wildcard $(SANDBOX_DIR)/$(STAGE)/sandbox.log),sandbox delete $(STAGE),deploy.stages delete $(STAGE) $(if $(FORCE),--force))
 
 ##@ For developers
-.PHONY: test check lint types test-units test-updates test-system bench format lock clean
+.PHONY: test check lint types test-units test-updates test-sandbox test-system bench format lock clean
 test: check ## Everything that must pass: lint, types and all tests
-	@$(MAKE) --jobs=2 --output-sync=target --no-print-directory test-units test-system
+	@$(MAKE) --jobs=2 --output-sync=target --no-print-directory test-system test-units test-sandbox
 check: lint types
 lint: .venv/test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -118,8 +118,10 @@ test-%: .venv/test
 	@$(BIN)/pytest -o pythonpath="$* . tests tests/$*" tests/$*
 test-updates: .venv/test ## The update server, its release tool and its client
 	@$(BIN)/pytest -o pythonpath=". tests tests/updates" tests/updates
-test-system: .venv/test chromium node_modules ## The sandbox itself, the apps in it, and the pages in a browser
-	@$(BIN)/pytest -o pythonpath=". tests" tests/common tests/sandbox tests/e2e tests/browser
+test-sandbox: .venv/test node_modules ## What the apps share, and each part of the sandbox by itself
+	@$(BIN)/pytest -o pythonpath=". tests" tests/common tests/sandbox
+test-system: .venv/test chromium node_modules ## The apps as they are deployed in the sandbox, and the pages in a browser
+	@$(BIN)/pytest -o pythonpath=". tests" tests/e2e tests/browser
 bench: .venv/test loadtools ## Speed, as ratios against a peer in the same run
 	@$(BIN)/python -m bench
 format: .venv/test
