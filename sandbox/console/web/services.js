@@ -59,7 +59,7 @@ function draw() {
 
   const { width, height } = layout.graph();
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" });
-  picture.append(svg("defs", {}, arrowhead()));
+  picture.append(svg("defs", {}, arrowhead("head"), arrowhead("soft-head")));
   for (const id of layout.nodes()) if (id.startsWith("app ")) picture.append(appBox(layout.node(id)));
   for (const arrow of arrows) picture.append(arrowLine(arrow, layout.edge(arrow.source, arrow.target).points));
   for (const node of nodes) picture.append(nodeBox(node, layout.node(node.id)));
@@ -67,11 +67,11 @@ function draw() {
   byId("list").replaceChildren(...arrows.map(sentence));
 }
 
-function arrowhead() {
+function arrowhead(id) {
   const path = svg("path", { d: "M0 0L8 4L0 8z" });
   return svg(
     "marker",
-    { id: "head", viewBox: "0 0 8 8", refX: 8, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" },
+    { id, viewBox: "0 0 8 8", refX: 8, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" },
     path,
   );
 }
@@ -108,7 +108,8 @@ function arrowLine({ source, target, hows }, points) {
   const title = svg("title");
   title.textContent = hows.join(", ");
   const right = hows.every((how) => RIGHTS.has(how));
-  const line = svg("path", { d, "marker-end": "url(#head)", class: right ? "arrow right" : "arrow" }, title);
+  const head = right ? "url(#soft-head)" : "url(#head)";
+  const line = svg("path", { d, "marker-end": head, class: right ? "arrow right" : "arrow" }, title);
   line.dataset.source = source;
   line.dataset.target = target;
   return line;
@@ -137,7 +138,9 @@ function choices() {
       const input = document.createElement("input");
       Object.assign(input, { type: "radio", name: "app", value: app, checked: app === before });
       const label = document.createElement("label");
-      label.append(input, app || "All");
+      const name = document.createElement("span");
+      name.textContent = app || "All";
+      label.append(input, name);
       return label;
     }),
   );
