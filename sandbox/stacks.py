@@ -12,7 +12,7 @@ import boto3
 import deploy.apps
 from sandbox import place
 
-_IMPATIENT = {"ReportSeconds": "1", "BufferSeconds": "5", "CleanseSeconds": "1"}
+_IMPATIENT = {"ReportSeconds": "2", "BufferSeconds": "5", "CleanseSeconds": "1"}
 """How long readings wait for others: on a laptop somebody sits before them."""
 
 
