@@ -1,4 +1,4 @@
-"""Gap: what asks for a query by its id is authorized for the resource `*`, so a policy that names the workgroup denies it.
+"""Gap: a query that is asked for by its id is authorized for the resource `*`, so a policy on the workgroup denies it.
 
 AWS: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonathena.html
 No longer needed when a user who may use one workgroup only can get a query of it.
