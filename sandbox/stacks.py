@@ -17,7 +17,7 @@ import sandbox.payments.client as provider
 from sandbox import payments, place
 from sandbox.fleet import file_system
 
-_IMPATIENT = {"ReportSeconds": "1", "BufferSeconds": "5", "CleanseSeconds": "1"}
+_IMPATIENT = {"ReportSeconds": "2", "BufferSeconds": "5", "CleanseSeconds": "1"}
 """How long readings wait for others: on a laptop somebody sits before them."""
 
 

@@ -128,7 +128,17 @@ class QueueConsumer(Consumer):
             if time.monotonic() + wait - received > self._visibility_timeout():
                 return None
             self.stopped.wait(wait)
+        self._release(batch)
         return None
+
+    def _release(self, messages: Sequence[Record]) -> None:
+        """Let others have what a mapping that is no more had received."""
+        for some in batched(messages, MOST_RECEIVED):
+            entries = [
+                {"Id": str(i), "ReceiptHandle": each.event["receiptHandle"], "VisibilityTimeout": 0}
+                for i, each in enumerate(some)
+            ]
+            self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
 
     def _visibility_timeout(self) -> int:
         attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["VisibilityTimeout"])

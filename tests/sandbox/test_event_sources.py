@@ -665,6 +665,18 @@ def test_a_throttled_batch_is_tried_again_before_its_visibility_timeout(aws: Aws
     assert call["event"]["Records"][0]["attributes"]["ApproximateReceiveCount"] == "1"
 
 
+def test_what_a_mapping_that_is_deleted_had_received_is_for_others(aws: Aws) -> None:
+    function, (url, arn) = aws.function(), aws.queue(VisibilityTimeout="600")
+    aws.lambda_.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    send(aws, url, '"a"')
+    mapping = aws.map(function, arn)
+    time.sleep(0.5)
+
+    aws.lambda_.delete_event_source_mapping(UUID=mapping)
+
+    assert aws.received(url) == "a"
+
+
 def test_a_message_reaches_its_function_at_once_with_its_attributes(aws: Aws) -> None:
     function, (url, arn) = aws.function(), aws.queue()
     aws.map(function, arn)
