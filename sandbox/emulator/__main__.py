@@ -24,6 +24,7 @@ PATCHES = (
     "edge_origin",
     "event_source_mappings",
     "global_table",
+    "invocation_metrics",
     "policy_variables",
     "query_cost",
     "rest_body",
