@@ -53,6 +53,7 @@ _SERVICES = {
     "function": "lambda",
 }
 _READS = re.compile(r"^(Get|List|Query|Scan|BatchGet|Describe|Receive|Head)")
+_SENDS = re.compile(r"^(Publish|Send|PutRecord|PutEvents)")
 _OF_A_SOURCE = re.compile(
     r"^(ReceiveMessage|DeleteMessage|GetQueueAttributes|GetRecords|GetShardIterator|DescribeStream.*|List(Streams|Shards))$"
 )
@@ -80,6 +81,7 @@ class Node:
             "stream": f"arn:aws:kinesis:{place.REGION}:{_account()}:stream/",
             "queue": f"arn:aws:sqs:{place.REGION}:{_account()}:",
             "mail": f"arn:aws:ses:{place.REGION}:{_account()}:identity/",
+            "secret": f"arn:aws:secretsmanager:{place.REGION}:{_account()}:secret:",
             "workgroup": f"arn:aws:athena:{place.REGION}:{_account()}:workgroup/",
             "function": f"arn:aws:lambda:{place.REGION}:{_account()}:function:",
         }.get(self.kind, "")
@@ -127,6 +129,8 @@ def _name(resource: dict[str, Any], app: str) -> str:
     logical = str(resource["LogicalResourceId"])
     if resource["ResourceType"] == "AWS::Lambda::Function":
         return "api_handler" if logical == "APIHandler" else re.sub(r"(?<!^)(?=[A-Z])", "_", logical).lower()
+    if resource["ResourceType"] == "AWS::Events::Rule":
+        return re.sub(r"^(.+)\1", r"\1", logical).removesuffix("Event")  # SAM says the function's name twice
     return app if logical == "RestAPI" else logical
 
 
@@ -246,37 +250,61 @@ def _topic_rules(nodes: list[Node]) -> Iterator[Edge]:
 
 
 def _permissions(nodes: list[Node]) -> Iterator[Edge]:
-    """What a function may do to a resource: the API's name of it says whether that reads, writes or sends."""
+    """What a function may do to a resource: the API's name of it says whether that reads, writes, sends or calls."""
     iam = _client("iam")
+    known = {node: _arns(node) for node in nodes if node.kind in _SERVICES}
     for function in (node for node in nodes if node.kind == "function"):
         role = _client("lambda").get_function_configuration(FunctionName=function.physical)["Role"].rpartition("/")[2]
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
             document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
             for statement in document["Statement"]:
                 if statement["Effect"] == "Allow":
-                    yield from _permitted(function, statement, nodes)
+                    yield from _permitted(function, statement, known)
 
 
-def _permitted(function: Node, statement: dict[str, Any], nodes: list[Node]) -> Iterator[Edge]:
+def _arns(node: Node) -> list[str]:
+    """Return what policies may name of a resource: itself and what is in it, of an API its routes."""
+    match node.kind:
+        case "API":
+            pages = _client("apigateway").get_paginator("get_resources").paginate(restApiId=node.physical)
+            return [
+                f"{node.arn}/api/{method}{re.sub('{.+?}', 'x', item['path'])}"
+                for page in pages
+                for item in page["items"]
+                for method in item.get("resourceMethods", {})
+                if method != "OPTIONS"
+            ]
+        case "secret":
+            return [f"{node.arn}-AbCdEf"]  # Secrets Manager adds six characters to the name
+    return [node.arn]
+
+
+def _permitted(function: Node, statement: dict[str, Any], known: dict[Node, list[str]]) -> Iterator[Edge]:
     resources = [r.partition("/index/")[0] for r in _listed(statement["Resource"]) if r != "*" and "/stream/" not in r]
     for action in _listed(statement["Action"]):
         service, _, verb = action.partition(":")
         if _OF_A_SOURCE.match(verb):
             continue  # how a mapping reads its source, which is an edge of its own
-        for node in nodes:
-            if _SERVICES.get(node.kind) == service and any(_covers(resource, node) for resource in resources):
+        for node, arns in known.items():
+            if _SERVICES[node.kind] == service and any(_covers(resource, arns, node) for resource in resources):
                 if node.kind == "mail" and node.app != function.app:
                     continue  # SES wants the recipients' identities too, so the policy says all
-                yield Edge(function.id, node.id, "reads" if _READS.match(verb) else "writes")
+                yield Edge(function.id, node.id, _how(verb))
 
 
-def _covers(resource: str, node: Node) -> bool:
+def _how(verb: str) -> str:
+    if verb.startswith("Invoke"):
+        return "calls"
+    if _SENDS.match(verb):
+        return "sends"
+    return "reads" if _READS.match(verb) else "writes"
+
+
+def _covers(resource: str, arns: list[str], node: Node) -> bool:
     """Whether the pattern of a policy means the node, or what is in it."""
-    if node.kind in ("bucket", "API"):
-        return any(fnmatch.fnmatchcase(f"{node.arn}{below}", resource) for below in ("", "/", "/x")) or (
-            node.kind == "bucket" and fnmatch.fnmatchcase(node.arn, resource.partition("/")[0])
-        )
-    return fnmatch.fnmatchcase(node.arn, resource)
+    if node.kind == "bucket":
+        return fnmatch.fnmatchcase(node.arn, resource.partition("/")[0])
+    return any(fnmatch.fnmatchcase(arn, resource) for arn in arns)
 
 
 def _listed(value: str | list[str]) -> list[str]:

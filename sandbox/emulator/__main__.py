@@ -27,6 +27,7 @@ PATCHES = (
     "event_source_mappings",
     "firehose",
     "global_table",
+    "invocation_metrics",
     "iot_listener",
     "iot_rules",
     "kinesis_retention",

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from phone import PHONE, fits
 from playwright.sync_api import Page, expect
 from users import PASSWORD, User, anonymous
 
@@ -130,3 +131,33 @@ def test_the_console_loads_nothing_from_elsewhere(sandbox: dict[str, Any]) -> No
 
 def _hits(row: str) -> int:
     return int(row.split("\t")[1].replace(",", ""))
+
+
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+def test_who_calls_whom_is_drawn_and_told(open_page: Callable[..., Page], color_scheme: str) -> None:
+    page = open_page("console", color_scheme=color_scheme)
+    page.get_by_role("link", name="Services").click()
+    picture = page.locator("#graph svg")
+    arrow = picture.locator('.arrow[data-source="video-app.APIHandler"][data-target="receipts-app.RestAPI"]')
+    expect(arrow).to_have_count(1)
+    reads = picture.locator('.arrow[data-source="video-app.GenerateLinks"][data-target="video-app.Videos"]')
+    expect(reads).to_have_count(0)
+
+    page.get_by_label("What functions read and write").check()
+    expect(reads).to_have_count(1)
+    picture.locator('[data-id="video-app.GenerateLinks"]').hover()
+    expect(reads).to_have_class("arrow right lit")
+    expect(arrow).to_have_class("arrow dim")
+
+    page.get_by_label("todo-app").check(force=True)
+    expect(arrow).to_have_count(0)
+    page.get_by_text("The same as a list").click()
+    expect(page.get_by_text("todo-app.RestAPI → todo-app.APIHandler: integration")).to_be_visible()
+
+
+def test_who_calls_whom_fits_a_phone(open_page: Callable[..., Page]) -> None:
+    page = open_page("console", **PHONE)
+    page.goto("/services.html")
+    expect(page.locator("#graph svg")).to_be_visible()
+
+    fits(page, "services")

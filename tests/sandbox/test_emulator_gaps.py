@@ -387,6 +387,26 @@ def handler(event, context):
     assert answer.body == b"\xff\xd8\xff"
 
 
+# --- invocation_metrics -----------------------------------------------------------------------------------
+
+
+def a_request_to_an_api_is_counted_at_its_function(aws: Aws) -> None:
+    function = aws.function(ONCE)
+    aws.call(aws.api(document({"/": {"get": operation(function)}})), "/")
+
+    now = datetime.now(UTC)
+    counted = aws.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName="Invocations",
+        Dimensions=[{"Name": "FunctionName", "Value": function.rpartition(":")[2]}],
+        StartTime=now - timedelta(hours=1),
+        EndTime=now + timedelta(minutes=1),
+        Period=3600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    assert sum(point["Sum"] for point in counted) == 1
+
+
 # --- rest_denial ------------------------------------------------------------------------------------------
 
 
@@ -966,6 +986,7 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("rest_body", the_preflight_in_a_body_answers_with_its_cors_headers),
     ("rest_body", the_gateway_responses_in_a_body_answer_a_refused_caller),
     ("rest_body", the_binary_media_types_in_a_body_let_bytes_through),
+    ("invocation_metrics", a_request_to_an_api_is_counted_at_its_function),
     ("rest_denial", a_gateway_response_answers_whom_iam_does_not_let_through),
     ("cognito_authorizer", an_access_token_is_no_id_token),
     ("policy_variables", a_user_of_an_identity_pool_reaches_his_own_folder_only),

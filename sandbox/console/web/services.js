@@ -6,6 +6,8 @@ const PAUSE = 5000;
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 168;
 const HEIGHT = 46;
+const TITLE = 24;
+const MARGIN = 16;
 const RIGHTS = new Set(["reads", "writes"]);
 
 /**
@@ -46,39 +48,73 @@ function svg(name, attributes = {}, ...children) {
 
 function draw() {
   const { nodes, arrows } = selection();
-  const layout = new dagre.graphlib.Graph({ compound: true });
-  layout.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 64, marginx: 16, marginy: 16 });
-  layout.setDefaultEdgeLabel(() => ({}));
-  for (const app of new Set(nodes.map(({ app }) => app))) layout.setNode(`app ${app}`, { app });
-  for (const { id, app } of nodes) {
-    layout.setNode(id, { width: WIDTH, height: HEIGHT });
-    layout.setParent(id, `app ${app}`);
+  const places = new Map();
+  const boxes = new Map();
+  let [width, height] = [0, MARGIN];
+  for (const app of inOrder(nodes, arrows)) {
+    const box = layOut(app, nodes, arrows, height, places);
+    boxes.set(app, box);
+    width = Math.max(width, box.width + 2 * MARGIN);
+    height += box.height + 2 * MARGIN;
   }
-  for (const { source, target } of arrows) layout.setEdge(source, target);
-  dagre.layout(layout);
-
-  const { width, height } = layout.graph();
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" });
-  picture.append(svg("defs", {}, arrowhead("head"), arrowhead("soft-head")));
-  for (const id of layout.nodes()) if (id.startsWith("app ")) picture.append(appBox(layout.node(id)));
-  for (const arrow of arrows) picture.append(arrowLine(arrow, layout.edge(arrow.source, arrow.target).points));
-  for (const node of nodes) picture.append(nodeBox(node, layout.node(node.id)));
+  picture.append(svg("defs", {}, arrowhead()), ...[...boxes.values()].map(appBox));
+  const appOf = new Map(nodes.map(({ id, app }) => [id, app]));
+  const across = arrows.filter(({ points }) => !points);
+  for (const [n, arrow] of across.entries()) arrow.path = between(arrow, n, places, boxes.get(appOf.get(arrow.target)));
+  picture.append(...arrows.map((arrow) => arrowLine(arrow, arrow.path ?? curve(arrow.points))));
+  picture.append(...nodes.map((node) => nodeBox(node, places.get(node.id))));
   byId("graph").replaceChildren(picture);
   byId("list").replaceChildren(...arrows.map(sentence));
 }
 
-function arrowhead(id) {
+/** The apps one below the other, those that have to do with others first, so that their arrows are short. */
+function inOrder(nodes, arrows) {
+  const apps = new Map(nodes.map(({ id, app }) => [id, app]));
+  const across = arrows.map(({ source, target }) => [apps.get(source), apps.get(target)]).filter(([a, b]) => a !== b);
+  return [...new Set([...across.flat(), ...[...apps.values()].sort()])];
+}
+
+/** Gives each node of an app its place, below *top*, and each arrow inside the app its points; returns the app's box. */
+function layOut(app, nodes, arrows, top, places) {
+  const layout = new dagre.graphlib.Graph();
+  layout.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 56, marginx: 16, marginy: 16 });
+  layout.setDefaultEdgeLabel(() => ({}));
+  const own = new Set(nodes.filter((node) => node.app === app).map(({ id }) => id));
+  const inside = arrows.filter(({ source, target }) => own.has(source) && own.has(target));
+  for (const id of own) layout.setNode(id, { width: WIDTH, height: HEIGHT });
+  for (const { source, target } of inside) layout.setEdge(source, target);
+  dagre.layout(layout);
+  const moved = ({ x, y }) => ({ x: x + MARGIN, y: y + top + TITLE });
+  for (const id of own) places.set(id, moved(layout.node(id)));
+  for (const arrow of inside) arrow.points = layout.edge(arrow.source, arrow.target).points.map(moved);
+  const { width, height } = layout.graph();
+  return { app, x: MARGIN, y: top, width, height: height + TITLE };
+}
+
+/** An arrow from one app to another goes round the nodes: beside its source, between the boxes, in from the left. */
+function between({ source, target }, number, places, box) {
+  const from = places.get(source);
+  const to = places.get(target);
+  const aside = from.x + WIDTH / 2 + 10 + 5 * number;
+  const above = box.y - MARGIN + 5 * number;
+  const gutter = box.x + 4 + 5 * number;
+  const corners = [[from.x + WIDTH / 2, from.y], [aside, from.y], [aside, above], [gutter, above], [gutter, to.y]];
+  return `M${[...corners, [to.x - WIDTH / 2, to.y]].map(([x, y]) => `${x} ${y}`).join("L")}`;
+}
+
+function arrowhead() {
   const path = svg("path", { d: "M0 0L8 4L0 8z" });
   return svg(
     "marker",
-    { id, viewBox: "0 0 8 8", refX: 8, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" },
+    { id: "head", viewBox: "0 0 8 8", refX: 8, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" },
     path,
   );
 }
 
 function appBox({ app, x, y, width, height }) {
-  const box = svg("rect", { x: x - width / 2, y: y - height / 2, width, height, rx: 12 });
-  const name = svg("text", { x: x - width / 2 + 12, y: y - height / 2 + 18 });
+  const box = svg("rect", { x, y, width, height, rx: 12 });
+  const name = svg("text", { x: x + 16, y: y + TITLE - 4 });
   name.textContent = app;
   return svg("g", { class: "app" }, box, name);
 }
@@ -102,17 +138,24 @@ function nodeBox({ id, kind, name, calls }, { x, y }) {
   return group;
 }
 
-function arrowLine({ source, target, hows }, points) {
-  const [first, ...rest] = points;
-  const d = `M${first.x} ${first.y}${rest.map(({ x, y }) => `L${x} ${y}`).join("")}`;
+function arrowLine({ source, target, hows }, d) {
   const title = svg("title");
   title.textContent = hows.join(", ");
   const right = hows.every((how) => RIGHTS.has(how));
-  const head = right ? "url(#soft-head)" : "url(#head)";
-  const line = svg("path", { d, "marker-end": head, class: right ? "arrow right" : "arrow" }, title);
+  const line = svg("path", { d, "marker-end": "url(#head)", class: right ? "arrow right" : "arrow" }, title);
   line.dataset.source = source;
   line.dataset.target = target;
   return line;
+}
+
+/** A smooth line: through the middle of each pair of points, and straight at both ends. */
+function curve([first, ...rest]) {
+  const last = rest.pop();
+  const bends = rest.map((bend, index) => {
+    const next = rest[index + 1];
+    return next ? `Q${bend.x} ${bend.y} ${(bend.x + next.x) / 2} ${(bend.y + next.y) / 2}` : `Q${bend.x} ${bend.y} ${last.x} ${last.y}`;
+  });
+  return `M${first.x} ${first.y}${bends.length ? bends.join("") : `L${last.x} ${last.y}`}`;
 }
 
 /** Has the arrows of one node stand out, or of none. */
@@ -138,9 +181,9 @@ function choices() {
       const input = document.createElement("input");
       Object.assign(input, { type: "radio", name: "app", value: app, checked: app === before });
       const label = document.createElement("label");
-      const name = document.createElement("span");
-      name.textContent = app || "All";
-      label.append(input, name);
+      const text = document.createElement("span");
+      text.textContent = app || "All";
+      label.append(input, text);
       return label;
     }),
   );

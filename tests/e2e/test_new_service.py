@@ -1,0 +1,65 @@
+"""From nothing to a tested and deployed service, in a copy of the repository, by the commands that the README names."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from users import Author
+
+from sandbox import place
+
+ROOT = Path(__file__).parent.parent.parent
+NEW = "parcels-app"
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository as one has it after `git clone` and `make`."""
+    folder = tmp_path_factory.mktemp("copy")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+    run(folder, "git", "init", "--quiet")
+    run(folder, "git", "add", "--all")
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    return folder
+
+
+def run(copy: Path, *command: str) -> str:
+    environment = os.environ | place.environment()
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_service_comes_tested_answers_and_goes_without_a_trace(copy: Path, sandbox: dict[str, Any]) -> None:
+    run(copy, "make", "new-service", f"NAME={NEW}")
+    run(copy, "make", f"test-{NEW}", f"types-{NEW}")
+    contract = json.loads((copy / NEW / "openapi.json").read_text())
+    assert {"/parcels", "/parcels/{parcel_id}", "/health"} <= contract["paths"].keys()
+
+    for step in ("resources", "release"):
+        released = run(copy, ".venv/bin/python", "-m", "deploy", step, NEW, "test")
+    api_id = next(line.split()[1] for line in released.splitlines() if line.startswith("RestAPIId"))
+    outputs = {"api": f"{sandbox['endpoint']}/_aws/execute-api/{api_id}/api"}
+    service = Author(outputs, "test", "test")
+    assert httpx.get(f"{outputs['api']}/parcels").status_code == 403
+    parcel = service.send("POST", "/parcels", {"name": "A parcel"})
+    assert parcel.status_code == 201, parcel.text
+    assert service.send("GET", f"/parcels/{parcel.json()['id']}").json() == parcel.json()
+
+    run(copy, "make", "remove-service", f"NAME={NEW}")
+    assert not (copy / NEW).exists()
+    # .gitignore means a folder, and here it is a link.
+    assert run(copy, "git", "ls-files", "--modified", "--deleted", "--others", "--exclude-standard").split() == [
+        ".venv"
+    ]
