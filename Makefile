@@ -121,7 +121,7 @@ test-updates: .venv/test ## The update server, its release tool and its client
 test-sandbox: .venv/test node_modules ## What the apps share, and each part of the sandbox by itself
 	@$(BIN)/pytest -o pythonpath=". tests" tests/common tests/sandbox
 test-system: .venv/test chromium node_modules ## The apps as they are deployed in the sandbox, and the pages in a browser
-	@$(BIN)/pytest -o pythonpath=". tests" tests/e2e tests/browser
+	@$(BIN)/pytest -o pythonpath=". tests" tests/e2e tests/browser tests/contracts
 bench: .venv/test loadtools ## Speed, as ratios against a peer in the same run
 	@$(BIN)/python -m bench
 format: .venv/test

@@ -100,6 +100,10 @@ def each_group(app: Chalice, groups: Iterable[Group], again: Callable[[Sequence[
 
 
 def each_message(app: Chalice, event: dict[str, Any], handle: Callable[[str], object]) -> Any:
-    """Handle the bodies of an SQS *event* one by one, as `each_group` does."""
-    records = event["Records"]
-    return each_group(app, [Group([r["messageId"]], functools.partial(handle, r["body"])) for r in records])
+    """Handle the bodies of an SQS *event* one by one, as `each_group` does, with a log line for each."""
+
+    def one(record: dict[str, Any]) -> None:
+        handle(record["body"])
+        app.log.info("message handled", extra={"message_id": record["messageId"]})
+
+    return each_group(app, [Group([r["messageId"]], functools.partial(one, r)) for r in event["Records"]])
