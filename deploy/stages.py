@@ -103,7 +103,7 @@ class Like:
         itself. A sender is an SES identity, of which an account has one an address: the target's get a tag,
         ``hello+feature-x@blog.example``, that most mail servers deliver to the same box (RFC 5233).
         """
-        file = {"resources": "resources.yaml", "dax": "../deploy/dax.yaml", "": "merge.yaml", "edge": "edge.yaml"}[kind]
+        file = {"dax": "../deploy/dax.yaml", "": "merge.yaml"}.get(kind, f"{kind}.yaml")
         declared = stacks.read((apps.ROOT / self.app / file).read_text()).get("Parameters", {})
         there = stacks.parameters_of(apps.stack(self.app, self.source, kind))
         settings = {
