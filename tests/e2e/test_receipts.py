@@ -201,6 +201,7 @@ def failing(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Failin
         )
         yield server
         ssm.put_parameter(Name=name, Value=address, Overwrite=True)
+        boto3.client("dynamodb").delete_item(TableName=sandbox["video-app"]["breakers_table"], Key=BREAKER)
         server.released.set()
         server.shutdown()
         thread.join()
@@ -212,20 +213,29 @@ def state(sandbox: Sandbox) -> str:
     return str(item["state"]["S"])
 
 
-@pytest.mark.parametrize("failing", ["answers 500", "hangs", "is not there"], indirect=True)
-def test_a_service_that_fails_holds_nobody_up_and_is_let_be_until_it_is_back(
-    sandbox: Sandbox, buyer: Buyer, failing: Failing
-) -> None:
-    callers = 4
+def refused_all(buyer: Buyer, callers: int) -> None:
+    """Ask for the receipt often and at once; every answer is a refusal that says when to come again."""
     with ThreadPoolExecutor(callers) as pool:
         answers = list(pool.map(lambda _: buyer.receipt(), range(5 * callers)))
-
     assert {(answer.status_code, answer.json()["Code"]) for answer in answers} == {(503, "ServiceUnavailable")}
     assert {answer.headers["Retry-After"] for answer in answers} == {"5"}
+
+
+@pytest.mark.parametrize("failing", ["hangs", "is not there"], indirect=True)
+def test_a_service_that_fails_holds_nobody_up_and_is_let_be(sandbox: Sandbox, buyer: Buyer, failing: Failing) -> None:
+    refused_all(buyer, callers=4)
+
     assert state(sandbox) == "open"
-    assert failing.asked < FAILURES + callers
-    boto3.client("ssm").put_parameter(
-        Name="/test/receipts-app/api", Value=sandbox["receipts-app"]["api"], Overwrite=True
-    )
+    assert failing.asked < FAILURES + 4
+
+
+@pytest.mark.parametrize("failing", ["answers 500"], indirect=True)
+def test_a_service_that_is_back_is_called_again(sandbox: Sandbox, buyer: Buyer, failing: Failing) -> None:
+    refused_all(buyer, callers=4)
+    assert (state(sandbox), failing.asked < FAILURES + 4) == ("open", True)
+
+    address = sandbox["receipts-app"]["api"]
+    boto3.client("ssm").put_parameter(Name="/test/receipts-app/api", Value=address, Overwrite=True)
+
     until(buyer.has_receipt)
     assert state(sandbox) == "closed"
