@@ -1,6 +1,6 @@
 /** The REST API of the pipeline: reads only, each of them asked for again and again. */
 
-import { Problem, send } from "./http.js";
+import { Problem, send } from "./shared/http.js";
 
 /**
  * @typedef {{value: number, unit: string, ts: string, seq: number}} Latest

@@ -4,7 +4,7 @@ import { AlertsView } from "./alerts-view.js";
 import { Api } from "./api.js";
 import { DeviceView } from "./device-view.js";
 import { DevicesView } from "./devices-view.js";
-import { Problem, send } from "./http.js";
+import { Problem, send } from "./shared/http.js";
 import { byId, put, tellFailure } from "./page.js";
 import { QualityView } from "./quality-view.js";
 import { showFreshness, showReports } from "./reports-view.js";

@@ -1,6 +1,6 @@
 /** What the views share: templates, content that changes in place, and failures. */
 
-import { words } from "./http.js";
+import { Problem, Unreachable } from "./shared/http.js";
 
 /** @returns {HTMLElement} */
 export const byId = (id) => document.getElementById(id);
@@ -39,6 +39,14 @@ export async function attempt(action) {
   } catch (problem) {
     tellFailure(problem);
   }
+}
+
+/** Says *problem* as a sentence. This page asks again by itself, so it tells nobody to. */
+function words(problem) {
+  if (problem instanceof Unreachable) return "The service does not answer. The next try is on its way.";
+  if (problem instanceof Problem) return problem.message;
+  console.error(problem);
+  return "Something went wrong on this page. Please load it again.";
 }
 
 /** Says *problem* on top of the page; null takes it away. */

@@ -12,6 +12,8 @@ from typing import Any
 
 from ministack.services import ses, ses_v2
 
+from common.times import iso
+
 type Json = dict[str, Any]
 # The kind of an event and what it has beside the mail.
 type Event = tuple[str, Json]
@@ -78,7 +80,7 @@ def outcomes(address: str) -> Any:
 
 
 def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(datetime.now(UTC))
 
 
 def apply() -> None:

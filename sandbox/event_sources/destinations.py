@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from common.times import iso
 from sandbox.event_sources.batches import Discarded, Outcome
 from sandbox.event_sources.clients import Clients
 from sandbox.event_sources.mappings import Mapping
@@ -50,13 +51,13 @@ def invocation_record(mapping: Mapping, shard_id: str, discarded: Discarded, now
         },
         **_response(discarded.batch.outcome),
         "version": "1.0",
-        "timestamp": _written(now, "milliseconds"),
+        "timestamp": iso(now),
         info: {
             "shardId": shard_id,
             "startSequenceNumber": records[0].identifier,
             "endSequenceNumber": records[-1].identifier,
-            "approximateArrivalOfFirstRecord": _written(datetime.fromtimestamp(records[0].arrived, UTC), precision),
-            "approximateArrivalOfLastRecord": _written(datetime.fromtimestamp(records[-1].arrived, UTC), precision),
+            "approximateArrivalOfFirstRecord": iso(datetime.fromtimestamp(records[0].arrived, UTC), precision),
+            "approximateArrivalOfLastRecord": iso(datetime.fromtimestamp(records[-1].arrived, UTC), precision),
             "batchSize": len(records),
             "streamArn": mapping.source_arn,
         },
@@ -68,7 +69,3 @@ def _response(outcome: Outcome | None) -> dict[str, Any]:
         return {}
     error = {"functionError": outcome.function_error} if outcome.function_error else {}
     return {"responseContext": {"statusCode": 200, "executedVersion": outcome.executed_version, **error}}
-
-
-def _written(moment: datetime, precision: str) -> str:
-    return moment.isoformat(timespec=precision).replace("+00:00", "Z")

@@ -15,6 +15,7 @@ from common.errors import IdempotencyKeyReused, InvalidInput, NotFound
 from common.ids import new_id
 from common.pages import Page
 from common.text import LINE, TEXT
+from common.times import iso
 
 PART = 16 * 1024 * 1024
 """Bytes of one part of an upload; only a file's last part is smaller."""
@@ -327,7 +328,7 @@ def identifier(video_id: str) -> str:
 
 def timestamp(seconds: float) -> str:
     """Return seconds since 1970 as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(datetime.fromtimestamp(seconds, UTC))
 
 
 def _completions(record: Record, uploaded: Uploaded) -> dict[str, tuple[str, list[str]]]:
