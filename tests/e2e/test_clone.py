@@ -118,6 +118,7 @@ def test_two_stages_live_at_once_and_have_nothing_in_common(
         assert mails(stage, viewer)[0] == stage["receipts-app"]["sender"]
     assert sandbox["receipts-app"]["sender"] != twin["receipts-app"]["sender"]
     assert not set(addresses(sandbox)) & set(addresses(twin))
+    assert Author.of(sandbox["blog-app"]).send("DELETE", f"/posts/{word}").status_code == 204
 
 
 def addresses(stage: Outputs) -> list[str]:
