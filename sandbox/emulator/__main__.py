@@ -18,6 +18,7 @@ PATCHES = (
     "access_key",
     "athena",
     "athena_workgroup",
+    "batch_actions",
     "bucket_cors",
     "bucket_lifecycle",
     "cognito_authorizer",

@@ -901,6 +901,18 @@ def a_policy_names_the_workgroup_whose_queries_one_may_see(aws: Aws) -> None:
         reader.get_query_execution(QueryExecutionId=other)
 
 
+def who_may_handle_a_message_may_handle_a_batch(aws: Aws) -> None:
+    name = f"batches-{next(numbers)}"
+    url = aws.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    actions = ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"]
+    sqs = user(aws, actions, f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}").client("sqs")
+    sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": "1", "MessageBody": "body"}])
+    received = {"Id": "1", "ReceiptHandle": sqs.receive_message(QueueUrl=url)["Messages"][0]["ReceiptHandle"]}
+    sqs.change_message_visibility_batch(QueueUrl=url, Entries=[received | {"VisibilityTimeout": 0}])
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sqs.delete_message_batch(QueueUrl=url, Entries=[received])
+
+
 def an_access_key_of_a_stack_signs(aws: Aws) -> None:
     made = aws.stack(
         {
@@ -1009,6 +1021,7 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("global_table", a_global_table_of_a_stack_has_its_replica),
     ("ses_identity", a_policy_names_the_identity_that_one_may_send_from),
     ("athena_workgroup", a_policy_names_the_workgroup_whose_queries_one_may_see),
+    ("batch_actions", who_may_handle_a_message_may_handle_a_batch),
     ("access_key", an_access_key_of_a_stack_signs),
     ("secure_transport", a_bucket_that_denies_what_comes_without_tls_takes_our_requests),
     ("secret_labels", a_label_of_a_secret_moves_to_the_version_that_is_put_with_it),
