@@ -103,9 +103,9 @@ delete: .venv/run ## Delete a stage with all its data: make delete STAGE=feature
 	@$(BIN)/python -m $(if $(wildcard $(SANDBOX_DIR)/$(STAGE)/sandbox.log),sandbox delete $(STAGE),deploy.stages delete $(STAGE) $(if $(FORCE),--force))
 
 ##@ For developers
-.PHONY: test check lint types test-units test-updates test-sandbox test-system bench format lock clean
+.PHONY: test check lint types test-units test-updates test-sandbox test-e2e test-browser test-stages bench format lock clean
 test: check ## Everything that must pass: lint, types and all tests
-	@$(MAKE) --jobs=2 --output-sync=target --no-print-directory test-system test-units test-sandbox
+	@$(MAKE) --jobs=2 --output-sync=target --no-print-directory test-e2e test-units test-sandbox test-browser
 check: lint types
 lint: .venv/test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -120,8 +120,12 @@ test-updates: .venv/test ## The update server, its release tool and its client
 	@$(BIN)/pytest -o pythonpath=". tests tests/updates" tests/updates
 test-sandbox: .venv/test node_modules ## What the apps share, and each part of the sandbox by itself
 	@$(BIN)/pytest -o pythonpath=". tests" tests/common tests/sandbox
-test-system: .venv/test chromium node_modules ## The apps as they are deployed in the sandbox, and the pages in a browser
-	@$(BIN)/pytest -o pythonpath=". tests" tests/e2e tests/browser tests/contracts
+test-e2e: .venv/test node_modules ## The apps as they are deployed in the sandbox
+	@$(BIN)/pytest -o pythonpath=". tests" tests/e2e tests/contracts
+test-browser: .venv/test chromium ## The pages in a browser, in a sandbox of their own
+	@$(BIN)/pytest -o pythonpath=". tests" --stage=pages tests/browser
+test-stages: .venv/test node_modules ## Two stages at once: all end-to-end tests on both, and nothing of one in the other
+	@$(BIN)/pytest -o pythonpath=". tests" tests/stages
 bench: .venv/test loadtools ## Speed, as ratios against a peer in the same run
 	@$(BIN)/python -m bench
 format: .venv/test

@@ -7,6 +7,7 @@ distribution, and ``<app>-<stage>-delivery``, its delivery stream.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
@@ -152,15 +153,18 @@ def chalice() -> str:
 def package(app: str, stage: str) -> Path:
     """Write the app as a SAM template with its zip into ``dist/<app>-<stage>/`` and return that folder."""
     folder = ROOT / "dist" / f"{app}-{stage}"
-    done = subprocess.run(
-        [chalice(), "package", "--stage", stage, "--merge-template", "merge.yaml", str(folder)],
-        cwd=ROOT / app,
-        # Without bytecode the same source makes the same zip.
-        env=os.environ | {"STAGE": stage, "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    folder.parent.mkdir(exist_ok=True)
+    with (ROOT / "dist" / f"{app}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # Chalice writes a zip that all stages of an app have in common
+        done = subprocess.run(
+            [chalice(), "package", "--stage", stage, "--merge-template", "merge.yaml", str(folder)],
+            cwd=ROOT / app,
+            # Without bytecode the same source makes the same zip.
+            env=os.environ | {"STAGE": stage, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode or "Could not install dependencies" in done.stdout + done.stderr:
         raise PackageFailed(f"{app}: {done.stdout}{done.stderr}")
     return folder

@@ -1,4 +1,4 @@
-"""A whole stage, all stacks of all apps under one name: made like another one, or deleted with all that is in it.
+"""A whole stage, all stacks under one name: made like another one, or deleted with all that is in it.
 
 `python -m deploy.stages clone|delete`: see `make help`.
 """
@@ -10,17 +10,19 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import apps, signing_keys, site, stacks
+from deploy import apps, signing_keys, site, stacks, updates
 
-_SITE_OF_ITS_OWN = {"SiteUrl", "Domain", "Certificate"}
+_SITE_OF_ITS_OWN = {"SiteUrl", "Domain", "Certificate", "DomainCertificate", "OriginDomain"}
 """Parameters that say where a stage is; no two stages can be at one place."""
 
 _MARK = "/{stage}/clone-of"
@@ -40,10 +42,12 @@ def clone(source: str, target: str, **parameters: str) -> dict[str, str]:
     begin(source, target)
     like = {app: Like(app, source, target, parameters) for app in of(source)}
     with ThreadPoolExecutor() as pool:
+        servers = pool.submit(_updates, source, target, parameters)
         list(pool.map(_resources, like.values()))
         addresses = dict(pool.map(_app, like.values()))
         list(pool.map(_delivery, like.values()))
         list(pool.map(_edge, like.values()))
+        servers.result()
     return addresses
 
 
@@ -68,13 +72,16 @@ def begin(source: str, target: str) -> None:
 
 def of(stage: str) -> list[str]:
     """Return the apps that have stacks of the stage."""
-    return sorted(set(stacks_of(stage).values()))
+    there = stacks.existing()
+    return [app for app in apps.names() if any(apps.stack(app, stage, kind) in there for kind in apps.KINDS)]
 
 
 def stacks_of(stage: str, kinds: Sequence[str] = apps.KINDS) -> dict[str, str]:
-    """Return the names of the stage's stacks, each with its app."""
+    """Return the names of the stage's stacks of these kinds, each with its app; the update servers' is of kind ""."""
     there = stacks.existing()
     named = {apps.stack(app, stage, kind): app for kind in kinds for app in apps.names()}
+    if "" in kinds:
+        named[updates.stack(stage)] = "updates"
     return {name: app for name, app in named.items() if name in there}
 
 
@@ -105,18 +112,31 @@ class Like:
         ``hello+feature-x@blog.example``, that most mail servers deliver to the same box (RFC 5233).
         """
         file = {"dax": "../deploy/dax.yaml", "": "merge.yaml"}.get(kind, f"{kind}.yaml")
-        declared = stacks.read((apps.ROOT / self.app / file).read_text()).get("Parameters", {})
-        there = stacks.parameters_of(apps.stack(self.app, self.source, kind))
-        settings = {
-            name: self._tagged(value) if name.endswith("Sender") else value
-            for name, value in there.items()
-            if "Default" in declared.get(name, {}) and name not in _SITE_OF_ITS_OWN
-        }
-        return settings | self.given
+        settings = _settings(apps.ROOT / self.app / file, apps.stack(self.app, self.source, kind))
+        tagged = {name: self._tagged(value) for name, value in settings.items() if name.endswith("Sender")}
+        return settings | tagged | self.given
 
     def _tagged(self, address: str) -> str:
         local, _, domain = address.rpartition("@")
         return f"{local.partition('+')[0]}+{self.target}@{domain}"
+
+
+def _settings(template: Path, stack: str) -> dict[str, str]:
+    """Return those parameters of the stack that are settings, which another stage may have too."""
+    declared = stacks.read(template.read_text()).get("Parameters", {})
+    return {
+        name: value
+        for name, value in stacks.parameters_of(stack).items()
+        if "Default" in declared.get(name, {}) and name not in _SITE_OF_ITS_OWN
+    }
+
+
+def _updates(source: str, target: str, given: dict[str, str]) -> None:
+    """Bring the update servers, with the edge before them if the source has it. They have no releases yet."""
+    stack = updates.stack(source)
+    if stack in stacks.existing():
+        template = "after" if "DistributionId" in stacks.outputs(stack) else "before"
+        updates.deploy(template, target, **_settings(updates.FOLDER / f"{template}.yaml", stack) | given)
 
 
 def _resources(like: Like) -> None:
@@ -256,6 +276,20 @@ def _delete_secret(secret: str) -> None:
         return
 
 
+def _delete_file_system(file_system: str) -> None:
+    """Delete a file system, which nobody may have mounted then: its mount targets go first."""
+    efs = boto3.Session().client("efs")
+    try:
+        while targets := efs.describe_mount_targets(FileSystemId=file_system)["MountTargets"]:
+            for target in targets:
+                if target["LifeCycleState"] == "available":
+                    efs.delete_mount_target(MountTargetId=target["MountTargetId"])
+            time.sleep(1)
+        efs.delete_file_system(FileSystemId=file_system)
+    except efs.exceptions.FileSystemNotFound:
+        return
+
+
 def _detach_policy(policy: str) -> None:
     """Take the policy from the devices that have it, whose certificates are theirs and stay."""
     iot = boto3.Session().client("iot")
@@ -271,6 +305,7 @@ _REMOVE: dict[str, Callable[[str], None]] = {
     "AWS::Cognito::UserPool": _delete_user_pool,
     "AWS::DynamoDB::GlobalTable": _delete_table,
     "AWS::DynamoDB::Table": _delete_table,
+    "AWS::EFS::FileSystem": _delete_file_system,
     "AWS::IoT::Policy": _detach_policy,
     "AWS::S3::Bucket": _delete_bucket,
     "AWS::SecretsManager::Secret": _delete_secret,

@@ -15,21 +15,27 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deploy import stacks
 from deploy.apps import ROOT, PackageFailed, layer
 
+FOLDER = ROOT / "updates"
 TEMPLATES = ("before", "after")
 CLOUDFRONT = "com.amazonaws.global.cloudfront.origin-facing"
 
 
+def stack(stage: str) -> str:
+    """Return the name of the stage's stack."""
+    return f"updates-{stage}"
+
+
 def deploy(template: str, stage: str, **parameters: str) -> dict[str, str]:
     """Bring the stack to ``updates/<template>.yaml`` and return its outputs."""
-    text = (ROOT / "updates" / f"{template}.yaml").read_text()
+    text = (FOLDER / f"{template}.yaml").read_text()
     bucket, key = stacks.upload(package(), ".zip")
     given = {"Stage": stage, "ArtifactBucket": bucket, "ArtifactKey": key, "CloudFrontPrefixList": _prefix_list()}
-    return stacks.deploy(f"updates-{stage}", text, given | parameters)
+    return stacks.deploy(stack(stage), text, given | parameters)
 
 
 def package() -> bytes:
     """Return the zip of the origin: its one file and the packages that it needs, all pure Python."""
-    origin = ROOT / "updates" / "origin"
+    origin = FOLDER / "origin"
     return layer(origin / "requirements.txt", {"server.py": origin / "server.py"}, root="")
 
 

@@ -66,6 +66,7 @@ def clone(stage: str) -> str | None:
 def delete(stage: str) -> str | None:
     """End a stage that was brought up beside the first, and delete all that was deployed of it."""
     from deploy import stages
+    from sandbox import seed
 
     if not place.pid():
         return _NOT_RUNNING
@@ -75,6 +76,7 @@ def delete(stage: str) -> str | None:
     _end(folder)
     os.environ.update(place.environment())
     left = stages.delete(stage)
+    seed.forget(stage)
     shutil.rmtree(folder, ignore_errors=True)
     print(f"The stage {stage} is gone.")
     return f"left: {left}" if left else None

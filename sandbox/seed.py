@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import random
 import tempfile
 import urllib.request
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+import deploy.updates
 from sandbox import photos, place
 from updates import publish
 
@@ -65,15 +67,26 @@ def _publish_posts(blog: dict[str, Any]) -> None:
         list(pool.map(lambda file: author.publish(file, read=_photo), files))
 
 
+def forget(stage: str) -> None:
+    """Delete what was made for a stage beside its stacks: the keys that sign its updates."""
+    secrets = boto3.Session().client("secretsmanager")
+    for name in _release_keys(stage):
+        secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+
+
+def _release_keys(stage: str) -> list[str]:
+    return [f"{deploy.updates.stack(stage)}-{name}-key" for name in ("root", "signing")]
+
+
 def _release_updates(updates: dict[str, Any]) -> None:
     """Release some versions of an app that is nothing but noise, unless they are there from before."""
     folder = Path(updates["releases"])
     if Path(updates["root"]).exists():
         return
     secrets = boto3.Session().client("secretsmanager")
-    for name in ("root", "signing"):
+    for name in _release_keys(place.STAGE):
         pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        secrets.create_secret(Name=f"updates-{place.STAGE}-{name}-key", SecretString=pem.decode())
+        secrets.create_secret(Name=name, SecretString=pem.decode())
     repository = publish.Repository(folder, publish.key(updates["signing_key"]))
     repository.create(publish.key(updates["signing_key"].replace("signing", "root")))
     with tempfile.TemporaryDirectory() as packages:
@@ -88,7 +101,9 @@ def _photo(path: Path) -> bytes:
     kept = place.ROOT / "dist" / "photos" / path.name
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(photos.draw(path.stem))
+        draft = kept.with_suffix(f".{os.getpid()}")
+        draft.write_bytes(photos.draw(path.stem))
+        draft.replace(kept)
     return kept.read_bytes()
 
 

@@ -20,6 +20,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from starlette.applications import Starlette
 
+from deploy import updates
 from sandbox import place, seed, stacks, web
 from sandbox.console import console
 from sandbox.event_sources.batches import Backoff
@@ -146,8 +147,7 @@ async def _serve_stage(stop: asyncio.Event) -> None:
             servers.create_task(_serve("payments", provider.site(), stop))  # a shop registers with it
             apps = await asyncio.to_thread(stacks.deploy_all)
             with contextlib.ExitStack() as planes:
-                if "updates" in apps:
-                    planes.enter_context(_started(Fleet(f"updates-{place.STAGE}", place.FLEET)))
+                planes.enter_context(_started(Fleet(updates.stack(place.STAGE), place.FLEET)))
                 planes.enter_context(_process("-m", "sandbox.edge", *_distributions(apps)))
                 if os.environ.get("DEVICES") != "0":
                     planes.enter_context(_process(*_devices(apps["pipeline-app"])))

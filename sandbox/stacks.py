@@ -24,16 +24,16 @@ _IMPATIENT = {"ReportSeconds": "2", "BufferSeconds": "5", "CleanseSeconds": "1"}
 def deploy_all() -> dict[str, Any]:
     """Deploy all apps side by side and return, by app, their addresses and the outputs of their resources.
 
-    All resources come first: an app may name those of another. A clone has the apps, and no update servers.
+    All resources come first: an app may name those of another.
     """
     if place.LIKE:
         deploy.stages.begin(place.LIKE, place.STAGE)
     apps = deploy.apps.names()
     with ThreadPoolExecutor() as pool:
-        updates = {} if place.LIKE else {"updates": pool.submit(_deploy_updates)}
+        updates = pool.submit(_deploy_updates)
         resources = list(pool.map(_deploy_resources, apps))
         deployed = dict(zip(apps, pool.map(_deploy, apps, resources), strict=True))
-        return deployed | {name: stack.result() for name, stack in updates.items()}
+        return deployed | {"updates": updates.result()}
 
 
 def _deploy_resources(app: str) -> dict[str, str]:
@@ -86,11 +86,11 @@ def _deploy_updates() -> dict[str, str]:
     releases = file_system(place.FLEET, stack["FileSystem"])
     return {
         "edge": place.url("updates"),
-        "origin": f"{place.url('emulator')}/_alb/updates-{place.STAGE}",
+        "origin": f"{place.url('emulator')}/_alb/{deploy.updates.stack(place.STAGE)}",
         "distribution_id": stack["DistributionId"],
         "releases": str(releases),
         "root": str(releases / "metadata" / "1.root.json"),
-        "signing_key": f"secretsmanager:updates-{place.STAGE}-signing-key",
+        "signing_key": f"secretsmanager:{deploy.updates.stack(place.STAGE)}-signing-key",
     }
 
 
@@ -114,7 +114,7 @@ def _payments(api: str, resources: dict[str, str]) -> dict[str, str]:
     keys = {"api_key": payments.API_KEY, "webhook_secret": provider.register(f"{api}/payments/webhook")}
     secrets = boto3.Session().client("secretsmanager")
     secrets.put_secret_value(SecretId=resources["payments_secret"], SecretString=json.dumps(keys))
-    return {"payments_webhook_secret": keys["webhook_secret"]}
+    return {"payments": place.url("payments"), "payments_webhook_secret": keys["webhook_secret"]}
 
 
 def _local(endpoint_url: str) -> str:

@@ -1,4 +1,4 @@
-"""Clients of an app's API, made of its openapi.json by well-kept generators, into ``dist/sdk/<app>-<language>/``."""
+"""Clients of an app's API, made of its openapi.json by well-kept generators: ``<app>-<language>/``."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class NotMade(Exception):
     """The generator failed; the message is what it printed."""
 
 
-def make(app: str, language: str) -> Path:
-    """Make the client anew and return its folder. Raises NotMade."""
-    folder = ROOT / "dist" / "sdk" / f"{app}-{language}"
+def make(app: str, language: str, into: Path = ROOT / "dist" / "sdk") -> Path:
+    """Make the client anew in a folder of its own *into* another, and return it. Raises NotMade."""
+    folder = into / f"{app}-{language}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     {"python": _python, "typescript": _typescript}[language](app, folder)
     return folder

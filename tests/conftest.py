@@ -65,13 +65,24 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process.wait(20)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "test the stage that runs where SANDBOX_DIR, SANDBOX_STAGE and the ports say, and start none"
+    parser.addoption("--running", action="store_true", help=text)
+    parser.addoption("--stage", default="test", help="the stage to bring up: two at once need two names")
+
+
 @pytest.fixture(scope="session")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The whole sandbox, started as a user starts it, on free ports and as a stage of its own; its outputs."""
+    if request.config.getoption("--running"):
+        running: dict[str, Any] = json.loads(place.OUTPUTS.read_text())
+        os.environ["AWS_ENDPOINT_URL"] = running["endpoint"]
+        yield running
+        return
     folder = tmp_path_factory.mktemp("sandbox")
     os.environ |= {
         "SANDBOX_DIR": str(folder),
-        "SANDBOX_STAGE": "test",
+        "SANDBOX_STAGE": request.config.getoption("--stage"),
         "DEVICES": "0",  # what tests count must not move by itself
         **{variable: str(_free_port()) for variable, _ in place.PORTS.values()},
     }

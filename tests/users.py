@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,11 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 PASSWORD = "Correct-horse-1"
+
+
+def stage() -> str:
+    """Return the name of the stage that is tested."""
+    return os.environ["SANDBOX_STAGE"]
 
 
 @dataclass

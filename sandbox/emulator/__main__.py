@@ -6,6 +6,8 @@ Its settings are ministack's own, from the environment: `GATEWAY_PORT` (4566) an
 import os
 from importlib import import_module
 
+from hypercorn import Config
+
 DEFAULTS = {
     "AUTH": "true",
     "BIND_HOST": "127.0.0.1",
@@ -56,6 +58,7 @@ def main() -> None:
     # Imported here because the emulator reads its settings while it is imported.
     from ministack import app
 
+    Config.graceful_timeout = 0.5  # who still waits for an answer at the end are the sandbox's own pollers
     for patch in PATCHES:
         import_module(f"sandbox.emulator.{patch}").apply()
     app.main()

@@ -6,7 +6,6 @@ import io
 import json
 import random
 import re
-import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,7 +18,8 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 from PIL import Image
-from users import Author
+from users import Author, stage
+from waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = {"title": "A test", "body_markdown": "Hello *there*.", "tags": ["testing"]}
@@ -42,16 +42,6 @@ def slug(author: Author) -> Iterator[str]:
     slug = f"test-{uuid.uuid4().hex[:12]}"
     yield slug
     author.send("DELETE", f"/posts/{slug}")
-
-
-def until[T](find: Callable[[], T | None], seconds: float = 60) -> T:
-    """Return what *find* finds, trying again for some seconds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := find():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("it did not come")
 
 
 # Posts
@@ -308,7 +298,7 @@ def test_a_poison_record_holds_up_nobody_and_is_kept_with_its_place(
 
     assert until(all_mailed, seconds=120)
     sqs = boto3.client("sqs", endpoint_url=sandbox["endpoint"])
-    queue = sqs.get_queue_url(QueueName="blog-app-test-failed")["QueueUrl"]
+    queue = sqs.get_queue_url(QueueName=f"blog-app-{stage()}-failed")["QueueUrl"]
     failure = until(lambda: sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages"))[0]
     batch = json.loads(failure["Body"])["DDBStreamBatchInfo"]
     assert batch["streamArn"] == blog["subscribers_stream_arn"]

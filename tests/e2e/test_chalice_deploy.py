@@ -20,6 +20,9 @@ import boto3
 import httpx
 import pytest
 from users import Author, User, anonymous
+from waiting import until
+
+pytestmark = pytest.mark.alone
 
 ROOT = Path(__file__).parent.parent.parent
 POLICY = json.loads((ROOT / "todo-app/.chalice/policy-api-handler.json").read_text())
@@ -293,8 +296,13 @@ def test_the_pipeline_with_all_its_triggers_is_deployed_twice_and_needs_its_righ
     url = chalice_deploy(project, sandbox["endpoint"])
     assert chalice_deploy(project, sandbox["endpoint"]) == url
 
+    functions = boto3.client("lambda")
+    for mapping in functions.list_event_source_mappings(FunctionName="pipeline-app-local-run_reports")[
+        "EventSourceMappings"
+    ]:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], MaximumBatchingWindowInSeconds=1)
     put_a_reading(pipeline, sandbox["endpoint"])
-    device = until_it_is_there(f"{url}/devices/deployed-pump")
+    device = until(lambda: found(f"{url}/devices/deployed-pump"))
     assert httpx.get(f"{pipeline['api']}/devices/deployed-pump", timeout=60).json() == device
     paths = (
         "/devices",
@@ -316,8 +324,8 @@ def test_the_pipeline_with_all_its_triggers_is_deployed_twice_and_needs_its_righ
         assert 500 in statuses, action
     assert {httpx.get(url + path, timeout=60).status_code for path in paths} <= {200, 404}
     # What a function has taken from a queue when it goes would be hidden from others for long.
-    until_it_is_there(f"{url}/reports/hourly?period={datetime.now(UTC):%Y-%m-%d}&device_id=deployed-pump")
-    until_it_is_empty(pipeline["batches_queue"], sandbox["endpoint"])
+    until(lambda: found(f"{url}/reports/hourly?period={datetime.now(UTC):%Y-%m-%d}&device_id=deployed-pump"))
+    until(lambda: is_empty(pipeline["batches_queue"]))
     chalice = Path(sys.executable).with_name("chalice")
     environment = os.environ | {"AWS_ENDPOINT_URL": sandbox["endpoint"]}
     subprocess.run(
@@ -331,24 +339,15 @@ def put_a_reading(pipeline: dict[str, Any], endpoint: str) -> None:
     kinesis.put_record(StreamName=pipeline["stream"], Data=json.dumps(reading).encode(), PartitionKey="deployed-pump")
 
 
-def until_it_is_there(url: str) -> Any:
-    for _ in range(120):
-        answer = httpx.get(url, timeout=60)
-        if answer.status_code == 200:
-            return answer.json()
-        time.sleep(0.5)
-    raise AssertionError(f"{answer.status_code} {answer.text}")
+def found(url: str) -> Any:
+    answer = httpx.get(url, timeout=60)
+    return answer.json() if answer.status_code == 200 else None
 
 
-def until_it_is_empty(queue: str, endpoint: str) -> None:
+def is_empty(queue: str) -> bool:
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    sqs = boto3.client("sqs", endpoint_url=endpoint)
-    for _ in range(120):
-        found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
-        if set(found.values()) == {"0"}:
-            return
-        time.sleep(0.5)
-    raise AssertionError(str(found))
+    attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+    return set(attributes.values()) == {"0"}
 
 
 def without(action: str, policy: dict[str, Any] = POLICY) -> dict[str, Any]:
@@ -359,7 +358,3 @@ def without(action: str, policy: dict[str, Any] = POLICY) -> dict[str, Any]:
         if (kept := [a for a in as_list(statement["Action"]) if a != action])
     ]
     return policy | {"Statement": statements}
-
-
-def as_list(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value

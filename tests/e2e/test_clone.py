@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +15,13 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from contents import everything
 from users import Author, User, pay
+from waiting import until
 
 from deploy import stages
+
+pytestmark = pytest.mark.alone
 
 type Outputs = dict[str, Any]
 ROOT = Path(__file__).parent.parent.parent
@@ -38,14 +41,6 @@ def twin(sandbox: Outputs) -> Iterator[Outputs]:
     yield json.loads((Path(os.environ["SANDBOX_DIR"]) / OTHER / "outputs.json").read_text())
     if stages.of(OTHER):
         sandbox_command("delete", OTHER)
-
-
-def until[T](found: Callable[[], T], seconds: float = 30) -> T:
-    end = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.1)
-    return value
 
 
 def live(stage: Outputs, sign_up: Callable[..., User]) -> tuple[str, str]:
@@ -81,21 +76,6 @@ def buy_film(viewer: User) -> None:
         pay(api.post(f"/videos/{film}/checkout"))
         assert httpx.get(api.get(f"/videos/{film}/link").json()["url"]).content[4:8] == b"ftyp"
         until(lambda: api.get(f"/videos/{film}/receipt").json().get("sent_at"))
-
-
-def everything(stage: str) -> str:
-    """Return every row and every object's key of a stage as text."""
-    s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
-    found = []
-    for kind, name in stages.contents(stage):
-        if kind == "AWS::S3::Bucket":
-            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=name)
-            found += [item["Key"] for page in pages for item in page.get("Contents", [])]
-        elif kind.startswith("AWS::DynamoDB::"):
-            found += [
-                str(item) for page in dynamodb.get_paginator("scan").paginate(TableName=name) for item in page["Items"]
-            ]
-    return "\n".join(found)
 
 
 def mails(stage: Outputs, recipient: str) -> list[str]:

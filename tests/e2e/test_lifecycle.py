@@ -15,6 +15,8 @@ import pytest
 
 from sandbox import place
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).parent.parent.parent
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from users import Author
+from users import Author, stage
 
 from sandbox import place
 
@@ -48,7 +48,7 @@ def test_a_service_comes_tested_answers_and_goes_without_a_trace(copy: Path, san
     assert {"/parcels", "/parcels/{parcel_id}", "/health"} <= contract["paths"].keys()
 
     for step in ("resources", "release"):
-        released = run(copy, ".venv/bin/python", "-m", "deploy", step, NEW, "test")
+        released = run(copy, ".venv/bin/python", "-m", "deploy", step, NEW, stage())
     api_id = next(line.split()[1] for line in released.splitlines() if line.startswith("RestAPIId"))
     outputs = {"api": f"{sandbox['endpoint']}/_aws/execute-api/{api_id}/api"}
     service = Author(outputs, "test", "test")

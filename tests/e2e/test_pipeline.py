@@ -9,7 +9,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 import boto3
 import httpx
 import pytest
-from users import Author
+from users import Author, stage
+from waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path.append(str(ROOT / "pipeline-app"))  # its commands are modules there
@@ -30,16 +31,6 @@ import law  # noqa: E402
 
 READINGS = 20_000
 REFUSED = {"Effect": "Deny", "Action": ["athena:StartQueryExecution"], "Resource": "*"}
-
-
-def until[T](find: Callable[[], T | None], seconds: float = 90) -> T:
-    """Return what *find* finds, trying again for some seconds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := find():
-            return found
-        time.sleep(0.5)
-    raise AssertionError("it did not come")
 
 
 @dataclass
@@ -56,9 +47,8 @@ class Pipeline:
     def functions(self) -> dict[str, dict[str, Any]]:
         """The functions by the name of their handler."""
         pages = self.client("lambda").get_paginator("list_functions").paginate()
-        found = [
-            each for page in pages for each in page["Functions"] if each["FunctionName"].startswith("pipeline-app-")
-        ]
+        ours = f"pipeline-app-{stage()}-"
+        found = [each for page in pages for each in page["Functions"] if each["FunctionName"].startswith(ours)]
         return {each["Handler"].partition(".")[2]: each for each in found}
 
     def get(self, path: str) -> Any:

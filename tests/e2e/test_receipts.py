@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,20 +13,14 @@ from typing import Any
 import boto3
 import httpx
 import pytest
-from users import User, pay
+from users import User, pay, stage
+from waiting import until
 
 from common.services import FAILURES
 from sandbox import function_logs
 
 type Sandbox = dict[str, Any]
 BREAKER = {"name": {"S": "receipts-app"}}
-
-
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.1)
 
 
 class Buyer:
@@ -74,13 +67,13 @@ def mails(sandbox: Sandbox) -> Callable[[Buyer], list[str]]:
 
 
 def function(app: str, name: str) -> str:
-    resources = boto3.client("cloudformation").describe_stack_resources(StackName=f"{app}-test")["StackResources"]
+    resources = boto3.client("cloudformation").describe_stack_resources(StackName=f"{app}-{stage()}")["StackResources"]
     return next(str(r["PhysicalResourceId"]) for r in resources if r["LogicalResourceId"] == name)
 
 
 def lines(app: str, message: str, correlation_id: str) -> list[str]:
     """Return the log lines of a request or event."""
-    logged = [line.text for line in function_logs.recent(app, "test") if correlation_id in line.text]
+    logged = [line.text for line in function_logs.recent(app, stage()) if correlation_id in line.text]
     return [text for text in logged if json.loads(text)["message"] == message]
 
 
@@ -111,7 +104,7 @@ def test_a_purchase_becomes_one_receipt_however_often_it_is_told_of(
 def test_a_request_has_one_correlation_id_in_both_services(buyer: Buyer) -> None:
     correlation_id = uuid.uuid4().hex
 
-    receipt = buyer.receipt(X_Correlation_Id=correlation_id)
+    receipt = until(lambda: (r := buyer.receipt(X_Correlation_Id=correlation_id)).status_code != 503 and r)
 
     assert (receipt.status_code, receipt.json()["email"]) == (200, buyer.email)
     assert receipt.headers["X-Correlation-Id"] == correlation_id
@@ -142,7 +135,7 @@ def test_an_event_waits_for_a_service_that_is_down_and_is_receipted_once(
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         return sum(map(int, sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"].values()))
 
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})  # six minutes otherwise
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "4"})  # six minutes otherwise
     functions.put_function_concurrency(FunctionName=send_receipts, ReservedConcurrentExecutions=0)
     try:
         buyer = buy()
@@ -187,7 +180,7 @@ class Failing(ThreadingHTTPServer):
 @pytest.fixture
 def failing(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Failing]:
     """The other service has moved to where it fails, and moves back."""
-    ssm, name = boto3.client("ssm"), "/test/receipts-app/api"
+    ssm, name = boto3.client("ssm"), f"/{stage()}/receipts-app/api"
     address = ssm.get_parameter(Name=name)["Parameter"]["Value"]
     with Failing(request.param) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -235,7 +228,7 @@ def test_a_service_that_is_back_is_called_again(sandbox: Sandbox, buyer: Buyer, 
     assert (state(sandbox), failing.asked < FAILURES + 4) == ("open", True)
 
     address = sandbox["receipts-app"]["api"]
-    boto3.client("ssm").put_parameter(Name="/test/receipts-app/api", Value=address, Overwrite=True)
+    boto3.client("ssm").put_parameter(Name=f"/{stage()}/receipts-app/api", Value=address, Overwrite=True)
 
     until(buyer.has_receipt)
     assert state(sandbox) == "closed"

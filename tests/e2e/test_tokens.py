@@ -17,7 +17,7 @@ import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from users import PASSWORD, User, anonymous
+from users import PASSWORD, User, anonymous, stage
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -26,11 +26,11 @@ ROOT = Path(__file__).parent.parent.parent
 def chalice_local(sandbox: dict[str, Any], free_port: Callable[[], int]) -> Iterator[str]:
     """Plain `chalice local`, in the app's folder, against the sandbox; its address."""
     port = free_port()
-    command = [Path(sys.executable).with_name("chalice"), "local", "--stage", "test", "--port", str(port)]
+    command = [Path(sys.executable).with_name("chalice"), "local", "--stage", stage(), "--port", str(port)]
     process = subprocess.Popen(
         [*command, "--no-autoreload"],
         cwd=ROOT / "todo-app",
-        env=os.environ | {"STAGE": "test", "AWS_ENDPOINT_URL": sandbox["endpoint"]},
+        env=os.environ | {"STAGE": stage(), "AWS_ENDPOINT_URL": sandbox["endpoint"]},
         stderr=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
@@ -151,7 +151,8 @@ def test_a_wrong_token_is_refused(url: str, tokens: dict[str, str | None], wrong
     token = tokens[wrong]
     headers = {"Authorization": token} if token is not None else {}
     for method, path in [("GET", "/todos"), ("POST", "/todos"), ("GET", "/cached/todos"), ("GET", "/files")]:
-        refused = httpx.request(method, url + path, headers=headers, json={"title": "x"} if method == "POST" else None)
+        body = {"title": "x"} if method == "POST" else None
+        refused = httpx.request(method, url + path, headers=headers, json=body, timeout=60)
 
         assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, "*"), (method, path)
 

@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 import boto3
 import httpx
 import pytest
+from users import stage
+from waiting import until
 
 from bench.release_day import clients
 from bench.release_day.clients import Address, Tally
 from updates.client import Client
 from updates.publish import Repository, key
 
-GROUP = "updates-test"
 INDEX_SECONDS = 5
 
 
@@ -47,32 +48,23 @@ def release(updates: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def origins_that_end(updates: dict[str, str]) -> Iterator[Callable[[], None]]:
     """Return a function that ends all origins; they are back after the test."""
-    autoscaling = boto3.client("autoscaling")
-    desired = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][0][
-        "DesiredCapacity"
-    ]
+    autoscaling, name = boto3.client("autoscaling"), f"updates-{stage()}"
+    (group,) = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
 
     def scale(count: int) -> None:
-        autoscaling.set_desired_capacity(AutoScalingGroupName=GROUP, DesiredCapacity=count)
-        eventually(lambda: len(targets()) == count)
+        autoscaling.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=count)
+        until(lambda: len(targets()) == count)
 
     yield lambda: scale(0)
-    scale(desired)
+    scale(group["DesiredCapacity"])
 
 
 def targets() -> list[Any]:
     elb = boto3.client("elbv2")
-    (group,) = (g for g in elb.describe_target_groups()["TargetGroups"] if g["TargetGroupName"].startswith(GROUP))
+    groups = elb.describe_target_groups()["TargetGroups"]
+    (group,) = (group for group in groups if group["TargetGroupName"].startswith(f"updates-{stage()}"))
     health: list[Any] = elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
     return health
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    for _ in range(600):
-        if held := condition():
-            return held
-        time.sleep(0.05)
-    raise AssertionError("it never came so")
 
 
 def sent_by_origins(updates: dict[str, str], path: str) -> list[int]:
@@ -114,7 +106,7 @@ def test_a_client_that_verifies_updates_through_the_edge(
     client = Client(updates["edge"], tmp_path, Path(updates["root"]).read_bytes(), name="a")
     release("5.1.0", 100_000)
 
-    eventually(lambda: client.update() and client.installed()["version"] == "5.1.0")
+    until(lambda: client.update() and client.installed()["version"] == "5.1.0")
 
     (installed,) = tmp_path.glob("installed/*-5.1.0.bin")
     assert installed.read_bytes() == random.Random("5.1.0").randbytes(100_000)
@@ -135,7 +127,7 @@ def test_an_index_is_never_older_than_its_time_and_a_range_never_of_two_of_them(
         ages.append(int(answer.headers.get("age", 0)))
         return bool(answer.json()["releases"][0]["version"] == "5.2.0")
 
-    eventually(new)
+    until(new)
 
     rest = httpx.get(index, headers={"Range": "bytes=100-", "If-Range": begun.headers["etag"]})
     assert max(ages) <= INDEX_SECONDS
@@ -148,7 +140,7 @@ def test_without_origins_clients_finish_from_the_edge_and_a_stale_index_says_how
     path = release("5.3.0", 300_000)
     index = f"{updates['edge']}/releases/index.json?channel=stable"
     plain = {"Accept-Encoding": "identity"}  # as the clients below: each encoding is an object of its own
-    eventually(lambda: httpx.get(index, headers=plain).json()["releases"][0]["version"] == "5.3.0")
+    until(lambda: httpx.get(index, headers=plain).json()["releases"][0]["version"] == "5.3.0")
     httpx.get(updates["edge"] + path).raise_for_status()
 
     origins_that_end()
@@ -156,7 +148,7 @@ def test_without_origins_clients_finish_from_the_edge_and_a_stale_index_says_how
     tally = Tally()
     asyncio.run(run_clients(updates, "5.3.0", 50, tally))
     assert (len(tally.done), tally.wrong, tally.failures) == (50, 0, 0)
-    stale = eventually(lambda: int((a := httpx.get(index, headers=plain)).headers["age"]) > INDEX_SECONDS and a)
+    stale = until(lambda: int((a := httpx.get(index, headers=plain)).headers["age"]) > INDEX_SECONDS and a)
     assert (stale.status_code, stale.json()["releases"][0]["version"]) == (200, "5.3.0")
     unknown = httpx.get(f"{updates['edge']}/packages/never-asked-for")
     assert (unknown.status_code, unknown.headers["x-cache"]) == (503, "Error from cloudfront")

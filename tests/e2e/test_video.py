@@ -22,7 +22,8 @@ import boto3
 import httpx
 import pytest
 from botocore.exceptions import ClientError
-from users import Author, User, pay
+from users import Author, User, pay, stage
+from waiting import until
 
 from sandbox import function_logs, place
 from sandbox.payments import client as provider
@@ -113,13 +114,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "video.mp4").write_bytes(b"0123456789")
     (tmp_path / "poster.jpg").write_bytes(b"jpeg")
     return tmp_path
-
-
-def until(holds: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.1)
 
 
 # Watching
@@ -282,7 +276,7 @@ def test_an_upload_that_is_not_what_was_announced_is_not_published(
     refused = owner.send("POST", f"/videos/{draft['id']}/publish", {"uploads": uploads})
 
     assert (refused.status_code, "video.mp4" in refused.json()["Message"]) == (400, True)
-    assert httpx.get(f"{video['api']}/videos/{draft['id']}").status_code == 404
+    assert httpx.get(f"{video['api']}/videos/{draft['id']}", timeout=60).status_code == 404
 
 
 def test_nobody_publishes_without_the_owners_key(video: dict[str, Any], viewer: Viewer, films: list[str]) -> None:
@@ -309,7 +303,7 @@ def test_the_page_is_sent_with_the_headers_that_protect_it(video: dict[str, Any]
 
 def test_a_page_that_is_published_anew_is_seen_at_once_and_keeps_what_it_was_told(video: dict[str, Any]) -> None:
     def publish(*told: str) -> None:
-        command = [sys.executable, "-m", "deploy", "site", "video-app", "test", *told]
+        command = [sys.executable, "-m", "deploy", "site", "video-app", stage(), *told]
         subprocess.run(command, cwd=ROOT, env=os.environ | place.environment(), check=True, capture_output=True)
 
     def config() -> dict[str, str]:
@@ -327,7 +321,7 @@ def test_a_page_that_is_published_anew_is_seen_at_once_and_keeps_what_it_was_tol
 
 
 def an_event(kind: str, payment: str, user: str, item: str, **changes: Any) -> bytes:
-    about = {"payment_intent": payment, "metadata": {"user": user, "item": item, "stage": "test"}, **changes}
+    about = {"payment_intent": payment, "metadata": {"user": user, "item": item, "stage": stage()}, **changes}
     created = int(time.time())
     return json.dumps({"id": "evt", "type": kind, "created": created, "data": {"object": about}}).encode()
 
@@ -421,7 +415,7 @@ def deployed(sandbox: dict[str, Any], function: str) -> tuple[str, str]:
         (each["FunctionName"], each["Role"].rpartition("/")[2])
         for page in functions
         for each in page["Functions"]
-        if each["FunctionName"].startswith(f"video-app-test-{function}")
+        if each["FunctionName"].startswith(f"video-app-{stage()}-{function}")
     }
     return name, role
 
@@ -496,7 +490,7 @@ def test_no_key_secret_or_signature_is_in_any_log_or_answer(video: dict[str, Any
     keys = json.loads(secrets.get_secret_value(SecretId=video["payments_secret"])["SecretString"])
     hidden = {line for line in private.splitlines() if not line.startswith("-----")} | set(keys.values())
     hidden |= {video["owner_secret_access_key"], "PRIVATE KEY"}
-    logs = "\n".join(line.text for line in function_logs.recent("video-app", "test"))
+    logs = "\n".join(line.text for line in function_logs.recent("video-app", stage()))
     logs += (Path(os.environ["SANDBOX_DIR"]) / "sandbox.log").read_text()
 
     assert "/videos/{video_id}/link" in logs, "the logs are there"

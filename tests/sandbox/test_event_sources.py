@@ -9,7 +9,7 @@ import itertools
 import json
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
@@ -19,6 +19,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from waiting import eventually
 
 from sandbox.event_sources.batches import Backoff
 from sandbox.event_sources.poller import Poller
@@ -55,14 +56,6 @@ numbers = itertools.count(1)
 EXHAUSTED, AGED = "RetryAttemptsExhausted", "RecordAgeExceeded"
 REPORT = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
 BISECT = {"BisectBatchOnFunctionError": True}
-
-
-def eventually[T](look: Callable[[], T], seconds: float = 8) -> T:
-    """What *look* finds as soon as it is something, or in the end."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found
 
 
 class Aws:

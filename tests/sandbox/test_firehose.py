@@ -10,7 +10,7 @@ import json
 import re
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import duckdb
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from waiting import eventually
 
 from sandbox.event_sources.batches import Backoff
 from sandbox.firehose import delivery, source
@@ -52,14 +53,6 @@ def handler(event, context):
     return {"records": answers}
 """
 SCHEMA = [{"Name": "value", "Type": "double"}, {"Name": "device_id", "Type": "string"}]
-
-
-def eventually[T](look: Callable[[], T], seconds: float = 10) -> T:
-    """What *look* finds as soon as it is something, or in the end."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found
 
 
 class Aws:

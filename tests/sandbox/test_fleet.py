@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import boto3
 import httpx
 import pytest
 import yaml
+from waiting import until
 
 import deploy.updates
 from sandbox.fleet import Fleet, file_system
@@ -54,16 +54,8 @@ def in_service() -> set[int]:
     return {description["Target"]["Port"] for description in health}
 
 
-def eventually(condition: Callable[[], Any]) -> Any:
-    for _ in range(400):
-        if held := condition():
-            return held
-        time.sleep(0.025)
-    raise AssertionError("it never came so")
-
-
 def test_as_many_servers_as_are_desired_serve_behind_the_load_balancer(fleet: Fleet, emulator: str) -> None:
-    eventually(lambda: len(in_service()) == 3)
+    until(lambda: len(in_service()) == 3)
 
     answers = [httpx.get(f"{emulator}/_alb/updates-fleet/packages/app.bin") for _ in range(10)]
 
@@ -75,34 +67,34 @@ def test_the_fleet_follows_the_desired_capacity(fleet: Fleet) -> None:
     autoscaling = boto3.client("autoscaling")
     for desired in (4, 3):
         autoscaling.set_desired_capacity(AutoScalingGroupName="updates-fleet", DesiredCapacity=desired)
-        eventually(lambda desired=desired: len(in_service()) == len(fleet.pids) == desired)  # type: ignore[misc]
+        until(lambda desired=desired: len(in_service()) == len(fleet.pids) == desired)  # type: ignore[misc]
 
 
 def test_a_server_that_ends_is_replaced(fleet: Fleet) -> None:
-    before = eventually(lambda: len(in_service()) == 3 and in_service())
+    before = until(lambda: len(in_service()) == 3 and in_service())
     os.kill(fleet.pids[0], signal.SIGKILL)
 
-    after = eventually(lambda: len(in_service() - before) == 1 and in_service())
+    after = until(lambda: len(in_service() - before) == 1 and in_service())
 
     assert len(after) == 3
 
 
 def test_a_server_that_hangs_is_out_of_service_until_it_answers(fleet: Fleet) -> None:
-    eventually(lambda: len(in_service()) == 3)
+    until(lambda: len(in_service()) == 3)
     hanging = fleet.pids[0]
     os.kill(hanging, signal.SIGSTOP)
     try:
-        eventually(lambda: len(in_service()) == 2)
+        until(lambda: len(in_service()) == 2)
     finally:
         os.kill(hanging, signal.SIGCONT)
 
-    eventually(lambda: len(in_service()) == 3)
+    until(lambda: len(in_service()) == 3)
 
 
 def test_the_edge_comes_by_an_update_that_replaces_nothing_and_shuts_the_direct_way(
     fleet: Fleet, stack: dict[str, str], emulator: str
 ) -> None:
-    eventually(lambda: len(in_service()) == 3)
+    until(lambda: len(in_service()) == 3)
     direct, before = f"{emulator}/_alb/updates-fleet/packages/app.bin", physical_ids()
     assert httpx.get(direct).status_code == 200
 
@@ -183,7 +175,7 @@ def test_two_ports_of_one_address_are_two_targets_only_in_ours(
     environment |= {"BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "LOG_LEVEL": "ERROR"}
     stock = subprocess.Popen([sys.executable, "-c", STOCK], env=environment, cwd=tmp_path)
     try:
-        eventually(lambda: _is_up(f"http://127.0.0.1:{port}/_ministack/health"))
+        until(lambda: _is_up(f"http://127.0.0.1:{port}/_ministack/health"))
         assert _targets(f"http://127.0.0.1:{port}") == {1001}
         assert _targets(emulator) == {1001, 1002}
     finally:

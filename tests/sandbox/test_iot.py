@@ -9,7 +9,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,19 +18,12 @@ import boto3
 import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
+from waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
 HERE = f"{REGION}:000000000000"
 numbers = itertools.count(1)
-
-
-def eventually[T](look: Callable[[], T], seconds: float = 8) -> T:
-    """What *look* finds as soon as it is something, or in the end."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found
 
 
 class Aws:

@@ -1,0 +1,49 @@
+"""The generated clients of every API, and the journeys through them, have right types."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from deploy import apps
+from services import sdk
+
+ROOT = Path(__file__).parent.parent.parent
+NPM = ROOT / "node_modules"
+
+
+def made(language: str, folder: Path) -> list[str]:
+    """Make a client of every app; their folders."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda app: str(sdk.make(app, language, folder)), apps.names()))
+
+
+def test_the_python_clients_and_the_journeys(tmp_path: Path) -> None:
+    shared = ROOT / "tests" / "clients"
+    journeys = [str(file) for file in sorted(shared.glob("*_journey.py"))]
+    assert journeys
+
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), *journeys],
+        cwd=ROOT,
+        env=os.environ | {"MYPYPATH": os.pathsep.join([str(shared), *made("python", tmp_path)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.skipif(not NPM.exists(), reason="no Node.js: `make node_modules` says how to get it")
+def test_the_typescript_clients(tmp_path: Path) -> None:
+    (tmp_path / "node_modules").symlink_to(NPM)
+
+    clients = made("typescript", tmp_path)  # which compiles them
+
+    assert all((Path(client) / "index.js").exists() for client in clients)

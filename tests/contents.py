@@ -1,0 +1,22 @@
+"""What a stage has in its tables and buckets."""
+
+from __future__ import annotations
+
+import boto3
+
+from deploy import stages
+
+
+def everything(stage: str) -> str:
+    """Return every row and every object's key of a stage as text, a line each."""
+    s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
+    found = []
+    for kind, name in stages.contents(stage):
+        if kind == "AWS::S3::Bucket":
+            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=name)
+            found += [item["Key"] for page in pages for item in page.get("Contents", [])]
+        elif kind.startswith("AWS::DynamoDB::"):
+            found += [
+                str(item) for page in dynamodb.get_paginator("scan").paginate(TableName=name) for item in page["Items"]
+            ]
+    return "\n".join(found)
