@@ -41,7 +41,7 @@ def site(apps: dict[str, Any]) -> Starlette:
             _json("/logs.json", lambda request: _lines(request.query_params["app"])),
             _json("/caches.json", lambda _: caches()),
             _json("/graph.json", lambda _: graph.graph()),
-            Mount("/", StaticFiles(directory=Path(__file__).parent / "web", html=True)),
+            Mount("/", StaticFiles(directory=Path(__file__).parent / "web", html=True, follow_symlink=True)),
         ]
     )
 
@@ -80,7 +80,7 @@ def _lines(app: str) -> list[dict[str, Any]]:
 
 def mails() -> list[dict[str, Any]]:
     """Return every mail sent, newest first, as the emulator keeps it."""
-    with urllib.request.urlopen(f"{place.url('emulator')}/_ministack/ses/messages", timeout=5) as answer:
+    with urllib.request.urlopen(f"{place.url('emulator')}/_ministack/ses/messages", timeout=30) as answer:
         by_account: dict[str, list[dict[str, Any]]] = json.load(answer)["messages"]
     mails = [mail for kept in by_account.values() for mail in kept]
     return sorted(mails, key=lambda mail: float(mail["Timestamp"]), reverse=True)

@@ -307,6 +307,25 @@ def test_of_quick_clicks_the_last_one_counts(page: Page, email: str) -> None:
     expect(tick).to_be_checked()
 
 
+def test_an_edit_right_after_a_tick_is_of_what_the_tick_made(page: Page, email: str) -> None:
+    signed_in(page, email)
+    add(page, "Take it slowly")
+    late: list[Callable[[], None]] = []
+
+    def answer_later(route: Route) -> None:
+        answer = route.fetch()
+        late.append(lambda: route.fulfill(response=answer))
+
+    page.route("**/todos/*", answer_later, times=1)
+    page.get_by_role("checkbox", name="Take it slowly").click()
+    page.get_by_role("button", name="Edit Take it slowly").click()
+    page.get_by_role("textbox", name="Title").fill("Taken slowly")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("form", name="Edit Take it slowly")).to_have_attribute("aria-busy", "true")
+    late[0]()
+    expect(page.get_by_role("checkbox", name="Taken slowly")).to_be_checked()
+
+
 def test_a_wrong_tag_that_is_folded_away_is_unfolded(page: Page, email: str) -> None:
     signed_in(page, email)
     page.get_by_role("textbox", name="New todo").fill("Too many words")

@@ -70,6 +70,7 @@ export class TodoItem {
 
   async #remove() {
     if (!(await ask(`Delete “${this.todo.title}”?`, "Delete"))) return;
+    await this.#ticking; // which makes the version that is removed
     try {
       await this.#api.remove(this.todo.id, this.todo.version);
     } catch (problem) {
@@ -106,6 +107,7 @@ export class TodoItem {
 
     onSubmit(form, async () => {
       const changes = difference(asShown, readFields(form));
+      await this.#ticking; // which makes the version that is changed
       try {
         if (Object.keys(changes).length) {
           this.#show(await this.#api.change(this.todo.id, changes, this.todo.version));
