@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 from boto3.dynamodb.types import Binary
+from botocore.exceptions import BotoCoreError, ClientError
 
 type Json = dict[str, Any]
 
@@ -54,7 +55,7 @@ def _emptied(sqs: Any, url: str, source: str | None) -> str:
     for message in _messages(sqs, url):
         try:
             handle(message["Body"])
-        except NotRedriven as failure:
+        except (NotRedriven, ClientError, BotoCoreError) as failure:
             reasons.append(str(failure))
         else:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
@@ -77,8 +78,8 @@ def _messages(sqs: Any, url: str) -> Iterator[Json]:
 def _handle(body: Json) -> None:
     """Do what the message was to do. Raises NotRedriven."""
     kinds: dict[str, Callable[[Json], None]] = {
-        "KinesisBatchInfo": lambda body: _invoke(body, _kinesis_records(body["KinesisBatchInfo"])),
-        "DDBStreamBatchInfo": lambda body: _invoke(body, _dynamodb_records(body["DDBStreamBatchInfo"])),
+        "KinesisBatchInfo": lambda body: _invoke(body, _records(body["KinesisBatchInfo"], _kinesis_records)),
+        "DDBStreamBatchInfo": lambda body: _invoke(body, _records(body["DDBStreamBatchInfo"], _dynamodb_records)),
         "requestPayload": lambda body: _invoke_with(body, body["requestPayload"]),
         "base64OriginalPayload": _put,
     }
@@ -90,9 +91,22 @@ def _handle(body: Json) -> None:
 
 def _invoke(body: Json, records: list[Json]) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html"""
-    if not records:
-        raise NotRedriven("its records are no longer in the stream")
     _invoke_with(body, {"Records": records})
+
+
+def _records(info: Json, read: Callable[[Json], list[Json]]) -> list[Json]:
+    """Return the records of a batch, of which the message says only where they are in the stream.
+
+    A stream keeps them for a day, or as long as it is told to. Raises NotRedriven when one is gone.
+    """
+    try:
+        records = read(info)
+    except ClientError as error:
+        gone = error.response["Error"]["Code"] in ("TrimmedDataAccessException", "ResourceNotFoundException")
+        raise NotRedriven("its records are no longer in the stream" if gone else str(error)) from error
+    if len(records) != info["batchSize"]:
+        raise NotRedriven(f"{len(records)} of its {info['batchSize']} records are in the stream")
+    return records
 
 
 def _invoke_with(body: Json, event: Json) -> None:
@@ -105,11 +119,14 @@ def _invoke_with(body: Json, event: Json) -> None:
 
 
 def _put(body: Json) -> None:
-    """https://docs.aws.amazon.com/iot/latest/developerguide/rule-error-handling.html"""
+    """Put the message where the rule would have, and by the same key: the pipeline's, of which thing has sent it.
+
+    https://docs.aws.amazon.com/iot/latest/developerguide/rule-error-handling.html
+    """
     _client("kinesis").put_record(
         StreamName=body["failures"][0]["failedResource"],
         Data=base64.b64decode(body["base64OriginalPayload"]),
-        PartitionKey=body["topic"].split("/")[1],
+        PartitionKey=f"thing/{body['topic'].split('/')[1]}",
     )
 
 

@@ -123,12 +123,17 @@ class Like:
 
 def _settings(template: Path, stack: str) -> dict[str, str]:
     """Return those parameters of the stack that are settings, which another stage may have too."""
-    declared = stacks.read(template.read_text()).get("Parameters", {})
+    declared = _declared(template)
     return {
         name: value
         for name, value in stacks.parameters_of(stack).items()
         if "Default" in declared.get(name, {}) and name not in _SITE_OF_ITS_OWN
     }
+
+
+def _declared(template: Path) -> dict[str, Any]:
+    declared: dict[str, Any] = stacks.read(template.read_text()).get("Parameters", {})
+    return declared
 
 
 def _updates(source: str, target: str, given: dict[str, str]) -> None:
@@ -162,7 +167,7 @@ def _edge(like: Like) -> None:
     if not like.has("edge"):
         return
     edge = apps.deploy_edge(like.app, like.target, **like.parameters("edge"))
-    if "SiteUrl" in apps.deploy_resources(like.app, like.target) and "SiteUrl" not in like.given:
+    if "SiteUrl" not in like.given and "SiteUrl" in _declared(apps.ROOT / like.app / "resources.yaml"):
         apps.deploy_resources(like.app, like.target, SiteUrl=f"https://{edge['DistributionDomain']}")
         apps.release(like.app, like.target)
     if site.is_there(like.app):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import time
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -99,30 +98,62 @@ def test_an_event_goes_to_its_function_and_stays_if_it_fails_again(aws: Emulator
     assert aws.waiting(failed) == 1
 
 
-def test_a_batch_of_a_stream_is_read_again_for_its_function(aws: Emulator) -> None:
+@pytest.fixture
+def batch(aws: Emulator) -> dict[str, Any]:
+    """What a failure queue is told of the middle three of five records."""
     kinesis = aws.client("kinesis")
     kinesis.create_stream(StreamName=aws.app, ShardCount=1)
-    end = time.monotonic() + 20
-    while (about := kinesis.describe_stream(StreamName=aws.app)["StreamDescription"])["StreamStatus"] != "ACTIVE":
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    kinesis.get_waiter("stream_exists").wait(StreamName=aws.app, WaiterConfig={"Delay": 1})
+    about = kinesis.describe_stream(StreamName=aws.app)["StreamDescription"]
     numbers = [
         kinesis.put_record(StreamName=aws.app, Data=str(number).encode(), PartitionKey="x")["SequenceNumber"]
         for number in range(5)
     ]
-    info = {
+    return {
         "shardId": about["Shards"][0]["ShardId"],
         "startSequenceNumber": numbers[1],
         "endSequenceNumber": numbers[3],
+        "batchSize": 3,
         "streamArn": about["StreamARN"],
     }
-    aws.send(aws.queue("failed"), {"requestContext": {"functionArn": aws.function}, "KinesisBatchInfo": info})
+
+
+def test_a_batch_of_a_stream_is_read_again_for_its_function(aws: Emulator, batch: dict[str, Any]) -> None:
+    aws.send(aws.queue("failed"), {"requestContext": {"functionArn": aws.function}, "KinesisBatchInfo": batch})
 
     assert redrive.redrive(aws.app, "dev") == {f"{aws.app}-dev-failed": "1 redriven"}
 
     (event,) = aws.handled()
     assert [base64.b64decode(each["kinesis"]["data"]).decode() for each in event["Records"]] == ["1", "2", "3"]
-    assert event["Records"][0]["eventID"] == f"{info['shardId']}:{numbers[1]}"
+    assert event["Records"][0]["eventID"] == f"{batch['shardId']}:{batch['startSequenceNumber']}"
+
+
+def test_a_batch_that_is_no_longer_whole_stays_and_holds_up_no_other(aws: Emulator, batch: dict[str, Any]) -> None:
+    failed, context = aws.queue("failed"), {"requestContext": {"functionArn": aws.function}}
+    for gone in ({"batchSize": 4}, {"streamArn": f"{batch['streamArn']}-deleted"}):
+        aws.send(failed, context | {"KinesisBatchInfo": batch | gone})
+    aws.send(failed, context | {"requestPayload": {"word": "good"}})
+
+    told = redrive.redrive(aws.app, "dev")[f"{aws.app}-dev-failed"]
+
+    assert told.startswith("1 redriven; stays:")
+    assert "3 of its 4 records are in the stream" in told
+    assert "no longer in the stream" in told
+    assert (aws.handled(), aws.waiting(failed)) == ([{"word": "good"}], 2)
+
+
+def test_what_a_rule_could_not_deliver_goes_into_its_stream_by_its_thing(aws: Emulator, batch: dict[str, Any]) -> None:
+    payload = base64.b64encode(b"{}").decode()
+    told = {"topic": "devices/pump-1/readings", "base64OriginalPayload": payload}
+    aws.send(aws.queue("undelivered"), told | {"failures": [{"failedResource": aws.app}]})
+
+    assert redrive.redrive(aws.app, "dev") == {f"{aws.app}-dev-undelivered": "1 redriven"}
+
+    shard = {"StreamName": aws.app, "ShardId": batch["shardId"], "ShardIteratorType": "AFTER_SEQUENCE_NUMBER"}
+    kinesis = aws.client("kinesis")
+    iterator = kinesis.get_shard_iterator(**shard, StartingSequenceNumber=batch["endSequenceNumber"])["ShardIterator"]
+    (_, record) = kinesis.get_records(ShardIterator=iterator)["Records"]
+    assert (record["PartitionKey"], record["Data"]) == ("thing/pump-1", b"{}")
 
 
 def test_a_message_that_nobody_understands_stays(aws: Emulator) -> None:

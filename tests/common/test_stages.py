@@ -1,0 +1,70 @@
+"""A stage like another: what its stacks are given. tests/e2e/test_clone.py makes one in the sandbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from deploy import apps, site, stacks, stages, updates
+
+DOMAIN = "d1.cloudfront.net"
+THERE = {
+    "SiteUrl": "https://videos.example",
+    "Domain": "videos.example",
+    "Sender": "hello@videos.example",
+    "PaymentsApi": "https://payments.example",
+}
+
+
+class Account:
+    """Notes what is deployed to it; its stage *prod* has a shop and update servers."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.deployed: list[tuple[str, dict[str, str]]] = []
+        there = {"video-app-prod-resources", "video-app-prod", "video-app-prod-edge", "updates-prod"}
+        monkeypatch.setattr(stacks, "existing", lambda: there)
+        monkeypatch.setattr(stacks, "parameters_of", lambda name: dict(THERE))
+        monkeypatch.setattr(stacks, "outputs", lambda name: {"DistributionId": "E1"})
+        monkeypatch.setattr(stages, "begin", lambda source, target: None)
+        monkeypatch.setattr(apps, "deploy_resources", self.note("resources", {"site_url": "x"}))
+        monkeypatch.setattr(apps, "release", self.note("release", {"EndpointURL": "https://api.example"}))
+        monkeypatch.setattr(apps, "register", lambda app, stage, address: {app: address})
+        monkeypatch.setattr(apps, "deploy_edge", self.note("edge", {"DistributionDomain": DOMAIN}))
+        monkeypatch.setattr(updates, "deploy", self.note("updates", {}))
+        monkeypatch.setattr(site, "publish", self.note("site", {}))
+
+    def note(self, step: str, answer: dict[str, str]) -> Any:
+        def deploy(what: str, stage: str, **parameters: str) -> dict[str, str]:
+            self.deployed.append((f"{step} {what} {stage}", parameters))
+            return answer
+
+        return deploy
+
+    def given(self, step: str) -> list[dict[str, str]]:
+        return [parameters for name, parameters in self.deployed if name == step]
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Account:
+    return Account(monkeypatch)
+
+
+def test_a_clone_is_at_its_own_place_and_has_the_settings_of_the_other(account: Account) -> None:
+    stages.clone("prod", "twin")
+
+    first, last = account.given("resources video-app twin")
+    assert (first["PaymentsApi"], "SiteUrl" in first, "Domain" in first) == ("https://payments.example", False, False)
+    assert last == {"SiteUrl": f"https://{DOMAIN}"}
+    steps = [step for step, _ in account.deployed if "video-app" in step]
+    assert steps == [
+        f"{step} video-app twin" for step in ("resources", "release", "edge", "resources", "release", "site")
+    ]
+    assert len(account.given("updates after twin")) == 1
+
+
+def test_a_clone_is_where_it_is_told_to_be(account: Account) -> None:
+    stages.clone("prod", "twin", SiteUrl="https://twin.example")
+
+    assert [given["SiteUrl"] for given in account.given("resources video-app twin")] == ["https://twin.example"]
+    assert len(account.given("release video-app twin")) == 1
