@@ -61,6 +61,7 @@ resources: .venv/run ## Create or update what outlives a deploy: make resources 
 	@$(BIN)/python -m deploy resources $(APP) $(STAGE) $(PARAMETERS)
 deploy: resources ## The quick way, `chalice deploy`: make deploy APP=todo-app STAGE=dev
 	@cd $(APP) && ../$(BIN)/chalice deploy --stage $(STAGE)
+	@$(BIN)/python -m deploy register $(APP) $(STAGE)
 package: resources ## Write the CloudFormation template and zip to dist/: make package APP=todo-app STAGE=prod
 	@$(BIN)/python -m deploy package $(APP) $(STAGE)
 release: resources ## The production way, package and CloudFormation: make release APP=todo-app STAGE=prod

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from pybreaker import STATE_CLOSED, CircuitBreakerStorage
+from pybreaker import STATE_CLOSED, STATE_HALF_OPEN, CircuitBreakerError, CircuitBreakerStorage
 
 from common import aws, dynamodb
 from common.errors import ServiceUnavailable
@@ -15,6 +15,9 @@ from common.errors import ServiceUnavailable
 
 class BreakerItem(CircuitBreakerStorage):
     """The state in the item at *key* of *table*, through *client*: ``state``, ``failures``, ``opened_at`` and so on.
+
+    Half-open is the breaker of one container only, which has claimed the trial by beginning the pause anew
+    (``opened_at``): to all others it is open and pauses. Should that container die, the next one tries after the pause.
 
     What was read is believed for *max_age* seconds, so that a call costs at most one read more. While DynamoDB cannot
     be reached the breaker is closed: it is there to help, and is no reason to fail.
@@ -33,14 +36,20 @@ class BreakerItem(CircuitBreakerStorage):
         self._max_age, self._clock = max_age, clock
         self._known: dict[str, Any] = {}
         self._read_at = -max_age
+        self._judged_by = 0  # the opened_at after which the breaker decides that the pause is over
+        self._trying = False
 
     @property
     def state(self) -> str:
-        return str(self._values().get("state", STATE_CLOSED))
+        return STATE_HALF_OPEN if self._trying else str(self._values().get("state", STATE_CLOSED))
 
     @state.setter
     def state(self, state: str) -> None:
-        self._update("SET #state = :to", {":to": state}, {"#state": "state"})
+        if state == STATE_HALF_OPEN:
+            self._claim_trial()
+        else:
+            self._update("SET #state = :to", {":to": state}, ExpressionAttributeNames={"#state": "state"})
+        self._trying = state == STATE_HALF_OPEN
 
     @property
     def counter(self) -> int:
@@ -51,13 +60,13 @@ class BreakerItem(CircuitBreakerStorage):
         return int(self._values().get("successes", 0))
 
     @property
-    def opened_at(self) -> datetime | None:
-        milliseconds = self._values().get("opened_at")
-        return None if milliseconds is None else datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+    def opened_at(self) -> datetime:
+        self._judged_by = int(self._values().get("opened_at", 0))
+        return datetime.fromtimestamp(self._judged_by / 1000, UTC)
 
     @opened_at.setter
     def opened_at(self, moment: datetime) -> None:
-        self._update("SET opened_at = :at", {":at": int(moment.timestamp() * 1000)})
+        self._update("SET opened_at = :at", {":at": _milliseconds(moment)})
 
     def increment_counter(self) -> None:
         self._update("ADD failures :one", {":one": 1})
@@ -73,6 +82,14 @@ class BreakerItem(CircuitBreakerStorage):
         if self.success_counter:
             self._update("SET successes = :none", {":none": 0})
 
+    def _claim_trial(self) -> None:
+        """Begin the pause anew. Raises CircuitBreakerError when another container has."""
+        self._update(
+            "SET opened_at = :now",
+            {":now": _milliseconds(datetime.now(UTC)), ":seen": self._judged_by},
+            ConditionExpression="attribute_not_exists(opened_at) OR opened_at = :seen",
+        )
+
     def _values(self) -> dict[str, Any]:
         if self._clock() - self._read_at >= self._max_age:
             self._read_at = self._clock()
@@ -84,15 +101,21 @@ class BreakerItem(CircuitBreakerStorage):
                 self._known = {}
         return self._known
 
-    def _update(self, expression: str, values: dict[str, Any], names: dict[str, str] | None = None) -> None:
-        request = {"UpdateExpression": expression, "ExpressionAttributeValues": dynamodb.item(values)}
-        if names:
-            request["ExpressionAttributeNames"] = names
+    def _update(self, expression: str, values: dict[str, Any], **options: Any) -> None:
         try:
-            with aws.translated():
+            with aws.translated({"ConditionalCheckFailedException": CircuitBreakerError("another container tries")}):
                 answer = self._client.update_item(
-                    TableName=self._table, Key=self._key, ReturnValues="ALL_NEW", **request
+                    TableName=self._table,
+                    Key=self._key,
+                    UpdateExpression=expression,
+                    ExpressionAttributeValues=dynamodb.item(values),
+                    ReturnValues="ALL_NEW",
+                    **options,
                 )
         except ServiceUnavailable:
             return
         self._known, self._read_at = dynamodb.values(answer["Attributes"]), self._clock()
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

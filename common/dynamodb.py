@@ -39,17 +39,37 @@ def get_all(
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
     """
     asked = {table: {"Keys": [item(key) for key in keys], "ConsistentRead": consistent}} if keys else {}
-    for attempt in range(_TRIES):
-        if not asked:
-            return
-        if attempt:
-            time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # a jitter, no secret
+    tries = _tries()
+    while asked:
+        next(tries)
         with aws.translated():
             answer = client.batch_get_item(RequestItems=asked)
         yield from map(values, answer["Responses"].get(table, []))
         asked = answer.get("UnprocessedKeys", {})
-    if asked:
-        raise ServiceUnavailable("the database is busy, please try again")
+
+
+def put_all(client: Any, table: str, items: Collection[dict[str, Any]]) -> None:
+    """Store at most 25 *items* in *table*, in no order. Raises ServiceUnavailable; some may be stored then.
+
+    DynamoDB may leave items of a batch for another try too:
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+    """
+    asked = {table: [{"PutRequest": {"Item": item(each)}} for each in items]} if items else {}
+    tries = _tries()
+    while asked:
+        next(tries)
+        with aws.translated():
+            answer = client.batch_write_item(RequestItems=asked)
+        asked = answer.get("UnprocessedItems", {})
+
+
+def _tries() -> Iterator[None]:
+    """Yield before each try, after a pause that gets longer. Raises ServiceUnavailable when there were enough."""
+    yield
+    for attempt in range(1, _TRIES):
+        time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # a jitter, no secret
+        yield
+    raise ServiceUnavailable("the database is busy, please try again")
 
 
 def item(values: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,10 @@ class NotSent(Exception):
     """SES did not take the mail: nothing was sent, and to send it again is safe."""
 
 
+class Malformed(NotSent, ValueError):
+    """SES could misread the mail, so that it was not even asked."""
+
+
 class Mail(Struct, frozen=True):
     """What a person reads, both texts saying the same. Raises ValueError for a subject that is not one line."""
 
@@ -81,8 +85,8 @@ class Mailer:
         """Send *mail* to one ASCII address and return SES's id of it.
 
         *tags* come back in the events; *list_unsubscribe* is a URL that ends the subscription when it is posted to
-        (RFC 8058). Raises ValueError for what SES could misread, NotSent when SES took nothing; after any other
-        error the mail may be sent or not. See
+        (RFC 8058). Raises Malformed for what SES could misread, and NotSent, which that is too, when SES took nothing;
+        after any other error the mail may be sent or not. See
         https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
         """
         request = {
@@ -121,7 +125,7 @@ def _utf8(text: str) -> dict[str, str]:
 
 def _checked(name: str, pattern: re.Pattern[str], value: str) -> str:
     if not pattern.fullmatch(value):
-        raise ValueError(f"{name}: {value[:80]!r} does not look like one")
+        raise Malformed(f"{name}: {value[:80]!r} does not look like one")
     return value
 
 

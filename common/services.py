@@ -23,11 +23,11 @@ FAILURES = 5
 """In a row, until the breaker opens."""
 
 PAUSE = ServiceUnavailable.RETRY_AFTER
-"""Seconds until an open breaker lets one call through to try: when our caller comes again."""
+"""Seconds until an open breaker lets one call of one container through to try: when our caller comes again."""
 
 
 class _Down(Exception):
-    """The other service did not answer, or not as itself."""
+    """The other service is not there, did not answer, or not as itself."""
 
 
 class Service:
@@ -89,7 +89,7 @@ class _Address:
 
     def value(self) -> str:
         if not self._known or self._clock() - self._read_at > 60:
-            with aws.translated():
+            with aws.translated({"ParameterNotFound": _Down(f"no service is registered as {self._parameter}")}):
                 self._known = str(self._ssm.get_parameter(Name=self._parameter)["Parameter"]["Value"])
             self._read_at = self._clock()
         return self._known

@@ -1,6 +1,7 @@
 """`python -m deploy STEP APP STAGE`: see `make help`."""
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 
@@ -15,11 +16,19 @@ def _release(app: str, stage: str, **parameters: str) -> dict[str, str]:
     return released | apps.register(app, stage, released["EndpointURL"])
 
 
+def _register(app: str, stage: str) -> dict[str, str]:
+    """Tell other services where `chalice deploy` brought the app, by the file in which it keeps that."""
+    deployed = json.loads((apps.ROOT / app / ".chalice" / "deployed" / f"{stage}.json").read_text())
+    api = next(resource for resource in deployed["resources"] if resource["resource_type"] == "rest_api")
+    return apps.register(app, stage, api["rest_api_url"])
+
+
 _STEPS: dict[str, Callable[..., dict[str, str]]] = {
     "resources": apps.deploy_resources,
     "dax": apps.deploy_dax,
     "package": lambda app, stage: {"package": str(apps.package(app, stage))},
     "release": _release,
+    "register": _register,
     "edge": apps.deploy_edge,
     "delivery": apps.deploy_delivery,
     "site": site.publish,
@@ -40,7 +49,7 @@ def main() -> str | None:
     parameters = dict(parameter.split("=", 1) for parameter in arguments.parameters)
     try:
         shown = _STEPS[arguments.step](app, stage, **parameters)
-    except (StackFailed, apps.PackageFailed, ClientError, BotoCoreError) as error:
+    except (StackFailed, apps.PackageFailed, ClientError, BotoCoreError, FileNotFoundError) as error:
         return f"{arguments.step} of {app} to {stage} failed: {error}"
     for name, value in shown.items():
         print(f"{name:24} {value}")

@@ -13,6 +13,7 @@ import yaml
 from botocore.exceptions import ClientError, WaiterError
 
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+_PUBLIC = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"]
 
 
 class StackFailed(Exception):
@@ -123,8 +124,8 @@ def upload_code(template: dict[str, Any], folder: Path) -> str:
 
 def upload(content: bytes, suffix: str) -> tuple[str, str]:
     """Put *content* into the account's bucket for code and templates; return bucket and key."""
-    bucket, key = _artifacts(), hashlib.sha256(content).hexdigest() + suffix
-    _client("s3").put_object(Bucket=bucket, Key=key, Body=content)
+    (bucket, account), key = _artifacts(), hashlib.sha256(content).hexdigest() + suffix
+    _client("s3").put_object(Bucket=bucket, Key=key, Body=content, ExpectedBucketOwner=account)
     return bucket, key
 
 
@@ -154,15 +155,21 @@ def _client(service: str) -> Any:
 
 
 @functools.cache
-def _artifacts() -> str:
-    """Return the account's bucket for code and templates, made on first use."""
-    session = boto3.Session()
-    account = session.client("sts").get_caller_identity()["Account"]
-    bucket = f"chalice-suite-artifacts-{account}-{session.region_name}"
-    s3 = session.client("s3")
+def _artifacts() -> tuple[str, str]:
+    """Return the account's bucket for code and templates, made on first use, and the account.
+
+    Anybody could have made a bucket of this name before us, and what is deployed is read from it: each request names
+    the account that must own it. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+    """
+    s3, account = _client("s3"), _client("sts").get_caller_identity()["Account"]
+    region = s3.meta.region_name
+    bucket = f"chalice-suite-artifacts-{account}-{region}"
     try:
-        s3.head_bucket(Bucket=bucket)
+        s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
     except ClientError:
-        where = {} if session.region_name == "us-east-1" else {"LocationConstraint": session.region_name}
+        where = {} if region == "us-east-1" else {"LocationConstraint": region}
         s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {}))
-    return bucket
+        s3.put_public_access_block(
+            Bucket=bucket, ExpectedBucketOwner=account, PublicAccessBlockConfiguration=dict.fromkeys(_PUBLIC, True)
+        )
+    return bucket, account

@@ -44,9 +44,9 @@ async def _run() -> None:
     place.PID.write_text(str(os.getpid()))
     shutil.rmtree(_TEMPORARY, ignore_errors=True)
     _TEMPORARY.mkdir(parents=True)
+    os.environ.update(place.environment())  # before anything makes a client, which looks for credentials once
     try:
         async with contextlib.nullcontext() if place.LIKE else _aws():
-            os.environ.update(place.environment())
             await _serve_stage(stop)
     finally:
         shutil.rmtree(_TEMPORARY, ignore_errors=True)

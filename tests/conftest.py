@@ -76,7 +76,7 @@ def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """The whole sandbox, started as a user starts it, on free ports and as a stage of its own; its outputs."""
     if request.config.getoption("--running"):
         running: dict[str, Any] = json.loads(place.OUTPUTS.read_text())
-        os.environ["AWS_ENDPOINT_URL"] = running["endpoint"]
+        os.environ |= {"SANDBOX_STAGE": place.STAGE, "AWS_ENDPOINT_URL": running["endpoint"]}
         yield running
         return
     folder = tmp_path_factory.mktemp("sandbox")

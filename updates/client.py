@@ -164,13 +164,24 @@ class Client:
             answer.close()
 
 
+def own_name(folder: Path) -> str:
+    """Return the name that the client of *folder* gave itself when it first ran: its place among the waves is by it."""
+    place = folder / "name"
+    if not place.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / "name.draft"
+        draft.write_text(f"{random.getrandbits(64):x}")
+        draft.replace(place)
+    return place.read_text()
+
+
 def main() -> str | None:
     parser = argparse.ArgumentParser(prog="python -m updates.client", description="Update to the newest release.")
     parser.add_argument("url")
     parser.add_argument("--root", type=Path, required=True, help="the publisher's 1.root.json")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--channel", default="stable")
-    parser.add_argument("--name", default=f"{random.getrandbits(64):x}", help="what places the client in the waves")
+    parser.add_argument("--name", help="what places the client in the waves; else a name that its folder keeps")
     parser.add_argument("--every", type=float, metavar="SECONDS", help="go on, asking about this often")
     arguments = parser.parse_args()
     client = Client(
@@ -178,7 +189,7 @@ def main() -> str | None:
         arguments.folder,
         arguments.root.read_bytes(),
         channel=arguments.channel,
-        name=arguments.name,
+        name=arguments.name or own_name(arguments.folder),
     )
     while True:
         try:

@@ -2,6 +2,8 @@
 
     python -m updates.publish create FOLDER --root-key root.pem --key secretsmanager:updates-signing-key
     python -m updates.publish release FOLDER app-1.2.0.bin --version 1.2.0 --key secretsmanager:updates-signing-key
+    python -m updates.publish refresh FOLDER --key secretsmanager:updates-signing-key
+    python -m updates.publish renew FOLDER --root-key root.pem
 
 What was published is signed after The Update Framework (https://theupdateframework.github.io/specification/latest/):
 the root key says which key signs releases and is kept offline; the release key signs the list of packages with their
@@ -37,7 +39,10 @@ LASTS = {
     Snapshot.type: timedelta(days=90),
     Timestamp.type: timedelta(days=7),
 }
-"""How long clients believe each kind of metadata: `refresh` signs anew what is about to expire."""
+"""How long clients believe each kind of metadata: `refresh` signs it anew, the root only `renew` with its own key."""
+
+ROOT_IS_DUE = timedelta(days=60)
+"""How long before the root expires `refresh` begins to say so: its key has to be fetched from somewhere."""
 
 
 class NotPublished(Exception):
@@ -67,17 +72,27 @@ class Repository:
             self._put(Targets())
 
     def rotate(self, root_key: Signer) -> None:
-        """Have this repository's key, and no other from now on, sign releases."""
+        """Have this repository's key, and no other from now on, sign releases, and renew the root.
+
+        Raises NotPublished for another root key.
+        """
         with self._alone():
-            versions = [int(path.name.partition(".")[0]) for path in self._folder.glob("metadata/*.root.json")]
-            root = Metadata[Root].from_file(str(self._path(Root.type, max(versions)))).signed
+            root = self._root()
             for role in (Targets.type, Snapshot.type, Timestamp.type):
                 for keyid in list(root.roles[role].keyids):
                     root.revoke_key(keyid, role)
                 root.add_key(self._key.public_key, role)
-            root.version += 1
-            self._sign(root, root_key)
+            self._sign_next(root, root_key)
             self._put(self._targets())
+
+    def renew(self, root_key: Signer) -> None:
+        """Have the root last from now on, with the keys that it names. Raises NotPublished for another root key."""
+        with self._alone():
+            self._sign_next(self._root(), root_key)
+
+    def root_expires(self) -> datetime:
+        """Return when clients stop updating unless the root is renewed."""
+        return self._root().expires
 
     def release(
         self, file: Path, version: str, channel: str = "stable", waves: list[dict[str, Any]] | None = None
@@ -121,9 +136,20 @@ class Repository:
             self._put(targets, {channel})
 
     def refresh(self) -> None:
-        """Sign what there is anew, so that it does not expire."""
+        """Sign anew what the release key signs, so that it does not expire."""
         with self._alone():
             self._put(self._targets())
+
+    def _root(self) -> Root:
+        versions = [int(path.name.partition(".")[0]) for path in self._folder.glob("metadata/*.root.json")]
+        return Metadata[Root].from_file(str(self._path(Root.type, max(versions)))).signed
+
+    def _sign_next(self, root: Root, root_key: Signer) -> None:
+        """Clients go from root to root, and would be stuck at one that the root before it does not vouch for."""
+        if root_key.public_key.keyid not in root.roles[Root.type].keyids:
+            raise NotPublished("the root key is another one than this repository's")
+        root.version += 1
+        self._sign(root, root_key)
 
     def _targets(self) -> Targets:
         timestamp = Metadata[Timestamp].from_file(str(self._path(Timestamp.type, 0))).signed
@@ -223,11 +249,13 @@ def key(source: str) -> CryptoSigner:
 def main() -> str | None:
     parser = argparse.ArgumentParser(prog="python -m updates.publish", description="Publish releases.")
     commands = parser.add_subparsers(dest="command", required=True)
-    parsers = {name: commands.add_parser(name) for name in ("create", "rotate", "release", "withdraw", "refresh")}
-    for each in parsers.values():
+    names = ("create", "rotate", "renew", "release", "withdraw", "refresh")
+    parsers = {name: commands.add_parser(name) for name in names}
+    for name, each in parsers.items():
         each.add_argument("folder", type=Path)
-        each.add_argument("--key", required=True, help="PEM file, or secretsmanager:NAME")
-    for name in ("create", "rotate"):
+        if name != "renew":
+            each.add_argument("--key", required=True, help="PEM file, or secretsmanager:NAME")
+    for name in ("create", "rotate", "renew"):
         parsers[name].add_argument("--root-key", required=True, help="PEM file, or secretsmanager:NAME")
     parsers["release"].add_argument("file", type=Path)
     parsers["release"].add_argument(
@@ -238,18 +266,21 @@ def main() -> str | None:
         parsers[name].add_argument("--channel", default="stable")
     arguments = parser.parse_args()
     try:
-        _run(Repository(arguments.folder, key(arguments.key)), arguments)
+        # Only the root key renews, so that the release key need not be where that is fetched to.
+        signer = key(arguments.root_key if arguments.command == "renew" else arguments.key)
+        return _run(Repository(arguments.folder, signer), arguments)
     except (NotPublished, OSError, ValueError) as error:
         return str(error)
-    return None
 
 
-def _run(repository: Repository, arguments: argparse.Namespace) -> None:
+def _run(repository: Repository, arguments: argparse.Namespace) -> str | None:
     match arguments.command:
         case "create":
             repository.create(key(arguments.root_key))
         case "rotate":
             repository.rotate(key(arguments.root_key))
+        case "renew":
+            repository.renew(key(arguments.root_key))
         case "release":
             waves = [_wave(text) for text in arguments.wave]
             print(json.dumps(repository.release(arguments.file, arguments.version, arguments.channel, waves)))
@@ -257,6 +288,17 @@ def _run(repository: Repository, arguments: argparse.Namespace) -> None:
             repository.withdraw(arguments.version, arguments.channel)
         case "refresh":
             repository.refresh()
+            return _root_is_due(repository.root_expires() - datetime.now(UTC))
+    return None
+
+
+def _root_is_due(left: timedelta) -> str | None:
+    """Warn when the root is about to expire; return what is wrong when it has."""
+    if left <= timedelta():
+        return "the root has expired and clients update no longer: renew it, with the root key"
+    if left <= ROOT_IS_DUE:
+        print(f"the root expires in {left.days} days: renew it, with the root key", file=sys.stderr)
+    return None
 
 
 def _wave(text: str) -> dict[str, Any]:

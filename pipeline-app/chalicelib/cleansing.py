@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from chalicelib import records
-from chalicelib.readings import DAY, BadReading, Reading, Rejected, day, read, rejected
-from chalicelib.records import Record, Stream
+from chalicelib.readings import ANOTHER_DEVICE, DAY, BadReading, Reading, Rejected, day, read, rejected
+from chalicelib.records import Record, Stream, is_ambiguous
 
 LIMIT = 6_000_000
 """Bytes of an answer. Lambda takes 6 MB, of one that is longer nothing."""
@@ -32,7 +32,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Cleansing:
-    """Answers Firehose's batches, each in at most *limit* bytes: what is over goes into *stream* once more."""
+    """Answers Firehose's batches, each in at most *limit* bytes: what is over goes into *stream* once more.
+
+    So does what is good or bad by its partition key. Firehose keeps no keys of what it cannot deliver, and a row for
+    which there is no room comes back as the bytes that were sent; what is sent on has all that matters in its bytes.
+    """
 
     def __init__(self, stream: Stream, limit: int = LIMIT) -> None:
         self._stream = stream
@@ -46,9 +50,9 @@ class Cleansing:
         over = []
         for record in sent:
             found = records.of_firehose(record)
-            data, metadata = _cleansed(found)
+            data, metadata, by_key = _cleansed(found)
             more = len(data) + _MORE
-            if more <= room:
+            if more <= room and not (by_key and record["kinesisRecordMetadata"].get("partitionKey") != found.key):
                 room -= more
                 answers.append({"recordId": record["recordId"], "result": "Ok", "data": data, "metadata": metadata})
             else:
@@ -60,17 +64,20 @@ class Cleansing:
         return {"records": answers}
 
 
-def _cleansed(record: Record) -> tuple[str, dict[str, dict[str, str]]]:
-    """Return the row in base64, and where it belongs."""
+def _cleansed(record: Record) -> tuple[str, dict[str, dict[str, str]], bool]:
+    """Return the row in base64, where it belongs, and whether it would be another one without its partition key."""
     arrived_at = record.arrived_at
+    by_key = is_ambiguous(record.raw)
     row: Reading | Rejected
     try:
-        row = read(record.raw, arrived_at, record.id)
+        row = read(record.raw, arrived_at, record.id, record.thing)
         metadata = _metadata("readings", row.ts // DAY, arrived_at // DAY)
     except BadReading as bad:
-        row = rejected(record.raw, arrived_at, record.id, str(bad))
+        reason = str(bad)
+        by_key = by_key or reason == ANOTHER_DEVICE
+        row = rejected(record.raw, arrived_at, record.id, reason)
         metadata = _metadata("errors", arrived_at // DAY, arrived_at // DAY)
-    return b2a_base64(_encode(row), newline=False).decode("ascii"), metadata
+    return b2a_base64(_encode(row), newline=False).decode("ascii"), metadata, by_key
 
 
 @cache  # as many as there are days since 1970

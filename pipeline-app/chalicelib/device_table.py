@@ -42,14 +42,9 @@ class DeviceTable:
     def read(self, device_ids: Collection[str]) -> dict[str, Device]:
         found: dict[str, Device] = {}
         for some in batched(sorted(set(device_ids)), 100):
-            wanted = [dynamodb.item({"device_id": each}) for each in some]
-            while wanted:
-                request = {self._devices_table: {"Keys": wanted, "ConsistentRead": True}}
-                with aws.translated():
-                    answer = self._client.batch_get_item(RequestItems=request)
-                for item in answer["Responses"][self._devices_table]:
-                    found[item["device_id"]["S"]] = msgspec.json.decode(item["state"]["S"], type=Device)
-                wanted = answer.get("UnprocessedKeys", {}).get(self._devices_table, {}).get("Keys", [])
+            keys = [{"device_id": each} for each in some]
+            for item in dynamodb.get_all(self._client, self._devices_table, keys, consistent=True):
+                found[item["device_id"]] = msgspec.json.decode(item["state"], type=Device)
         return found
 
     def write(self, device: Device, alerts: Sequence[Alert]) -> bool:
@@ -100,8 +95,7 @@ class DeviceTable:
         start = {} if query.cursor is None else {"list": _ALERTS, "id": pages.position(query.cursor)}
         of = {":list": _ALERTS}
         items, more = self._items(self._alerts_table, "#list = :list", of, start, query.limit, ScanIndexForward=False)
-        alerts = [alert_of(item) for item in items]
-        return Page(alerts, pages.cursor(alerts[-1].id) if more else None)
+        return Page([alert_of(item) for item in items], pages.cursor(items[-1]["id"]["S"]) if more else None)
 
     def _items(
         self,

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Protocol
 import msgspec
 from msgspec import Meta, Struct, field
 
-from chalicelib.readings import Milliseconds, Reading, iso
+from chalicelib.readings import LONGEST_DEVICE_ID, Milliseconds, Reading, iso
 from common.errors import Conflict, NotFound
 from common.pages import Page
 
@@ -66,7 +66,7 @@ class Device(Struct):
 
 
 class Alert(Struct, frozen=True):
-    """An alert was raised or cleared, by a reading of the time *ts*."""
+    """An alert was raised or cleared, by the reading *seq* of the time *ts*."""
 
     device_id: str
     metric: str
@@ -75,11 +75,12 @@ class Alert(Struct, frozen=True):
     unit: str
     threshold: float
     ts: Milliseconds
+    seq: int = 0  # alerts that are older than this field have none
 
     @property
     def id(self) -> str:
-        """Alerts in order of their ids are in order of time."""
-        return f"{self.ts:013d} {self.device_id} {self.metric}"
+        """Alerts in order of their ids are in order of time, and those of a metric at one time in order of *seq*."""
+        return f"{self.ts:013d} {self.device_id} {self.metric} {self.seq + 2**63:020d}"
 
 
 class DeviceQuery(Struct):
@@ -162,9 +163,10 @@ class Devices:
 
     def get(self, device_id: str) -> DeviceView:
         """Return the device. Raises NotFound."""
-        device = self._store.read([device_id]).get(device_id)
+        # A longer one would be more than the store takes for a key.
+        device = self._store.read([device_id]).get(device_id) if len(device_id) <= LONGEST_DEVICE_ID else None
         if device is None:
-            raise NotFound(f"there is no device {device_id[:128]!r}")
+            raise NotFound(f"there is no device {device_id[:LONGEST_DEVICE_ID]!r}")
         return _view(device)
 
     def page(self, query: DeviceQuery) -> Page[DeviceView]:
@@ -226,7 +228,9 @@ class Devices:
 
 
 def _alert(reading: Reading, state: Literal["raised", "cleared"], threshold: float) -> Alert:
-    return Alert(reading.device_id, reading.metric, state, reading.value, reading.unit, threshold, reading.ts)
+    return Alert(
+        reading.device_id, reading.metric, state, reading.value, reading.unit, threshold, reading.ts, reading.seq
+    )
 
 
 def _view(device: Device) -> DeviceView:

@@ -39,7 +39,7 @@ class KinesisStream:
         return left
 
     def _refused(self, records: Sequence[Record], part: Sequence[int]) -> list[int]:
-        entries = [{"Data": records[index].again(), "PartitionKey": str(records[index].id)} for index in part]
+        entries = [{"Data": records[index].again(), "PartitionKey": records[index].key} for index in part]
         try:
             answer = self._client.put_records(StreamName=self._name, Records=entries)
         except ClientError:

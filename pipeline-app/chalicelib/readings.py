@@ -28,6 +28,12 @@ _SECONDS_END = 100_000_000_000
 """An epoch below it is in seconds (until the year 5138), one from it on in milliseconds (from March 1973)."""
 
 
+LONGEST_DEVICE_ID = 128
+
+ANOTHER_DEVICE = "another_device"
+"""Why a reading is bad that a thing sent in the name of another."""
+
+
 class BadReading(Exception):
     """What was sent is no reading; the message is the reason, a short code."""
 
@@ -35,7 +41,7 @@ class BadReading(Exception):
 class Sent(Struct, gc=False):
     """A reading as a device sends it. Other fields than these are ignored: a newer device may know more."""
 
-    device_id: Annotated[str, Meta(min_length=1, max_length=128)]
+    device_id: Annotated[str, Meta(min_length=1, max_length=LONGEST_DEVICE_ID)]
     metric: Annotated[str, Meta(min_length=1, max_length=64)]
     value: float
     ts: str | int | float
@@ -72,8 +78,8 @@ class Rejected(Struct, gc=False):
 _decode = msgspec.json.Decoder(Sent).decode
 
 
-def read(raw: bytes, arrived_at: Milliseconds, record: int) -> Reading:
-    """Return the reading in *raw*. Raises BadReading.
+def read(raw: bytes, arrived_at: Milliseconds, record: int, thing: str | None = None) -> Reading:
+    """Return the reading in *raw*, which is of the device *thing*, or of any if that is None. Raises BadReading.
 
     Its time is judged by its arrival and not by our clock, so that the same record is always judged alike.
     """
@@ -81,6 +87,8 @@ def read(raw: bytes, arrived_at: Milliseconds, record: int) -> Reading:
         sent = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadReading(_reason(error)) from error
+    if thing is not None and thing != sent.device_id:
+        raise BadReading(ANOTHER_DEVICE)
     value, unit = sent.value, sent.unit or ""
     if unit:
         value, unit = normalised(value, unit)

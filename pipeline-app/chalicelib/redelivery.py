@@ -4,6 +4,9 @@ Firehose keeps them as JSON lines under ``failed/``: those of a batch that the f
 which there was no room, since it writes to no more than 500 partitions at a time and a file of history may have more
 days. https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning.html
 After so many attempts a record stays where it is, and an alarm tells of it.
+
+Of the partition key Firehose keeps nothing. Where that matters the function has sent the record on, with all in its
+bytes; but when the function itself fails, nobody has looked at them, and what they say is believed within bounds.
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from chalicelib.readings import Reading, Rejected, iso, raw_of
+from chalicelib.readings import ANOTHER_DEVICE, DAY, SKEW, Milliseconds, Reading, Rejected, iso, raw_of
 from chalicelib.records import Record, Stream, opened
 
 MOST_ATTEMPTS = 20
+
+_LONGEST: Milliseconds = 90 * DAY
+"""For which a record may be under way: so long `failed/` is kept."""
 
 
 class NotTaken(Exception):
@@ -70,7 +76,10 @@ def _record(line: bytes, name: str) -> Record:
     """Return the record of a line, with one attempt more."""
     failure = msgspec.json.decode(line, type=_Failure)
     data = a2b_base64(failure.raw_data)
-    record = opened(data) or _cleansed(data) or Record(data, _identity(name), failure.arrival_timestamp)
+    arrived_at = failure.arrival_timestamp
+    record = opened(data) or _cleansed(data)
+    if record is None or not -SKEW <= arrived_at - record.arrived_at <= _LONGEST:
+        record = Record(data, _identity(name), arrived_at)
     return replace(record, attempt=record.attempt + 1)
 
 
@@ -80,13 +89,26 @@ def _identity(name: str) -> int:
 
 
 def _cleansed(data: bytes) -> Record | None:
-    """Return the record of which *data* is the row, if it is one: what the function answered may be what is kept."""
-    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        reading = msgspec.json.decode(data, type=Reading)
-        sent = {name: getattr(reading, name) for name in ("device_id", "metric", "value", "unit", "seq")}
-        raw = msgspec.json.encode({**sent, "ts": iso(reading.ts)})
-        return Record(raw, reading.record, reading.arrived_at)
-    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        bad = msgspec.json.decode(data, type=Rejected)
-        return Record(raw_of(bad), bad.record, bad.arrived_at)
+    """Return the record of which *data* is the row, if it is one: what the function answered may be what is kept.
+
+    A row is as the function writes it to the byte, so that `is_ambiguous` knows everything that may pass for one.
+    """
+    row = _row(data)
+    if isinstance(row, Reading):
+        sent = {name: getattr(row, name) for name in ("device_id", "metric", "value", "unit", "seq")}
+        return Record(msgspec.json.encode({**sent, "ts": iso(row.ts)}), row.record, row.arrived_at)
+    if row is not None:
+        # Which thing sent it the row does not say; it is no device's own now either.
+        thing = "" if row.reason == ANOTHER_DEVICE else None
+        return Record(raw_of(row), row.record, row.arrived_at, thing=thing)
+    return None
+
+
+def _row(data: bytes) -> Reading | Rejected | None:
+    kinds: tuple[type[Reading | Rejected], ...] = (Reading, Rejected)
+    for kind in kinds:
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            row = msgspec.json.decode(data, type=kind)
+            if msgspec.json.encode(row) == data:
+                return row
     return None

@@ -130,13 +130,8 @@ class ReportTable:
         """Return which objects are in the reports already."""
         found: set[str] = set()
         for some in batched(sorted(set(keys)), 100):
-            wanted = [dynamodb.item({"name": _OBJECT, "period": key}) for key in some]
-            while wanted:
-                request = {self._name: {"Keys": wanted, "ConsistentRead": True}}
-                with aws.translated():
-                    answer = self._client.batch_get_item(RequestItems=request)
-                found |= {item["period"]["S"] for item in answer["Responses"][self._name]}
-                wanted = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
+            wanted = [{"name": _OBJECT, "period": key} for key in some]
+            found |= {item["period"] for item in dynamodb.get_all(self._client, self._name, wanted, consistent=True)}
         return found
 
     def remember(self, keys: Iterable[str]) -> None:
@@ -144,11 +139,7 @@ class ReportTable:
         expires_at = int(self._now()) + _REMEMBERED
         items = [{"name": _OBJECT, "period": key, "expires_at": expires_at} for key in sorted(set(keys))]
         for some in batched(items, 25):
-            wanted = [{"PutRequest": {"Item": dynamodb.item(item)}} for item in some]
-            while wanted:
-                with aws.translated():
-                    answer = self._client.batch_write_item(RequestItems={self._name: wanted})
-                wanted = answer.get("UnprocessedItems", {}).get(self._name, [])
+            dynamodb.put_all(self._client, self._name, some)
 
     def _query(self, name: str, first: str = "", **request: Any) -> Iterator[dict[str, Any]]:
         condition, values = "#name = :name", {":name": name}

@@ -86,7 +86,7 @@ class _Batch(NamedTuple):
 
 
 class Runs:
-    """Makes *reports*. A batch or wish that takes more than *seconds* is left, and goes on when it comes again."""
+    """Makes *reports*. A batch or wish that is not done by the time *until* is left; it goes on when it comes again."""
 
     def __init__(
         self,
@@ -95,7 +95,6 @@ class Runs:
         shelf: Shelf,
         register: Register,
         catalogue: Catalogue,
-        seconds: float = 200,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._reports = reports
@@ -103,18 +102,20 @@ class Runs:
         self._shelf = shelf
         self._register = register
         self._catalogue = catalogue
-        self._seconds = seconds
         self._now = now
 
-    def add(self, objects: Mapping[str, Arrived]) -> None:
-        """Bring the reports up to date with new *objects*, given by key; those that are known change nothing."""
+    def add(self, objects: Mapping[str, Arrived], until: float) -> None:
+        """Bring the reports up to date with new *objects*, given by key; those that are known change nothing.
+
+        Raises StillRunning, QueryFailed.
+        """
         known = self._register.known(objects)
         new = {key: arrived for key, arrived in objects.items() if key not in known}
         if not new:
             return
         days = days_by_arrival(new.values())
         events, arrivals = touched(days, self._register.add_arrivals(days))
-        batch = _Batch(_digest(sorted(new)), self._now() + self._seconds)
+        batch = _Batch(_digest(sorted(new)), until)
 
         def make(report: Report) -> None:
             if report.period == "event day":
@@ -126,9 +127,12 @@ class Runs:
             list(pool.map(make, self._reports.values()))
         self._register.remember(new)
 
-    def repeat(self, name: str, periods: Sequence[Day], wish: str) -> None:
-        """Make the report *name* of *periods* again from all that was ingested, once for each *wish*."""
-        report, batch = self._reports[name], _Batch(wish, self._now() + self._seconds)
+    def repeat(self, name: str, periods: Sequence[Day], wish: str, until: float) -> None:
+        """Make the report *name* of *periods* again from all that was ingested, once for each *wish*.
+
+        Raises StillRunning, QueryFailed.
+        """
+        report, batch = self._reports[name], _Batch(wish, until)
         if report.period == "event day":
             self._make_events(report, periods, batch)
             return

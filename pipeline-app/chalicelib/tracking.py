@@ -48,6 +48,6 @@ def _readings(event: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any],
     for record in event:
         sent = records.of_kinesis(record)
         try:
-            yield record, read(sent.raw, sent.arrived_at, sent.id)
+            yield record, read(sent.raw, sent.arrived_at, sent.id, sent.thing)
         except BadReading:
             continue

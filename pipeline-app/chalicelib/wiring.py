@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from chalicelib.tracking import Tracking
 
 _HERE = Path(__file__).parent
+
+_RUN_SECONDS = 200
+"""In which an invocation of `run_reports` waits for Athena; in the rest of its 300 it stores what Athena made."""
 
 
 @dataclass(frozen=True)
@@ -136,14 +140,18 @@ def _runs() -> Runs:
 
 
 def batches(event: dict[str, Any]) -> Iterator[events.Group]:
-    """Yield what is to be done for messages of the queue of batches: all new objects at once, then each wish."""
+    """Yield what is to be done for messages of the queue of batches: all new objects at once, then each wish.
+
+    All of it together may take `_RUN_SECONDS`.
+    """
     from chalicelib import queues
 
+    until = time.time() + _RUN_SECONDS
     batch = queues.read(event)
     if batch.ids:
-        yield events.Group(batch.ids, partial(_runs().add, batch.objects))
+        yield events.Group(batch.ids, partial(_runs().add, batch.objects, until))
     for wish in batch.wishes:
-        yield events.Group([wish.id], partial(_runs().repeat, wish.report, wish.periods, wish.id))
+        yield events.Group([wish.id], partial(_runs().repeat, wish.report, wish.periods, wish.id, until))
     for name, error in batch.strange.items():
         yield events.Group([name], partial(_refuse, error))
 

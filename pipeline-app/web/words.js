@@ -58,6 +58,7 @@ const REASONS = {
   not_utf8: "Not UTF-8",
   too_deep: "Nested too deep",
   not_an_object: "Not a JSON object",
+  another_device: "Sent by another device",
   value_not_finite: "The value is no finite number",
   ts_naive: "The time has no offset",
   ts_future: "The time is in the future",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Literal, Protocol
 
 import msgspec
@@ -14,18 +15,22 @@ from common.email import Mail, MailTemplate, NotSent
 from common.errors import NotFound
 from common.times import iso
 
-_WHOLE = frozenset(
-    ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"]
-)
-"""Currencies without a smaller unit: https://docs.stripe.com/currencies#zero-decimal"""
+_WHOLE = ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"]
+_DECIMALS = dict.fromkeys(_WHOLE, 0) | dict.fromkeys(["bhd", "jod", "kwd", "omr", "tnd"], 3)
+"""Of the currencies that Stripe does not count in hundredths. UGX and ISK it does, though nobody else:
+https://docs.stripe.com/currencies#special-cases"""
 
-Text = Annotated[str, Meta(min_length=1, max_length=200)]
+LONGEST = 200
+"""Characters in a text of an event; an id of them fits into a key of DynamoDB, which has 2048 bytes."""
+
+Text = Annotated[str, Meta(min_length=1, max_length=LONGEST)]
 
 
 class PurchaseCompleted(Struct, frozen=True, tag_field="type", tag="PurchaseCompleted"):
     """The event that asks for a receipt, version 1: docs/events.md.
 
-    ``amount`` is in the currency's smallest unit, ``at`` is ISO 8601. Fields that came later are ignored.
+    ``amount`` is in the currency's smallest unit as Stripe counts it, ``at`` is ISO 8601. Fields that came later are
+    ignored.
     """
 
     version: Literal[1]
@@ -93,7 +98,7 @@ class Receipts:
 
     def get(self, payment_id: str) -> Receipt:
         """Return the receipt of a payment. Raises NotFound."""
-        receipt = self._store.get(payment_id)
+        receipt = self._store.get(payment_id) if len(payment_id) <= LONGEST else None
         if receipt is None:
             raise NotFound(f"there is no receipt of payment {payment_id[:80]!r}")
         return receipt
@@ -103,8 +108,8 @@ class Receipts:
 
         Whoever stores the receipt first sends it. One that was stored and not settled belongs to a delivery that is
         still at it or has crashed: Unsettled is raised, so that the message comes again and finds it sent, or ends in
-        the dead-letter queue, where a person decides. Raises NotSent when SES took nothing; then the next delivery
-        begins anew.
+        the dead-letter queue, where a person decides. Raises NotSent when surely nothing was sent, and ValueError for
+        a title that is no subject of a mail; then the next delivery begins anew.
         """
         receipt = Receipt(
             purchase.payment_id,
@@ -115,13 +120,14 @@ class Receipts:
             purchase.currency,
             purchase.at,
         )
+        letter = self._letter(receipt)  # before anything is stored: what fails here was not begun
         known = self._store.add(receipt)
         if known is not None:
             if known.sent_at is None:
                 raise Unsettled(f"the receipt of payment {known.payment_id} was begun and may have been sent")
             return
         try:
-            self._sender.send(receipt.email, self._letter(receipt), {})
+            self._sender.send(receipt.email, letter, {})
         except NotSent:
             self._store.remove(receipt.payment_id)
             raise
@@ -137,8 +143,7 @@ class Receipts:
 
 
 def _money(amount: int, currency: str) -> str:
-    text = str(amount) if currency in _WHOLE else f"{amount // 100}.{amount % 100:02}"
-    return f"{text} {currency.upper()}"
+    return f"{Decimal(amount).scaleb(-_DECIMALS.get(currency, 2)):f} {currency.upper()}"
 
 
 def purchase(message: str) -> PurchaseCompleted:

@@ -1,4 +1,4 @@
-"""Reading many items at once, of which DynamoDB may leave some for later."""
+"""Reading and storing many items at once, of which DynamoDB may leave some for later."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from common.errors import ServiceUnavailable
 
 
 class Table:
-    """Answers with at most *at_once* items of those asked for."""
+    """Answers with at most *at_once* items of those asked for, and stores no more."""
 
     def __init__(self, at_once: int) -> None:
         self.at_once, self.asked = at_once, 0
+        self.stored: list[dict[str, Any]] = []
 
     def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
         self.asked += 1
@@ -23,10 +24,20 @@ class Table:
         later = {table: request | {"Keys": left}} if left else {}
         return {"Responses": {table: keys}, "UnprocessedKeys": later}
 
+    def batch_write_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
+        self.asked += 1
+        ((table, requests),) = RequestItems.items()
+        self.stored += [dynamodb.values(each["PutRequest"]["Item"]) for each in requests[: self.at_once]]
+        left = requests[self.at_once :]
+        return {"UnprocessedItems": {table: left} if left else {}}
+
 
 @pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dynamodb.time, "sleep", lambda seconds: None)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What was waited for, and was not."""
+    pauses: list[float] = []
+    monkeypatch.setattr(dynamodb.time, "sleep", pauses.append)
+    return pauses
 
 
 def test_what_was_left_is_asked_for_again() -> None:
@@ -45,3 +56,36 @@ def test_no_keys_are_no_request() -> None:
 def test_a_table_that_never_answers_in_full_is_busy() -> None:
     with pytest.raises(ServiceUnavailable):
         list(dynamodb.get_all(Table(0), "table", [{"id": "1"}]))
+
+
+def test_what_was_not_stored_is_stored_after_a_pause(pauses: list[float]) -> None:
+    table, items = Table(3), [{"id": str(n)} for n in range(7)]
+
+    dynamodb.put_all(table, "table", items)
+
+    assert table.stored == items
+    assert (table.asked, len(pauses)) == (3, 2)
+
+
+def test_no_items_are_no_request() -> None:
+    table = Table(1)
+
+    dynamodb.put_all(table, "table", [])
+
+    assert table.asked == 0
+
+
+def test_a_table_that_never_stores_all_is_busy(pauses: list[float]) -> None:
+    table = Table(0)
+
+    with pytest.raises(ServiceUnavailable):
+        dynamodb.put_all(table, "table", [{"id": "1"}])
+
+    assert (table.asked, len(pauses)) == (5, 4)
+
+
+def test_the_last_try_may_be_the_one(pauses: list[float]) -> None:
+    keys = [{"id": str(n)} for n in range(5)]
+
+    assert list(dynamodb.get_all(Table(1), "table", keys)) == keys
+    assert len(pauses) == 4

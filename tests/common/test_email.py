@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import email
-from common.email import Feedback, Mail, Mailer, MailTemplate, NotSent
+from common.email import Feedback, Mail, Mailer, MailTemplate, Malformed, NotSent
 
 MAIL = Mail("Grüße", "text", "<p>html</p>")
 SHAPE = boto3.client("sesv2").meta.service_model.operation_model("SendEmail").input_shape
@@ -127,11 +127,19 @@ def test_each_field_is_held_to_its_form_by_itself(field: str) -> None:
 def test_an_address_and_a_url_are_one_and_no_list() -> None:
     mailer = Mailer(Ses(), "blog@example.com")
     for to in ("ann@example.com,eve@example.com", "Ann <ann@example.com>", "ann"):
-        with pytest.raises(ValueError, match="address"):
+        with pytest.raises(Malformed, match="address"):
             mailer.send(to, MAIL, {})
     for url in ("https://x.example/>,<mailto:eve@example.com", "mailto:eve@example.com", "https://x.example/ü"):
-        with pytest.raises(ValueError, match="list_unsubscribe"):
+        with pytest.raises(Malformed, match="list_unsubscribe"):
             mailer.send("ann@example.com", MAIL, {}, url)
+
+
+def test_what_is_malformed_is_surely_not_sent() -> None:
+    ses = Ses()
+
+    with pytest.raises(NotSent):
+        Mailer(ses, "blog@example.com").send("ännchen@example.com", MAIL, {})
+    assert ses.requests == []
 
 
 @pytest.mark.parametrize(

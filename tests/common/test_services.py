@@ -6,6 +6,8 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -13,7 +15,14 @@ import boto3
 import pytest
 from botocore.config import Config
 from msgspec import Struct
-from pybreaker import STATE_CLOSED, CircuitBreakerStorage, CircuitMemoryStorage
+from pybreaker import (
+    STATE_CLOSED,
+    STATE_HALF_OPEN,
+    STATE_OPEN,
+    CircuitBreakerError,
+    CircuitBreakerStorage,
+    CircuitMemoryStorage,
+)
 
 from common import logs, services
 from common.breakers import BreakerItem
@@ -169,6 +178,16 @@ def test_a_service_that_has_moved_is_found_after_a_failure(other: Other, free_po
     assert service.get("/things/1", Thing) == Thing("/things/1")
 
 
+def test_a_service_that_is_not_registered_yet_does_not_answer(emulator: str, other: Other) -> None:
+    ssm, name = boto3.client("ssm", endpoint_url=emulator), f"/unit-{time.time_ns()}/other/api"
+    service = Service("the other", name, ssm, CircuitMemoryStorage(STATE_CLOSED))
+    refused(service, 1)
+
+    ssm.put_parameter(Name=name, Value=f"http://127.0.0.1:{other.server_port}", Type="String")
+
+    assert service.get("/things/1", Thing) == Thing("/things/1")
+
+
 def test_a_refusal_of_the_call_itself_is_not_hidden(service: Service, other: Other) -> None:
     other.status = 403
 
@@ -187,6 +206,47 @@ def test_one_container_learns_from_the_failures_of_another(
     refused(second, 1)
 
     assert len(other.asked) == FAILURES
+
+
+def test_after_the_pause_one_container_tries_and_the_others_wait_for_it(
+    other: Other, breaker_item: Callable[[], BreakerItem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "PAUSE", 0.5)
+    parameters = Parameters(f"http://127.0.0.1:{other.server_port}")
+    first, second = (Service("the other", "/x", parameters, breaker_item()) for _ in range(2))
+    other.status = 500
+    refused(first, FAILURES)
+    time.sleep(0.6)
+
+    other.status, other.delay = 200, 0.4
+    with ThreadPoolExecutor() as pool:
+        trial = pool.submit(first.get, "/things/1", Thing)
+        while len(other.asked) == FAILURES and not trial.done():
+            time.sleep(0.01)
+        refused(second, 3)
+        asked = len(other.asked)
+
+    assert trial.result() == Thing("/things/1")
+    assert asked == FAILURES + 1
+    assert second.get("/things/2", Thing) == Thing("/things/2")
+
+
+def test_of_those_who_see_that_the_pause_is_over_one_tries_and_after_its_death_the_next(
+    breaker_item: Callable[[], BreakerItem],
+) -> None:
+    states = first, second = breaker_item(), breaker_item()
+    pause = timedelta(seconds=60)
+    first.opened_at, first.state = datetime.now(UTC) - pause, STATE_OPEN
+    assert all(state.opened_at + pause <= datetime.now(UTC) for state in states)
+
+    first.state = STATE_HALF_OPEN
+    with pytest.raises(CircuitBreakerError):
+        second.state = STATE_HALF_OPEN
+
+    assert (first.state, second.state) == (STATE_HALF_OPEN, STATE_OPEN)
+    assert second.opened_at + pause > datetime.now(UTC)  # so long it lets the first one be
+    second.state = STATE_HALF_OPEN
+    assert second.state == STATE_HALF_OPEN
 
 
 def test_without_dynamodb_the_breaker_is_closed(free_port: Any) -> None:

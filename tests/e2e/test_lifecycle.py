@@ -55,6 +55,7 @@ def test_what_is_kept_is_there_after_the_next_start(tmp_path: Path, environment:
     keeping = environment | {"KEEP": "1"}
     started = sandbox("up", keeping)
     assert started.returncode == 0, started.stderr[-3000:]
+    assert "cannot be read" not in (tmp_path / "sandbox.log").read_text(), "its pollers have credentials"
     api, token = sign_in(tmp_path / "outputs.json")
     todo = httpx.post(f"{api}/todos", headers={"Authorization": token}, json={"title": "keep me"}).json()
     assert sandbox("down", keeping).returncode == 0

@@ -247,6 +247,21 @@ def test_an_answer_that_would_be_too_long_comes_out_whole(pipeline: Pipeline) ->
     until(lambda: api.quality(days)["bad: not_json"] == before + results.count("Dropped"))
 
 
+def test_a_device_speaks_for_itself_only(pipeline: Pipeline) -> None:
+    today = datetime.now(UTC).date()
+    days = [today - timedelta(days=1), today, today + timedelta(days=1)]
+    api = law.Api(pipeline.outputs["api"])
+    before = api.quality(days)["bad: another_device"]
+    own, other = (f"{kind}-{uuid.uuid4().hex[:8]}" for kind in ("own", "other"))
+    for device in (own, other):
+        payload = reading(device, 1, time.time(), 1).data
+        pipeline.client("iot-data").publish(topic=f"devices/{own}/readings", payload=payload)
+
+    until(lambda: api.quality(days)["bad: another_device"] == before + 1)
+    assert pipeline.get(f"/devices/{own}")["device_id"] == own
+    assert pipeline.get(f"/devices/{other}") is None
+
+
 def test_only_an_operator_has_reports_made_again(pipeline: Pipeline, history: History) -> None:
     path = "/reports/hourly?period=2010-03-01"
     first = until(lambda: pipeline.get(path))

@@ -75,8 +75,11 @@ class MemoryDatabase:
         self.statements: list[tuple[str, list[str]]] = []
         self.clock = 1_900_000_000_000
         self.failing: Exception | None = None
+        self.patience: list[float] = []
+        """The seconds that it might have taken, each time."""
 
     def run(self, name: str, statement: Callable[[str], str], parameters: Sequence[str], seconds: float) -> Result:
+        self.patience.append(seconds)
         if self.failing is not None:
             raise self.failing
         if name in self.results:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from chalicelib.views import MOST_BYTES
 from common.events import each_group
 
 NOON = 1_900_000_000_000
+CONFIG = Path(__file__).parent.parent.parent / "pipeline-app" / ".chalice" / "config.json"
 
 
 @pytest.fixture
@@ -54,6 +57,7 @@ def test_devices_and_alerts_are_shown(call: Any, devices: Devices) -> None:
     assert call("GET", "/alerts").json_body["items"][0]["state"] == "raised"
     assert call("GET", "/devices/pump-1", If_None_Match=shown.headers["ETag"]).status_code == 304
     assert call("GET", "/devices/none").status_code == 404
+    assert call("GET", f"/devices/{'x' * 2049}").status_code == 404
 
 
 def test_a_report_is_404_until_it_exists(call: Any, register: MemoryReports, shelf: MemoryShelf) -> None:
@@ -183,7 +187,7 @@ def test_a_message_that_says_nothing_holds_up_no_other(monkeypatch: pytest.Monke
         def __init__(self) -> None:
             self.objects: list[str] = []
 
-        def add(self, objects: dict[str, Arrived]) -> None:
+        def add(self, objects: dict[str, Arrived], until: float) -> None:
             self.objects += objects
 
     runs = Runs()
@@ -194,6 +198,30 @@ def test_a_message_that_says_nothing_holds_up_no_other(monkeypatch: pytest.Monke
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert len(runs.objects) == 1
+
+
+def test_all_messages_of_an_invocation_share_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Runs:
+        def __init__(self) -> None:
+            self.untils: list[float] = []
+
+        def add(self, objects: dict[str, Arrived], until: float) -> None:
+            self.untils.append(until)
+            time.sleep(0.01)
+
+        def repeat(self, name: str, periods: list[str], wish: str, until: float) -> None:
+            self.add({}, until)
+
+    runs = Runs()
+    monkeypatch.setattr(wiring, "_runs", lambda: runs)
+    wish = {"report": "hourly", "periods": ["2030-01-01"]}
+    began = time.time()
+
+    each_group(app.app, wiring.batches({"Records": [message("1", created(KEY)), *(message(n, wish) for n in "23")]}))
+
+    assert len(runs.untils) == 3
+    (until,) = set(runs.untils)
+    assert 0 < until - began <= json.loads(CONFIG.read_text())["lambda_functions"]["run_reports"]["lambda_timeout"] - 60
 
 
 def test_a_message_that_failed_comes_back_later_each_time() -> None:

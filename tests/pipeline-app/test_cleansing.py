@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chalicelib.cleansing import LIMIT, Cleansing
-from chalicelib.records import Record, of_firehose, of_kinesis
+from chalicelib.records import Record, of_firehose, of_kinesis, opened
 
 NOON = 1_900_000_000_000
 
@@ -25,7 +27,7 @@ class MemoryStream:
         return range(self._refused)
 
 
-def sent(*datas: bytes, first: int = 0) -> dict[str, Any]:
+def sent(*datas: bytes, first: int = 0, key: str = "pump-1") -> dict[str, Any]:
     """A batch as Firehose sends it."""
     return {
         "records": [
@@ -36,7 +38,7 @@ def sent(*datas: bytes, first: int = 0) -> dict[str, Any]:
                 "kinesisRecordMetadata": {
                     "sequenceNumber": f"{number:056d}",
                     "subsequenceNumber": 0,
-                    "partitionKey": "pump-1",
+                    "partitionKey": key,
                     "shardId": "shardId-000000000000",
                     "approximateArrivalTimestamp": NOON,
                 },
@@ -44,6 +46,12 @@ def sent(*datas: bytes, first: int = 0) -> dict[str, Any]:
             for number, data in enumerate(datas, start=first)
         ]
     }
+
+
+def sent_on(*records: Record, first: int) -> dict[str, Any]:
+    """A batch of records that go through the stream once more."""
+    batches = [sent(record.again(), first=first + n, key=record.key) for n, record in enumerate(records)]
+    return {"records": [each for batch in batches for each in batch["records"]]}
 
 
 def reading(seq: int, **change: Any) -> bytes:
@@ -110,7 +118,7 @@ def test_an_answer_that_would_be_too_long_comes_out_whole_in_several() -> None:
         assert [each["recordId"] for each in answer["records"]] == [each["recordId"] for each in batch["records"]]
         found += rows(answer)
         again, stream.records = stream.records, []
-        batch, rounds = sent(*(record.again() for record in again), first=100_000 * (rounds + 1)), rounds + 1
+        batch, rounds = sent_on(*again, first=100_000 * (rounds + 1)), rounds + 1
 
     assert rounds > 1
     assert sorted(row["seq"] for row in found if "seq" in row) == list(range(14_000))
@@ -130,13 +138,97 @@ def test_what_neither_fits_nor_can_be_sent_on_is_left_to_firehose() -> None:
     assert len(json.dumps(answer)) <= 900
 
 
-def test_a_record_that_is_sent_on_stays_the_same_for_every_reader() -> None:
-    (event,) = sent(reading(1))["records"]
+@pytest.mark.parametrize(
+    ("key", "thing"), [("pump-1", None), ("thing/pump-1", "pump-1"), ("thing/", ""), ("thing/a/b\nü%2F", "a/b\nü%2F")]
+)
+def test_a_record_that_is_sent_on_stays_the_same_for_every_reader(key: str, thing: str | None) -> None:
+    (event,) = sent(reading(1), key=key)["records"]
     record = of_firehose(event)
-    on = base64.b64encode(record.again()).decode()
+    assert record.thing == thing
+    (on,) = sent_on(record, first=9)["records"]
 
-    assert of_firehose(event | {"data": on, "kinesisRecordMetadata": {}}) == record
-    kinesis = {"data": on, "approximateArrivalTimestamp": 1.0}
+    assert of_firehose(on) == record
+    kinesis = {"data": on["data"], "partitionKey": record.key, "approximateArrivalTimestamp": 1.0}
     assert of_kinesis({"kinesis": kinesis, "eventID": "shardId-000000000000:9"}) == record
-    first = {"data": event["data"], "approximateArrivalTimestamp": NOON / 1000}
+    first = {"data": event["data"], "partitionKey": key, "approximateArrivalTimestamp": NOON / 1000}
     assert of_kinesis({"kinesis": first, "eventID": f"shardId-000000000000:{0:056d}"}) == record
+
+
+# Who sent it
+
+RESOURCES = Path(__file__).parent.parent.parent / "pipeline-app" / "resources.yaml"
+
+
+def test_the_rule_says_which_thing_sent_a_record() -> None:
+    text = RESOURCES.read_text()
+    (topic,) = re.findall(r"FROM '(.+)'", text)
+    (key,) = re.findall(r"PartitionKey: '(.+?)'", text)
+
+    assert key == f"thing/${{topic({topic.split('/').index('+') + 1})}}"
+
+
+FORGED = b"again/5/9999999999999/0\n"
+
+
+@pytest.mark.parametrize("key", ["thing/pump-1", "thing/5", "pump-1", ""])
+def test_a_record_that_only_says_it_was_sent_on_is_bad_and_counts_on_the_day_that_it_came(key: str) -> None:
+    event = sent(FORGED + reading(1), key=key)
+
+    (record,) = passed(event)
+
+    assert (record["reason"], record["arrived_at"]) == ("not_json", NOON)
+    assert record["raw"] == (FORGED + reading(1)).decode()
+    (forged,) = event["records"]
+    kinesis = {"data": forged["data"], "partitionKey": key, "approximateArrivalTimestamp": NOON / 1000}
+    assert of_kinesis({"kinesis": kinesis, "eventID": "shardId-000000000000:1"}).arrived_at == NOON
+
+
+@pytest.mark.parametrize(
+    ("key", "device", "reason"),
+    [
+        ("thing/pump-1", "pump-1", None),
+        ("thing/pump-1", "pump-2", "another_device"),
+        ("thing/pump-1", "thing/pump-1", "another_device"),
+        ("thing/", "pump-1", "another_device"),
+        ("pump-1", "pump-2", None),
+        ("", "pump-2", None),
+    ],
+)
+def test_a_thing_speaks_for_itself_only_and_who_is_trusted_for_all(key: str, device: str, reason: str | None) -> None:
+    (row,) = passed(sent(reading(1, device_id=device), key=key))
+
+    assert row.get("reason") == reason
+    assert row.get("device_id") == (None if reason else device)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(reading(1, device_id="pump-2"), id="another's"),
+        pytest.param(FORGED + reading(1), id="a header"),
+        pytest.param(FORGED[:-1] + b"/pump-2\n" + reading(1, device_id="pump-2"), id="a header with a thing"),
+        pytest.param(reading(1, arrived_at=5, record=5), id="a row"),
+    ],
+)
+def test_what_its_key_decides_has_it_in_its_bytes_before_it_can_fail(data: bytes) -> None:
+    """Of what has no room Firehose keeps the bytes and not the key."""
+    stream = MemoryStream()
+    cleansing = Cleansing(stream)
+    event = sent(data, key="thing/pump-1")
+
+    (answer,) = cleansing.answer(event)["records"]
+
+    assert answer["result"] == "Dropped"
+    (record,) = stream.records
+    assert opened(record.again()) == record == of_firehose(event["records"][0])
+    (row,) = rows(cleansing.answer(sent_on(record, first=1)))
+    assert (row["record"], row["arrived_at"]) == (record.id, NOON)
+    assert len(stream.records) == 1
+
+
+def passed(event: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of what the stream is given, however often it goes through."""
+    stream = MemoryStream()
+    cleansing = Cleansing(stream)
+    found = rows(cleansing.answer(event))
+    return found + rows(cleansing.answer(sent_on(*stream.records, first=1000)))

@@ -8,10 +8,12 @@ from typing import Any
 import boto3
 import pytest
 from device_memory import MemoryDevices
+from msgspec.structs import replace
 
 from chalicelib.device_table import DeviceTable
 from chalicelib.devices import Alert, AlertQuery, Device, DeviceQuery, Latest
-from common.errors import InvalidInput
+from common import dynamodb
+from common.errors import InvalidInput, ServiceUnavailable
 from common.ids import new_id
 
 DEVICES, ALERTS = "pipeline-app-unit-devices", "pipeline-app-unit-alerts"
@@ -77,6 +79,17 @@ def test_more_devices_than_one_request_takes_are_read(store: Any) -> None:
     assert len(store.read([device.device_id for device in devices])) == 130
 
 
+def test_a_table_that_leaves_everything_for_later_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Busy:
+        def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
+            return {"Responses": {}, "UnprocessedKeys": RequestItems}
+
+    monkeypatch.setattr(dynamodb.time, "sleep", lambda seconds: None)
+
+    with pytest.raises(ServiceUnavailable):
+        DeviceTable(Busy(), DEVICES, ALERTS).read(["pump-1"])
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_device_is_written_only_from_the_version_before(store: Any, count: int) -> None:
     device = a_device()
@@ -112,6 +125,18 @@ def test_alerts_are_listed_newest_first(store: Any) -> None:
     second = store.alerts(AlertQuery(limit=2, cursor=first.cursor))
 
     listed = [alert for alert in [*first.items, *second.items] if alert.device_id == device.device_id]
+    assert listed == alerts[::-1]
+
+
+def test_alerts_of_one_time_are_stored_together_and_come_twice_as_once(store: Any) -> None:
+    device = a_device()
+    (first,) = alerts_of(device)
+    alerts = [first, replace(first, state="cleared", seq=1), replace(first, seq=2)]
+
+    assert store.write(device, alerts)
+    assert store.write(a_device(device.device_id, 2), alerts)
+
+    listed = [alert for alert in store.alerts(AlertQuery(limit=100)).items if alert.device_id == device.device_id]
     assert listed == alerts[::-1]
 
 

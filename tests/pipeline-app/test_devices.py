@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,20 @@ def test_an_unknown_device_is_not_found(devices: Devices) -> None:
         devices.get("none")
 
 
+def test_a_name_that_no_device_can_have_is_not_looked_for(device_store: MemoryDevices) -> None:
+    class Dynamo(MemoryDevices):
+        def read(self, device_ids: Collection[str]) -> dict[str, Device]:
+            assert all(len(each.encode()) <= 2048 for each in device_ids), "a ValidationException"
+            return super().read(device_ids)
+
+    devices = Devices(Dynamo(), [])
+    devices.track("ü" * 128, [reading(1)])
+
+    assert devices.get("ü" * 128).device_id == "ü" * 128
+    with pytest.raises(NotFound):
+        devices.get("x" * 2049)
+
+
 def test_a_value_that_trembles_about_a_threshold_raises_one_alert(
     devices: Devices, device_store: MemoryDevices
 ) -> None:
@@ -77,6 +91,23 @@ def test_the_same_batch_again_and_a_late_reading_raise_nothing(devices: Devices,
     devices.track("pump-1", [reading(99, 0)], devices.known(["pump-1"])["pump-1"])
 
     assert states(device_store) == [("raised", 81), ("cleared", 74)]
+
+
+def test_of_two_readings_of_one_time_each_has_its_alert(devices: Devices, device_store: MemoryDevices) -> None:
+    batch = [reading(value, seq=seq) for seq, value in enumerate([81, 74, 82, 73], start=-2)]
+    devices.track("pump-1", batch)
+
+    devices.track("pump-1", batch)
+
+    assert states(device_store) == [("raised", 81), ("cleared", 74), ("raised", 82), ("cleared", 73)]
+    assert len({each.ts for each in device_store.raised.values()}) == 1
+
+
+def test_alerts_are_in_order_of_time_and_then_of_their_readings() -> None:
+    places = [(1, 2**63 - 1), (2, -(2**63)), (2, -1), (2, 0), (2, 9), (2, 10), (10, 0)]
+    alerts = [Alert("d", "m", "raised", 1, "C", 0, ts, seq) for ts, seq in places]
+
+    assert sorted(alert.id for alert in alerts) == [alert.id for alert in alerts]
 
 
 def test_history_raises_no_alert(devices: Devices, device_store: MemoryDevices) -> None:
@@ -125,12 +156,13 @@ def test_a_rule_clears_below_where_it_raises() -> None:
 # Batches of the stream
 
 
-def event(*datas: bytes) -> dict[str, Any]:
+def event(*datas: bytes, key: str = "x") -> dict[str, Any]:
     return {
         "Records": [
             {
                 "eventID": f"shardId-000000000000:{number}",
                 "kinesis": {
+                    "partitionKey": key,
                     "sequenceNumber": str(number),
                     "data": base64.b64encode(data).decode(),
                     "approximateArrivalTimestamp": NOON / 1000,
@@ -156,6 +188,16 @@ def test_a_batch_of_a_thousand_is_one_write_a_device(
     assert device_store.writes == 50
     assert devices.get("pump-0").metrics["temperature"].value == 950
     assert register.freshness() == (NOON, NOON + 2000)
+
+
+def test_a_thing_changes_no_other_device(
+    devices: Devices, device_store: MemoryDevices, register: MemoryReports
+) -> None:
+    batch = event(sent("pump-1", 1, 1), sent("pump-2", 99, 1), key="thing/pump-1")
+
+    each_group(app.app, Tracking(devices, register).groups(batch))
+
+    assert list(device_store.devices) == ["pump-1"]
 
 
 def test_what_fails_of_a_batch_is_reported_and_the_rest_is_done(

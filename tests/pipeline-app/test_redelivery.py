@@ -7,12 +7,13 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from chalicelib.kinesis_stream import KinesisStream
-from chalicelib.readings import Reading, read, rejected
-from chalicelib.records import Record, opened
+from chalicelib.readings import ANOTHER_DEVICE, BadReading, Reading, read, rejected
+from chalicelib.records import Record, is_ambiguous, opened
 from chalicelib.redelivery import MOST_ATTEMPTS, NotTaken, Redelivery, Undelivered
 
 NOON = 1_900_000_000_000
@@ -45,7 +46,8 @@ def sent(*datas: bytes) -> list[Record]:
 
 
 def encoded(row: Any) -> bytes:
-    return json.dumps({name: getattr(row, name) for name in row.__struct_fields__}).encode()
+    """As the function answers it."""
+    return msgspec.json.encode(row)
 
 
 def test_a_record_goes_as_it_came_and_as_one_of_its_own() -> None:
@@ -79,6 +81,43 @@ def test_a_row_that_had_no_room_goes_back_to_what_it_was() -> None:
     assert junk == Record(b"junk\xff", 8, NOON, 1)
 
 
+@pytest.mark.parametrize("thing", [None, "", "pump-1", "pump 2/\n"])
+def test_who_sent_a_record_is_not_lost_however_often_it_fails(thing: str | None) -> None:
+    (first,) = sent(Record(RAW, 7, NOON, 0, thing).again())
+    (second,) = sent(first.again())
+
+    assert second == Record(RAW, 7, NOON, 2, thing)
+
+
+def test_what_was_sent_for_another_device_stays_bad_as_a_row_too() -> None:
+    row = rejected(RAW, NOON, 7, ANOTHER_DEVICE)
+
+    (record,) = sent(encoded(row))
+
+    with pytest.raises(BadReading, match=ANOTHER_DEVICE):
+        read(record.raw, record.arrived_at, record.id, record.thing)
+    assert (record.raw, record.id) == (RAW, 7)
+
+
+@pytest.mark.parametrize("arrived_at", [0, NOON + 3_600_000, 9_999_999_999_999])
+def test_a_day_that_a_record_cannot_have_arrived_on_is_not_believed(arrived_at: int) -> None:
+    header = Record(RAW, 7, arrived_at).again()
+    row = encoded(Reading("pump-1", "temperature", 70.0, "F", 100_000, 1, arrived_at, 7))
+
+    for data in (header, row):
+        (record,) = sent(data)
+        assert (record.raw, record.arrived_at) == (data, NOON)
+        assert record.id != 7
+
+
+def test_only_a_row_as_the_function_writes_it_is_taken_for_one() -> None:
+    written = encoded(Reading("pump-1", "temperature", 70.0, "F", 100_000, 1, NOON - 5, 7))
+    alike = written.replace(b'"arrived_at"', b'"\\u0061rrived_at"')
+
+    assert [record.arrived_at for record in sent(written, alike)] == [NOON - 5, NOON]
+    assert (is_ambiguous(written), is_ambiguous(alike)) == (True, False)
+
+
 def test_after_all_its_attempts_a_record_stays_and_the_others_go() -> None:
     stream = Stream()
     last = Record(RAW, 1, NOON, MOST_ATTEMPTS)
@@ -106,10 +145,12 @@ class FakeKinesis:
     def __init__(self, refused: dict[bytes, int] | None = None) -> None:
         self.requests: list[int] = []
         self.taken: list[bytes] = []
+        self.keys: list[str] = []
         self._refused = refused or {}
 
     def put_records(self, StreamName: str, Records: list[dict[str, Any]]) -> dict[str, Any]:
         self.requests.append(len(Records))
+        self.keys += [record["PartitionKey"] for record in Records]
         return {"Records": [self._put(record["Data"]) for record in Records]}
 
     def _put(self, data: bytes) -> dict[str, str]:
@@ -144,6 +185,14 @@ def test_only_what_was_refused_is_sent_again() -> None:
     assert sorted(kinesis.taken) == [b"a", b"b", b"c"]
     assert kinesis.requests == [3, 1, 1]
     assert waits == sorted(waits)
+
+
+def test_a_record_has_its_name_for_a_key() -> None:
+    kinesis = FakeKinesis()
+
+    KinesisStream(kinesis, "s").put([Record(RAW, -7, NOON, 1, "pump-1")])
+
+    assert kinesis.keys == ["-7"]
 
 
 def test_what_is_refused_every_time_is_named() -> None:

@@ -11,6 +11,8 @@ from report_memory import MemoryReports
 
 from chalicelib.report_table import ReportTable
 from chalicelib.reports import Edition
+from common import dynamodb
+from common.errors import ServiceUnavailable
 from common.ids import new_id
 
 TABLE = "pipeline-app-unit-reports"
@@ -91,6 +93,23 @@ def test_objects_are_remembered(register: Any, name: str) -> None:
     register.remember(keys)
 
     assert register.known([*keys, "other"]) == keys
+
+
+def test_a_table_that_leaves_everything_for_later_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Busy:
+        def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
+            return {"Responses": {}, "UnprocessedKeys": RequestItems}
+
+        def batch_write_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
+            return {"UnprocessedItems": RequestItems}
+
+    monkeypatch.setattr(dynamodb.time, "sleep", lambda seconds: None)
+    busy = ReportTable(Busy(), TABLE)
+
+    with pytest.raises(ServiceUnavailable):
+        busy.known(["key"])
+    with pytest.raises(ServiceUnavailable):
+        busy.remember(["key"])
 
 
 def test_how_fresh_devices_are_is_what_was_noted_last(register: Any) -> None:

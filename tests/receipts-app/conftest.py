@@ -31,5 +31,10 @@ def outbox() -> Outbox:
 
 
 @pytest.fixture
-def receipts(store: MemoryReceipts, outbox: Outbox) -> Receipts:
-    return Receipts(store, outbox, MailTemplate(ROOT / "receipts-app" / "chalicelib" / "mails", "receipt"))
+def template() -> MailTemplate:
+    return MailTemplate(ROOT / "receipts-app" / "chalicelib" / "mails", "receipt")
+
+
+@pytest.fixture
+def receipts(store: MemoryReceipts, outbox: Outbox, template: MailTemplate) -> Receipts:
+    return Receipts(store, outbox, template)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from memory import MemoryReceipts, Outbox
+from msgspec.structs import replace
 
 from chalicelib.receipts import Receipts, Unsettled, purchase
-from common.email import NotSent
+from common.email import Mailer, MailTemplate, NotSent
 from common.errors import NotFound
 
 EXAMPLE = Path(__file__).parent.parent / "events" / "PurchaseCompleted.1.json"
@@ -48,6 +49,29 @@ def test_what_ses_refused_is_sent_by_the_next_delivery(receipts: Receipts, outbo
     assert len(outbox.mails) == 1
 
 
+def test_an_address_that_is_none_is_sent_once_it_is_corrected(
+    receipts: Receipts, store: MemoryReceipts, outbox: Outbox, template: MailTemplate
+) -> None:
+    strict = Receipts(store, Mailer(None, "receipts@shop.example"), template)
+    for _ in range(2):
+        with pytest.raises(NotSent, match="ännchen"):
+            strict.send(replace(EVENT, email="ännchen@example.com"))
+
+    receipts.send(EVENT)
+
+    assert [to for to, _ in outbox.mails] == [EVENT.email]
+
+
+def test_a_title_that_is_no_subject_is_sent_once_it_is_corrected(receipts: Receipts, outbox: Outbox) -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match="subject: has control characters"):
+            receipts.send(replace(EVENT, title="A film\0"))
+
+    receipts.send(EVENT)
+
+    assert len(outbox.mails) == 1
+
+
 def test_after_a_crash_in_the_send_nothing_is_sent_twice_and_somebody_is_told(
     receipts: Receipts, outbox: Outbox
 ) -> None:
@@ -65,15 +89,26 @@ def test_an_unknown_receipt_is_not_found(receipts: Receipts, store: MemoryReceip
         receipts.get("pi_unknown")
 
 
-@pytest.mark.parametrize(("amount", "currency", "shown"), [(5, "usd", "0.05 USD"), (1200, "jpy", "1200 JPY")])
+@pytest.mark.parametrize(
+    ("amount", "currency", "shown"),
+    [
+        (5, "usd", "0.05 USD"),
+        (0, "eur", "0.00 EUR"),
+        (1_234_567, "eur", "12345.67 EUR"),
+        (1200, "jpy", "1200 JPY"),
+        (5120, "kwd", "5.120 KWD"),
+        (70, "bhd", "0.070 BHD"),
+        # For Stripe these have hundredths, which are always none.
+        (500, "ugx", "5.00 UGX"),
+        (500, "isk", "5.00 ISK"),
+    ],
+)
 def test_amounts_are_in_the_smallest_unit(
     receipts: Receipts, outbox: Outbox, amount: int, currency: str, shown: str
 ) -> None:
-    event = json.loads(EXAMPLE.read_text()) | {"amount": amount, "currency": currency}
+    receipts.send(replace(EVENT, amount=amount, currency=currency))
 
-    receipts.send(purchase(json.dumps(event)))
-
-    assert shown in outbox.mails[0][1].text
+    assert f" {shown}" in outbox.mails[0][1].text
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ from pathlib import Path
 import boto3
 import pytest
 import yaml
-from memory import MemoryReceipts
+from memory import MemoryReceipts, Outbox
 from msgspec.structs import replace
 
-from chalicelib.receipts import Receipt, ReceiptStore
+from chalicelib.receipts import LONGEST, Receipt, Receipts, ReceiptStore
 from chalicelib.table import ReceiptTable
+from common.email import MailTemplate
+from common.errors import NotFound
 from common.ids import new_id
 
 RECEIPT = Receipt("pi_1", "ann", "ann@example.com", "A film", 499, "eur", "2030-01-01T00:00:00Z")
@@ -52,3 +54,14 @@ def test_a_removed_one_may_begin_anew(any_store: ReceiptStore) -> None:
     any_store.remove("pi_1")
 
     assert any_store.add(RECEIPT) is None
+
+
+def test_an_id_that_no_event_can_have_is_not_found(any_store: ReceiptStore, template: MailTemplate) -> None:
+    receipts = Receipts(any_store, Outbox(), template)
+    longest = replace(RECEIPT, payment_id="🎬" * LONGEST)
+    any_store.add(longest)
+
+    assert receipts.get(longest.payment_id) == longest
+    for payment_id in (longest.payment_id + "1", "p" * 2049):
+        with pytest.raises(NotFound):
+            receipts.get(payment_id)

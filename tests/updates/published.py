@@ -46,8 +46,9 @@ def signing_key() -> CryptoSigner:
     return CryptoSigner(Ed25519PrivateKey.generate())
 
 
-def a_repository(folder: Path) -> Published:
+def a_repository(folder: Path, passed: timedelta = timedelta()) -> Published:
     clock, root_key = Clock(), signing_key()
+    clock.passed = passed
     repository = Repository(folder, signing_key(), clock)
     repository.create(root_key)
     return Published(folder, repository, root_key, clock)

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from published import Clock, Published, a_repository, signing_key
 
-from updates.client import Client, NotUpdated, Release
+from updates.client import Client, NotUpdated, Release, main, own_name
 from updates.publish import Repository
 
 type Serve = Callable[[Path], str]
@@ -133,6 +134,31 @@ def test_a_list_that_has_expired_is_a_freeze_and_refused(serve: Serve, tmp_path:
         client.check()
 
 
+def test_a_root_that_is_renewed_each_year_leads_on_who_has_the_first(serve: Serve, tmp_path: Path) -> None:
+    published = a_repository(tmp_path / "releases", -timedelta(days=800))
+    published.release("1.0.0")
+    for days in (450, 100):
+        published.clock.passed = -timedelta(days=days)
+        published.repository.renew(published.root_key)
+    published.clock.passed = timedelta()
+    published.repository.refresh()
+
+    assert Client(serve(published.folder), tmp_path / "client", published.root, name="a").update()
+
+
+def test_clients_stop_at_a_root_that_has_expired_until_it_is_renewed(serve: Serve, tmp_path: Path) -> None:
+    published = a_repository(tmp_path / "releases", -timedelta(days=366))
+    published.clock.passed = timedelta()
+    published.release("1.0.0")
+    client = Client(serve(published.folder), tmp_path / "client", published.root, name="a")
+    with pytest.raises(NotUpdated, match=r"root\.json is expired"):
+        client.update()
+
+    published.repository.renew(published.root_key)
+
+    assert client.update()
+
+
 def test_a_download_goes_on_where_it_broke_off(published: Published, client: Client) -> None:
     content = bytes(range(256)) * 4000
     place = published.folder / str(published.release("1.0.0", content)["url"]).lstrip("/")
@@ -185,6 +211,33 @@ def test_a_clients_place_among_the_waves_is_another_for_each_release() -> None:
         return {name for name in map(str, range(1000)) if release.is_out_for(name, Clock()())}
 
     assert 150 < len(out("1") & out("2")) < 350
+
+
+def test_a_client_that_runs_again_and_again_keeps_its_place_among_the_waves(
+    published: Published, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published.release("1.0.0", waves=[{"starts_at": "2020-01-01T00:00:00Z", "percent": 50}])
+    (tmp_path / "1.root.json").write_bytes(published.root)
+    folder = tmp_path / "client"
+
+    def is_updated(*options: str) -> bool:
+        command = ["client", url, "--root", str(tmp_path / "1.root.json"), "--folder", str(folder), *options]
+        monkeypatch.setattr(sys, "argv", command)
+        assert main() is None
+        (folder / "installed.json").unlink(missing_ok=True)
+        return "app-1.0.0.bin" in capsys.readouterr().out
+
+    assert len({is_updated() for _ in range(12)}) == 1
+    # Of ten names some are in the wave and some are not, whatever the client's own is.
+    assert {is_updated("--name", str(name)) for name in range(10)} == {True, False}
+
+
+def test_a_client_gives_itself_a_name_once(tmp_path: Path) -> None:
+    name = own_name(tmp_path / "one")
+
+    assert name
+    assert own_name(tmp_path / "one") == name
+    assert own_name(tmp_path / "other") != name
 
 
 def test_a_poisoned_index_changes_nothing_for_a_client(published: Published, client: Client) -> None:

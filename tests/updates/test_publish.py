@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,23 @@ import pytest
 from published import Published, a_repository, signing_key
 from tuf.api.metadata import Metadata, Root, Targets, Timestamp
 
-from updates.publish import NotPublished, Repository
+from updates.publish import NotPublished, Repository, main
+
+type Command = Callable[..., str | None]
+
+
+@pytest.fixture
+def command(published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command on the folder; the root key is `root.pem`, a release key `key.pem`. Return what is wrong."""
+    (tmp_path / "root.pem").write_bytes(published.root_key.private_bytes)
+    (tmp_path / "key.pem").write_bytes(signing_key().private_bytes)
+
+    def command(name: str, *options: str) -> str | None:
+        keys = [str(tmp_path / option) if option.endswith(".pem") else option for option in options]
+        monkeypatch.setattr(sys, "argv", ["publish", name, str(published.folder), *keys])
+        return main()
+
+    return command
 
 
 def index(published: Published, channel: str = "stable") -> list[dict[str, Any]]:
@@ -145,3 +163,40 @@ def test_after_a_rotation_the_old_key_signs_nothing_that_counts(published: Publi
             file = file.with_name(f"3.{role.partition('.')[2]}.json")
         root.verify_delegate(role.rpartition(".")[2], Metadata.from_file(str(file)))
     assert a_repository(tmp_path / "other").root != published.root
+
+
+def test_another_root_key_signs_no_root_at_which_clients_would_be_stuck(published: Published) -> None:
+    before = files(published.folder)
+
+    with pytest.raises(NotPublished, match="root key"):
+        published.repository.renew(signing_key())
+    with pytest.raises(NotPublished, match="root key"):
+        published.repository.rotate(signing_key())
+
+    assert files(published.folder) == before
+
+
+def test_a_refresh_says_so_when_the_root_is_about_to_expire(
+    published: Published, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refresh(root_is_of: int) -> tuple[str | None, str]:
+        published.clock.passed = -timedelta(days=root_is_of)
+        published.repository.renew(published.root_key)
+        return command("refresh", "--key", "key.pem"), capsys.readouterr().err
+
+    assert refresh(root_is_of=304) == (None, "")
+    assert refresh(root_is_of=306) == (None, "the root expires in 58 days: renew it, with the root key\n")
+    wrong, _ = refresh(root_is_of=366)
+    assert wrong
+    assert "has expired" in wrong
+
+
+def test_the_root_key_alone_renews_the_root(published: Published, command: Command) -> None:
+    published.clock.passed = -timedelta(days=366)
+    published.repository.renew(published.root_key)
+    before = files(published.folder)
+
+    assert command("renew", "--root-key", "root.pem") is None
+
+    assert set(files(published.folder)) - set(before) == {"metadata/3.root.json"}
+    assert command("refresh", "--key", "key.pem") is None
