@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -892,7 +893,8 @@ def test_a_deleted_stack_stops_its_cluster(with_dax: str) -> None:
     host, port = stack.outputs["Endpoint"].split(":")
     with socket.create_connection((host, int(port)), timeout=5) as connection:
         stack.delete()
-        assert connection.recv(1) == b""
+        with suppress(ConnectionResetError):  # which is an end, too
+            assert connection.recv(1) == b""
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((host, int(port)))
 
