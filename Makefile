@@ -122,9 +122,9 @@ test-updates: .venv/test ## The update server, its release tool and its client
 test-sandbox: .venv/test node_modules ## What the apps share, and each part of the sandbox by itself
 	@$(BIN)/pytest -o pythonpath=". tests" tests/common tests/sandbox
 test-e2e: .venv/test node_modules ## The apps as they are deployed in the sandbox
-	@$(BIN)/pytest -o pythonpath=". tests" tests/e2e tests/contracts
-test-browser: .venv/test chromium ## The pages in a browser, in a sandbox of their own
-	@$(BIN)/pytest -o pythonpath=". tests" --stage=pages tests/browser
+	@$(BIN)/pytest -o pythonpath=". tests" tests/e2e
+test-browser: .venv/test chromium ## The pages in a browser and the APIs beside their contracts, in a sandbox of their own
+	@$(BIN)/pytest -o pythonpath=". tests" --stage=pages tests/browser tests/contracts
 test-stages: .venv/test node_modules ## Two stages at once: all end-to-end tests on both, and nothing of one in the other
 	@$(BIN)/pytest -o pythonpath=". tests" tests/stages
 bench: .venv/test loadtools ## Speed, as ratios against a peer in the same run
