@@ -78,9 +78,9 @@ def _messages(sqs: Any, url: str) -> Iterator[Json]:
 def _handle(body: Json) -> None:
     """Do what the message was to do. Raises NotRedriven."""
     kinds: dict[str, Callable[[Json], None]] = {
-        "KinesisBatchInfo": lambda body: _invoke(body, _records(body["KinesisBatchInfo"], _kinesis_records)),
-        "DDBStreamBatchInfo": lambda body: _invoke(body, _records(body["DDBStreamBatchInfo"], _dynamodb_records)),
-        "requestPayload": lambda body: _invoke_with(body, body["requestPayload"]),
+        "KinesisBatchInfo": lambda body: _invoke(body, _batch(body["KinesisBatchInfo"], _kinesis_records)),
+        "DDBStreamBatchInfo": lambda body: _invoke(body, _batch(body["DDBStreamBatchInfo"], _dynamodb_records)),
+        "requestPayload": lambda body: _invoke(body, body["requestPayload"]),
         "base64OriginalPayload": _put,
     }
     for name, do in kinds.items():
@@ -89,27 +89,24 @@ def _handle(body: Json) -> None:
     raise NotRedriven(f"unknown message {json.dumps(body)[:100]}")
 
 
-def _invoke(body: Json, records: list[Json]) -> None:
-    """https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html"""
-    _invoke_with(body, {"Records": records})
-
-
-def _records(info: Json, read: Callable[[Json], list[Json]]) -> list[Json]:
-    """Return the records of a batch, of which the message says only where they are in the stream.
+def _batch(info: Json, read: Callable[[Json], list[Json]]) -> Json:
+    """Return the event of a batch, of which the message says only where its records are in the stream.
 
     A stream keeps them for a day, or as long as it is told to. Raises NotRedriven when one is gone.
+    https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
     """
     try:
         records = read(info)
     except ClientError as error:
-        gone = error.response["Error"]["Code"] in ("TrimmedDataAccessException", "ResourceNotFoundException")
-        raise NotRedriven("its records are no longer in the stream" if gone else str(error)) from error
+        if error.response["Error"]["Code"] not in ("TrimmedDataAccessException", "ResourceNotFoundException"):
+            raise
+        raise NotRedriven("its records are no longer in the stream") from error
     if len(records) != info["batchSize"]:
         raise NotRedriven(f"{len(records)} of its {info['batchSize']} records are in the stream")
-    return records
+    return {"Records": records}
 
 
-def _invoke_with(body: Json, event: Json) -> None:
+def _invoke(body: Json, event: Json) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
     function = body["requestContext"]["functionArn"].removesuffix(":$LATEST")
     answer = _client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))

@@ -87,8 +87,7 @@ def of_firehose(record: dict[str, Any]) -> Record:
     if data.startswith(_AGAIN) and (known := _sent_on(data, key)):
         return known
     name = identity(metadata["shardId"], metadata["sequenceNumber"])
-    thing = key[len(_THING) :] if key.startswith(_THING) else None
-    return Record(data, name, metadata["approximateArrivalTimestamp"], 0, thing)
+    return Record(data, name, metadata["approximateArrivalTimestamp"], 0, _thing(key))
 
 
 def of_kinesis(record: dict[str, Any]) -> Record:

@@ -20,7 +20,7 @@ import boto3
 import httpx
 import pytest
 from users import Author, User, anonymous
-from waiting import until
+from waiting import is_empty, until
 
 pytestmark = pytest.mark.alone
 
@@ -342,12 +342,6 @@ def put_a_reading(pipeline: dict[str, Any], endpoint: str) -> None:
 def found(url: str) -> Any:
     answer = httpx.get(url, timeout=60)
     return answer.json() if answer.status_code == 200 else None
-
-
-def is_empty(queue: str) -> bool:
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
-    return set(attributes.values()) == {"0"}
 
 
 def without(action: str, policy: dict[str, Any] = POLICY) -> dict[str, Any]:

@@ -22,7 +22,7 @@ import boto3
 import httpx
 import pytest
 from users import Author, stage
-from waiting import until
+from waiting import is_empty, until
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path.append(str(ROOT / "pipeline-app"))  # its commands are modules there
@@ -99,10 +99,7 @@ class Pipeline:
 
     def is_quiet(self) -> bool:
         """Whether nothing waits to get into the reports."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        queue = self.outputs["batches_queue"]
-        found = self.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
-        return set(found.values()) == {"0"}
+        return is_empty(self.outputs["batches_queue"])
 
     def notify_again(self) -> None:
         """Have S3 tell once more of every object that Firehose delivered."""
