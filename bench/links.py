@@ -59,7 +59,7 @@ def _measure() -> None:
         entitlements = Entitlements(PaymentTable(dynamodb, "Payments"), store)
         videos.add(Record(_VIDEO, "A film", "", 60, 399, "usd", "draft", True, ""))
         videos.publish(_VIDEO, "2030-01-01T00:00:00.000Z")
-        entitlements.heed(Paid("pi_1", _USER, f"video:{_VIDEO}", 0))
+        entitlements.apply(Paid("pi_1", _USER, f"video:{_VIDEO}", 0))
         for algorithm in ("rsa", "ecdsa"):
             _report(algorithm, Catalogue(videos), entitlements)
 

@@ -47,9 +47,9 @@ def replace_post(slug: str) -> rest.Changed[Post]:
 
 
 @app.route("/posts/{slug}", methods=["DELETE"], authorizer=authors)
-def remove_post(slug: str) -> rest.Gone:
+def remove_post(slug: str) -> rest.NoContent:
     wiring.posts().remove(slug, rest.if_match(app))
-    return rest.gone()
+    return rest.no_content()
 
 
 @app.route("/photos", methods=["POST"], authorizer=authors)
@@ -70,16 +70,16 @@ def create_subscriber() -> rest.Accepted:
 
 
 @app.route("/subscribers/{token}", methods=["DELETE"])
-def remove_subscriber(token: str) -> rest.Gone:
+def remove_subscriber(token: str) -> rest.NoContent:
     wiring.subscribers().unsubscribe(token)
-    return rest.gone()
+    return rest.no_content()
 
 
 # The one click of a mail client, which posts a form (RFC 8058).
 @app.route("/unsubscribe/{token}", methods=["POST"], content_types=[*rest.FORMS, "application/json"])
-def unsubscribe(token: str) -> rest.Gone:
+def unsubscribe(token: str) -> rest.NoContent:
     wiring.subscribers().unsubscribe(token)
-    return rest.gone()
+    return rest.no_content()
 
 
 @events.on_s3_event(app, settings.photos_bucket, prefix="uploads/")
@@ -114,5 +114,5 @@ def sweep_welcome_mails(event: CloudWatchEvent) -> None:
 
 
 @app.on_sns_message(settings.mail_events_topic)
-def heed_mail_events(event: SNSEvent) -> None:
-    wiring.heed(event.message)
+def handle_mail_events(event: SNSEvent) -> None:
+    wiring.handle_mail_event(event.message)

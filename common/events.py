@@ -41,43 +41,33 @@ def on_s3_event(app: Chalice, bucket: str, prefix: str, suffix: str = "") -> Cal
     return register
 
 
-def each_record(app: Chalice, event: dict[str, Any], handle: Callable[[dict[str, Any]], object]) -> Any:
-    """Handle the records of a DynamoDB stream's *event* one by one; what fails is reported, to be tried again.
-
-    Returns the answer of ReportBatchItemFailures with the first failure, since a stream goes on from the lowest:
-    https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
-    Only merge.yaml turns those reports on, and says so in PARTIAL_BATCH. Without (`chalice deploy`) the answer would
-    pass for success, so there the failure is raised and the whole batch comes again.
-    """
-    for record in event["Records"]:
-        logs.correlate(record["eventID"])
-        try:
-            handle(record)
-            app.log.info("record handled", extra={"event_id": record["eventID"]})
-        except Exception as error:
-            app.log.exception("record failed", extra={"event_id": record["eventID"], "reason": str(error)})
-            if os.environ.get("PARTIAL_BATCH") != "1":
-                raise
-            return {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]}
-    return {"batchItemFailures": []}
-
-
 class Group(NamedTuple):
-    """Records of a Kinesis or SQS event that are handled together: their sequence numbers or message ids, and how."""
+    """Records of an event that are handled together: their sequence numbers or message ids, and how."""
 
     ids: Sequence[str]
     handle: Callable[[], object]
 
 
-def each_group(app: Chalice, groups: Iterable[Group], again: Callable[[Sequence[str]], object] | None = None) -> Any:
-    """Handle the groups one by one; the records of those that fail are reported, to be tried again.
+def each_group(
+    app: Chalice,
+    groups: Iterable[Group],
+    on_failure: Callable[[Sequence[str]], object] | None = None,
+    *,
+    in_order: bool = False,
+) -> Any:
+    """Handle the groups one by one and return the answer of ReportBatchItemFailures with the ids of those that failed.
 
-    *again* is told their ids, to have them come back sooner than they would.
-
-    A stream goes on from the lowest of them, so what comes after it comes twice:
+    Lambda delivers the reported records again. A stream resumes at the lowest of them, so records after it come twice:
+    https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
-    Without PARTIAL_BATCH (see `each_record`) a failure is raised after all are done, and the whole batch comes again.
+
+    *on_failure* gets the failed ids, for example to shorten their visibility timeout. With *in_order* no group is
+    handled after one that failed.
+
+    Only merge.yaml turns on ReportBatchItemFailures, and sets PARTIAL_BATCH to say so. Without it (`chalice deploy`)
+    Lambda would take the answer for success, so an ExceptionGroup of the failures is raised and the whole batch comes
+    again.
     """
     logs.correlate(None)
     failed: list[str] = []
@@ -88,19 +78,41 @@ def each_group(app: Chalice, groups: Iterable[Group], again: Callable[[Sequence[
         try:
             group.handle()
         except Exception as error:
-            app.log.exception("records failed", extra={"records": len(group.ids), "reason": str(error)})
+            about = {"first_id": group.ids[0], "records": len(group.ids), "reason": str(error)}
+            app.log.exception("records failed", extra=about)
             failed += group.ids
             failures.append(error)
+            if in_order:
+                break
     app.log.info("records handled", extra={"groups": handled, "failed_groups": len(failures)})
-    if failed and again is not None:
-        again(failed)
+    if failed and on_failure is not None:
+        on_failure(failed)
     if failures and os.environ.get("PARTIAL_BATCH") != "1":
         raise ExceptionGroup("some records failed", failures)
     return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
 
 
+def each_record(app: Chalice, event: dict[str, Any], handle: Callable[[dict[str, Any]], object]) -> Any:
+    """Handle the records of a DynamoDB stream's *event* up to the first that fails, as `each_group` does.
+
+    Writes a log line for each record.
+    """
+
+    def one(record: dict[str, Any]) -> None:
+        logs.correlate(record["eventID"])
+        handle(record)
+        app.log.info("record handled", extra={"event_id": record["eventID"]})
+
+    records = event["Records"]
+    groups = [Group([record["dynamodb"]["SequenceNumber"]], functools.partial(one, record)) for record in records]
+    return each_group(app, groups, in_order=True)
+
+
 def each_message(app: Chalice, event: dict[str, Any], handle: Callable[[str], object]) -> Any:
-    """Handle the bodies of an SQS *event* one by one, as `each_group` does, with a log line for each."""
+    """Handle the bodies of an SQS *event* one by one, as `each_group` does.
+
+    Writes a log line for each message.
+    """
 
     def one(record: dict[str, Any]) -> None:
         handle(record["body"])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _REFUSAL = b'{"Code":"Unauthorized","Message":"the token is missing, expired or not of this pool"}'
 
 
-def trust(cors: CORSConfig) -> None:
+def install(cors: CORSConfig) -> None:
     """Under the Chalice command, have its local server verify tokens and refuse with the headers of *cors*."""
     if "AWS_CHALICE_CLI_MODE" not in os.environ:
         return

@@ -36,7 +36,7 @@ def configure(app: Chalice) -> None:
     app.api.cors = _CORS
     logs.configure(app.log)
     app.register_middleware(_logged(app), "http")
-    local.trust(_CORS)
+    local.install(_CORS)
 
 
 def _logged(app: Chalice) -> Callable[[Request, Callable[[Request], Response]], Response]:
@@ -123,15 +123,15 @@ class Changed[T](Response):
     """A change: 200 with a T as it is now."""
 
 
-class Secret[T](Response):
-    """What nobody may keep: 200 with a T."""
+class NoStore[T](Response):
+    """A read that no cache may store: 200 with a T."""
 
 
 class Accepted(Response):
     """What will be done later: 202."""
 
 
-class Gone(Response):
+class NoContent(Response):
     """A removal: 204."""
 
 
@@ -150,16 +150,17 @@ def answer[T](app: Chalice, value: T, etag: str | None = None, shared: bool = Fa
     return Answer(content.decode(), _JSON | headers, 200)
 
 
-def secret[T](value: T, cookies: Mapping[str, str] | None = None, path: str = "/") -> Secret[T]:
-    """Answer with what nobody may keep, such as a signed link, and set *cookies* for what is below *path*.
+def no_store[T](value: T, cookies: Mapping[str, str] | None = None, path: str = "/") -> NoStore[T]:
+    """Answer 200 with *value*, which no cache may store, for example a signed link.
 
-    No script reads them, no other site's page brings them along, and they end with the browser's session.
+    Sets *cookies* for all URLs below *path*. Scripts cannot read them, other sites' requests do not carry them, and
+    the browser drops them at the end of its session.
     """
     headers: _Headers = {"Cache-Control": "no-store"}
     if cookies:
         scope = f"Path={path}; Secure; HttpOnly; SameSite=Lax"
         headers["Set-Cookie"] = [f"{name}={content}; {scope}" for name, content in cookies.items()]
-    return Secret(msgspec.json.encode(value).decode(), _JSON | headers, 200)
+    return NoStore(msgspec.json.encode(value).decode(), _JSON | headers, 200)
 
 
 def created[T](value: T, location: str | None = None, etag: str | None = None) -> Created[T]:
@@ -183,9 +184,9 @@ def accepted() -> Accepted:
     return Accepted("{}", {**_JSON}, 202)
 
 
-def gone() -> Gone:
+def no_content() -> NoContent:
     """Answer a removal: 204."""
-    return Gone("", {**_JSON}, 204)
+    return NoContent("", {**_JSON}, 204)
 
 
 def viewer_address(app: Chalice) -> str:

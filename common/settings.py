@@ -5,16 +5,20 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 
-class SettingsMissing(Exception):
-    """The stage was not deployed, or its outputs lack a value."""
+
+class InvalidSettings(Exception):
+    """The stage was not deployed, or one of its settings is missing or has the wrong type."""
 
 
 def load[T](cls: type[T], stages: Path) -> T:
     """Return dataclass *cls*, each field from the environment (in capitals), else from ``<STAGE>.json`` in *stages*.
 
-    The file holds the outputs of the app's resources stack; ``deploy`` writes it and it travels in the zip.
-    Raises SettingsMissing with the names of all fields that have neither a value nor a default.
+    The file holds the outputs of the app's resources stack; ``deploy`` writes it and it travels in the zip. All values
+    are text there and become what the field's type says, for example an int.
+    Raises InvalidSettings with the names of all fields that have neither a value nor a default, and for a value that
+    its field's type does not allow.
     """
     stage = os.environ.get("STAGE", "local")
     file = stages / f"{stage}.json"
@@ -23,8 +27,11 @@ def load[T](cls: type[T], stages: Path) -> T:
     values = {f.name: os.environ.get(f.name.upper()) or outputs.get(f.name, f.default) for f in fields}
     missing = [name for name, value in values.items() if value is dataclasses.MISSING]
     if missing:
-        raise SettingsMissing(
+        raise InvalidSettings(
             f"stage {stage!r} has no value for {', '.join(missing)}: deploy its resources first "
             f"(`make up` for the sandbox, `make resources APP=… STAGE={stage}` for AWS)"
         )
-    return cls(**values)
+    try:
+        return msgspec.convert(values, cls, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidSettings(f"stage {stage!r}: {error}") from error

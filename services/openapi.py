@@ -8,6 +8,7 @@ https://spec.openapis.org/oas/v3.1.1
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import json
@@ -45,7 +46,14 @@ _HEADERS = {
     "idempotency_key": ("Idempotency-Key", {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}),
     "if_match": ("If-Match", {"type": "string"}),
 }
-_STATUS = {rest.Answer: 200, rest.Created: 201, rest.Changed: 200, rest.Secret: 200, rest.Accepted: 202, rest.Gone: 204}
+_STATUS = {
+    rest.Answer: 200,
+    rest.NoStore: 200,
+    rest.Created: 201,
+    rest.Changed: 200,
+    rest.Accepted: 202,
+    rest.NoContent: 204,
+}
 _ETAG = {"ETag": {"description": "The version of what is answered.", "schema": {"type": "string"}}}
 _LOCATION = {"Location": {"description": "Where it is, relative to this URL.", "schema": {"type": "string"}}}
 _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
@@ -69,7 +77,8 @@ def _imported(app: str) -> Chalice:
     folder = ROOT / app
     sys.path[:0] = [str(folder), str(folder / "vendor")]
     settings: Any = importlib.import_module("chalicelib.wiring").Settings
-    os.environ |= {"STAGE": "openapi", **{name.upper(): name for name in settings.__dataclass_fields__}}
+    values = {field.name: "1" if field.type in (int, "int") else field.name for field in dataclasses.fields(settings)}
+    os.environ |= {"STAGE": "openapi", **{name.upper(): value for name, value in values.items()}}
     chalice: Chalice = importlib.import_module("app").app
     return chalice
 
@@ -130,7 +139,7 @@ class _Operation:
     def described(self, schemas: dict[Any, Fields]) -> Fields:
         said = inspect.getdoc(self._view) or self._view.__name__.replace("_", " ").capitalize() + "."
         description: Fields = {
-            "operationId": self._view.__name__,
+            "operationId": self._route.view_name,
             "summary": said.partition("\n")[0],
             "security": [{name: []} for name in self.security()],
             "parameters": [*self._parameters(schemas)],

@@ -46,9 +46,9 @@ def change_todo(todo_id: str) -> rest.Changed[Todo]:
 
 
 @app.route("/todos/{todo_id}", methods=["DELETE"], authorizer=signed_in)
-def remove_todo(todo_id: str) -> rest.Gone:
+def remove_todo(todo_id: str) -> rest.NoContent:
     wiring.todos().remove(owner(), todo_id, rest.if_match(app))
-    return rest.gone()
+    return rest.no_content()
 
 
 # The same two reads, cheaper and up to two minutes old: behind the stage cache and DAX (docs/caching.md).

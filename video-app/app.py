@@ -49,19 +49,19 @@ def get_video(video_id: str) -> rest.Answer[Video]:
 
 @app.route("/videos", methods=["POST"], authorizer=owners)
 def create_video() -> rest.Created[Draft]:
-    draft = wiring.studio().add(rest.body(app, NewVideo), rest.idempotency_key(app))
+    draft = wiring.publishing().add(rest.body(app, NewVideo), rest.idempotency_key(app))
     return rest.created(draft, location=f"videos/{draft.id}")
 
 
 @app.route("/videos/{video_id}/publish", methods=["POST"], authorizer=owners)
 def publish_video(video_id: str) -> rest.Answer[Video]:
-    return rest.answer(app, wiring.studio().publish(video_id, rest.body(app, Uploaded)))
+    return rest.answer(app, wiring.publishing().publish(video_id, rest.body(app, Uploaded)))
 
 
 @app.route("/videos/{video_id}", methods=["DELETE"], authorizer=owners)
-def withdraw_video(video_id: str) -> rest.Gone:
-    wiring.studio().withdraw(video_id)
-    return rest.gone()
+def withdraw_video(video_id: str) -> rest.NoContent:
+    wiring.publishing().withdraw(video_id)
+    return rest.no_content()
 
 
 # Premium registration and purchases
@@ -100,11 +100,12 @@ def list_library() -> rest.Answer[Page[LibraryVideo]]:
     return rest.answer(app, wiring.library().list(user(), rest.query(app, VideoQuery)))
 
 
-@app.route("/payments/webhook", methods=["POST"])
-def heed_payment() -> dict[str, str]:
-    """Heed what the payment provider tells. Raises InvalidInput."""
+# Its name is the operationId in the API's contract.
+@app.route("/payments/webhook", methods=["POST"], name="heed_payment")
+def handle_payment() -> dict[str, str]:
+    """Handle an event of the payment provider. Raises InvalidInput."""
     signature = rest.request(app).headers.get("Stripe-Signature", "")
-    wiring.entitlements().heed(wiring.stripe().event(rest.raw_body(app), signature))
+    wiring.entitlements().apply(wiring.stripe().event(rest.raw_body(app), signature))
     return {}
 
 
@@ -118,17 +119,17 @@ def publish_purchases(event: DynamoDBEvent) -> Any:
 
 
 @app.route("/videos/{video_id}/link", methods=["GET"], authorizer=signed_in)
-def create_link(video_id: str) -> rest.Secret[Link]:
+def create_link(video_id: str) -> rest.NoStore[Link]:
     """Return a link to the video, good for minutes. Raises NotEntitled."""
     query = rest.query(app, LinkQuery)
-    return rest.secret(wiring.links().link(user(), video_id, query, rest.viewer_address(app)))
+    return rest.no_store(wiring.links().link(user(), video_id, query, rest.viewer_address(app)))
 
 
 @app.route("/videos/{video_id}/session", methods=["POST"], authorizer=signed_in)
-def create_session(video_id: str) -> rest.Secret[Session]:
+def create_session(video_id: str) -> rest.NoStore[Session]:
     """Open the video by cookies, good for minutes. Raises NotEntitled."""
     opened = wiring.links().session(user(), video_id)
-    return rest.secret(opened.session, opened.cookies, opened.path)
+    return rest.no_store(opened.session, opened.cookies, opened.path)
 
 
 @app.lambda_function()

@@ -114,7 +114,7 @@ class Welcome:
         if failures:
             raise ExceptionGroup("some welcome mails are not sent", failures)
 
-    def heed(self, feedback: Feedback) -> None:
+    def apply_feedback(self, feedback: Feedback) -> None:
         """Take note of what SES says: that it has a mail, which settles its claim, or that one came to no good."""
         if feedback.final:
             for email in feedback.recipients:

@@ -40,8 +40,8 @@ class Settings:
     configuration_set: str
     mail_events_topic: str
     mailing_region: str
-    max_photo_pixels: str = "50000000"
-    max_photo_frames: str = "200"
+    max_photo_pixels: int = 50_000_000
+    max_photo_frames: int = 200
     aws_region: str = ""
     dax_endpoint: str = ""
 
@@ -59,7 +59,7 @@ def posts() -> Posts:
 @cache
 def photos() -> Photos:
     bucket = PhotoBucket(aws.s3(), settings().photos_bucket)
-    return Photos(bucket, int(settings().max_photo_pixels), int(settings().max_photo_frames))
+    return Photos(bucket, settings().max_photo_pixels, settings().max_photo_frames)
 
 
 def uploaded(event: dict[str, Any]) -> UploadedPhoto:
@@ -95,11 +95,11 @@ def welcome_change(record: dict[str, Any]) -> None:
     welcome().handle(change(record))
 
 
-def heed(message: str) -> None:
+def handle_mail_event(message: str) -> None:
     """Take note of what SES says in an SNS message."""
     from common import email
 
-    welcome().heed(email.feedback(message))
+    welcome().apply_feedback(email.feedback(message))
 
 
 @cache

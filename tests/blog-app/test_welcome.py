@@ -204,7 +204,7 @@ def test_a_crash_after_the_send_is_settled_by_what_ses_says(welcome: Welcome, se
     with pytest.raises(Crash):
         welcome.handle(Subscribed(ANN))
 
-    welcome.heed(ses.says())
+    welcome.apply_feedback(ses.says())
     for _ in range(100):
         clock.now += LEASE
         welcome.handle(Subscribed(ANN))
@@ -367,7 +367,7 @@ def test_what_ses_says_of_an_earlier_subscription_settles_nothing(
         welcome.handle(Subscribed(ANN))
     ses.before = lambda: None
 
-    welcome.heed(late)
+    welcome.apply_feedback(late)
     clock.now += LEASE
     welcome.sweep()
 
@@ -393,9 +393,9 @@ def test_who_bounced_for_good_or_complained_is_suppressed(
 ) -> None:
     welcome.handle(Subscribed(ANN))
 
-    welcome.heed(ses.says("Bounce"))
+    welcome.apply_feedback(ses.says("Bounce"))
     assert store.subscribers[ANN].status == "subscribed"
-    welcome.heed(replace(ses.says(kind, final=True), tags={}, recipients=("ANN@example.com",)))
+    welcome.apply_feedback(replace(ses.says(kind, final=True), tags={}, recipients=("ANN@example.com",)))
 
     assert store.subscribers[ANN].status == "suppressed"
 
@@ -523,7 +523,7 @@ class World:
         said = self.ses.says()
         if self.random.random() < self._told:
             for _ in range(2):
-                self.soon(lambda: self.welcomes[True].heed(said), SECOND, 10 * MINUTE)
+                self.soon(lambda: self.welcomes[True].apply_feedback(said), SECOND, 10 * MINUTE)
         self._crash(self._chances[1])
 
 

@@ -15,6 +15,7 @@ class Wanted:
     table: str
     bucket: str
     extra: str = "none"
+    limit: int = 20
 
 
 @pytest.fixture
@@ -37,5 +38,18 @@ def test_the_environment_goes_before_the_outputs(stages: Path, monkeypatch: pyte
 def test_all_that_is_missing_is_named_at_once(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STAGE", "prod")
 
-    with pytest.raises(settings.SettingsMissing, match=r"'prod'.*table, bucket"):
+    with pytest.raises(settings.InvalidSettings, match=r"'prod'.*table, bucket"):
+        settings.load(Wanted, stages)
+
+
+def test_a_number_is_a_number_whatever_the_outputs_say(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMIT", "300")
+
+    assert settings.load(Wanted, stages).limit == 300
+
+
+def test_a_value_of_another_type_is_named(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMIT", "many")
+
+    with pytest.raises(settings.InvalidSettings, match=r"'dev': Expected `int`.*limit"):
         settings.load(Wanted, stages)

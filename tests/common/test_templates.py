@@ -29,6 +29,7 @@ SETTINGS = {
     "PAYMENTS_STREAM_ARN": STREAM,
     "ALERTS_STREAM_ARN": STREAM,
     "MAIL_EVENTS_TOPIC": "arn:aws:sns:us-east-1:000000000000:x",
+    **dict.fromkeys(("MONTH_PRICE", "YEAR_PRICE", "LINK_LIFE"), "1"),
 }
 
 

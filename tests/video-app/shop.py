@@ -11,7 +11,7 @@ from chalicelib.checkout import Checkout, Checkouts, Order
 from chalicelib.entitlements import Entitlements, Paid, Revoked
 from chalicelib.library import Library
 from chalicelib.links import Links
-from chalicelib.videos import Catalogue, NewFile, NewVideo, Studio, Uploaded, UploadedFile, parts
+from chalicelib.videos import Catalogue, NewFile, NewVideo, Publishing, Uploaded, UploadedFile, parts
 
 FILES = [NewFile("video.mp4", 30), NewFile("poster.jpg", 5), NewFile("hls/index.m3u8", 7), NewFile("hls/0.m4s", 20)]
 
@@ -65,7 +65,7 @@ class Shop:
         self.clock, self.provider, self.content = Clock(), Provider(), MemoryContent()
         self.video_store, self.payments, self.store = MemoryVideos(), MemoryPayments(), MemoryEntitlements()
         self.catalogue = Catalogue(self.video_store)
-        self.studio = Studio(self.video_store, self.content, self.clock)
+        self.publishing = Publishing(self.video_store, self.content, self.clock)
         self.entitlements = Entitlements(self.payments, self.store, self.clock)
         self.library = Library(self.entitlements, self.store, self.video_store)
         prices: Any = {"month": 990, "year": 9900}
@@ -74,16 +74,16 @@ class Shop:
         self.links = Links(self.catalogue, self.entitlements, Signer, site, 300, self.clock)
 
     def publish(self, files: list[NewFile] = FILES) -> str:
-        draft = self.studio.add(NewVideo("The ferry", 60, 299, "eur", files))
-        self.studio.publish(draft.id, uploaded(files))
+        draft = self.publishing.add(NewVideo("The ferry", 60, 299, "eur", files))
+        self.publishing.publish(draft.id, uploaded(files))
         self.clock.go(seconds=1)
         return draft.id
 
     def pay(self, item: str, user: str = "ann", payment: str = "pi_1") -> None:
-        self.entitlements.heed(Paid(payment, user, item, self.clock.seconds))
+        self.entitlements.apply(Paid(payment, user, item, self.clock.seconds))
 
     def revoke(self, payment: str = "pi_1", user: str | None = None, item: str | None = None) -> None:
-        self.entitlements.heed(Revoked(payment, self.clock.seconds, user, item))
+        self.entitlements.apply(Revoked(payment, self.clock.seconds, user, item))
 
 
 def uploaded(files: list[NewFile] = FILES) -> Uploaded:

@@ -48,7 +48,7 @@ def test_a_withdrawn_video_is_left_to_those_who_bought_it(shop: Shop) -> None:
     shop.pay(f"video:{video_id}", "ann", "pi_1")
     shop.pay("plan:year", "bob", "pi_2")
 
-    shop.studio.withdraw(video_id)
+    shop.publishing.withdraw(video_id)
     video = shop.catalogue.get(video_id)
 
     assert shop.entitlements.access("ann", video).by == "purchase"
@@ -150,7 +150,7 @@ def told(events: list[Paid | Revoked]) -> Known:
     store = MemoryEntitlements()
     entitlements = Entitlements(MemoryPayments(), store, Clock())
     for event in events:
-        entitlements.heed(event)
+        entitlements.apply(event)
     return {
         key: {payment.id: (payment.paid_at, payment.revoked_at is not None) for payment in payments.values()}
         for key, payments in store.items.items()

@@ -96,7 +96,7 @@ class Service:
 
 def test_the_receipt_of_ones_own_purchase_is_asked_for_by_its_payment(shop: Shop) -> None:
     service = Service()
-    shop.entitlements.heed(PAID)
+    shop.entitlements.apply(PAID)
 
     receipt = Receipts(shop.entitlements, service).of(PAID.user, PAID.item.removeprefix("video:"))
 
@@ -106,7 +106,7 @@ def test_the_receipt_of_ones_own_purchase_is_asked_for_by_its_payment(shop: Shop
 
 def test_nobody_reads_the_receipt_of_another(shop: Shop) -> None:
     service = Service()
-    shop.entitlements.heed(PAID)
+    shop.entitlements.apply(PAID)
 
     with pytest.raises(NotFound):
         Receipts(shop.entitlements, service).of("bob", PAID.item.removeprefix("video:"))
@@ -116,7 +116,7 @@ def test_nobody_reads_the_receipt_of_another(shop: Shop) -> None:
 def test_while_receipts_are_down_the_caller_is_told_when_to_come_again(
     client: Client, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.entitlements.heed(msgspec.structs.replace(PAID, user="ann"))
+    shop.entitlements.apply(msgspec.structs.replace(PAID, user="ann"))
     monkeypatch.setattr(wiring, "receipts", lambda: Receipts(shop.entitlements, Service(down=True)))
     token = "e30.eyJzdWIiOiJhbm4iLCJhdWQiOiJ1bml0LWNsaWVudCIsInRva2VuX3VzZSI6ImlkIiwiY29nbml0bzp1c2VybmFtZSI6ImFubiJ9.s"
     path = f"/videos/{PAID.item.removeprefix('video:')}/receipt"

@@ -59,7 +59,7 @@ def test_nobody_pays_twice_for_a_video_unless_the_first_went_back(shop: Shop) ->
 
 def test_what_is_withdrawn_or_unknown_is_not_sold(shop: Shop) -> None:
     video_id = shop.publish()
-    shop.studio.withdraw(video_id)
+    shop.publishing.withdraw(video_id)
 
     for unsold in (video_id, "none"):
         with pytest.raises(NotFound):
@@ -150,7 +150,7 @@ def test_a_library_has_what_was_bought_also_when_it_is_withdrawn(shop: Shop) -> 
     ids = [shop.publish() for _ in range(3)]
     for number, video_id in enumerate(ids[:2]):
         shop.pay(f"video:{video_id}", payment=f"pi_{number}")
-    shop.studio.withdraw(ids[0])
+    shop.publishing.withdraw(ids[0])
 
     found, pages = library(shop, "ann", 20)
     assert (sorted(found), pages) == (sorted([(ids[0], "purchase"), (ids[1], "purchase")]), 1)

@@ -100,11 +100,11 @@ def test_a_hundred_replays_at_once_make_one_entitlement(dynamodb: Any) -> None:
     events = [Paid(payment_id, user, "plan:month", 1), Revoked(payment_id, 2)]
 
     with ThreadPoolExecutor(20) as pool:
-        list(pool.map(entitlements.heed, events[:1] * 100))
+        list(pool.map(entitlements.apply, events[:1] * 100))
     (payment,) = store.get(user, ["premium"])["premium"]
     assert payment.counts
     with ThreadPoolExecutor(20) as pool:
-        list(pool.map(entitlements.heed, events * 50))
+        list(pool.map(entitlements.apply, events * 50))
 
     (payment,) = store.get(user, ["premium"])["premium"]
     assert (payment.paid_at, payment.revoked_at) == (1, 2)

@@ -17,12 +17,12 @@ def a_video(title: str = "The ferry", files: list[NewFile] = FILES) -> NewVideo:
 
 
 def test_a_draft_is_seen_by_nobody_until_it_is_published(shop: Shop) -> None:
-    draft = shop.studio.add(a_video())
+    draft = shop.publishing.add(a_video())
 
     with pytest.raises(NotFound):
         shop.catalogue.get(draft.id)
     assert shop.catalogue.list(VideoQuery()).items == []
-    video = shop.studio.publish(draft.id, uploaded())
+    video = shop.publishing.publish(draft.id, uploaded())
     assert shop.catalogue.get(draft.id) == video
     assert (video.status, video.published_at) == ("published", "2030-01-01T00:00:00.000Z")
     assert shop.catalogue.list(VideoQuery()).items == [video]
@@ -31,7 +31,7 @@ def test_a_draft_is_seen_by_nobody_until_it_is_published(shop: Shop) -> None:
 def test_a_file_is_uploaded_in_parts_of_one_size_but_for_the_last(shop: Shop) -> None:
     files = [NewFile("video.mp4", 2 * PART + 1), NewFile("poster.jpg", PART)]
 
-    sizes = [[part.size for part in upload.parts] for upload in shop.studio.add(a_video(files=files)).uploads]
+    sizes = [[part.size for part in upload.parts] for upload in shop.publishing.add(a_video(files=files)).uploads]
 
     assert sizes == [[PART, PART, 1], [PART]]
 
@@ -49,21 +49,21 @@ def test_only_the_poster_lies_where_no_signature_is_asked_for(shop: Shop) -> Non
 
 
 def test_the_same_key_is_the_same_draft_and_begins_no_further_upload(shop: Shop) -> None:
-    first = shop.studio.add(a_video(), "key")
+    first = shop.publishing.add(a_video(), "key")
 
-    assert shop.studio.add(a_video(), "key") == first
+    assert shop.publishing.add(a_video(), "key") == first
     assert len(shop.content.uploads) == len(FILES)
     with pytest.raises(IdempotencyKeyReused):
-        shop.studio.add(a_video("Another"), "key")
+        shop.publishing.add(a_video("Another"), "key")
 
 
 def test_once_published_there_is_nothing_left_to_upload(shop: Shop) -> None:
-    draft = shop.studio.add(a_video(), "key")
-    video = shop.studio.publish(draft.id, uploaded())
+    draft = shop.publishing.add(a_video(), "key")
+    video = shop.publishing.publish(draft.id, uploaded())
     shop.clock.go(hours=1)
 
-    assert shop.studio.add(a_video(), "key").uploads == []
-    assert shop.studio.publish(draft.id, Uploaded([])) == video
+    assert shop.publishing.add(a_video(), "key").uploads == []
+    assert shop.publishing.publish(draft.id, Uploaded([])) == video
 
 
 @pytest.mark.parametrize(
@@ -74,38 +74,38 @@ def test_once_published_there_is_nothing_left_to_upload(shop: Shop) -> None:
     ],
 )
 def test_what_is_not_uploaded_whole_is_not_published(shop: Shop, files: list[NewFile], reason: str) -> None:
-    draft = shop.studio.add(a_video())
+    draft = shop.publishing.add(a_video())
 
     with pytest.raises(InvalidInput, match=reason):
-        shop.studio.publish(draft.id, uploaded(files))
+        shop.publishing.publish(draft.id, uploaded(files))
     with pytest.raises(NotFound):
         shop.catalogue.get(draft.id)
 
 
 def test_wrong_etags_are_refused(shop: Shop) -> None:
-    draft = shop.studio.add(a_video())
+    draft = shop.publishing.add(a_video())
 
     with pytest.raises(InvalidInput, match="other parts"):
-        shop.studio.publish(draft.id, Uploaded([UploadedFile(file.name, ["x"]) for file in FILES]))
+        shop.publishing.publish(draft.id, Uploaded([UploadedFile(file.name, ["x"]) for file in FILES]))
 
 
 def test_a_withdrawn_video_is_in_no_list_and_still_known(shop: Shop) -> None:
     video_id = shop.publish()
 
-    shop.studio.withdraw(video_id)
+    shop.publishing.withdraw(video_id)
 
     assert shop.catalogue.list(VideoQuery()).items == []
     assert shop.catalogue.get(video_id).status == "withdrawn"
     with pytest.raises(NotFound):
-        shop.studio.publish(video_id, uploaded())
+        shop.publishing.publish(video_id, uploaded())
     with pytest.raises(NotFound):
-        shop.studio.withdraw("none")
+        shop.publishing.withdraw("none")
 
 
 def test_a_withdrawn_draft_is_gone(shop: Shop) -> None:
-    draft = shop.studio.add(a_video())
+    draft = shop.publishing.add(a_video())
 
-    shop.studio.withdraw(draft.id)
+    shop.publishing.withdraw(draft.id)
 
     with pytest.raises(NotFound):
         shop.catalogue.get(draft.id)

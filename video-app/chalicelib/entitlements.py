@@ -125,7 +125,7 @@ class Entitlements:
         self._store = store
         self._now = now
 
-    def heed(self, event: Paid | Revoked | None) -> None:
+    def apply(self, event: Paid | Revoked | None) -> None:
         """Let the event have its effect; a second time, or later than another, it changes nothing.
 
         A crash in between leaves a payment in the ledger that entitles to nothing yet: the provider tells again.

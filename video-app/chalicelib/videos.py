@@ -220,7 +220,7 @@ class Catalogue:
         return record
 
 
-class Studio:
+class Publishing:
     """Where the owner makes videos of files, and withdraws them."""
 
     def __init__(

@@ -15,7 +15,7 @@ from chalicelib.entitlements import Entitlements
 from chalicelib.library import Library
 from chalicelib.payment_table import PaymentTable, completed
 from chalicelib.video_table import VideoTable
-from chalicelib.videos import Catalogue, Studio
+from chalicelib.videos import Catalogue, Publishing
 from common import aws, logs
 from common import settings as stage_settings
 from common.secrets import Secret
@@ -45,9 +45,9 @@ class Settings:
     payments_secret: str
     payments_api: str
     currency: str
-    month_price: str
-    year_price: str
-    link_life: str
+    month_price: int
+    year_price: int
+    link_life: int
     payments_stream_arn: str
     purchases_topic: str
     breakers_table: str
@@ -64,8 +64,8 @@ def catalogue() -> Catalogue:
 
 
 @cache
-def studio() -> Studio:
-    return Studio(_video_table(), ContentBucket(aws.s3(), settings().origin_bucket))
+def publishing() -> Publishing:
+    return Publishing(_video_table(), ContentBucket(aws.s3(), settings().origin_bucket))
 
 
 @cache
@@ -92,7 +92,7 @@ def _entitlement_table() -> EntitlementTable:
 def checkouts() -> Checkouts:
     from chalicelib.checkout import Checkouts
 
-    prices: dict[Plan, int] = {"month": int(settings().month_price), "year": int(settings().year_price)}
+    prices: dict[Plan, int] = {"month": settings().month_price, "year": settings().year_price}
     return Checkouts(stripe(), catalogue(), entitlements(), prices, settings().currency, settings().site_url)
 
 
@@ -140,4 +140,4 @@ def links() -> Links:
     from common.cloudfront import SigningKey
 
     key = SigningKey(aws.client("secretsmanager"), settings().signing_key_secret)
-    return Links(catalogue(), entitlements(), key.signer, settings().site_url, int(settings().link_life))
+    return Links(catalogue(), entitlements(), key.signer, settings().site_url, settings().link_life)

@@ -41,6 +41,6 @@ def change_{{ thing }}({{ thing }}_id: str) -> rest.Changed[{{ Thing }}]:
 
 
 @app.route("/{{ things }}/{ {{- thing }}_id}", methods=["DELETE"], authorizer=services)
-def remove_{{ thing }}({{ thing }}_id: str) -> rest.Gone:
+def remove_{{ thing }}({{ thing }}_id: str) -> rest.NoContent:
     wiring.{{ things }}().remove({{ thing }}_id, rest.if_match(app))
-    return rest.gone()
+    return rest.no_content()
