@@ -104,14 +104,14 @@ delete: .venv/run ## Delete a stage with all its data: make delete STAGE=feature
 	@$(BIN)/python -m $(if $(wildcard $(SANDBOX_DIR)/$(STAGE)/sandbox.log),sandbox delete $(STAGE),deploy.stages delete $(STAGE) $(if $(FORCE),--force))
 
 ##@ For developers
-.PHONY: test check lint types test-units test-updates test-sandbox test-e2e test-browser test-stages bench format lock clean
+.PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages bench format lock clean
 test: check ## Everything that must pass: lint, types and all tests
-	@$(MAKE) --jobs=2 --output-sync=target --no-print-directory test-e2e test-units test-sandbox test-browser
+	@$(MAKE) --jobs=2 --output-sync=target --no-print-directory test-e2e test-units test-localaws test-sandbox test-browser
 check: lint types
 lint: .venv/test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 types: .venv/test $(APPS:%=types-%)
-	@$(BIN)/mypy common deploy sandbox services bench updates
+	@$(BIN)/mypy common deploy localaws sandbox services bench updates
 types-%: .venv/test
 	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml *.py chalicelib
 test-units: $(APPS:%=test-%) test-updates ## Rules, stores and routes of each app: make test-todo-app for one
@@ -119,8 +119,10 @@ test-%: .venv/test
 	@$(BIN)/pytest -o pythonpath="$* . tests tests/$*" tests/$*
 test-updates: .venv/test ## The update server, its release tool and its client
 	@$(BIN)/pytest -o pythonpath=". tests tests/updates" tests/updates
-test-sandbox: .venv/test node_modules ## What the apps share, and each part of the sandbox by itself
-	@$(BIN)/pytest -o pythonpath=". tests" tests/common tests/sandbox
+test-localaws: .venv/test ## The local AWS, each service by itself
+	@$(BIN)/pytest -o pythonpath=. localaws/tests
+test-sandbox: .venv/test node_modules ## What the apps share, how they are deployed, and the parts of the sandbox
+	@$(BIN)/pytest -o pythonpath=". tests" tests/common tests/deploy tests/services tests/sandbox
 test-e2e: .venv/test node_modules ## The apps as they are deployed in the sandbox
 	@$(BIN)/pytest -o pythonpath=". tests" tests/e2e
 test-browser: .venv/test chromium ## The pages in a browser and the APIs beside their contracts, in a sandbox of their own

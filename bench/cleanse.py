@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sandbox import place
+from sandbox import settings as place
 
 _ROUNDS = 7
 _RECORDS = 4000

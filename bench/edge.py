@@ -24,8 +24,8 @@ import boto3
 import psutil
 
 from bench.emulator import emulator
-from sandbox import place
-from sandbox.fleet import free_port
+from localaws.autoscaling.instances import free_port
+from sandbox import settings as place
 
 _SIZE = 1_000_000
 _OBJECTS = 20
@@ -77,7 +77,7 @@ def run() -> None:
         stack.enter_context(_running(_origin(folder, ports["origin"]), ports["origin"], "/packages/0"))
         server = ["taskset", "-c", str(cores[-1])]
         identifier = _distribution(ports["origin"])
-        edge = [*server, sys.executable, "-m", "sandbox.edge", f"{identifier}={ports['edge']}"]
+        edge = [*server, sys.executable, "-m", "localaws.cloudfront", f"{identifier}={ports['edge']}"]
         edge_process = stack.enter_context(_running(edge, ports["edge"], "/packages/0", endpoint))
         config = folder / "nginx.conf"
         config.write_text(_NGINX.format(folder=folder, port=ports["nginx"], origin=ports["origin"]))

@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sandbox import place
+from sandbox import settings as place
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def emulator() -> Iterator[str]:
             "LOG_LEVEL": "ERROR",
         }
         url = f"http://127.0.0.1:{environment['GATEWAY_PORT']}"
-        process = subprocess.Popen([sys.executable, "-m", "sandbox.emulator"], env=environment, cwd=folder)
+        process = subprocess.Popen([sys.executable, "-m", "localaws.emulator"], env=environment, cwd=folder)
         before = dict(os.environ)
         try:
             while not _answers(f"{url}/_ministack/health"):

@@ -15,7 +15,7 @@ import yaml
 from bench.emulator import emulator
 from common.cloudfront import UrlSigner
 from deploy.signing_keys import Algorithm, key_pair
-from sandbox import place
+from sandbox import settings as place
 
 _RUNS = 200
 _USER, _VIDEO = "user", "018f0000-0000-7000-8000-000000000000"

@@ -12,7 +12,7 @@ import boto3
 import yaml
 
 from bench.emulator import emulator
-from sandbox import place
+from sandbox import settings as place
 
 _SIZES = (10, 1_000, 100_000)
 _RUNS = 50

@@ -19,7 +19,7 @@ from typing import Any
 import boto3
 import duckdb
 
-from sandbox import place
+from sandbox import settings as place
 
 _DAY = "2030-01-01"
 _SIZES = {"1x": 10_000, "10x": 100_000, "100x": 1_000_000}
@@ -167,7 +167,7 @@ def _athena() -> Iterator[_Athena]:
         probe.close()
         environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(place.ROOT), "TMPDIR": name, "STATE_DIR": name}
         environment |= {"GATEWAY_PORT": str(port), "LOG_LEVEL": "ERROR"}
-        process = subprocess.Popen([sys.executable, "-m", "sandbox.emulator"], env=environment, cwd=name)
+        process = subprocess.Popen([sys.executable, "-m", "localaws.emulator"], env=environment, cwd=name)
         try:
             endpoint = f"http://127.0.0.1:{port}"
             _wait(f"{endpoint}/_ministack/health")

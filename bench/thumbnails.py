@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 
-from sandbox import place
+from sandbox import settings as place
 
 _ROUNDS = 5
 _RUNS = 3

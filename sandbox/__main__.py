@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sandbox import place
+from sandbox import settings as place
 
 
 def main() -> str | None:
@@ -66,7 +66,7 @@ def clone(stage: str) -> str | None:
 def delete(stage: str) -> str | None:
     """End a stage that was brought up beside the first, and delete all that was deployed of it."""
     from deploy import stages
-    from sandbox import seed
+    from sandbox.demo import seed
 
     if not place.pid():
         return _NOT_RUNNING

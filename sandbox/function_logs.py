@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import boto3
 
-from sandbox import place
+from sandbox import settings as place
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,13 @@ from hypercorn.config import Config
 from starlette.applications import Starlette
 
 from deploy import updates
-from sandbox import place, seed, stacks, web
+from localaws.autoscaling.instances import Fleet
+from localaws.lambda_.batches import Backoff
+from localaws.lambda_.poller import Poller
+from sandbox import settings as place
+from sandbox import stacks, web
 from sandbox.console import console
-from sandbox.event_sources.batches import Backoff
-from sandbox.event_sources.poller import Poller
-from sandbox.fleet import Fleet
+from sandbox.demo import seed
 from sandbox.payments import provider
 
 _STATE = place.FOLDER / "state"
@@ -65,7 +67,7 @@ async def _aws() -> AsyncIterator[None]:
         regions = (place.REGION, place.REPLICA_REGION)
         with (
             _started(Poller(regions, place.url("emulator"), Backoff(most=2))),
-            _process("-m", "sandbox.firehose"),
+            _process("-m", "localaws.firehose"),
         ):
             try:
                 yield
@@ -88,7 +90,7 @@ def _start_emulator() -> subprocess.Popen[bytes]:
         "PYTHONPATH": str(place.ROOT),
         "TMPDIR": str(_TEMPORARY),
         "GATEWAY_PORT": str(place.port("emulator")),
-        "SANDBOX_DAX_PORT": str(place.port("dax")),
+        "LOCALAWS_DAX_PORT": str(place.port("dax")),
         "IOT_MTLS_ENABLED": "1",
         "IOT_MTLS_PORT": str(place.port("mqtt")),
         "MINISTACK_REGION": place.REGION,
@@ -98,7 +100,7 @@ def _start_emulator() -> subprocess.Popen[bytes]:
         "STATE_DIR": str(_STATE),
         "S3_DATA_DIR": str(_STATE / "s3"),
     }
-    return subprocess.Popen([sys.executable, "-m", "sandbox.emulator"], env=environment, cwd=place.FOLDER)
+    return subprocess.Popen([sys.executable, "-m", "localaws.emulator"], env=environment, cwd=place.FOLDER)
 
 
 def _wait_until_healthy(emulator: subprocess.Popen[bytes]) -> None:
@@ -148,7 +150,7 @@ async def _serve_stage(stop: asyncio.Event) -> None:
             apps = await asyncio.to_thread(stacks.deploy_all)
             with contextlib.ExitStack() as planes:
                 planes.enter_context(_started(Fleet(updates.stack(place.STAGE), place.FLEET)))
-                planes.enter_context(_process("-m", "sandbox.edge", *_distributions(apps)))
+                planes.enter_context(_process("-m", "localaws.cloudfront", *_distributions(apps)))
                 if os.environ.get("DEVICES") != "0":
                     planes.enter_context(_process(*_devices(apps["pipeline-app"])))
                 await _serve_pages(apps, stop)

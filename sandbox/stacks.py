@@ -14,8 +14,9 @@ import deploy.site
 import deploy.stages
 import deploy.updates
 import sandbox.payments.client as provider
-from sandbox import payments, place
-from sandbox.fleet import file_system
+from localaws.autoscaling.instances import file_system
+from sandbox import payments
+from sandbox import settings as place
 
 _IMPATIENT = {"ReportSeconds": "2", "BufferSeconds": "5", "CleanseSeconds": "1"}
 """How long readings wait for others: on a laptop somebody sits before them."""

@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox import place
+from sandbox import settings as place
 
 _KEYS = ("api", "user_pool_id", "user_pool_client_id", "identity_pool_id")
 

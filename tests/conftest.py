@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,7 +16,9 @@ from typing import Any
 import pytest
 from users import PASSWORD, User, anonymous
 
-from sandbox import place
+from sandbox import settings as place
+
+pytest_plugins = ["localaws.testing"]
 
 ROOT = Path(__file__).parent.parent
 
@@ -33,38 +33,6 @@ os.environ |= {
 }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def free_port() -> Callable[[], int]:
-    return _free_port
-
-
-@pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The emulator as the sandbox runs it, with nothing in it; its address."""
-    port = _free_port()
-    folder = tmp_path_factory.mktemp("emulator")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
-        "GATEWAY_PORT": str(port),
-        "TMPDIR": str(folder),
-        "STATE_DIR": str(folder),
-        "LOG_LEVEL": "ERROR",
-    }
-    process = subprocess.Popen([sys.executable, "-m", "sandbox.emulator"], env=environment, cwd=folder)
-    url = f"http://127.0.0.1:{port}"
-    _wait_for(f"{url}/_ministack/health", process)
-    yield url
-    process.terminate()
-    process.wait(20)
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     text = "test the stage that runs where SANDBOX_DIR, SANDBOX_STAGE and the ports say, and start none"
     parser.addoption("--running", action="store_true", help=text)
@@ -72,7 +40,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def sandbox(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[dict[str, Any]]:
     """The whole sandbox, started as a user starts it, on free ports and as a stage of its own; its outputs."""
     if request.config.getoption("--running"):
         running: dict[str, Any] = json.loads(place.OUTPUTS.read_text())
@@ -84,7 +54,7 @@ def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         "SANDBOX_DIR": str(folder),
         "SANDBOX_STAGE": request.config.getoption("--stage"),
         "DEVICES": "0",  # what tests count must not move by itself
-        **{variable: str(_free_port()) for variable, _ in place.PORTS.values()},
+        **{variable: str(free_port()) for variable, _ in place.PORTS.values()},
     }
     command = [sys.executable, "-m", "sandbox"]
     started = subprocess.run([*command, "up"], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -128,13 +98,3 @@ def sign_up(sandbox: dict[str, Any], mailed_code: Callable[[str], str]) -> Calla
         return User(stage[app], stage["endpoint"], email, tokens["IdToken"], tokens["AccessToken"])
 
     return sign_up
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError(f"nothing answers at {url}")

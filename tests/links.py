@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from starlette.datastructures import Headers
 
-from sandbox.edge.key import Request
+from localaws.cloudfront.key import Request
 
 NOW = 1_767_225_600
 _TEXT = "abcXYZ019-._~!$&'()*+,;=:@ /?#[]%\"<>\\^`{|}äé漢🎬"

@@ -16,7 +16,7 @@ from bench.release_day import clients, costs
 from bench.release_day.clients import Tally
 from bench.release_day.report import Phase, Sample, page, table
 from bench.release_day.servers import Servers, Work
-from sandbox import place
+from sandbox import settings as place
 
 _MB = 1_000_000
 _EVERY = 0.25

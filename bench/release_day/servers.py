@@ -23,7 +23,7 @@ from securesystemslib.signer import CryptoSigner
 import deploy.updates
 from bench.emulator import emulator
 from bench.release_day.clients import Address
-from sandbox.fleet import Fleet, file_system, free_port
+from localaws.autoscaling.instances import Fleet, file_system, free_port
 from updates.publish import Repository
 
 STAGE = "day"
@@ -79,7 +79,7 @@ class Servers:
         """Update the stack to the other template, and have the distribution served. The fleet goes on."""
         outputs = deploy.updates.deploy("after", STAGE)
         port, self._distribution = free_port(), outputs["DistributionId"]
-        edge = subprocess.Popen([sys.executable, "-m", "sandbox.edge", f"{self._distribution}={port}"])
+        edge = subprocess.Popen([sys.executable, "-m", "localaws.cloudfront", f"{self._distribution}={port}"])
         self._stack.callback(edge.wait)
         self._stack.callback(edge.terminate)
         self.address = Address(port, outputs["DistributionDomain"])

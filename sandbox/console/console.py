@@ -18,8 +18,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sandbox import function_logs, place, seed
+from sandbox import function_logs
+from sandbox import settings as place
 from sandbox.console import graph
+from sandbox.demo import seed
 from sandbox.payments import client as payments
 
 _CACHES = (

@@ -19,7 +19,7 @@ from typing import Any
 import boto3
 
 from deploy import stages
-from sandbox import place
+from sandbox import settings as place
 
 KINDS = {
     "AWS::ApiGateway::RestApi": "API",

@@ -7,7 +7,7 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlencode
 
-from sandbox import place
+from sandbox import settings as place
 from sandbox.payments import API_KEY
 
 

@@ -15,7 +15,7 @@ from post_memory import MemoryPosts
 from chalicelib.post_table import PostTable
 from chalicelib.posts import Post, PostQuery, PostStore
 from common.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
-from sandbox.dax.cache import Cluster
+from localaws.dax.cache import Cluster
 
 numbers = itertools.count()
 

@@ -17,7 +17,8 @@ import uvicorn
 from pipeline_stub import API, Pipeline, day
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from sandbox import place, web
+from sandbox import settings as place
+from sandbox import web
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 MINUTE = 60_000

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from links import NOW, Link, key_pair, links, request
 
 from common.cloudfront import Backend, Hash, SigningKey, UrlSigner, with_cryptography, with_rsa
-from sandbox.edge.signed import check
+from localaws.cloudfront.signed import check
 
 ROOT = Path(__file__).parents[2]
 URL = "https://d111111abcdef8.cloudfront.net/videos/1/video.mp4"

@@ -62,7 +62,7 @@ def chalice_deploy(project: Path, endpoint: str) -> str:
         env=os.environ
         | {
             "AWS_ENDPOINT_URL": endpoint,
-            "AWS_DATA_PATH": str(ROOT / "sandbox/botodata"),
+            "AWS_DATA_PATH": str(ROOT / "localaws/botodata"),
             "PYTHONDONTWRITEBYTECODE": "1",
         },
     )

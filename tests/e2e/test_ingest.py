@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox import place
+from sandbox import settings as place
 
 FIRST = datetime(2014, 2, 27)
 DAYS = ("2014-02-27", "2014-02-28", "2014-03-01")

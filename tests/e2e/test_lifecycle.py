@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sandbox import place
+from sandbox import settings as place
 
 pytestmark = pytest.mark.alone
 

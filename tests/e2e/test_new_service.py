@@ -13,7 +13,7 @@ import httpx
 import pytest
 from users import Author, stage
 
-from sandbox import place
+from sandbox import settings as place
 
 ROOT = Path(__file__).parent.parent.parent
 NEW = "parcels-app"

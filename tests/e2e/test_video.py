@@ -25,7 +25,8 @@ from botocore.exceptions import ClientError
 from users import Author, User, pay, stage
 from waiting import until
 
-from sandbox import function_logs, place
+from sandbox import function_logs
+from sandbox import settings as place
 from sandbox.payments import client as provider
 
 ROOT = Path(__file__).parent.parent.parent

@@ -20,7 +20,7 @@ import httpx
 import pytest
 from contents import everything
 
-from sandbox import place
+from sandbox import settings as place
 
 ROOT = Path(__file__).parent.parent.parent
 OTHER = "twin"

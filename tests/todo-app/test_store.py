@@ -16,7 +16,7 @@ from memory import MemoryStore
 from chalicelib.table import TodoTable
 from chalicelib.todos import NewTodo, Todo, TodoQuery, Todos, TodoStore, new_id
 from common.errors import ChaliceViewError, IdempotencyKeyReused, InvalidInput, NotFound, PreconditionFailed
-from sandbox.dax.cache import Cluster
+from localaws.dax.cache import Cluster
 
 
 @pytest.fixture(scope="session")

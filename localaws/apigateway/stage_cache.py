@@ -1,0 +1,211 @@
+"""Gap: a REST API's stage cache is never used, FlushStageCache is unknown, CloudFormation drops the cache
+cluster of a stage, and PutIntegration takes cache keys that are no parameters of the method.
+
+AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-caching.html
+As there, a response is looked up after the authorizer, the API key and the throttle have let the request in.
+Its key is the method, the cache namespace and the declared `cacheKeyParameters` only. The settings of `*/*`
+cache GET; other methods need settings of their own. `Cache-Control: max-age=0` renews an entry for a caller
+with `execute-api:InvalidateCache`, whom only an AWS_IAM method knows; what the response says of caching
+counts for nothing. AWS does not say what becomes of error responses (users report that a 429 was cached):
+here only 200 is cached. Only Lambda integrations are cached, and there are no canaries.
+No longer needed when two GETs of a method with CachingEnabled reach the function once.
+"""
+
+from collections.abc import Hashable
+from typing import Any
+
+from ministack.core import iam_evaluator
+from ministack.core.arn import execute_api_arn
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import apigateway_v1 as gateway
+from ministack.services import cloudwatch
+from ministack.services.cloudformation import provisioners
+
+from localaws.apigateway.response_cache import DEFAULT_TTL, Response, StageCache
+
+GIGABYTE = 1024**3
+WARNING = "199 Cache-control headers were ignored because the caller was unauthorized."
+
+caches: dict[tuple[str, ...], StageCache] = {}
+
+
+def stage_key(api_id: str, stage_name: str) -> tuple[str, ...]:
+    return get_account_id(), get_region(), api_id, stage_name
+
+
+def cache_of(api_id: str, stage_name: str, stage: dict[str, Any]) -> StageCache:
+    """The stage's cache; a new size is a new, empty cache."""
+    key = stage_key(api_id, stage_name)
+    capacity = int(float(stage.get("cacheClusterSize") or 0.5) * GIGABYTE)
+    if key not in caches or caches[key].capacity != capacity:
+        caches[key] = StageCache(capacity)
+    return caches[key]
+
+
+def cache_setting(stage: dict[str, Any], resource_path: str, method: str) -> dict[str, Any] | None:
+    """The method's own settings, else for GET those of the whole stage, when they have it cached."""
+    if not stage.get("cacheClusterEnabled"):
+        return None
+    # CloudFormation writes `/~1todos/GET`, UpdateStage `/todos/GET`.
+    settings = {
+        key.replace("~1", "/").replace("~0", "~").lstrip("/"): value for key, value in stage["methodSettings"].items()
+    }
+    setting: dict[str, Any] | None = settings.get(f"{resource_path}/{method}".lstrip("/"))
+    if setting is None and method == "GET":
+        setting = settings.get("*/*")
+    return setting if setting and setting.get("cachingEnabled") else None
+
+
+def cache_key(
+    integration: dict[str, Any], method: str, headers: Any, query: dict[str, Any], path: dict[str, str]
+) -> Hashable:
+    def value(parameter: str) -> Hashable:
+        source = integration["requestParameters"].get(parameter, parameter)
+        _, _, location, name = source.split(".", 3)
+        if location == "header":
+            return gateway._header_ci(headers, name) or None
+        found = {"querystring": query, "path": path}[location].get(name)
+        return tuple(found) if isinstance(found, list) else found
+
+    parameters = integration["cacheKeyParameters"]
+    return method, integration["cacheNamespace"], tuple((name, value(name)) for name in parameters)
+
+
+def may_invalidate(setting: dict[str, Any], caller: dict[str, Any] | None, arn: str) -> bool:
+    if not setting.get("requireAuthorizationForCacheControl", True):
+        return True
+    if not caller:
+        return False
+    refusal = iam_evaluator.enforce(caller["accessKey"], "execute-api:InvalidateCache", "apigateway", get_region(), arn)
+    return refusal is None
+
+
+def count(metric: str, api_id: str, stage_name: str) -> None:
+    dimensions = {"ApiName": gateway._rest_apis[api_id]["name"], "Stage": stage_name}
+    datum = {
+        "MetricName": metric,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+        "Value": 1.0,
+        "Unit": "Count",
+    }
+    data = {"Namespace": "AWS/ApiGateway", "MetricData": [datum]}
+    cloudwatch._put_metric_data({}, data, is_cbor=False, is_json=True)
+
+
+def asks_to_renew(headers: Any) -> bool:
+    return "max-age=0" in gateway._header_ci(headers, "cache-control").replace(" ", "").split(",")
+
+
+def cached(invoke: Any) -> Any:
+    """The integration behind the cache."""
+
+    async def respond(
+        integration: dict[str, Any],
+        api_id: str,
+        stage_name: str,
+        stage: dict[str, Any],
+        resource: dict[str, Any],
+        request_path: str,
+        method: str,
+        headers: Any,
+        body: bytes,
+        query: dict[str, Any],
+        path: dict[str, str],
+        **context: Any,
+    ) -> Any:
+        request = (resource, request_path, method, headers, body, query, path)
+        setting = cache_setting(stage, resource["path"], method)
+        if setting is None:
+            return await invoke(integration, api_id, stage_name, stage, *request, **context)
+
+        warning = {}
+        renew = asks_to_renew(headers)
+        arn = execute_api_arn(get_region(), get_account_id(), api_id, stage_name, method, request_path)
+        if renew and not may_invalidate(setting, context["caller_identity"], arn):
+            renew = False
+            strategy = setting.get("unauthorizedCacheControlHeaderStrategy")
+            if strategy == "FAIL_WITH_403":
+                return gateway._gw_error("ACCESS_DENIED", "User is not authorized to invalidate the cache")
+            if strategy == "SUCCEED_WITH_RESPONSE_HEADER":
+                warning["Warning"] = WARNING
+
+        cache = cache_of(api_id, stage_name, stage)
+        key = cache_key(integration, method, headers, query or {}, path or {})
+        response = None if renew else cache.get(key)
+        count("CacheHitCount" if response else "CacheMissCount", api_id, stage_name)
+        if response is None:
+            answer = await invoke(integration, api_id, stage_name, stage, *request, **context)
+            response = keep(cache, key, answer, setting)
+        return with_headers(response, warning)
+
+    return respond
+
+
+def keep(cache: StageCache, key: Hashable, answer: Any, setting: dict[str, Any]) -> Any:
+    if not isinstance(answer, tuple):  # an error of API Gateway itself
+        return answer
+    response = Response(*answer)
+    if response.status == 200:
+        cache.put(key, response, setting.get("cacheTtlInSeconds", DEFAULT_TTL))
+    return response
+
+
+def with_headers(response: Any, headers: dict[str, str]) -> Any:
+    # A copy, for the emulator adds the headers of one request to what it sends.
+    if isinstance(response, Response):
+        return response.status, response.headers | headers, response.body
+    return response
+
+
+def with_cache_cluster(provision: Any) -> Any:
+    """The create or update of a stage that keeps what the template says of its cache cluster."""
+
+    def provision_stage(*arguments: Any) -> Any:
+        provisioned = provision(*arguments)
+        properties = arguments[-2]
+        stage = gateway._stages_v1[properties["RestApiId"]][properties["StageName"]]
+        stage["cacheClusterEnabled"] = provisioners._cfn_bool(properties.get("CacheClusterEnabled"))
+        stage["cacheClusterSize"] = properties.get("CacheClusterSize")
+        return provisioned
+
+    return provision_stage
+
+
+def with_flush(handle_request: Any) -> Any:
+    async def handle(method: str, path: str, *request: Any) -> Any:
+        match method, path.strip("/").split("/"):
+            case "DELETE", ["restapis", api_id, "stages", stage_name, "cache", "data"]:
+                status, headers, body = gateway._get_stage(api_id, stage_name)
+                if status != 200:
+                    return status, headers, body
+                caches.pop(stage_key(api_id, stage_name), None)
+                return 202, {}, b""
+        return await handle_request(method, path, *request)
+
+    return handle
+
+
+def with_cache_keys(put_integration: Any) -> Any:
+    def put(api_id: str, resource_id: str, http_method: str, data: dict[str, Any]) -> Any:
+        resource = gateway._resources.get(api_id, {}).get(resource_id, {})
+        method = resource.get("resourceMethods", {}).get(http_method, {})
+        sources = data.get("requestParameters", {})
+        for parameter in data.get("cacheKeyParameters", []):
+            if sources.get(parameter, parameter) not in method.get("requestParameters", {}):
+                return gateway._v1_error("BadRequestException", "Invalid cache key parameter specified", 400)
+        outcome = put_integration(api_id, resource_id, http_method, data)
+        if "cacheNamespace" in data and outcome[0] < 400:
+            method["methodIntegration"]["cacheNamespace"] = data["cacheNamespace"]
+        return outcome
+
+    return put
+
+
+def apply() -> None:
+    gateway.handle_request = with_flush(gateway.handle_request)
+    gateway._put_integration = with_cache_keys(gateway._put_integration)
+    gateway._invoke_lambda_proxy_v1 = cached(gateway._invoke_lambda_proxy_v1)
+    gateway._invoke_lambda_custom_v1 = cached(gateway._invoke_lambda_custom_v1)
+    stage = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Stage"]
+    for action in ("create", "update"):
+        stage[action] = with_cache_cluster(stage[action])

@@ -1,0 +1,150 @@
+"""The cache key, from the cache policy alone, and what of a viewer's request the origin gets.
+
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/understanding-the-cache-key.html
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import unquote_plus
+
+from starlette.datastructures import Headers, MutableHeaders
+from werkzeug.http import parse_accept_header
+
+from localaws.cloudfront.distribution import Behavior, CachePolicy, Names
+
+ALWAYS_FORWARDED = frozenset(
+    {
+        *("cache-control", "content-encoding", "content-language", "content-length", "content-md5", "content-type"),
+        *("date", "from", "pragma", "warning", "range"),
+        *("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since"),
+    }
+)
+OF_ONE_VIEWER = frozenset(
+    {"range", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since"}
+)
+NEVER_FORWARDED = frozenset(
+    {
+        *("accept-encoding", "connection", "cookie", "expect", "host", "keep-alive", "proxy-authenticate", "te"),
+        *("proxy-authorization", "proxy-connection", "trailer", "transfer-encoding", "upgrade", "user-agent", "via"),
+        *("x-forwarded-for", "x-forwarded-proto", "x-real-ip"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A viewer's request, or what a function made of it; path and query string are as on the wire."""
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    client: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """What tells one cached object from another."""
+
+    method: str
+    path: str
+    query: str
+    headers: tuple[str | None, ...]
+    cookies: str
+    encodings: str
+    part: str = ""
+    """The first and last byte of a segment, where this is not the whole object."""
+
+
+def cache_key(request: Request, policy: CachePolicy) -> Key:
+    """Return the key; HEAD is answered from the object that GET keeps."""
+    headers = request.headers
+    return Key(
+        "GET" if request.method == "HEAD" else request.method,
+        request.path,
+        query_string(request.query, policy.query_strings),
+        tuple(headers.get(name) for name in sorted(policy.headers.names)),
+        cookie_header(headers.get("cookie", ""), policy.cookies),
+        encodings(headers.get("accept-encoding", ""), policy.gzip, policy.brotli),
+    )
+
+
+@lru_cache(1024)
+def encodings(accepted: str, gzip: bool, brotli: bool) -> str:
+    """Return the normalized Accept-Encoding: `br,gzip`, `br`, `gzip` or nothing.
+
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cache-key-understand-cache-policy.html
+    """
+    weights = {name.lower(): weight for name, weight in parse_accept_header(accepted)}
+    return ",".join(name for name, on in (("br", brotli), ("gzip", gzip)) if on and weights.get(name, 0) > 0)
+
+
+def query_string(query: str, *chosen: Names) -> str:
+    """Keep the parameters that are in any of *chosen*, in their order."""
+    return _keep(query, "&", (unquote_plus(part.partition("=")[0]) for part in query.split("&")), chosen)
+
+
+def cookie_header(cookies: str, *chosen: Names) -> str:
+    """Keep the cookies that are in any of *chosen*."""
+    return _keep(cookies, ";", (part.partition("=")[0].strip() for part in cookies.split(";")), chosen).strip()
+
+
+def _keep(text: str, separator: str, names: Iterable[str], chosen: tuple[Names, ...]) -> str:
+    if not text or all(names.behavior == "none" for names in chosen):
+        return ""
+    parts = zip(text.split(separator), names, strict=True)
+    return separator.join(part for part, name in parts if any(name in allowed for allowed in chosen))
+
+
+def origin_query(request: Request, behavior: Behavior) -> str:
+    return query_string(request.query, behavior.cache_policy.query_strings, behavior.origin_request.query_strings)
+
+
+def origin_headers(request: Request, behavior: Behavior, *, for_cache: bool) -> dict[str, str]:
+    """Return the viewer's headers that the origin gets; an object for the cache is asked for whole, by no condition."""
+    policy, more = behavior.cache_policy, behavior.origin_request
+    viewer = request.headers
+    sent = {}
+    for name in set(viewer.keys()) - NEVER_FORWARDED:
+        always = name in ALWAYS_FORWARDED or (name == "authorization" and _keeps_authorization(request, behavior))
+        if always or name in policy.headers or name in more.headers:
+            sent[name] = ", ".join(viewer.getlist(name))
+    if for_cache:
+        sent = {name: value for name, value in sent.items() if name not in OF_ONE_VIEWER}
+    for name in ("host", "user-agent", "accept-encoding"):
+        if name in viewer and (name in policy.headers or name in more.headers):
+            sent[name] = viewer[name]
+    sent.setdefault("user-agent", "Amazon CloudFront")
+    if policy.gzip or policy.brotli:
+        sent["accept-encoding"] = encodings(viewer.get("accept-encoding", ""), policy.gzip, policy.brotli)
+    sent["cookie"] = cookie_header("; ".join(viewer.getlist("cookie")), policy.cookies, more.cookies)
+    sent["x-forwarded-for"] = ", ".join([*viewer.getlist("x-forwarded-for"), request.client])
+    return {name: value for name, value in sent.items() if value}
+
+
+def _keeps_authorization(request: Request, behavior: Behavior) -> bool:
+    """Methods whose answers are cached lose the header, unless a policy has it; the others keep it."""
+    return request.method not in behavior.cached_methods
+
+
+def viewer_headers(headers: MutableHeaders, behavior: Behavior) -> None:
+    """Take from an origin's headers the cookies and the names in Vary that the behavior does not forward."""
+    policy, more = behavior.cache_policy, behavior.origin_request
+    if policy.cookies.behavior == more.cookies.behavior == "none":
+        del headers["set-cookie"]
+    if vary := headers.get("vary"):
+        names = (name.strip() for name in vary.split(","))
+        kept = [
+            name
+            for name in names
+            if name.lower() in ("accept-encoding", "cookie", "*")
+            or name.lower() in policy.headers
+            or name.lower() in more.headers
+        ]
+        headers["vary"] = ", ".join(kept)
+        if not kept:
+            del headers["vary"]

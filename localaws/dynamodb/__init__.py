@@ -1,0 +1,1 @@
+"""DynamoDB: replicas and time to live by CloudFormation, and what a query costs."""

@@ -1,0 +1,70 @@
+"""`python -m localaws.emulator`: ministack with its gaps closed, on loopback, with IAM enforced.
+
+Reads ministack's own settings from the environment: `GATEWAY_PORT` (4566) and the others of its README, and
+`LOCALAWS_DAX_PORT`, the port of the first DAX cluster (0: any free port).
+"""
+
+import os
+from importlib import import_module
+
+from hypercorn import Config
+
+DEFAULTS = {
+    "AUTH": "true",
+    "BIND_HOST": "127.0.0.1",
+    "IOT_MTLS_ENABLED": "0",  # MQTT needs a port of its own
+    "SFTP_ENABLED": "0",
+}
+
+GAPS = (
+    "apigateway.cognito_authorizer",
+    "apigateway.rest_body",
+    "apigateway.rest_denial",
+    "apigateway.rest_import",
+    "apigateway.rest_limits",
+    "apigateway.stage_cache",
+    "athena.api",
+    "athena.workgroup_authorization",
+    "cloudfront.invalidations",
+    "cloudfront.s3_origins",
+    "dax.clusters",
+    "dynamodb.global_table",
+    "dynamodb.query_cost",
+    "dynamodb.table_ttl",
+    "elasticloadbalancing.target_ports",
+    "firehose.delivery_streams",
+    "iam.access_key",
+    "iam.batch_actions",
+    "iam.policy_variables",
+    "iam.secure_transport",
+    "iam.service_roles",
+    "iot.listener",
+    "iot.rules",
+    "kinesis.retention",
+    "lambda_.event_source_mappings",
+    "lambda_.invocation_metrics",
+    "s3.bucket_cors",
+    "s3.bucket_lifecycle",
+    "secretsmanager.secret_labels",
+    "ses.events",
+    "ses.identity",
+)
+"""The gap modules of this package, applied in this order. Each names its gap, AWS's rule, and when it can go."""
+
+
+def main() -> None:
+    """Run the emulator until SIGTERM or SIGINT."""
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+    # The emulator reads its settings while it is imported.
+    from ministack import app
+
+    Config.graceful_timeout = 0.5  # at the end only long polls of the data planes are still open
+    for gap in GAPS:
+        import_module(f"localaws.{gap}").apply()
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Gap: the emulator delivers each record of a Kinesis stream as an object of its own, keeps no time zone or file
+extension of a delivery stream, and creates one that AWS would refuse.
+
+AWS: https://docs.aws.amazon.com/firehose/latest/APIReference/API_ExtendedS3DestinationConfiguration.html
+https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html#prefix-rules
+`localaws/firehose` delivers instead; a stream of direct puts stays the emulator's.
+No longer needed when two records within the buffering interval become one object.
+"""
+
+from typing import Any
+
+from ministack.services import firehose
+from ministack.services.cloudformation import provisioners
+
+KEPT = ("CustomTimeZone", "FileExtension")
+ERROR_TYPE = "!{firehose:error-output-type}"
+LARGE = 64  # MB, at least, to buffer where a partition or a Parquet file is to become large
+
+
+def is_on(configuration: dict[str, Any] | None, default: bool = False) -> bool:
+    return bool(configuration) and str((configuration or {}).get("Enabled", default)).lower() == "true"
+
+
+def refusal(s3: dict[str, Any]) -> str | None:
+    """Why AWS would not create a stream to that destination, if so."""
+    hints = s3.get("BufferingHints") or {}
+    size, seconds = float(hints.get("SizeInMBs", 5)), float(hints.get("IntervalInSeconds", 300))
+    if not 1 <= size <= 128 or not 0 <= seconds <= 900:
+        return "BufferingHints need SizeInMBs from 1 to 128 and IntervalInSeconds from 0 to 900."
+    converts = is_on(s3.get("DataFormatConversionConfiguration"), default=True)
+    if converts and size < LARGE:
+        return "BufferingHints.SizeInMBs must be at least 64 when data format conversion is enabled."
+    if converts and s3.get("CompressionFormat", "UNCOMPRESSED") != "UNCOMPRESSED":
+        return "CompressionFormat must be UNCOMPRESSED when data format conversion is enabled."
+    return partitions_refused(s3, size) or prefixes_refused(s3)
+
+
+def partitions_refused(s3: dict[str, Any], size: float) -> str | None:
+    partitions = is_on(s3.get("DynamicPartitioningConfiguration"))
+    if partitions and size < LARGE:
+        return "BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled."
+    if partitions and not s3.get("ErrorOutputPrefix"):
+        return "ErrorOutputPrefix is required when Dynamic Partitioning is enabled."
+    if not partitions and "!{partitionKey" in s3.get("Prefix", ""):
+        return "Dynamic Partitioning must be enabled to use partition keys in the Prefix."
+    return None
+
+
+def prefixes_refused(s3: dict[str, Any]) -> str | None:
+    prefix, errors = s3.get("Prefix") or "", s3.get("ErrorOutputPrefix") or ""
+    if ERROR_TYPE in prefix:
+        return f"Prefix cannot contain {ERROR_TYPE}."
+    if "!{" in prefix and not errors:
+        return "ErrorOutputPrefix is required when Prefix has expressions."
+    if "!{" in errors and ERROR_TYPE not in errors:
+        return f"ErrorOutputPrefix must contain {ERROR_TYPE}."
+    return None
+
+
+def checked(create: Any) -> Any:
+    def create_stream(data: dict[str, Any]) -> Any:
+        reason = refusal(data.get("ExtendedS3DestinationConfiguration") or {"BufferingHints": {}})
+        return firehose._invalid(reason) if reason else create(data)
+
+    return create_stream
+
+
+def checked_update(update: Any) -> Any:
+    def update_stream(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Any:
+        reason = refusal(new.get("ExtendedS3DestinationConfiguration") or {})
+        if reason:
+            raise ValueError(reason)
+        return update(physical_id, old, new, stack_name)
+
+    return update_stream
+
+
+def whole(describe: Any) -> Any:
+    def description(destination: dict[str, Any]) -> Any:
+        described = describe(destination)
+        s3 = described.get("ExtendedS3DestinationDescription")
+        if s3 is not None:
+            s3 |= {name: destination["config"][name] for name in KEPT if name in destination["config"]}
+        return described
+
+    return description
+
+
+def apply() -> None:
+    firehose.ingest_from_kinesis_source = lambda stream_arn, records: None
+    firehose._create_delivery_stream = checked(firehose._create_delivery_stream)
+    firehose._HANDLERS["CreateDeliveryStream"] = firehose._create_delivery_stream
+    firehose._dest_description = whole(firehose._dest_description)
+    stream = provisioners._RESOURCE_HANDLERS["AWS::KinesisFirehose::DeliveryStream"]
+    stream["update"] = checked_update(stream["update"])

@@ -1,0 +1,91 @@
+"""Keeps a delivery at work for every stream that is deployed, and starts, changes and stops them as the streams do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from threading import Event, Thread
+from typing import Any
+
+from localaws.firehose.delivery import Delivery
+from localaws.firehose.deployed import DeliveryStream
+from localaws.firehose.roles import Roles
+from localaws.lambda_.batches import Backoff
+from localaws.lambda_.consumers import AwsError
+
+log = logging.getLogger(__name__)
+
+
+class Firehose:
+    """Plays Firehose in one Region, in threads of its own."""
+
+    def __init__(
+        self,
+        region: str,
+        endpoint: str | None = None,
+        backoff: Backoff = Backoff(),  # noqa: B008, for it is frozen
+        refresh_interval: float = 1,
+    ) -> None:
+        self._roles = Roles(region, endpoint)
+        self._backoff, self._refresh_interval = backoff, refresh_interval
+        self._deliveries: dict[tuple[str, float], Delivery] = {}
+        self._unplayed: set[str] = set()
+        self._stopped = Event()
+        self._thread = Thread(target=self._follow, name="firehose", daemon=True)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Deliver nothing more."""
+        self._stopped.set()
+        self._thread.join()
+        for delivery in self._deliveries.values():
+            delivery.stop()
+
+    def _follow(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._refresh(dict(self._played()))
+            except AwsError as error:
+                log.warning("the delivery streams cannot be read: %s", error)
+            self._stopped.wait(self._refresh_interval)
+
+    def _played(self) -> Iterator[tuple[tuple[str, float], DeliveryStream]]:
+        for description in self._descriptions():
+            name = description["DeliveryStreamName"]
+            try:
+                stream = DeliveryStream.described(description)
+            except (KeyError, ValueError) as error:  # whatever one stream holds, the others go on
+                if name not in self._unplayed:
+                    log.error("%s is not played: %r", name, error)
+                self._unplayed.add(name)
+                continue
+            if stream:
+                yield (stream.arn, stream.created), stream
+
+    def _descriptions(self) -> Iterator[dict[str, Any]]:
+        client = self._roles.service("firehose")
+        page: dict[str, str] = {}
+        while True:
+            answer = client.list_delivery_streams(**page)
+            names = answer["DeliveryStreamNames"]
+            for name in names:
+                try:
+                    yield client.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
+                except client.exceptions.ResourceNotFoundException:
+                    continue
+            if not answer["HasMoreDeliveryStreams"]:
+                return
+            page = {"ExclusiveStartDeliveryStreamName": names[-1]}
+
+    def _refresh(self, streams: dict[tuple[str, float], DeliveryStream]) -> None:
+        for key in self._deliveries.keys() - streams.keys():
+            self._deliveries.pop(key).stop()
+        for key, stream in streams.items():
+            if key in self._deliveries:
+                self._deliveries[key].update(stream)
+            else:
+                self._deliveries[key] = Delivery(stream, self._roles, self._backoff)
+                self._deliveries[key].start()

@@ -1,0 +1,54 @@
+"""The roles of a delivery stream: what it may do is what the role's policy says, as on AWS.
+
+AWS: https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.credentials import DeferredRefreshableCredentials
+
+from localaws.lambda_.clients import Clients
+
+PRINCIPAL = {"x-localaws-service": "firehose.amazonaws.com"}  # the sandbox's emulator has the call as this service's
+
+
+class Roles:
+    """The clients of each role in one Region."""
+
+    def __init__(self, region: str, endpoint: str | None) -> None:
+        self._region, self._endpoint = region, endpoint
+        self.service = Clients(region, endpoint)
+        self.service("sts").meta.events.register("before-call.sts.AssumeRole", _as_firehose)
+        self._clients: dict[str, Clients] = {}
+        self._making = Lock()
+
+    def __call__(self, role_arn: str) -> Clients:
+        """Return the clients of the role, whose credentials are got, and renewed, when they are needed."""
+        with self._making:
+            if role_arn not in self._clients:
+                self._clients[role_arn] = Clients(self._region, self._endpoint, self._session(role_arn))
+            return self._clients[role_arn]
+
+    def _session(self, role_arn: str) -> boto3.session.Session:
+        def assumed() -> dict[str, Any]:
+            answer = self.service("sts").assume_role(RoleArn=role_arn, RoleSessionName="AWSFirehose")
+            given = answer["Credentials"]
+            return {
+                "access_key": given["AccessKeyId"],
+                "secret_key": given["SecretAccessKey"],
+                "token": given["SessionToken"],
+                "expiry_time": given["Expiration"].isoformat(),
+            }
+
+        session = botocore.session.get_session()
+        session._credentials = DeferredRefreshableCredentials(assumed, "assume-role")
+        return boto3.session.Session(botocore_session=session)
+
+
+def _as_firehose(params: dict[str, Any], **_: Any) -> None:
+    params["headers"] |= PRINCIPAL

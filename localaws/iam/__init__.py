@@ -1,0 +1,1 @@
+"""IAM: how requests are authorized."""

@@ -1,0 +1,1 @@
+"""Kinesis Data Streams: how long a stream keeps its records."""

@@ -1,0 +1,71 @@
+"""The record of a discarded batch, and its way to the mapping's on-failure destination.
+
+AWS: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+A queue and a topic get the metadata, a bucket the whole event besides. AWS names only the condition
+RetryAttemptsExhausted; RecordAgeExceeded is what its users report.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from localaws.lambda_.batches import Discarded, Outcome
+from localaws.lambda_.clients import Clients
+from localaws.lambda_.mappings import Mapping
+from localaws.times import iso
+
+BATCH_INFO = {"dynamodb": ("DDBStreamBatchInfo", "seconds"), "kinesis": ("KinesisBatchInfo", "milliseconds")}
+
+
+def send(clients: Clients, mapping: Mapping, shard_id: str, discarded: Discarded) -> None:
+    """Send the record of the batch to the destination of the mapping, if it has one."""
+    if mapping.on_failure is None:
+        return
+    now = datetime.now(UTC)
+    record = invocation_record(mapping, shard_id, discarded, now)
+    service, name = mapping.on_failure.split(":")[2], mapping.on_failure.split(":")[-1]
+    if service == "sqs":
+        sqs = clients("sqs")
+        sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], MessageBody=json.dumps(record))
+    elif service == "sns":
+        clients("sns").publish(TopicArn=mapping.on_failure, Message=json.dumps(record))
+    else:
+        payload = json.dumps({"Records": [each.event for each in discarded.batch.records]})
+        key = f"aws/lambda/{mapping.uuid}/{shard_id}/{now:%Y/%m/%d/%Y-%m-%dT%H.%M.%S}-{uuid4()}"
+        clients("s3").put_object(Bucket=name, Key=key, Body=json.dumps(record | {"payload": payload}))
+
+
+def invocation_record(mapping: Mapping, shard_id: str, discarded: Discarded, now: datetime) -> dict[str, Any]:
+    """Return what AWS tells of a discarded batch; there is no response when nothing was invoked."""
+    info, precision = BATCH_INFO[mapping.service]
+    records = discarded.batch.records
+    return {
+        "requestContext": {
+            "requestId": str(uuid4()),
+            "functionArn": mapping.function_arn,
+            "condition": discarded.condition,
+            "approximateInvokeCount": discarded.batch.invocations,
+        },
+        **_response(discarded.batch.outcome),
+        "version": "1.0",
+        "timestamp": iso(now),
+        info: {
+            "shardId": shard_id,
+            "startSequenceNumber": records[0].identifier,
+            "endSequenceNumber": records[-1].identifier,
+            "approximateArrivalOfFirstRecord": iso(datetime.fromtimestamp(records[0].arrived, UTC), precision),
+            "approximateArrivalOfLastRecord": iso(datetime.fromtimestamp(records[-1].arrived, UTC), precision),
+            "batchSize": len(records),
+            "streamArn": mapping.source_arn,
+        },
+    }
+
+
+def _response(outcome: Outcome | None) -> dict[str, Any]:
+    if outcome is None:
+        return {}
+    error = {"functionError": outcome.function_error} if outcome.function_error else {}
+    return {"responseContext": {"statusCode": 200, "executedVersion": outcome.executed_version, **error}}

@@ -1,0 +1,70 @@
+"""A deployed event source mapping, as ListEventSourceMappings describes it.
+
+AWS: https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from localaws.lambda_.filters import Filters
+
+DAY = 24 * 60 * 60
+QUEUE_CONCURRENCY = 5  # AWS starts with five batches at a time and goes on to a thousand, too many for a laptop
+
+
+@dataclass(frozen=True)
+class Mapping:
+    uuid: str
+    function_arn: str
+    source_arn: str
+    enabled: bool
+    last_modified: float
+    batch_size: int
+    batching_window: int
+    reports_failures: bool
+    bisects: bool
+    maximum_retries: int
+    maximum_age: int
+    parallelization: int
+    maximum_concurrency: int
+    starting_position: str
+    starting_timestamp: float
+    on_failure: str | None
+    filters: Filters
+
+    @classmethod
+    def described(cls, description: dict[str, Any]) -> Mapping:
+        """The mapping of one description by the API; without limits a record is kept for a day, as DynamoDB does."""
+        source = description["EventSourceArn"]
+        age = description.get("MaximumRecordAgeInSeconds", -1)
+        timestamp = description.get("StartingPositionTimestamp")
+        return cls(
+            uuid=description["UUID"],
+            function_arn=description["FunctionArn"],
+            source_arn=source,
+            enabled=description["State"] == "Enabled",
+            last_modified=description["LastModified"].timestamp(),
+            batch_size=description["BatchSize"],
+            batching_window=description.get("MaximumBatchingWindowInSeconds", 0),
+            reports_failures="ReportBatchItemFailures" in description.get("FunctionResponseTypes", []),
+            bisects=description.get("BisectBatchOnFunctionError", False),
+            maximum_retries=description.get("MaximumRetryAttempts", -1),
+            maximum_age=DAY if age == -1 else age,
+            parallelization=description.get("ParallelizationFactor", 1),
+            maximum_concurrency=description.get("ScalingConfig", {}).get("MaximumConcurrency", QUEUE_CONCURRENCY),
+            starting_position=description.get("StartingPosition", "TRIM_HORIZON"),
+            starting_timestamp=timestamp.timestamp() if timestamp else 0,
+            on_failure=description.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"),
+            filters=Filters.of(description.get("FilterCriteria", {})),
+        )
+
+    @property
+    def service(self) -> str:
+        """`dynamodb`, `kinesis` or `sqs`."""
+        return self.source_arn.split(":")[2]
+
+    @property
+    def region(self) -> str:
+        return self.source_arn.split(":")[3]

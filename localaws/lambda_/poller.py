@@ -1,0 +1,76 @@
+"""Keeps a consumer for every mapping that is deployed, and starts, changes and stops them as the mappings do.
+
+AWS: https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
+"""
+
+from __future__ import annotations
+
+import logging
+from threading import Event, Thread
+
+from localaws.lambda_.batches import Backoff
+from localaws.lambda_.clients import Clients
+from localaws.lambda_.consumers import AwsError, Consumer
+from localaws.lambda_.mappings import Mapping
+from localaws.lambda_.queues import QueueConsumer
+from localaws.lambda_.shards import StreamConsumer
+
+log = logging.getLogger(__name__)
+
+CONSUMERS: dict[str, type[Consumer]] = {"dynamodb": StreamConsumer, "kinesis": StreamConsumer, "sqs": QueueConsumer}
+
+
+class Poller:
+    """Plays Lambda's pollers of all mappings in the Regions, in threads of its own."""
+
+    def __init__(
+        self,
+        regions: tuple[str, ...],
+        endpoint: str | None = None,
+        backoff: Backoff = Backoff(),  # noqa: B008, for it is frozen
+        refresh_interval: float = 1,
+    ) -> None:
+        self._clients = {region: Clients(region, endpoint) for region in regions}
+        self._backoff, self._refresh_interval = backoff, refresh_interval
+        self._consumers: dict[str, Consumer] = {}
+        self._stopped = Event()
+        self._thread = Thread(target=self._follow, name="event-source-mappings", daemon=True)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Deliver nothing more; functions that run come to their end."""
+        self._stopped.set()
+        self._thread.join()
+        for consumer in self._consumers.values():
+            consumer.stop()
+
+    def _follow(self) -> None:
+        while not self._stopped.is_set():
+            for region in self._clients:
+                try:
+                    self._refresh(region)
+                except AwsError as error:
+                    log.warning("the mappings of %s cannot be read: %s", region, error)
+                except Exception:  # whatever one mapping holds, the others go on
+                    log.exception("a mapping of %s is not understood", region)
+            self._stopped.wait(self._refresh_interval)
+
+    def _refresh(self, region: str) -> None:
+        pages = self._clients[region]("lambda").get_paginator("list_event_source_mappings").paginate()
+        mappings = {
+            description["UUID"]: Mapping.described(description)
+            for page in pages
+            for description in page["EventSourceMappings"]
+        }
+        for uuid, consumer in list(self._consumers.items()):
+            if consumer.mapping.region == region and uuid not in mappings:
+                self._consumers.pop(uuid).stop()
+        for uuid, mapping in mappings.items():
+            if uuid in self._consumers:
+                self._consumers[uuid].update(mapping)
+            elif mapping.service in CONSUMERS:
+                self._consumers[uuid] = CONSUMERS[mapping.service](mapping, self._clients[region], self._backoff)
+                self._consumers[uuid].start()

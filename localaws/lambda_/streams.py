@@ -1,0 +1,133 @@
+"""DynamoDB and Kinesis streams as their readers see them: shards, and the records of each from some position on.
+
+AWS: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
+LATEST is counted from the second in which the mapping was made, not from the first read, so that nothing written
+in between is lost. Positions are kept in memory only: after a restart every mapping begins again where its
+StartingPosition says, and what a Kinesis stream kept is delivered once more.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from localaws.lambda_.batches import Record
+from localaws.lambda_.clients import Clients
+from localaws.lambda_.mappings import Mapping
+
+
+class Stream(Protocol):
+    """A stream of one mapping."""
+
+    def shards(self) -> dict[str, set[str]]:
+        """Return the shards, each with those that come before it."""
+
+    def iterator(self, shard_id: str, after: str | None) -> str:
+        """Return where to read the shard: after that sequence number, or from the starting position on."""
+
+    def read(self, shard_id: str, iterator: str) -> tuple[list[Record], str | None]:
+        """Return the next records, and where to read on, which is nowhere at the end of a closed shard."""
+
+
+def stream_of(mapping: Mapping, clients: Clients) -> Stream:
+    """Return the stream that the mapping reads."""
+    return KinesisStream(mapping, clients) if mapping.service == "kinesis" else DynamoDBStream(mapping, clients)
+
+
+class DynamoDBStream:
+    def __init__(self, mapping: Mapping, clients: Clients) -> None:
+        self._mapping = mapping
+        self._client = clients("dynamodbstreams")
+        self._since = int(mapping.last_modified) if mapping.starting_position == "LATEST" else 0
+
+    def shards(self) -> dict[str, set[str]]:
+        shards: dict[str, set[str]] = {}
+        page: dict[str, str] = {}
+        while True:
+            answer = self._client.describe_stream(StreamArn=self._mapping.source_arn, **page)["StreamDescription"]
+            shards |= {shard["ShardId"]: _parents(shard) for shard in answer["Shards"]}
+            if "LastEvaluatedShardId" not in answer:
+                return shards
+            page = {"ExclusiveStartShardId": answer["LastEvaluatedShardId"]}
+
+    def iterator(self, shard_id: str, after: str | None) -> str:
+        position = {"ShardIteratorType": "TRIM_HORIZON"}
+        if after:
+            position = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": after}
+        stream = self._mapping.source_arn
+        answer = self._client.get_shard_iterator(StreamArn=stream, ShardId=shard_id, **position)
+        return str(answer["ShardIterator"])
+
+    def read(self, shard_id: str, iterator: str) -> tuple[list[Record], str | None]:
+        answer = self._client.get_records(ShardIterator=iterator)
+        records = [self._record(record) for record in answer["Records"]]
+        return [record for record in records if record.arrived >= self._since], answer.get("NextShardIterator")
+
+    def _record(self, record: dict[str, Any]) -> Record:
+        event = {**record, "eventSourceARN": self._mapping.source_arn}
+        if "userIdentity" in event:  # a deletion by time to live; the function sees other names than the API's
+            event["userIdentity"] = {name[0].lower() + name[1:]: v for name, v in event["userIdentity"].items()}
+        change = record["dynamodb"]
+        text = json.dumps(event, default=_json)
+        return Record(
+            identifier=change["SequenceNumber"],
+            key=json.dumps(change["Keys"], sort_keys=True, default=_json),
+            arrived=change["ApproximateCreationDateTime"].timestamp(),
+            event=json.loads(text),
+            size=len(text),
+        )
+
+
+class KinesisStream:
+    def __init__(self, mapping: Mapping, clients: Clients) -> None:
+        self._mapping = mapping
+        self._client = clients("kinesis")
+
+    def shards(self) -> dict[str, set[str]]:
+        pages = self._client.get_paginator("list_shards").paginate(StreamARN=self._mapping.source_arn)
+        return {shard["ShardId"]: _parents(shard) for page in pages for shard in page["Shards"]}
+
+    def iterator(self, shard_id: str, after: str | None) -> str:
+        position: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
+        starts = {"LATEST": self._mapping.last_modified, "AT_TIMESTAMP": self._mapping.starting_timestamp}
+        if after:
+            position = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": after}
+        elif start := starts.get(self._mapping.starting_position):
+            position = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": datetime.fromtimestamp(start, UTC)}
+        stream = self._mapping.source_arn
+        answer = self._client.get_shard_iterator(StreamARN=stream, ShardId=shard_id, **position)
+        return str(answer["ShardIterator"])
+
+    def read(self, shard_id: str, iterator: str) -> tuple[list[Record], str | None]:
+        answer = self._client.get_records(ShardIterator=iterator)
+        return [self._record(shard_id, record) for record in answer["Records"]], answer.get("NextShardIterator")
+
+    def _record(self, shard_id: str, record: dict[str, Any]) -> Record:
+        arrived = record["ApproximateArrivalTimestamp"].timestamp()
+        event = {
+            "kinesis": {
+                "kinesisSchemaVersion": "1.0",
+                "partitionKey": record["PartitionKey"],
+                "sequenceNumber": record["SequenceNumber"],
+                "data": base64.b64encode(record["Data"]).decode(),
+                "approximateArrivalTimestamp": arrived,
+            },
+            "eventSource": "aws:kinesis",
+            "eventVersion": "1.0",
+            "eventID": f"{shard_id}:{record['SequenceNumber']}",
+            "eventName": "aws:kinesis:record",
+            "awsRegion": self._mapping.region,
+            "eventSourceARN": self._mapping.source_arn,
+        }
+        return Record(record["SequenceNumber"], record["PartitionKey"], arrived, event, size=len(json.dumps(event)))
+
+
+def _parents(shard: dict[str, Any]) -> set[str]:
+    return {shard[name] for name in ("ParentShardId", "AdjacentParentShardId") if name in shard}
+
+
+def _json(value: Any) -> Any:
+    return value.timestamp() if isinstance(value, datetime) else base64.b64encode(value).decode()

@@ -1,0 +1,1 @@
+"""SES: event publishing and the authorization of senders."""

@@ -1,0 +1,87 @@
+"""Gap: a configuration set keeps its event destinations, and no event is published to them; SendEmail of SES v2 takes
+a configuration set that is not there.
+
+AWS: https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
+Here each mail sent by SES v2 gives a Send event, and those that the mailbox simulator gives each recipient, to SNS.
+No longer needed when a mail sent with a configuration set arrives at the set's topic as an event with the mail's tags.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from ministack.services import ses, ses_v2
+
+from localaws.times import iso
+
+type Json = dict[str, Any]
+# The kind of an event and what it has beside the mail.
+type Event = tuple[str, Json]
+
+handle_request = ses_v2.handle_request
+
+
+async def answer(method: str, path: str, headers: Json, body: bytes, query: Json) -> Any:
+    if method != "POST" or not path.rstrip("/").endswith("/outbound-emails"):
+        return await handle_request(method, path, headers, body, query)
+    request = json.loads(body or b"{}")
+    name = request.get("ConfigurationSetName")
+    if name and name not in ses_v2._config_sets:
+        return ses_v2._missing_config_set(name)
+    outcome = await handle_request(method, path, headers, body, query)
+    if name and outcome[0] == 200:
+        publish(name, mail_object(request, json.loads(outcome[2])["MessageId"]))
+    return outcome
+
+
+def mail_object(request: Json, message_id: str) -> Json:
+    destination = request.get("Destination", {})
+    kinds = ("ToAddresses", "CcAddresses", "BccAddresses")
+    tags = {tag["Name"]: [tag["Value"]] for tag in request.get("EmailTags", [])}
+    headers = request.get("Content", {}).get("Simple", {}).get("Headers", [])
+    return {
+        "timestamp": now(),
+        "source": request.get("FromEmailAddress", ""),
+        "sendingAccountId": ses.get_account_id(),
+        "messageId": message_id,
+        "destination": [address for kind in kinds for address in destination.get(kind, [])],
+        "headersTruncated": False,
+        "headers": [{"name": header["Name"], "value": header["Value"]} for header in headers],
+        "tags": {"ses:configuration-set": [request["ConfigurationSetName"]], **tags},
+    }
+
+
+def publish(configuration_set: str, mail: Json) -> None:
+    destinations = ses_v2._config_sets[configuration_set].get("EventDestinations") or {}
+    for kind, detail in events(mail["destination"]):
+        for destination in destinations.values():
+            topic = destination.get("SnsDestination", {}).get("TopicArn")
+            if topic and destination["Enabled"] and kind.upper() in destination["MatchingEventTypes"]:
+                ses._publish_notification(topic, {"eventType": kind, "mail": mail, **detail})
+
+
+def events(recipients: list[str]) -> list[Event]:
+    found: list[Event] = [("Send", {"send": {}})]
+    for recipient in recipients:
+        address = ses.parseaddr(recipient)[1]
+        found += [
+            (kind, ses._notification_detail(kind, address, now(), subtype)) for kind, subtype in outcomes(address)
+        ]
+    return found
+
+
+def outcomes(address: str) -> Any:
+    """As for the notifications of an identity: everything is delivered but what goes to the mailbox simulator."""
+    local, _, domain = address.lower().partition("@")
+    delivered = (("Delivery", None),)
+    if domain != ses._SIMULATOR_DOMAIN:
+        return delivered
+    return ses._SIMULATOR_OUTCOMES.get(local.partition("+")[0], delivered)
+
+
+def now() -> str:
+    return iso(datetime.now(UTC))
+
+
+def apply() -> None:
+    ses_v2.handle_request = answer

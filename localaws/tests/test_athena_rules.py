@@ -1,0 +1,667 @@
+"""The rules of the sandbox's Athena, without AWS: SQL, parameters, partitions, results."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlglot import exp
+
+from localaws.athena import results
+from localaws.athena.catalogue import Partition, Table, folder, values_of
+from localaws.athena.engine import Engine
+from localaws.athena.failures import Failed, Malformed
+from localaws.athena.objects import Object
+from localaws.athena.query import Query
+from localaws.athena.statements import read
+from localaws.athena.types import hive_type
+
+# What Trino answers, as Athena writes it. https://trino.io/docs/current/functions.html
+ANSWERS = {
+    # numbers
+    "7 / 2": "3",
+    "-7 / 2": "-3",
+    "7 / 2.0e0": "3.5",
+    "cast(1 as double)": "1.0",
+    "1e7": "1.0E7",
+    "12345678.9e0": "1.23456789E7",
+    "1e-4": "1.0E-4",
+    "nan()": "NaN",
+    "-infinity()": "-Infinity",
+    "is_nan(nan())": "true",
+    "decimal '1.50'": "1.50",
+    "1.0 / 3": "0.3",
+    "100.0 * 1 / 3": "33.3",
+    "2 * (1.5 + 1)": "5.0",
+    "decimal '7.00' / 3": "2.33",
+    "7.0 / 2e0": "3.5",
+    "1e0 / 0": "Infinity",
+    "cast(2.5e0 as integer)": "3",
+    "mod(7, 3)": "1",
+    "truncate(1.7e0)": "1.0",
+    "round(2.567e0, 2)": "2.57",
+    "to_base(255, 16)": "ff",
+    "from_base('ff', 16)": "255",
+    "width_bucket(3.0e0, 0, 10, 5)": "2",
+    "bitwise_and(5, 3)": "1",
+    "greatest(1, null)": None,
+    # text
+    "'a' || null": None,
+    "concat('a', null)": None,
+    "concat('a', 'b', 'c')": "abc",
+    "split_part('a,b', ',', 3)": None,
+    "split('a,b', ',')": "[a, b]",
+    "split_to_map('a=1,b=2', ',', '=')": "{a=1, b=2}",
+    "regexp_extract('abc', '[0-9]+')": None,
+    "regexp_extract('ab12', '([a-z]+)([0-9]+)', 2)": "12",
+    "regexp_like('abc', 'b')": "true",
+    "regexp_replace('a1b2', '([0-9])', '<$1>')": "a<1>b<2>",
+    "replace('abc', 'b')": "ac",
+    "format('%s-%d', 'a', 1)": "a-1",
+    "lpad('7', 3, '0')": "007",
+    "url_extract_host('https://a.b/c?d=e%20f#g')": "a.b",
+    "url_extract_path('https://a.b/c?d=e%20f#g')": "/c",
+    "url_extract_parameter('https://a.b/c?d=e%20f#g', 'd')": "e f",
+    "url_encode('a b')": "a+b",
+    "to_hex(md5(to_utf8('a')))": "0CC175B9C0F1B6A831C399E269772661",
+    "to_utf8('ab')": "61 62",
+    # times
+    "date '2024-01-31'": "2024-01-31",
+    "timestamp '2024-01-02 03:04:05'": "2024-01-02 03:04:05.000",
+    "cast(timestamp '2024-01-02 03:04:05.678' as varchar)": "2024-01-02 03:04:05.678",
+    "date_parse('2024-01-02 03:04:05', '%Y-%m-%d %H:%i:%s')": "2024-01-02 03:04:05.000",
+    "date_format(timestamp '2024-01-02 03:04:05', '%Y/%m/%d %H:%i')": "2024/01/02 03:04",
+    "format_datetime(timestamp '2024-01-02 03:04:05', 'yyyy-MM-dd''T''HH')": "2024-01-02T03",
+    "parse_datetime('2024-01-02', 'yyyy-MM-dd')": "2024-01-02 00:00:00.000 UTC",
+    "from_iso8601_timestamp('2024-01-02T03:04:05.123+02:00')": "2024-01-02 01:04:05.123 UTC",
+    "from_iso8601_date('2024-01-02')": "2024-01-02",
+    "from_unixtime(1700000000)": "2023-11-14 22:13:20.000 UTC",
+    "to_unixtime(from_unixtime(1))": "1.0",
+    "to_iso8601(date '2024-01-02')": "2024-01-02",
+    "date_trunc('hour', timestamp '2024-01-02 03:04:05')": "2024-01-02 03:00:00.000",
+    "date_trunc('month', date '2024-01-31')": "2024-01-01",
+    "date_add('day', 3, date '2024-01-30')": "2024-02-02",
+    "date_add('month', 1, date '2024-01-31')": "2024-02-29",
+    "date_add('hour', -3, timestamp '2024-01-02 03:04:05')": "2024-01-02 00:04:05.000",
+    "date_diff('hour', timestamp '2024-01-02 03:59:00', timestamp '2024-01-02 05:01:00')": "1",
+    "date_diff('day', date '2024-01-02', date '2024-02-02')": "31",
+    "day_of_week(date '2024-01-07')": "7",
+    "extract(dow from date '2024-01-07')": "7",
+    "millisecond(timestamp '2024-01-02 03:04:05.678')": "678",
+    "last_day_of_month(date '2024-02-07')": "2024-02-29",
+    "date(timestamp '2024-01-02 03:04:05' at time zone 'Asia/Tokyo')": "2024-01-02",
+    "typeof(now())": "timestamp(3) with time zone",
+    "sequence(date '2024-01-01', date '2024-01-03')": "[2024-01-01, 2024-01-02, 2024-01-03]",
+    # arrays, maps and rows
+    "array[1, null]": "[1, null]",
+    "map(array['a'], array[1])": "{a=1}",
+    "row(1, 'x')": "{field0=1, field1=x}",
+    "zip(array[1], array['x'])": "[{field0=1, field1=x}]",
+    "cardinality(map(array['a'], array[1]))": "1",
+    "element_at(array[1, 2], -1)": "2",
+    "element_at(map(array['a'], array[1]), 'b')": None,
+    "array[1, 2][2]": "2",
+    "array_distinct(array[3, 1, 3])": "[3, 1]",
+    "array_position(array[1, 2], 3)": "0",
+    "array_union(array[1], array[1, 2])": "[1, 2]",
+    "array_join(array[1, 2], '-')": "1-2",
+    "arrays_overlap(array[1, 2], array[2])": "true",
+    "slice(array[1, 2, 3], -2, 2)": "[2, 3]",
+    "sequence(3, 1)": "[3, 2, 1]",
+    "repeat('a', 2)": "[a, a]",
+    "reverse(array[1, 2])": "[2, 1]",
+    "transform(array[1, 2], x -> x + 1)": "[2, 3]",
+    "filter(array[1, 2], x -> x > 1)": "[2]",
+    "reduce(array[1, 2], 0, (s, x) -> s + x, s -> s * 10)": "30",
+    "any_match(array[1, 2], x -> x > 1)": "true",
+    "all_match(array[1, 2], x -> x > 1)": "false",
+    "map_filter(map(array['a', 'b'], array[1, 2]), (k, v) -> v > 1)": "{b=2}",
+    "transform_values(map(array['a'], array[1]), (k, v) -> k || '!')": "{a=a!}",
+    # JSON
+    """json_extract_scalar('{"a": {"b": 1}}', '$.a.b')""": "1",
+    """json_extract_scalar('{"a": {"b": 1}}', '$.a')""": None,
+    """json_extract_scalar('{"a b": 1}', '$["a b"]')""": "1",
+    "json_extract_scalar('no json', '$.a')": None,
+    """json_format(json_parse('{"a": [1, 2]}'))""": '{"a":[1,2]}',
+    "json_array_length('[1, 2]')": "2",
+    "json_array_contains('[1, 2]', 2)": "true",
+    "cast(json_parse('[1, 2]') as array(integer))": "[1, 2]",
+    # the rest
+    "try(1 / 0)": None,
+    "try_cast('x' as integer)": None,
+    "if(1 = 2, 'a')": None,
+    "coalesce(null, 'a')": "a",
+    "typeof('abc')": "varchar(3)",
+    "typeof(1)": "integer",
+    "typeof(array[1e0])": "array(double)",
+}
+# Over the rows (k, v) = ('a', 1), ('a', 2), ('b', 4).
+AGGREGATES = {
+    "sum(v)": "7",
+    "sum(v) / count(*)": "2",
+    "sum(v) * 100.0 / count(*)": "233.3",
+    "avg(cast(v as decimal(5, 1)))": "2.3",
+    "avg(v)": "2.3333333333333335",
+    "count_if(v > 1)": "2",
+    "approx_distinct(k)": "2",
+    "approx_percentile(v, 0.5)": "2",
+    "max_by(k, v)": "b",
+    "array_agg(v order by v desc)": "[4, 2, 1]",
+    "map_agg(v, k) filter (where v > 1)": "{2=a, 4=b}",
+    "histogram(k)": "{a=2, b=1}",
+    "listagg(k, '+') within group (order by v)": "a+a+b",
+    "every(v > 0)": "true",
+    "round(stddev(v), 9)": "1.527525232",
+    "sum(v) filter (where k = 'a')": "3",
+}
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = Engine(tmp_path)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def shared_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """For queries without tables, which leave nothing behind."""
+    engine = Engine(tmp_path_factory.mktemp("engine"))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def answer(shared_engine: Engine, tmp_path: Path) -> Any:
+    """Return a function that answers a query, without tables, with the texts of its first row."""
+
+    def answer(sql: str, *parameters: str) -> list[str | None]:
+        tree = read(sql, parameters).tree
+        assert tree is not None
+        prepared = Query(None, None, shared_engine, tmp_path, "db", None).prepare(tree)  # type: ignore[arg-type]
+        return list(next(shared_engine.rows(prepared, shared_engine.columns(prepared))))
+
+    return answer
+
+
+@pytest.mark.parametrize(("expression", "expected"), ANSWERS.items())
+def test_an_expression_is_answered_as_trino_does(answer: Any, expression: str, expected: str | None) -> None:
+    assert answer(f"SELECT {expression}") == [expected]
+
+
+@pytest.mark.parametrize(("aggregate", "expected"), AGGREGATES.items())
+def test_an_aggregate_is_answered_as_trino_does(answer: Any, aggregate: str, expected: str | None) -> None:
+    assert answer(f"SELECT {aggregate} FROM (VALUES ('a', 1), ('a', 2), ('b', 4)) AS t(k, v)") == [expected]
+
+
+@pytest.mark.parametrize(
+    ("unnest", "expected"),
+    [
+        ("unnest(array[7, 8]) AS u(x)", ["7"]),
+        ("unnest(array[7, 8]) WITH ORDINALITY AS u(x, n)", ["7", "1"]),
+        ("unnest(array[7], array['a', 'b']) AS u(x, y)", ["7", "a"]),
+        ("unnest(map(array['a'], array[1])) AS u(k, v)", ["a", "1"]),
+    ],
+)
+def test_unnest_gives_a_row_for_each_element(answer: Any, unnest: str, expected: list[str]) -> None:
+    assert answer(f"SELECT u.* FROM (SELECT 1 AS one) CROSS JOIN {unnest}") == expected
+
+
+def test_columns_without_a_name_are_named_by_their_place(engine: Engine, tmp_path: Path) -> None:
+    tree = read("SELECT 1, 2 AS two, count(*) FROM (SELECT 3) UNION ALL SELECT 4, 5, 6", []).tree
+    assert tree is not None
+
+    prepared = Query(None, None, engine, tmp_path, "db", None).prepare(tree)  # type: ignore[arg-type]
+
+    assert engine.columns(prepared) == [("_col0", "INTEGER"), ("two", "INTEGER"), ("_col2", "BIGINT")]
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("SELECT 1 / 0", "DIVISION_BY_ZERO"),
+        ("SELECT cast('x' AS integer)", "INVALID_CAST_ARGUMENT"),
+        ("SELECT '1' = 1", "TYPE_MISMATCH"),
+        ("SELECT timestamp '2024-01-01 00:00:00' BETWEEN '2024' AND '2025'", "TYPE_MISMATCH"),
+        ("SELECT x FROM (SELECT '2024-01-01' AS x) WHERE x IN (date '2024-01-01')", "TYPE_MISMATCH"),
+        ("SELECT strptime('2024', '%Y')", "FUNCTION_NOT_FOUND"),
+        ("SELECT list_sum(array[1])", "FUNCTION_NOT_FOUND"),
+        ("SELECT getenv('HOME')", "FUNCTION_NOT_FOUND"),
+        ("SELECT x FROM (SELECT 1 AS y)", "COLUMN_NOT_FOUND"),
+        ("SELECT * FROM read_text('/etc/hostname')", "FUNCTION_NOT_FOUND"),
+        ("SELECT * FROM duckdb_settings()", "FUNCTION_NOT_FOUND"),
+        ("SELECT sha512(to_utf8('a'))", "NOT_SUPPORTED"),
+    ],
+)
+def test_what_athena_refuses_fails_with_its_code(answer: Any, sql: str, reason: str) -> None:
+    with pytest.raises(Failed, match=reason):
+        answer(sql)
+
+
+def test_duckdb_itself_opens_no_file_outside_of_the_querys_folder(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path.parent / "secret.csv").write_text("x\n1\n")
+
+    for sql in (
+        f"SELECT * FROM read_csv('{tmp_path.parent}/secret.csv')",
+        f"SELECT * FROM read_csv('{tmp_path}/../secret.csv')",
+        f"COPY (SELECT 1) TO '{tmp_path.parent}/written.csv'",
+        "SET enable_external_access = true",
+        "INSTALL httpfs",
+    ):
+        with pytest.raises(Failed):
+            engine.execute(sql)
+
+
+# --- statements and their parameters ---
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind", "substatement"),
+    [
+        ("-- which\nSELECT 1", "DML", "SELECT"),
+        ("(SELECT 1) UNION (SELECT 2)", "DML", "SELECT"),
+        ("with a as (select 1) select * from a", "DML", "SELECT"),
+        ("CREATE TABLE t AS SELECT 1 AS a", "DML", "CREATE_TABLE_AS_SELECT"),
+        ("INSERT INTO t VALUES (1)", "DML", "INSERT"),
+        ("UNLOAD (SELECT 1) TO 's3://b/'", "DML", "UNLOAD"),
+        ("CREATE EXTERNAL TABLE t (a int) LOCATION 's3://b/'", "DDL", "CREATE_TABLE"),
+        ("CREATE  OR REPLACE VIEW v AS SELECT 1 AS a", "DDL", "CREATE_VIEW"),
+        ("DROP TABLE IF EXISTS t", "DDL", "DROP_TABLE"),
+        ("MSCK REPAIR TABLE t", "DDL", "MSCK_REPAIR"),
+        ("show partitions t", "UTILITY", "SHOW"),
+    ],
+)
+def test_a_statement_has_its_type(sql: str, kind: str, substatement: str) -> None:
+    statement = read(sql, [])
+    assert (statement.kind, statement.substatement) == (kind, substatement)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["", "SELEC 1", "SELECT FROM t", "SELECT 1; SELECT 2", "CREATE TABLE t (a int)", "DELETE FROM t", "COPY t TO 'x'",
+     "ATTACH 'x'", "SELECT * FROM t WHERE"],
+)  # fmt: skip
+def test_what_is_no_statement_is_malformed(sql: str) -> None:
+    with pytest.raises(Malformed):
+        read(sql, [])
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    ["1 OR 1 = 1", "'a' OR 'b'", "'a'; DROP TABLE t", "(SELECT 1)", "name", "2024-01-01", "'a' AS b", "*", "1, 2", "?",
+     "", "'a' UNION SELECT 1", "now()", "DISTINCT 1", "'a' FROM t", "\"a\"", ":p0"],
+)  # fmt: skip
+def test_a_parameter_that_is_more_than_a_literal_is_refused(parameter: str) -> None:
+    with pytest.raises(Malformed):
+        read("SELECT ?", [parameter])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "expected"),
+    [
+        ("1", "1"),
+        ("-1.50", "-1.50"),
+        ("'it''s'", "it's"),
+        ("DATE '2024-01-01'", "2024-01-01"),
+        ("NULL", None),
+        ("true", "true"),
+    ],
+)
+def test_a_literal_is_bound(answer: Any, parameter: str, expected: str | None) -> None:
+    assert answer("SELECT ?", parameter) == [expected]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=2, max_size=2))
+def test_a_text_stays_the_value_that_it_is_whatever_is_in_it(texts: list[str]) -> None:
+    quoted = ["'" + text.replace("'", "''") + "'" for text in texts]
+
+    tree = read("SELECT x FROM t WHERE a = ? AND b = ? -- ?", quoted).tree
+
+    assert tree is not None
+    assert [found.name for found in tree.find_all(exp.Literal)] == texts
+
+
+# --- tables, partitions and files ---
+
+PARQUET = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+JSON = "org.openx.data.jsonserde.JsonSerDe"
+OPEN_CSV = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
+DELIMITED = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
+BY_DAY = {
+    "projection.enabled": "true",
+    "projection.day.type": "date",
+    "projection.day.format": "yyyy-MM-dd",
+    "projection.day.range": "2024-01-01,2024-01-31",
+}
+
+
+class Bucket:
+    """Objects by their address, and which of them were read."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.objects_read: list[str] = []
+
+    def below(self, uri: str) -> list[Object]:
+        return [
+            Object("b", name.removeprefix("s3://b/"), len(content))
+            for name, content in sorted(self.objects.items())
+            if name.startswith(uri)
+        ]
+
+    def read(self, objects: list[Object], stopped: Any) -> Iterator[bytes]:
+        for one in objects:
+            self.objects_read.append(one.uri)
+            yield self.objects[one.uri]
+
+
+class Tables:
+    """A catalogue of one table."""
+
+    def __init__(self, table: Table, *loaded: Partition) -> None:
+        self._table, self._loaded = table, list(loaded)
+
+    def table(self, database: str, name: str) -> Table:
+        return self._table
+
+    def partitions(self, table: Table) -> list[Partition]:
+        return self._loaded
+
+
+def table(serde: str = JSON, keys: dict[str, str] | None = None, **parameters: str) -> Table:
+    return Table("db", "t", {"a": "bigint", "b": "string"}, keys or {}, "s3://b/t/", serde, parameters=parameters)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Any:
+    """Return a function that answers a query of the table over the objects, with all rows and the bytes scanned."""
+    numbers = itertools.count()
+
+    def rows(sql: str, catalogue: Tables, bucket: Bucket) -> tuple[list[list[str | None]], int]:
+        folder = tmp_path / str(next(numbers))
+        folder.mkdir()
+        with contextlib.closing(Engine(folder)) as engine:
+            query = Query(catalogue, bucket, engine, folder, "db", None)  # type: ignore[arg-type]
+            tree = read(sql, []).tree
+            assert tree is not None
+            prepared = query.prepare(tree)
+            return [list(row) for row in engine.rows(prepared, engine.columns(prepared))], query.scanned
+
+    return rows
+
+
+def days(*names: str) -> Bucket:
+    bucket = Bucket()
+    bucket.objects = {f"s3://b/t/day={day}/x": b'{"a": 1, "b": "%b"}\n' % day.encode() for day in names}
+    return bucket
+
+
+@pytest.mark.parametrize(
+    ("where", "read"),
+    [
+        ("day = '2024-01-02'", ["02"]),
+        ("day IN ('2024-01-01', '2024-01-03')", ["01", "03"]),
+        ("day BETWEEN '2024-01-02' AND '2024-01-09'", ["02", "03"]),
+        ("day >= date_format(date '2024-01-02', '%Y-%m-%d') AND a = 1", ["02", "03"]),
+        ("day >= cast(date_add('day', 2, date '2024-01-01') AS varchar)", ["03"]),
+        ("day LIKE '%-03' OR day = '2024-01-01'", ["01", "03"]),
+        ("day = '2024-01-02' OR a = 1", ["01", "02", "03"]),
+        ("a = 1", ["01", "02", "03"]),
+        ("substr(day, 9) = '04'", []),
+    ],
+)
+def test_only_partitions_that_a_condition_allows_are_read(rows: Any, where: str, read: list[str]) -> None:
+    bucket = days("2024-01-01", "2024-01-02", "2024-01-03", "2023-12-31")
+
+    found, _ = rows(f"SELECT day FROM t WHERE {where}", Tables(table(keys={"day": "string"}, **BY_DAY)), bucket)
+
+    assert [uri[-4:-2] for uri in bucket.objects_read] == read
+    assert sorted(day for (day,) in found) == [f"2024-01-{day}" for day in read]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM (SELECT * FROM t) WHERE day = '2024-01-02'",
+        "WITH x AS (SELECT *, row_number() OVER (PARTITION BY day ORDER BY a) AS n FROM t WHERE day = '2024-01-02') "
+        "SELECT * FROM x WHERE n = 1",
+        "SELECT t.a FROM t JOIN (VALUES 1) AS v(a) ON t.a = v.a AND t.day = '2024-01-02'",
+        "SELECT u.x FROM t CROSS JOIN unnest(array[1]) AS u(x) WHERE db.t.day = '2024-01-02'",
+    ],
+)
+def test_a_condition_is_found_wherever_it_stands(rows: Any, sql: str) -> None:
+    bucket = days("2024-01-01", "2024-01-02")
+
+    found, _ = rows(sql, Tables(table(keys={"day": "string"}, **BY_DAY)), bucket)
+
+    assert bucket.objects_read == ["s3://b/t/day=2024-01-02/x"]
+    assert len(found) == 1
+
+
+def test_an_outer_joins_missing_rows_are_not_pruned_away(rows: Any) -> None:
+    bucket = days("2024-01-01", "2024-01-02")
+    sql = "SELECT count(*) FROM (VALUES 1) AS v(a) LEFT JOIN t ON v.a = t.a WHERE t.day IS NULL"
+
+    found, _ = rows(sql, Tables(table(keys={"day": "string"}, **BY_DAY)), bucket)
+
+    assert found == [["0"]]
+
+
+def test_a_table_without_loaded_partitions_has_no_rows(rows: Any) -> None:
+    bucket = days("2024-01-01", "2024-01-02")
+    plain = table(keys={"day": "date"})
+
+    assert rows("SELECT count(*) FROM t", Tables(plain), bucket)[0] == [["0"]]
+
+    loaded = Tables(plain, Partition(("2024-01-02",), "s3://b/t/day=2024-01-02/"))
+    assert rows("SELECT day FROM t WHERE day > date '2024-01-01'", loaded, bucket)[0] == [["2024-01-02"]]
+
+
+def projected(key: str, **properties: str) -> dict[str, str]:
+    return {f"projection.{key}.{name.replace('_', '.')}": value for name, value in properties.items()}
+
+
+def test_every_kind_of_projection_and_a_template(rows: Any) -> None:
+    keys = {"region": "string", "year": "int", "moment": "string", "device": "string"}
+    parameters = {
+        "projection.enabled": "true",
+        "storage.location.template": "s3://b/t/${region}/${year}/${moment}/${device}",
+        **projected("region", type="enum", values="eu, us"),
+        **projected("year", type="integer", range="5,25", interval="5", digits="3"),
+        **projected(
+            "moment", type="date", range="NOW-2HOURS,NOW", format="yyyy/MM/dd/HH", interval="1", interval_unit="HOURS"
+        ),
+        **projected("device", type="injected"),
+    }
+    hour = f"{datetime.now(UTC) - timedelta(hours=1):%Y/%m/%d/%H}"
+    bucket = Bucket()
+    bucket.objects[f"s3://b/t/us/010/{hour}/d1/x"] = b'{"a": 7}'
+    catalogue = Tables(table(keys=keys, **parameters))
+
+    found, _ = rows("SELECT a, region, year, moment FROM t WHERE device = 'd1'", catalogue, bucket)
+
+    assert found == [["7", "us", "10", hour]]
+    with pytest.raises(Failed, match="CONSTRAINT_VIOLATION"):
+        rows("SELECT a FROM t", catalogue, bucket)
+
+
+def test_months_are_projected_by_the_calendar(rows: Any) -> None:
+    months = BY_DAY | {"projection.day.format": "yyyy-MM", "projection.day.range": "2023-12,2024-02"}
+    bucket = days("2023-12", "2024-01", "2024-02", "2024-03")
+
+    found, _ = rows("SELECT day FROM t ORDER BY day", Tables(table(keys={"day": "string"}, **months)), bucket)
+
+    assert found == [["2023-12"], ["2024-01"], ["2024-02"]]
+
+
+def test_a_rows_field_is_told_from_a_tables_column(rows: Any) -> None:
+    nested = replace(table(), columns={"r": "struct<f:struct<g:int>>", "l": "array<struct<u:int,w:string>>"})
+    bucket = Bucket()
+    bucket.objects["s3://b/t/x"] = b'{"r": {"f": {"g": 7}}, "l": [{"u": 1, "w": "x"}]}'
+    sql = "SELECT r.f.g, t.r.f, db.t.r, e.w FROM db.t CROSS JOIN unnest(l) AS e(u, w) WHERE r.f.g = 7"
+
+    assert rows(sql, Tables(nested), bucket)[0] == [["7", "{g=7}", "{f={g=7}}", "x"]]
+
+
+def test_a_row_knows_its_object(rows: Any) -> None:
+    bucket = days("2024-01-01", "2024-01-02")
+    catalogue = Tables(table(keys={"day": "string"}, **BY_DAY))
+
+    found, _ = rows('SELECT "$path", * FROM t ORDER BY 1', catalogue, bucket)
+
+    assert found[1] == ["s3://b/t/day=2024-01-02/x", "1", "2024-01-02", "2024-01-02"]
+
+
+READINGS = b'{"A": 1, "b": "x, \\"y\\""}\n\n{"a": "2", "c": {"d": 1}}\n'
+
+
+@pytest.mark.parametrize(
+    ("serde", "parameters", "name", "content", "expected"),
+    [
+        (JSON, {}, "x", READINGS, [["1", 'x, "y"'], ["2", None]]),
+        (JSON, {}, "x.gz", gzip.compress(READINGS), [["1", 'x, "y"'], ["2", None]]),
+        (JSON, {}, "x.bz2", bz2.compress(READINGS), [["1", 'x, "y"'], ["2", None]]),
+        (JSON, {"ignore.malformed.json": "true"}, "x", b"no\n", [[None, None]]),
+        (JSON, {"mapping.b": "Name"}, "x", b'{"name": "n"}', [[None, "n"]]),
+        (JSON, {}, "x", b'{"b": "\xff"}', [[None, "\ufffd"]]),
+        (OPEN_CSV, {}, "x", b'1,"x, ""y"""\n,z\n', [["1", 'x, "y"'], [None, "z"]]),
+        (OPEN_CSV, {"separatorChar": ";"}, "x", b"1;x\r\n2;y;more\r\n", [["1", "x"], ["2", "y"]]),
+        (DELIMITED, {"field.delim": ","}, "x", b'1,"x"\nno,\\N\n3\n', [["1", '"x"'], [None, None], ["3", None]]),
+        (DELIMITED, {"field.delim": ",", "escape.delim": "\\"}, "x", b"1,x\\,y\n", [["1", "x,y"]]),
+        (DELIMITED, {}, "x", b"1\x01x\n", [["1", "x"]]),
+    ],
+)
+def test_a_text_is_read_by_its_serde(
+    rows: Any, serde: str, parameters: dict[str, str], name: str, content: bytes, expected: list[list[str | None]]
+) -> None:
+    bucket = Bucket()
+    bucket.objects[f"s3://b/t/{name}"] = content
+    catalogue = Tables(replace(table(serde), serde_parameters=parameters))
+
+    assert rows("SELECT * FROM t", catalogue, bucket) == (expected, len(content))
+
+
+def test_a_header_is_skipped(rows: Any) -> None:
+    bucket = Bucket()
+    bucket.objects = {"s3://b/t/1": b"a,b\n1,x\n", "s3://b/t/2": b"a,b\n2,y\n"}
+
+    found, _ = rows("SELECT * FROM t", Tables(table(OPEN_CSV, **{"skip.header.line.count": "1"})), bucket)
+
+    assert found == [["1", "x"], ["2", "y"]]
+
+
+@pytest.mark.parametrize(
+    ("serde", "name", "content"),
+    [
+        (JSON, "x", b"not json"),
+        (JSON, "x", b'{"a": "one"}'),
+        (OPEN_CSV, "x", b"one,x"),
+        (PARQUET, "x", b"not parquet"),
+        (JSON, "x.gz", b'{"a": 1}'),
+        (JSON, "x", gzip.compress(b'{"a": 1}')),  # Athena goes by the suffix
+    ],
+)
+def test_data_that_is_not_in_its_format_fails_the_query(rows: Any, serde: str, name: str, content: bytes) -> None:
+    bucket = Bucket()
+    bucket.objects[f"s3://b/t/{name}"] = content
+
+    with pytest.raises(Failed, match="HIVE_"):
+        rows("SELECT * FROM t", Tables(table(serde)), bucket)
+
+
+def test_a_json_time_may_be_iso_text_or_a_number_since_1970(rows: Any) -> None:
+    moments = replace(table(), columns={"a": "timestamp"})
+    bucket = Bucket()
+    bucket.objects["s3://b/t/x"] = b'{"a": "2024-01-02T03:04:05.678+01:00"}\n{"a": 1700000000}\n{"a": 1700000000123}\n'
+
+    found, _ = rows("SELECT * FROM t", Tables(moments), bucket)
+
+    assert [row[0] for row in found] == [
+        "2024-01-02 02:04:05.678",
+        "2023-11-14 22:13:20.000",
+        "2023-11-14 22:13:20.123",
+    ]
+
+
+@pytest.fixture
+def parquet(engine: Engine, tmp_path: Path) -> Any:
+    """Return a function that makes a Parquet file of a query of DuckDB."""
+
+    def parquet(sql: str) -> bytes:
+        engine.execute(f"COPY ({sql}) TO '{tmp_path}/made.parquet' (FORMAT parquet)")
+        return (tmp_path / "made.parquet").read_bytes()
+
+    return parquet
+
+
+def test_of_parquet_only_the_columns_that_are_needed_count_as_scanned(rows: Any, parquet: Any) -> None:
+    bucket = Bucket()
+    bucket.objects["s3://b/t/x"] = parquet("SELECT i AS a, repeat('x', 99) || i AS b FROM range(5000) AS r(i)")
+    catalogue = Tables(table(PARQUET))
+
+    def scanned(sql: str) -> int:
+        return int(rows(sql, catalogue, bucket)[1])
+
+    of_a, of_b = scanned("SELECT sum(a) FROM t"), scanned("SELECT max(b) FROM t")
+    assert 0 < of_a < of_b
+    assert scanned("SELECT count(*) FROM t") == 0
+    assert scanned("SELECT * FROM t") == of_a + of_b == scanned("SELECT a FROM t WHERE b > 'x'")
+    assert scanned("WITH x AS (SELECT a, b FROM t) SELECT a FROM x") == of_a
+    assert scanned("SELECT 1 FROM t AS x JOIN t AS y ON x.a = y.a") == 2 * of_a
+
+
+def test_parquet_without_a_column_gives_nulls_and_one_of_another_type_fails(rows: Any, parquet: Any) -> None:
+    bucket = Bucket()
+    bucket.objects = {"s3://b/t/1": parquet("SELECT 1 AS A"), "s3://b/t/2": parquet("SELECT 'x' AS b")}
+    assert rows("SELECT * FROM t ORDER BY a", Tables(table(PARQUET)), bucket)[0] == [["1", None], [None, "x"]]
+
+    bucket.objects = {"s3://b/t/1": parquet("SELECT 'one' AS a")}
+    with pytest.raises(Failed, match="HIVE_BAD_DATA"):
+        rows("SELECT * FROM t", Tables(table(PARQUET)), bucket)
+
+
+def test_a_partitions_folder_is_read_back() -> None:
+    keyed = table(keys={"day": "string", "name": "string"})
+
+    name = folder(keyed, ("2024-01-01", "a/b=c"))
+
+    assert name == "day=2024-01-01/name=a%2Fb%3Dc"
+    assert values_of(keyed, f"{name}/object") == ("2024-01-01", "a/b=c")
+    assert values_of(keyed, "day=2024-01-01/object") is None
+
+
+# --- results ---
+
+
+def test_a_result_is_read_back_a_page_at_a_time() -> None:
+    written: list[list[str | None]] = [["a", None], ["", '"quoted"'], ["two\nlines", "a,b"]]
+    content = "".join(results.csv_lines(written)).encode()
+    assert content.startswith(b'"a",\n"","""quoted"""\n')
+
+    first, at = results.read_csv(content, 0, 2)
+    second, end = results.read_csv(content, at, 2)
+
+    assert first + second == written
+    assert end == len(content)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_double_is_read_back_from_javas_writing(value: float) -> None:
+    assert float(results.java_double(value)) == value
+
+
+def test_a_type_that_hive_has_not_is_refused_for_a_table() -> None:
+    assert hive_type("STRUCT(a INTEGER, b VARCHAR[])") == "struct<a:int,b:array<string>>"
+    with pytest.raises(Failed, match="NOT_SUPPORTED"):
+        hive_type("TIMESTAMP WITH TIME ZONE")

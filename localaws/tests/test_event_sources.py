@@ -1,0 +1,703 @@
+"""AWS's rules of event source mappings, with streams, queues and functions in the emulator.
+
+What a function does with a record is what the record says, and each call of it leaves a line in its log.
+"""
+
+import base64
+import io
+import itertools
+import json
+import time
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from localaws.lambda_.batches import Backoff
+from localaws.lambda_.poller import Poller
+from localaws.testing import eventually
+
+REGION, OTHER_REGION = "us-east-1", "eu-west-1"
+ARN = f"{REGION}:000000000000"
+FUNCTION = """
+import base64, json, os, time
+
+def value(record):
+    if "kinesis" in record:
+        return base64.b64decode(record["kinesis"]["data"]).decode()
+    return record["dynamodb"]["NewImage"]["value"]["S"] if "dynamodb" in record else record["body"]
+
+def identifier(record):
+    if "messageId" in record:
+        return record["messageId"]
+    return record.get("kinesis", {}).get("sequenceNumber") or record["dynamodb"]["SequenceNumber"]
+
+def handler(event, context):
+    values = [value(record) for record in event["Records"]]
+    print(json.dumps({"at": time.time(), "values": values, "event": event}), flush=True)
+    for each in values:
+        if each.startswith("sleep"):
+            time.sleep(float(each.split()[1]))
+        if each == "raise":
+            raise ValueError
+        if each == "exit":
+            os._exit(1)
+    failures = [record for record in event["Records"] if value(record).startswith("report")]
+    return {"batchItemFailures": [{"itemIdentifier": identifier(record)} for record in failures]}
+"""
+numbers = itertools.count(1)
+EXHAUSTED, AGED = "RetryAttemptsExhausted", "RecordAgeExceeded"
+REPORT = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
+BISECT = {"BisectBatchOnFunctionError": True}
+
+
+class Aws:
+    """The emulator in one Region, and what the tests make in it."""
+
+    def __init__(self, endpoint: str, region: str = REGION) -> None:
+        config = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"})
+        self.client = cache(lambda service: boto3.client(service, region, endpoint_url=endpoint, config=config))
+        self.lambda_, self.logs, self.sqs = self.client("lambda"), self.client("logs"), self.client("sqs")
+        self.role, self.mappings = self._role(), list[str]()
+
+    def _role(self) -> str:
+        iam, name = self.client("iam"), f"event-sources-{next(numbers)}"
+        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+        actions = ["dynamodb:*", "kinesis:*", "sqs:*", "sns:*", "s3:*"]
+        policy = {"Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
+        iam.put_role_policy(RoleName=name, PolicyName="events", PolicyDocument=json.dumps(policy))
+        return str(role["Role"]["Arn"])
+
+    def function(self, **settings: Any) -> str:
+        """The name of a new function."""
+        code, name = io.BytesIO(), f"events-{next(numbers)}"
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("app.py", FUNCTION)
+        self.lambda_.create_function(
+            **{"FunctionName": name, "Runtime": "python3.13", "Handler": "app.handler", "Role": self.role}
+            | {"Code": {"ZipFile": code.getvalue()}, "Timeout": 10}
+            | settings
+        )
+        return name
+
+    def queue(self, fifo: bool = False, **attributes: str) -> tuple[str, str]:
+        """The URL and the ARN of a new queue."""
+        name = f"events-{next(numbers)}{'.fifo' * fifo}"
+        attributes |= {"FifoQueue": "true"} if fifo else {}
+        return self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"], f"arn:aws:sqs:{ARN}:{name}"
+
+    def received(self, url: str, seconds: float = 8) -> dict[str, Any] | None:
+        """The next message in the queue, as JSON."""
+        messages = eventually(lambda: self.sqs.receive_message(QueueUrl=url).get("Messages"), seconds)
+        return json.loads(messages[0]["Body"]) if messages else None
+
+    def map(self, function: str, source: str, **settings: Any) -> str:
+        """The identifier of a new mapping, which reads a stream from its beginning."""
+        start = {} if ":sqs:" in source else {"StartingPosition": "TRIM_HORIZON"}
+        settings = {"FunctionName": function, "EventSourceArn": source} | start | settings
+        self.mappings.append(self.lambda_.create_event_source_mapping(**settings)["UUID"])
+        return self.mappings[-1]
+
+    def forget_mappings(self) -> None:
+        while self.mappings:
+            with suppress(self.lambda_.exceptions.ResourceNotFoundException):
+                self.lambda_.delete_event_source_mapping(UUID=self.mappings.pop())
+
+    def calls(self, function: str, atleast: int = 1) -> list[dict[str, Any]]:
+        """The calls of the function, in the order of their time, once there are so many."""
+
+        def look() -> list[dict[str, Any]]:
+            try:
+                events = self.logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+            except ClientError:
+                return []
+            lines = (event["message"].strip() for event in events)
+            calls = sorted((json.loads(line) for line in lines if line.startswith("{")), key=lambda call: call["at"])
+            return calls if len(calls) >= atleast else []
+
+        return eventually(look)
+
+    def values(self, function: str, atleast: int = 1) -> list[list[str]]:
+        return [call["values"] for call in self.calls(function, atleast)]
+
+
+class Table:
+    """A table with a stream; each put writes an item of its own unless a key is given."""
+
+    info = "DDBStreamBatchInfo"
+
+    def __init__(self, aws: Aws) -> None:
+        self.client = aws.client("dynamodb")
+        self.name = f"events-{next(numbers)}"
+        self.arn = self.client.create_table(
+            TableName=self.name,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        )["TableDescription"]["LatestStreamArn"]
+
+    def put(self, *values: str, key: str = "") -> None:
+        for value in values:
+            item = {"id": {"S": key or str(next(numbers))}, "value": {"S": value}}
+            self.client.put_item(TableName=self.name, Item=item)
+
+    def pattern(self, prefix: str) -> Any:
+        return {"dynamodb": {"NewImage": {"value": {"S": [{"prefix": prefix}]}}}}
+
+
+class Stream:
+    """A Kinesis stream of one shard."""
+
+    info = "KinesisBatchInfo"
+
+    def __init__(self, aws: Aws, shards: int = 1) -> None:
+        self.client = aws.client("kinesis")
+        self.name = f"events-{next(numbers)}"
+        self.arn = f"arn:aws:kinesis:{ARN}:stream/{self.name}"
+        self.client.create_stream(StreamName=self.name, ShardCount=shards)
+        eventually(
+            lambda: (
+                self.client.describe_stream_summary(StreamName=self.name)["StreamDescriptionSummary"]["StreamStatus"]
+                == "ACTIVE"
+            )
+        )
+
+    def put(self, *values: str, key: str = "key", **where: str) -> None:
+        for value in values:
+            self.client.put_record(StreamName=self.name, Data=value.encode(), PartitionKey=key, **where)
+
+    def pattern(self, prefix: str) -> Any:
+        return {"data": [{"prefix": prefix}]}
+
+
+@pytest.fixture(scope="module")
+def polled(emulator: str) -> Iterator[Aws]:
+    poller = Poller((REGION, OTHER_REGION), emulator, Backoff(first=0.05, most=0.2), refresh_interval=0.1)
+    poller.start()
+    yield Aws(emulator)
+    poller.stop()
+
+
+@pytest.fixture
+def aws(polled: Aws) -> Iterator[Aws]:
+    yield polled
+    polled.forget_mappings()
+
+
+@pytest.fixture(params=[Table, Stream])
+def stream(request: pytest.FixtureRequest, aws: Aws) -> Table | Stream:
+    return request.param(aws)
+
+
+def on_failure(arn: str) -> dict[str, Any]:
+    return {"DestinationConfig": {"OnFailure": {"Destination": arn}}}
+
+
+# --- streams: failures ------------------------------------------------------------------------------------
+
+
+def test_a_failed_batch_is_tried_again_then_told_of_and_the_shard_goes_on(aws: Aws, stream: Table | Stream) -> None:
+    function, (queue, arn) = aws.function(), aws.queue()
+    stream.put("a", "raise", "b", "c")
+
+    mapping = aws.map(function, stream.arn, BatchSize=3, MaximumRetryAttempts=2, **on_failure(arn))
+
+    assert aws.values(function, 4) == [["a", "raise", "b"]] * 3 + [["c"]]
+    record = aws.received(queue)
+    assert record
+    assert record["requestContext"].items() >= {"condition": EXHAUSTED, "approximateInvokeCount": 3}.items()
+    assert record["requestContext"]["functionArn"].endswith(f":function:{function}")
+    assert record["responseContext"] == {
+        "statusCode": 200,
+        "executedVersion": "$LATEST",
+        "functionError": "Unhandled",
+    }
+    events = aws.calls(function)[0]["event"]["Records"]
+    sequence = [
+        (each.get("kinesis", {}).get("sequenceNumber") or each["dynamodb"]["SequenceNumber"]) for each in events
+    ]
+    info = record[stream.info]
+    assert (info["startSequenceNumber"], info["endSequenceNumber"]) == (sequence[0], sequence[-1])
+    assert (info["batchSize"], info["streamArn"]) == (3, stream.arn)
+    assert aws.lambda_.get_event_source_mapping(UUID=mapping)["MaximumRetryAttempts"] == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "values"),
+    [
+        (Table, ["raise", "a", "b", "c"]),
+        (Stream, ["a", "raise", "b", "c"]),
+        (Table, ["a", "b", "c", "raise"]),
+    ],
+)
+def test_bisecting_delivers_all_but_the_poison_record(aws: Aws, source: Any, values: list[str]) -> None:
+    stream, function, (queue, arn) = source(aws), aws.function(), aws.queue()
+    stream.put(*values)
+
+    aws.map(function, stream.arn, MaximumRetryAttempts=0, **BISECT, **on_failure(arn))
+
+    record = aws.received(queue)
+    assert record
+    assert record[stream.info]["batchSize"] == 1
+    assert eventually(lambda: delivered(aws, function) == ["a", "b", "c"])
+
+
+def delivered(aws: Aws, function: str) -> list[str]:
+    """The records of the calls that succeeded."""
+    calls = aws.values(function)
+    return [value for call in calls for value in call if not {"raise", "exit"} & set(call)]
+
+
+def test_a_function_that_dies_in_the_middle_of_a_batch_fails_it(aws: Aws, stream: Table | Stream) -> None:
+    function, (queue, arn) = aws.function(), aws.queue()
+    stream.put("a", "exit", "b")
+
+    aws.map(function, stream.arn, MaximumRetryAttempts=0, **BISECT, **on_failure(arn))
+
+    record = aws.received(queue)
+    assert record
+    assert record["requestContext"]["condition"] == EXHAUSTED
+    assert eventually(
+        lambda: {"a", "b"} <= {value for call in aws.values(function) for value in call if len(call) == 1}
+    )
+
+
+def test_a_batch_is_tried_again_from_the_first_reported_failure_on(aws: Aws, stream: Table | Stream) -> None:
+    function, (queue, arn) = aws.function(), aws.queue()
+    stream.put("a", "report 1", "b", "report 2")
+
+    aws.map(function, stream.arn, MaximumRetryAttempts=1, **REPORT, **on_failure(arn))
+
+    record = aws.received(queue)
+    assert record
+    assert record[stream.info]["batchSize"] == 3
+    assert "functionError" not in record["responseContext"]
+    assert aws.values(function, 2) == [["a", "report 1", "b", "report 2"], ["report 1", "b", "report 2"]]
+
+
+def test_a_reported_batch_is_bisected_at_the_reported_record(aws: Aws, stream: Table | Stream) -> None:
+    function, (queue, arn) = aws.function(), aws.queue()
+    stream.put("a", "report", "b")
+
+    aws.map(function, stream.arn, MaximumRetryAttempts=0, **REPORT, **BISECT, **on_failure(arn))
+
+    assert aws.values(function, 4) == [["a", "report", "b"], ["report", "b"], ["report"], ["b"]]
+    assert aws.received(queue)
+
+
+def test_without_report_batch_item_failures_a_report_is_success(aws: Aws, stream: Table | Stream) -> None:
+    function = aws.function()
+    stream.put("report")
+
+    aws.map(function, stream.arn)
+    aws.calls(function)
+    stream.put("a")
+
+    assert aws.values(function, 2) == [["report"], ["a"]]
+
+
+def test_records_that_are_too_old_are_told_of_and_the_shard_goes_on(aws: Aws, stream: Table | Stream) -> None:
+    function, (queue, arn) = aws.function(), aws.queue()
+    stream.put("raise")
+
+    aws.map(function, stream.arn, MaximumRecordAgeInSeconds=1, **on_failure(arn))
+
+    record = aws.received(queue)
+    assert record
+    assert record["requestContext"]["condition"] == AGED
+    stream.put("a")
+    assert eventually(lambda: aws.values(function)[-1] == ["a"])
+
+
+def test_a_throttled_invocation_is_no_failed_attempt(aws: Aws, stream: Table | Stream) -> None:
+    function = aws.function()
+    aws.lambda_.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    stream.put("a")
+
+    aws.map(function, stream.arn, MaximumRetryAttempts=0)
+    time.sleep(0.5)
+    aws.lambda_.delete_function_concurrency(FunctionName=function)
+
+    assert aws.values(function) == [["a"]]
+
+
+def test_a_topic_and_a_bucket_are_told_of_a_discarded_batch_too(aws: Aws) -> None:
+    allowed = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+    queue, queue_arn = aws.queue(Policy=json.dumps({"Statement": [allowed]}))
+    stream, function = Stream(aws), aws.function()
+    bucket, s3, sns = f"events-{next(numbers)}", aws.client("s3"), aws.client("sns")
+    s3.create_bucket(Bucket=bucket)
+    topic = sns.create_topic(Name=bucket)["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
+    stream.put("raise")
+
+    aws.map(function, stream.arn, MaximumRetryAttempts=0, **on_failure(topic))
+    mapping = aws.map(aws.function(), stream.arn, MaximumRetryAttempts=0, **on_failure(f"arn:aws:s3:::{bucket}"))
+
+    notification = aws.received(queue)
+    assert notification
+    assert json.loads(notification["Message"])["KinesisBatchInfo"]["batchSize"] == 1
+    prefix = f"aws/lambda/{mapping}/shardId-000000000000/{time.strftime('%Y/%m/%d', time.gmtime())}/"
+    (kept,) = eventually(lambda: s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", []))
+    record = json.loads(s3.get_object(Bucket=bucket, Key=kept["Key"])["Body"].read())
+    assert json.loads(record["payload"])["Records"][0]["kinesis"]["data"] == base64.b64encode(b"raise").decode()
+
+
+# --- streams: what is delivered, when and where -----------------------------------------------------------
+
+
+def test_an_event_says_where_it_comes_from(aws: Aws, stream: Table | Stream) -> None:
+    function = aws.function()
+    stream.put("a")
+
+    aws.map(function, stream.arn)
+
+    (record,) = aws.calls(function)[0]["event"]["Records"]
+    assert (record["eventSourceARN"], record["awsRegion"]) == (stream.arn, REGION)
+    assert record["eventID"]
+    if isinstance(stream, Table):
+        assert record["eventName"] == "INSERT"
+        change = record["dynamodb"]
+        assert change["StreamViewType"] == "NEW_AND_OLD_IMAGES"
+        assert change["Keys"].keys() == {"id"}
+        assert abs(change["ApproximateCreationDateTime"] - time.time()) < 60
+        assert {"SequenceNumber", "SizeBytes"} <= change.keys()
+    else:
+        assert record["eventName"] == "aws:kinesis:record"
+        assert record["kinesis"]["data"] == base64.b64encode(b"a").decode()
+
+
+def test_an_event_reaches_its_function_at_once(aws: Aws, stream: Table | Stream) -> None:
+    function = aws.function()
+    aws.map(function, stream.arn)
+    stream.put("warm")
+    aws.calls(function)
+
+    written = time.time()
+    stream.put("a")
+
+    assert aws.calls(function, 2)[1]["at"] - written < 0.2
+
+
+def test_only_records_that_pass_a_filter_are_delivered(aws: Aws, stream: Table | Stream) -> None:
+    function = aws.function()
+    stream.put("no", "yes 1", "no", "yes 2")
+
+    aws.map(function, stream.arn, FilterCriteria={"Filters": [{"Pattern": json.dumps(stream.pattern("yes"))}]})
+
+    assert aws.values(function) == [["yes 1", "yes 2"]]
+
+
+def test_a_batch_waits_for_its_window(aws: Aws, stream: Table | Stream) -> None:
+    function = aws.function()
+    aws.map(function, stream.arn, MaximumBatchingWindowInSeconds=1)
+    stream.put("a")
+    time.sleep(0.3)
+    stream.put("b", "c")
+
+    assert aws.values(function) == [["a", "b", "c"]]
+
+
+def test_a_full_batch_does_not_wait_for_its_window(aws: Aws, stream: Table | Stream) -> None:
+    function = aws.function()
+    stream.put("a", "b")
+
+    aws.map(function, stream.arn, BatchSize=2, MaximumBatchingWindowInSeconds=60)
+
+    assert aws.values(function) == [["a", "b"]]
+
+
+def test_parallel_batches_of_a_shard_keep_the_order_of_each_key(aws: Aws, stream: Table | Stream) -> None:
+    function = aws.function()
+    for i in range(4):
+        for key in "abcd":
+            stream.put(f"sleep 0.05 {key}{i}", key=key)
+
+    aws.map(function, stream.arn, BatchSize=1, ParallelizationFactor=4)
+
+    calls = aws.calls(function, 16)
+    for key in "abcd":
+        names = [call["values"][0].split()[-1] for call in calls]
+        assert [name for name in names if name[0] == key] == [f"{key}{i}" for i in range(4)]
+    starts = [call["at"] for call in calls]
+    assert any(later - earlier < 0.04 for earlier, later in itertools.pairwise(starts))
+
+
+def test_a_slow_consumer_delays_no_other(aws: Aws, stream: Table | Stream) -> None:
+    slow, quick, queue_function, (queue, arn) = aws.function(), aws.function(), aws.function(), aws.queue()
+    stream.put("sleep 3")
+    filters = {"FilterCriteria": {"Filters": [{"Pattern": json.dumps(stream.pattern("a"))}]}}
+    aws.map(slow, stream.arn)
+    aws.map(quick, stream.arn, **filters)
+    aws.map(queue_function, arn)
+    time.sleep(0.3)
+
+    started = time.monotonic()
+    stream.put("a")
+    aws.sqs.send_message(QueueUrl=queue, MessageBody="b")
+
+    assert aws.values(quick) == [["a"]]
+    assert aws.values(queue_function) == [["b"]]
+    assert time.monotonic() - started < 2
+
+
+def test_a_stuck_shard_delays_no_other_shard(aws: Aws) -> None:
+    stream, function = Stream(aws, shards=2), aws.function()
+    stream.put("raise", ExplicitHashKey="0")
+    aws.map(function, stream.arn)
+    aws.calls(function, 2)
+
+    stream.put("a", ExplicitHashKey=str(2**128 - 1))
+
+    assert eventually(lambda: ["a"] in aws.values(function))
+
+
+def test_what_is_written_to_a_stream_after_it_was_split_is_delivered(aws: Aws) -> None:
+    stream, function = Stream(aws), aws.function()
+    aws.map(function, stream.arn)
+    stream.put("a")
+    aws.calls(function)
+
+    stream.client.split_shard(
+        StreamName=stream.name, ShardToSplit="shardId-000000000000", NewStartingHashKey=str(2**127)
+    )
+    stream.put("b", ExplicitHashKey="0")
+    stream.put("c", ExplicitHashKey=str(2**127))
+
+    assert {value for call in aws.values(function, 3) for value in call} == {"a", "b", "c"}
+
+
+def test_latest_begins_with_what_is_written_once_there_is_the_mapping(aws: Aws, stream: Table | Stream) -> None:
+    function = aws.function()
+    stream.put("before")
+    time.sleep(1.1)
+
+    aws.map(function, stream.arn, StartingPosition="LATEST")
+    stream.put("after")
+
+    assert aws.values(function) == [["after"]]
+
+
+def test_at_timestamp_begins_there(aws: Aws) -> None:
+    stream, function = Stream(aws), aws.function()
+    stream.put("before")
+    time.sleep(1.1)
+    start = int(time.time())
+    stream.put("after")
+
+    aws.map(function, stream.arn, StartingPosition="AT_TIMESTAMP", StartingPositionTimestamp=start)
+
+    assert aws.values(function) == [["after"]]
+
+
+def test_a_disabled_mapping_rests_and_goes_on_where_it_was(aws: Aws, stream: Table | Stream) -> None:
+    function = aws.function()
+    mapping = aws.map(function, stream.arn)
+    stream.put("a")
+    aws.calls(function)
+
+    aws.lambda_.update_event_source_mapping(UUID=mapping, Enabled=False)
+    time.sleep(0.3)
+    stream.put("b")
+    time.sleep(0.5)
+    assert aws.values(function) == [["a"]]
+    aws.lambda_.update_event_source_mapping(UUID=mapping, Enabled=True)
+
+    assert aws.values(function, 2) == [["a"], ["b"]]
+
+
+def test_changed_settings_are_followed(aws: Aws, stream: Table | Stream) -> None:
+    function = aws.function()
+    mapping = aws.map(function, stream.arn, Enabled=False)
+    stream.put("a", "b", "c", "d")
+    aws.lambda_.update_event_source_mapping(UUID=mapping, BatchSize=2, ParallelizationFactor=1, Enabled=True)
+
+    assert aws.values(function, 2) == [["a", "b"], ["c", "d"]]
+    aws.lambda_.update_event_source_mapping(UUID=mapping, BatchSize=1, ParallelizationFactor=3)
+    time.sleep(0.3)
+    stream.put("e", "f")
+    assert sorted(aws.values(function, 4)[2:]) == [["e"], ["f"]]
+
+
+def test_a_deleted_mapping_delivers_nothing_more(aws: Aws, stream: Table | Stream) -> None:
+    function = aws.function()
+    mapping = aws.map(function, stream.arn)
+    stream.put("a")
+    aws.calls(function)
+
+    aws.lambda_.delete_event_source_mapping(UUID=mapping)
+    time.sleep(0.3)
+    stream.put("b")
+    time.sleep(0.5)
+
+    assert aws.values(function) == [["a"]]
+
+
+def test_a_write_to_a_global_table_reaches_the_function_of_another_region(aws: Aws, emulator: str) -> None:
+    table, elsewhere = Table(aws), Aws(emulator, OTHER_REGION)
+    table.client.update_table(TableName=table.name, ReplicaUpdates=[{"Create": {"RegionName": OTHER_REGION}}])
+    replica = elsewhere.client("dynamodb").describe_table(TableName=table.name)["Table"]
+    function = elsewhere.function()
+    elsewhere.map(function, replica["LatestStreamArn"])
+
+    table.put("a")
+
+    (call,) = elsewhere.calls(function)
+    assert call["event"]["Records"][0]["awsRegion"] == OTHER_REGION
+    elsewhere.forget_mappings()
+
+
+# --- queues -----------------------------------------------------------------------------------------------
+
+
+def with_dead_letters(aws: Aws, **attributes: str) -> tuple[str, str, str]:
+    """The URL and ARN of a queue that gives a message up after two receives, and the URL of where that goes."""
+    dead_url, dead_arn = aws.queue()
+    redrive = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 2})
+    return (*aws.queue(VisibilityTimeout="1", RedrivePolicy=redrive, **attributes), dead_url)
+
+
+def send(aws: Aws, url: str, *bodies: str, **more: str) -> None:
+    for body in bodies:
+        aws.sqs.send_message(QueueUrl=url, MessageBody=body, **more)
+
+
+def is_empty(aws: Aws, url: str) -> bool:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    attributes = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return set(attributes.values()) == {"0"}
+
+
+def test_only_reported_messages_come_back_and_are_redriven(aws: Aws) -> None:
+    function, (url, arn, dead) = aws.function(), with_dead_letters(aws)
+    send(aws, url, "a", "report", "b")
+
+    aws.map(function, arn, **REPORT)
+
+    assert aws.values(function, 2) == [["a", "report", "b"], ["report"]]
+    messages = eventually(lambda: aws.sqs.receive_message(QueueUrl=dead).get("Messages"))
+    assert messages
+    assert messages[0]["Body"] == "report"
+    assert eventually(lambda: is_empty(aws, url))
+
+
+@pytest.mark.parametrize("poison", ["raise", "exit"])
+def test_a_failed_batch_comes_back_whole(aws: Aws, poison: str) -> None:
+    function, (url, arn, dead) = aws.function(), with_dead_letters(aws)
+    send(aws, url, "a", poison)
+
+    aws.map(function, arn, **REPORT)
+
+    assert aws.values(function, 2) == [["a", poison]] * 2
+    assert eventually(lambda: aws.sqs.receive_message(QueueUrl=dead).get("Messages"))
+
+
+def test_messages_that_pass_no_filter_are_deleted(aws: Aws) -> None:
+    function, (url, arn) = aws.function(), aws.queue()
+    send(aws, url, '{"kind": "no"}', '{"kind": "yes"}', "yes")
+
+    aws.map(function, arn, FilterCriteria={"Filters": [{"Pattern": '{"body": {"kind": ["yes"]}}'}]})
+
+    assert aws.values(function) == [['{"kind": "yes"}']]
+    assert eventually(lambda: is_empty(aws, url))
+
+
+def test_a_batch_of_messages_waits_for_its_window(aws: Aws) -> None:
+    function, (url, arn) = aws.function(), aws.queue()
+    aws.map(function, arn, BatchSize=100, MaximumBatchingWindowInSeconds=1)
+    send(aws, url, "a")
+    time.sleep(0.3)
+    send(aws, url, *[str(i) for i in range(12)])
+
+    assert aws.values(function) == [["a", *[str(i) for i in range(12)]]]
+
+
+def test_no_more_batches_run_at_a_time_than_maximum_concurrency(aws: Aws) -> None:
+    function, (url, arn) = aws.function(), aws.queue()
+    send(aws, url, *["sleep 0.4"] * 6)
+
+    aws.map(function, arn, BatchSize=1, ScalingConfig={"MaximumConcurrency": 2})
+
+    starts = [call["at"] for call in aws.calls(function, 6)]
+    assert all(starts[i + 2] - starts[i] >= 0.4 for i in range(4))
+    assert starts[-1] - starts[0] < 2
+
+
+def test_a_group_of_a_fifo_queue_stays_in_order(aws: Aws) -> None:
+    function, (url, arn) = aws.function(), aws.queue(fifo=True)
+    for i in range(4):
+        for group in "ab":
+            send(aws, url, f"sleep 0.1 {group}{i}", MessageGroupId=group, MessageDeduplicationId=f"{group}{i}")
+
+    aws.map(function, arn, BatchSize=2)
+
+    values = [value.split()[-1] for call in aws.values(function, 4) for value in call]
+    for group in "ab":
+        assert [value for value in values if value[0] == group] == [f"{group}{i}" for i in range(4)]
+
+
+def test_a_throttled_batch_is_tried_again_before_its_visibility_timeout(aws: Aws) -> None:
+    function, (url, arn) = aws.function(), aws.queue(VisibilityTimeout="30")
+    aws.lambda_.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    send(aws, url, "a")
+    aws.map(function, arn)
+    time.sleep(0.5)
+
+    aws.lambda_.delete_function_concurrency(FunctionName=function)
+
+    (call,) = aws.calls(function)
+    assert call["event"]["Records"][0]["attributes"]["ApproximateReceiveCount"] == "1"
+
+
+def test_what_a_mapping_that_is_deleted_had_received_is_for_others(aws: Aws) -> None:
+    function, (url, arn) = aws.function(), aws.queue(VisibilityTimeout="600")
+    aws.lambda_.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    send(aws, url, '"a"')
+    mapping = aws.map(function, arn)
+    time.sleep(0.5)
+
+    aws.lambda_.delete_event_source_mapping(UUID=mapping)
+
+    assert aws.received(url) == "a"
+
+
+def test_a_message_reaches_its_function_at_once_with_its_attributes(aws: Aws) -> None:
+    function, (url, arn) = aws.function(), aws.queue()
+    aws.map(function, arn)
+    send(aws, url, "warm")
+    aws.calls(function)
+
+    sent = time.time()
+    attribute = {"DataType": "String", "StringValue": "x"}
+    aws.sqs.send_message(QueueUrl=url, MessageBody="a", MessageAttributes={"name": attribute})
+
+    call = aws.calls(function, 2)[1]
+    assert call["at"] - sent < 0.3
+    (record,) = call["event"]["Records"]
+    assert (record["eventSource"], record["eventSourceARN"]) == ("aws:sqs", arn)
+    assert record["messageAttributes"]["name"].items() >= {"stringValue": "x", "dataType": "String"}.items()
+
+
+def test_several_senders_at_once_lose_and_repeat_nothing(aws: Aws, stream: Table | Stream) -> None:
+    function, senders, each = aws.function(), 5, 12
+    aws.map(function, stream.arn, ParallelizationFactor=3)
+    written = [[f"{sender}-{i}" for i in range(each)] for sender in range(senders)]
+
+    with ThreadPoolExecutor(senders) as pool:
+        list(pool.map(lambda values: stream.put(*values, key=values[0]), written))
+
+    def delivered() -> list[str]:
+        return [value for call in aws.values(function) for value in call]
+
+    assert eventually(lambda: len(delivered()) == senders * each)
+    for sender, values in enumerate(written):
+        assert [value for value in delivered() if value.startswith(f"{sender}-")] == values

@@ -1,0 +1,435 @@
+"""AWS's rules of delivery streams, with streams, functions, tables and buckets in the emulator."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import itertools
+import json
+import re
+import time
+import zipfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+import duckdb
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from localaws.firehose import delivery, source
+from localaws.firehose.firehose import Firehose
+from localaws.lambda_.batches import Backoff
+from localaws.testing import eventually
+
+REGION = "us-east-1"
+ARN = f"{REGION}:000000000000"
+numbers = itertools.count(1)
+
+# What the function does with a record is what the record says.
+FUNCTION = """
+import base64, json, os
+
+def handler(event, context):
+    print(json.dumps(event), flush=True)
+    answers = []
+    for record in event["records"]:
+        data = json.loads(base64.b64decode(record["data"]))
+        marker = data.get("raise")
+        if marker and not os.path.exists(marker):
+            if os.path.isdir(os.path.dirname(marker)):
+                open(marker, "w").close()
+            raise ValueError("as the record says")
+        answers.append({
+            "recordId": record["recordId"],
+            "result": data.pop("result", "Ok"),
+            "metadata": {"partitionKeys": data.pop("keys", {})},
+            "data": base64.b64encode(json.dumps(data).encode()).decode(),
+        })
+    return {"records": answers}
+"""
+SCHEMA = [{"Name": "value", "Type": "double"}, {"Name": "device_id", "Type": "string"}]
+
+
+class Aws:
+    """The emulator, and what the tests make in it."""
+
+    def __init__(self, endpoint: str) -> None:
+        config = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"})
+        self.client = cache(lambda service: boto3.client(service, REGION, endpoint_url=endpoint, config=config))
+        self.s3, self.kinesis, self.firehose = self.client("s3"), self.client("kinesis"), self.client("firehose")
+        self.service_role = self.role("firehose", "kinesis:*", "lambda:InvokeFunction", "s3:PutObject", "glue:GetTable")
+
+    def role(self, service: str, *actions: str) -> str:
+        """A new role for the service, which may do so much."""
+        iam, name = self.client("iam"), f"{service}-{next(numbers)}"
+        trust = {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+        self.allow(name, *actions)
+        return str(role["Role"]["Arn"])
+
+    def allow(self, role: str, *actions: str) -> None:
+        # Of this kind and no other: a call that does not say which it is about is one about `*`.
+        kinds = [f"arn:aws:{kind}:{ARN}:*" for kind in ("kinesis", "lambda", "glue", "logs")] + ["arn:aws:s3:::*/*"]
+        policy = {"Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": kinds}]}
+        self.client("iam").put_role_policy(
+            RoleName=role.rpartition("/")[2], PolicyName="may", PolicyDocument=json.dumps(policy)
+        )
+
+    def function(self) -> str:
+        """A new function's ARN."""
+        code, name = io.BytesIO(), f"cleanse-{next(numbers)}"
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("app.py", FUNCTION)
+        return str(
+            self.client("lambda").create_function(
+                FunctionName=name,
+                Runtime="python3.13",
+                Handler="app.handler",
+                Role=self.role("lambda", "logs:*"),
+                Code={"ZipFile": code.getvalue()},
+                Timeout=10,
+            )["FunctionArn"]
+        )
+
+    def events(self, function: str, atleast: int = 1) -> list[dict[str, Any]]:
+        """The events that the function was called with, once there are so many."""
+
+        def look() -> list[dict[str, Any]]:
+            group = f"/aws/lambda/{function.rpartition(':')[2]}"
+            try:
+                lines = [
+                    each["message"] for each in self.client("logs").filter_log_events(logGroupName=group)["events"]
+                ]
+            except ClientError:
+                return []
+            events = [json.loads(line) for line in lines if line.startswith("{")]
+            return events if len(events) >= atleast else []
+
+        return eventually(look)
+
+    def stream(self, **destination: Any) -> Stream:
+        return Stream(self, **destination)
+
+
+class Stream:
+    """A Kinesis stream of one shard, and a delivery stream from it into a bucket; both have one name."""
+
+    def __init__(self, aws: Aws, *, seconds: float = 0, size: int = 64, **destination: Any) -> None:
+        self.aws, self.name = aws, f"delivery-{next(numbers)}"
+        aws.s3.create_bucket(Bucket=self.name)
+        aws.kinesis.create_stream(StreamName=self.name, ShardCount=1)
+        aws.kinesis.get_waiter("stream_exists").wait(StreamName=self.name, WaiterConfig={"Delay": 1})
+        self.role = destination.pop("role", aws.service_role)
+        aws.firehose.create_delivery_stream(
+            DeliveryStreamName=self.name,
+            DeliveryStreamType="KinesisStreamAsSource",
+            KinesisStreamSourceConfiguration={
+                "KinesisStreamARN": f"arn:aws:kinesis:{ARN}:stream/{self.name}",
+                "RoleARN": aws.service_role,
+            },
+            ExtendedS3DestinationConfiguration={
+                "RoleARN": self.role,
+                "BucketARN": f"arn:aws:s3:::{self.name}",
+                "BufferingHints": {"SizeInMBs": size, "IntervalInSeconds": seconds},
+                "ErrorOutputPrefix": "failed/!{firehose:error-output-type}/!{timestamp:yyyy}/",
+            }
+            | destination,
+        )
+
+    def put(self, *records: Any) -> None:
+        data = [record if isinstance(record, bytes) else json.dumps(record).encode() for record in records]
+        for some in itertools.batched(data, 500):
+            self.aws.kinesis.put_records(
+                StreamName=self.name, Records=[{"Data": each, "PartitionKey": "pump"} for each in some]
+            )
+
+    def objects(self, prefix: str = "", atleast: int = 1) -> dict[str, bytes]:
+        """The objects under the prefix, by the rest of their keys, once there are so many."""
+
+        def look() -> dict[str, bytes]:
+            listed = self.aws.s3.list_objects_v2(Bucket=self.name, Prefix=prefix).get("Contents", [])
+            if len(listed) < atleast:
+                return {}
+            bodies = (self.aws.s3.get_object(Bucket=self.name, Key=each["Key"])["Body"].read() for each in listed)
+            return {each["Key"].removeprefix(prefix): body for each, body in zip(listed, bodies, strict=True)}
+
+        return eventually(look)
+
+    def errors(self, output_type: str, atleast: int = 1) -> list[dict[str, Any]]:
+        """The lines of the errors of that type, once there are so many."""
+
+        def look() -> list[dict[str, Any]]:
+            bodies = self.objects(f"failed/{output_type}/").values()
+            lines = [json.loads(line) for body in bodies for line in body.splitlines()]
+            return lines if len(lines) >= atleast else []
+
+        return eventually(look)
+
+
+def through(function: str, **parameters: str) -> dict[str, Any]:
+    parameters = {"LambdaArn": function, "BufferIntervalInSeconds": "0"} | parameters
+    given = [{"ParameterName": name, "ParameterValue": value} for name, value in parameters.items()]
+    return {"ProcessingConfiguration": {"Enabled": True, "Processors": [{"Type": "Lambda", "Parameters": given}]}}
+
+
+def partitioned(prefix: str) -> dict[str, Any]:
+    return {"Prefix": prefix, "DynamicPartitioningConfiguration": {"Enabled": True}}
+
+
+def raw(errors: list[dict[str, Any]]) -> list[Any]:
+    return [json.loads(base64.b64decode(error["rawData"])) for error in errors]
+
+
+@pytest.fixture(scope="module")
+def aws(emulator: str) -> Iterator[Aws]:
+    firehose = Firehose(REGION, emulator, Backoff(first=0.05, most=0.2), refresh_interval=0.1)
+    firehose.start()
+    yield Aws(emulator)
+    firehose.stop()
+
+
+@pytest.fixture
+def table(aws: Aws) -> dict[str, Any]:
+    """Conversion to Parquet by the columns of a table."""
+    name = f"table-{next(numbers)}"
+    glue = aws.client("glue")
+    glue.create_database(DatabaseInput={"Name": name})
+    glue.create_table(DatabaseName=name, TableInput={"Name": "t", "StorageDescriptor": {"Columns": SCHEMA}})
+    schema = {"RoleARN": aws.service_role, "DatabaseName": name, "TableName": "t", "Region": REGION}
+    return {
+        "DataFormatConversionConfiguration": {
+            "SchemaConfiguration": schema | {"VersionId": "LATEST"},
+            "InputFormatConfiguration": {"Deserializer": {"OpenXJsonSerDe": {}}},
+            "OutputFormatConfiguration": {"Serializer": {"ParquetSerDe": {}}},
+        }
+    }
+
+
+# --- objects ----------------------------------------------------------------------------------------------
+
+
+def test_records_within_an_interval_are_one_object_with_the_name_that_aws_gives(aws: Aws) -> None:
+    delimited = {"Enabled": True, "Processors": [{"Type": "AppendDelimiterToRecord", "Parameters": []}]}
+    stream = aws.stream(seconds=1, Prefix="raw/", CompressionFormat="GZIP", ProcessingConfiguration=delimited)
+
+    stream.put(b"one", b"two")
+    stream.put(b"three")
+
+    [(name, body)] = stream.objects("raw/").items()
+    assert gzip.decompress(body) == b"one\ntwo\nthree\n"
+    second = r"\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d"
+    assert re.fullmatch(rf"\d{{4}}/\d\d/\d\d/\d\d/{stream.name}-1-{second}-[0-9a-f-]{{36}}\.gz", name)
+
+
+def test_a_full_buffer_does_not_wait(aws: Aws) -> None:
+    stream = aws.stream(seconds=900, size=1)
+
+    stream.put(b"a" * 700_000, b"b" * 700_000)
+
+    assert list(stream.objects().values()) == [b"a" * 700_000]
+
+
+def test_a_shard_that_is_made_later_is_read_too(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "RESHARDING_INTERVAL", 0.2)
+    stream = aws.stream()
+    stream.put(b"parent")
+    assert stream.objects()
+
+    aws.kinesis.split_shard(StreamName=stream.name, ShardToSplit="shardId-000000000000", NewStartingHashKey=str(2**127))
+    stream.put(b"child")
+
+    assert sorted(stream.objects(atleast=2).values()) == [b"child", b"parent"]
+
+
+def test_new_settings_hold_for_what_comes_after_them(aws: Aws) -> None:
+    stream = aws.stream(Prefix="before/")
+    stream.put(b"1")
+    assert stream.objects("before/")
+    described = aws.firehose.describe_delivery_stream(DeliveryStreamName=stream.name)["DeliveryStreamDescription"]
+
+    aws.firehose.update_destination(
+        DeliveryStreamName=stream.name,
+        CurrentDeliveryStreamVersionId=described["VersionId"],
+        DestinationId=described["Destinations"][0]["DestinationId"],
+        ExtendedS3DestinationUpdate={"Prefix": "after/", "FileExtension": ".txt"},
+    )
+    time.sleep(0.5)  # for the next look at the streams
+    stream.put(b"2")
+
+    [name] = stream.objects("after/")
+    assert f"{stream.name}-2-" in name
+    assert name.endswith(".txt")
+
+
+def test_a_deleted_stream_delivers_no_more(aws: Aws) -> None:
+    stream, other = aws.stream(), aws.stream()
+    stream.put(b"1")
+    assert stream.objects()
+
+    aws.firehose.delete_delivery_stream(DeliveryStreamName=stream.name)
+    time.sleep(0.5)  # for the next look at the streams
+    stream.put(b"2")
+    other.put(b"3")
+
+    assert other.objects()
+    assert list(stream.objects().values()) == [b"1"]
+
+
+# --- the function -----------------------------------------------------------------------------------------
+
+
+def test_the_function_keeps_drops_and_fails_records(aws: Aws) -> None:
+    function = aws.function()
+    stream = aws.stream(**through(function))
+
+    stream.put({"n": 1}, {"n": 2, "result": "Dropped"}, {"n": 3, "result": "ProcessingFailed"}, {"n": 4})
+
+    assert b"".join(stream.objects("2").values()) == b'{"n": 1}{"n": 4}'
+    [error] = stream.errors("processing-failed")
+    assert raw([error]) == [{"n": 3, "result": "ProcessingFailed"}]
+    assert (error["errorCode"], error["attemptsMade"]) == ("Lambda.ProcessingFailedStatus", 1)
+    assert error["lambdaArn"] == function
+    [event] = aws.events(function)
+    assert event["deliveryStreamArn"] == f"arn:aws:firehose:{ARN}:deliverystream/{stream.name}"
+    assert event["sourceKinesisStreamArn"] == f"arn:aws:kinesis:{ARN}:stream/{stream.name}"
+    assert [each["kinesisRecordMetadata"]["partitionKey"] for each in event["records"]] == ["pump"] * 4
+
+
+def test_a_batch_is_tried_again_as_it_was_when_the_function_fails(aws: Aws, tmp_path: Path) -> None:
+    function = aws.function()
+    stream = aws.stream(**through(function))
+
+    stream.put({"n": 1}, {"raise": f"{tmp_path}/raised"})
+
+    assert b"".join(stream.objects("2").values()).startswith(b'{"n": 1}')
+    first, second = aws.events(function, 2)
+    assert first["records"] == second["records"]
+    assert first["invocationId"] != second["invocationId"]
+
+
+def test_a_batch_that_fails_every_time_is_kept_as_it_came(aws: Aws) -> None:
+    function = aws.function()
+    stream = aws.stream(**through(function, NumberOfRetries="2"))
+
+    stream.put({"n": 1}, {"raise": "/nowhere/raised"})
+
+    failed = stream.errors("processing-failed", 2)
+    assert raw(failed)[:2] == [{"n": 1}, {"raise": "/nowhere/raised"}]
+    assert {(each["errorCode"], each["attemptsMade"]) for each in failed} == {("Lambda.FunctionError", 3)}
+
+
+@pytest.mark.parametrize(
+    ("service", "code"),
+    [("firehose", "Lambda.InvokeAccessDenied"), ("lambda", "Lambda.AssumeRoleAccessDenied")],
+    ids=["no right", "no trust"],
+)
+def test_a_role_that_may_not_invoke_fails_the_batch(aws: Aws, service: str, code: str) -> None:
+    right = "lambda:InvokeFunction" if service == "lambda" else "s3:PutObject"
+    stream = aws.stream(**through(aws.function(), NumberOfRetries="0", RoleArn=aws.role(service, right)))
+
+    stream.put({"n": 1})
+
+    [error] = stream.errors("processing-failed")
+    assert (error["errorCode"], raw([error])) == (code, [{"n": 1}])
+
+
+# --- partitions and Parquet -------------------------------------------------------------------------------
+
+
+def test_parquet_files_have_the_rows_of_their_partition(aws: Aws, table: dict[str, Any], tmp_path: Path) -> None:
+    prefix = "readings/day=!{partitionKeyFromLambda:day}/!{timestamp:yyyy}/"
+    stream = aws.stream(**through(aws.function()), **partitioned(prefix), **table)
+    readings = [{"value": n, "device_id": f"pump-{n}", "keys": {"day": str(n % 2)}} for n in range(1_000)]
+
+    stream.put(*readings, {"value": "warm", "keys": {"day": "1"}}, {"value": 1, "keys": {"day": ""}})
+
+    for day in ("0", "1"):
+        objects = stream.objects(f"readings/day={day}/")
+        assert len(objects) == 1
+        assert all(name.endswith(".parquet") for name in objects)
+        (tmp_path / "rows.parquet").write_bytes(next(iter(objects.values())))
+        with duckdb.connect() as connection:
+            rows = connection.execute(f"FROM '{tmp_path}/rows.parquet'").fetchall()
+        assert rows == [(float(n), f"pump-{n}") for n in range(int(day), 1_000, 2)]
+    [wrong] = stream.errors("format-conversion-failed")
+    assert (wrong["ErrorCode"], raw([wrong])[0]["value"]) == ("DataFormatConversion.MalformedData", "warm")
+    [unpartitioned] = stream.errors("processing-failed")
+    assert unpartitioned["errorCode"] == "DynamicPartitioning.MetadataExtractionFailed"
+
+
+def test_a_record_of_one_partition_too_many_is_an_error(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MOST_PARTITIONS", 2)
+    stream = aws.stream(**through(aws.function()), **partitioned("!{partitionKeyFromLambda:day}/!{timestamp:yyyy}/"))
+
+    stream.put(*({"n": n, "keys": {"day": f"day-{n}"}} for n in (1, 2, 3, 1)))
+
+    assert [raw([error])[0]["n"] for error in stream.errors("activePartitionExceeded")] == [3]
+    assert list(stream.objects("day-1/").values()) == [b'{"n": 1}{"n": 1}']
+    assert list(stream.objects("day-2/").values()) == [b'{"n": 2}']
+
+
+def test_a_table_that_is_not_there_makes_errors_of_all_records(aws: Aws, table: dict[str, Any]) -> None:
+    table["DataFormatConversionConfiguration"]["SchemaConfiguration"]["TableName"] = "none"
+    stream = aws.stream(**table)
+
+    stream.put({"value": 1})
+
+    [error] = stream.errors("format-conversion-failed")
+    assert (error["ErrorCode"], raw([error])) == ("DataFormatConversion.EntityNotFound", [{"value": 1}])
+
+
+# --- roles, failures, and what is said of them ------------------------------------------------------------
+
+
+def test_what_cannot_be_delivered_waits_until_it_can(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "METRICS_INTERVAL", 0.2)
+    role = aws.role("firehose", "s3:ListBucket")
+    stream = aws.stream(role=role)
+    stream.put(b"1")
+    metric = ("DeliveryToS3.Success", stream.name)
+    assert eventually(lambda: aws_metric(aws, *metric) == [0]), "it has tried in vain"
+    assert aws.s3.list_objects_v2(Bucket=stream.name)["KeyCount"] == 0
+
+    aws.allow(role, "s3:PutObject")
+
+    assert list(stream.objects().values()) == [b"1"]
+
+
+def aws_metric(aws: Aws, name: str, stream: str) -> list[float]:
+    """The smallest values of the metric in the last minutes."""
+    statistics = aws.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Firehose",
+        MetricName=name,
+        Dimensions=[{"Name": "DeliveryStreamName", "Value": stream}],
+        StartTime=time.time() - 300,
+        EndTime=time.time() + 60,
+        Period=300,
+        Statistics=["Minimum"],
+    )
+    return [point["Minimum"] for point in statistics["Datapoints"]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"size": 5, **partitioned("!{partitionKeyFromLambda:day}/")}, "at least 64"),
+        ({"Prefix": "!{partitionKeyFromLambda:day}/"}, "must be enabled"),
+        ({"Prefix": "!{firehose:error-output-type}/"}, "cannot contain"),
+        ({"Prefix": "!{timestamp:yyyy}/", "ErrorOutputPrefix": ""}, "is required"),
+        ({"ErrorOutputPrefix": "!{timestamp:yyyy}/"}, "must contain"),
+        ({"seconds": 901}, "IntervalInSeconds"),
+    ],
+)
+def test_a_stream_that_aws_would_refuse_is_refused(aws: Aws, settings: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ClientError, match=reason):
+        aws.stream(**settings)
+
+
+def test_a_stream_that_converts_and_compresses_is_refused(aws: Aws, table: dict[str, Any]) -> None:
+    with pytest.raises(ClientError, match="UNCOMPRESSED"):
+        aws.stream(CompressionFormat="GZIP", **table)

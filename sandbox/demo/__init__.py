@@ -1,0 +1,1 @@
+"""Demo users and content, so that each page has something to show."""

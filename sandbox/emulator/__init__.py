@@ -1,1 +1,0 @@
-"""The emulator of AWS, ministack, with one small module for each gap between it and AWS."""
