@@ -1,0 +1,190 @@
+"""`python -m localaws`: an AWS on this machine, for Chalice and SAM projects.
+
+Exit codes: 0 done, 1 failed or not running (one line on standard error says why), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from localaws import processes
+from localaws.ports import PortBusy, require_free_ports
+from localaws.serve import data_plane, running
+from localaws.settings import Settings
+
+RUNNING = "localaws.json"
+"""The file in the folder of a running AWS that has its settings."""
+
+
+def main() -> str | None:
+    """Run the command of the arguments; return what went wrong, if anything."""
+    parser = argparse.ArgumentParser(
+        prog="python -m localaws",
+        description="An AWS on this machine, for Chalice and SAM projects.",
+        epilog='Point a shell to it: eval "$(python -m localaws env)"',
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    folder = argparse.ArgumentParser(add_help=False)
+    folder.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(os.environ.get("LOCALAWS_FOLDER", ".localaws")),
+        help="its state, log and process id; LOCALAWS_FOLDER (.localaws)",
+    )
+    for starts in (up, serve):
+        parsed = commands.add_parser(starts.__name__, help=starts.__doc__, parents=[folder])
+        _add_settings(parsed)
+        parsed.set_defaults(command=starts)
+    for command in (down, status, env):
+        commands.add_parser(command.__name__, help=command.__doc__, parents=[folder]).set_defaults(command=command)
+    parsed = commands.add_parser("edge", help=edge.__doc__, parents=[folder])
+    parsed.add_argument("distributions", nargs="+", metavar="ID=PORT", help="a distribution and its port on 127.0.0.1")
+    parsed.set_defaults(command=edge)
+    parsed = commands.add_parser("instances", help=instances.__doc__, parents=[folder])
+    parsed.add_argument("stack", help="the CloudFormation stack with the Auto Scaling group")
+    parsed.set_defaults(command=instances)
+    arguments = vars(parser.parse_args())
+    run: Callable[..., str | None] = arguments.pop("command")
+    return run(**arguments)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    for name, use, default in (
+        ("port", "every AWS API", Settings.port),
+        ("dax-port", "the first DAX cluster", Settings.dax_port),
+        ("mqtt-port", "IoT Core's MQTT broker", Settings.mqtt_port),
+    ):
+        variable = f"LOCALAWS_{name.upper().replace('-', '_')}"
+        value = os.environ.get(variable, str(default))
+        parser.add_argument(f"--{name}", type=int, default=value, help=f"port of {use}; {variable} ({default})")
+    parser.add_argument(
+        "--region",
+        dest="regions",
+        action="append",
+        help="a Region whose streams and queues are polled, the default one first (us-east-1)",
+    )
+    parser.add_argument("--keep", action="store_true", help="keep the state from one start to the next")
+
+
+def up(folder: Path, regions: list[str] | None, **given: int | bool) -> str | None:
+    """Start in the background and return when it answers."""
+    settings = _settings(folder, regions, **given)
+    if processes.pid(folder):
+        return f"localaws runs already in {folder}: python -m localaws status"
+    try:
+        require_free_ports(settings.ports)
+    except PortBusy as busy:
+        option = {"AWS": "--port", "DAX": "--dax-port", "MQTT": "--mqtt-port"}[busy.use]
+        return f"{busy}: stop what listens there or choose another port with {option}"
+    options = [f"--port={settings.port}", f"--dax-port={settings.dax_port}", f"--mqtt-port={settings.mqtt_port}"]
+    options += [f"--region={region}" for region in settings.regions] + ["--keep"] * settings.keep
+    try:
+        processes.start(
+            ["-m", "localaws", "serve", f"--folder={folder}", *options],
+            log=folder / "localaws.log",
+            ready=(folder / RUNNING).exists,
+        )
+    except processes.NotStarted as error:
+        return str(error)
+    return status(folder)
+
+
+def serve(folder: Path, regions: list[str] | None, **given: int | bool) -> str | None:
+    """Run in the foreground until SIGTERM or Ctrl-C."""
+    settings = _settings(folder.resolve(), regions, **given)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.update(settings.environment)
+    with processes.pid_file(folder):
+        asyncio.run(_serve(settings))
+    return None
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    file = settings.folder / RUNNING
+    async with running(settings):
+        file.write_text(json.dumps(asdict(settings), default=str))
+        try:
+            await stop.wait()
+        finally:
+            file.unlink()
+
+
+def down(folder: Path) -> str | None:
+    """Stop it and wait until it has ended."""
+    if not processes.stop(folder):
+        return f"localaws does not run in {folder}."
+    print("localaws is down.")
+    return None
+
+
+def status(folder: Path) -> str | None:
+    """Print its address."""
+    settings = _running(folder)
+    if settings is None:
+        return f"localaws does not run in {folder}. Start it: python -m localaws up"
+    print(f"AWS   {settings.endpoint}\nDAX   127.0.0.1:{settings.dax_port}\nMQTT  127.0.0.1:{settings.mqtt_port}")
+    return None
+
+
+def env(folder: Path) -> str | None:
+    """Print the variables that point a shell to it."""
+    settings = _running(folder)
+    if settings is None:
+        return f"localaws does not run in {folder}. Start it: python -m localaws up"
+    for name, value in settings.environment.items():
+        print(f"export {name}='{value}'")
+    return None
+
+
+def edge(folder: Path, distributions: list[str]) -> str | None:
+    """Serve CloudFront distributions at ports of their own, until Ctrl-C."""
+    return _run_data_plane(folder, "localaws.cloudfront", *distributions)
+
+
+def instances(folder: Path, stack: str) -> str | None:
+    """Run the instances of a stack's Auto Scaling group, until Ctrl-C."""
+    return _run_data_plane(folder, "localaws.autoscaling", stack, str(folder.resolve() / "state" / "instances"))
+
+
+def _run_data_plane(folder: Path, module: str, *arguments: str) -> str | None:
+    settings = _running(folder)
+    if settings is None:
+        return f"localaws does not run in {folder}. Start it: python -m localaws up"
+    with data_plane(settings, module, *arguments) as process:
+        try:
+            while process.poll() is None:
+                time.sleep(0.2)
+        except KeyboardInterrupt:
+            return None
+    return f"{module} ended with status {process.returncode}"
+
+
+def _settings(folder: Path, regions: list[str] | None, **given: int | bool) -> Settings:
+    return Settings(folder, regions=tuple(regions or Settings.regions), **given)  # type: ignore[arg-type]
+
+
+def _running(folder: Path) -> Settings | None:
+    """Return the settings of the AWS that runs in *folder*."""
+    try:
+        stored = json.loads((folder / RUNNING).read_text())
+    except FileNotFoundError:
+        return None
+    if processes.pid(folder) is None:
+        return None
+    return Settings(**stored | {"folder": Path(stored["folder"]), "regions": tuple(stored["regions"])})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

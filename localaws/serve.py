@@ -1,0 +1,60 @@
+"""A running local AWS: the emulator, Lambda's event source mappings, and Firehose."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+
+from localaws import processes
+from localaws.lambda_.batches import Backoff
+from localaws.lambda_.poller import Poller
+from localaws.settings import Settings
+
+LONGEST_RETRY_DELAY = 2
+"""Seconds between two tries of a failed batch, at most. AWS waits longer; here a developer is waiting."""
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[None]:
+    """Run a local AWS until the block ends. This process's environment must have ``settings.environment``."""
+    temporary, state = settings.folder / "tmp", settings.folder / "state"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    if not settings.keep:
+        shutil.rmtree(state, ignore_errors=True)
+    state.mkdir(exist_ok=True)
+    keeps = "1" if settings.keep else "0"
+    # The functions in the emulator inherit this environment.
+    environment = {
+        "TMPDIR": str(temporary),
+        "GATEWAY_PORT": str(settings.port),
+        "LOCALAWS_DAX_PORT": str(settings.dax_port),
+        "IOT_MTLS_ENABLED": "1",
+        "IOT_MTLS_PORT": str(settings.mqtt_port),
+        "MINISTACK_REGION": settings.regions[0],
+        "LAMBDA_WARM_TTL_SECONDS": "60",
+        "PERSIST_STATE": keeps,
+        "S3_PERSIST": keeps,
+        "STATE_DIR": str(state),
+        "S3_DATA_DIR": str(state / "s3"),
+    }
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(shutil.rmtree, temporary, ignore_errors=True)
+        emulator = stack.enter_context(processes.running(["-m", "localaws.emulator"], environment, settings.folder))
+        await asyncio.to_thread(processes.wait_for, f"{settings.endpoint}/_ministack/health", emulator)
+        poller = Poller(settings.regions, settings.endpoint, Backoff(most=LONGEST_RETRY_DELAY))
+        poller.start()
+        stack.push_async_callback(asyncio.to_thread, poller.stop)
+        stack.enter_context(data_plane(settings, "localaws.firehose"))
+        yield
+
+
+def data_plane(
+    settings: Settings, module: str, *arguments: str
+) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    """Return a context in which *module* runs as a process that is a client of this AWS."""
+    environment = {"TMPDIR": str(settings.folder / "tmp")} | settings.environment
+    return processes.running(["-m", module, *arguments], environment, settings.folder)

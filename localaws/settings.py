@@ -1,0 +1,48 @@
+"""Where a local AWS runs, and what it keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one local AWS.
+
+    ``folder`` holds its state, log and process id. ``regions[0]`` is the Region of clients that name none. With
+    ``keep`` the state of the last run is loaded at the start and saved at the end.
+    """
+
+    folder: Path
+    port: int = 4566
+    dax_port: int = 8111
+    mqtt_port: int = 8883
+    regions: tuple[str, ...] = ("us-east-1",)
+    keep: bool = False
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of every AWS API, without a closing slash."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports to listen on, by their use."""
+        return {"AWS": self.port, "DAX": self.dax_port, "MQTT": self.mqtt_port}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that point boto3, Chalice, SAM and the AWS CLI to this AWS.
+
+        AWS_DATA_PATH shortens the waiters of CloudFormation and Lambda, whose delays suit a slower cloud.
+        """
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": self.regions[0],
+            "AWS_DATA_PATH": str(PACKAGE / "botodata"),
+        }
