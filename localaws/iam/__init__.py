@@ -1,1 +1,1 @@
-"""IAM: how requests are authorized."""
+"""IAM: how the local AWS authorizes requests."""

@@ -1,7 +1,7 @@
-"""Gap: CloudFormation knows no AWS::IAM::AccessKey.
+"""Gap: CloudFormation does not support AWS::IAM::AccessKey.
 
 AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-accesskey.html
-No longer needed when a stack with an AccessKey is created.
+No longer needed when CloudFormation creates a stack that contains an AWS::IAM::AccessKey.
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
-"""Gap: a batch operation of SQS or SNS is authorized as an action of its own, of which AWS knows none.
+"""Gap: a batch operation of SQS or SNS is authorized as a separate action, which does not exist in IAM.
 
-On AWS who may send, delete or change the visibility of a message may do it in batches, and who may publish too:
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_AddPermission.html
-https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
-No longer needed when a user whose policy allows `sqs:SendMessage` only can send a batch.
+In AWS, permission to send, delete, publish or change the visibility of one message includes the batch operation.
+AWS: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_AddPermission.html
+AWS: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
+No longer needed when a user whose policy allows only `sqs:SendMessage` can call SendMessageBatch.
 """
 
 from typing import Any
@@ -14,8 +14,8 @@ from ministack.core import iam_actions
 def apply() -> None:
     extract_iam_action = iam_actions.extract_iam_action
 
-    def action_of_one(service: str, *request: Any) -> str | None:
+    def single_message_action(service: str, *request: Any) -> str | None:
         action: str | None = extract_iam_action(service, *request)
         return action.removesuffix("Batch") if action and service in ("sqs", "sns") else action
 
-    iam_actions.extract_iam_action = action_of_one
+    iam_actions.extract_iam_action = single_message_action

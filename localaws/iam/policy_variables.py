@@ -1,9 +1,9 @@
-"""Gap: a policy's variables, `${cognito-identity.amazonaws.com:sub}` or `${aws:PrincipalTag/x}`, stay text.
+"""Gap: policy variables such as `${cognito-identity.amazonaws.com:sub}` and `${aws:PrincipalTag/x}` are not replaced.
 
+Principal tags that an identity pool maps from claims have no value, because ministack does not add them to sessions.
 AWS: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
-The tags that an identity pool maps from claims are not there: ministack gives them to no session.
-No longer needed when a role whose policy names `users/${cognito-identity.amazonaws.com:sub}/*` lets a user of
-an identity pool put an object into that folder.
+No longer needed when a user of an identity pool, whose role allows `users/${cognito-identity.amazonaws.com:sub}/*`,
+can put an object into that folder.
 """
 
 import re
@@ -13,23 +13,23 @@ from ministack.core import iam_evaluator as iam
 from ministack.services import sts
 
 VARIABLE = re.compile(r"\$\{([^},]+)(?:,\s*'([^']*)')?\}")
-# Stands for a value that is not there, so that the text around it matches nothing.
-NOTHING = "\0"
+# Replaces a variable that has no value. No resource or condition value contains it, so the statement does not match.
+NO_VALUE = "\0"
 
 
-def filled(policy_text: Any, context: Any) -> Any:
-    """The text, or all texts of the list or block, with each variable's value of this request."""
+def replace_variables(policy_text: Any, context: Any) -> Any:
+    """Return a policy string, list or block with its variables replaced by their values in the request."""
     if isinstance(policy_text, list):
-        return [filled(item, context) for item in policy_text]
+        return [replace_variables(item, context) for item in policy_text]
     if isinstance(policy_text, dict):
-        return {key: filled(value, context) for key, value in policy_text.items()}
+        return {key: replace_variables(value, context) for key, value in policy_text.items()}
     if not isinstance(policy_text, str):
         return policy_text
 
     def value_of(variable: re.Match[str]) -> str:
         name, default = variable.groups()
         value = iam._resolve_condition_key(name.strip(), context)
-        return value if isinstance(value, str) else default or NOTHING
+        return value if isinstance(value, str) else default or NO_VALUE
 
     return VARIABLE.sub(value_of, policy_text)
 
@@ -41,10 +41,10 @@ def first_match(context: Any, statements: list[Any], effect: str) -> Any:
             and iam._action_matches(context.action, statement.actions, statement.not_actions)
             and iam._resource_matches(
                 context.resource_arn,
-                filled(statement.resources, context),
-                filled(statement.not_resources, context),
+                replace_variables(statement.resources, context),
+                replace_variables(statement.not_resources, context),
             )
-            and iam._conditions_met(filled(statement.conditions, context), context)
+            and iam._conditions_met(replace_variables(statement.conditions, context), context)
         ):
             return statement
     return None

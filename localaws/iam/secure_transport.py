@@ -1,8 +1,9 @@
-"""Gap: on loopback there is no TLS, so a policy that denies what comes without it denies everything.
+"""Gap: the emulator serves plain HTTP, so a policy that denies requests without TLS denies every request.
 
-AWS: `aws:SecureTransport` is true for a request over TLS, as all are that AWS's own SDKs send,
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
-Loopback leaves the machine no more than TLS lets read, and counts as secure here. Needed until the sandbox speaks TLS.
+AWS SDKs use TLS, which sets `aws:SecureTransport` to true. A loopback request does not leave the machine, so it
+counts as secure here.
+AWS: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
+No longer needed when the emulator serves TLS.
 """
 
 from ministack import app

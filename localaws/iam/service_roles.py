@@ -1,8 +1,10 @@
-"""Gap: a role that trusts any service may be assumed by the root user, which is how the sandbox's own services call.
+"""Gap: a service outside the emulator calls with the root key, which can assume every role that trusts any service.
 
+The data planes of localaws run outside the emulator and send the header `x-localaws-service` with AssumeRole. Such a
+call is evaluated as a call of that service, so it can assume only roles that trust the service.
 AWS: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-services
-AssumeRole with the header `x-localaws-service`, which only they send, is a call of that service and of nobody else.
-Needed as long as the sandbox plays services outside of the emulator.
+No longer needed when the root key cannot assume a role that trusts only `lambda.amazonaws.com`, and a process outside
+the emulator can call AssumeRole as a service.
 """
 
 import json
@@ -15,57 +17,61 @@ from ministack.core.responses import get_account_id
 from ministack.services import iam, sts
 
 HEADER = "x-localaws-service"
-caller: ContextVar[str | None] = ContextVar("caller", default=None)
+calling_service: ContextVar[str | None] = ContextVar("calling_service", default=None)
 
 
-def names(principal: Any, service: str) -> bool:
-    """Whether the principal of a trust policy is, or contains, the service."""
+def includes_service(principal: Any, service: str) -> bool:
+    """Return whether the principal of a trust policy is or contains the service."""
     named = principal.get("Service", []) if isinstance(principal, dict) else []
     return service in ([named] if isinstance(named, str) else named)
 
 
 def trusts(role_arn: str, service: str) -> bool:
-    """Whether the service may assume the role."""
+    """Return whether the trust policy of the role allows the service to assume it."""
     role = iam._roles.get(role_arn.rsplit("/", 1)[-1])
     if role is None:
         return False
-    token = caller.set(service)
+    token = calling_service.set(service)
     try:
         return bool(iam_evaluator.evaluate_trust_policy(json.loads(role["AssumeRolePolicyDocument"]), service))
     finally:
-        caller.reset(token)
+        calling_service.reset(token)
 
 
-def as_service(handle_request: Any) -> Any:
+def with_calling_service(handle_request: Any) -> Any:
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
-        token = caller.set(headers.get(HEADER))
+        token = calling_service.set(headers.get(HEADER))
         try:
             return await handle_request(method, path, headers, body, query)
         finally:
-            caller.reset(token)
+            calling_service.reset(token)
 
     return handle
 
 
 def apply() -> None:
-    matches = iam_evaluator._trust_principal_matches
+    original_matches = iam_evaluator._trust_principal_matches
 
     def principal_matches(principal: Any, caller_arn: str, federated: bool) -> bool:
-        service = caller.get()
-        return names(principal, service) if service else bool(matches(principal, caller_arn, federated))
+        service = calling_service.get()
+        return (
+            includes_service(principal, service)
+            if service
+            else bool(original_matches(principal, caller_arn, federated))
+        )
 
-    met = iam_evaluator._conditions_met
+    original_conditions_met = iam_evaluator._conditions_met
 
     def conditions_met(conditions: Any, context: Any) -> bool:
-        """A service acts for a resource of this account, and says so: the guard against the confused deputy.
+        """Set `aws:SourceAccount` for calls of a service, as AWS does to prevent the confused deputy problem.
 
         https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
         """
-        if caller.get():
+        if calling_service.get():
             source = {"aws:sourceaccount": get_account_id()}
             context = replace(context, service_context=context.service_context | source)
-        return bool(met(conditions, context))
+        return bool(original_conditions_met(conditions, context))
 
     iam_evaluator._trust_principal_matches = principal_matches
     iam_evaluator._conditions_met = conditions_met
-    sts.handle_request = as_service(sts.handle_request)
+    sts.handle_request = with_calling_service(sts.handle_request)
