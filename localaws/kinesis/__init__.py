@@ -1,1 +1,1 @@
-"""Kinesis Data Streams: how long a stream keeps its records."""
+"""Kinesis Data Streams: the retention period of records."""

@@ -1,7 +1,8 @@
-"""Gap: each call to a Kinesis stream copies the lists of all records that it keeps, which takes ever longer.
+"""Gap: every call to a Kinesis stream copies the list of all stored records, so calls slow down as the stream grows.
 
-The records of a shard are in the order of their arrival, so none has expired as long as the first has not.
-No longer needed when a put to a stream of a million records is as quick as one to an empty stream.
+The records of a shard are ordered by arrival. If the first record has not expired, no record has expired.
+AWS: https://docs.aws.amazon.com/streams/latest/dev/kinesis-extended-retention.html
+No longer needed when PutRecord takes as long on a stream of a million records as on an empty stream.
 """
 
 import time
@@ -14,9 +15,9 @@ def apply() -> None:
     expire = kinesis._expire_records
 
     def expire_records(stream: dict[str, Any]) -> None:
-        oldest = time.time() - stream["RetentionPeriodHours"] * 3600
+        expiry = time.time() - stream["RetentionPeriodHours"] * 3600
         shards = stream["shards"].values()
-        if any(shard["records"][0]["ApproximateArrivalTimestamp"] < oldest for shard in shards if shard["records"]):
+        if any(shard["records"][0]["ApproximateArrivalTimestamp"] < expiry for shard in shards if shard["records"]):
             expire(stream)
 
     kinesis._expire_records = expire_records

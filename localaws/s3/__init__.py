@@ -1,1 +1,1 @@
-"""S3: CORS headers of refused requests, and lifecycle rules by CloudFormation."""
+"""S3: CORS headers of error responses, and lifecycle rules in CloudFormation."""

@@ -1,8 +1,8 @@
-"""Gap: when S3 refuses a request its answer has no CORS headers, so a page cannot tell a 403 from a dead network.
+"""Gap: error responses of S3 have no CORS headers, so a page cannot distinguish a 403 from a network error.
 
-AWS: a request with an Origin that the bucket's CORS configuration allows gets the headers whatever its status,
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/cors.html
-No longer needed when a 403 of a bucket with CORS carries Access-Control-Allow-Origin.
+S3 sends the CORS headers with every status if the bucket's CORS configuration allows the Origin of the request.
+AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/cors.html
+No longer needed when a 403 from a bucket with a CORS configuration has the header Access-Control-Allow-Origin.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
-"""Gap: CloudFormation drops the LifecycleConfiguration of a bucket.
+"""Gap: CloudFormation ignores the LifecycleConfiguration of a bucket.
 
 AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-s3-bucket-rule.html
-No longer needed when GetBucketLifecycleConfiguration of a bucket made by a stack answers its rules.
+No longer needed when GetBucketLifecycleConfiguration returns the rules of a bucket that a stack created.
 """
 
 from collections.abc import Mapping
@@ -29,8 +29,8 @@ NONCURRENT_EXPIRATION = {
 FILTER = ("Prefix", "ObjectSizeGreaterThan", "ObjectSizeLessThan")
 
 
-def add(parent: xml.Element, tag: str, source: Mapping[str, Any], names: Mapping[str, str]) -> None:
-    """The element `tag` with those properties of `source` that are given, under the names of S3."""
+def add_element(parent: xml.Element, tag: str, source: Mapping[str, Any], names: Mapping[str, str]) -> None:
+    """Add the element `tag` with the properties that `source` has, under their S3 names."""
     given = {names[name]: value for name, value in source.items() if name in names}
     if given:
         element = xml.SubElement(parent, tag)
@@ -39,7 +39,7 @@ def add(parent: xml.Element, tag: str, source: Mapping[str, Any], names: Mapping
 
 
 def add_filter(parent: xml.Element, rule: Mapping[str, Any]) -> None:
-    """What the rule applies to; S3 wants several criteria inside an `And`."""
+    """Add the `Filter` of a rule. S3 requires an `And` element around more than one criterion."""
     tags = rule.get("TagFilters", [])
     criteria = {name: rule[name] for name in FILTER if name in rule}
     element = xml.SubElement(parent, "Filter")
@@ -48,11 +48,11 @@ def add_filter(parent: xml.Element, rule: Mapping[str, Any]) -> None:
     for name, value in criteria.items():
         xml.SubElement(element, name).text = str(value)
     for tag in tags:
-        add(element, "Tag", tag, {"Key": "Key", "Value": "Value"})
+        add_element(element, "Tag", tag, {"Key": "Key", "Value": "Value"})
 
 
 def lifecycle_xml(configuration: Mapping[str, Any]) -> bytes:
-    """A `LifecycleConfiguration` as the body of PutBucketLifecycleConfiguration."""
+    """Return a `LifecycleConfiguration` property as the body of PutBucketLifecycleConfiguration."""
     root = xml.Element("LifecycleConfiguration", xmlns=s3.S3_NS)
     for rule in configuration.get("Rules", []):
         element = xml.SubElement(root, "Rule")
@@ -60,18 +60,18 @@ def lifecycle_xml(configuration: Mapping[str, Any]) -> bytes:
             xml.SubElement(element, "ID").text = rule["Id"]
         xml.SubElement(element, "Status").text = rule["Status"]
         add_filter(element, rule)
-        add(element, "Expiration", rule, EXPIRATION)
+        add_element(element, "Expiration", rule, EXPIRATION)
         for transition in rule.get("Transitions", []):
-            add(element, "Transition", transition, TRANSITION)
+            add_element(element, "Transition", transition, TRANSITION)
         for transition in rule.get("NoncurrentVersionTransitions", []):
-            add(element, "NoncurrentVersionTransition", transition, NONCURRENT_TRANSITION)
-        add(
+            add_element(element, "NoncurrentVersionTransition", transition, NONCURRENT_TRANSITION)
+        add_element(
             element,
             "NoncurrentVersionExpiration",
             rule.get("NoncurrentVersionExpiration", {}),
             NONCURRENT_EXPIRATION,
         )
-        add(
+        add_element(
             element,
             "AbortIncompleteMultipartUpload",
             rule.get("AbortIncompleteMultipartUpload", {}),
@@ -80,7 +80,7 @@ def lifecycle_xml(configuration: Mapping[str, Any]) -> bytes:
     return xml.tostring(root)
 
 
-def put(bucket: str, body: bytes) -> None:
+def put_lifecycle(bucket: str, body: bytes) -> None:
     status, _, answer = s3._put_bucket_lifecycle(bucket, body)
     if status >= 400:
         raise ValueError(answer.decode())
@@ -88,5 +88,5 @@ def put(bucket: str, body: bytes) -> None:
 
 def apply() -> None:
     provisioners._S3_BUCKET_CONFIGURATIONS += (
-        ("LifecycleConfiguration", lifecycle_xml, put, s3._delete_bucket_lifecycle),
+        ("LifecycleConfiguration", lifecycle_xml, put_lifecycle, s3._delete_bucket_lifecycle),
     )

@@ -1,1 +1,1 @@
-"""Secrets Manager: the staging labels of a secret's versions."""
+"""Secrets Manager: the staging labels of secret versions."""

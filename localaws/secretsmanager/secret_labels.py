@@ -1,8 +1,8 @@
-"""Gap: a label that a secret's new version comes with stays on the version that had it before.
+"""Gap: PutSecretValue with a staging label leaves the label attached to the previous version as well.
 
-AWS: "If this staging label is already attached to a different version, Secrets Manager removes it from the other
-version", https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
-No longer needed when AWSPENDING, put twice, is the newer value.
+"If this staging label is already attached to a different version, Secrets Manager removes it from the other version."
+AWS: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
+No longer needed when, after two PutSecretValue calls with the label AWSPENDING, the label returns the second value.
 """
 
 import json

@@ -1,9 +1,9 @@
-"""Gap: a configuration set keeps its event destinations, and no event is published to them; SendEmail of SES v2 takes
-a configuration set that is not there.
+"""Gap: SES v2 publishes no events to event destinations, and SendEmail accepts a configuration set that does not exist.
 
+This module publishes to SNS a Send event for each email sent through SES v2, and for each recipient the events of the
+mailbox simulator.
 AWS: https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
-Here each mail sent by SES v2 gives a Send event, and those that the mailbox simulator gives each recipient, to SNS.
-No longer needed when a mail sent with a configuration set arrives at the set's topic as an event with the mail's tags.
+No longer needed when the SNS topic of a configuration set receives an event with the tags of a sent email.
 """
 
 import json
@@ -15,23 +15,23 @@ from ministack.services import ses, ses_v2
 from localaws.times import iso
 
 type Json = dict[str, Any]
-# The kind of an event and what it has beside the mail.
+# The event type, and its members other than `mail`.
 type Event = tuple[str, Json]
 
 handle_request = ses_v2.handle_request
 
 
-async def answer(method: str, path: str, headers: Json, body: bytes, query: Json) -> Any:
+async def handle_and_publish(method: str, path: str, headers: Json, body: bytes, query: Json) -> Any:
     if method != "POST" or not path.rstrip("/").endswith("/outbound-emails"):
         return await handle_request(method, path, headers, body, query)
     request = json.loads(body or b"{}")
     name = request.get("ConfigurationSetName")
     if name and name not in ses_v2._config_sets:
         return ses_v2._missing_config_set(name)
-    outcome = await handle_request(method, path, headers, body, query)
-    if name and outcome[0] == 200:
-        publish(name, mail_object(request, json.loads(outcome[2])["MessageId"]))
-    return outcome
+    response = await handle_request(method, path, headers, body, query)
+    if name and response[0] == 200:
+        publish(name, mail_object(request, json.loads(response[2])["MessageId"]))
+    return response
 
 
 def mail_object(request: Json, message_id: str) -> Json:
@@ -65,13 +65,17 @@ def events(recipients: list[str]) -> list[Event]:
     for recipient in recipients:
         address = ses.parseaddr(recipient)[1]
         found += [
-            (kind, ses._notification_detail(kind, address, now(), subtype)) for kind, subtype in outcomes(address)
+            (kind, ses._notification_detail(kind, address, now(), subtype))
+            for kind, subtype in recipient_events(address)
         ]
     return found
 
 
-def outcomes(address: str) -> Any:
-    """As for the notifications of an identity: everything is delivered but what goes to the mailbox simulator."""
+def recipient_events(address: str) -> Any:
+    """Return the events of a recipient: a delivery, except for addresses of the mailbox simulator.
+
+    https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html
+    """
     local, _, domain = address.lower().partition("@")
     delivered = (("Delivery", None),)
     if domain != ses._SIMULATOR_DOMAIN:
@@ -84,4 +88,4 @@ def now() -> str:
 
 
 def apply() -> None:
-    ses_v2.handle_request = answer
+    ses_v2.handle_request = handle_and_publish

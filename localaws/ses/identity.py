@@ -1,7 +1,7 @@
-"""Gap: SendEmail of SES v2 is authorized for the resource `*`, so a policy that names the sender's identity denies it.
+"""Gap: SendEmail of SES v2 is authorized for the resource `*`, so a policy limited to one identity denies it.
 
 AWS: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html
-No longer needed when a user who may send from one identity only can send from it.
+No longer needed when a user whose policy allows ses:SendEmail for one identity can send from that identity.
 """
 
 import json
