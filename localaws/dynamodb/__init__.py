@@ -1,1 +1,1 @@
-"""DynamoDB: replicas and time to live by CloudFormation, and what a query costs."""
+"""DynamoDB: replicas and TTL in CloudFormation, and the cost of a Query."""

@@ -1,8 +1,9 @@
-"""Gap: CloudFormation makes no replica of an `AWS::DynamoDB::GlobalTable`, and keeps no setting of one.
+"""Gap: CloudFormation creates no replicas of an `AWS::DynamoDB::GlobalTable` and ignores the settings of replicas.
 
+With this module, each Region in `Replicas` has the table and its stream. A write in one Region appears in the streams
+of all Regions.
 AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-globaltable.html
-Every Region of `Replicas` has the table with its stream, and a write in one appears in the streams of all.
-No longer needed when DescribeTable of a table with two replicas, made by a stack, answers in both Regions.
+No longer needed when DescribeTable succeeds in both Regions of a global table that a stack created with two replicas.
 """
 
 from typing import Any
@@ -13,46 +14,46 @@ from ministack.services.cloudformation import provisioners
 
 
 def replicas(properties: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The settings of each replica, by its Region."""
+    """Return the settings of each replica by Region."""
     return {replica["Region"]: replica for replica in properties.get("Replicas", [])}
 
 
-def elsewhere(properties: dict[str, Any]) -> set[str]:
-    """The Regions of the replicas beside the table itself."""
+def other_regions(properties: dict[str, Any]) -> set[str]:
+    """Return the Regions of all replicas except the Region of the stack."""
     return replicas(properties).keys() - {get_region()}
 
 
-def only_here() -> dict[str, Any]:
+def without_replicas() -> dict[str, Any]:
     return {"Replicas": [{"Region": get_region()}]}
 
 
-def checked(answer: Any) -> None:
+def raise_on_error(answer: Any) -> None:
     status, _, body = answer
     if status >= 400:
         raise ValueError(body.decode())
 
 
 def set_replicas(table: str, old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Add, change and remove replicas; the one in the stack's own Region is the table itself."""
+    """Create, update and delete replicas. The replica in the Region of the stack is the table itself."""
     if get_region() not in replicas(new):
-        raise ValueError(f"Replicas of {table} have to include the Region of the stack, {get_region()}")
-    changes = (("Delete", elsewhere(old) - elsewhere(new)), ("Create", elsewhere(new) - elsewhere(old)))
+        raise ValueError(f"Replicas of {table} must include the Region of the stack, {get_region()}")
+    changes = (("Delete", other_regions(old) - other_regions(new)), ("Create", other_regions(new) - other_regions(old)))
     for action, regions in changes:
         if updates := [{action: {"RegionName": region}} for region in sorted(regions)]:
-            checked(dynamodb._update_table({"TableName": table, "ReplicaUpdates": updates}))
+            raise_on_error(dynamodb._update_table({"TableName": table, "ReplicaUpdates": updates}))
     for region, settings in replicas(new).items():
         with request_scope(get_account_id(), region):
-            set_own(table, settings)
+            set_replica_settings(table, settings)
 
 
-def set_own(table: str, settings: dict[str, Any]) -> None:
-    """Give a replica the settings that each has for itself."""
+def set_replica_settings(table: str, settings: dict[str, Any]) -> None:
+    """Apply the settings that each replica has separately: deletion protection, point-in-time recovery and tags."""
     protected = provisioners._cfn_bool(settings.get("DeletionProtectionEnabled"))
-    checked(dynamodb._update_table({"TableName": table, "DeletionProtectionEnabled": protected}))
+    raise_on_error(dynamodb._update_table({"TableName": table, "DeletionProtectionEnabled": protected}))
     recovery = settings.get("PointInTimeRecoverySpecification", {})
     enabled = provisioners._cfn_bool(recovery.get("PointInTimeRecoveryEnabled"))
     specification = {"PointInTimeRecoveryEnabled": enabled}
-    checked(
+    raise_on_error(
         dynamodb._update_continuous_backups({"TableName": table, "PointInTimeRecoverySpecification": specification})
     )
     dynamodb._tags[dynamodb._tables[table]["TableArn"]] = list(settings.get("Tags", []))
@@ -61,7 +62,7 @@ def set_own(table: str, settings: dict[str, Any]) -> None:
 def create(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
     table, attributes = provisioners._ddb_global_table_create(logical_id, properties, stack)
     try:
-        set_replicas(table, only_here(), properties)
+        set_replicas(table, without_replicas(), properties)
     except ValueError:
         delete(table, properties)
         raise
@@ -69,13 +70,13 @@ def create(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
 
 
 def update(table: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str) -> Any:
-    # Not by the emulator's own, which does not know the logical id and so renames a table without a name.
+    # The emulator's own update handler gets no logical ID, so it would replace a table that has a generated name.
     before = dynamodb._tables.get(table)
     updated = provisioners._ddb_update(table, old, new, stack, logical_id)
     if dynamodb._tables[updated[0]] is not before:
-        delete_elsewhere(table, old)
-        old = only_here()
-    for region in elsewhere(old) & elsewhere(new):
+        delete_replicas(table, old)
+        old = without_replicas()
+    for region in other_regions(old) & other_regions(new):
         with request_scope(get_account_id(), region):
             provisioners._ddb_update(table, old, new, stack, logical_id)
     set_replicas(updated[0], old, new)
@@ -83,12 +84,12 @@ def update(table: str, old: dict[str, Any], new: dict[str, Any], stack: str, log
 
 
 def delete(table: str, properties: dict[str, Any]) -> None:
-    delete_elsewhere(table, properties)
+    delete_replicas(table, properties)
     provisioners._ddb_delete(table, properties)
 
 
-def delete_elsewhere(table: str, properties: dict[str, Any]) -> None:
-    for region in elsewhere(properties):
+def delete_replicas(table: str, properties: dict[str, Any]) -> None:
+    for region in other_regions(properties):
         with request_scope(get_account_id(), region):
             provisioners._ddb_delete(table, properties)
 

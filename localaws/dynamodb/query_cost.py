@@ -1,9 +1,10 @@
-"""Gap: a Query reads, sorts and checks its whole partition, and says, as each read, that it consumed one unit.
+"""Gap: a Query reads and sorts its entire partition, and every read reports a consumed capacity of one unit.
 
+This module keeps the keys of each partition sorted, for the table and its indexes. The emulator's own Query then gets
+only the items of the requested page. It gets the entire partition if this module cannot parse the key condition.
 AWS: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html#read-operation-consumption
-Here the keys of each partition, of the table and of its indexes, are kept in order, and the emulator's own Query
-sees of a partition only the items that its page reads; all of them if its key condition is not understood here.
-No longer needed when a page of 100 000 items takes as long as one of 10, and consumes the size of what it read.
+No longer needed when a Query for one page takes as long in a partition of 100,000 items as in one of 10, and reports
+a consumed capacity that depends on the size of the items read.
 """
 
 import threading
@@ -18,29 +19,31 @@ from typing import Any
 from ministack.services import dynamodb
 
 type Json = dict[str, Any]
-# The name of an index, or None for the table itself, and the hash key's value.
+# An index name, or None for the table, and the value of the hash key.
 type Partition = tuple[str | None, Any]
-# What sorts an item in its partition, then the two keys under which the table holds it.
+# The sort value of an item, followed by the hash key and range key that identify it in the table.
 type Entry = tuple[Any, ...]
-type Ordered = dict[Partition, list[Entry]]
+type SortedKeys = dict[Partition, list[Entry]]
 
-# Among the emulator's members of indexes, because it drops those when it replaces items or indexes.
-ORDERED = "\0ordered"
+# Stored beside the emulator's index members, because the emulator discards them when it replaces items or indexes.
+SORTED_KEYS = "\0sorted"
 COMPARISONS = ("=", "<", "<=", ">", ">=")
 READ_UNIT = 4096
 
 read_page = dynamodb._paginate_evaluated_items
 last_page: ContextVar[tuple[list[Json], Json, str | None]] = ContextVar("last_page")
-lock = threading.Lock()  # items expire in a thread of their own
+lock = threading.Lock()  # a separate thread deletes expired items
 
 
 def key_schemas(table: Json) -> dict[str | None, tuple[list[str], list[str]]]:
-    """Names of the hash and the range keys of the table and of each of its indexes."""
-    own = ([table["pk_name"]], [table["sk_name"]] if table["sk_name"] else [])
-    return {None: own} | {index: (hashes, ranges) for index, hashes, ranges in dynamodb._index_key_schemas(table)}
+    """Return the names of the hash keys and range keys of the table (None) and of each index."""
+    table_keys = ([table["pk_name"]], [table["sk_name"]] if table["sk_name"] else [])
+    return {None: table_keys} | {
+        index: (hashes, ranges) for index, hashes, ranges in dynamodb._index_key_schemas(table)
+    }
 
 
-def sorting(table: Json, ranges: list[str], item: Json) -> Entry:
+def sort_value(table: Json, ranges: list[str], item: Json) -> Entry:
     keys = dynamodb._index_order_keys(table, ranges)
     return tuple(dynamodb._index_order_value(item, name, kind) for name, kind in keys)
 
@@ -49,39 +52,41 @@ def entries_of(table: Json, pk: Any, sk: Any, item: Json) -> Iterator[tuple[Part
     for index, (hashes, ranges) in key_schemas(table).items():
         value = dynamodb._index_partition(item, hashes, ranges)
         if value is not None:
-            yield (index, value), (*sorting(table, ranges, item), pk, sk)
+            yield (index, value), (*sort_value(table, ranges, item), pk, sk)
 
 
-def ordered(table: Json) -> Ordered:
+def sorted_keys(table: Json) -> SortedKeys:
     members = dynamodb._index_members(table)
-    if ORDERED not in members:
-        members[ORDERED] = defaultdict(list)
+    if SORTED_KEYS not in members:
+        members[SORTED_KEYS] = defaultdict(list)
         for pk, items in table["items"].items():
             for sk, item in items.items():
                 for partition, entry in entries_of(table, pk, sk, item):
-                    members[ORDERED][partition].append(entry)
-        for entries in members[ORDERED].values():
+                    members[SORTED_KEYS][partition].append(entry)
+        for entries in members[SORTED_KEYS].values():
             entries.sort()
-    partitions: Ordered = members[ORDERED]
+    partitions: SortedKeys = members[SORTED_KEYS]
     return partitions
 
 
-def keep_in_order(partitions: Ordered, table: Json, pk: Any, sk: Any, item: Json, add: bool) -> None:
-    """Right also for partitions that were only now made, and know the change already."""
+def update_sorted_keys(partitions: SortedKeys, table: Json, pk: Any, sk: Any, item: Json, add: bool) -> None:
+    """Apply a change of one item. Has no effect if *partitions* already include the change."""
     for partition, entry in entries_of(table, pk, sk, item):
         entries = partitions[partition]
         position = bisect_left(entries, entry)
-        there = entries[position : position + 1] == [entry]
-        if add and not there:
+        exists = entries[position : position + 1] == [entry]
+        if add and not exists:
             entries.insert(position, entry)
-        elif there and not add:
+        elif exists and not add:
             del entries[position]
         if not entries:
             del partitions[partition]
 
 
-def conditions(table: Json, query: Json, hashes: list[str], sort_key: list[str]) -> list[tuple[str, Any]] | None:
-    """With what the query compares the sort key and how, or None if that is not understood."""
+def sort_key_conditions(
+    table: Json, query: Json, hashes: list[str], sort_key: list[str]
+) -> list[tuple[str, Any]] | None:
+    """Return the operators and values of the sort key condition, or None if it cannot be parsed."""
     if not query.get("KeyConditionExpression"):
         return None
     names, values = (query.get(f"ExpressionAttribute{kind}") or {} for kind in ("Names", "Values"))
@@ -106,7 +111,7 @@ def conditions(table: Json, query: Json, hashes: list[str], sort_key: list[str])
 
 
 def span(entries: list[Entry], operator: str, value: Any) -> tuple[int, int]:
-    """From where to where the sort key compares so with the value."""
+    """Return the start and end positions of the entries whose sort key satisfies the condition."""
     sort_key, end = itemgetter(0), len(entries)
     left, right = bisect_left(entries, value, key=sort_key), bisect_right(entries, value, key=sort_key)
     if operator == "begins_with":
@@ -114,20 +119,20 @@ def span(entries: list[Entry], operator: str, value: Any) -> tuple[int, int]:
     return {"=": (left, right), "<": (0, left), "<=": (0, right), ">": (right, end), ">=": (left, end)}[operator]
 
 
-def readable(table: Json, query: Json, hash_value: Any, default: Any) -> Any:
-    """The items of the partition that the page reads."""
+def page_items(table: Json, query: Json, hash_value: Any, default: Any) -> Any:
+    """Return the items of the partition that the requested page reads."""
     index = query.get("IndexName") or None
     hashes, ranges = key_schemas(table)[index]
-    asked = conditions(table, query, hashes, ranges[:1])
-    if asked is None:
+    conditions = sort_key_conditions(table, query, hashes, ranges[:1])
+    if conditions is None:
         return (dynamodb._index_members(table)[index] if index else table["items"]).get(hash_value, default)
     with lock:
-        entries = ordered(table).get((index, hash_value), [])
-        spans = [(0, len(entries)), *(span(entries, *condition) for condition in asked)]
+        entries = sorted_keys(table).get((index, hash_value), [])
+        spans = [(0, len(entries)), *(span(entries, *condition) for condition in conditions)]
         forward = query.get("ScanIndexForward", True)
-        if after := query.get("ExclusiveStartKey"):
+        if start_key := query.get("ExclusiveStartKey"):
             bisect = bisect_right if forward else bisect_left
-            position = bisect(entries, sorting(table, ranges, after), key=itemgetter(slice(-2)))
+            position = bisect(entries, sort_value(table, ranges, start_key), key=itemgetter(slice(-2)))
             spans.append((position, len(entries)) if forward else (0, position))
         positions = range(max(start for start, _ in spans), min(end for _, end in spans))
         found: dict[tuple[Any, Any], Json] = {}
@@ -142,10 +147,10 @@ def readable(table: Json, query: Json, hash_value: Any, default: Any) -> Any:
         return found
 
 
-def remember_page(items: Iterable[Json], limit: Any, table: Json, index: str | None = None) -> Any:
-    page, more = read_page(items, limit, table, index)
+def record_page(items: Iterable[Json], limit: Any, table: Json, index: str | None = None) -> Any:
+    page, next_page = read_page(items, limit, table, index)
     last_page.set((page, table, index))
-    return page, more
+    return page, next_page
 
 
 def bytes_read(request: Json, table_name: str) -> int:
@@ -157,10 +162,14 @@ def bytes_read(request: Json, table_name: str) -> int:
     return sum(dynamodb._item_size_bytes(item) for item in items)
 
 
-def times(number: int, capacity: Json) -> Json:
-    """The capacity of as many reads, of the table and of each index."""
+def multiply(number: int, capacity: Json) -> Json:
+    """Return the capacity of *number* reads, for the table and each index."""
     return {
-        name: times(number, value) if isinstance(value, dict) else value * number if name == "CapacityUnits" else value
+        name: multiply(number, value)
+        if isinstance(value, dict)
+        else value * number
+        if name == "CapacityUnits"
+        else value
         for name, value in capacity.items()
     }
 
@@ -169,31 +178,31 @@ def apply() -> None:
     query, index_item, consume = dynamodb._query, dynamodb._index_item, dynamodb._add_consumed_capacity
 
     def query_page(request: Json) -> Any:
-        def seen(name: Any) -> Any:
+        def lookup_table(name: Any) -> Any:
             table = dynamodb._tables.get(name)
             if not table:
                 return None
-            # Asked for when the emulator has found the request valid.
-            partitions = SimpleNamespace(get=lambda value, default: readable(table, request, value, default))
+            # The emulator calls `get` after it has validated the request.
+            partitions = SimpleNamespace(get=lambda value, default: page_items(table, request, value, default))
             index = request.get("IndexName")
             return table | ({dynamodb._INDEX_MEMBERS: {index: partitions}} if index else {"items": partitions})
 
-        return FunctionType(query.__code__, vars(dynamodb) | {"_tables": SimpleNamespace(get=seen)})(request)
+        return FunctionType(query.__code__, vars(dynamodb) | {"_tables": SimpleNamespace(get=lookup_table)})(request)
 
-    def index_item_in_order(table: Json, pk: Any, sk: Any, item: Json, add: bool) -> None:
+    def index_item_sorted(table: Json, pk: Any, sk: Any, item: Json, add: bool) -> None:
         with lock:
-            # Made before the emulator's own change, which would not know members that are made after it.
-            partitions = ordered(table)
+            # Create the index members first. The emulator's own function updates only members that exist.
+            partitions = sorted_keys(table)
             index_item(table, pk, sk, item, add)
-            keep_in_order(partitions, table, pk, sk, item, add)
+            update_sorted_keys(partitions, table, pk, sk, item, add)
 
-    def consume_bytes(result: Json, request: Json, table_name: str, write: bool = False, **more: Any) -> None:
-        consume(result, request, table_name, write, **more)
+    def consume_bytes(result: Json, request: Json, table_name: str, write: bool = False, **options: Any) -> None:
+        consume(result, request, table_name, write, **options)
         if "ConsumedCapacity" in result and not write:
             units = max(1, -(-bytes_read(request, table_name) // READ_UNIT))
-            result["ConsumedCapacity"] = times(units, result["ConsumedCapacity"])
+            result["ConsumedCapacity"] = multiply(units, result["ConsumedCapacity"])
 
     dynamodb._query = query_page
-    dynamodb._index_item = index_item_in_order
+    dynamodb._index_item = index_item_sorted
     dynamodb._add_consumed_capacity = consume_bytes
-    dynamodb._paginate_evaluated_items = remember_page
+    dynamodb._paginate_evaluated_items = record_page

@@ -1,7 +1,7 @@
-"""Gap: CloudFormation drops the TimeToLiveSpecification of a DynamoDB table.
+"""Gap: CloudFormation ignores the TimeToLiveSpecification of a DynamoDB table.
 
 AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-table.html
-No longer needed when DescribeTimeToLive of a table made by a stack answers ENABLED.
+No longer needed when DescribeTimeToLive returns ENABLED for a table that a stack created with TTL.
 """
 
 from typing import Any
@@ -22,16 +22,16 @@ def set_time_to_live(table: str, specification: dict[str, Any]) -> None:
 
 
 def patch(provisioner: dict[str, Any]) -> None:
-    provision, change = provisioner["create"], provisioner["update"]
+    original_create, original_update = provisioner["create"], provisioner["update"]
 
     def create(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
-        table, attributes = provision(logical_id, properties, stack)
+        table, attributes = original_create(logical_id, properties, stack)
         if PROPERTY in properties:
             set_time_to_live(table, properties[PROPERTY])
         return table, attributes
 
     def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], *names: Any) -> Any:
-        table, attributes = change(physical_id, old, new, *names)
+        table, attributes = original_update(physical_id, old, new, *names)
         if PROPERTY in new:
             set_time_to_live(table, new[PROPERTY])
         elif PROPERTY in old:

@@ -1,4 +1,4 @@
-"""A global table of a stack: a table with its stream in each Region, and each write in all of them."""
+"""Global tables in CloudFormation: each Region has the table and its stream, and receives every write."""
 
 import itertools
 import json
@@ -52,9 +52,9 @@ class Stack:
         waiter = self.cloudformation.get_waiter("stack_delete_complete")
         waiter.wait(StackName=self.name, WaiterConfig={"Delay": 1, "MaxAttempts": 10})
 
-    def described(self, region: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self.client("dynamodb", region).describe_table(TableName=self.table)["Table"]
-        return answer
+    def describe(self, region: str) -> dict[str, Any]:
+        table: dict[str, Any] = self.client("dynamodb", region).describe_table(TableName=self.table)["Table"]
+        return table
 
     def put(self, region: str, key: str) -> None:
         self.client("dynamodb", region).put_item(TableName=self.table, Item={"id": {"S": key}})
@@ -63,9 +63,9 @@ class Stack:
         items = self.client("dynamodb", region).scan(TableName=self.table)["Items"]
         return {item["id"]["S"] for item in items}
 
-    def streamed(self, region: str) -> list[tuple[str, str]]:
-        """The kind and key of all changes in the Region's stream."""
-        streams, arn = self.client("dynamodbstreams", region), self.described(region)["LatestStreamArn"]
+    def stream_records(self, region: str) -> list[tuple[str, str]]:
+        """Return the event name and key of each record in the stream of the Region."""
+        streams, arn = self.client("dynamodbstreams", region), self.describe(region)["LatestStreamArn"]
         (shard,) = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
         iterator = streams.get_shard_iterator(
             StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
@@ -90,18 +90,18 @@ def test_a_write_in_either_region_is_in_both_tables_and_both_streams(stack: Stac
 
     for region in (HOME, AWAY):
         assert stack.keys(region) == {"b"}
-        assert stack.streamed(region) == [("INSERT", "a"), ("INSERT", "b"), ("REMOVE", "a")]
+        assert stack.stream_records(region) == [("INSERT", "a"), ("INSERT", "b"), ("REMOVE", "a")]
 
 
 def test_each_region_has_the_table_with_its_own_stream(stack: Stack) -> None:
-    streams = {region: stack.described(region)["LatestStreamArn"] for region in (HOME, AWAY)}
+    streams = {region: stack.describe(region)["LatestStreamArn"] for region in (HOME, AWAY)}
 
     assert streams[HOME] == stack.outputs["Stream"]
     assert all(f":{region}:" in arn for region, arn in streams.items())
-    assert [replica["RegionName"] for replica in stack.described(HOME)["Replicas"]] == [AWAY]
+    assert [replica["RegionName"] for replica in stack.describe(HOME)["Replicas"]] == [AWAY]
 
 
-def test_settings_are_those_of_the_table_or_of_the_replica(stack: Stack) -> None:
+def test_table_settings_are_shared_and_replica_settings_are_separate(stack: Stack) -> None:
     def recovery(region: str) -> str:
         answer = stack.client("dynamodb", region).describe_continuous_backups(TableName=stack.table)
         return str(
@@ -109,15 +109,15 @@ def test_settings_are_those_of_the_table_or_of_the_replica(stack: Stack) -> None
         )
 
     def tags(region: str) -> Any:
-        arn = stack.described(region)["TableArn"]
+        arn = stack.describe(region)["TableArn"]
         return stack.client("dynamodb", region).list_tags_of_resource(ResourceArn=arn)["Tags"]
 
     for region in (HOME, AWAY):
         ttl = stack.client("dynamodb", region).describe_time_to_live(TableName=stack.table)["TimeToLiveDescription"]
         assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
-        assert stack.described(region)["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+        assert stack.describe(region)["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     assert (recovery(HOME), recovery(AWAY)) == ("ENABLED", "DISABLED")
-    assert [stack.described(region)["DeletionProtectionEnabled"] for region in (HOME, AWAY)] == [False, True]
+    assert [stack.describe(region)["DeletionProtectionEnabled"] for region in (HOME, AWAY)] == [False, True]
     assert {"Key": "team", "Value": "blog"} in tags(AWAY)
     assert {"Key": "team", "Value": "blog"} not in tags(HOME)
 
@@ -136,38 +136,38 @@ def test_an_update_keeps_the_items_and_reaches_every_region(stack: Stack) -> Non
     stack.put(HOME, "b")
     for region in (HOME, AWAY):
         assert stack.keys(region) == {"a", "b"}
-        assert [each["IndexName"] for each in stack.described(region)["GlobalSecondaryIndexes"]] == ["by-owner"]
+        assert [each["IndexName"] for each in stack.describe(region)["GlobalSecondaryIndexes"]] == ["by-owner"]
 
 
-def test_replicas_come_and_go_with_the_template(stack: Stack) -> None:
+def test_an_update_deletes_and_creates_replicas(stack: Stack) -> None:
     stack.put(HOME, "a")
 
     stack.deploy("update", Replicas=[{"Region": HOME}])
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        stack.described(AWAY)
+        stack.describe(AWAY)
     stack.deploy("update")
 
     assert stack.keys(AWAY) == {"a"}
 
 
-def test_a_table_that_has_to_be_replaced_is_replaced_in_every_region(stack: Stack) -> None:
+def test_a_replacement_replaces_the_table_in_every_region(stack: Stack) -> None:
     attributes = [{"AttributeName": "owner", "AttributeType": "S"}]
 
     stack.deploy("update", KeySchema=[{"AttributeName": "owner", "KeyType": "HASH"}], AttributeDefinitions=attributes)
 
     for region in (HOME, AWAY):
-        assert stack.described(region)["KeySchema"][0]["AttributeName"] == "owner"
+        assert stack.describe(region)["KeySchema"][0]["AttributeName"] == "owner"
 
 
-def test_a_deleted_stack_leaves_no_table_in_any_region(emulator: str) -> None:
+def test_deleting_the_stack_deletes_the_table_in_every_region(emulator: str) -> None:
     stack = Stack(emulator).deploy("create")
     stack.delete()
 
     for region in (HOME, AWAY):
         with pytest.raises(ClientError, match="ResourceNotFoundException"):
-            stack.described(region)
+            stack.describe(region)
 
 
-def test_a_stack_outside_of_the_replicas_is_refused(emulator: str) -> None:
+def test_creation_fails_if_no_replica_is_in_the_region_of_the_stack(emulator: str) -> None:
     with pytest.raises(WaiterError):
         Stack(emulator).deploy("create", Replicas=[{"Region": AWAY}])

@@ -1,4 +1,4 @@
-"""With query_cost a Query gives the pages of the emulator's own one, whatever was written before."""
+"""A Query with query_cost returns the same pages as the emulator's own Query, after any sequence of writes."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +16,7 @@ type Json = dict[str, Any]
 type Query = Callable[[Json], tuple[int, Json, bytes]]
 
 PATCHED = ("_query", "_index_item", "_add_consumed_capacity", "_paginate_evaluated_items")
-# The hash key of each index and its sort key, if it has one; None is the table.
+# The hash key and the optional sort key of each index. None is the table.
 SCHEMAS: dict[str | None, tuple[str, ...]] = {None: ("p", "s"), "lsi": ("p", "l"), "gsi": ("g", "l"), "hash": ("g",)}
 VALUES = {
     "S": ("a", "aa", "ab", "b", "é", "\uffff", "\U0001f600"),
@@ -27,17 +27,17 @@ VALUES = {
 
 @pytest.fixture(scope="module")
 def queries() -> Iterator[tuple[Query, Query]]:
-    """The emulator's own Query and ours, which read the same tables."""
-    own = {name: getattr(dynamodb, name) for name in PATCHED}
+    """The emulator's own Query and the patched Query, which read the same tables."""
+    original = {name: getattr(dynamodb, name) for name in PATCHED}
     query_cost.apply()
-    yield own["_query"], dynamodb._query
-    for name, function in own.items():
+    yield original["_query"], dynamodb._query
+    for name, function in original.items():
         setattr(dynamodb, name, function)
     dynamodb.reset()
 
 
 class Table:
-    """A table of random requests, with two local and global indexes."""
+    """A table with one local and two global indexes, and random requests to it."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -86,21 +86,21 @@ class Table:
             lambda: write_transaction([{"Delete": {"Key": key}}]),
             lambda: self.expire(key),
             lambda: self.roll_back(key),
-            lambda: self.make_index_anew("hash"),
+            lambda: self.recreate_index("hash"),
         ]
         self.random.choice(writes)()
 
     def expire(self, key: Json) -> None:
-        """As the emulator does once a minute."""
+        """Delete an item in the same way as the emulator's TTL thread."""
         dynamodb._remove_item(dynamodb._tables["todos"], *(value for typed in key.values() for value in typed.values()))
 
     def roll_back(self, key: Json) -> None:
-        """The emulator restores all items of the table from a copy."""
+        """Fail a transaction, after which the emulator restores all items of the table from a copy."""
         insert = {"Statement": "INSERT INTO todos VALUE {'p': ?, 's': ?}", "Parameters": list(key.values())}
         status, *_ = dynamodb._execute_transaction({"TransactStatements": [insert, insert]})
         assert status == 400
 
-    def make_index_anew(self, name: str) -> None:
+    def recreate_index(self, name: str) -> None:
         for change in ({"Delete": {"IndexName": name}}, {"Create": index_schema(name, "ALL")}):
             changes = {"AttributeDefinitions": self.attributes(), "GlobalSecondaryIndexUpdates": [change]}
             ok(dynamodb._update_table, **changes)
@@ -168,8 +168,8 @@ def ok(operation: Callable[[Json], tuple[int, Json, bytes]], **request: Any) -> 
 
 @given(random=st.randoms(use_true_random=True), page_size=st.sampled_from((150, 1_048_576)))
 @settings(max_examples=300, deadline=None)
-def test_pages_are_those_of_the_emulator(queries: tuple[Query, Query], random: Random, page_size: int) -> None:
-    own, ours = queries
+def test_pages_equal_those_of_the_emulator(queries: tuple[Query, Query], random: Random, page_size: int) -> None:
+    original, patched = queries
     table = Table(random)
     table.create()
     with pytest.MonkeyPatch.context() as patch:
@@ -179,7 +179,7 @@ def test_pages_are_those_of_the_emulator(queries: tuple[Query, Query], random: R
                 table.write()
             query: Json | None = table.query()
             while query:
-                status, _, body = own(query)
-                assert (status, body) == ours(query)[::2]
+                status, _, body = original(query)
+                assert (status, body) == patched(query)[::2]
                 start = json.loads(body).get("LastEvaluatedKey")
                 query = query | {"ExclusiveStartKey": start} if start else None
