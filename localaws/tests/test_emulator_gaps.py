@@ -441,7 +441,7 @@ def an_access_token_is_no_id_token(aws: Aws) -> None:
 # --- policy_variables -------------------------------------------------------------------------------------
 
 
-def a_user_of_an_identity_pool_reaches_his_own_folder_only(aws: Aws) -> None:
+def an_identity_pool_user_can_access_only_their_own_folder(aws: Aws) -> None:
     bucket = f"bucket-{next(numbers)}"
     aws.client("s3").create_bucket(Bucket=bucket)
     pool = Pool.create(aws)
@@ -496,7 +496,7 @@ def role_for_identities(aws: Aws, identity_pool: str, statements: list[dict[str,
     return str(role["Role"]["Arn"])
 
 
-def a_tag_of_the_session_names_the_folder_it_may_write(aws: Aws) -> None:
+def a_policy_variable_resolves_to_a_session_tag(aws: Aws) -> None:
     bucket = f"bucket-{next(numbers)}"
     aws.client("s3").create_bucket(Bucket=bucket)
     iam = aws.client("iam")
@@ -628,7 +628,7 @@ def handler(event, context):
 # --- secret_labels ----------------------------------------------------------------------------------------
 
 
-def a_label_of_a_secret_moves_to_the_version_that_is_put_with_it(aws: Aws) -> None:
+def put_secret_value_moves_a_staging_label(aws: Aws) -> None:
     secrets = aws.client("secretsmanager")
     name = f"secret-{next(numbers)}"
     secrets.create_secret(Name=name, SecretString="current")
@@ -641,7 +641,7 @@ def a_label_of_a_secret_moves_to_the_version_that_is_put_with_it(aws: Aws) -> No
 # --- table_ttl, bucket_lifecycle --------------------------------------------------------------------------
 
 
-def a_table_of_a_stack_has_its_time_to_live(aws: Aws) -> None:
+def a_stack_sets_the_ttl_of_a_table(aws: Aws) -> None:
     def table(**properties: Any) -> dict[str, Any]:
         return {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": {
             "BillingMode": "PAY_PER_REQUEST",
@@ -662,7 +662,7 @@ def a_table_of_a_stack_has_its_time_to_live(aws: Aws) -> None:
     assert status(made["Name"]) == "ENABLED"
 
 
-def a_bucket_of_a_stack_has_its_lifecycle(aws: Aws) -> None:
+def a_stack_sets_the_lifecycle_of_a_bucket(aws: Aws) -> None:
     def bucket(*rules: dict[str, Any]) -> dict[str, Any]:
         properties = {"LifecycleConfiguration": {"Rules": list(rules)}}
         return {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": properties}}
@@ -699,7 +699,7 @@ def a_bucket_of_a_stack_has_its_lifecycle(aws: Aws) -> None:
     assert (rule["Status"], rule["Expiration"]) == ("Disabled", {"Days": 5})
 
 
-def a_bucket_that_denies_what_comes_without_tls_takes_our_requests(aws: Aws) -> None:
+def a_bucket_that_requires_tls_accepts_requests(aws: Aws) -> None:
     bucket = f"tls-only-{next(numbers)}"
     deny = {
         "Effect": "Deny",
@@ -713,7 +713,7 @@ def a_bucket_that_denies_what_comes_without_tls_takes_our_requests(aws: Aws) -> 
     user(aws, ["s3:PutObject"], f"arn:aws:s3:::{bucket}/*").client("s3").put_object(Bucket=bucket, Key="key")
 
 
-def a_refusal_by_s3_may_be_read_by_the_page_that_asked(aws: Aws) -> None:
+def an_error_response_of_s3_has_cors_headers(aws: Aws) -> None:
     bucket = f"cors-{next(numbers)}"
     rule = {"AllowedOrigins": ["https://page.example"], "AllowedMethods": ["GET"]}
     aws.client("s3").create_bucket(Bucket=bucket)
@@ -731,7 +731,10 @@ def a_refusal_by_s3_may_be_read_by_the_page_that_asked(aws: Aws) -> None:
 
 
 def table_of(aws: Aws, **partitions: list[int]) -> Callable[..., Any]:
-    """The Query and GetItem of a new table that has, in each partition, items of so many bytes."""
+    """Create a table with items of the given sizes in each partition; return a function that reads it.
+
+    The function calls GetItem if it gets a sort key, and Query otherwise.
+    """
     dynamodb = aws.client("dynamodb")
     name = f"table-{next(numbers)}"
 
@@ -778,7 +781,7 @@ def a_page_takes_as_long_in_a_large_partition_as_in_a_small_one(aws: Aws) -> Non
         assert large < 3 * small
 
 
-def a_read_consumes_a_unit_for_each_four_kilobytes_it_reads(aws: Aws) -> None:
+def a_read_consumes_one_unit_per_four_kilobytes(aws: Aws) -> None:
     read = table_of(aws, a=[3_000, 3_000, 3_000, 9_000])
 
     def units(*key: str, **request: Any) -> float:
@@ -796,7 +799,7 @@ def a_read_consumes_a_unit_for_each_four_kilobytes_it_reads(aws: Aws) -> None:
     assert by_index["CapacityUnits"] == 5
 
 
-def a_mail_of_a_configuration_set_is_told_of_with_its_tags(aws: Aws) -> None:
+def a_sent_email_publishes_events_with_its_tags(aws: Aws) -> None:
     made = aws.stack(
         {
             "Topic": {"Type": "AWS::SNS::Topic"},
@@ -841,8 +844,8 @@ def a_mail_of_a_configuration_set_is_told_of_with_its_tags(aws: Aws) -> None:
     ses = aws.client("sesv2")
     for to in ("ann@example.com", "bounce@simulator.amazonses.com"):
         ses.send_email(Destination={"ToAddresses": [to]}, ConfigurationSetName=made["Set"], **mail)
-    told = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=2).get("Messages", [])
-    events = [json.loads(message["Body"]) for message in told]
+    messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=2).get("Messages", [])
+    events = [json.loads(message["Body"]) for message in messages]
     assert sorted(event["eventType"] for event in events) == ["Bounce", "Send", "Send"]
     assert all(event["mail"]["tags"]["subscriber"] == ["ann"] for event in events)
     with pytest.raises(ClientError, match="NotFoundException"):
@@ -858,7 +861,7 @@ def a_function_is_mapped_only_to_what_its_role_may_read(aws: Aws) -> None:
         )
 
 
-def a_global_table_of_a_stack_has_its_replica(aws: Aws) -> None:
+def a_stack_creates_the_replicas_of_a_global_table(aws: Aws) -> None:
     properties = {
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
@@ -872,7 +875,7 @@ def a_global_table_of_a_stack_has_its_replica(aws: Aws) -> None:
     assert [replica["RegionName"] for replica in description.get("Replicas", [])] == ["eu-west-1"]
 
 
-def a_policy_names_the_identity_that_one_may_send_from(aws: Aws) -> None:
+def a_policy_can_allow_one_sender_identity(aws: Aws) -> None:
     domain = f"identity-{next(numbers)}.example"
     for each in (domain, f"not-{domain}"):
         aws.client("sesv2").create_email_identity(EmailIdentity=each)
@@ -886,7 +889,7 @@ def a_policy_names_the_identity_that_one_may_send_from(aws: Aws) -> None:
         sender.send_email(FromEmailAddress=f"hello@not-{domain}", **mail)
 
 
-def a_policy_names_the_workgroup_whose_queries_one_may_see(aws: Aws) -> None:
+def a_policy_can_allow_the_queries_of_one_workgroup(aws: Aws) -> None:
     name = f"workgroup-{next(numbers)}"
     aws.client("s3").create_bucket(Bucket=name)
     settings = {"ResultConfiguration": {"OutputLocation": f"s3://{name}/"}}
@@ -901,7 +904,7 @@ def a_policy_names_the_workgroup_whose_queries_one_may_see(aws: Aws) -> None:
         reader.get_query_execution(QueryExecutionId=other)
 
 
-def who_may_handle_a_message_may_handle_a_batch(aws: Aws) -> None:
+def a_permission_for_one_message_includes_batches(aws: Aws) -> None:
     name = f"batches-{next(numbers)}"
     url = aws.client("sqs").create_queue(QueueName=name)["QueueUrl"]
     actions = ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"]
@@ -913,7 +916,7 @@ def who_may_handle_a_message_may_handle_a_batch(aws: Aws) -> None:
         sqs.delete_message_batch(QueueUrl=url, Entries=[received])
 
 
-def an_access_key_of_a_stack_signs(aws: Aws) -> None:
+def a_stack_creates_an_access_key(aws: Aws) -> None:
     made = aws.stack(
         {
             "Author": {"Type": "AWS::IAM::User"},
@@ -983,7 +986,7 @@ def a_topic_rule_puts_its_messages_into_a_stream(aws: Aws) -> None:
     assert [each["PartitionKey"] for each in kinesis.get_records(ShardIterator=iterator)["Records"]] == ["pump-1"]
 
 
-def a_service_assumes_roles_that_trust_it_only(aws: Aws) -> None:
+def a_service_can_assume_only_roles_that_trust_it(aws: Aws) -> None:
     sts = aws.client("sts")
     service = {"x-localaws-service": "firehose.amazonaws.com"}
     sts.meta.events.register("before-call.sts.AssumeRole", lambda params, **_: params["headers"].update(service))
@@ -1001,10 +1004,10 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("invocation_metrics", a_request_to_an_api_is_counted_at_its_function),
     ("rest_denial", a_gateway_response_answers_whom_iam_does_not_let_through),
     ("cognito_authorizer", an_access_token_is_no_id_token),
-    ("policy_variables", a_user_of_an_identity_pool_reaches_his_own_folder_only),
-    ("policy_variables", a_tag_of_the_session_names_the_folder_it_may_write),
-    ("query_cost", a_page_takes_as_long_in_a_large_partition_as_in_a_small_one),
-    ("query_cost", a_read_consumes_a_unit_for_each_four_kilobytes_it_reads),
+    ("iam.policy_variables", an_identity_pool_user_can_access_only_their_own_folder),
+    ("iam.policy_variables", a_policy_variable_resolves_to_a_session_tag),
+    ("dynamodb.query_cost", a_page_takes_as_long_in_a_large_partition_as_in_a_small_one),
+    ("dynamodb.query_cost", a_read_consumes_one_unit_per_four_kilobytes),
     ("stage_cache", a_second_get_does_not_reach_the_function),
     ("stage_cache", a_stage_of_a_stack_keeps_its_cache_cluster),
     ("stage_cache", flushing_the_stage_cache_makes_the_next_get_reach_the_function),
@@ -1015,23 +1018,23 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("rest_limits", the_error_of_a_function_stays_in_its_log),
     ("rest_limits", an_answer_that_is_no_proxy_response_is_a_bad_gateway),
     ("rest_limits", a_function_slower_than_its_integration_times_out),
-    ("bucket_cors", a_refusal_by_s3_may_be_read_by_the_page_that_asked),
-    ("ses_events", a_mail_of_a_configuration_set_is_told_of_with_its_tags),
+    ("s3.bucket_cors", an_error_response_of_s3_has_cors_headers),
+    ("ses.events", a_sent_email_publishes_events_with_its_tags),
     ("event_source_mappings", a_function_is_mapped_only_to_what_its_role_may_read),
-    ("global_table", a_global_table_of_a_stack_has_its_replica),
-    ("ses_identity", a_policy_names_the_identity_that_one_may_send_from),
-    ("athena_workgroup", a_policy_names_the_workgroup_whose_queries_one_may_see),
-    ("batch_actions", who_may_handle_a_message_may_handle_a_batch),
-    ("access_key", an_access_key_of_a_stack_signs),
-    ("secure_transport", a_bucket_that_denies_what_comes_without_tls_takes_our_requests),
-    ("secret_labels", a_label_of_a_secret_moves_to_the_version_that_is_put_with_it),
+    ("dynamodb.global_table", a_stack_creates_the_replicas_of_a_global_table),
+    ("ses.identity", a_policy_can_allow_one_sender_identity),
+    ("athena.workgroup_authorization", a_policy_can_allow_the_queries_of_one_workgroup),
+    ("iam.batch_actions", a_permission_for_one_message_includes_batches),
+    ("iam.access_key", a_stack_creates_an_access_key),
+    ("iam.secure_transport", a_bucket_that_requires_tls_accepts_requests),
+    ("secretsmanager.secret_labels", put_secret_value_moves_a_staging_label),
     ("firehose", a_record_of_a_delivery_stream_waits_in_its_buffer),
     ("firehose", a_delivery_stream_keeps_its_time_zone),
     ("firehose", a_delivery_stream_that_partitions_into_small_objects_is_refused),
     ("iot_rules", a_topic_rule_puts_its_messages_into_a_stream),
-    ("service_roles", a_service_assumes_roles_that_trust_it_only),
-    ("table_ttl", a_table_of_a_stack_has_its_time_to_live),
-    ("bucket_lifecycle", a_bucket_of_a_stack_has_its_lifecycle),
+    ("iam.service_roles", a_service_can_assume_only_roles_that_trust_it),
+    ("dynamodb.table_ttl", a_stack_sets_the_ttl_of_a_table),
+    ("s3.bucket_lifecycle", a_stack_sets_the_lifecycle_of_a_bucket),
 ]
 each_gap = pytest.mark.parametrize(("module", "probe"), GAPS, ids=[probe.__name__ for _, probe in GAPS])
 
@@ -1047,7 +1050,7 @@ def test_the_gap_is_still_there_in_ministack(module: str, probe: Callable[[Aws],
         probe(stock)
     except (AssertionError, ClientError, WaiterError, pytest.fail.Exception):
         return
-    pytest.fail(f"ministack no longer needs localaws/{module}.py; delete it")
+    pytest.fail(f"ministack no longer needs localaws/{module.replace('.', '/')}.py; delete it")
 
 
 # --- how the stage cache behaves --------------------------------------------------------------------------
@@ -1223,12 +1226,12 @@ def test_an_unknown_access_key_is_refused(patched: Aws) -> None:
         stranger.client("s3").list_buckets()
 
 
-# --- what takes no longer for being asked often -----------------------------------------------------------
+# --- retention --------------------------------------------------------------------------------------------
 
 
-def test_records_that_are_not_old_are_left_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_are_copied_only_if_one_has_expired(monkeypatch: pytest.MonkeyPatch) -> None:
     def expired(*ages: float) -> bool:
-        """Whether the list of records of these ages is another after a look for old ones."""
+        """Return whether the list of records of these ages is copied when expired records are deleted."""
         records = [{"ApproximateArrivalTimestamp": time.time() - age} for age in ages]
         shard = {"records": records}
         kinesis._expire_records({"RetentionPeriodHours": 1, "shards": {"a": shard, "b": {"records": []}}})
