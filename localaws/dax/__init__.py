@@ -1,1 +1,1 @@
-"""Amazon DAX on loopback: its caches, and its wire protocol for the unchanged `amazondax` client."""
+"""Amazon DAX on loopback: item cache, query cache, and the wire protocol of the unmodified `amazondax` client."""

@@ -1,6 +1,9 @@
-"""AWS::DAX in CloudFormation: a cluster is a DAX server in the emulator's own process, with IAM enforced.
+"""Gap: CloudFormation supports no DAX resources, and the emulator has no DAX clusters.
 
-https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_DAX.html
+This module runs each cluster as a DAX server in the emulator's process and enforces IAM. A cluster has one node and no
+TLS endpoint.
+AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_DAX.html
+No longer needed when CloudFormation creates an AWS::DAX::Cluster whose endpoint accepts a DAX client.
 """
 
 import os
@@ -33,11 +36,11 @@ REPLACING = (
 )
 
 _parameter_groups: dict[str, dict[str, str]] = {}
-_clusters: dict[str, "_Running"] = {}
+_clusters: dict[str, "_RunningCluster"] = {}
 
 
 def apply() -> None:
-    """Registers the three types, and stops the clusters when the emulator is reset."""
+    """Register the three resource types, stop all clusters at a reset, and start the clusters of persisted stacks."""
     provisioners._RESOURCE_HANDLERS |= {
         "AWS::DAX::Cluster": {"create": _create, "update": _update, "delete": _delete},
         "AWS::DAX::ParameterGroup": {
@@ -70,25 +73,27 @@ def apply() -> None:
 
 
 def _start_persisted() -> None:
-    """Start the clusters of the stacks that were kept from an earlier run, where they were, with empty caches."""
-    kept = [resource for stack in cloudformation._stacks._data.values() for resource in stack["_resources"].values()]
-    for resource in kept:
+    """Start the clusters of persisted stacks on their previous ports, with empty caches."""
+    resources = [
+        resource for stack in cloudformation._stacks._data.values() for resource in stack["_resources"].values()
+    ]
+    for resource in resources:
         if resource["ResourceType"] == "AWS::DAX::ParameterGroup":
             _update_parameter_group(resource["PhysicalResourceId"], {}, resource["Properties"], "")
-    for resource in kept:
+    for resource in resources:
         if resource["ResourceType"] == "AWS::DAX::Cluster":
             name, port = (
                 resource["PhysicalResourceId"],
                 resource["Attributes"]["ClusterDiscoveryEndpoint"].split(":")[1],
             )
-            _clusters[name] = _Running(name, resource["Properties"].get("ParameterGroupName"), int(port))
+            _clusters[name] = _RunningCluster(name, resource["Properties"].get("ParameterGroupName"), int(port))
 
 
-class _Running:
-    """A cluster that is up, with its server and the publisher of its metrics."""
+class _RunningCluster:
+    """A running cluster with its server and metrics publisher."""
 
     def __init__(self, name: str, parameter_group: str | None, port: int) -> None:
-        # Imported here because most emulators never start a cluster, and the client costs 0.2 s to import.
+        # Importing the DAX client takes 0.2 s, and most emulators start no cluster.
         from localaws.dax.cache import Cluster
         from localaws.dax.server import Server
 
@@ -121,7 +126,7 @@ class _Running:
 
 
 class _Publisher(threading.Thread):
-    """Puts what was counted since the last second into CloudWatch; only non-zero values are sent.
+    """A thread that publishes the metrics of each second to CloudWatch, except values of zero.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/dax-metrics-dimensions-dax.html
     """
@@ -163,7 +168,9 @@ def authorize(
     action: str | None,
     resource_arn: str,
 ) -> None:
-    """Root passes unverified, as everywhere in the emulator; all others by their signature and policies.
+    """Verify the signature of the caller and evaluate its policies, or raise ClientError.
+
+    The emulator accepts the root key without verification for every service, and so does this function.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DAX.access-control.html
     """
@@ -177,37 +184,37 @@ def authorize(
         return
     denied = iam_evaluator.enforce(access_key, action, "dax", region, resource_arn=resource_arn)
     if isinstance(denied, iam_evaluator.AuthError):
-        raise _refusal(denied.code, denied.message)
+        raise _client_error(denied.code, denied.message)
     if denied:
         explicit = denied.decision == "Deny"
         message = identity_denial_message(action, denied.principal_arn, resource_arn, explicit)
-        raise _refusal("AccessDeniedException", message)
+        raise _client_error("AccessDeniedException", message)
 
 
 def _authenticate(access_key: str, session_token: str | None, string_to_sign: str, signature: str) -> None:
     credential = iam_evaluator.resolve_credential(access_key, responses.get_account_id(), session_token or "")
     if isinstance(credential, iam_evaluator.CredentialResolutionError):
-        raise _refusal(credential.code, credential.message)
+        raise _client_error(credential.code, credential.message)
     try:
         _algorithm, amz_date, scope, _digest = string_to_sign.split("\n")
         date, region, service, _terminator = scope.split("/")
     except ValueError:
-        raise _refusal("SignatureDoesNotMatch", sigv4.SIGNATURE_MISMATCH) from None
+        raise _client_error("SignatureDoesNotMatch", sigv4.SIGNATURE_MISMATCH) from None
     signed = sigv4.HeaderSignature(access_key, date, region, service, "host;x-amz-date", signature, amz_date)
     headers = {"host": "dax.amazonaws.com", "x-amz-date": amz_date}
     failure = sigv4.request_time_failure(signed) or sigv4.header_signature_failure(
         signed, credential.secret_access_key, "POST", "/", {}, headers, b""
     )
     if failure:
-        raise _refusal(*failure)
+        raise _client_error(*failure)
 
 
-def _refusal(code: str, message: str) -> ClientError:
+def _client_error(code: str, message: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, "DAX")
 
 
 def _client(service: str) -> Any:
-    """Calls the emulator over HTTP as root, so that the cluster sees what any other client sees."""
+    """Return a client that calls the emulator over HTTP with the root key, as an external client does."""
     return boto3.Session().client(
         service,
         endpoint_url=f"http://127.0.0.1:{app._resolve_port()}",
@@ -219,12 +226,14 @@ def _client(service: str) -> Any:
 
 def _create(logical_id: str, props: Props, stack_name: str) -> Provisioned:
     if props.get("ClusterEndpointEncryptionType") == "TLS":
-        raise ValueError("AWS::DAX::Cluster: here a cluster's endpoint speaks no TLS; ask for NONE")
+        raise ValueError(
+            "AWS::DAX::Cluster: localaws does not support TLS endpoints. Set ClusterEndpointEncryptionType to NONE."
+        )
     name = props.get("ClusterName") or _generated_name(stack_name, logical_id, 20)
     if name in _clusters:
         raise ValueError(f"AWS::DAX::Cluster: {name} already exists")
     port = 0 if _clusters else int(os.environ.get("LOCALAWS_DAX_PORT", "0"))
-    _clusters[name] = _Running(name, props.get("ParameterGroupName"), port)
+    _clusters[name] = _RunningCluster(name, props.get("ParameterGroupName"), port)
     return name, _clusters[name].attributes()
 
 

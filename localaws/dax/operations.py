@@ -1,4 +1,4 @@
-"""DAX's operations as its clients call them: decoded CBOR arguments in, CBOR answer out."""
+"""The operations of the DAX protocol, with decoded CBOR arguments and encoded CBOR responses."""
 
 import socket
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from amazondax.Constants import (
     SelectValues,
 )
 
-from localaws.dax.cache import Answer, Cluster, Item, Path
+from localaws.dax.cache import Cluster, Item, Path, Response
 from localaws.dax.wire import (
     AttributeLists,
     Expressions,
@@ -31,7 +31,7 @@ from localaws.dax.wire import (
     values,
 )
 
-# Method number -> name and number of arguments.
+# The name and the number of arguments of each method, by method number.
 METHODS = {
     DaxMethodIds.endpoints_455855874_1_Id: ("endpoints", 0),
     DaxMethodIds.defineKeySchema_N742646399_1_Id: ("define_key_schema", 1),
@@ -59,7 +59,7 @@ _ACTIONS = {
     "batch_write_item": "dax:BatchWriteItem",
     "transact_get_items": "dax:GetItem",
 }
-_TRANSACT = {
+_TRANSACT_OPERATIONS = {
     DynamoDBOperationNumerals.PUT: ("Put", "dax:PutItem"),
     DynamoDBOperationNumerals.PARTIAL_UPDATE: ("Update", "dax:UpdateItem"),
     DynamoDBOperationNumerals.DELETE: ("Delete", "dax:DeleteItem"),
@@ -72,7 +72,7 @@ def _names(numbers: type) -> dict[int, str]:
 
 
 _PARAMETERS = _names(DaxDataRequestParam)
-_PLAIN: dict[str, Callable[[Any], Any]] = {
+_OPTION_DECODERS: dict[str, Callable[[Any], Any]] = {
     "ClientRequestToken": str,
     "ConsistentRead": bool,
     "IndexName": bytes.decode,
@@ -88,17 +88,17 @@ _ON_CONDITION_CHECK_FAILURE = _names(ReturnValuesOnConditionCheckFailure)
 
 
 def actions(method: str, arguments: list[Any]) -> set[str | None]:
-    """The IAM actions needed; {None} for the client's own questions, which need only a signature.
+    """Return the IAM actions that a method requires, or {None} if it requires only a valid signature.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodbacceleratordax.html
     """
     if method == "transact_write_items":
-        return {_TRANSACT[number][1] for number in arguments[0]}
+        return {_TRANSACT_OPERATIONS[number][1] for number in arguments[0]}
     return {_ACTIONS.get(method)}
 
 
 class Operations:
-    """One method for each of DAX's, by the same name; their arguments are those of the client's Stubs."""
+    """The DAX methods, with the arguments that the Stubs of the `amazondax` client send."""
 
     def __init__(self, cluster: Cluster, host: str, port: int) -> None:
         self._cluster = cluster
@@ -120,24 +120,24 @@ class Operations:
         return cbor(self._lists.id(tuple(names)))
 
     def get_item(self, table: bytes, key: bytes, options: Any) -> bytes:
-        return self._normal(self._cluster.get_item, table, options, Key=self._key(table, key))
+        return self._call(self._cluster.get_item, table, options, Key=self._key(table, key))
 
     def update_item(self, table: bytes, key: bytes, options: Any) -> bytes:
-        return self._normal(self._cluster.update_item, table, options, Key=self._key(table, key))
+        return self._call(self._cluster.update_item, table, options, Key=self._key(table, key))
 
     def delete_item(self, table: bytes, key: bytes, options: Any) -> bytes:
-        return self._normal(self._cluster.delete_item, table, options, Key=self._key(table, key))
+        return self._call(self._cluster.delete_item, table, options, Key=self._key(table, key))
 
     def put_item(self, table: bytes, key: bytes, item: bytes, options: Any) -> bytes:
-        return self._normal(self._cluster.put_item, table, options, Item=self._item(table, key, item))
+        return self._call(self._cluster.put_item, table, options, Item=self._item(table, key, item))
 
     def query(self, table: bytes, condition: bytes | None, options: Any) -> bytes:
         expressions = Expressions()
         expressions.add("KeyConditionExpression", condition)
-        return self._normal(self._cluster.query, table, options, expressions)
+        return self._call(self._cluster.query, table, options, expressions)
 
     def scan(self, table: bytes, options: Any) -> bytes:
-        return self._normal(self._cluster.scan, table, options)
+        return self._call(self._cluster.scan, table, options)
 
     def batch_get_item(self, tables: dict[str, Any], options: Any) -> bytes:
         request_items: dict[str, Any] = {}
@@ -148,16 +148,16 @@ class Operations:
             paths[table] = expressions.paths
             keys = [self._key(table.encode(), key) for key in keys]
             request_items[table] = {"ConsistentRead": consistent, "Keys": keys, **expressions.request}
-        answer = self._cluster.batch_get_item(RequestItems=request_items, **_plain(options))
+        response = self._cluster.batch_get_item(RequestItems=request_items, **_decode_options(options))
         responses = {
             table: [part for item in items for part in self._batch_item(table, item, paths[table])]
-            for table, items in answer["Responses"].items()
+            for table, items in response["Responses"].items()
         }
         unprocessed = {
             table: [encoded_key(key, self._cluster.key_schema(table)) for key in wanted["Keys"]]
-            for table, wanted in answer["UnprocessedKeys"].items()
+            for table, wanted in response["UnprocessedKeys"].items()
         }
-        return cbor([responses, unprocessed]) + _capacities(answer)
+        return cbor([responses, unprocessed]) + _capacities(response)
 
     def batch_write_item(self, tables: dict[str, list[Any]], options: Any) -> bytes:
         request_items = {
@@ -169,12 +169,12 @@ class Operations:
             ]
             for table, writes in tables.items()
         }
-        answer = self._cluster.batch_write_item(RequestItems=request_items, **_plain(options))
+        response = self._cluster.batch_write_item(RequestItems=request_items, **_decode_options(options))
         unprocessed = {
             table: [part for write in writes for part in self._batch_write(table, write)]
-            for table, writes in answer.get("UnprocessedItems", {}).items()
+            for table, writes in response.get("UnprocessedItems", {}).items()
         }
-        return cbor(unprocessed) + _capacities(answer) + cbor({})
+        return cbor(unprocessed) + _capacities(response) + cbor({})
 
     def transact_get_items(
         self, tables: list[bytes], keys: list[bytes], projections: list[bytes | None] | None, options: Any
@@ -186,19 +186,19 @@ class Operations:
             paths.append(expressions.paths)
             get = {"TableName": table.decode(), "Key": self._key(table, key), **expressions.request}
             gets.append({"Get": get})
-        answer = self._cluster.transact_get_items(TransactItems=gets, **_plain(options))
+        response = self._cluster.transact_get_items(TransactItems=gets, **_decode_options(options))
         items = [
-            self._single_item(table.decode(), response["Item"], wanted) if "Item" in response else None
-            for table, response, wanted in zip(tables, answer["Responses"], paths, strict=True)
+            self._single_item(table.decode(), found["Item"], wanted) if "Item" in found else None
+            for table, found, wanted in zip(tables, response["Responses"], paths, strict=True)
         ]
-        return cbor([items, _transaction_capacities(answer)])
+        return cbor([items, _transaction_capacities(response)])
 
     def transact_write_items(self, operations: list[int], *columns: Any) -> bytes:
         *columns, options = columns  # type: ignore[assignment]
         rows = zip(operations, *(column or [None] * len(operations) for column in columns), strict=True)
         items = [self._transact_write(*row) for row in rows]
-        answer = self._cluster.transact_write_items(TransactItems=items, **_plain(options))
-        return cbor([None, _transaction_capacities(answer), {}])
+        response = self._cluster.transact_write_items(TransactItems=items, **_decode_options(options))
+        return cbor([None, _transaction_capacities(response), {}])
 
     def _transact_write(
         self,
@@ -217,31 +217,33 @@ class Operations:
         target = {"Key": self._key(table, key)} if item is None else {"Item": self._item(table, key, item)}
         request = {"TableName": table.decode(), **target, **expressions.request}
         request["ReturnValuesOnConditionCheckFailure"] = _ON_CONDITION_CHECK_FAILURE[on_failure]
-        return {_TRANSACT[operation][0]: request}
+        return {_TRANSACT_OPERATIONS[operation][0]: request}
 
-    def _normal(
+    def _call(
         self,
-        operation: Callable[..., Answer],
+        operation: Callable[..., Response],
         table: bytes,
         options: dict[int, Any] | None,
         expressions: Expressions | None = None,
         **arguments: Any,
     ) -> bytes:
         expressions = expressions or Expressions()
-        request = {"TableName": table.decode(), **arguments, **_plain(options)}
-        for name, value in _named(options).items():
+        request = {"TableName": table.decode(), **arguments, **_decode_options(options)}
+        for name, value in _options_by_name(options).items():
             if name == "ExclusiveStartKey":
                 request[name] = self._start_key(table, value, compound="IndexName" in request)
             elif name.endswith("Expression"):
                 expressions.add(name, value)
         request |= expressions.request
-        return self._answer(operation(**request), request, expressions.paths)
+        return self._encode(operation(**request), request, expressions.paths)
 
-    def _answer(self, answer: Answer, request: dict[str, Any], paths: list[Path]) -> bytes:
+    def _encode(self, response: Response, request: dict[str, Any], paths: list[Path]) -> bytes:
         table = request["TableName"]
         encoders: dict[str, Callable[[Any], Any]] = {
             "Item": lambda item: self._single_item(table, item, paths),
-            "Items": lambda items: [projected(i, paths) if paths else self._pair(table, i) for i in items],
+            "Items": lambda items: [
+                projected(i, paths) if paths else self._encoded_key_and_item(table, i) for i in items
+            ],
             "Attributes": lambda attributes: self._attributes(attributes, request),
             "Count": int,
             "ScannedCount": int,
@@ -250,9 +252,9 @@ class Operations:
         }
         return cbor(
             {
-                getattr(DaxResponseParam, name): encode(answer[name])
+                getattr(DaxResponseParam, name): encode(response[name])
                 for name, encode in encoders.items()
-                if name in answer
+                if name in response
             }
         )
 
@@ -278,32 +280,36 @@ class Operations:
         return encoded_key(key, self._cluster.key_schema(request["TableName"]))
 
     def _single_item(self, table: str, item: Item, paths: list[Path]) -> Any:
-        return projected(item, paths) if paths else self._pair(table, item)[1]
+        return projected(item, paths) if paths else self._encoded_key_and_item(table, item)[1]
 
-    def _pair(self, table: str, item: Item) -> tuple[bytes, bytes]:
+    def _encoded_key_and_item(self, table: str, item: Item) -> tuple[bytes, bytes]:
         schema = self._cluster.key_schema(table)
         return encoded_key(item, schema), self._lists.encoded_item(item, schema)
 
     def _batch_item(self, table: str, item: Item, paths: list[Path]) -> tuple[Any, ...]:
-        return (projected(item, paths),) if paths else self._pair(table, item)
+        return (projected(item, paths),) if paths else self._encoded_key_and_item(table, item)
 
     def _batch_write(self, table: str, write: dict[str, Any]) -> tuple[bytes, bytes | None]:
         if "PutRequest" in write:
-            return self._pair(table, write["PutRequest"]["Item"])
+            return self._encoded_key_and_item(table, write["PutRequest"]["Item"])
         return encoded_key(write["DeleteRequest"]["Key"], self._cluster.key_schema(table)), None
 
 
-def _named(options: dict[int, Any] | None) -> dict[str, Any]:
+def _options_by_name(options: dict[int, Any] | None) -> dict[str, Any]:
     return {_PARAMETERS[number]: value for number, value in (options or {}).items()}
 
 
-def _plain(options: dict[int, Any] | None) -> dict[str, Any]:
-    return {name: _PLAIN[name](value) for name, value in _named(options).items() if name in _PLAIN}
+def _decode_options(options: dict[int, Any] | None) -> dict[str, Any]:
+    return {
+        name: _OPTION_DECODERS[name](value)
+        for name, value in _options_by_name(options).items()
+        if name in _OPTION_DECODERS
+    }
 
 
-def _capacities(answer: Answer) -> bytes:
-    return cbor([encoded_capacity(each) for each in answer.get("ConsumedCapacity", [])])
+def _capacities(response: Response) -> bytes:
+    return cbor([encoded_capacity(each) for each in response.get("ConsumedCapacity", [])])
 
 
-def _transaction_capacities(answer: Answer) -> list[Any]:
-    return [transaction_capacity(each) for each in answer.get("ConsumedCapacity", [])]
+def _transaction_capacities(response: Response) -> list[Any]:
+    return [transaction_capacity(each) for each in response.get("ConsumedCapacity", [])]

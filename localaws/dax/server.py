@@ -1,4 +1,4 @@
-"""A DAX node on a loopback port: accepts the connections of DAX clients and answers their requests."""
+"""A DAX node on a loopback port, which serves DAX clients."""
 
 import logging
 import socket
@@ -24,9 +24,9 @@ _logger = logging.getLogger(__name__)
 
 
 class Authorize(Protocol):
-    """Raises a ClientError unless the signature is the key's and the key may do `action` on the cluster.
+    """A function that raises ClientError if the signature is invalid or the caller is not allowed to call `action`.
 
-    `action` is None where a valid signature is all that is needed. The string to sign is that of a SigV4
+    If `action` is None, a valid signature is sufficient. The string to sign is the SigV4 string of a request
     `POST https://dax.amazonaws.com/` with an empty body:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DAX.access-control.html
     """
@@ -43,7 +43,7 @@ class Authorize(Protocol):
 
 
 class Server:
-    """Serves `cluster` to `AmazonDaxClient(endpoint_url=server.endpoint_url)`, from a thread of its own."""
+    """A server thread for `AmazonDaxClient(endpoint_url=server.endpoint_url)`."""
 
     def __init__(self, cluster: Cluster, *, arn: str, authorize: Authorize, port: int = 0) -> None:
         self._cluster = cluster
@@ -70,18 +70,18 @@ class Server:
         self._listener.disconnect()
         self._thread.join()
 
-    def answer(self, caller: "Caller | None", method: str, arguments: list[Any]) -> bytes:
+    def respond(self, caller: "Caller | None", method: str, arguments: list[Any]) -> bytes:
         try:
-            self._check(caller, method, arguments)
-            answer: bytes = getattr(self._operations, method)(*arguments)
-            return _SUCCESS + answer
+            self._authorize_call(caller, method, arguments)
+            response: bytes = getattr(self._operations, method)(*arguments)
+            return _SUCCESS + response
         except ClientError as error:
             return encoded_error(error)
         except Exception as error:
             _logger.exception("%s failed", method)
             return encoded_error(_error("InternalServerError", repr(error), method, 500))
 
-    def _check(self, caller: "Caller | None", method: str, arguments: list[Any]) -> None:
+    def _authorize_call(self, caller: "Caller | None", method: str, arguments: list[Any]) -> None:
         if caller is None:
             raise _error("UnrecognizedClientException", "The connection is not authorized.", method, 400)
         for action in actions(method, arguments):
@@ -89,7 +89,7 @@ class Server:
 
 
 class Caller(NamedTuple):
-    """Who authorized the connection, as the client's authorizeConnection says."""
+    """The caller of a connection, from the authorizeConnection message of the client."""
 
     access_key: str
     session_token: str | None
@@ -127,7 +127,7 @@ class _Connection(socketserver.BaseRequestHandler):
             self.server.connections.discard(self.request)
 
     def _serve(self) -> None:
-        decoder = DaxCborDecoder(self._more)
+        decoder = DaxCborDecoder(self._receive)
         magic, *_ = [decoder.decode_object() for _ in ("magic", "layering", "session", "client", "types")]
         if magic != _MAGIC:
             return
@@ -140,9 +140,9 @@ class _Connection(socketserver.BaseRequestHandler):
                 continue
             method, size = METHODS[number]
             arguments = [decoder.decode_object() for _ in range(size)]
-            self.request.sendall(self.server.node.answer(caller, method, arguments))
+            self.request.sendall(self.server.node.respond(caller, method, arguments))
 
-    def _more(self, buffer: bytearray, size: int) -> int:
+    def _receive(self, buffer: bytearray, size: int) -> int:
         data = self.request.recv(max(size, 65536))
         buffer += data
         return len(data)

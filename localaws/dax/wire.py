@@ -1,4 +1,4 @@
-"""What travels between a DAX client and its cluster: CBOR values, keys, items, expressions and errors."""
+"""The encoding of the DAX protocol: CBOR values, keys, items, expressions and errors."""
 
 import threading
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ _OTHER_ERROR = [4, 0]
 
 
 class Encoded(bytes):
-    """Bytes that are CBOR already."""
+    """Bytes that are already encoded as CBOR."""
 
 
 def cbor(value: Any) -> bytes:
@@ -62,7 +62,7 @@ def cbor(value: Any) -> bytes:
 
 
 def values(data: bytes) -> Iterator[Any]:
-    """The CBOR values that follow one another in `data`."""
+    """Yield the consecutive CBOR values in `data`."""
     decoder = DaxCborDecoder(lambda buffer, size: -1)
     decoder.buffer += data
     while decoder.buffer:
@@ -105,7 +105,7 @@ def decoded_key(data: bytes, schema: KeySchema) -> Item:
 
 
 class AttributeLists:
-    """The numbers that stand for lists of attribute names on the wire; 1 is the empty list."""
+    """The IDs that represent lists of attribute names in the protocol. ID 1 is the empty list."""
 
     def __init__(self) -> None:
         self._ids: dict[tuple[str, ...], int] = {(): 1}
@@ -135,7 +135,7 @@ class AttributeLists:
         return cbor(self.id(names)) + cbor(ordinals)
 
 
-# By the function's number in the s-expression. 17 and 18 are a variable and a document path.
+# Indexed by the function number of the s-expression. 17 is a variable, 18 is a document path.
 _FUNCTIONS = (
     "{} = {}", "{} <> {}", "{} < {}", "{} >= {}", "{} > {}", "{} <= {}",
     "({} AND {})", "({} OR {})", "(NOT {})", "{} BETWEEN {} AND {}", "{} IN ({})",
@@ -149,7 +149,7 @@ _CLAUSES = {19: "SET", 20: "ADD", 21: "DELETE", 22: "REMOVE"}
 
 
 class Expressions:
-    """Gives the expressions of one request back as text; names and values become placeholders."""
+    """The expressions of one request, decoded to text with placeholders for names and values."""
 
     def __init__(self) -> None:
         self.request: dict[str, Any] = {}
@@ -211,7 +211,7 @@ def _element(element: Any) -> str | int:
 
 
 def projected(item: Item, paths: list[Path]) -> dict[int, Encoded]:
-    """A projected item as the client takes it: each path's value under the path's ordinal."""
+    """Return a projected item in the format of the client: the value of each path by the ordinal of the path."""
     tree: dict[str | int, Any] = {}
     for ordinal, (*parents, last) in enumerate(paths):
         node = tree
@@ -228,12 +228,12 @@ def _ordinals(value: AttributeValue, tree: Any) -> Iterator[tuple[int, Encoded]]
         for name in tree.keys() & value["M"].keys():
             yield from _ordinals(value["M"][name], tree[name])
     elif "L" in value:
-        # DynamoDB closed the list up: its elements belong, in order, to those indexes that reach something.
+        # DynamoDB returns a list without gaps. Its elements belong, in order, to the indexes that select a value.
         elements = list(value["L"])
         for index in sorted(index for index in tree if isinstance(index, int)):
-            reached = list(_ordinals(elements[0], tree[index])) if elements else []
-            if reached:
-                yield from reached
+            selected = list(_ordinals(elements[0], tree[index])) if elements else []
+            if selected:
+                yield from selected
                 elements.pop(0)
 
 
@@ -252,7 +252,7 @@ def transaction_capacity(capacity: Any) -> Any:
 
 
 def encoded_error(error: ClientError) -> bytes:
-    """The header that makes the client raise a ClientError of the same code, message and status."""
+    """Return the header from which the client creates a ClientError with the same code, message and status."""
     details = error.response.get("Error", {})
     code = details.get("Code", "InternalServerError")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)

@@ -1,4 +1,4 @@
-"""DAX: its semantics in process and through the unchanged `amazondax` client, its CloudFormation, its IAM."""
+"""DAX: caching in process and through the unmodified `amazondax` client, CloudFormation and IAM."""
 
 import itertools
 import json
@@ -123,7 +123,7 @@ class Clock:
 
 
 class Dax:
-    """A cluster with TTLs of 60 s and 30 s, the client under test, and DynamoDB behind its back."""
+    """A cluster with TTLs of 60 s (items) and 30 s (queries), the client under test, and a DynamoDB client."""
 
     def __init__(self, client: Any, cluster: Cluster, clock: Clock, dynamodb: Any, table: str) -> None:
         self.client, self.cluster, self.clock, self.dynamodb, self.table = (
@@ -140,10 +140,10 @@ class Dax:
     def query(self, **options: Any) -> Any:
         return self.client.query(**owned(self.table), **options)["Items"]
 
-    def put_behind(self, title: str, number: int = 1) -> None:
+    def put_directly(self, title: str, number: int = 1) -> None:
         self.dynamodb.put_item(TableName=self.table, Item=note(title, number))
 
-    def counted(self) -> dict[str, int]:
+    def nonzero_metrics(self) -> dict[str, int]:
         return {name: count for name, count in self.cluster.metrics().items() if count}
 
 
@@ -201,9 +201,9 @@ def dax(make_dax: Callable[..., Dax]) -> Dax:
 
 
 def test_a_cached_item_is_answered_until_its_ttl_even_when_the_table_has_changed(dax: Dax) -> None:
-    dax.put_behind("old")
+    dax.put_directly("old")
     assert dax.get() == note("old")
-    dax.put_behind("new")
+    dax.put_directly("new")
     dax.clock.now += 59.9
     assert dax.get() == note("old")
     dax.clock.now += 0.1
@@ -212,32 +212,32 @@ def test_a_cached_item_is_answered_until_its_ttl_even_when_the_table_has_changed
 
 def test_a_ttl_of_zero_never_expires(dax: Dax) -> None:
     dax.cluster.set_ttls(record_ttl_millis=0, query_ttl_millis=0)
-    dax.put_behind("old")
+    dax.put_directly("old")
     dax.get()
-    dax.put_behind("new")
+    dax.put_directly("new")
     dax.clock.now += 1e9
     assert dax.get() == note("old")
 
 
-def test_a_hit_does_not_lengthen_the_ttl(dax: Dax) -> None:
-    dax.put_behind("old")
+def test_a_hit_does_not_extend_the_ttl(dax: Dax) -> None:
+    dax.put_directly("old")
     dax.get()
-    dax.put_behind("new")
+    dax.put_directly("new")
     for _ in range(3):
         dax.clock.now += 20
         last = dax.get()
     assert last == note("new")
 
 
-def test_an_absent_item_is_remembered_as_absent(dax: Dax) -> None:
+def test_a_missing_item_is_cached_as_missing(dax: Dax) -> None:
     assert dax.get() is None
-    dax.put_behind("new")
+    dax.put_directly("new")
     assert dax.get() is None
     dax.clock.now += 60
     assert dax.get() == note("new")
 
 
-def test_a_put_replaces_what_was_remembered_absent(dax: Dax) -> None:
+def test_a_put_replaces_an_item_cached_as_missing(dax: Dax) -> None:
     assert dax.get() is None
     dax.client.put_item(TableName=dax.table, Item=note("new"))
     assert dax.get() == note("new")
@@ -245,15 +245,15 @@ def test_a_put_replaces_what_was_remembered_absent(dax: Dax) -> None:
 
 def test_a_put_is_answered_without_a_read(dax: Dax) -> None:
     dax.client.put_item(TableName=dax.table, Item=note("written"))
-    dax.put_behind("unseen")
+    dax.put_directly("unseen")
     assert dax.get() == note("written")
-    assert dax.counted() == {"ItemCacheHits": 1}
+    assert dax.nonzero_metrics() == {"ItemCacheHits": 1}
 
 
 @pytest.mark.parametrize("values", ["NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"])
 def test_an_update_answers_as_dynamodb_and_leaves_the_whole_item_cached(dax: Dax, values: str) -> None:
-    dax.put_behind("old", 1)
-    dax.put_behind("old", 2)
+    dax.put_directly("old", 1)
+    dax.put_directly("old", 2)
     dax.get(1)
     update: dict[str, Any] = {
         "UpdateExpression": "SET title = :t, #l = list_append(if_not_exists(#l, :none), :one) ADD visits :n",
@@ -272,12 +272,12 @@ def test_an_update_answers_as_dynamodb_and_leaves_the_whole_item_cached(dax: Dax
         expected["id"] = {"N": "1"}
     assert answered == expected
     cached = note("new") | {"visits": {"N": "2"}, "log": {"L": [{"S": "x"}]}}
-    dax.put_behind("unseen")
+    dax.put_directly("unseen")
     assert dax.get(1) == cached
 
 
 def test_a_delete_is_seen_by_the_next_read(dax: Dax) -> None:
-    dax.put_behind("old")
+    dax.put_directly("old")
     dax.get()
     answer = dax.client.delete_item(TableName=dax.table, Key=key(), ReturnValues="ALL_OLD")
     assert answer["Attributes"] == note("old")
@@ -286,11 +286,11 @@ def test_a_delete_is_seen_by_the_next_read(dax: Dax) -> None:
 
 def test_a_batch_write_is_seen_by_the_next_reads(dax: Dax) -> None:
     for number in (1, 2):
-        dax.put_behind("old", number)
+        dax.put_directly("old", number)
         dax.get(number)
     writes = [{"PutRequest": {"Item": note("new", 1)}}, {"DeleteRequest": {"Key": key(2)}}]
     assert dax.client.batch_write_item(RequestItems={dax.table: writes})["UnprocessedItems"] == {}
-    dax.put_behind("unseen", 1)
+    dax.put_directly("unseen", 1)
     assert (dax.get(1), dax.get(2)) == (note("new", 1), None)
 
 
@@ -303,9 +303,9 @@ def test_a_batch_write_is_seen_by_the_next_reads(dax: Dax) -> None:
     ],
 )
 def test_a_write_whose_condition_fails_changes_nothing(dax: Dax, operation: str, write: Any) -> None:
-    dax.put_behind("old")
+    dax.put_directly("old")
     dax.get()
-    dax.put_behind("unseen")
+    dax.put_directly("unseen")
     condition = {"TableName": dax.table, "ConditionExpression": "attribute_not_exists(id)"}
     with pytest.raises(ClientError) as refused:
         getattr(dax.client, operation)(**condition, **write)
@@ -315,24 +315,24 @@ def test_a_write_whose_condition_fails_changes_nothing(dax: Dax, operation: str,
 
 
 def test_a_strongly_consistent_read_sees_the_table_and_caches_nothing(dax: Dax) -> None:
-    dax.put_behind("old")
+    dax.put_directly("old")
     dax.get()
-    dax.put_behind("new")
+    dax.put_directly("new")
     assert dax.get(ConsistentRead=True) == note("new")
     assert dax.get() == note("old")
-    assert dax.counted() == {"ItemCacheHits": 1, "ItemCacheMisses": 1}
+    assert dax.nonzero_metrics() == {"ItemCacheHits": 1, "ItemCacheMisses": 1}
 
 
 def test_the_least_recently_used_item_leaves_a_full_cache(make_dax: Callable[..., Dax]) -> None:
     dax = make_dax(capacity=2)
     for number in (1, 2):
-        dax.put_behind("old", number)
+        dax.put_directly("old", number)
         dax.get(number)
     dax.get(1)
-    dax.put_behind("old", 3)
+    dax.put_directly("old", 3)
     dax.get(3)
     for number in (1, 2, 3):
-        dax.put_behind("new", number)
+        dax.put_directly("new", number)
     assert dax.get(1) == note("old", 1)
     assert dax.get(3) == note("old", 3)
     assert dax.get(2) == note("new", 2)
@@ -347,24 +347,24 @@ def test_one_number_is_one_key_however_it_is_written(dax: Dax) -> None:
 
 def test_a_batch_get_asks_dynamodb_for_what_the_cache_lacks(dax: Dax) -> None:
     for number in (1, 2):
-        dax.put_behind("old", number)
+        dax.put_directly("old", number)
     dax.get(1)
     for number in (1, 2):
-        dax.put_behind("new", number)
+        dax.put_directly("new", number)
     request = {dax.table: {"Keys": [key(1), key(2), key(3)]}}
     answer = dax.client.batch_get_item(RequestItems=request)
     assert by_id(answer["Responses"][dax.table]) == [note("old", 1), note("new", 2)]
     assert answer["UnprocessedKeys"] == {}
-    dax.put_behind("unseen", 2)
-    dax.put_behind("unseen", 3)
+    dax.put_directly("unseen", 2)
+    dax.put_directly("unseen", 3)
     assert (dax.get(2), dax.get(3)) == (note("new", 2), None)
-    assert dax.counted() == {"ItemCacheHits": 3, "ItemCacheMisses": 3}
+    assert dax.nonzero_metrics() == {"ItemCacheHits": 3, "ItemCacheMisses": 3}
 
 
 def test_a_strongly_consistent_batch_get_sees_the_table_and_caches_nothing(dax: Dax) -> None:
-    dax.put_behind("old")
+    dax.put_directly("old")
     dax.get()
-    dax.put_behind("new")
+    dax.put_directly("new")
     request = {dax.table: {"Keys": [key()], "ConsistentRead": True}}
     assert dax.client.batch_get_item(RequestItems=request)["Responses"][dax.table] == [note("new")]
     assert dax.get() == note("old")
@@ -407,7 +407,7 @@ def test_a_write_succeeds_and_nothing_stale_stays_when_its_refresh_fails(dynamod
     assert "title" not in cluster.get_item(TableName=table, Key=key())["Item"]
 
 
-def test_what_a_caller_does_to_an_answer_stays_with_the_caller(dynamodb: Any, table: str) -> None:
+def test_changing_a_response_does_not_change_the_cache(dynamodb: Any, table: str) -> None:
     cluster = new_cluster(dynamodb)
     item = note("old")
     cluster.put_item(TableName=table, Item=item)
@@ -438,7 +438,7 @@ def test_no_write_touches_a_cached_query_before_its_ttl(dax: Dax, index: dict[st
             "ExpressionAttributeNames": {"#o": "state"},
             "ExpressionAttributeValues": {":o": {"S": "open"}},
         }
-    dax.put_behind("old")
+    dax.put_directly("old")
     assert dax.client.query(**request)["Items"] == [note("old")]
     dax.client.put_item(TableName=dax.table, Item=note("new"))
     dax.clock.now += 29.9
@@ -446,52 +446,52 @@ def test_no_write_touches_a_cached_query_before_its_ttl(dax: Dax, index: dict[st
     assert dax.get() == note("new")
     dax.clock.now += 0.1
     assert dax.client.query(**request)["Items"] == [note("new")]
-    assert dax.counted() == {"ItemCacheHits": 1, "QueryCacheHits": 1, "QueryCacheMisses": 2}
+    assert dax.nonzero_metrics() == {"ItemCacheHits": 1, "QueryCacheHits": 1, "QueryCacheMisses": 2}
 
 
 def test_another_request_is_another_entry_of_the_query_cache(dax: Dax) -> None:
-    dax.put_behind("old")
+    dax.put_directly("old")
     assert dax.query() == [note("old")]
-    dax.put_behind("new")
+    dax.put_directly("new")
     assert dax.query(Limit=10) == [note("new")]
     assert dax.query(ScanIndexForward=False) == [note("new")]
     assert dax.query() == [note("old")]
 
 
 def test_a_strongly_consistent_query_sees_the_table_and_caches_nothing(dax: Dax) -> None:
-    dax.put_behind("old")
+    dax.put_directly("old")
     dax.query()
-    dax.put_behind("new")
+    dax.put_directly("new")
     assert dax.query(ConsistentRead=True) == [note("new")]
-    dax.put_behind("newer")
+    dax.put_directly("newer")
     assert dax.query(ConsistentRead=True) == [note("newer")]
     assert dax.query() == [note("old")]
-    assert dax.counted() == {"QueryCacheHits": 1, "QueryCacheMisses": 1}
+    assert dax.nonzero_metrics() == {"QueryCacheHits": 1, "QueryCacheMisses": 1}
 
 
 def test_a_query_does_not_fill_the_item_cache(dax: Dax) -> None:
-    dax.put_behind("old")
+    dax.put_directly("old")
     dax.query()
-    dax.put_behind("new")
+    dax.put_directly("new")
     assert dax.get() == note("new")
 
 
 def test_a_scan_is_cached_as_a_query_is(dax: Dax) -> None:
-    dax.put_behind("old")
+    dax.put_directly("old")
     assert dax.client.scan(TableName=dax.table)["Items"] == [note("old")]
     dax.client.put_item(TableName=dax.table, Item=note("new"))
     assert dax.client.scan(TableName=dax.table)["Items"] == [note("old")]
     assert dax.client.scan(TableName=dax.table, ConsistentRead=True)["Items"] == [note("new")]
-    assert dax.counted() == {"ScanCacheHits": 1, "ScanCacheMisses": 1}
+    assert dax.nonzero_metrics() == {"ScanCacheHits": 1, "ScanCacheMisses": 1}
 
 
 # Transactions.
 
 
 def test_a_transactional_read_sees_the_table_and_caches_nothing(dax: Dax) -> None:
-    dax.put_behind("old")
+    dax.put_directly("old")
     dax.get()
-    dax.put_behind("new")
+    dax.put_directly("new")
     gets = [{"Get": {"TableName": dax.table, "Key": key(number)}} for number in (1, 2)]
     answer = dax.client.transact_get_items(TransactItems=gets)
     assert answer["Responses"] == [{"Item": note("new")}, {}]
@@ -500,7 +500,7 @@ def test_a_transactional_read_sees_the_table_and_caches_nothing(dax: Dax) -> Non
 
 def test_a_transactional_write_refreshes_its_items(dax: Dax) -> None:
     for number in (1, 2, 3, 4):
-        dax.put_behind("old", number)
+        dax.put_directly("old", number)
         dax.get(number)
     names = {"TableName": dax.table}
     update = {"UpdateExpression": "SET title = :t", "ExpressionAttributeValues": {":t": {"S": "new"}}}
@@ -513,14 +513,14 @@ def test_a_transactional_write_refreshes_its_items(dax: Dax) -> None:
         ]
     )
     for number in (1, 2, 3):
-        dax.put_behind("unseen", number)
+        dax.put_directly("unseen", number)
     assert [dax.get(number) for number in (1, 2, 3)] == [note("new", 1), note("new", 2), None]
 
 
 def test_a_cancelled_transaction_changes_nothing_and_gives_its_reasons(dax: Dax) -> None:
-    dax.put_behind("old")
+    dax.put_directly("old")
     dax.get()
-    dax.put_behind("unseen")
+    dax.put_directly("unseen")
     taken = {"TableName": dax.table, "Item": note("new"), "ConditionExpression": "attribute_not_exists(id)"}
     free = {"TableName": dax.table, "Item": note("new", 2)}
     with pytest.raises(ClientError) as cancelled:
@@ -531,13 +531,13 @@ def test_a_cancelled_transaction_changes_nothing_and_gives_its_reasons(dax: Dax)
 
 
 def reasons(error: Any) -> list[str]:
-    """The client keeps them as a flat list of code, message and item in an attribute of its own."""
+    """Return the cancellation codes. The DAX client has a flat list of code, message and item in its own attribute."""
     if hasattr(error, "cancellation_reasons"):
         return list(error.cancellation_reasons[::3])
     return [reason["Code"] for reason in error.response["CancellationReasons"]]
 
 
-# What a client may ask and be answered, compared with DynamoDB itself.
+# Requests and responses, compared with those of DynamoDB.
 
 DOCUMENT = {
     "title": {"S": "naïve ☂"},
@@ -575,7 +575,7 @@ def test_every_type_of_attribute_comes_back_as_from_dynamodb(dax: Dax) -> None:
 
 
 def comparable(item: dict[str, Any]) -> dict[str, Any]:
-    """Sets have no order, and a number has many spellings."""
+    """Return the item with sorted sets and numbers as float, because their wire format is not unique."""
     alike: dict[str, Callable[[Any], Any]] = {"N": float, "SS": sorted, "NS": sorted, "BS": sorted}
     return {
         name: {kind: alike.get(kind, lambda same: same)(each) for kind, each in value.items()}
@@ -655,7 +655,7 @@ def test_a_filter_keeps_what_dynamodb_keeps(dax: Dax, condition: str) -> None:
 
 
 def test_an_update_may_set_add_delete_and_remove(dax: Dax) -> None:
-    dax.put_behind("old")
+    dax.put_directly("old")
     update = {
         "UpdateExpression": "SET #m.#x = :n - :one, title = :t REMOVE #l[0] ADD visits :n DELETE marks :gone",
         "ExpressionAttributeNames": {"#m": "map", "#x": "x", "#l": "list"},
@@ -683,7 +683,7 @@ def test_an_update_may_set_add_delete_and_remove(dax: Dax) -> None:
 @pytest.mark.parametrize("index", [False, True])
 def test_pages_follow_one_another(dax: Dax, index: bool) -> None:
     for number in range(1, 6):
-        dax.put_behind("old", number)
+        dax.put_directly("old", number)
     request = owned(dax.table)
     if index:
         request |= {"IndexName": "by-state", "ExpressionAttributeNames": {"#o": "state"}}
@@ -697,7 +697,7 @@ def test_pages_follow_one_another(dax: Dax, index: bool) -> None:
 
 
 def test_a_count_comes_without_items(dax: Dax) -> None:
-    dax.put_behind("old")
+    dax.put_directly("old")
     answer = dax.client.query(**owned(dax.table), Select="COUNT")
     assert answer["Count"] == 1
     assert "Items" not in answer
@@ -722,7 +722,7 @@ def test_the_consumed_capacity_is_dynamodbs(dax: Dax, detail: str) -> None:
         ]
         return [answer["ConsumedCapacity"] for answer in answers]
 
-    dax.put_behind("old")
+    dax.put_directly("old")
     assert capacities(dax.client, "one") == capacities(dax.dynamodb, "two")
 
 
@@ -762,7 +762,7 @@ def test_a_connection_that_was_not_authorized_is_refused(dynamodb: Any) -> None:
     assert message == "The connection is not authorized."
 
 
-def test_the_resource_of_the_client_is_boto3s(dynamodb: Any, table: str) -> None:
+def test_the_client_has_a_boto3_resource(dynamodb: Any, table: str) -> None:
     server = Server(new_cluster(dynamodb), arn=ARN, authorize=allow)
     server.start()
     url = server.endpoint_url
@@ -810,7 +810,7 @@ def cluster_template(name: str, record_ttl: int) -> str:
 
 
 class Stack:
-    """A stack with one DAX cluster, and a table beside it."""
+    """A stack with one DAX cluster, and a separate table."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -860,15 +860,15 @@ def stack(with_dax: str) -> Iterator[Stack]:
     made.delete()
 
 
-def test_the_stock_emulator_knows_no_dax(stock: str) -> None:
-    """When this fails, the emulator has learnt DAX, and `localaws/dax/clusters.py` may go."""
+def test_the_stock_emulator_does_not_support_dax(stock: str) -> None:
+    """If this test fails, the emulator supports DAX. Delete `localaws/dax/clusters.py`."""
     with pytest.raises(ClientError, match=r"Unrecognized resource types: .*AWS::DAX::Cluster"):
         client_of(stock, "cloudformation").create_stack(
             StackName="unknown", TemplateBody=cluster_template("unknown", 0)
         )
 
 
-def test_a_stack_starts_a_cluster_and_names_it(stack: Stack) -> None:
+def test_a_stack_starts_a_cluster_and_returns_its_endpoint(stack: Stack) -> None:
     assert stack.outputs["Name"] == stack.name
     assert stack.outputs["Arn"] == f"arn:aws:dax:us-east-1:000000000000:cache/{stack.name}"
     assert stack.outputs["Url"] == f"dax://{stack.outputs['Endpoint']}"
@@ -893,7 +893,7 @@ def test_a_deleted_stack_stops_its_cluster(with_dax: str) -> None:
     host, port = stack.outputs["Endpoint"].split(":")
     with socket.create_connection((host, int(port)), timeout=5) as connection:
         stack.delete()
-        with suppress(ConnectionResetError):  # which is an end, too
+        with suppress(ConnectionResetError):  # also closes the connection
             assert connection.recv(1) == b""
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((host, int(port)))
@@ -935,7 +935,7 @@ def metrics_of(stack: Stack) -> dict[str, float]:
     }
 
 
-def test_a_caller_does_what_its_policy_allows_and_nothing_else(stack: Stack) -> None:
+def test_a_caller_can_do_only_what_its_policy_allows(stack: Stack) -> None:
     stack.dynamodb.put_item(TableName=stack.table, Item=note("old"))
     check = {"TableName": stack.table, "Key": key(), "ConditionExpression": "attribute_exists(id)"}
     with dax_client(stack.outputs["Url"], **stack.keys_of("dax:GetItem", "dax:PutItem")) as dax:
@@ -962,7 +962,7 @@ def test_a_caller_does_what_its_policy_allows_and_nothing_else(stack: Stack) -> 
     assert stack.dynamodb.get_item(TableName=stack.table, Key=key())["Item"] == note("new")
 
 
-def test_a_permission_on_the_table_or_on_another_cluster_opens_nothing(stack: Stack) -> None:
+def test_a_permission_on_the_table_or_on_another_cluster_is_not_sufficient(stack: Stack) -> None:
     for actions, resource in (("dynamodb:*", "*"), ("dax:*", f"{stack.outputs['Arn']}-other")):
         keys = stack.keys_of(actions, resource=resource)
         with dax_client(stack.outputs["Url"], **keys) as dax, pytest.raises(ClientError) as error:
@@ -978,7 +978,7 @@ def test_a_permission_on_the_table_or_on_another_cluster_opens_nothing(stack: St
         ({"aws_session_token": "invented"}, "InvalidToken"),
     ],
 )
-def test_without_valid_credentials_no_one_gets_in(stack: Stack, change: dict[str, str], code: str) -> None:
+def test_invalid_credentials_are_rejected(stack: Stack, change: dict[str, str], code: str) -> None:
     keys = stack.keys_of("dax:*") | change
     with pytest.raises(ClientError) as error:
         dax_client(stack.outputs["Url"], **keys)
@@ -1021,7 +1021,7 @@ def test_a_role_session_needs_its_token(stack: Stack) -> None:
         dax_client(stack.outputs["Url"], **keys)
 
 
-def test_tls_is_refused_by_name_where_there_is_none(with_dax: str) -> None:
+def test_a_tls_endpoint_fails_with_a_reason_that_names_tls(with_dax: str) -> None:
     cloudformation = client_of(with_dax, "cloudformation")
     template = json.loads(cluster_template("encrypted", 0))
     template["Resources"]["Dax"]["Properties"]["ClusterEndpointEncryptionType"] = "TLS"
