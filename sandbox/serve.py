@@ -66,7 +66,7 @@ async def _aws() -> AsyncIterator[None]:
         await asyncio.to_thread(_wait_until_healthy, emulator)
         regions = (place.REGION, place.REPLICA_REGION)
         with (
-            _started(Poller(regions, place.url("emulator"), Backoff(most=2))),
+            _started(Poller(regions, place.url("emulator"), Backoff(maximum=2))),
             _process("-m", "localaws.firehose"),
         ):
             try:

@@ -1,1 +1,1 @@
-"""EC2 Auto Scaling: the instances of a group, as processes of this machine."""
+"""EC2 Auto Scaling: the instances of a group, as local processes."""

@@ -18,7 +18,7 @@ def main() -> None:
     ended = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    firehose = Firehose(str(boto3.Session().region_name), backoff=Backoff(most=2))
+    firehose = Firehose(str(boto3.Session().region_name), backoff=Backoff(maximum=2))
     firehose.start()
     ended.wait()
     firehose.stop()

@@ -193,7 +193,7 @@ class Delivery:
                     return
                 except Exception:  # what it is about stays, and is tried again, whatever it was
                     log.exception("%s cannot deliver", self.stream.name)
-                    self._stopped.wait(self._backoff.most)
+                    self._stopped.wait(self._backoff.maximum)
 
     def _publish(self) -> None:
         while not self._stopped.wait(METRICS_INTERVAL):

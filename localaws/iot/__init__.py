@@ -1,1 +1,1 @@
-"""IoT Core: the MQTT listener and the actions of topic rules."""
+"""AWS IoT Core: the MQTT listener and the actions of topic rules."""

@@ -1,8 +1,8 @@
-"""Gap: the MQTT listener is on every interface, and lets in who has no certificate.
+"""Gap: the MQTT listener binds to all interfaces, and accepts clients without a certificate.
 
+On port 8883, AWS authenticates a device by its X.509 certificate only.
 AWS: https://docs.aws.amazon.com/iot/latest/developerguide/client-authentication.html
-On port 8883 a device is known by its X.509 certificate and nothing else.
-No longer needed when a client without a certificate fails the handshake, and the listener follows BIND_HOST.
+No longer needed when a client without a certificate fails the TLS handshake, and the listener uses BIND_HOST.
 """
 
 import asyncio

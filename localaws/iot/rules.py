@@ -1,10 +1,9 @@
-"""Gap: a topic rule's Kinesis, Firehose and S3 actions do nothing, no action asks what its role may do, and a payload
-that is not UTF-8 goes nowhere.
+"""Gap: Kinesis, Firehose and S3 rule actions do nothing, no action checks its role, and binary payloads are dropped.
 
+With `SELECT *`, these three actions pass on the payload unchanged, text or binary.
 AWS: https://docs.aws.amazon.com/iot/latest/developerguide/iot-rule-actions.html
-https://docs.aws.amazon.com/iot/latest/developerguide/iot-substitution-templates.html
-https://docs.aws.amazon.com/iot/latest/developerguide/binary-payloads.html
-`SELECT *` hands these three actions the payload as it came, whatever it is.
+AWS: https://docs.aws.amazon.com/iot/latest/developerguide/iot-substitution-templates.html
+AWS: https://docs.aws.amazon.com/iot/latest/developerguide/binary-payloads.html
 No longer needed when a rule with a Kinesis action puts its messages into the stream.
 """
 
@@ -21,7 +20,7 @@ from ministack.core.responses import request_scope
 from ministack.services import firehose, iot, kinesis, s3
 
 from localaws.iam.service_roles import trusts
-from localaws.lambda_.event_source_mappings import may
+from localaws.lambda_.event_source_mappings import is_allowed
 
 SERVICE = "iot.amazonaws.com"
 TEMPLATE = re.compile(r"\$\{(.*?)\}")
@@ -29,15 +28,15 @@ TEMPLATE = re.compile(r"\$\{(.*?)\}")
 
 @dataclass(frozen=True)
 class Message:
-    """What a rule is run for."""
+    """The message that a rule processes, with the rule's SQL."""
 
     sql: str
     topic: str
     payload: bytes
     client_id: str | None
 
-    def filled(self, template: str) -> str:
-        """The template with its expressions evaluated; raise ValueError for one that has no value."""
+    def substitute(self, template: str) -> str:
+        """Evaluate the substitution template. Raise ValueError if an expression is undefined."""
 
         def value(expression: re.Match[str]) -> str:
             found = iot._eval_select_expr(
@@ -51,7 +50,7 @@ class Message:
         return TEMPLATE.sub(value, template)
 
     def data(self, event: Any) -> bytes:
-        """What goes to the target: the payload itself, if all of it is selected."""
+        """Return the bytes for the target: the unchanged payload for `SELECT *`, else *event* as JSON."""
         if iot._rule_select_clause(self.sql) == "*":
             return self.payload
         return json.dumps(event).encode()
@@ -61,36 +60,36 @@ message: ContextVar[Message] = ContextVar("message")
 
 
 async def put_to_kinesis(spec: dict[str, Any], data: bytes) -> None:
-    key = message.get().filled(spec.get("partitionKey") or str(uuid4()))
+    key = message.get().substitute(spec.get("partitionKey") or str(uuid4()))
     record = {"PartitionKey": key, "Data": base64.b64encode(data).decode()}
-    succeed(kinesis._put_record({"StreamName": spec["streamName"]} | record))
+    require_success(kinesis._put_record({"StreamName": spec["streamName"]} | record))
 
 
 async def put_to_firehose(spec: dict[str, Any], data: bytes) -> None:
     data += spec.get("separator", "").encode()
     record = {"Data": base64.b64encode(data).decode()}
-    # Off the loop, which the emulator's own delivery of such a stream asks for objects.
-    succeed(
+    # Run in a thread: the emulator's own delivery of direct puts waits for the event loop.
+    require_success(
         await run_reentrant(firehose._put_record, {"DeliveryStreamName": spec["deliveryStreamName"], "Record": record})
     )
 
 
 async def put_to_s3(spec: dict[str, Any], data: bytes) -> None:
-    path = f"/{spec['bucketName']}/{message.get().filled(spec['key'])}"
+    path = f"/{spec['bucketName']}/{message.get().substitute(spec['key'])}"
     headers = {"content-length": str(len(data)), "host": "s3.localhost"}
-    succeed(await s3.handle_request("PUT", path, headers, data, {}, internal=True))
+    require_success(await s3.handle_request("PUT", path, headers, data, {}, internal=True))
 
 
-def succeed(answer: Any) -> None:
+def require_success(answer: Any) -> None:
     if answer[0] >= 400:
         raise RuntimeError(bytes(answer[2]).decode())
 
 
-PUTS = {"kinesis": put_to_kinesis, "firehose": put_to_firehose, "s3": put_to_s3}
+PUT_ACTIONS = {"kinesis": put_to_kinesis, "firehose": put_to_firehose, "s3": put_to_s3}
 
 
 def permission(kind: str, spec: dict[str, Any], account: str, region: str) -> tuple[str, str] | None:
-    """The action that the rule's role needs on a resource, as far as the kind of action has a role."""
+    """Return the IAM action and resource that the rule's role must allow, or None for an action without a role."""
     here = f"{region}:{account}"
     match kind:
         case "kinesis":
@@ -98,7 +97,7 @@ def permission(kind: str, spec: dict[str, Any], account: str, region: str) -> tu
         case "firehose":
             return "PutRecord", f"arn:aws:firehose:{here}:deliverystream/{spec['deliveryStreamName']}"
         case "s3":
-            return "PutObject", f"arn:aws:s3:::{spec['bucketName']}/{message.get().filled(spec['key'])}"
+            return "PutObject", f"arn:aws:s3:::{spec['bucketName']}/{message.get().substitute(spec['key'])}"
         case "sqs":
             return "SendMessage", f"arn:aws:sqs:{here}:{spec['queueUrl'].rpartition('/')[2]}"
         case "sns":
@@ -115,7 +114,7 @@ def require_permission(kind: str, spec: dict[str, Any], account: str, region: st
     role, (action, resource) = spec["roleArn"], needed
     if not trusts(role, SERVICE):
         raise PermissionError(f"{SERVICE} is not authorized to perform: sts:AssumeRole on resource: {role}")
-    if not may(role, action, resource):
+    if not is_allowed(role, action, resource):
         raise PermissionError(f"{role} is not authorized to perform: {action} on resource: {resource}")
 
 
@@ -137,8 +136,8 @@ def with_role(dispatch: Any) -> Any:
         kind, spec = next(iter(action.items()))
         with request_scope(account, region):
             require_permission(kind, spec, account, region)
-            if kind in PUTS:
-                await PUTS[kind](spec, message.get().data(event))
+            if kind in PUT_ACTIONS:
+                await PUT_ACTIONS[kind](spec, message.get().data(event))
                 return
         await dispatch(account, region, rule_name, action, event)
 
@@ -146,7 +145,7 @@ def with_role(dispatch: Any) -> Any:
 
 
 def with_binary(project: Any) -> Any:
-    """The projection, which of all of a payload that is not text is that payload."""
+    """Wrap the evaluation of SELECT: `SELECT *` of a payload that is not text returns the payload."""
 
     def event(sql: str, topic: str, payload: bytes, *arguments: Any, **named: Any) -> Any:
         projected = project(sql, topic, payload, *arguments, **named)

@@ -1,1 +1,1 @@
-"""Lambda: event source mappings, which deliver streams and queues to functions, and invocation metrics."""
+"""Lambda: event source mappings for streams and queues, and invocation metrics."""

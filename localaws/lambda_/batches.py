@@ -1,11 +1,12 @@
-"""What becomes of a batch: how large it is, and what follows its delivery.
+"""The rules of a batch: its size, and what to deliver after an invocation.
 
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
-A failed batch is tried again from its first failed record on, which is its first unless the function reported
-another, until the retries are used up or the records are too old. Bisected instead, it is cut at the reported
-record or in half, which uses no retry. That a report of the first record halves the batch too, and that one of a
-later record uses a retry when nothing is bisected, is how we read what AWS leaves open.
+Lambda retries a failed batch from its first failed record. That is the first record of the batch, unless the function
+reported another one. It stops when the retries are exhausted or the records are too old. With
+BisectBatchOnFunctionError, Lambda splits the batch at the reported record or in half; a split uses no retry.
+AWS does not document two cases. Here, a report of the first record also splits the batch in half, and a report of a
+later record uses a retry if bisecting is off.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from localaws.lambda_.mappings import Mapping
+from localaws.lambda_.mappings import EventSourceMapping
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Record:
-    """A record or message as its function gets it, with its identifier in reports of failures."""
+class EventRecord:
+    """A record or message as the function receives it.
+
+    *identifier* is its `itemIdentifier` in a partial batch response. Records with the same *key* stay in order.
+    *arrived* is in epoch seconds, *size* in bytes of JSON.
+    """
 
     identifier: str
     key: str
@@ -34,7 +39,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an invocation; one that Lambda refused was none."""
+    """The result of an invocation. *invoked* is False if Lambda rejected the request."""
 
     invoked: bool
     failed: frozenset[str] = frozenset()
@@ -44,9 +49,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Batch:
-    """Records delivered together, with what it took so far and what came of it last."""
+    """Records that are delivered together, with the counts so far and the outcome of the last invocation."""
 
-    records: tuple[Record, ...]
+    records: tuple[EventRecord, ...]
     retries: int = 0
     invocations: int = 0
     outcome: Outcome | None = None
@@ -54,7 +59,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Discarded:
-    """Records given up, and why."""
+    """A batch that is no longer retried, and the condition that ended the retries."""
 
     batch: Batch
     condition: str
@@ -62,19 +67,19 @@ class Discarded:
 
 @dataclass(frozen=True)
 class Backoff:
-    """Seconds to wait after so many failures in a row; AWS does not say its own, which are longer."""
+    """Exponential back-off between retries, in seconds. AWS does not document its own values, which are longer."""
 
-    first: float = 0.25
-    most: float = 10
+    initial: float = 0.25
+    maximum: float = 10
 
     def after(self, failures: int) -> float:
-        """Return the wait after the latest of *failures*."""
-        return min(self.first * 2.0 ** min(failures - 1, 16), self.most)
+        """Return the seconds to wait after *failures* consecutive failures."""
+        return min(self.initial * 2.0 ** min(failures - 1, 16), self.maximum)
 
 
-def next_batch(records: Collection[Record], batch_size: int) -> tuple[tuple[Record, ...], bool]:
-    """Return what of the waiting records goes into one batch, and whether it is full."""
-    batch: list[Record] = []
+def next_batch(records: Collection[EventRecord], batch_size: int) -> tuple[tuple[EventRecord, ...], bool]:
+    """Return the records of the next batch, and whether the batch is full by count or by payload size."""
+    batch: list[EventRecord] = []
     size = 0
     for record in islice(records, batch_size):
         size += record.size
@@ -84,15 +89,17 @@ def next_batch(records: Collection[Record], batch_size: int) -> tuple[tuple[Reco
     return tuple(batch), len(batch) == batch_size
 
 
-def without_aged(batch: Batch, maximum_age: int, now: float) -> tuple[Batch, Discarded | None]:
-    """Return what of the batch is still young enough to deliver, and what is not."""
+def without_expired(batch: Batch, maximum_age: int, now: float) -> tuple[Batch, Discarded | None]:
+    """Split off the records that are older than *maximum_age* seconds; they are discarded."""
     young = tuple(record for record in batch.records if now - record.arrived <= maximum_age)
-    aged = tuple(record for record in batch.records if now - record.arrived > maximum_age)
-    return replace(batch, records=young), Discarded(replace(batch, records=aged), "RecordAgeExceeded") if aged else None
+    expired = tuple(record for record in batch.records if now - record.arrived > maximum_age)
+    return replace(batch, records=young), Discarded(
+        replace(batch, records=expired), "RecordAgeExceeded"
+    ) if expired else None
 
 
-def following(batch: Batch, outcome: Outcome, mapping: Mapping) -> tuple[list[Batch], Discarded | None]:
-    """Return the batches to deliver next after an invocation with this one, in order, and what is given up."""
+def next_batches(batch: Batch, outcome: Outcome, mapping: EventSourceMapping) -> tuple[list[Batch], Discarded | None]:
+    """Return the batches to deliver after an invocation with *batch*, in order, and the batch to discard, if any."""
     if not outcome.invoked:
         return [batch], None
     if not outcome.failed:
@@ -100,25 +107,28 @@ def following(batch: Batch, outcome: Outcome, mapping: Mapping) -> tuple[list[Ba
     first = next(i for i, record in enumerate(batch.records) if record.identifier in outcome.failed)
     rest = Batch(batch.records[first:], batch.retries, batch.invocations + 1, outcome)
     if mapping.bisects and len(batch.records) > 1:
-        return ([rest] if first else halves(rest)), None
+        return ([rest] if first else bisect(rest)), None
     return retry(rest, mapping)
 
 
-def halves(batch: Batch) -> list[Batch]:
-    """Return the batch as two."""
+def bisect(batch: Batch) -> list[Batch]:
+    """Split the batch in half."""
     middle = len(batch.records) // 2
     return [replace(batch, records=batch.records[:middle]), replace(batch, records=batch.records[middle:])]
 
 
-def retry(batch: Batch, mapping: Mapping) -> tuple[list[Batch], Discarded | None]:
-    """Return the batch to try again, or to give up when its retries are used up."""
+def retry(batch: Batch, mapping: EventSourceMapping) -> tuple[list[Batch], Discarded | None]:
+    """Return the batch to retry, or to discard if its retries are exhausted."""
     if mapping.maximum_retries == -1 or batch.retries < mapping.maximum_retries:
         return [replace(batch, retries=batch.retries + 1)], None
     return [], Discarded(batch, "RetryAttemptsExhausted")
 
 
 def reported_failures(response: bytes, identifiers: Sequence[str]) -> frozenset[str]:
-    """Return which records the function says have failed: all of them if it is not understood, none if it is silent."""
+    """Return the identifiers that the function reports as failed.
+
+    An empty response reports none. A malformed response, or an unknown identifier, fails all.
+    """
     everything = frozenset(identifiers)
     try:
         answer = json.loads(response or "null") or {}

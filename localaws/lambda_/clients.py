@@ -1,4 +1,4 @@
-"""The AWS clients of one Region, each made once, when it is first needed."""
+"""The AWS clients of one Region, each created on first use."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-WAIT = "x-localaws-wait"  # the sandbox's emulator answers such a GetRecords when it has records
-WAIT_SECONDS = 2  # for records and messages; ending the emulator takes as long
+WAIT_HEADER = "x-localaws-wait"  # asks the emulator for long polling of GetRecords; see event_source_mappings.py
+WAIT_SECONDS = 2  # long polling of streams and queues; the emulator needs as long to shut down
 FUNCTION_TIMEOUT = 900
 
-# Whoever calls tries again himself; a call may take as long as the longest function.
+# Callers retry themselves. Invoke returns when the function ends, which takes up to 15 minutes.
 _CONFIG = Config(
     retries={"total_max_attempts": 1},
     read_timeout=FUNCTION_TIMEOUT + 10,
     max_pool_connections=200,
     s3={"addressing_style": "path"},
 )
-# A session makes one client at a time, and the default one belongs to whoever else is in the process.
-_SESSION, _MAKING = boto3.session.Session(), Lock()
+# Sessions are not thread-safe while they create clients, and other code in the process may use the default session.
+_SESSION, _CREATING = boto3.session.Session(), Lock()
 
 
 class Clients:
-    """The clients of whoever the session is: without one, of the sandbox itself."""
+    """The clients of one session; by default, with the credentials of this process."""
 
     def __init__(self, region: str, endpoint: str | None, session: boto3.session.Session = _SESSION) -> None:
         self._region, self._endpoint, self._session = region, endpoint, session
@@ -32,16 +32,16 @@ class Clients:
 
     def __call__(self, service: str) -> Any:
         """Return the client of the service."""
-        with _MAKING:
+        with _CREATING:
             if service not in self._clients:
-                self._clients[service] = self._made(service)
+                self._clients[service] = self._create(service)
         return self._clients[service]
 
-    def _made(self, service: str) -> Any:
+    def _create(self, service: str) -> Any:
         client = self._session.client(service, region_name=self._region, endpoint_url=self._endpoint, config=_CONFIG)
         client.meta.events.register("before-call.*.GetRecords", _wait_for_records)
         return client
 
 
 def _wait_for_records(params: dict[str, Any], **_: Any) -> None:
-    params["headers"][WAIT] = str(WAIT_SECONDS)
+    params["headers"][WAIT_HEADER] = str(WAIT_SECONDS)

@@ -1,4 +1,4 @@
-"""What every consumer of a mapping does: it follows the mapping's settings, and invokes its function."""
+"""The common part of all consumers: apply the settings of an event source mapping, and invoke its function."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localaws.lambda_.batches import Backoff, Outcome, Record, reported_failures
+from localaws.lambda_.batches import Backoff, EventRecord, Outcome, reported_failures
 from localaws.lambda_.clients import Clients
-from localaws.lambda_.mappings import Mapping
+from localaws.lambda_.mappings import EventSourceMapping
 
 log = logging.getLogger(__name__)
 AwsError = (BotoCoreError, ClientError)
 
 
 class Consumer:
-    """Delivers the events of one mapping until it is stopped, and rests while the mapping is disabled."""
+    """Delivery of one mapping's events in background threads. It pauses while the mapping is disabled."""
 
-    def __init__(self, mapping: Mapping, clients: Clients, backoff: Backoff) -> None:
+    def __init__(self, mapping: EventSourceMapping, clients: Clients, backoff: Backoff) -> None:
         self.mapping, self.clients, self.backoff = mapping, clients, backoff
         self.stopped = Event()
         self._enabled = Event()
         self.update(mapping)
 
     def start(self) -> None:
+        """Start the threads."""
         raise NotImplementedError
 
-    def update(self, mapping: Mapping) -> None:
-        """Go on with the mapping's new settings."""
+    def update(self, mapping: EventSourceMapping) -> None:
+        """Apply the mapping's new settings."""
         self.mapping = mapping
         if mapping.enabled:
             self._enabled.set()
@@ -39,21 +40,24 @@ class Consumer:
             self._enabled.clear()
 
     def stop(self) -> None:
-        """Start nothing more; what runs comes to its end."""
+        """Start no new invocation. Running invocations complete."""
         self.stopped.set()
         self._enabled.set()
 
-    def active(self) -> bool:
-        """Wait while the mapping is disabled, then tell whether to go on."""
+    def wait_until_enabled(self) -> bool:
+        """Wait while the mapping is disabled. Return False once the consumer is stopped."""
         self._enabled.wait()
         return not self.stopped.is_set()
 
     def spawn(self, work: Callable[..., None], *arguments: Any) -> None:
-        """Do the work beside all other work."""
+        """Run *work* in a thread of its own."""
         Thread(target=work, args=arguments, name=f"mapping-{self.mapping.uuid}", daemon=True).start()
 
-    def invoke(self, records: Sequence[Record]) -> Outcome:
-        """Invoke the function with the records; that it is throttled, missing or forbidden is no failure of theirs."""
+    def invoke(self, records: Sequence[EventRecord]) -> Outcome:
+        """Invoke the function with the records.
+
+        A function that is throttled, missing or forbidden counts as not invoked, not as a failure of the records.
+        """
         payload = json.dumps({"Records": [record.event for record in records]})
         identifiers = [record.identifier for record in records]
         try:

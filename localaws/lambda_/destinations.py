@@ -1,8 +1,8 @@
-"""The record of a discarded batch, and its way to the mapping's on-failure destination.
+"""On-failure destinations: the invocation record of a discarded batch.
 
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
-A queue and a topic get the metadata, a bucket the whole event besides. AWS names only the condition
-RetryAttemptsExhausted; RecordAgeExceeded is what its users report.
+A queue or topic gets the metadata only; a bucket also gets the event. AWS documents only the condition
+RetryAttemptsExhausted. Users report RecordAgeExceeded.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from uuid import uuid4
 
 from localaws.lambda_.batches import Discarded, Outcome
 from localaws.lambda_.clients import Clients
-from localaws.lambda_.mappings import Mapping
+from localaws.lambda_.mappings import EventSourceMapping
 from localaws.times import iso
 
 BATCH_INFO = {"dynamodb": ("DDBStreamBatchInfo", "seconds"), "kinesis": ("KinesisBatchInfo", "milliseconds")}
 
 
-def send(clients: Clients, mapping: Mapping, shard_id: str, discarded: Discarded) -> None:
-    """Send the record of the batch to the destination of the mapping, if it has one."""
+def send(clients: Clients, mapping: EventSourceMapping, shard_id: str, discarded: Discarded) -> None:
+    """Send the invocation record to the mapping's on-failure destination, if it has one."""
     if mapping.on_failure is None:
         return
     now = datetime.now(UTC)
@@ -38,8 +38,10 @@ def send(clients: Clients, mapping: Mapping, shard_id: str, discarded: Discarded
         clients("s3").put_object(Bucket=name, Key=key, Body=json.dumps(record | {"payload": payload}))
 
 
-def invocation_record(mapping: Mapping, shard_id: str, discarded: Discarded, now: datetime) -> dict[str, Any]:
-    """Return what AWS tells of a discarded batch; there is no response when nothing was invoked."""
+def invocation_record(
+    mapping: EventSourceMapping, shard_id: str, discarded: Discarded, now: datetime
+) -> dict[str, Any]:
+    """Return the invocation record of a discarded batch. It has no `responseContext` if the function never ran."""
     info, precision = BATCH_INFO[mapping.service]
     records = discarded.batch.records
     return {

@@ -1,8 +1,8 @@
-"""Which records a mapping's FilterCriteria let through.
+"""Event filtering: which records match a mapping's FilterCriteria.
 
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
-A record passes if one of the patterns matches it; a JSON pattern for the `data` of Kinesis or the `body` of SQS
-matches JSON only, and one for text matches text only.
+A record passes if at least one pattern matches. A JSON pattern for the `data` of Kinesis or the `body` of SQS matches
+only JSON, and a plain-string pattern matches only text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CONTENTS = ("data", "body")
 
 
 class _Missing:
-    """What a record has where it has nothing; `null` is something."""
+    """The value of an absent field, as opposed to `null`."""
 
 
 MISSING = _Missing()
@@ -26,17 +26,17 @@ MISSING = _Missing()
 
 @dataclass(frozen=True)
 class Filters:
-    """The patterns of a mapping; without any, every record passes."""
+    """The patterns of a mapping. Without patterns, every record passes."""
 
     patterns: tuple[Pattern, ...] = ()
 
     @classmethod
     def of(cls, criteria: dict[str, Any]) -> Filters:
-        """The filters of a mapping's FilterCriteria."""
+        """Return the filters of a mapping's FilterCriteria."""
         return cls(tuple(parse(item["Pattern"]) for item in criteria.get("Filters", [])))
 
     def accept(self, event: dict[str, Any]) -> bool:
-        """Tell whether the record or message passes."""
+        """Return whether the record or message passes."""
         if not self.patterns:
             return True
         if "kinesis" in event:
@@ -46,7 +46,7 @@ class Filters:
 
 
 def parse(text: str) -> Pattern:
-    """Return the pattern that the text says; raise ValueError if it says none."""
+    """Parse a filter pattern. Raise ValueError if it is malformed."""
     pattern = json.loads(text)
     _check(pattern)
     return dict(pattern)
@@ -54,13 +54,13 @@ def parse(text: str) -> Pattern:
 
 def _check(pattern: Any) -> None:
     if not isinstance(pattern, dict) or not pattern:
-        raise ValueError("a pattern is an object with at least one key")
+        raise ValueError("a pattern must be a JSON object with at least one key")
     for name, rules in pattern.items():
         if name == "$or" or isinstance(rules, dict):
             for branch in rules if name == "$or" else [rules]:
                 _check(branch)
         elif not isinstance(rules, list):
-            raise ValueError(f"{name} needs a list of rules")
+            raise ValueError(f"{name} must be a list of rules")
         else:
             for rule in rules:
                 if isinstance(rule, dict) and (len(rule) != 1 or not rule.keys() <= {*OPERATORS, "exists"}):
@@ -100,14 +100,14 @@ def _allows(rule: Any, found: Any) -> bool:
     values = found if isinstance(found, list) else [found]
     if isinstance(rule, dict):
         ((operator, operand),) = rule.items()
-        if operator == "exists":  # of leaves only
+        if operator == "exists":  # supports leaf nodes only
             return isinstance(found, _Missing | dict) != bool(operand)
         return any(OPERATORS[operator](operand, value) for value in values if value is not MISSING)
     return any(_equal(rule, value) for value in values)
 
 
 def _equal(expected: Any, value: Any) -> bool:
-    # To Python True is 1, to JSON it is not.
+    # True equals 1 in Python, but not in JSON.
     return isinstance(expected, bool) == isinstance(value, bool) and bool(expected == value)
 
 

@@ -1,7 +1,7 @@
-"""Gap: only what comes by Lambda's own API is counted; a call by API Gateway, EventBridge, SNS or Cognito is not.
+"""Gap: CloudWatch counts only invocations through Lambda's API, not those by API Gateway, EventBridge, SNS or Cognito.
 
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
-No longer needed when a request to an API adds one to the Invocations of its function.
+No longer needed when a request to a REST API adds one to the Invocations metric of its function.
 """
 
 import time
@@ -16,7 +16,7 @@ def apply() -> None:
     def execute_and_count(function: dict[str, Any], event: dict[str, Any]) -> Any:
         config = function.get("config") or function
         if lambda_svc._function_config_scope_mismatch(config):
-            return execute(function, event)  # comes here again, under the account and Region of the function
+            return execute(function, event)  # calls this again in the function's account and Region
         started = time.monotonic()
         result = execute(function, event)
         duration, throttled = (time.monotonic() - started) * 1000, bool(result.get("throttle"))

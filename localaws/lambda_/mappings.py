@@ -1,4 +1,4 @@
-"""A deployed event source mapping, as ListEventSourceMappings describes it.
+"""A deployed event source mapping, as ListEventSourceMappings returns it.
 
 AWS: https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
 """
@@ -11,11 +11,13 @@ from typing import Any
 from localaws.lambda_.filters import Filters
 
 DAY = 24 * 60 * 60
-QUEUE_CONCURRENCY = 5  # AWS starts with five batches at a time and goes on to a thousand, too many for a laptop
+QUEUE_CONCURRENCY = 5  # AWS starts with five concurrent batches and scales to a thousand, too many for a laptop
 
 
 @dataclass(frozen=True)
-class Mapping:
+class EventSourceMapping:
+    """The settings of a mapping. Times are in seconds; -1 as *maximum_retries* is no limit."""
+
     uuid: str
     function_arn: str
     source_arn: str
@@ -35,8 +37,11 @@ class Mapping:
     filters: Filters
 
     @classmethod
-    def described(cls, description: dict[str, Any]) -> Mapping:
-        """The mapping of one description by the API; without limits a record is kept for a day, as DynamoDB does."""
+    def from_description(cls, description: dict[str, Any]) -> EventSourceMapping:
+        """Return the mapping of an API description.
+
+        Without MaximumRecordAgeInSeconds, records expire after a day, which is the retention of DynamoDB streams.
+        """
         source = description["EventSourceArn"]
         age = description.get("MaximumRecordAgeInSeconds", -1)
         timestamp = description.get("StartingPositionTimestamp")

@@ -1,4 +1,4 @@
-"""Keeps a consumer for every mapping that is deployed, and starts, changes and stops them as the mappings do.
+"""The event source mappings of the local AWS: one consumer for each deployed mapping.
 
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
 """
@@ -11,7 +11,7 @@ from threading import Event, Thread
 from localaws.lambda_.batches import Backoff
 from localaws.lambda_.clients import Clients
 from localaws.lambda_.consumers import AwsError, Consumer
-from localaws.lambda_.mappings import Mapping
+from localaws.lambda_.mappings import EventSourceMapping
 from localaws.lambda_.queues import QueueConsumer
 from localaws.lambda_.shards import StreamConsumer
 
@@ -21,13 +21,16 @@ CONSUMERS: dict[str, type[Consumer]] = {"dynamodb": StreamConsumer, "kinesis": S
 
 
 class Poller:
-    """Plays Lambda's pollers of all mappings in the Regions, in threads of its own."""
+    """Lambda's event pollers for all mappings in the Regions, in background threads.
+
+    Every *refresh_interval* seconds, it starts, updates and stops consumers to match the deployed mappings.
+    """
 
     def __init__(
         self,
         regions: tuple[str, ...],
         endpoint: str | None = None,
-        backoff: Backoff = Backoff(),  # noqa: B008, for it is frozen
+        backoff: Backoff = Backoff(),  # noqa: B008  # immutable
         refresh_interval: float = 1,
     ) -> None:
         self._clients = {region: Clients(region, endpoint) for region in regions}
@@ -37,11 +40,11 @@ class Poller:
         self._thread = Thread(target=self._follow, name="event-source-mappings", daemon=True)
 
     def start(self) -> None:
-        """Begin to deliver."""
+        """Start delivering."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Deliver nothing more; functions that run come to their end."""
+        """Stop delivering. Running functions complete."""
         self._stopped.set()
         self._thread.join()
         for consumer in self._consumers.values():
@@ -53,15 +56,15 @@ class Poller:
                 try:
                     self._refresh(region)
                 except AwsError as error:
-                    log.warning("the mappings of %s cannot be read: %s", region, error)
-                except Exception:  # whatever one mapping holds, the others go on
-                    log.exception("a mapping of %s is not understood", region)
+                    log.warning("cannot list the event source mappings in %s: %s", region, error)
+                except Exception:  # keep serving the other mappings
+                    log.exception("cannot refresh the event source mappings in %s", region)
             self._stopped.wait(self._refresh_interval)
 
     def _refresh(self, region: str) -> None:
         pages = self._clients[region]("lambda").get_paginator("list_event_source_mappings").paginate()
         mappings = {
-            description["UUID"]: Mapping.described(description)
+            description["UUID"]: EventSourceMapping.from_description(description)
             for page in pages
             for description in page["EventSourceMappings"]
         }

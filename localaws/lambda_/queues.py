@@ -1,10 +1,10 @@
-"""The consumer of a queue: it receives messages, delivers some batches at a time, and deletes what succeeded.
+"""The consumer of an SQS queue: receives messages, invokes the function, and deletes the messages that succeeded.
 
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
-What failed comes back after the queue's visibility timeout, and goes where the queue's redrive policy says. A
-throttled batch is tried again until that timeout. SQS itself keeps the groups of a FIFO queue in order, for it
-hands out nothing of a group of which a message is in flight.
+Failed messages return to the queue after its visibility timeout, and follow its redrive policy. A throttled batch is
+retried until that timeout. SQS keeps the message groups of a FIFO queue in order: it returns no message of a group
+that has a message in flight.
 """
 
 from __future__ import annotations
@@ -19,18 +19,20 @@ from itertools import batched
 from threading import Condition
 from typing import Any
 
-from localaws.lambda_.batches import Backoff, Record, next_batch
+from localaws.lambda_.batches import Backoff, EventRecord, next_batch
 from localaws.lambda_.clients import WAIT_SECONDS, Clients
 from localaws.lambda_.consumers import AwsError, Consumer
-from localaws.lambda_.mappings import Mapping
+from localaws.lambda_.mappings import EventSourceMapping
 
 log = logging.getLogger(__name__)
 
-MOST_RECEIVED = 10
+MAX_RECEIVED = 10
 
 
 class QueueConsumer(Consumer):
-    def __init__(self, mapping: Mapping, clients: Clients, backoff: Backoff) -> None:
+    """Up to *maximum_concurrency* concurrent batches of one queue."""
+
+    def __init__(self, mapping: EventSourceMapping, clients: Clients, backoff: Backoff) -> None:
         super().__init__(mapping, clients, backoff)
         self._sqs = clients("sqs")
         self._url = ""
@@ -46,31 +48,31 @@ class QueueConsumer(Consumer):
             self._changed.notify_all()
 
     def _poll(self) -> None:
-        while self.active():
+        while self.wait_until_enabled():
             with self._changed:
                 self._changed.wait_for(lambda: self.stopped.is_set() or self._has_room())
             try:
                 waiting = self._gather()
             except AwsError as error:
-                log.warning("%s cannot be read: %s", self.mapping.source_arn, error)
+                log.warning("cannot receive messages from %s: %s", self.mapping.source_arn, error)
                 self.stopped.wait(1)
                 continue
             while waiting:
                 batch, _ = next_batch(waiting, self.mapping.batch_size)
                 waiting = waiting[len(batch) :]
-                self._count(+1)
+                self._change_in_flight(+1)
                 self.spawn(self._deliver, batch)
 
     def _has_room(self) -> bool:
         return self._in_flight < self.mapping.maximum_concurrency
 
-    def _count(self, change: int) -> None:
+    def _change_in_flight(self, change: int) -> None:
         with self._changed:
             self._in_flight += change
             self._changed.notify_all()
 
-    def _gather(self) -> list[Record]:
-        """Return the messages that came until the batch is full or its window, counted from the first, is over."""
+    def _gather(self) -> list[EventRecord]:
+        """Receive messages until a batch is full or the batching window, which starts with the first message, ends."""
         self._url = self._url or self._sqs.get_queue_url(QueueName=self.mapping.source_arn.split(":")[-1])["QueueUrl"]
         size = self.mapping.batch_size
         messages = self._receive(size, WAIT_SECONDS)
@@ -79,11 +81,11 @@ class QueueConsumer(Consumer):
             messages += self._receive(size - len(messages), min(math.ceil(left), WAIT_SECONDS))
         return messages
 
-    def _receive(self, most: int, wait: int) -> list[Record]:
-        """Return new messages that pass the filters; the others are deleted."""
+    def _receive(self, limit: int, wait: int) -> list[EventRecord]:
+        """Receive messages. Return those that pass the filters, and delete the others."""
         answer = self._sqs.receive_message(
             QueueUrl=self._url,
-            MaxNumberOfMessages=min(most, MOST_RECEIVED),
+            MaxNumberOfMessages=min(limit, MAX_RECEIVED),
             WaitTimeSeconds=wait,
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
@@ -93,7 +95,7 @@ class QueueConsumer(Consumer):
         self._delete([message for message in messages if message not in accepted])
         return accepted
 
-    def _record(self, message: dict[str, Any]) -> Record:
+    def _record(self, message: dict[str, Any]) -> EventRecord:
         event = {
             "messageId": message["MessageId"],
             "receiptHandle": message["ReceiptHandle"],
@@ -107,33 +109,33 @@ class QueueConsumer(Consumer):
             "eventSourceARN": self.mapping.source_arn,
             "awsRegion": self.mapping.region,
         }
-        return Record(message["MessageId"], "", time.time(), event, size=len(json.dumps(event)))
+        return EventRecord(message["MessageId"], "", time.time(), event, size=len(json.dumps(event)))
 
-    def _deliver(self, batch: Sequence[Record]) -> None:
+    def _deliver(self, batch: Sequence[EventRecord]) -> None:
         try:
             self._invoke_until_accepted(batch)
         except AwsError as error:
-            log.warning("%s: %s", self.mapping.source_arn, error)
+            log.warning("cannot delete or release messages of %s: %s", self.mapping.source_arn, error)
         finally:
-            self._count(-1)
+            self._change_in_flight(-1)
 
-    def _invoke_until_accepted(self, batch: Sequence[Record]) -> None:
-        received, throttled = time.monotonic(), 0
-        while self.active():
+    def _invoke_until_accepted(self, batch: Sequence[EventRecord]) -> None:
+        received, throttles = time.monotonic(), 0
+        while self.wait_until_enabled():
             outcome = self.invoke(batch)
             if outcome.invoked:
                 return self._delete([message for message in batch if message.identifier not in outcome.failed])
-            throttled += 1
-            wait = self.backoff.after(throttled)
+            throttles += 1
+            wait = self.backoff.after(throttles)
             if time.monotonic() + wait - received > self._visibility_timeout():
                 return None
             self.stopped.wait(wait)
         self._release(batch)
         return None
 
-    def _release(self, messages: Sequence[Record]) -> None:
-        """Let others have what a mapping that is no more had received."""
-        for some in batched(messages, MOST_RECEIVED):
+    def _release(self, messages: Sequence[EventRecord]) -> None:
+        """Make the messages of a deleted mapping visible to other consumers."""
+        for some in batched(messages, MAX_RECEIVED):
             entries = [
                 {"Id": str(i), "ReceiptHandle": each.event["receiptHandle"], "VisibilityTimeout": 0}
                 for i, each in enumerate(some)
@@ -144,14 +146,14 @@ class QueueConsumer(Consumer):
         attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["VisibilityTimeout"])
         return int(attributes["Attributes"]["VisibilityTimeout"])
 
-    def _delete(self, messages: Sequence[Record]) -> None:
-        for some in batched(messages, MOST_RECEIVED):
+    def _delete(self, messages: Sequence[EventRecord]) -> None:
+        for some in batched(messages, MAX_RECEIVED):
             entries = [{"Id": str(i), "ReceiptHandle": each.event["receiptHandle"]} for i, each in enumerate(some)]
             self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
 
 
 def _message_attribute(attribute: dict[str, Any]) -> dict[str, Any]:
-    """Return the attribute under the names of Lambda's event, its bytes in base64."""
+    """Return the attribute in the format of Lambda's event: camelCase names, binary values in Base64."""
     written: dict[str, Any] = {"stringListValues": [], "binaryListValues": []}
     for name, value in attribute.items():
         written[name[0].lower() + name[1:]] = base64.b64encode(value).decode() if isinstance(value, bytes) else value

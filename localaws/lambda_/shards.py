@@ -1,9 +1,10 @@
-"""The consumer of a stream: each shard has a reader, and a lane for each of the mapping's parallel batches.
+"""The consumer of a stream: one reader for each shard, and one lane for each concurrent batch of a shard.
 
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
-A lane delivers one batch after the other, and all records of a key are in one lane; so the records of a key stay
-in order, and a lane that is slow or stuck holds up no other lane, shard or mapping.
+ParallelizationFactor sets the number of lanes. A lane delivers its batches one after another, and all records of a
+partition key go to the same lane. So the records of a key stay in order, and a slow or failing lane delays no other
+lane, shard or mapping.
 """
 
 from __future__ import annotations
@@ -17,27 +18,27 @@ from zlib import crc32
 from botocore.exceptions import ClientError
 
 from localaws.lambda_ import destinations
-from localaws.lambda_.batches import Backoff, Batch, Discarded, Record, following, next_batch, without_aged
+from localaws.lambda_.batches import Backoff, Batch, Discarded, EventRecord, next_batch, next_batches, without_expired
 from localaws.lambda_.clients import Clients
 from localaws.lambda_.consumers import AwsError, Consumer
-from localaws.lambda_.mappings import Mapping
-from localaws.lambda_.streams import stream_of
+from localaws.lambda_.mappings import EventSourceMapping
+from localaws.lambda_.streams import stream_reader
 
 log = logging.getLogger(__name__)
 
-MOST_WAITING = 10_000  # records of a shard, beyond which nothing is read
-RESHARDING_INTERVAL = 10  # seconds between two looks for new shards
-PAUSE = 0.2  # seconds between two reads of an emulator that does not wait for records
+MAX_WAITING_RECORDS = 10_000  # in each shard; reading pauses at this number
+RESHARDING_INTERVAL = 10  # seconds between checks for new shards
+PAUSE = 0.2  # seconds between reads if the emulator does not support long polling
 
-Lane = deque[Record]
+Lane = deque[EventRecord]
 
 
 class StreamConsumer(Consumer):
-    """Reads every shard of a stream, children after their parents."""
+    """A reader for every shard of a stream. A child shard is read after its parents are finished."""
 
-    def __init__(self, mapping: Mapping, clients: Clients, backoff: Backoff) -> None:
+    def __init__(self, mapping: EventSourceMapping, clients: Clients, backoff: Backoff) -> None:
         super().__init__(mapping, clients, backoff)
-        self.stream = stream_of(mapping, clients)
+        self.reader = stream_reader(mapping, clients)
         self.resharded = Event()
         self._shards: dict[str, Shard] = {}
 
@@ -51,12 +52,12 @@ class StreamConsumer(Consumer):
             shard.wake()
 
     def _find_shards(self) -> None:
-        while self.active():
+        while self.wait_until_enabled():
             self.resharded.clear()
             try:
-                listed = self.stream.shards()
+                listed = self.reader.shards()
             except AwsError as error:
-                log.warning("%s cannot be read: %s", self.mapping.source_arn, error)
+                log.warning("cannot list the shards of %s: %s", self.mapping.source_arn, error)
                 self.stopped.wait(1)
                 continue
             known = listed.keys() | self._shards.keys()
@@ -70,7 +71,7 @@ class StreamConsumer(Consumer):
 
 
 class Shard:
-    """Reads one shard into its lanes, and delivers these."""
+    """Reading one shard into its lanes, and delivering the lanes."""
 
     def __init__(self, consumer: StreamConsumer, shard_id: str) -> None:
         self.id, self.consumer = shard_id, consumer
@@ -81,48 +82,48 @@ class Shard:
         consumer.spawn(self._read)
 
     def wake(self) -> None:
-        """Let those who wait look again."""
+        """Wake all waiting threads."""
         with self._changed:
             self._changed.notify_all()
 
     def _read(self) -> None:
         iterator: str | None = None
-        while self.consumer.active():
+        while self.consumer.wait_until_enabled():
             started = time.monotonic()
             try:
-                iterator = iterator or self.consumer.stream.iterator(self.id, self._last_read)
-                records, iterator = self.consumer.stream.read(self.id, iterator)
+                iterator = iterator or self.consumer.reader.iterator(self.id, self._last_read)
+                records, iterator = self.consumer.reader.read(self.id, iterator)
             except AwsError as error:
-                if self._is_gone(error):
+                if self._is_deleted(error):
                     break
                 iterator = None
                 continue
-            self._share_out(records)
+            self._distribute(records)
             if iterator is None:
                 break
             if not records and time.monotonic() - started < PAUSE:
                 self.consumer.stopped.wait(PAUSE)
         self._finish()
 
-    def _is_gone(self, error: Exception) -> bool:
-        """Tell whether the shard is no more, after an error of reading it; most errors pass."""
+    def _is_deleted(self, error: Exception) -> bool:
+        """Return whether the shard no longer exists, after a failed read. Other errors are retried."""
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
         if code == "TrimmedDataAccessException":
             self._last_read = None
         if code != "ExpiredIteratorException":
-            log.warning("%s of %s cannot be read: %s", self.id, self.consumer.mapping.source_arn, error)
+            log.warning("cannot read %s of %s: %s", self.id, self.consumer.mapping.source_arn, error)
             self.consumer.stopped.wait(1)
         try:
-            return code == "ResourceNotFoundException" and self.id not in self.consumer.stream.shards()
+            return code == "ResourceNotFoundException" and self.id not in self.consumer.reader.shards()
         except AwsError:
             return False
 
-    def _share_out(self, records: list[Record]) -> None:
-        """Give the records to the lanes when there is room."""
+    def _distribute(self, records: list[EventRecord]) -> None:
+        """Put the records into the lanes, and wait while too many are waiting."""
         mapping = self.consumer.mapping
         with self._changed:
             if len(self._lanes) != mapping.parallelization:
-                self._changed.wait_for(lambda: self._over() or not any(self._lanes))
+                self._changed.wait_for(lambda: self._is_stopped() or not any(self._lanes))
                 self._lanes = [Lane() for _ in range(mapping.parallelization)]
                 for lane in self._lanes:
                     self.consumer.spawn(self._deliver_lane, lane)
@@ -131,21 +132,21 @@ class Shard:
                     self._lanes[crc32(record.key.encode()) % len(self._lanes)].append(record)
                 self._last_read = record.identifier
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._over() or sum(map(len, self._lanes)) < MOST_WAITING)
+            self._changed.wait_for(lambda: self._is_stopped() or sum(map(len, self._lanes)) < MAX_WAITING_RECORDS)
 
     def _finish(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._over() or not any(self._lanes))
+            self._changed.wait_for(lambda: self._is_stopped() or not any(self._lanes))
             self._lanes = []
             self.finished = True
             self._changed.notify_all()
         self.consumer.resharded.set()
 
-    def _over(self) -> bool:
+    def _is_stopped(self) -> bool:
         return self.consumer.stopped.is_set()
 
     def _deliver_lane(self, lane: Lane) -> None:
-        """Deliver what comes into the lane; a record leaves it when it is done with."""
+        """Deliver the lane's records. A record stays in the lane until it is delivered or discarded."""
         while records := self._gather(lane):
             self._deliver(Batch(records))
             with self._changed:
@@ -153,11 +154,11 @@ class Shard:
                     lane.popleft()
                 self._changed.notify_all()
 
-    def _gather(self, lane: Lane) -> tuple[Record, ...]:
-        """Return the lane's next batch, as soon as it is full or its window is over; none when the lane is no more."""
+    def _gather(self, lane: Lane) -> tuple[EventRecord, ...]:
+        """Wait until the lane's next batch is full or its batching window ends. Return () if the lane is closed."""
 
         def closed() -> bool:
-            return self._over() or not any(lane is each for each in self._lanes)
+            return self._is_stopped() or not any(lane is each for each in self._lanes)
 
         def full() -> bool:
             return closed() or next_batch(lane, self.consumer.mapping.batch_size)[1]
@@ -169,25 +170,26 @@ class Shard:
 
     def _deliver(self, batch: Batch) -> None:
         batches, failures = deque([batch]), 0
-        while batches and self.consumer.active():
+        while batches and self.consumer.wait_until_enabled():
             mapping = self.consumer.mapping
-            batch, aged = without_aged(batches.popleft(), mapping.maximum_age, time.time())
-            self._discard(aged)
+            batch, expired = without_expired(batches.popleft(), mapping.maximum_age, time.time())
+            self._discard(expired)
             if not batch.records:
                 continue
             outcome = self.consumer.invoke(batch.records)
-            again, exhausted = following(batch, outcome, mapping)
+            remaining, exhausted = next_batches(batch, outcome, mapping)
             self._discard(exhausted)
-            batches.extendleft(reversed(again))
-            failures = failures + 1 if again else 0
-            if again:
+            batches.extendleft(reversed(remaining))
+            failures = failures + 1 if remaining else 0
+            if remaining:
                 self.consumer.stopped.wait(self.consumer.backoff.after(failures))
 
     def _discard(self, discarded: Discarded | None) -> None:
         if discarded is None:
             return
-        log.warning("%s: %s, %s", self.consumer.mapping.function_arn, discarded.condition, self.consumer.mapping.uuid)
+        mapping = self.consumer.mapping
+        log.warning("mapping %s to %s discards a batch: %s", mapping.uuid, mapping.function_arn, discarded.condition)
         try:
             destinations.send(self.consumer.clients, self.consumer.mapping, self.id, discarded)
         except AwsError as error:
-            log.error("%s is not reached: %s", self.consumer.mapping.on_failure, error)
+            log.error("cannot send the invocation record to %s: %s", self.consumer.mapping.on_failure, error)

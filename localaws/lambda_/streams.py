@@ -1,10 +1,10 @@
-"""DynamoDB and Kinesis streams as their readers see them: shards, and the records of each from some position on.
+"""Readers of DynamoDB and Kinesis streams: list the shards, and read the records of a shard from a position.
 
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
-LATEST is counted from the second in which the mapping was made, not from the first read, so that nothing written
-in between is lost. Positions are kept in memory only: after a restart every mapping begins again where its
-StartingPosition says, and what a Kinesis stream kept is delivered once more.
+LATEST starts at the second in which the mapping was created, not at the first read. So no record that is written in
+between is lost. Positions are only in memory: after a restart, every mapping starts again at its StartingPosition, and
+records that a Kinesis stream still has are delivered again.
 """
 
 from __future__ import annotations
@@ -14,31 +14,35 @@ import json
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from localaws.lambda_.batches import Record
+from localaws.lambda_.batches import EventRecord
 from localaws.lambda_.clients import Clients
-from localaws.lambda_.mappings import Mapping
+from localaws.lambda_.mappings import EventSourceMapping
 
 
-class Stream(Protocol):
-    """A stream of one mapping."""
+class StreamReader(Protocol):
+    """Access to the shards and records of one mapping's stream."""
 
     def shards(self) -> dict[str, set[str]]:
-        """Return the shards, each with those that come before it."""
+        """Return the shard ids, each with the ids of its parents."""
 
     def iterator(self, shard_id: str, after: str | None) -> str:
-        """Return where to read the shard: after that sequence number, or from the starting position on."""
+        """Return a shard iterator: after that sequence number, or at the mapping's starting position."""
 
-    def read(self, shard_id: str, iterator: str) -> tuple[list[Record], str | None]:
-        """Return the next records, and where to read on, which is nowhere at the end of a closed shard."""
-
-
-def stream_of(mapping: Mapping, clients: Clients) -> Stream:
-    """Return the stream that the mapping reads."""
-    return KinesisStream(mapping, clients) if mapping.service == "kinesis" else DynamoDBStream(mapping, clients)
+    def read(self, shard_id: str, iterator: str) -> tuple[list[EventRecord], str | None]:
+        """Return the next records and the next iterator, which is None at the end of a closed shard."""
 
 
-class DynamoDBStream:
-    def __init__(self, mapping: Mapping, clients: Clients) -> None:
+def stream_reader(mapping: EventSourceMapping, clients: Clients) -> StreamReader:
+    """Return a reader of the mapping's stream."""
+    return (
+        KinesisStreamReader(mapping, clients)
+        if mapping.service == "kinesis"
+        else DynamoDBStreamReader(mapping, clients)
+    )
+
+
+class DynamoDBStreamReader:
+    def __init__(self, mapping: EventSourceMapping, clients: Clients) -> None:
         self._mapping = mapping
         self._client = clients("dynamodbstreams")
         self._since = int(mapping.last_modified) if mapping.starting_position == "LATEST" else 0
@@ -61,28 +65,28 @@ class DynamoDBStream:
         answer = self._client.get_shard_iterator(StreamArn=stream, ShardId=shard_id, **position)
         return str(answer["ShardIterator"])
 
-    def read(self, shard_id: str, iterator: str) -> tuple[list[Record], str | None]:
+    def read(self, shard_id: str, iterator: str) -> tuple[list[EventRecord], str | None]:
         answer = self._client.get_records(ShardIterator=iterator)
         records = [self._record(record) for record in answer["Records"]]
         return [record for record in records if record.arrived >= self._since], answer.get("NextShardIterator")
 
-    def _record(self, record: dict[str, Any]) -> Record:
+    def _record(self, record: dict[str, Any]) -> EventRecord:
         event = {**record, "eventSourceARN": self._mapping.source_arn}
-        if "userIdentity" in event:  # a deletion by time to live; the function sees other names than the API's
+        if "userIdentity" in event:  # a TTL deletion; the event has camelCase names, unlike the API
             event["userIdentity"] = {name[0].lower() + name[1:]: v for name, v in event["userIdentity"].items()}
         change = record["dynamodb"]
-        text = json.dumps(event, default=_json)
-        return Record(
+        text = json.dumps(event, default=_to_json)
+        return EventRecord(
             identifier=change["SequenceNumber"],
-            key=json.dumps(change["Keys"], sort_keys=True, default=_json),
+            key=json.dumps(change["Keys"], sort_keys=True, default=_to_json),
             arrived=change["ApproximateCreationDateTime"].timestamp(),
             event=json.loads(text),
             size=len(text),
         )
 
 
-class KinesisStream:
-    def __init__(self, mapping: Mapping, clients: Clients) -> None:
+class KinesisStreamReader:
+    def __init__(self, mapping: EventSourceMapping, clients: Clients) -> None:
         self._mapping = mapping
         self._client = clients("kinesis")
 
@@ -101,11 +105,11 @@ class KinesisStream:
         answer = self._client.get_shard_iterator(StreamARN=stream, ShardId=shard_id, **position)
         return str(answer["ShardIterator"])
 
-    def read(self, shard_id: str, iterator: str) -> tuple[list[Record], str | None]:
+    def read(self, shard_id: str, iterator: str) -> tuple[list[EventRecord], str | None]:
         answer = self._client.get_records(ShardIterator=iterator)
         return [self._record(shard_id, record) for record in answer["Records"]], answer.get("NextShardIterator")
 
-    def _record(self, shard_id: str, record: dict[str, Any]) -> Record:
+    def _record(self, shard_id: str, record: dict[str, Any]) -> EventRecord:
         arrived = record["ApproximateArrivalTimestamp"].timestamp()
         event = {
             "kinesis": {
@@ -122,12 +126,14 @@ class KinesisStream:
             "awsRegion": self._mapping.region,
             "eventSourceARN": self._mapping.source_arn,
         }
-        return Record(record["SequenceNumber"], record["PartitionKey"], arrived, event, size=len(json.dumps(event)))
+        return EventRecord(
+            record["SequenceNumber"], record["PartitionKey"], arrived, event, size=len(json.dumps(event))
+        )
 
 
 def _parents(shard: dict[str, Any]) -> set[str]:
     return {shard[name] for name in ("ParentShardId", "AdjacentParentShardId") if name in shard}
 
 
-def _json(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     return value.timestamp() if isinstance(value, datetime) else base64.b64encode(value).decode()

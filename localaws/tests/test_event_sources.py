@@ -1,6 +1,6 @@
-"""AWS's rules of event source mappings, with streams, queues and functions in the emulator.
+"""Event source mappings with streams, queues and functions in the emulator.
 
-What a function does with a record is what the record says, and each call of it leaves a line in its log.
+Each record contains the command for the function: sleep, raise, exit or report. Each invocation logs one line.
 """
 
 import base64
@@ -53,13 +53,13 @@ def handler(event, context):
     return {"batchItemFailures": [{"itemIdentifier": identifier(record)} for record in failures]}
 """
 numbers = itertools.count(1)
-EXHAUSTED, AGED = "RetryAttemptsExhausted", "RecordAgeExceeded"
+EXHAUSTED, EXPIRED = "RetryAttemptsExhausted", "RecordAgeExceeded"
 REPORT = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
 BISECT = {"BisectBatchOnFunctionError": True}
 
 
 class Aws:
-    """The emulator in one Region, and what the tests make in it."""
+    """The emulator in one Region, with factories for the tests' resources."""
 
     def __init__(self, endpoint: str, region: str = REGION) -> None:
         config = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"})
@@ -77,7 +77,7 @@ class Aws:
         return str(role["Role"]["Arn"])
 
     def function(self, **settings: Any) -> str:
-        """The name of a new function."""
+        """Create a function; return its name."""
         code, name = io.BytesIO(), f"events-{next(numbers)}"
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr("app.py", FUNCTION)
@@ -89,48 +89,48 @@ class Aws:
         return name
 
     def queue(self, fifo: bool = False, **attributes: str) -> tuple[str, str]:
-        """The URL and the ARN of a new queue."""
+        """Create a queue; return its URL and ARN."""
         name = f"events-{next(numbers)}{'.fifo' * fifo}"
         attributes |= {"FifoQueue": "true"} if fifo else {}
         return self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"], f"arn:aws:sqs:{ARN}:{name}"
 
     def received(self, url: str, seconds: float = 8) -> dict[str, Any] | None:
-        """The next message in the queue, as JSON."""
+        """Return the next message of the queue, parsed from JSON."""
         messages = eventually(lambda: self.sqs.receive_message(QueueUrl=url).get("Messages"), seconds)
         return json.loads(messages[0]["Body"]) if messages else None
 
     def map(self, function: str, source: str, **settings: Any) -> str:
-        """The identifier of a new mapping, which reads a stream from its beginning."""
+        """Create a mapping, by default at TRIM_HORIZON; return its UUID."""
         start = {} if ":sqs:" in source else {"StartingPosition": "TRIM_HORIZON"}
         settings = {"FunctionName": function, "EventSourceArn": source} | start | settings
         self.mappings.append(self.lambda_.create_event_source_mapping(**settings)["UUID"])
         return self.mappings[-1]
 
-    def forget_mappings(self) -> None:
+    def delete_mappings(self) -> None:
         while self.mappings:
             with suppress(self.lambda_.exceptions.ResourceNotFoundException):
                 self.lambda_.delete_event_source_mapping(UUID=self.mappings.pop())
 
-    def calls(self, function: str, atleast: int = 1) -> list[dict[str, Any]]:
-        """The calls of the function, in the order of their time, once there are so many."""
+    def calls(self, function: str, at_least: int = 1) -> list[dict[str, Any]]:
+        """Wait for at least so many calls of the function; return all calls in order of time."""
 
-        def look() -> list[dict[str, Any]]:
+        def find() -> list[dict[str, Any]]:
             try:
                 events = self.logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
             except ClientError:
                 return []
             lines = (event["message"].strip() for event in events)
             calls = sorted((json.loads(line) for line in lines if line.startswith("{")), key=lambda call: call["at"])
-            return calls if len(calls) >= atleast else []
+            return calls if len(calls) >= at_least else []
 
-        return eventually(look)
+        return eventually(find)
 
-    def values(self, function: str, atleast: int = 1) -> list[list[str]]:
-        return [call["values"] for call in self.calls(function, atleast)]
+    def values(self, function: str, at_least: int = 1) -> list[list[str]]:
+        return [call["values"] for call in self.calls(function, at_least)]
 
 
 class Table:
-    """A table with a stream; each put writes an item of its own unless a key is given."""
+    """A table with a stream. Each put writes a new item unless a key is given."""
 
     info = "DDBStreamBatchInfo"
 
@@ -154,8 +154,8 @@ class Table:
         return {"dynamodb": {"NewImage": {"value": {"S": [{"prefix": prefix}]}}}}
 
 
-class Stream:
-    """A Kinesis stream of one shard."""
+class KinesisStream:
+    """A Kinesis stream, by default with one shard."""
 
     info = "KinesisBatchInfo"
 
@@ -181,7 +181,7 @@ class Stream:
 
 @pytest.fixture(scope="module")
 def polled(emulator: str) -> Iterator[Aws]:
-    poller = Poller((REGION, OTHER_REGION), emulator, Backoff(first=0.05, most=0.2), refresh_interval=0.1)
+    poller = Poller((REGION, OTHER_REGION), emulator, Backoff(initial=0.05, maximum=0.2), refresh_interval=0.1)
     poller.start()
     yield Aws(emulator)
     poller.stop()
@@ -190,11 +190,11 @@ def polled(emulator: str) -> Iterator[Aws]:
 @pytest.fixture
 def aws(polled: Aws) -> Iterator[Aws]:
     yield polled
-    polled.forget_mappings()
+    polled.delete_mappings()
 
 
-@pytest.fixture(params=[Table, Stream])
-def stream(request: pytest.FixtureRequest, aws: Aws) -> Table | Stream:
+@pytest.fixture(params=[Table, KinesisStream])
+def stream(request: pytest.FixtureRequest, aws: Aws) -> Table | KinesisStream:
     return request.param(aws)
 
 
@@ -205,7 +205,9 @@ def on_failure(arn: str) -> dict[str, Any]:
 # --- streams: failures ------------------------------------------------------------------------------------
 
 
-def test_a_failed_batch_is_tried_again_then_told_of_and_the_shard_goes_on(aws: Aws, stream: Table | Stream) -> None:
+def test_a_failed_batch_is_retried_then_discarded_and_the_shard_continues(
+    aws: Aws, stream: Table | KinesisStream
+) -> None:
     function, (queue, arn) = aws.function(), aws.queue()
     stream.put("a", "raise", "b", "c")
 
@@ -235,7 +237,7 @@ def test_a_failed_batch_is_tried_again_then_told_of_and_the_shard_goes_on(aws: A
     ("source", "values"),
     [
         (Table, ["raise", "a", "b", "c"]),
-        (Stream, ["a", "raise", "b", "c"]),
+        (KinesisStream, ["a", "raise", "b", "c"]),
         (Table, ["a", "b", "c", "raise"]),
     ],
 )
@@ -252,12 +254,12 @@ def test_bisecting_delivers_all_but_the_poison_record(aws: Aws, source: Any, val
 
 
 def delivered(aws: Aws, function: str) -> list[str]:
-    """The records of the calls that succeeded."""
+    """Return the records of the successful calls."""
     calls = aws.values(function)
     return [value for call in calls for value in call if not {"raise", "exit"} & set(call)]
 
 
-def test_a_function_that_dies_in_the_middle_of_a_batch_fails_it(aws: Aws, stream: Table | Stream) -> None:
+def test_a_function_that_dies_in_the_middle_of_a_batch_fails_it(aws: Aws, stream: Table | KinesisStream) -> None:
     function, (queue, arn) = aws.function(), aws.queue()
     stream.put("a", "exit", "b")
 
@@ -271,7 +273,7 @@ def test_a_function_that_dies_in_the_middle_of_a_batch_fails_it(aws: Aws, stream
     )
 
 
-def test_a_batch_is_tried_again_from_the_first_reported_failure_on(aws: Aws, stream: Table | Stream) -> None:
+def test_a_batch_is_retried_from_the_first_reported_failure(aws: Aws, stream: Table | KinesisStream) -> None:
     function, (queue, arn) = aws.function(), aws.queue()
     stream.put("a", "report 1", "b", "report 2")
 
@@ -284,7 +286,7 @@ def test_a_batch_is_tried_again_from_the_first_reported_failure_on(aws: Aws, str
     assert aws.values(function, 2) == [["a", "report 1", "b", "report 2"], ["report 1", "b", "report 2"]]
 
 
-def test_a_reported_batch_is_bisected_at_the_reported_record(aws: Aws, stream: Table | Stream) -> None:
+def test_a_reported_batch_is_bisected_at_the_reported_record(aws: Aws, stream: Table | KinesisStream) -> None:
     function, (queue, arn) = aws.function(), aws.queue()
     stream.put("a", "report", "b")
 
@@ -294,7 +296,7 @@ def test_a_reported_batch_is_bisected_at_the_reported_record(aws: Aws, stream: T
     assert aws.received(queue)
 
 
-def test_without_report_batch_item_failures_a_report_is_success(aws: Aws, stream: Table | Stream) -> None:
+def test_without_report_batch_item_failures_a_report_is_success(aws: Aws, stream: Table | KinesisStream) -> None:
     function = aws.function()
     stream.put("report")
 
@@ -305,7 +307,7 @@ def test_without_report_batch_item_failures_a_report_is_success(aws: Aws, stream
     assert aws.values(function, 2) == [["report"], ["a"]]
 
 
-def test_records_that_are_too_old_are_told_of_and_the_shard_goes_on(aws: Aws, stream: Table | Stream) -> None:
+def test_expired_records_are_discarded_and_the_shard_continues(aws: Aws, stream: Table | KinesisStream) -> None:
     function, (queue, arn) = aws.function(), aws.queue()
     stream.put("raise")
 
@@ -313,12 +315,12 @@ def test_records_that_are_too_old_are_told_of_and_the_shard_goes_on(aws: Aws, st
 
     record = aws.received(queue)
     assert record
-    assert record["requestContext"]["condition"] == AGED
+    assert record["requestContext"]["condition"] == EXPIRED
     stream.put("a")
     assert eventually(lambda: aws.values(function)[-1] == ["a"])
 
 
-def test_a_throttled_invocation_is_no_failed_attempt(aws: Aws, stream: Table | Stream) -> None:
+def test_a_throttled_invocation_uses_no_retry(aws: Aws, stream: Table | KinesisStream) -> None:
     function = aws.function()
     aws.lambda_.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
     stream.put("a")
@@ -330,10 +332,10 @@ def test_a_throttled_invocation_is_no_failed_attempt(aws: Aws, stream: Table | S
     assert aws.values(function) == [["a"]]
 
 
-def test_a_topic_and_a_bucket_are_told_of_a_discarded_batch_too(aws: Aws) -> None:
+def test_a_topic_and_a_bucket_receive_the_invocation_record_too(aws: Aws) -> None:
     allowed = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
     queue, queue_arn = aws.queue(Policy=json.dumps({"Statement": [allowed]}))
-    stream, function = Stream(aws), aws.function()
+    stream, function = KinesisStream(aws), aws.function()
     bucket, s3, sns = f"events-{next(numbers)}", aws.client("s3"), aws.client("sns")
     s3.create_bucket(Bucket=bucket)
     topic = sns.create_topic(Name=bucket)["TopicArn"]
@@ -352,10 +354,10 @@ def test_a_topic_and_a_bucket_are_told_of_a_discarded_batch_too(aws: Aws) -> Non
     assert json.loads(record["payload"])["Records"][0]["kinesis"]["data"] == base64.b64encode(b"raise").decode()
 
 
-# --- streams: what is delivered, when and where -----------------------------------------------------------
+# --- streams: delivery ------------------------------------------------------------------------------------
 
 
-def test_an_event_says_where_it_comes_from(aws: Aws, stream: Table | Stream) -> None:
+def test_an_event_names_its_source(aws: Aws, stream: Table | KinesisStream) -> None:
     function = aws.function()
     stream.put("a")
 
@@ -376,7 +378,7 @@ def test_an_event_says_where_it_comes_from(aws: Aws, stream: Table | Stream) -> 
         assert record["kinesis"]["data"] == base64.b64encode(b"a").decode()
 
 
-def test_an_event_reaches_its_function_at_once(aws: Aws, stream: Table | Stream) -> None:
+def test_an_event_reaches_its_function_at_once(aws: Aws, stream: Table | KinesisStream) -> None:
     function = aws.function()
     aws.map(function, stream.arn)
     stream.put("warm")
@@ -388,7 +390,7 @@ def test_an_event_reaches_its_function_at_once(aws: Aws, stream: Table | Stream)
     assert aws.calls(function, 2)[1]["at"] - written < 0.2
 
 
-def test_only_records_that_pass_a_filter_are_delivered(aws: Aws, stream: Table | Stream) -> None:
+def test_only_records_that_pass_a_filter_are_delivered(aws: Aws, stream: Table | KinesisStream) -> None:
     function = aws.function()
     stream.put("no", "yes 1", "no", "yes 2")
 
@@ -397,7 +399,7 @@ def test_only_records_that_pass_a_filter_are_delivered(aws: Aws, stream: Table |
     assert aws.values(function) == [["yes 1", "yes 2"]]
 
 
-def test_a_batch_waits_for_its_window(aws: Aws, stream: Table | Stream) -> None:
+def test_a_batch_waits_for_its_window(aws: Aws, stream: Table | KinesisStream) -> None:
     function = aws.function()
     aws.map(function, stream.arn, MaximumBatchingWindowInSeconds=1)
     stream.put("a")
@@ -407,7 +409,7 @@ def test_a_batch_waits_for_its_window(aws: Aws, stream: Table | Stream) -> None:
     assert aws.values(function) == [["a", "b", "c"]]
 
 
-def test_a_full_batch_does_not_wait_for_its_window(aws: Aws, stream: Table | Stream) -> None:
+def test_a_full_batch_does_not_wait_for_its_window(aws: Aws, stream: Table | KinesisStream) -> None:
     function = aws.function()
     stream.put("a", "b")
 
@@ -416,7 +418,7 @@ def test_a_full_batch_does_not_wait_for_its_window(aws: Aws, stream: Table | Str
     assert aws.values(function) == [["a", "b"]]
 
 
-def test_parallel_batches_of_a_shard_keep_the_order_of_each_key(aws: Aws, stream: Table | Stream) -> None:
+def test_parallel_batches_of_a_shard_keep_the_order_of_each_key(aws: Aws, stream: Table | KinesisStream) -> None:
     function = aws.function()
     for i in range(4):
         for key in "abcd":
@@ -432,7 +434,7 @@ def test_parallel_batches_of_a_shard_keep_the_order_of_each_key(aws: Aws, stream
     assert any(later - earlier < 0.04 for earlier, later in itertools.pairwise(starts))
 
 
-def test_a_slow_consumer_delays_no_other(aws: Aws, stream: Table | Stream) -> None:
+def test_a_slow_consumer_does_not_delay_others(aws: Aws, stream: Table | KinesisStream) -> None:
     slow, quick, queue_function, (queue, arn) = aws.function(), aws.function(), aws.function(), aws.queue()
     stream.put("sleep 3")
     filters = {"FilterCriteria": {"Filters": [{"Pattern": json.dumps(stream.pattern("a"))}]}}
@@ -450,8 +452,8 @@ def test_a_slow_consumer_delays_no_other(aws: Aws, stream: Table | Stream) -> No
     assert time.monotonic() - started < 2
 
 
-def test_a_stuck_shard_delays_no_other_shard(aws: Aws) -> None:
-    stream, function = Stream(aws, shards=2), aws.function()
+def test_a_failing_shard_does_not_delay_other_shards(aws: Aws) -> None:
+    stream, function = KinesisStream(aws, shards=2), aws.function()
     stream.put("raise", ExplicitHashKey="0")
     aws.map(function, stream.arn)
     aws.calls(function, 2)
@@ -461,8 +463,8 @@ def test_a_stuck_shard_delays_no_other_shard(aws: Aws) -> None:
     assert eventually(lambda: ["a"] in aws.values(function))
 
 
-def test_what_is_written_to_a_stream_after_it_was_split_is_delivered(aws: Aws) -> None:
-    stream, function = Stream(aws), aws.function()
+def test_records_written_after_a_split_are_delivered(aws: Aws) -> None:
+    stream, function = KinesisStream(aws), aws.function()
     aws.map(function, stream.arn)
     stream.put("a")
     aws.calls(function)
@@ -476,7 +478,7 @@ def test_what_is_written_to_a_stream_after_it_was_split_is_delivered(aws: Aws) -
     assert {value for call in aws.values(function, 3) for value in call} == {"a", "b", "c"}
 
 
-def test_latest_begins_with_what_is_written_once_there_is_the_mapping(aws: Aws, stream: Table | Stream) -> None:
+def test_latest_starts_at_the_creation_of_the_mapping(aws: Aws, stream: Table | KinesisStream) -> None:
     function = aws.function()
     stream.put("before")
     time.sleep(1.1)
@@ -487,8 +489,8 @@ def test_latest_begins_with_what_is_written_once_there_is_the_mapping(aws: Aws, 
     assert aws.values(function) == [["after"]]
 
 
-def test_at_timestamp_begins_there(aws: Aws) -> None:
-    stream, function = Stream(aws), aws.function()
+def test_at_timestamp_starts_at_the_timestamp(aws: Aws) -> None:
+    stream, function = KinesisStream(aws), aws.function()
     stream.put("before")
     time.sleep(1.1)
     start = int(time.time())
@@ -499,7 +501,7 @@ def test_at_timestamp_begins_there(aws: Aws) -> None:
     assert aws.values(function) == [["after"]]
 
 
-def test_a_disabled_mapping_rests_and_goes_on_where_it_was(aws: Aws, stream: Table | Stream) -> None:
+def test_a_disabled_mapping_pauses_and_resumes_at_its_position(aws: Aws, stream: Table | KinesisStream) -> None:
     function = aws.function()
     mapping = aws.map(function, stream.arn)
     stream.put("a")
@@ -515,7 +517,7 @@ def test_a_disabled_mapping_rests_and_goes_on_where_it_was(aws: Aws, stream: Tab
     assert aws.values(function, 2) == [["a"], ["b"]]
 
 
-def test_changed_settings_are_followed(aws: Aws, stream: Table | Stream) -> None:
+def test_updated_settings_are_applied(aws: Aws, stream: Table | KinesisStream) -> None:
     function = aws.function()
     mapping = aws.map(function, stream.arn, Enabled=False)
     stream.put("a", "b", "c", "d")
@@ -528,7 +530,7 @@ def test_changed_settings_are_followed(aws: Aws, stream: Table | Stream) -> None
     assert sorted(aws.values(function, 4)[2:]) == [["e"], ["f"]]
 
 
-def test_a_deleted_mapping_delivers_nothing_more(aws: Aws, stream: Table | Stream) -> None:
+def test_a_deleted_mapping_delivers_nothing_more(aws: Aws, stream: Table | KinesisStream) -> None:
     function = aws.function()
     mapping = aws.map(function, stream.arn)
     stream.put("a")
@@ -553,14 +555,14 @@ def test_a_write_to_a_global_table_reaches_the_function_of_another_region(aws: A
 
     (call,) = elsewhere.calls(function)
     assert call["event"]["Records"][0]["awsRegion"] == OTHER_REGION
-    elsewhere.forget_mappings()
+    elsewhere.delete_mappings()
 
 
 # --- queues -----------------------------------------------------------------------------------------------
 
 
-def with_dead_letters(aws: Aws, **attributes: str) -> tuple[str, str, str]:
-    """The URL and ARN of a queue that gives a message up after two receives, and the URL of where that goes."""
+def queue_with_dlq(aws: Aws, **attributes: str) -> tuple[str, str, str]:
+    """Create a queue with a maxReceiveCount of 2; return its URL and ARN, and the URL of its dead-letter queue."""
     dead_url, dead_arn = aws.queue()
     redrive = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 2})
     return (*aws.queue(VisibilityTimeout="1", RedrivePolicy=redrive, **attributes), dead_url)
@@ -577,8 +579,8 @@ def is_empty(aws: Aws, url: str) -> bool:
     return set(attributes.values()) == {"0"}
 
 
-def test_only_reported_messages_come_back_and_are_redriven(aws: Aws) -> None:
-    function, (url, arn, dead) = aws.function(), with_dead_letters(aws)
+def test_only_reported_messages_are_retried_and_redriven(aws: Aws) -> None:
+    function, (url, arn, dead) = aws.function(), queue_with_dlq(aws)
     send(aws, url, "a", "report", "b")
 
     aws.map(function, arn, **REPORT)
@@ -591,8 +593,8 @@ def test_only_reported_messages_come_back_and_are_redriven(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("poison", ["raise", "exit"])
-def test_a_failed_batch_comes_back_whole(aws: Aws, poison: str) -> None:
-    function, (url, arn, dead) = aws.function(), with_dead_letters(aws)
+def test_all_messages_of_a_failed_batch_are_retried(aws: Aws, poison: str) -> None:
+    function, (url, arn, dead) = aws.function(), queue_with_dlq(aws)
     send(aws, url, "a", poison)
 
     aws.map(function, arn, **REPORT)
@@ -601,7 +603,7 @@ def test_a_failed_batch_comes_back_whole(aws: Aws, poison: str) -> None:
     assert eventually(lambda: aws.sqs.receive_message(QueueUrl=dead).get("Messages"))
 
 
-def test_messages_that_pass_no_filter_are_deleted(aws: Aws) -> None:
+def test_messages_that_match_no_filter_are_deleted(aws: Aws) -> None:
     function, (url, arn) = aws.function(), aws.queue()
     send(aws, url, '{"kind": "no"}', '{"kind": "yes"}', "yes")
 
@@ -621,7 +623,7 @@ def test_a_batch_of_messages_waits_for_its_window(aws: Aws) -> None:
     assert aws.values(function) == [["a", *[str(i) for i in range(12)]]]
 
 
-def test_no_more_batches_run_at_a_time_than_maximum_concurrency(aws: Aws) -> None:
+def test_maximum_concurrency_limits_concurrent_batches(aws: Aws) -> None:
     function, (url, arn) = aws.function(), aws.queue()
     send(aws, url, *["sleep 0.4"] * 6)
 
@@ -645,7 +647,7 @@ def test_a_group_of_a_fifo_queue_stays_in_order(aws: Aws) -> None:
         assert [value for value in values if value[0] == group] == [f"{group}{i}" for i in range(4)]
 
 
-def test_a_throttled_batch_is_tried_again_before_its_visibility_timeout(aws: Aws) -> None:
+def test_a_throttled_batch_is_retried_before_its_visibility_timeout(aws: Aws) -> None:
     function, (url, arn) = aws.function(), aws.queue(VisibilityTimeout="30")
     aws.lambda_.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
     send(aws, url, "a")
@@ -658,7 +660,7 @@ def test_a_throttled_batch_is_tried_again_before_its_visibility_timeout(aws: Aws
     assert call["event"]["Records"][0]["attributes"]["ApproximateReceiveCount"] == "1"
 
 
-def test_what_a_mapping_that_is_deleted_had_received_is_for_others(aws: Aws) -> None:
+def test_messages_of_a_deleted_mapping_become_visible(aws: Aws) -> None:
     function, (url, arn) = aws.function(), aws.queue(VisibilityTimeout="600")
     aws.lambda_.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
     send(aws, url, '"a"')
@@ -687,7 +689,7 @@ def test_a_message_reaches_its_function_at_once_with_its_attributes(aws: Aws) ->
     assert record["messageAttributes"]["name"].items() >= {"stringValue": "x", "dataType": "String"}.items()
 
 
-def test_several_senders_at_once_lose_and_repeat_nothing(aws: Aws, stream: Table | Stream) -> None:
+def test_records_of_concurrent_senders_are_delivered_once(aws: Aws, stream: Table | KinesisStream) -> None:
     function, senders, each = aws.function(), 5, 12
     aws.map(function, stream.arn, ParallelizationFactor=3)
     written = [[f"{sender}-{i}" for i in range(each)] for sender in range(senders)]

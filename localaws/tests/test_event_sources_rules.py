@@ -1,4 +1,4 @@
-"""The rules of batches and filters by themselves, without AWS and at any time of day."""
+"""Unit tests of batches and filters, without an emulator or a clock."""
 
 import base64
 import json
@@ -11,21 +11,21 @@ from localaws.lambda_.batches import (
     PAYLOAD_LIMIT,
     Backoff,
     Batch,
+    EventRecord,
     Outcome,
-    Record,
-    following,
     next_batch,
+    next_batches,
     reported_failures,
-    without_aged,
+    without_expired,
 )
 from localaws.lambda_.filters import Filters, parse
-from localaws.lambda_.mappings import Mapping
+from localaws.lambda_.mappings import EventSourceMapping
 
 FAILED = "abcd"
 
 
-def mapping(**settings: Any) -> Mapping:
-    return Mapping.described(
+def mapping(**settings: Any) -> EventSourceMapping:
+    return EventSourceMapping.from_description(
         {
             "UUID": "1",
             "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:f",
@@ -39,7 +39,7 @@ def mapping(**settings: Any) -> Mapping:
 
 
 def batch(names: str, arrived: float = 0, **counts: int) -> Batch:
-    return Batch(tuple(Record(name, name, arrived, {}, size=1) for name in names), **counts)
+    return Batch(tuple(EventRecord(name, name, arrived, {}, size=1) for name in names), **counts)
 
 
 def failure(names: str) -> Outcome:
@@ -63,15 +63,15 @@ def names_of(batches: list[Batch]) -> list[str]:
         ({"BisectBatchOnFunctionError": True}, "c", ["cd"]),
     ],
 )
-def test_what_is_delivered_after_a_batch(settings: dict[str, Any], failed: str, again: list[str]) -> None:
-    batches, discarded = following(batch("abcd"), failure(failed), mapping(**settings))
+def test_next_batches_after_a_failure(settings: dict[str, Any], failed: str, again: list[str]) -> None:
+    batches, discarded = next_batches(batch("abcd"), failure(failed), mapping(**settings))
 
     assert names_of(batches) == again
     assert discarded is None
 
 
 @pytest.mark.parametrize("poison", "abcde")
-def test_bisecting_finds_the_poison_wherever_it_is_and_uses_no_retry(poison: str) -> None:
+def test_bisecting_isolates_the_poison_record_and_uses_no_retry(poison: str) -> None:
     settings = mapping(BisectBatchOnFunctionError=True, MaximumRetryAttempts=1)
     waiting, delivered, discarded = [batch("abcde")], "", []
     while waiting:
@@ -79,20 +79,20 @@ def test_bisecting_finds_the_poison_wherever_it_is_and_uses_no_retry(poison: str
         names = names_of([current])[0]
         outcome = failure(names if poison in names else "")
         delivered += names if not outcome.failed else ""
-        again, given_up = following(current, outcome, settings)
+        again, exhausted = next_batches(current, outcome, settings)
         waiting = again + waiting
-        discarded += [given_up] if given_up else []
+        discarded += [exhausted] if exhausted else []
 
     assert delivered == "abcde".replace(poison, "")
     assert [(names_of([each.batch]), each.batch.retries) for each in discarded] == [([poison], 1)]
 
 
-def test_a_batch_is_given_up_after_its_retries() -> None:
+def test_a_batch_is_discarded_when_its_retries_are_exhausted() -> None:
     settings = mapping(MaximumRetryAttempts=2)
     current, tries = batch("ab"), 0
     while True:
         tries += 1
-        batches, discarded = following(current, failure("ab"), settings)
+        batches, discarded = next_batches(current, failure("ab"), settings)
         if discarded:
             break
         (current,) = batches
@@ -102,33 +102,33 @@ def test_a_batch_is_given_up_after_its_retries() -> None:
     assert discarded.batch.invocations == 3
 
 
-def test_without_a_limit_a_batch_is_tried_for_ever() -> None:
-    assert following(batch("ab", retries=10_000), failure("a"), mapping())[1] is None
+def test_without_a_limit_a_batch_is_retried_forever() -> None:
+    assert next_batches(batch("ab", retries=10_000), failure("a"), mapping())[1] is None
 
 
-def test_an_invocation_that_lambda_refused_counts_for_nothing() -> None:
-    batches, discarded = following(batch("ab"), Outcome(invoked=False), mapping(MaximumRetryAttempts=0))
+def test_a_rejected_invocation_uses_no_retry() -> None:
+    batches, discarded = next_batches(batch("ab"), Outcome(invoked=False), mapping(MaximumRetryAttempts=0))
 
     assert (batches, discarded) == ([batch("ab")], None)
 
 
-def test_only_records_beyond_the_maximum_age_are_given_up() -> None:
+def test_only_records_beyond_the_maximum_age_are_discarded() -> None:
     old, young = batch("ab", arrived=0), batch("cd", arrived=50)
 
-    left, discarded = without_aged(Batch(old.records + young.records), maximum_age=60, now=100)
+    left, discarded = without_expired(Batch(old.records + young.records), maximum_age=60, now=100)
 
     assert left == young
     assert discarded
     assert (discarded.batch, discarded.condition) == (old, "RecordAgeExceeded")
 
 
-def test_without_a_limit_of_age_records_live_for_a_day() -> None:
+def test_without_a_maximum_age_records_expire_after_a_day() -> None:
     assert mapping().maximum_age == 24 * 60 * 60
 
 
 def test_a_batch_is_full_at_its_size_and_at_six_megabytes() -> None:
     small = batch("abcd").records
-    large = tuple(Record(name, name, 0, {}, size=PAYLOAD_LIMIT // 2) for name in "abc")
+    large = tuple(EventRecord(name, name, 0, {}, size=PAYLOAD_LIMIT // 2) for name in "abc")
 
     assert next_batch(small, 10) == (small, False)
     assert next_batch(small, 4) == (small, True)
@@ -136,8 +136,8 @@ def test_a_batch_is_full_at_its_size_and_at_six_megabytes() -> None:
     assert next_batch(large, 10) == (large[:2], True)
 
 
-def test_a_record_of_more_than_six_megabytes_goes_alone() -> None:
-    giant = Record("a", "a", 0, {}, size=PAYLOAD_LIMIT + 1)
+def test_a_record_over_six_megabytes_is_a_batch_of_one() -> None:
+    giant = EventRecord("a", "a", 0, {}, size=PAYLOAD_LIMIT + 1)
 
     assert next_batch((giant, giant), 10) == ((giant,), True)
 
@@ -154,19 +154,19 @@ def test_an_empty_report_is_success(response: bytes) -> None:
     "failures",
     [[{"itemIdentifier": ""}], [{"itemIdentifier": None}], [{"id": "a"}], [{"itemIdentifier": "x"}], ["a"], 1, [[]]],
 )
-def test_a_report_that_is_not_understood_fails_the_whole_batch(failures: Any) -> None:
+def test_a_malformed_report_fails_the_whole_batch(failures: Any) -> None:
     response = json.dumps({"batchItemFailures": failures}).encode()
 
     assert reported_failures(response, FAILED) == set(FAILED)
 
 
 @pytest.mark.parametrize("response", [b"not json", b'"done"', b"[1]"])
-def test_an_answer_that_is_no_report_fails_the_whole_batch(response: bytes) -> None:
+def test_a_response_without_a_report_object_fails_the_whole_batch(response: bytes) -> None:
     assert reported_failures(response, FAILED) == set(FAILED)
 
 
-def test_each_failure_in_a_row_is_followed_by_a_longer_wait() -> None:
-    backoff = Backoff(first=1, most=5)
+def test_back_off_grows_up_to_its_maximum() -> None:
+    backoff = Backoff(initial=1, maximum=5)
 
     assert [backoff.after(failures) for failures in (1, 2, 3, 4, 10_000)] == [1, 2, 4, 5, 5]
 
@@ -215,7 +215,7 @@ PERSON = {"name": "Ann", "age": 30, "tags": ["x", "y"], "home": {"city": "Rome"}
         ({"admin": [True], "$or": [{"name": ["Bob"]}, {"age": [31]}]}, False),
     ],
 )
-def test_the_pattern_language(pattern: dict[str, Any], passes: bool) -> None:
+def test_filter_patterns(pattern: dict[str, Any], passes: bool) -> None:
     assert Filters((parse(json.dumps(pattern)),)).accept(PERSON) is passes
 
 
@@ -236,7 +236,7 @@ def test_data_and_body_are_filtered_as_json_or_as_text(rules: Any, text: str, pa
     assert Filters(({"data": rules, "partitionKey": ["p"]},)).accept(record) is passes
 
 
-def test_a_record_passes_if_one_of_the_filters_lets_it() -> None:
+def test_a_record_passes_if_one_filter_matches() -> None:
     filters = Filters.of({"Filters": [{"Pattern": '{"a": [1]}'}, {"Pattern": '{"a": [2]}'}]})
 
     assert [filters.accept({"a": a}) for a in (1, 2, 3)] == [True, True, False]
@@ -244,6 +244,6 @@ def test_a_record_passes_if_one_of_the_filters_lets_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"a": 1}', '{"a": [{"regex": "x"}]}', '{"a": {}}'])
-def test_what_is_no_pattern_is_refused(text: str) -> None:
+def test_a_malformed_pattern_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse(text)

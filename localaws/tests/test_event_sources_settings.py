@@ -1,4 +1,4 @@
-"""The settings of a mapping, kept by the emulator from the API and from CloudFormation alike."""
+"""The settings of a mapping, stored alike from the API and from CloudFormation."""
 
 import io
 import json
@@ -15,7 +15,7 @@ READ = {"Effect": "Allow", "Action": ["kinesis:*", "sqs:*"], "Resource": "*"}
 STREAM = f"arn:aws:kinesis:{REGION}:000000000000:stream/settings"
 QUEUE = f"arn:aws:sqs:{REGION}:000000000000:settings"
 FILTERS = {"Filters": [{"Pattern": '{"data": {"kind": ["a"]}}'}]}
-OF_STREAMS: dict[str, Any] = {
+STREAM_SETTINGS: dict[str, Any] = {
     "BatchSize": 5,
     "MaximumBatchingWindowInSeconds": 1,
     "FunctionResponseTypes": ["ReportBatchItemFailures"],
@@ -44,7 +44,7 @@ class Account:
         self.lambda_ = self.client("lambda")
         self.client("kinesis").create_stream(StreamName="settings", ShardCount=1)
         self.client("sqs").create_queue(QueueName="settings")
-        for name, statements in (("may-read", [READ]), ("may-not", [])):
+        for name, statements in (("allowed", [READ]), ("denied", [])):
             self.function(name, statements)
 
     def client(self, service: str) -> Any:
@@ -65,17 +65,17 @@ class Account:
             Code={"ZipFile": code.getvalue()},
         )
 
-    def by_api(self, **settings: Any) -> dict[str, Any]:
+    def create_by_api(self, **settings: Any) -> dict[str, Any]:
         uuid = self.lambda_.create_event_source_mapping(**settings)["UUID"]
         answer: dict[str, Any] = self.lambda_.get_event_source_mapping(UUID=uuid)
         return answer
 
-    def by_stack(self, **settings: Any) -> dict[str, Any]:
-        """The mapping of a stack, with every setting given as a string, as a parameter would."""
-        self.deploy("create", strings(settings))
-        return self.of_stack()
+    def create_by_stack(self, **settings: Any) -> dict[str, Any]:
+        """Create the mapping by CloudFormation, with every setting as a string, as template parameters are."""
+        self.deploy("create", as_strings(settings))
+        return self.describe_in_stack()
 
-    def of_stack(self) -> dict[str, Any]:
+    def describe_in_stack(self) -> dict[str, Any]:
         stack = self.client("cloudformation").describe_stack_resources(StackName="mapping")["StackResources"]
         answer: dict[str, Any] = self.lambda_.get_event_source_mapping(UUID=stack[0]["PhysicalResourceId"])
         return answer
@@ -88,15 +88,15 @@ class Account:
         waiter = cloudformation.get_waiter(f"stack_{action}_complete")
         waiter.wait(StackName="mapping", WaiterConfig={"Delay": 1, "MaxAttempts": 10})
 
-    def forget_stack(self) -> None:
+    def delete_stack(self) -> None:
         self.client("cloudformation").delete_stack(StackName="mapping")
 
 
-def strings(value: Any) -> Any:
+def as_strings(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: strings(each) for name, each in value.items()}
+        return {name: as_strings(each) for name, each in value.items()}
     if isinstance(value, list):
-        return [strings(each) for each in value]
+        return [as_strings(each) for each in value]
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -105,48 +105,48 @@ def account(emulator: str) -> Account:
     return Account(emulator)
 
 
-@pytest.fixture(params=["by_api", "by_stack"])
+@pytest.fixture(params=["create_by_api", "create_by_stack"])
 def create(request: pytest.FixtureRequest, account: Account) -> Any:
     yield getattr(account, request.param)
-    account.forget_stack()
+    account.delete_stack()
 
 
-def test_every_setting_of_a_stream_is_kept(create: Any) -> None:
-    mapping = create(FunctionName="may-read", EventSourceArn=STREAM, Enabled=False, **OF_STREAMS)
+def test_all_settings_of_a_stream_are_stored(create: Any) -> None:
+    mapping = create(FunctionName="allowed", EventSourceArn=STREAM, Enabled=False, **STREAM_SETTINGS)
 
-    assert mapping.items() >= (OF_STREAMS | {"State": "Disabled"}).items()
+    assert mapping.items() >= (STREAM_SETTINGS | {"State": "Disabled"}).items()
 
 
-def test_what_is_not_set_has_the_default_of_aws(create: Any) -> None:
-    mapping = create(FunctionName="may-read", EventSourceArn=STREAM, StartingPosition="LATEST")
+def test_omitted_settings_have_the_defaults_of_aws(create: Any) -> None:
+    mapping = create(FunctionName="allowed", EventSourceArn=STREAM, StartingPosition="LATEST")
 
     assert mapping.items() >= STREAM_DEFAULTS.items()
     assert "FilterCriteria" not in mapping
 
 
-def test_every_setting_of_a_queue_is_kept(create: Any) -> None:
+def test_all_settings_of_a_queue_are_stored(create: Any) -> None:
     settings = {"BatchSize": 7, "ScalingConfig": {"MaximumConcurrency": 2}}
-    mapping = create(FunctionName="may-read", EventSourceArn=QUEUE, **settings)
+    mapping = create(FunctionName="allowed", EventSourceArn=QUEUE, **settings)
 
     assert mapping.items() >= settings.items()
     assert "StartingPosition" not in mapping
 
 
-def test_a_point_in_time_to_start_at_is_kept(create: Any) -> None:
+def test_the_starting_timestamp_is_stored(create: Any) -> None:
     start = {"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": 1700000000}
-    mapping = create(FunctionName="may-read", EventSourceArn=STREAM, **start)
+    mapping = create(FunctionName="allowed", EventSourceArn=STREAM, **start)
 
     assert mapping["StartingPositionTimestamp"].timestamp() == 1700000000
 
 
-def test_a_setting_that_leaves_the_template_goes_back_to_its_default(account: Account) -> None:
-    properties = {"FunctionName": "may-read", "EventSourceArn": STREAM, "StartingPosition": "TRIM_HORIZON"}
-    uuid = account.by_stack(**properties | OF_STREAMS)["UUID"]
+def test_a_setting_removed_from_the_template_returns_to_its_default(account: Account) -> None:
+    properties = {"FunctionName": "allowed", "EventSourceArn": STREAM, "StartingPosition": "TRIM_HORIZON"}
+    uuid = account.create_by_stack(**properties | STREAM_SETTINGS)["UUID"]
 
     account.deploy("update", properties)
 
-    mapping = account.of_stack()
-    account.forget_stack()
+    mapping = account.describe_in_stack()
+    account.delete_stack()
     assert mapping["UUID"] == uuid
     assert mapping.items() >= STREAM_DEFAULTS.items()
     assert "FilterCriteria" not in mapping
@@ -159,28 +159,28 @@ def test_a_setting_that_leaves_the_template_goes_back_to_its_default(account: Ac
         ({"EventSourceArn": QUEUE}, "does not have permissions to call ReceiveMessage on SQS"),
     ],
 )
-def test_a_function_may_not_be_mapped_to_what_its_role_may_not_read(
+def test_a_mapping_requires_that_the_role_can_read_the_source(
     account: Account, source: dict[str, str], message: str
 ) -> None:
     with pytest.raises(ClientError, match=message):
-        account.by_api(FunctionName="may-not", **source)
+        account.create_by_api(FunctionName="denied", **source)
     with pytest.raises(WaiterError):
-        account.by_stack(FunctionName="may-not", **source)
-    account.forget_stack()
+        account.create_by_stack(FunctionName="denied", **source)
+    account.delete_stack()
 
 
-def test_a_function_may_not_be_mapped_when_its_role_may_not_tell_of_failures(account: Account) -> None:
+def test_a_mapping_requires_that_the_role_can_send_to_the_destination(account: Account) -> None:
     topic = {"DestinationConfig": {"OnFailure": {"Destination": f"arn:aws:sns:{REGION}:000000000000:topic"}}}
 
     with pytest.raises(ClientError, match="does not have permissions to call Publish on SNS"):
-        account.by_api(FunctionName="may-read", EventSourceArn=STREAM, StartingPosition="LATEST", **topic)
+        account.create_by_api(FunctionName="allowed", EventSourceArn=STREAM, StartingPosition="LATEST", **topic)
 
 
-def test_a_filter_that_is_no_pattern_is_refused(account: Account) -> None:
+def test_a_malformed_filter_is_rejected(account: Account) -> None:
     filters = {"Filters": [{"Pattern": '{"data": "a"}'}]}
 
     with pytest.raises(ClientError, match="Invalid filter pattern definition"):
-        account.by_api(FunctionName="may-read", EventSourceArn=QUEUE, FilterCriteria=filters)
-    mapping = account.by_api(FunctionName="may-read", EventSourceArn=QUEUE)
+        account.create_by_api(FunctionName="allowed", EventSourceArn=QUEUE, FilterCriteria=filters)
+    mapping = account.create_by_api(FunctionName="allowed", EventSourceArn=QUEUE)
     with pytest.raises(ClientError, match="Invalid filter pattern definition"):
         account.lambda_.update_event_source_mapping(UUID=mapping["UUID"], FilterCriteria=filters)

@@ -187,7 +187,7 @@ def raw(errors: list[dict[str, Any]]) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def aws(emulator: str) -> Iterator[Aws]:
-    firehose = Firehose(REGION, emulator, Backoff(first=0.05, most=0.2), refresh_interval=0.1)
+    firehose = Firehose(REGION, emulator, Backoff(initial=0.05, maximum=0.2), refresh_interval=0.1)
     firehose.start()
     yield Aws(emulator)
     firehose.stop()

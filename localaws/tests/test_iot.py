@@ -1,4 +1,4 @@
-"""MQTT with certificates, and what a topic rule does with a message, in the emulator as the sandbox runs it."""
+"""The MQTT listener and its certificates, and the actions of topic rules."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ numbers = itertools.count(1)
 
 
 class Aws:
-    """An emulator with a listener for devices, and the certificates in a folder."""
+    """An emulator with an MQTT listener, and a folder for certificates."""
 
     def __init__(self, endpoint: str, port: int, folder: Path) -> None:
         self.port, self.folder, self.endpoint = port, folder, endpoint
@@ -44,11 +44,11 @@ class Aws:
         trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole", "Condition": account}
         role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
         policy = {"Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]}
-        iam.put_role_policy(RoleName=name, PolicyName="may", PolicyDocument=json.dumps(policy))
+        iam.put_role_policy(RoleName=name, PolicyName="rule", PolicyDocument=json.dumps(policy))
         return str(role["Role"]["Arn"])
 
     def certificate(self, status: str = "ACTIVE") -> str:
-        """The identifier of a new certificate, which may connect and publish under its own identifier."""
+        """Create a certificate that may connect and publish under its own id only; return the id."""
         made = self.iot.create_keys_and_certificate(setAsActive=True)
         identifier = str(made["certificateId"])
         (self.folder / f"{identifier}.pem").write_text(made["certificatePem"])
@@ -68,7 +68,7 @@ class Aws:
         return identifier
 
     def device(self, identifier: str | None) -> mqtt.Client:
-        """A client that has connected with the certificate; raise OSError when it is not let in."""
+        """Connect with the certificate; return the client. Raise OSError if the broker rejects it."""
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=(identifier or "nobody")[:8])
         files = {} if identifier is None else {n: self.folder / f"{identifier}.{n}" for n in ("pem", "key")}
         client.tls_set(str(self.authority), *(str(files[name]) for name in files))
@@ -79,7 +79,7 @@ class Aws:
         client.loop_start()
         if not eventually(lambda: connected) or not connected[0]:
             client.loop_stop()
-            raise ConnectionError("not let in")
+            raise ConnectionError("the broker rejects the client")
         return client
 
     def rule(self, topic: str, *actions: dict[str, Any], sql: str = "SELECT *", **more: Any) -> None:
@@ -90,8 +90,8 @@ class Aws:
         self.client("iot-data").publish(topic=topic, payload=payload)
 
 
-class Stream:
-    """A Kinesis stream, read from its beginning."""
+class KinesisStream:
+    """A Kinesis stream of one shard, read from its start."""
 
     def __init__(self, aws: Aws) -> None:
         self.kinesis, self.name = aws.client("kinesis"), f"readings-{next(numbers)}"
@@ -103,7 +103,7 @@ class Stream:
         return {"kinesis": {"streamName": self.name, "partitionKey": key, "roleArn": role}}
 
     def records(self) -> list[tuple[str, bytes]]:
-        """The partition key and the data of each record, once there is one."""
+        """Wait for a record; return the partition key and data of all records."""
         return eventually(self.records_now)
 
     def records_now(self) -> list[tuple[str, bytes]]:
@@ -116,17 +116,17 @@ class Stream:
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Aws]:
-    yield from started(("-m", "localaws.emulator"), tmp_path_factory.mktemp("iot"), free_port(), free_port())
+    yield from run_emulator(("-m", "localaws.emulator"), tmp_path_factory.mktemp("iot"), free_port(), free_port())
 
 
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Aws]:
-    """Ministack as it comes."""
+    """Ministack without our patches."""
     command = ("-c", "from ministack.app import main; main()")
-    yield from started(command, tmp_path_factory.mktemp("stock"), free_port(), free_port())
+    yield from run_emulator(command, tmp_path_factory.mktemp("stock"), free_port(), free_port())
 
 
-def started(command: tuple[str, ...], folder: Path, port: int, devices: int) -> Iterator[Aws]:
+def run_emulator(command: tuple[str, ...], folder: Path, port: int, devices: int) -> Iterator[Aws]:
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
@@ -142,57 +142,57 @@ def started(command: tuple[str, ...], folder: Path, port: int, devices: int) -> 
     }
     process = subprocess.Popen([sys.executable, *command], env=environment, cwd=folder)
     for listened in (port, devices):
-        assert eventually(lambda to=listened: _listens("127.0.0.1", to))
+        assert eventually(lambda to=listened: _is_listening("127.0.0.1", to))
     yield Aws(f"http://127.0.0.1:{port}", devices, folder)
     process.terminate()
     process.wait(20)
 
 
-def _listens(host: str, port: int) -> bool:
+def _is_listening(host: str, port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((host, port)) == 0
 
 
-# --- who is let in ----------------------------------------------------------------------------------------
+# --- the listener -----------------------------------------------------------------------------------------
 
 
-def test_the_listener_is_on_loopback_only(aws: Aws) -> None:
+def test_the_listener_binds_to_loopback_only(aws: Aws) -> None:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.2", aws.port))  # a listener on every interface would have it
+        probe.bind(("127.0.0.2", aws.port))  # fails if a listener is bound to all interfaces
 
-    assert not _listens("127.0.0.3", aws.port)
+    assert not _is_listening("127.0.0.3", aws.port)
 
 
-def test_ministack_still_listens_everywhere_and_lets_in_who_has_no_certificate(stock: Aws) -> None:
+def test_ministack_still_binds_to_all_interfaces_and_accepts_clients_without_a_certificate(stock: Aws) -> None:
     nobody = stock.device(None)
 
     nobody.loop_stop()
-    assert _listens("127.0.0.3", stock.port), "ministack no longer needs localaws/iot/listener.py; delete it"
+    assert _is_listening("127.0.0.3", stock.port), "ministack no longer needs localaws/iot/listener.py; delete it"
 
 
 def test_a_device_publishes_as_itself_only(aws: Aws) -> None:
-    stream, identifier = Stream(aws), aws.certificate()
+    stream, identifier = KinesisStream(aws), aws.certificate()
     aws.rule("devices/+/readings", stream.action(aws.role("iot.amazonaws.com", "kinesis:PutRecord", stream.arn)))
     device = aws.device(identifier)
 
     device.publish(f"devices/{identifier[:8]}/readings", b'{"value": 1}', qos=1).wait_for_publish(5)
     device.publish("devices/another/readings", b'{"value": 2}', qos=1)
 
-    assert eventually(lambda: not device.is_connected()), "AWS disconnects who may not publish"
+    assert eventually(lambda: not device.is_connected()), "AWS disconnects a client that publishes without permission"
     assert stream.records() == [(identifier[:8], b'{"value": 1}')]
 
 
-def test_who_has_no_certificate_is_not_let_in(aws: Aws) -> None:
+def test_a_client_without_a_certificate_is_rejected(aws: Aws) -> None:
     with pytest.raises((ssl.SSLError, ConnectionError)):
         aws.device(None)
 
 
-def test_who_has_an_inactive_certificate_is_not_let_in(aws: Aws) -> None:
+def test_an_inactive_certificate_is_rejected(aws: Aws) -> None:
     with pytest.raises((ssl.SSLError, ConnectionError)):
         aws.device(aws.certificate("INACTIVE"))
 
 
-def test_who_has_a_certificate_that_is_not_known_is_not_let_in(aws: Aws) -> None:
+def test_an_unknown_certificate_is_rejected(aws: Aws) -> None:
     identifier = aws.certificate("INACTIVE")
     aws.iot.delete_certificate(certificateId=identifier, forceDelete=True)
 
@@ -200,7 +200,7 @@ def test_who_has_a_certificate_that_is_not_known_is_not_let_in(aws: Aws) -> None
         aws.device(identifier)
 
 
-# --- what a rule does -------------------------------------------------------------------------------------
+# --- rules ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -208,8 +208,8 @@ def test_who_has_a_certificate_that_is_not_known_is_not_let_in(aws: Aws) -> None
     [b'{"b": 1, "a": 1e309}', b"not JSON", b"\xff\x00", b"[" * 100_000, b'{"value": NaN}'],
     ids=["json", "text", "binary", "deep", "nan"],
 )
-def test_all_of_a_message_goes_on_as_it_came(aws: Aws, payload: bytes) -> None:
-    stream, topic = Stream(aws), f"any/{next(numbers)}"
+def test_select_all_passes_the_payload_unchanged(aws: Aws, payload: bytes) -> None:
+    stream, topic = KinesisStream(aws), f"any/{next(numbers)}"
     role = aws.role("iot.amazonaws.com", "kinesis:PutRecord", stream.arn)
     aws.rule(topic, stream.action(role, "${newuuid()}"))
 
@@ -219,8 +219,8 @@ def test_all_of_a_message_goes_on_as_it_came(aws: Aws, payload: bytes) -> None:
     assert (len(key), data) == (36, payload)
 
 
-def test_a_part_of_a_message_goes_on_as_json(aws: Aws) -> None:
-    stream, topic = Stream(aws), f"any/{next(numbers)}"
+def test_selected_fields_are_sent_as_json(aws: Aws) -> None:
+    stream, topic = KinesisStream(aws), f"any/{next(numbers)}"
     role = aws.role("iot.amazonaws.com", "kinesis:PutRecord", stream.arn)
     aws.rule(topic, stream.action(role, "${id}-${topic(1)}"), sql="SELECT value, topic(2) AS number")
 
@@ -232,14 +232,14 @@ def test_a_part_of_a_message_goes_on_as_json(aws: Aws) -> None:
 @pytest.mark.parametrize(
     ("service", "action"),
     [("lambda.amazonaws.com", "kinesis:PutRecord"), ("iot.amazonaws.com", "kinesis:GetRecords")],
-    ids=["another service's role", "another right"],
+    ids=["trusts another service", "allows another action"],
 )
-def test_a_role_that_may_not_has_the_error_action_tell(aws: Aws, service: str, action: str) -> None:
-    stream, topic = Stream(aws), f"any/{next(numbers)}"
+def test_a_role_without_permission_triggers_the_error_action(aws: Aws, service: str, action: str) -> None:
+    stream, topic = KinesisStream(aws), f"any/{next(numbers)}"
     url, queue = _queue(aws)
-    told = {"sqs": {"queueUrl": url, "useBase64": False}}
-    told["sqs"]["roleArn"] = aws.role("iot.amazonaws.com", "sqs:SendMessage", queue)
-    aws.rule(topic, stream.action(aws.role(service, action, stream.arn)), errorAction=told)
+    error_action = {"sqs": {"queueUrl": url, "useBase64": False}}
+    error_action["sqs"]["roleArn"] = aws.role("iot.amazonaws.com", "sqs:SendMessage", queue)
+    aws.rule(topic, stream.action(aws.role(service, action, stream.arn)), errorAction=error_action)
 
     aws.publish(topic, b"{}")
 
