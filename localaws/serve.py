@@ -45,7 +45,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         stack.callback(shutil.rmtree, temporary, ignore_errors=True)
         emulator = stack.enter_context(processes.running(["-m", "localaws.emulator"], environment, settings.folder))
         await asyncio.to_thread(processes.wait_for, f"{settings.endpoint}/_ministack/health", emulator)
-        poller = Poller(settings.regions, settings.endpoint, Backoff(most=LONGEST_RETRY_DELAY))
+        poller = Poller(settings.regions, settings.endpoint, Backoff(maximum=LONGEST_RETRY_DELAY))
         poller.start()
         stack.push_async_callback(asyncio.to_thread, poller.stop)
         stack.enter_context(data_plane(settings, "localaws.firehose"))

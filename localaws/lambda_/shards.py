@@ -190,6 +190,6 @@ class Shard:
         mapping = self.consumer.mapping
         log.warning("mapping %s to %s discards a batch: %s", mapping.uuid, mapping.function_arn, discarded.condition)
         try:
-            destinations.send(self.consumer.clients, self.consumer.mapping, self.id, discarded)
+            destinations.send(self.consumer.clients, mapping, self.id, discarded)
         except AwsError as error:
-            log.error("cannot send the invocation record to %s: %s", self.consumer.mapping.on_failure, error)
+            log.error("cannot send the invocation record to %s: %s", mapping.on_failure, error)
