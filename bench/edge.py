@@ -24,7 +24,7 @@ import boto3
 import psutil
 
 from bench.emulator import emulator
-from localaws.autoscaling.instances import free_port
+from localaws.ports import find_free_port
 from sandbox import settings as place
 
 _SIZE = 1_000_000
@@ -73,7 +73,7 @@ def run() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.chmod(0o755)
         endpoint = stack.enter_context(emulator())
-        ports = {name: free_port() for name in ("origin", "edge", "nginx")}
+        ports = {name: find_free_port() for name in ("origin", "edge", "nginx")}
         stack.enter_context(_running(_origin(folder, ports["origin"]), ports["origin"], "/packages/0"))
         server = ["taskset", "-c", str(cores[-1])]
         identifier = _distribution(ports["origin"])

@@ -21,7 +21,7 @@ from hypercorn.config import Config
 from starlette.applications import Starlette
 
 from deploy import updates
-from localaws.autoscaling.instances import Fleet
+from localaws.autoscaling.instances import AutoScalingGroup
 from localaws.lambda_.batches import Backoff
 from localaws.lambda_.poller import Poller
 from sandbox import settings as place
@@ -149,7 +149,7 @@ async def _serve_stage(stop: asyncio.Event) -> None:
             servers.create_task(_serve("payments", provider.site(), stop))  # a shop registers with it
             apps = await asyncio.to_thread(stacks.deploy_all)
             with contextlib.ExitStack() as planes:
-                planes.enter_context(_started(Fleet(updates.stack(place.STAGE), place.FLEET)))
+                planes.enter_context(_started(AutoScalingGroup.in_stack(updates.stack(place.STAGE), place.FLEET)))
                 planes.enter_context(_process("-m", "localaws.cloudfront", *_distributions(apps)))
                 if os.environ.get("DEVICES") != "0":
                     planes.enter_context(_process(*_devices(apps["pipeline-app"])))

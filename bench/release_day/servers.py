@@ -1,4 +1,4 @@
-"""The servers of a release day: an emulator, the stack in it, its fleet, and the edge once it is deployed."""
+"""The servers of a release day: an emulator, the stack in it, its servers, and the edge once it is deployed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from securesystemslib.signer import CryptoSigner
 import deploy.updates
 from bench.emulator import emulator
 from bench.release_day.clients import Address
-from localaws.autoscaling.instances import Fleet, file_system, free_port
+from localaws.autoscaling.instances import AutoScalingGroup, file_system
+from localaws.ports import find_free_port
 from updates.publish import Repository
 
 STAGE = "day"
@@ -51,9 +52,9 @@ class Servers:
             self._packages.mkdir()
             self._repository = Repository(file_system(folder, outputs["FileSystem"]), _key())
             self._repository.create(_key())
-            self._fleet = Fleet(f"updates-{STAGE}", folder)
-            self._fleet.start()
-            stack.callback(self._fleet.stop)
+            self._group = AutoScalingGroup.in_stack(f"updates-{STAGE}", folder)
+            self._group.start()
+            stack.callback(self._group.stop)
             self.address = Address(int(self._endpoint.rpartition(":")[2]), outputs["LoadBalancerDomain"])
             self._distribution = ""
             self.release("1.0.0", 1)
@@ -76,9 +77,9 @@ class Servers:
         file.unlink()
 
     def add_edge(self) -> None:
-        """Update the stack to the other template, and have the distribution served. The fleet goes on."""
+        """Update the stack to the other template, and have the distribution served. The servers keep running."""
         outputs = deploy.updates.deploy("after", STAGE)
-        port, self._distribution = free_port(), outputs["DistributionId"]
+        port, self._distribution = find_free_port(), outputs["DistributionId"]
         edge = subprocess.Popen([sys.executable, "-m", "localaws.cloudfront", f"{self._distribution}={port}"])
         self._stack.callback(edge.wait)
         self._stack.callback(edge.terminate)
@@ -86,8 +87,8 @@ class Servers:
         self._wait()
 
     def work(self) -> Work:
-        lines = [found for found in _LINE.finditer(self._fleet.log.read_text()) if found["path"] != "/health"]
-        times = [psutil.Process(pid).cpu_times() for pid in self._fleet.pids]
+        lines = [found for found in _LINE.finditer(self._group.log.read_text()) if found["path"] != "/health"]
+        times = [psutil.Process(pid).cpu_times() for pid in self._group.pids]
         return Work(
             len(lines), sum(int(line["sent"]) for line in lines), sum(each.user + each.system for each in times)
         )

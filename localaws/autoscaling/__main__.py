@@ -5,21 +5,27 @@ import sys
 from pathlib import Path
 from threading import Event
 
-from localaws.autoscaling.instances import Fleet
+from botocore.exceptions import ClientError
+
+from localaws.autoscaling.instances import AutoScalingGroup
 
 
-def main() -> None:
-    """Run until SIGTERM or SIGINT."""
-    ended = Event()
+def main() -> str | None:
+    """Run until SIGTERM or SIGINT. Return an error message if the stack has no group that can run."""
+    stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda *_: stopped.set())
     folder = Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    fleet = Fleet(sys.argv[1], folder)
-    fleet.start()
-    ended.wait()
-    fleet.stop()
+    try:
+        group = AutoScalingGroup.in_stack(sys.argv[1], folder)
+        group.start()
+    except (ValueError, ClientError) as error:
+        return str(error)
+    stopped.wait()
+    group.stop()
+    return None
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,12 +1,22 @@
-"""The instances of a stack's Auto Scaling group, as processes of this machine.
+"""The instances of an Auto Scaling group, as local processes.
 
-The emulator keeps a group and its launch template and starts nothing. This runs as many processes as the group desires,
-each what the launch template's user data says: the zip from S3, started by the unit's ExecStart, on a folder that plays
-the file system that it mounts. It does what a target group and its group do with instances: a process that answers its
-health check is registered, one that does not is taken out of service, one that has ended is replaced.
-Scaling itself, which needs metrics of instances, it leaves to whoever sets the desired capacity.
+The emulator stores Auto Scaling groups and launch templates but starts nothing. An AutoScalingGroup runs as many
+processes as the group's desired capacity, and does what Auto Scaling and Elastic Load Balancing do with instances. It
+registers a process that passes the target group's health check, takes one that fails it out of service, and replaces
+one that exits. It does not scale by itself, because there are no instance metrics: set the desired capacity instead.
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-health-checks.html
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+
+The user data of the launch template must install a Python program from S3 and start it by systemd, with these lines:
+
+    echo "fs-0123:/ /srv/data efs ..." >>/etc/fstab                                (optional)
+    aws s3 cp s3://BUCKET/KEY /tmp/app.zip
+    python3.13 -m zipfile -e /tmp/app.zip /opt/app
+    ExecStart=/usr/bin/python3.13 /opt/app/server.py --host 0.0.0.0 --port 8080
+
+Each process runs the ExecStart command with this machine's Python and these replacements: the unpacked zip for
+/opt/app, the folder of `file_system` for the mount point /srv/data, 127.0.0.1 for 0.0.0.0, and a free port for the
+target group's port. All other lines are ignored.
 """
 
 from __future__ import annotations
@@ -18,34 +28,35 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Self
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localaws.ports import find_free_port
+
 log = logging.getLogger(__name__)
 
-EVERY = 0.25
-"""Seconds between looks, and between health checks: those of a target group are made for a slower network."""
+POLL_INTERVAL = 0.25
+"""Seconds between health checks. It replaces the target group's HealthCheckIntervalSeconds, which is at least 5."""
 
-_ARTIFACT = re.compile(r"^aws s3 cp .*s3://(?P<bucket>[^/\s]+)/(?P<key>\S+) ", re.MULTILINE)
-_UNPACKED = re.compile(r"^\S+ -m zipfile -e \S+ (?P<folder>\S+)", re.MULTILINE)
-_MOUNTED = re.compile(r'"(?P<id>fs-\w+):/ (?P<folder>\S+) efs ')
-_START = re.compile(r"^ExecStart=(?P<python>\S+) (?P<arguments>.+)$", re.MULTILINE)
+_MOUNT = re.compile(r'"(?P<id>fs-\w+):/ (?P<folder>\S+) efs ')
+_COPY = re.compile(r"^aws s3 cp .*s3://(?P<bucket>[^/\s]+)/(?P<key>\S+) ", re.MULTILINE)
+_UNZIP = re.compile(r"^\S+ -m zipfile -e \S+ (?P<folder>\S+)", re.MULTILINE)
+_EXEC_START = re.compile(r"^ExecStart=(?P<python>\S+) (?P<arguments>.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Launch:
-    """What the user data of a launch template starts."""
+    """The unpacked program of the user data, and the command that starts it."""
 
     program: Path
     command: tuple[str, ...]
@@ -53,87 +64,111 @@ class Launch:
 
 @dataclass
 class Instance:
+    """A process, and the state of its health checks. *failures* counts consecutive failed checks."""
+
     process: subprocess.Popen[bytes]
     port: int
     in_service: bool = False
-    failures: int = field(default=0)
+    failures: int = 0
 
     @property
     def target(self) -> dict[str, Any]:
+        """The TargetDescription for Elastic Load Balancing."""
         return {"Id": "127.0.0.1", "Port": self.port}
 
 
-class Fleet:
-    """The instances of *stack*; *folder* has its file systems by their ids, programs and a log."""
+class AutoScalingGroup:
+    """The processes of the group *name*, registered with one target group.
 
-    def __init__(self, stack: str, folder: Path) -> None:
-        self._folder = folder
-        self._stack = stack
+    *folder* holds the file systems by their ids, the unpacked program and the instances' log.
+    """
+
+    def __init__(self, name: str, target_group_arn: str, folder: Path) -> None:
+        self._name, self._target_group_arn, self._folder = name, target_group_arn, folder
         self._instances: list[Instance] = []
         self._stopped = Event()
-        self._thread = Thread(target=self._follow, name="fleet", daemon=True)
+        self._thread = Thread(target=self._run, name=f"instances-{name}", daemon=True)
+
+    @classmethod
+    def in_stack(cls, stack: str, folder: Path) -> Self:
+        """Return the group of a CloudFormation stack that has one group and one target group.
+
+        Raises ValueError if the stack has none. The emulator's DescribeAutoScalingGroups omits TargetGroupARNs, so the
+        stack tells which target group belongs to the group.
+        """
+        resources = boto3.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+        ids = {resource["ResourceType"]: resource["PhysicalResourceId"] for resource in resources}
+        try:
+            group = ids["AWS::AutoScaling::AutoScalingGroup"]
+            target_group = ids["AWS::ElasticLoadBalancingV2::TargetGroup"]
+        except KeyError as missing:
+            raise ValueError(f"the stack {stack} has no {missing.args[0]}") from None
+        return cls(group, target_group, folder)
 
     @property
     def log(self) -> Path:
-        """What the instances print, line by line."""
+        """The file with the output of all instances."""
         return self._folder / "instances.log"
 
     @property
     def pids(self) -> list[int]:
+        """The process ids of the instances."""
         return [instance.process.pid for instance in self._instances]
 
     def start(self) -> None:
-        """Begin to follow the group, from a target group without the targets of an earlier run."""
+        """Deregister targets of an earlier run, and start following the group's desired capacity.
+
+        Raises ValueError if the launch template's user data does not have the form that this module's docstring shows.
+        """
         session = boto3.Session()
         self._autoscaling, self._elb = session.client("autoscaling"), session.client("elbv2")
-        resources = session.client("cloudformation").describe_stack_resources(StackName=self._stack)["StackResources"]
-        of_type = {resource["ResourceType"]: resource["PhysicalResourceId"] for resource in resources}
-        self._group = of_type["AWS::AutoScaling::AutoScalingGroup"]
-        self._target_group = self._elb.describe_target_groups(
-            TargetGroupArns=[of_type["AWS::ElasticLoadBalancingV2::TargetGroup"]]
-        )["TargetGroups"][0]
-        self._deregister(*(d["Target"] for d in self._health()))
+        self._target_group = self._elb.describe_target_groups(TargetGroupArns=[self._target_group_arn])["TargetGroups"][
+            0
+        ]
+        self._deregister(*(description["Target"] for description in self._health()))
         self._launch = self._prepare(_user_data(session, self._describe()["LaunchTemplate"]), session.client("s3"))
         self._thread.start()
 
     def stop(self) -> None:
-        """Take all out of service and end them."""
+        """Deregister and terminate all instances."""
         self._stopped.set()
         self._thread.join()
-        self._end(*self._instances)
+        self._terminate(*self._instances)
         self._instances = []
 
-    def _follow(self) -> None:
+    def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                self._look()
+                self._reconcile()
             except (BotoCoreError, ClientError) as error:
-                log.warning("the group %s cannot be followed: %s", self._group, error)
-            self._stopped.wait(EVERY)
+                log.warning("cannot update the instances of %s: %s", self._name, error)
+            self._stopped.wait(POLL_INTERVAL)
 
-    def _look(self) -> None:
-        dead = [instance for instance in self._instances if instance.process.poll() is not None]
-        self._instances = [instance for instance in self._instances if instance not in dead]
+    def _reconcile(self) -> None:
+        """Replace exited instances, start or terminate instances up to the desired capacity, and check their health."""
+        exited = [instance for instance in self._instances if instance.process.poll() is not None]
+        self._instances = [instance for instance in self._instances if instance not in exited]
         desired = self._describe()["DesiredCapacity"]
         surplus, self._instances = self._instances[desired:], self._instances[:desired]
-        self._end(*dead, *surplus)
+        self._terminate(*exited, *surplus)
         while len(self._instances) < desired:
-            self._instances.append(self._start())
+            self._instances.append(self._start_instance())
         for instance in self._instances:
-            self._check(instance)
+            self._check_health(instance)
 
-    def _check(self, instance: Instance) -> None:
+    def _check_health(self, instance: Instance) -> None:
         group = self._target_group
-        healthy = _answers(f"http://127.0.0.1:{instance.port}{group['HealthCheckPath']}", group["Matcher"]["HttpCode"])
+        url = f"http://127.0.0.1:{instance.port}{group['HealthCheckPath']}"
+        healthy = _is_healthy(url, group["Matcher"]["HttpCode"])
         instance.failures = 0 if healthy else instance.failures + 1
         if healthy and not instance.in_service:
-            self._elb.register_targets(TargetGroupArn=group["TargetGroupArn"], Targets=[instance.target])
+            self._elb.register_targets(TargetGroupArn=self._target_group_arn, Targets=[instance.target])
             instance.in_service = True
         if instance.in_service and instance.failures >= group["UnhealthyThresholdCount"]:
             self._deregister(instance.target)
             instance.in_service = False
 
-    def _end(self, *instances: Instance) -> None:
+    def _terminate(self, *instances: Instance) -> None:
         self._deregister(*(instance.target for instance in instances))
         for instance in instances:
             instance.process.terminate()
@@ -147,38 +182,40 @@ class Fleet:
     def _deregister(self, *targets: dict[str, Any]) -> None:
         if targets:
             self._elb.deregister_targets(
-                TargetGroupArn=self._target_group["TargetGroupArn"], Targets=[dict(target) for target in targets]
+                TargetGroupArn=self._target_group_arn, Targets=[dict(target) for target in targets]
             )
 
     def _describe(self) -> dict[str, Any]:
-        answer = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self._group])
+        answer = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self._name])
         group: dict[str, Any] = answer["AutoScalingGroups"][0]
         return group
 
     def _health(self) -> list[dict[str, Any]]:
-        answer = self._elb.describe_target_health(TargetGroupArn=self._target_group["TargetGroupArn"])
+        answer = self._elb.describe_target_health(TargetGroupArn=self._target_group_arn)
         health: list[dict[str, Any]] = answer["TargetHealthDescriptions"]
         return health
 
     def _prepare(self, user_data: str, s3: Any) -> Launch:
-        """Unpack the program, and put this machine's places where the user data has an instance's."""
-        artifact, unpacked, mounted, start = (
-            _found(pattern, user_data) for pattern in (_ARTIFACT, _UNPACKED, _MOUNTED, _START)
-        )
-        program, files = self._folder / "program", file_system(self._folder, mounted["id"])
+        """Unpack the program, and replace the paths of an instance in its command with paths of this machine."""
+        copy = _require(_COPY, user_data, "aws s3 cp s3://BUCKET/KEY FILE")
+        unzip = _require(_UNZIP, user_data, "python3.13 -m zipfile -e FILE FOLDER")
+        start = _require(_EXEC_START, user_data, "ExecStart=PYTHON ARGUMENTS")
+        program = self._folder / "program"
         shutil.rmtree(program, ignore_errors=True)
-        content = s3.get_object(Bucket=artifact["bucket"], Key=artifact["key"])["Body"].read()
+        content = s3.get_object(Bucket=copy["bucket"], Key=copy["key"])["Body"].read()
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             archive.extractall(program)
-        here = {"0.0.0.0": "127.0.0.1", mounted["folder"]: str(files)}  # noqa: S104  # an instance's, not ours
+        replacements = {"0.0.0.0": "127.0.0.1"}  # noqa: S104  # the address in the user data
+        if mount := _MOUNT.search(user_data):
+            replacements[mount["folder"]] = str(file_system(self._folder, mount["id"]))
         arguments = [
-            here.get(argument, argument.replace(unpacked["folder"], str(program)))
+            replacements.get(argument, argument.replace(unzip["folder"], str(program)))
             for argument in shlex.split(start["arguments"])
         ]
         return Launch(program, (sys.executable, *arguments))
 
-    def _start(self) -> Instance:
-        port = free_port()
+    def _start_instance(self) -> Instance:
+        port = find_free_port()
         command = [str(port) if part == str(self._target_group["Port"]) else part for part in self._launch.command]
         with self.log.open("ab") as output:
             process = subprocess.Popen(
@@ -192,7 +229,7 @@ class Fleet:
 
 
 def file_system(folder: Path, identifier: str) -> Path:
-    """Return the folder that plays the file system *identifier* for the fleet of *folder*."""
+    """Return the local folder for the EFS file system *identifier* of the group whose files are in *folder*."""
     files = folder / identifier
     files.mkdir(parents=True, exist_ok=True)
     return files
@@ -205,22 +242,16 @@ def _user_data(session: boto3.Session, template: dict[str, Any]) -> str:
     return base64.b64decode(versions[0]["LaunchTemplateData"]["UserData"]).decode()
 
 
-def _found(pattern: re.Pattern[str], user_data: str) -> re.Match[str]:
+def _require(pattern: re.Pattern[str], user_data: str, form: str) -> re.Match[str]:
     found = pattern.search(user_data)
     if found is None:
-        raise ValueError(f"the user data has nothing of the form {pattern.pattern}")
+        raise ValueError(f"the launch template's user data has no line of the form `{form}`")
     return found
 
 
-def _answers(url: str, status: str) -> bool:
+def _is_healthy(url: str, status: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=1) as answer:
             return str(answer.status) == status
     except (OSError, urllib.error.HTTPError):
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

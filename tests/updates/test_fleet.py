@@ -1,4 +1,4 @@
-"""The update servers of a deployed group: both templates, what the edge's template closes, and who is in service."""
+"""The update servers of both templates: which servers are in service, and what the edge's template closes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import yaml
 from waiting import until
 
 import deploy.updates
-from localaws.autoscaling.instances import Fleet, file_system
+from localaws.autoscaling.instances import AutoScalingGroup, file_system
 
 ROOT = Path(__file__).parents[2]
 STOCK = "from ministack.app import main; main()"
@@ -36,15 +36,15 @@ def stack(emulator: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def fleet(stack: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    folder = tmp_path_factory.mktemp("fleet")
+def servers(stack: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[AutoScalingGroup]:
+    folder = tmp_path_factory.mktemp("servers")
     packages = file_system(folder, stack["FileSystem"]) / "packages"
     packages.mkdir()
     (packages / "app.bin").write_bytes(b"a package")
-    fleet = Fleet("updates-fleet", folder)
-    fleet.start()
-    yield fleet
-    fleet.stop()
+    servers = AutoScalingGroup.in_stack("updates-fleet", folder)
+    servers.start()
+    yield servers
+    servers.stop()
 
 
 def in_service() -> set[int]:
@@ -54,7 +54,9 @@ def in_service() -> set[int]:
     return {description["Target"]["Port"] for description in health}
 
 
-def test_as_many_servers_as_are_desired_serve_behind_the_load_balancer(fleet: Fleet, emulator: str) -> None:
+def test_the_desired_number_of_servers_serves_behind_the_load_balancer(
+    servers: AutoScalingGroup, emulator: str
+) -> None:
     until(lambda: len(in_service()) == 3)
 
     answers = [httpx.get(f"{emulator}/_alb/updates-fleet/packages/app.bin") for _ in range(10)]
@@ -63,25 +65,25 @@ def test_as_many_servers_as_are_desired_serve_behind_the_load_balancer(fleet: Fl
     assert len({answer.headers["etag"] for answer in answers}) == 1
 
 
-def test_the_fleet_follows_the_desired_capacity(fleet: Fleet) -> None:
+def test_the_servers_follow_the_desired_capacity(servers: AutoScalingGroup) -> None:
     autoscaling = boto3.client("autoscaling")
     for desired in (4, 3):
         autoscaling.set_desired_capacity(AutoScalingGroupName="updates-fleet", DesiredCapacity=desired)
-        until(lambda desired=desired: len(in_service()) == len(fleet.pids) == desired)  # type: ignore[misc]
+        until(lambda desired=desired: len(in_service()) == len(servers.pids) == desired)  # type: ignore[misc]
 
 
-def test_a_server_that_ends_is_replaced(fleet: Fleet) -> None:
+def test_a_server_that_exits_is_replaced(servers: AutoScalingGroup) -> None:
     before = until(lambda: len(in_service()) == 3 and in_service())
-    os.kill(fleet.pids[0], signal.SIGKILL)
+    os.kill(servers.pids[0], signal.SIGKILL)
 
     after = until(lambda: len(in_service() - before) == 1 and in_service())
 
     assert len(after) == 3
 
 
-def test_a_server_that_hangs_is_out_of_service_until_it_answers(fleet: Fleet) -> None:
+def test_a_server_that_hangs_is_out_of_service_until_it_answers(servers: AutoScalingGroup) -> None:
     until(lambda: len(in_service()) == 3)
-    hanging = fleet.pids[0]
+    hanging = servers.pids[0]
     os.kill(hanging, signal.SIGSTOP)
     try:
         until(lambda: len(in_service()) == 2)
@@ -91,8 +93,8 @@ def test_a_server_that_hangs_is_out_of_service_until_it_answers(fleet: Fleet) ->
     until(lambda: len(in_service()) == 3)
 
 
-def test_the_edge_comes_by_an_update_that_replaces_nothing_and_shuts_the_direct_way(
-    fleet: Fleet, stack: dict[str, str], emulator: str
+def test_adding_the_edge_updates_the_stack_without_replacement_and_closes_direct_access(
+    servers: AutoScalingGroup, stack: dict[str, str], emulator: str
 ) -> None:
     until(lambda: len(in_service()) == 3)
     direct, before = f"{emulator}/_alb/updates-fleet/packages/app.bin", physical_ids()
@@ -118,7 +120,7 @@ def physical_ids() -> dict[str, str]:
     return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
 
 
-def test_only_the_edge_tells_the_templates_apart() -> None:
+def test_the_templates_differ_only_in_the_edge() -> None:
     before, after = (_template(name) for name in deploy.updates.TEMPLATES)
     changed = {name for name, resource in before["Resources"].items() if after["Resources"][name] != resource}
     new = {resource["Type"] for name, resource in after["Resources"].items() if name not in before["Resources"]}
@@ -150,7 +152,7 @@ def _property(template: dict[str, Any], resource: str, name: str) -> Any:
 
 def _template(name: str) -> dict[str, Any]:
     class Loader(yaml.SafeLoader):
-        """YAML with CloudFormation's short forms, which count by what they say."""
+        """YAML with CloudFormation's short forms as plain values."""
 
     def short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
         if isinstance(node, yaml.ScalarNode):
@@ -162,7 +164,7 @@ def _template(name: str) -> dict[str, Any]:
     return template
 
 
-def test_two_ports_of_one_address_are_two_targets_only_in_ours(
+def test_two_ports_of_one_address_are_two_targets_only_in_localaws(
     emulator: str, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     port = free_port()
