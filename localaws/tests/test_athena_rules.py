@@ -321,7 +321,7 @@ def test_a_literal_is_bound(answer: Any, parameter: str, expected: str | None) -
     assert answer("SELECT ?", parameter) == [expected]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=2, max_size=2))
 def test_a_text_stays_the_value_that_it_is_whatever_is_in_it(texts: list[str]) -> None:
     quoted = ["'" + text.replace("'", "''") + "'" for text in texts]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import image_corpus as corpus
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -216,7 +216,7 @@ def test_the_first_bytes_alone_are_no_picture(name: str) -> None:
 SIGNATURES = [corpus.file(corpus.grainy(64, 48), kind, **options) for kind, options in corpus.FORMATS.values()]
 
 
-@settings(max_examples=300, deadline=5_000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(
     st.sampled_from(SIGNATURES),
     st.integers(0, 64),

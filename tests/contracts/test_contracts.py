@@ -86,7 +86,6 @@ def test_answers_are_those_of_the_contract(
         max_examples=20,
         derandomize=True,
         database=None,
-        deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from chalice.app import Chalice, IAMAuthorizer
 from chalice.test import Client
-from conftest import ROOT
 from memory import Outbox
 from test_receipts import EVENT, EXAMPLE
 
 import app
 from chalicelib import wiring
 from chalicelib.receipts import Receipts
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def test_a_body_that_is_too_large_is_refused(call: Any) -> None:
     assert (refused.status_code, refused.json_body["Code"]) == (413, "PayloadTooLarge")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary())
 def test_no_bytes_break_it(call: Any, body: bytes) -> None:
     assert call("POST", "/todos", body).status_code in (201, 400)

@@ -239,7 +239,7 @@ def test_what_is_not_signed_is_400_and_stores_nothing(webhook: Any, shop: Shop) 
 # Hostile input
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.one_of(
         st.binary(max_size=300),
