@@ -1,1 +1,1 @@
-"""Firehose's data plane: delivery streams read, transformed, converted and delivered as the deployed ones say."""
+"""Firehose: delivery streams that read a Kinesis stream, transform and convert records, and write them to S3."""

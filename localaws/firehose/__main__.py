@@ -1,6 +1,6 @@
-"""`python -m localaws.firehose`: every deployed delivery stream at work, until SIGTERM or SIGINT.
+"""`python -m localaws.firehose`: run all deployed delivery streams until SIGTERM or SIGINT.
 
-The environment says where AWS is, as it does for any program of AWS.
+The AWS SDK's environment variables set the endpoint, Region and credentials.
 """
 
 import logging
@@ -14,13 +14,14 @@ from localaws.lambda_.batches import Backoff
 
 
 def main() -> None:
+    """Run until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
-    ended = Event()
+    stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda *_: stopped.set())
     firehose = Firehose(str(boto3.Session().region_name), backoff=Backoff(maximum=2))
     firehose.start()
-    ended.wait()
+    stopped.wait()
     firehose.stop()
 
 

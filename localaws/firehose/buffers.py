@@ -1,4 +1,4 @@
-"""Where records wait, by key, until there are enough of them or the first has waited long enough.
+"""Buffers of records: a buffer is full at a size, and due at the age of its first record.
 
 AWS: https://docs.aws.amazon.com/firehose/latest/dev/buffering-hints.html
 """
@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Buffer[T]:
+    """The items of one key. *since* is the time of the first item, *share* the filled part of the buffer, up to 1."""
+
     since: float
     share: float = 0
     items: list[T] = field(default_factory=list)
 
 
 class Buffers[K: Hashable, T]:
-    """Buffers of one kind; times are seconds of one clock, shares are parts of a full buffer."""
+    """Buffers by key. Times are in seconds of any one clock; a share is an item's part of a full buffer."""
 
     def __init__(self) -> None:
         self._open: dict[K, Buffer[T]] = {}
@@ -29,7 +31,7 @@ class Buffers[K: Hashable, T]:
         return key in self._open
 
     def add(self, key: K, item: T, share: float, now: float) -> list[T] | None:
-        """Take in the item; return what is full then, which it may just have been too large to join."""
+        """Add an item. Return the items of a buffer that is full now, or that had no room for this item."""
         buffer = self._open.get(key)
         full = None
         if buffer is not None and buffer.share + share > 1:
@@ -42,11 +44,11 @@ class Buffers[K: Hashable, T]:
             return self._open.pop(key).items
         return full
 
-    def aged(self, seconds: float, now: float) -> Iterator[tuple[K, list[T]]]:
-        """Take out what has waited so long."""
+    def pop_due(self, seconds: float, now: float) -> Iterator[tuple[K, list[T]]]:
+        """Remove and yield the buffers whose first item is at least so many seconds old."""
         for key in [key for key, buffer in self._open.items() if now - buffer.since >= seconds]:
             yield key, self._open.pop(key).items
 
     def next_due(self, seconds: float) -> float:
-        """Return when the next buffer will have waited so long."""
+        """Return the time at which the next buffer is due, or infinity."""
         return min((buffer.since for buffer in self._open.values()), default=float("inf")) + seconds

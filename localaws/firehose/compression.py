@@ -1,7 +1,7 @@
-"""The compression formats of objects that are not Parquet.
+"""The compression formats of S3 objects, other than Parquet.
 
 AWS: https://docs.aws.amazon.com/firehose/latest/APIReference/API_ExtendedS3DestinationConfiguration.html
-Snappy is left out: no page or query of the project reads it.
+Snappy and Hadoop-compatible Snappy are not supported.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ EXTENSIONS = {"UNCOMPRESSED": "", "GZIP": ".gz", "ZIP": ".zip"}
 
 
 def compressed(body: bytes, compression: str, name: str) -> bytes:
-    """Return the body in the format; *name* is what a ZIP file calls it."""
+    """Return the compressed body. *name* is the name of the file inside a ZIP archive."""
     if compression == "GZIP":
         return gzip.compress(body, compresslevel=6, mtime=0)
     if compression == "ZIP":

@@ -1,9 +1,9 @@
-"""Gap: the emulator delivers each record of a Kinesis stream as an object of its own, keeps no time zone or file
-extension of a delivery stream, and creates one that AWS would refuse.
+"""Gap: the emulator writes each record as an object of its own, and does not validate or store all settings.
 
+This module turns the emulator's delivery of Kinesis streams off; localaws.firehose delivers instead. It rejects
+settings that AWS rejects, and stores CustomTimeZone and FileExtension. The emulator still delivers direct puts.
 AWS: https://docs.aws.amazon.com/firehose/latest/APIReference/API_ExtendedS3DestinationConfiguration.html
-https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html#prefix-rules
-`localaws/firehose` delivers instead; a stream of direct puts stays the emulator's.
+AWS: https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html#prefix-rules
 No longer needed when two records within the buffering interval become one object.
 """
 
@@ -12,32 +12,32 @@ from typing import Any
 from ministack.services import firehose
 from ministack.services.cloudformation import provisioners
 
-KEPT = ("CustomTimeZone", "FileExtension")
+COPIED_SETTINGS = ("CustomTimeZone", "FileExtension")
 ERROR_TYPE = "!{firehose:error-output-type}"
-LARGE = 64  # MB, at least, to buffer where a partition or a Parquet file is to become large
+MIN_LARGE_BUFFER = 64  # MB; the minimum buffer size with dynamic partitioning or format conversion
 
 
-def is_on(configuration: dict[str, Any] | None, default: bool = False) -> bool:
+def is_enabled(configuration: dict[str, Any] | None, default: bool = False) -> bool:
     return bool(configuration) and str((configuration or {}).get("Enabled", default)).lower() == "true"
 
 
-def refusal(s3: dict[str, Any]) -> str | None:
-    """Why AWS would not create a stream to that destination, if so."""
+def validation_error(s3: dict[str, Any]) -> str | None:
+    """Return the error with which AWS rejects the destination, or None."""
     hints = s3.get("BufferingHints") or {}
     size, seconds = float(hints.get("SizeInMBs", 5)), float(hints.get("IntervalInSeconds", 300))
     if not 1 <= size <= 128 or not 0 <= seconds <= 900:
         return "BufferingHints need SizeInMBs from 1 to 128 and IntervalInSeconds from 0 to 900."
-    converts = is_on(s3.get("DataFormatConversionConfiguration"), default=True)
-    if converts and size < LARGE:
+    converts = is_enabled(s3.get("DataFormatConversionConfiguration"), default=True)
+    if converts and size < MIN_LARGE_BUFFER:
         return "BufferingHints.SizeInMBs must be at least 64 when data format conversion is enabled."
     if converts and s3.get("CompressionFormat", "UNCOMPRESSED") != "UNCOMPRESSED":
         return "CompressionFormat must be UNCOMPRESSED when data format conversion is enabled."
-    return partitions_refused(s3, size) or prefixes_refused(s3)
+    return partitioning_error(s3, size) or prefix_error(s3)
 
 
-def partitions_refused(s3: dict[str, Any], size: float) -> str | None:
-    partitions = is_on(s3.get("DynamicPartitioningConfiguration"))
-    if partitions and size < LARGE:
+def partitioning_error(s3: dict[str, Any], size: float) -> str | None:
+    partitions = is_enabled(s3.get("DynamicPartitioningConfiguration"))
+    if partitions and size < MIN_LARGE_BUFFER:
         return "BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled."
     if partitions and not s3.get("ErrorOutputPrefix"):
         return "ErrorOutputPrefix is required when Dynamic Partitioning is enabled."
@@ -46,7 +46,7 @@ def partitions_refused(s3: dict[str, Any], size: float) -> str | None:
     return None
 
 
-def prefixes_refused(s3: dict[str, Any]) -> str | None:
+def prefix_error(s3: dict[str, Any]) -> str | None:
     prefix, errors = s3.get("Prefix") or "", s3.get("ErrorOutputPrefix") or ""
     if ERROR_TYPE in prefix:
         return f"Prefix cannot contain {ERROR_TYPE}."
@@ -57,17 +57,17 @@ def prefixes_refused(s3: dict[str, Any]) -> str | None:
     return None
 
 
-def checked(create: Any) -> Any:
+def create_with_validation(create: Any) -> Any:
     def create_stream(data: dict[str, Any]) -> Any:
-        reason = refusal(data.get("ExtendedS3DestinationConfiguration") or {"BufferingHints": {}})
+        reason = validation_error(data.get("ExtendedS3DestinationConfiguration") or {"BufferingHints": {}})
         return firehose._invalid(reason) if reason else create(data)
 
     return create_stream
 
 
-def checked_update(update: Any) -> Any:
+def update_with_validation(update: Any) -> Any:
     def update_stream(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Any:
-        reason = refusal(new.get("ExtendedS3DestinationConfiguration") or {})
+        reason = validation_error(new.get("ExtendedS3DestinationConfiguration") or {})
         if reason:
             raise ValueError(reason)
         return update(physical_id, old, new, stack_name)
@@ -75,12 +75,12 @@ def checked_update(update: Any) -> Any:
     return update_stream
 
 
-def whole(describe: Any) -> Any:
+def with_copied_settings(describe: Any) -> Any:
     def description(destination: dict[str, Any]) -> Any:
         described = describe(destination)
         s3 = described.get("ExtendedS3DestinationDescription")
         if s3 is not None:
-            s3 |= {name: destination["config"][name] for name in KEPT if name in destination["config"]}
+            s3 |= {name: destination["config"][name] for name in COPIED_SETTINGS if name in destination["config"]}
         return described
 
     return description
@@ -88,8 +88,8 @@ def whole(describe: Any) -> Any:
 
 def apply() -> None:
     firehose.ingest_from_kinesis_source = lambda stream_arn, records: None
-    firehose._create_delivery_stream = checked(firehose._create_delivery_stream)
+    firehose._create_delivery_stream = create_with_validation(firehose._create_delivery_stream)
     firehose._HANDLERS["CreateDeliveryStream"] = firehose._create_delivery_stream
-    firehose._dest_description = whole(firehose._dest_description)
+    firehose._dest_description = with_copied_settings(firehose._dest_description)
     stream = provisioners._RESOURCE_HANDLERS["AWS::KinesisFirehose::DeliveryStream"]
-    stream["update"] = checked_update(stream["update"])
+    stream["update"] = update_with_validation(stream["update"])

@@ -1,8 +1,8 @@
-"""A deployed delivery stream, as DescribeDeliveryStream describes it.
+"""A deployed delivery stream, as DescribeDeliveryStream returns it.
 
 AWS: https://docs.aws.amazon.com/firehose/latest/APIReference/API_DeliveryStreamDescription.html
-Played are streams that read a Kinesis stream and deliver to S3. What is left out of a description has the default
-that its page in the API reference names. A template may give any number as a string.
+Only streams from Kinesis to S3 are supported. Omitted settings have the defaults of the API reference. A template may
+give any number as a string.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ UNCOMPRESSED = "UNCOMPRESSED"
 
 
 @dataclass(frozen=True)
-class Hint:
-    """How many bytes, or for how many seconds, a buffer takes in before it goes on."""
+class BufferingHint:
+    """The limits of a buffer: *size* in bytes, and *seconds* since its first record."""
 
     size: float
     seconds: float
@@ -25,17 +25,17 @@ class Hint:
 
 @dataclass(frozen=True)
 class Transform:
-    """The function that every record goes through, and how it is called."""
+    """The Lambda processor: the function that transforms every record, its role, retries and buffering."""
 
     function_arn: str
     role_arn: str
     retries: int
-    hint: Hint
+    hint: BufferingHint
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """JSON to Parquet: where the schema is, and how the JSON is read and the Parquet written."""
+    """The conversion from JSON to Parquet: the Glue table with the schema, and the settings of the SerDes."""
 
     role_arn: str
     table: dict[str, str]
@@ -47,6 +47,8 @@ class Conversion:
 
 @dataclass(frozen=True)
 class DeliveryStream:
+    """The settings of a stream. *start* and *created* are in epoch seconds."""
+
     name: str
     arn: str
     version: str
@@ -56,7 +58,7 @@ class DeliveryStream:
     start: float
     role_arn: str
     bucket: str
-    hint: Hint
+    hint: BufferingHint
     prefix: str
     error_prefix: str
     compression: str
@@ -68,8 +70,11 @@ class DeliveryStream:
     conversion: Conversion | None
 
     @classmethod
-    def described(cls, description: dict[str, Any]) -> DeliveryStream | None:
-        """The stream of a description; None if it is of a kind that is not played."""
+    def from_description(cls, description: dict[str, Any]) -> DeliveryStream | None:
+        """Return the stream of an API description, or None if its source or destination is not supported.
+
+        Raises ValueError for a conversion to ORC, and KeyError for an incomplete description.
+        """
         source = description.get("Source", {}).get("KinesisStreamSourceDescription")
         destination = description["Destinations"][0] if description["Destinations"] else {}
         s3 = destination.get("ExtendedS3DestinationDescription")
@@ -89,7 +94,7 @@ class DeliveryStream:
             start=source["DeliveryStartTimestamp"].timestamp(),
             role_arn=s3["RoleARN"],
             bucket=s3["BucketARN"].rpartition(":")[2],
-            hint=Hint(float(hints.get("SizeInMBs", 5)) * MEGABYTE, float(hints.get("IntervalInSeconds", 300))),
+            hint=BufferingHint(float(hints.get("SizeInMBs", 5)) * MEGABYTE, float(hints.get("IntervalInSeconds", 300))),
             prefix=s3.get("Prefix", ""),
             error_prefix=s3.get("ErrorOutputPrefix", ""),
             compression=s3.get("CompressionFormat", UNCOMPRESSED),
@@ -129,7 +134,7 @@ def _transform(processors: dict[str, dict[str, str]], role_arn: str) -> Transfor
         function_arn=parameters["LambdaArn"],
         role_arn=parameters.get("RoleArn", role_arn),
         retries=int(parameters.get("NumberOfRetries", 3)),
-        hint=Hint(
+        hint=BufferingHint(
             float(parameters.get("BufferSizeInMBs", 1)) * MEGABYTE,
             float(parameters.get("BufferIntervalInSeconds", 60)),
         ),
@@ -140,7 +145,7 @@ def _conversion(configuration: dict[str, Any], role_arn: str) -> Conversion:
     schema = configuration["SchemaConfiguration"]
     parquet = configuration["OutputFormatConfiguration"]["Serializer"].get("ParquetSerDe")
     if parquet is None:
-        raise ValueError("only Parquet is written, not ORC")
+        raise ValueError("format conversion supports only Parquet, not ORC")
     json = configuration["InputFormatConfiguration"]["Deserializer"].get("OpenXJsonSerDe") or {}
     return Conversion(
         role_arn=schema.get("RoleARN", role_arn),

@@ -1,4 +1,4 @@
-"""The JSON line in which a record that cannot go on is kept.
+"""The error records that Firehose writes to S3 for failed records.
 
 AWS: https://docs.aws.amazon.com/firehose/latest/dev/data-transformation-failure-handling.html
 https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion-error-handling.html
@@ -11,11 +11,11 @@ import json
 from typing import Any
 
 from localaws.firehose.deployed import DeliveryStream
-from localaws.firehose.records import CONVERSION_FAILED, Failed
+from localaws.firehose.records import CONVERSION_FAILED, FailedRecord
 
 
-def line(stream: DeliveryStream, failed: Failed, now: float) -> bytes:
-    """Return the line for the record; times in it are milliseconds."""
+def line(stream: DeliveryStream, failed: FailedRecord, now: float) -> bytes:
+    """Return the error record as a JSON line. *now* is in epoch seconds, times in the line are in milliseconds."""
     document: dict[str, Any] = {
         "attemptsMade": failed.attempts,
         "arrivalTimestamp": int(failed.record.arrived * 1000),

@@ -1,4 +1,4 @@
-"""Keeps a delivery at work for every stream that is deployed, and starts, changes and stops them as the streams do."""
+"""Firehose of the local AWS: one delivery for each deployed stream."""
 
 from __future__ import annotations
 
@@ -17,28 +17,31 @@ log = logging.getLogger(__name__)
 
 
 class Firehose:
-    """Plays Firehose in one Region, in threads of its own."""
+    """Firehose in one Region, in background threads.
+
+    Every *refresh_interval* seconds, it starts, updates and stops deliveries to match the deployed streams.
+    """
 
     def __init__(
         self,
         region: str,
         endpoint: str | None = None,
-        backoff: Backoff = Backoff(),  # noqa: B008, for it is frozen
+        backoff: Backoff = Backoff(),  # noqa: B008  # immutable
         refresh_interval: float = 1,
     ) -> None:
         self._roles = Roles(region, endpoint)
         self._backoff, self._refresh_interval = backoff, refresh_interval
         self._deliveries: dict[tuple[str, float], Delivery] = {}
-        self._unplayed: set[str] = set()
+        self._unsupported: set[str] = set()
         self._stopped = Event()
         self._thread = Thread(target=self._follow, name="firehose", daemon=True)
 
     def start(self) -> None:
-        """Begin to deliver."""
+        """Start delivering."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Deliver nothing more."""
+        """Stop delivering. Running calls complete."""
         self._stopped.set()
         self._thread.join()
         for delivery in self._deliveries.values():
@@ -47,20 +50,20 @@ class Firehose:
     def _follow(self) -> None:
         while not self._stopped.is_set():
             try:
-                self._refresh(dict(self._played()))
+                self._refresh(dict(self._supported_streams()))
             except AwsError as error:
-                log.warning("the delivery streams cannot be read: %s", error)
+                log.warning("cannot list the delivery streams: %s", error)
             self._stopped.wait(self._refresh_interval)
 
-    def _played(self) -> Iterator[tuple[tuple[str, float], DeliveryStream]]:
+    def _supported_streams(self) -> Iterator[tuple[tuple[str, float], DeliveryStream]]:
         for description in self._descriptions():
             name = description["DeliveryStreamName"]
             try:
-                stream = DeliveryStream.described(description)
-            except (KeyError, ValueError) as error:  # whatever one stream holds, the others go on
-                if name not in self._unplayed:
-                    log.error("%s is not played: %r", name, error)
-                self._unplayed.add(name)
+                stream = DeliveryStream.from_description(description)
+            except (KeyError, ValueError) as error:  # keep serving the other streams
+                if name not in self._unsupported:
+                    log.error("the delivery stream %s is not supported: %r", name, error)
+                self._unsupported.add(name)
                 continue
             if stream:
                 yield (stream.arn, stream.created), stream

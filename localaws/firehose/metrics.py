@@ -1,4 +1,4 @@
-"""What CloudWatch knows of a delivery stream, in the namespace `AWS/Firehose`.
+"""The CloudWatch metrics of a delivery stream, in the namespace `AWS/Firehose`.
 
 AWS: https://docs.aws.amazon.com/firehose/latest/dev/monitoring-with-cloudwatch-metrics.html
 """
@@ -19,20 +19,20 @@ UNITS = {
 
 
 class Metrics:
-    """The values since the last publication."""
+    """The values since the last call of `publish`. Thread-safe."""
 
     def __init__(self) -> None:
         self._values: dict[str, list[float]] = defaultdict(list)
         self._changing = Lock()
 
     def add(self, **values: float) -> None:
-        """Add a value to each metric; `__` in a name stands for a dot."""
+        """Add a value to each named metric. `__` in a name stands for a dot."""
         with self._changing:
             for name, value in values.items():
                 self._values[name.replace("__", ".")].append(value)
 
     def publish(self, cloudwatch: Any, stream: str) -> None:
-        """Put the values as sets of statistics; nothing, when nothing happened."""
+        """Put the values as statistic sets and reset them. Without values, make no call."""
         with self._changing:
             values, self._values = self._values, defaultdict(list)
         if values:

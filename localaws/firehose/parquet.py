@@ -1,9 +1,9 @@
-"""JSON records as the rows of one Parquet file, by the columns of a table in the Glue catalog.
+"""Record format conversion: JSON records to one Parquet file with the columns of a Glue table.
 
 AWS: https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion.html
 https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-catalog-tables.html#aws-glue-api-catalog-tables-Column
-A field that is no column vanishes, a column without a field is null, and a record with a value that is not of its
-column's type fails alone. DuckDB reads the text, checks the types and writes the file, a column at a time.
+Fields without a column are dropped, and columns without a field are null. A value that does not match the column's type
+fails only its record. DuckDB parses the values, checks the types and writes the file.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import duckdb
 import msgspec
 
 from localaws.firehose.deployed import Conversion
-from localaws.firehose.records import CONVERSION_FAILED, Failed, Transformed
+from localaws.firehose.records import CONVERSION_FAILED, FailedRecord, TransformedRecord
 
 EMPTY = ("DataFormatConversion.MalformedData", "The record was empty or contained only whitespace.")
-NO_OBJECT = (
+NOT_AN_OBJECT = (
     "DataFormatConversion.MalformedData",
     "The input JSON contained a primitive at the top level. The top level must be an object or array.",
 )
@@ -48,7 +48,7 @@ _TYPES = {
     "binary": "BLOB",
 }
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT"})
-# The formats of the OpenX JSON SerDe; a number with few digits is of seconds, one with many of milliseconds.
+# The timestamp formats of the OpenX JSON SerDe. Numbers below 1e11 are seconds, larger ones are milliseconds.
 _TIMESTAMP = r"""CASE
     WHEN regexp_full_match({0}, '-?\d+(\.\d+)?') THEN
         make_timestamp(round(CAST({0} AS DOUBLE) * if(abs(CAST({0} AS DOUBLE)) < 1e11, 1e6, 1e3))::BIGINT)
@@ -59,7 +59,7 @@ END"""
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table: where it is in the JSON, and how DuckDB reads it and tells its type."""
+    """A column of the table, its JSON key, and its DuckDB type."""
 
     name: str
     key: str
@@ -67,10 +67,11 @@ class Column:
 
     @property
     def nested(self) -> bool:
+        """Whether the value is a list, struct or map."""
         return self.type.endswith("]") or self.type.startswith(("STRUCT", "MAP"))
 
     def converted(self, text: str) -> str:
-        """Return the expression for the value of that text, which is null if it is none of the type."""
+        """Return the SQL expression that converts *text*. It is null if the value does not match the type."""
         if self.type == "VARCHAR":
             return text
         if self.type == "TIMESTAMP":
@@ -83,7 +84,7 @@ class Column:
 
 
 def columns(described: Sequence[dict[str, str]], conversion: Conversion) -> list[Column]:
-    """Return the columns of a table that are in its files."""
+    """Return the columns of the files, from the table's StorageDescriptor."""
 
     def key(name: str) -> str:
         found = conversion.keys.get(name, name)
@@ -93,7 +94,7 @@ def columns(described: Sequence[dict[str, str]], conversion: Conversion) -> list
 
 
 def duckdb_type(glue_type: str) -> str:
-    """Return DuckDB's name of a type of the catalog."""
+    """Return the DuckDB type of a Glue type."""
     text = glue_type.strip().lower()
     if nested := re.fullmatch(r"(array|map|struct)<(.*)>", text):
         kind, inner = nested.groups()
@@ -109,7 +110,7 @@ def duckdb_type(glue_type: str) -> str:
 
 
 def _split(text: str) -> Iterator[str]:
-    """Return the parts between the commas that are in no brackets."""
+    """Yield the parts between the commas outside of brackets."""
     depth, start = 0, 0
     for position, character in enumerate(text):
         depth += (character in "<(") - (character in ">)")
@@ -120,7 +121,7 @@ def _split(text: str) -> Iterator[str]:
 
 
 def documents(data: bytes, conversion: Conversion) -> list[Document] | tuple[str, str]:
-    """Return the JSON objects of a record, which may be several one after the other, or why it has none."""
+    """Return the concatenated JSON objects of a record, or the code and message of its error."""
     try:
         found = [_decode_one(data.decode())]
     except (UnicodeDecodeError, msgspec.DecodeError):
@@ -137,7 +138,7 @@ def _decode_all(data: bytes) -> tuple[list[Document], tuple[str, str] | None]:
         while text:
             document, end = _decode_next(text)
             if not isinstance(document, dict):
-                return [], NO_OBJECT
+                return [], NOT_AN_OBJECT
             found.append(_decode_one(text[:end]))
             text = text[end:].lstrip()
     except (ValueError, RecursionError):
@@ -154,13 +155,13 @@ def _with_keys(document: Document, conversion: Conversion) -> Document:
 
 
 class Converter:
-    """Converts for one schema; one at a time."""
+    """Conversion to one schema."""
 
     def __init__(self, schema: Sequence[Column], conversion: Conversion) -> None:
         self._columns, self._conversion = schema, conversion
 
-    def convert(self, records: Sequence[Transformed]) -> tuple[bytes | None, list[Failed]]:
-        """Return the file with a row for each JSON object of the records, None without any, and what is not in it."""
+    def convert(self, records: Sequence[TransformedRecord]) -> tuple[bytes | None, list[FailedRecord]]:
+        """Return a Parquet file with a row for each JSON object, or None without rows, and the failed records."""
         errors: dict[int, tuple[str, str]] = {}
         with TemporaryDirectory(prefix="firehose-") as folder, duckdb.connect() as connection:
             source, target = Path(folder) / "rows.json", Path(folder) / "rows.parquet"
@@ -181,11 +182,11 @@ class Converter:
             wrote = len(errors) < len(records)
             if wrote:
                 connection.execute(self._write(target))
-            failed = [Failed(records[n].record, CONVERSION_FAILED, *error) for n, error in sorted(errors.items())]
+            failed = [FailedRecord(records[n].record, CONVERSION_FAILED, *error) for n, error in sorted(errors.items())]
             return target.read_bytes() if wrote else None, failed
 
     def _line(self, number: int, document: Document) -> bytes:
-        """Return the object with the columns numbered, as one line."""
+        """Return the object as one JSON line, with column positions as keys."""
         line = b'{"n":%d' % number
         for position, column in enumerate(self._columns):
             if column.key in document:
@@ -201,12 +202,12 @@ class Converter:
             CREATE TEMP TABLE converted AS
             SELECT source.n, {wrong} AS wrong, converted.* FROM read_json(
                 '{source}', format = 'newline_delimited', ignore_errors = true, columns = {{'n': 'BIGINT', {types}}}
-            ) source, LATERAL (SELECT {values}) converted"""  # noqa: S608, for nothing in it comes from records
+            ) source, LATERAL (SELECT {values}) converted"""  # noqa: S608  # no input from records
 
     def _write(self, target: Path) -> str:
         names = ", ".join(f'"{i}" AS {_quoted(column.name)}' for i, column in enumerate(self._columns))
         return f"""COPY (SELECT {names} FROM converted WHERE n IS NOT NULL AND n NOT IN (FROM failed))
-            TO '{target}' (FORMAT parquet, COMPRESSION {self._conversion.compression.lower()})"""  # noqa: S608, as above
+            TO '{target}' (FORMAT parquet, COMPRESSION {self._conversion.compression.lower()})"""  # noqa: S608  # no input from records
 
 
 GROUPED = "SELECT n, bool_or(wrong) FROM converted WHERE n IS NOT NULL GROUP BY n"

@@ -1,8 +1,8 @@
-"""The names of objects: what the expressions in a prefix stand for, and what follows it.
+"""The keys of S3 objects: the expressions of a prefix, and the suffix.
 
 AWS: https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html
 https://docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html
-A prefix that says nothing of time gets the hour at its end.
+Firehose appends yyyy/MM/dd/HH/ to a prefix without a timestamp expression.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _DIRECTIVES = {"y": "%Y", "M": "%m", "d": "%d", "D": "%j", "H": "%H", "m": "%M",
 _NAMED = {"yy": "%y", "MMM": "%b", "MMMM": "%B"}
 
 
-def with_keys(prefix: str, keys: Mapping[str, str]) -> str:
-    """Return the prefix with the partition keys in place; raise KeyError if one is missing or empty."""
+def with_partition_keys(prefix: str, keys: Mapping[str, str]) -> str:
+    """Return the prefix with its partition keys replaced. Raise KeyError if a key is missing or empty."""
 
     def value(expression: re.Match[str]) -> str:
         namespace, name = expression.groups()
@@ -37,41 +37,47 @@ def with_keys(prefix: str, keys: Mapping[str, str]) -> str:
     return _EXPRESSION.sub(value, prefix)
 
 
-def evaluated(prefix: str, moment: datetime, error_type: str = "") -> str:
-    """Return the prefix with time, random string and error type in place."""
+def evaluate(prefix: str, moment: datetime, error_type: str = "") -> str:
+    """Return the prefix with its timestamp, random-string and error-output-type expressions replaced.
+
+    Raises ValueError for an unknown expression.
+    """
 
     def value(expression: re.Match[str]) -> str:
         match expression.groups():
             case "timestamp", pattern:
-                return formatted(moment, pattern)
+                return format_time(moment, pattern)
             case "firehose", "random-string":
                 return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(RANDOM_LENGTH))
             case "firehose", "error-output-type":
                 return error_type
-        raise ValueError(f"{expression[0]} means nothing")
+        raise ValueError(f"unknown expression {expression[0]}")
 
     return _EXPRESSION.sub(value, prefix if "!{timestamp:" in prefix else prefix + HOUR)
 
 
 def error_prefix(prefix: str, error_prefix: str) -> str:
-    """Return the prefix of errors, which without one of their own go beside the others."""
+    """Return the ErrorOutputPrefix. By default, errors go to a folder under the prefix."""
     return error_prefix or prefix + "!{firehose:error-output-type}/"
 
 
 def suffix(stream: str, version: str, moment: datetime, extension: str) -> str:
-    """Return the last part of an object's name."""
+    """Return the part of an object's key after the prefix."""
     return f"{stream}-{version}-{moment:%Y-%m-%d-%H-%M-%S}-{uuid4()}{extension}"
 
 
-def formatted(moment: datetime, pattern: str) -> str:
-    """Return the moment in a pattern of Java's DateTimeFormatter, as far as it has numbers and names of months."""
+def format_time(moment: datetime, pattern: str) -> str:
+    """Format *moment* by a pattern of Java's DateTimeFormatter. Supports numbers and names of months.
+
+    Raises ValueError for other pattern letters.
+    """
 
     def part(found: re.Match[str]) -> str:
         literal, letters, unknown = found.groups()
         if literal is not None:
             return literal or "'"
         if unknown:
-            raise ValueError(f"{unknown} in {pattern} means nothing")
+            raise ValueError(f"unknown pattern letter {unknown} in {pattern}")
         if letters in _NAMED:
             return moment.strftime(_NAMED[letters])
         return str(int(moment.strftime(_DIRECTIVES[letters[0]]))).zfill(len(letters))

@@ -1,4 +1,4 @@
-"""A record on its way, and one that cannot go on."""
+"""Records of a delivery stream: from the source, transformed, and failed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ TOO_MANY_PARTITIONS = "activePartitionExceeded"
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """A record of the source, as it came."""
+class SourceRecord:
+    """A record of the Kinesis stream. *arrived* is in epoch seconds."""
 
     data: bytes
     arrived: float
@@ -21,20 +21,24 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Transformed:
-    """What goes on for a record: its data, and the partition keys that the function gave it."""
+class TransformedRecord:
+    """The data to deliver for a record, and its partition keys."""
 
-    record: Record
+    record: SourceRecord
     data: bytes
     keys: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """A record that goes to the errors, under their type, with the reason."""
+class FailedRecord:
+    """A record for the error output: its error-output-type, and the code and message of the error."""
 
-    record: Record
+    record: SourceRecord
     output_type: str
     code: str
     message: str
     attempts: int = 1
+
+
+type ProcessedRecord = TransformedRecord | FailedRecord
+"""The result of a transformation."""

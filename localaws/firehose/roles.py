@@ -1,4 +1,4 @@
-"""The roles of a delivery stream: what it may do is what the role's policy says, as on AWS.
+"""The IAM roles of a delivery stream: Firehose makes every call with the credentials of the stream's role.
 
 AWS: https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html
 """
@@ -14,7 +14,9 @@ from botocore.credentials import DeferredRefreshableCredentials
 
 from localaws.lambda_.clients import Clients
 
-PRINCIPAL = {"x-localaws-service": "firehose.amazonaws.com"}  # the sandbox's emulator has the call as this service's
+PRINCIPAL = {
+    "x-localaws-service": "firehose.amazonaws.com"
+}  # the emulator treats the call as Firehose's; see localaws/iam/service_roles.py
 
 
 class Roles:
@@ -25,28 +27,28 @@ class Roles:
         self.service = Clients(region, endpoint)
         self.service("sts").meta.events.register("before-call.sts.AssumeRole", _as_firehose)
         self._clients: dict[str, Clients] = {}
-        self._making = Lock()
+        self._creating = Lock()
 
     def __call__(self, role_arn: str) -> Clients:
-        """Return the clients of the role, whose credentials are got, and renewed, when they are needed."""
-        with self._making:
+        """Return the clients of the role. Its credentials are fetched on first use and refreshed before they expire."""
+        with self._creating:
             if role_arn not in self._clients:
                 self._clients[role_arn] = Clients(self._region, self._endpoint, self._session(role_arn))
             return self._clients[role_arn]
 
     def _session(self, role_arn: str) -> boto3.session.Session:
-        def assumed() -> dict[str, Any]:
+        def assume_role() -> dict[str, Any]:
             answer = self.service("sts").assume_role(RoleArn=role_arn, RoleSessionName="AWSFirehose")
-            given = answer["Credentials"]
+            credentials = answer["Credentials"]
             return {
-                "access_key": given["AccessKeyId"],
-                "secret_key": given["SecretAccessKey"],
-                "token": given["SessionToken"],
-                "expiry_time": given["Expiration"].isoformat(),
+                "access_key": credentials["AccessKeyId"],
+                "secret_key": credentials["SecretAccessKey"],
+                "token": credentials["SessionToken"],
+                "expiry_time": credentials["Expiration"].isoformat(),
             }
 
         session = botocore.session.get_session()
-        session._credentials = DeferredRefreshableCredentials(assumed, "assume-role")
+        session._credentials = DeferredRefreshableCredentials(assume_role, "assume-role")
         return boto3.session.Session(botocore_session=session)
 
 

@@ -1,8 +1,8 @@
-"""The Kinesis stream that a delivery stream reads, every shard in a thread of its own.
+"""The source of a delivery stream: a Kinesis stream, read by one thread for each shard.
 
 AWS: https://docs.aws.amazon.com/firehose/latest/dev/writing-with-kinesis-streams.html
-Reading begins where the delivery stream was made, and where it has come to is known as long as this process lives:
-a sandbox that kept its streams delivers them once more. Shards are read in no order, for none is promised.
+Reading starts at the DeliveryStartTimestamp. Positions are only in memory: after a restart, records that the stream
+still has are delivered again. Firehose does not guarantee an order, so child shards do not wait for their parents.
 """
 
 from __future__ import annotations
@@ -15,36 +15,41 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from localaws.firehose.records import Record
+from localaws.firehose.records import SourceRecord
 from localaws.lambda_.clients import Clients
 from localaws.lambda_.consumers import AwsError
 
 log = logging.getLogger(__name__)
 
-RESHARDING_INTERVAL = 10  # seconds between two looks for new shards
-PAUSE = 0.2  # seconds between two reads of an emulator that does not wait for records
+RESHARDING_INTERVAL = 10  # seconds between checks for new shards
+PAUSE = 0.2  # seconds between checks whether the delivery has room again
 
 
 class Source:
-    """Reads a stream and hands on what comes, waiting while *full* says so."""
+    """The threads that read a stream. They pass records to *on_records*, and pause while *is_full* returns True.
+
+    *on_records* also gets MillisBehindLatest.
+    """
 
     def __init__(
         self,
         clients: Clients,
         arn: str,
         start: float,
-        take: Callable[[list[Record], int], None],
-        full: Callable[[], bool],
+        on_records: Callable[[list[SourceRecord], int], None],
+        is_full: Callable[[], bool],
     ) -> None:
         self._clients, self._arn, self._start = clients, arn, datetime.fromtimestamp(start, UTC)
-        self._take, self._full = take, full
+        self._on_records, self._is_full = on_records, is_full
         self._stopped = Event()
         self._shards: set[str] = set()
 
     def start(self) -> None:
+        """Start the threads."""
         self._spawn(self._find_shards)
 
     def stop(self) -> None:
+        """Start no new read."""
         self._stopped.set()
 
     def _spawn(self, work: Callable[..., None], *arguments: Any) -> None:
@@ -56,7 +61,7 @@ class Source:
                 pages = self._clients("kinesis").get_paginator("list_shards").paginate(StreamARN=self._arn)
                 listed = {shard["ShardId"] for page in pages for shard in page["Shards"]}
             except AwsError as error:
-                log.warning("%s cannot be read: %s", self._arn, error)
+                log.warning("cannot list the shards of %s: %s", self._arn, error)
                 self._stopped.wait(1)
                 continue
             new, self._shards = listed - self._shards, listed
@@ -69,7 +74,7 @@ class Source:
         iterator: str | None = None
         position: dict[str, Any] = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": self._start}
         while not self._stopped.is_set() and shard_id in self._shards:
-            if self._full():
+            if self._is_full():
                 self._stopped.wait(PAUSE)
                 continue
             try:
@@ -80,10 +85,10 @@ class Source:
                 answer = kinesis.get_records(StreamARN=self._arn, ShardIterator=iterator)
             except AwsError as error:
                 iterator = None
-                self._say(shard_id, error)
+                self._log_error(shard_id, error)
                 continue
             records = [_record(shard_id, each) for each in answer["Records"]]
-            self._take(records, answer.get("MillisBehindLatest", 0))
+            self._on_records(records, answer.get("MillisBehindLatest", 0))
             if records:
                 last = records[-1].sequence_number
                 position = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": last}
@@ -91,15 +96,15 @@ class Source:
             if iterator is None:
                 return  # the end of a closed shard
 
-    def _say(self, shard_id: str, error: Exception) -> None:
+    def _log_error(self, shard_id: str, error: Exception) -> None:
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
         if code != "ExpiredIteratorException":
-            log.warning("%s of %s cannot be read: %s", shard_id, self._arn, error)
+            log.warning("cannot read %s of %s: %s", shard_id, self._arn, error)
             self._stopped.wait(1)
 
 
-def _record(shard_id: str, described: dict[str, Any]) -> Record:
-    return Record(
+def _record(shard_id: str, described: dict[str, Any]) -> SourceRecord:
+    return SourceRecord(
         data=described["Data"],
         arrived=described["ApproximateArrivalTimestamp"].timestamp(),
         shard_id=shard_id,

@@ -1,10 +1,11 @@
-"""What goes to the function and what its answer means.
+"""Data transformation: the event for the Lambda function, and the meaning of its response.
 
 AWS: https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html
 https://docs.aws.amazon.com/firehose/latest/dev/data-transformation-status-model.html
 https://docs.aws.amazon.com/firehose/latest/dev/data-transformation-failure-handling.html
-The pages leave open what fails with a wrong answer. What others measured holds here: a record that is not answered,
-or twice, fails alone; an answer that is not understood fails the batch, and only a call that failed is made again.
+AWS does not document which records fail with an incorrect response. This module follows published measurements: a
+record that is missing or duplicated in the response fails alone, a malformed response fails the batch, and only a
+failed call is retried.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from localaws.firehose.deployed import DeliveryStream, Transform
-from localaws.firehose.records import PROCESSING_FAILED, Failed, Record, Transformed
+from localaws.firehose.records import PROCESSING_FAILED, FailedRecord, ProcessedRecord, SourceRecord, TransformedRecord
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024
 
@@ -37,7 +38,7 @@ DUPLICATED = (
 )
 NO_DATA = ("Lambda.InvalidReturnFormat", "The data field cannot be null when the processing result is Ok.")
 # https://docs.aws.amazon.com/firehose/latest/dev/monitoring-with-cloudwatch-logs.html
-REFUSALS = {
+INVOCATION_ERRORS = {
     "AccessDenied": "Lambda.AssumeRoleAccessDenied",
     "AccessDeniedException": "Lambda.InvokeAccessDenied",
     "ResourceNotFoundException": "Lambda.ResourceNotFound",
@@ -69,34 +70,34 @@ class _Event(msgspec.Struct, rename="camel"):
     records: list[_EventRecord]
 
 
-class _AnswerMetadata(msgspec.Struct, rename="camel"):
+class _ResponseMetadata(msgspec.Struct, rename="camel"):
     partition_keys: dict[str, str] = {}
 
 
-class _AnswerRecord(msgspec.Struct, rename="camel"):
+class _ResponseRecord(msgspec.Struct, rename="camel"):
     record_id: str
     result: Literal["Ok", "Dropped", "ProcessingFailed"]
     data: bytes | None = None
-    metadata: _AnswerMetadata | None = None
+    metadata: _ResponseMetadata | None = None
 
 
-class _Answer(msgspec.Struct):
-    records: list[_AnswerRecord]
+class _Response(msgspec.Struct):
+    records: list[_ResponseRecord]
 
 
-_decode = msgspec.json.Decoder(_Answer).decode
-EVENT_SIZE = 600  # at most, of an event without records
-METADATA_SIZE = 420  # at most, of a record in it without data and partition key
+_decode = msgspec.json.Decoder(_Response).decode
+EVENT_SIZE = 600  # bytes; the maximum for an event without records
+METADATA_SIZE = 420  # bytes; the maximum for a record without its data and partition key
 
 
-def share(transform: Transform, record: Record) -> float:
-    """Return how much of a batch the record fills: its size by the hint, or by what one invocation may carry."""
+def share(transform: Transform, record: SourceRecord) -> float:
+    """Return the record's share of a full batch, by the buffering hint or by Lambda's payload limit."""
     request = METADATA_SIZE + len(record.data) * 4 / 3 + len(record.partition_key) * 6
     return max(len(record.data) / transform.hint.size, request / (PAYLOAD_LIMIT - EVENT_SIZE))
 
 
-def event(stream: DeliveryStream, records: Sequence[Record]) -> bytes:
-    """Return the event of one invocation; each has an identifier of its own."""
+def event(stream: DeliveryStream, records: Sequence[SourceRecord]) -> bytes:
+    """Return the event of one invocation, with a new invocationId."""
     return msgspec.json.encode(
         _Event(
             invocation_id=str(uuid4()),
@@ -108,50 +109,50 @@ def event(stream: DeliveryStream, records: Sequence[Record]) -> bytes:
     )
 
 
-def _event_record(record: Record) -> _EventRecord:
+def _event_record(record: SourceRecord) -> _EventRecord:
     arrived = round(record.arrived * 1000)
     metadata = _Metadata(record.sequence_number, 0, record.partition_key, record.shard_id, arrived)
     return _EventRecord(_identifier(record), arrived, record.data, metadata)
 
 
-def _identifier(record: Record) -> str:
+def _identifier(record: SourceRecord) -> str:
     return record.sequence_number + "000000"
 
 
-def outcome(answer: bytes, records: Sequence[Record], attempts: int) -> list[Transformed | Failed]:
-    """Return what becomes of each record by the function's answer; those that it dropped are not among them."""
+def outcome(response: bytes, records: Sequence[SourceRecord], attempts: int) -> list[ProcessedRecord]:
+    """Return the records of the function's response, transformed or failed, without the dropped ones."""
     try:
-        answered = _decode(answer).records
+        returned = _decode(response).records
     except msgspec.DecodeError:
         return failed(records, FUNCTION_ERROR, attempts)
-    results = {each.record_id: each for each in answered}
-    twice = {identifier for identifier, count in Counter(each.record_id for each in answered).items() if count > 1}
-    outcomes: list[Transformed | Failed] = []
+    results = {each.record_id: each for each in returned}
+    duplicates = {identifier for identifier, count in Counter(each.record_id for each in returned).items() if count > 1}
+    outcomes: list[ProcessedRecord] = []
     for record in records:
         result = results.get(_identifier(record))
         if result is None:
             outcomes += failed([record], MISSING, attempts)
-        elif result.record_id in twice:
+        elif result.record_id in duplicates:
             outcomes += failed([record], DUPLICATED, attempts)
         elif result.result != "Dropped":
             outcomes.append(_outcome(record, result, attempts))
     return outcomes
 
 
-def _outcome(record: Record, result: _AnswerRecord, attempts: int) -> Transformed | Failed:
+def _outcome(record: SourceRecord, result: _ResponseRecord, attempts: int) -> ProcessedRecord:
     if result.result == "ProcessingFailed":
-        return Failed(record, PROCESSING_FAILED, *PROCESSING_FAILED_STATUS, attempts)
+        return FailedRecord(record, PROCESSING_FAILED, *PROCESSING_FAILED_STATUS, attempts)
     if result.data is None:
-        return Failed(record, PROCESSING_FAILED, *NO_DATA, attempts)
-    return Transformed(record, result.data, result.metadata.partition_keys if result.metadata else {})
+        return FailedRecord(record, PROCESSING_FAILED, *NO_DATA, attempts)
+    return TransformedRecord(record, result.data, result.metadata.partition_keys if result.metadata else {})
 
 
-def failed(records: Sequence[Record], error: tuple[str, str], attempts: int) -> list[Transformed | Failed]:
-    """Return the records as failed for that reason."""
-    return [Failed(record, PROCESSING_FAILED, *error, attempts) for record in records]
+def failed(records: Sequence[SourceRecord], error: tuple[str, str], attempts: int) -> list[ProcessedRecord]:
+    """Return all records as failed with *error*, a code and a message."""
+    return [FailedRecord(record, PROCESSING_FAILED, *error, attempts) for record in records]
 
 
-def refusal(error: Exception) -> tuple[str, str]:
-    """Return what a call that reached no function is called in an error record."""
+def invocation_error(error: Exception) -> tuple[str, str]:
+    """Return the error code and message of an invocation that did not reach the function."""
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-    return REFUSALS.get(code, "Lambda.FunctionError"), str(error)
+    return INVOCATION_ERRORS.get(code, "Lambda.FunctionError"), str(error)

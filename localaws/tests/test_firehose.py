@@ -1,4 +1,4 @@
-"""AWS's rules of delivery streams, with streams, functions, tables and buckets in the emulator."""
+"""Delivery streams with Kinesis streams, functions, tables and buckets in the emulator."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REGION = "us-east-1"
 ARN = f"{REGION}:000000000000"
 numbers = itertools.count(1)
 
-# What the function does with a record is what the record says.
+# Each record contains the command for the function.
 FUNCTION = """
 import base64, json, os
 
@@ -56,7 +56,7 @@ SCHEMA = [{"Name": "value", "Type": "double"}, {"Name": "device_id", "Type": "st
 
 
 class Aws:
-    """The emulator, and what the tests make in it."""
+    """The emulator, with factories for the tests' resources."""
 
     def __init__(self, endpoint: str) -> None:
         config = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"})
@@ -65,7 +65,7 @@ class Aws:
         self.service_role = self.role("firehose", "kinesis:*", "lambda:InvokeFunction", "s3:PutObject", "glue:GetTable")
 
     def role(self, service: str, *actions: str) -> str:
-        """A new role for the service, which may do so much."""
+        """Create a role for the service with these permissions; return its ARN."""
         iam, name = self.client("iam"), f"{service}-{next(numbers)}"
         trust = {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
         role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
@@ -73,15 +73,15 @@ class Aws:
         return str(role["Role"]["Arn"])
 
     def allow(self, role: str, *actions: str) -> None:
-        # Of this kind and no other: a call that does not say which it is about is one about `*`.
+        # Not `*`: the test fails if a call is authorized for `*` instead of its resource.
         kinds = [f"arn:aws:{kind}:{ARN}:*" for kind in ("kinesis", "lambda", "glue", "logs")] + ["arn:aws:s3:::*/*"]
         policy = {"Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": kinds}]}
         self.client("iam").put_role_policy(
-            RoleName=role.rpartition("/")[2], PolicyName="may", PolicyDocument=json.dumps(policy)
+            RoleName=role.rpartition("/")[2], PolicyName="delivery", PolicyDocument=json.dumps(policy)
         )
 
     def function(self) -> str:
-        """A new function's ARN."""
+        """Create a function; return its ARN."""
         code, name = io.BytesIO(), f"cleanse-{next(numbers)}"
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr("app.py", FUNCTION)
@@ -96,10 +96,10 @@ class Aws:
             )["FunctionArn"]
         )
 
-    def events(self, function: str, atleast: int = 1) -> list[dict[str, Any]]:
-        """The events that the function was called with, once there are so many."""
+    def events(self, function: str, at_least: int = 1) -> list[dict[str, Any]]:
+        """Wait for at least so many events of the function; return all of them."""
 
-        def look() -> list[dict[str, Any]]:
+        def find() -> list[dict[str, Any]]:
             group = f"/aws/lambda/{function.rpartition(':')[2]}"
             try:
                 lines = [
@@ -108,16 +108,16 @@ class Aws:
             except ClientError:
                 return []
             events = [json.loads(line) for line in lines if line.startswith("{")]
-            return events if len(events) >= atleast else []
+            return events if len(events) >= at_least else []
 
-        return eventually(look)
+        return eventually(find)
 
-    def stream(self, **destination: Any) -> Stream:
-        return Stream(self, **destination)
+    def stream(self, **destination: Any) -> DeployedStream:
+        return DeployedStream(self, **destination)
 
 
-class Stream:
-    """A Kinesis stream of one shard, and a delivery stream from it into a bucket; both have one name."""
+class DeployedStream:
+    """A delivery stream from a Kinesis stream of one shard to a bucket. All three have the same name."""
 
     def __init__(self, aws: Aws, *, seconds: float = 0, size: int = 64, **destination: Any) -> None:
         self.aws, self.name = aws, f"delivery-{next(numbers)}"
@@ -148,30 +148,30 @@ class Stream:
                 StreamName=self.name, Records=[{"Data": each, "PartitionKey": "pump"} for each in some]
             )
 
-    def objects(self, prefix: str = "", atleast: int = 1) -> dict[str, bytes]:
-        """The objects under the prefix, by the rest of their keys, once there are so many."""
+    def objects(self, prefix: str = "", at_least: int = 1) -> dict[str, bytes]:
+        """Wait for at least so many objects under the prefix; return them by the rest of their keys."""
 
-        def look() -> dict[str, bytes]:
+        def find() -> dict[str, bytes]:
             listed = self.aws.s3.list_objects_v2(Bucket=self.name, Prefix=prefix).get("Contents", [])
-            if len(listed) < atleast:
+            if len(listed) < at_least:
                 return {}
             bodies = (self.aws.s3.get_object(Bucket=self.name, Key=each["Key"])["Body"].read() for each in listed)
             return {each["Key"].removeprefix(prefix): body for each, body in zip(listed, bodies, strict=True)}
 
-        return eventually(look)
+        return eventually(find)
 
-    def errors(self, output_type: str, atleast: int = 1) -> list[dict[str, Any]]:
-        """The lines of the errors of that type, once there are so many."""
+    def errors(self, output_type: str, at_least: int = 1) -> list[dict[str, Any]]:
+        """Wait for at least so many error records of that type; return all of them."""
 
-        def look() -> list[dict[str, Any]]:
+        def find() -> list[dict[str, Any]]:
             bodies = self.objects(f"failed/{output_type}/").values()
             lines = [json.loads(line) for body in bodies for line in body.splitlines()]
-            return lines if len(lines) >= atleast else []
+            return lines if len(lines) >= at_least else []
 
-        return eventually(look)
+        return eventually(find)
 
 
-def through(function: str, **parameters: str) -> dict[str, Any]:
+def lambda_processor(function: str, **parameters: str) -> dict[str, Any]:
     parameters = {"LambdaArn": function, "BufferIntervalInSeconds": "0"} | parameters
     given = [{"ParameterName": name, "ParameterValue": value} for name, value in parameters.items()]
     return {"ProcessingConfiguration": {"Enabled": True, "Processors": [{"Type": "Lambda", "Parameters": given}]}}
@@ -195,7 +195,7 @@ def aws(emulator: str) -> Iterator[Aws]:
 
 @pytest.fixture
 def table(aws: Aws) -> dict[str, Any]:
-    """Conversion to Parquet by the columns of a table."""
+    """The configuration of a conversion to Parquet, with a new table."""
     name = f"table-{next(numbers)}"
     glue = aws.client("glue")
     glue.create_database(DatabaseInput={"Name": name})
@@ -213,7 +213,7 @@ def table(aws: Aws) -> dict[str, Any]:
 # --- objects ----------------------------------------------------------------------------------------------
 
 
-def test_records_within_an_interval_are_one_object_with_the_name_that_aws_gives(aws: Aws) -> None:
+def test_records_within_an_interval_become_one_object_with_the_documented_key(aws: Aws) -> None:
     delimited = {"Enabled": True, "Processors": [{"Type": "AppendDelimiterToRecord", "Parameters": []}]}
     stream = aws.stream(seconds=1, Prefix="raw/", CompressionFormat="GZIP", ProcessingConfiguration=delimited)
 
@@ -226,7 +226,7 @@ def test_records_within_an_interval_are_one_object_with_the_name_that_aws_gives(
     assert re.fullmatch(rf"\d{{4}}/\d\d/\d\d/\d\d/{stream.name}-1-{second}-[0-9a-f-]{{36}}\.gz", name)
 
 
-def test_a_full_buffer_does_not_wait(aws: Aws) -> None:
+def test_a_full_buffer_is_delivered_at_once(aws: Aws) -> None:
     stream = aws.stream(seconds=900, size=1)
 
     stream.put(b"a" * 700_000, b"b" * 700_000)
@@ -234,7 +234,7 @@ def test_a_full_buffer_does_not_wait(aws: Aws) -> None:
     assert list(stream.objects().values()) == [b"a" * 700_000]
 
 
-def test_a_shard_that_is_made_later_is_read_too(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_shards_are_read_too(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "RESHARDING_INTERVAL", 0.2)
     stream = aws.stream()
     stream.put(b"parent")
@@ -243,10 +243,10 @@ def test_a_shard_that_is_made_later_is_read_too(aws: Aws, monkeypatch: pytest.Mo
     aws.kinesis.split_shard(StreamName=stream.name, ShardToSplit="shardId-000000000000", NewStartingHashKey=str(2**127))
     stream.put(b"child")
 
-    assert sorted(stream.objects(atleast=2).values()) == [b"child", b"parent"]
+    assert sorted(stream.objects(at_least=2).values()) == [b"child", b"parent"]
 
 
-def test_new_settings_hold_for_what_comes_after_them(aws: Aws) -> None:
+def test_new_settings_apply_to_later_records(aws: Aws) -> None:
     stream = aws.stream(Prefix="before/")
     stream.put(b"1")
     assert stream.objects("before/")
@@ -258,7 +258,7 @@ def test_new_settings_hold_for_what_comes_after_them(aws: Aws) -> None:
         DestinationId=described["Destinations"][0]["DestinationId"],
         ExtendedS3DestinationUpdate={"Prefix": "after/", "FileExtension": ".txt"},
     )
-    time.sleep(0.5)  # for the next look at the streams
+    time.sleep(0.5)  # until the next refresh
     stream.put(b"2")
 
     [name] = stream.objects("after/")
@@ -266,13 +266,13 @@ def test_new_settings_hold_for_what_comes_after_them(aws: Aws) -> None:
     assert name.endswith(".txt")
 
 
-def test_a_deleted_stream_delivers_no_more(aws: Aws) -> None:
+def test_a_deleted_stream_stops_delivering(aws: Aws) -> None:
     stream, other = aws.stream(), aws.stream()
     stream.put(b"1")
     assert stream.objects()
 
     aws.firehose.delete_delivery_stream(DeliveryStreamName=stream.name)
-    time.sleep(0.5)  # for the next look at the streams
+    time.sleep(0.5)  # until the next refresh
     stream.put(b"2")
     other.put(b"3")
 
@@ -283,9 +283,9 @@ def test_a_deleted_stream_delivers_no_more(aws: Aws) -> None:
 # --- the function -----------------------------------------------------------------------------------------
 
 
-def test_the_function_keeps_drops_and_fails_records(aws: Aws) -> None:
+def test_the_function_returns_drops_and_fails_records(aws: Aws) -> None:
     function = aws.function()
-    stream = aws.stream(**through(function))
+    stream = aws.stream(**lambda_processor(function))
 
     stream.put({"n": 1}, {"n": 2, "result": "Dropped"}, {"n": 3, "result": "ProcessingFailed"}, {"n": 4})
 
@@ -300,9 +300,9 @@ def test_the_function_keeps_drops_and_fails_records(aws: Aws) -> None:
     assert [each["kinesisRecordMetadata"]["partitionKey"] for each in event["records"]] == ["pump"] * 4
 
 
-def test_a_batch_is_tried_again_as_it_was_when_the_function_fails(aws: Aws, tmp_path: Path) -> None:
+def test_the_same_batch_is_retried_when_the_function_fails(aws: Aws, tmp_path: Path) -> None:
     function = aws.function()
-    stream = aws.stream(**through(function))
+    stream = aws.stream(**lambda_processor(function))
 
     stream.put({"n": 1}, {"raise": f"{tmp_path}/raised"})
 
@@ -312,9 +312,9 @@ def test_a_batch_is_tried_again_as_it_was_when_the_function_fails(aws: Aws, tmp_
     assert first["invocationId"] != second["invocationId"]
 
 
-def test_a_batch_that_fails_every_time_is_kept_as_it_came(aws: Aws) -> None:
+def test_a_batch_that_always_fails_becomes_error_records(aws: Aws) -> None:
     function = aws.function()
-    stream = aws.stream(**through(function, NumberOfRetries="2"))
+    stream = aws.stream(**lambda_processor(function, NumberOfRetries="2"))
 
     stream.put({"n": 1}, {"raise": "/nowhere/raised"})
 
@@ -326,11 +326,11 @@ def test_a_batch_that_fails_every_time_is_kept_as_it_came(aws: Aws) -> None:
 @pytest.mark.parametrize(
     ("service", "code"),
     [("firehose", "Lambda.InvokeAccessDenied"), ("lambda", "Lambda.AssumeRoleAccessDenied")],
-    ids=["no right", "no trust"],
+    ids=["no permission", "no trust"],
 )
-def test_a_role_that_may_not_invoke_fails_the_batch(aws: Aws, service: str, code: str) -> None:
+def test_a_role_without_permission_fails_the_batch(aws: Aws, service: str, code: str) -> None:
     right = "lambda:InvokeFunction" if service == "lambda" else "s3:PutObject"
-    stream = aws.stream(**through(aws.function(), NumberOfRetries="0", RoleArn=aws.role(service, right)))
+    stream = aws.stream(**lambda_processor(aws.function(), NumberOfRetries="0", RoleArn=aws.role(service, right)))
 
     stream.put({"n": 1})
 
@@ -343,7 +343,7 @@ def test_a_role_that_may_not_invoke_fails_the_batch(aws: Aws, service: str, code
 
 def test_parquet_files_have_the_rows_of_their_partition(aws: Aws, table: dict[str, Any], tmp_path: Path) -> None:
     prefix = "readings/day=!{partitionKeyFromLambda:day}/!{timestamp:yyyy}/"
-    stream = aws.stream(**through(aws.function()), **partitioned(prefix), **table)
+    stream = aws.stream(**lambda_processor(aws.function()), **partitioned(prefix), **table)
     readings = [{"value": n, "device_id": f"pump-{n}", "keys": {"day": str(n % 2)}} for n in range(1_000)]
 
     stream.put(*readings, {"value": "warm", "keys": {"day": "1"}}, {"value": 1, "keys": {"day": ""}})
@@ -362,9 +362,11 @@ def test_parquet_files_have_the_rows_of_their_partition(aws: Aws, table: dict[st
     assert unpartitioned["errorCode"] == "DynamicPartitioning.MetadataExtractionFailed"
 
 
-def test_a_record_of_one_partition_too_many_is_an_error(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "MOST_PARTITIONS", 2)
-    stream = aws.stream(**through(aws.function()), **partitioned("!{partitionKeyFromLambda:day}/!{timestamp:yyyy}/"))
+def test_a_record_above_the_partition_limit_is_an_error(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MAX_ACTIVE_PARTITIONS", 2)
+    stream = aws.stream(
+        **lambda_processor(aws.function()), **partitioned("!{partitionKeyFromLambda:day}/!{timestamp:yyyy}/")
+    )
 
     stream.put(*({"n": n, "keys": {"day": f"day-{n}"}} for n in (1, 2, 3, 1)))
 
@@ -373,7 +375,7 @@ def test_a_record_of_one_partition_too_many_is_an_error(aws: Aws, monkeypatch: p
     assert list(stream.objects("day-2/").values()) == [b'{"n": 2}']
 
 
-def test_a_table_that_is_not_there_makes_errors_of_all_records(aws: Aws, table: dict[str, Any]) -> None:
+def test_without_the_table_all_records_are_errors(aws: Aws, table: dict[str, Any]) -> None:
     table["DataFormatConversionConfiguration"]["SchemaConfiguration"]["TableName"] = "none"
     stream = aws.stream(**table)
 
@@ -383,16 +385,16 @@ def test_a_table_that_is_not_there_makes_errors_of_all_records(aws: Aws, table: 
     assert (error["ErrorCode"], raw([error])) == ("DataFormatConversion.EntityNotFound", [{"value": 1}])
 
 
-# --- roles, failures, and what is said of them ------------------------------------------------------------
+# --- roles, retries and validation ------------------------------------------------------------------------
 
 
-def test_what_cannot_be_delivered_waits_until_it_can(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_delivery_is_retried_until_it_succeeds(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "METRICS_INTERVAL", 0.2)
     role = aws.role("firehose", "s3:ListBucket")
     stream = aws.stream(role=role)
     stream.put(b"1")
     metric = ("DeliveryToS3.Success", stream.name)
-    assert eventually(lambda: aws_metric(aws, *metric) == [0]), "it has tried in vain"
+    assert eventually(lambda: minimum_of_metric(aws, *metric) == [0]), "the delivery failed at least once"
     assert aws.s3.list_objects_v2(Bucket=stream.name)["KeyCount"] == 0
 
     aws.allow(role, "s3:PutObject")
@@ -400,8 +402,8 @@ def test_what_cannot_be_delivered_waits_until_it_can(aws: Aws, monkeypatch: pyte
     assert list(stream.objects().values()) == [b"1"]
 
 
-def aws_metric(aws: Aws, name: str, stream: str) -> list[float]:
-    """The smallest values of the metric in the last minutes."""
+def minimum_of_metric(aws: Aws, name: str, stream: str) -> list[float]:
+    """Return the minimum of the metric in each of the last periods of five minutes."""
     statistics = aws.client("cloudwatch").get_metric_statistics(
         Namespace="AWS/Firehose",
         MetricName=name,
@@ -425,11 +427,11 @@ def aws_metric(aws: Aws, name: str, stream: str) -> list[float]:
         ({"seconds": 901}, "IntervalInSeconds"),
     ],
 )
-def test_a_stream_that_aws_would_refuse_is_refused(aws: Aws, settings: dict[str, Any], reason: str) -> None:
+def test_a_stream_that_aws_rejects_is_rejected(aws: Aws, settings: dict[str, Any], reason: str) -> None:
     with pytest.raises(ClientError, match=reason):
         aws.stream(**settings)
 
 
-def test_a_stream_that_converts_and_compresses_is_refused(aws: Aws, table: dict[str, Any]) -> None:
+def test_a_stream_that_converts_and_compresses_is_rejected(aws: Aws, table: dict[str, Any]) -> None:
     with pytest.raises(ClientError, match="UNCOMPRESSED"):
         aws.stream(CompressionFormat="GZIP", **table)

@@ -1,4 +1,4 @@
-"""The rules of Firehose by themselves, without AWS and at any time of day."""
+"""Unit tests of Firehose's rules, without an emulator or a clock."""
 
 from __future__ import annotations
 
@@ -19,16 +19,23 @@ import pytest
 from localaws.firehose import errors, parquet, prefixes, transform
 from localaws.firehose.buffers import Buffers
 from localaws.firehose.compression import compressed
-from localaws.firehose.deployed import MEGABYTE, Conversion, DeliveryStream, Hint, Transform
-from localaws.firehose.records import CONVERSION_FAILED, PROCESSING_FAILED, Failed, Record, Transformed
+from localaws.firehose.deployed import MEGABYTE, BufferingHint, Conversion, DeliveryStream, Transform
+from localaws.firehose.records import (
+    CONVERSION_FAILED,
+    PROCESSING_FAILED,
+    FailedRecord,
+    ProcessedRecord,
+    SourceRecord,
+    TransformedRecord,
+)
 
 ROLE = "arn:aws:iam::000000000000:role/firehose"
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:cleanse"
 MOMENT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
-def described(**s3: Any) -> DeliveryStream:
-    stream = DeliveryStream.described(
+def delivery_stream(**s3: Any) -> DeliveryStream:
+    stream = DeliveryStream.from_description(
         {
             "DeliveryStreamName": "readings",
             "DeliveryStreamARN": "arn:aws:firehose:us-east-1:000000000000:deliverystream/readings",
@@ -50,38 +57,42 @@ def described(**s3: Any) -> DeliveryStream:
     return stream
 
 
-def processed(**parameters: str) -> dict[str, Any]:
+def lambda_processor(**parameters: str) -> dict[str, Any]:
     given = [{"ParameterName": name, "ParameterValue": value} for name, value in parameters.items()]
     return {"ProcessingConfiguration": {"Enabled": True, "Processors": [{"Type": "Lambda", "Parameters": given}]}}
 
 
-def record(data: bytes = b"{}", number: int = 1) -> Record:
-    return Record(data, MOMENT.timestamp(), "shardId-000000000000", f"{number:056d}", "pump-1")
+def record(data: bytes = b"{}", number: int = 1) -> SourceRecord:
+    return SourceRecord(data, MOMENT.timestamp(), "shardId-000000000000", f"{number:056d}", "pump-1")
 
 
-# --- what a description says ------------------------------------------------------------------------------
+# --- settings ---------------------------------------------------------------------------------------------
 
 
-def test_a_stream_that_says_little_has_the_defaults_of_the_reference() -> None:
-    stream = described(**processed(LambdaArn=FUNCTION))
+def test_omitted_settings_have_the_defaults_of_the_api_reference() -> None:
+    stream = delivery_stream(**lambda_processor(LambdaArn=FUNCTION))
 
-    assert (stream.hint, stream.compression, stream.partitioned) == (Hint(5 * MEGABYTE, 300), "UNCOMPRESSED", False)
-    assert stream.transform == Transform(FUNCTION, ROLE, retries=3, hint=Hint(MEGABYTE, 60))
+    assert (stream.hint, stream.compression, stream.partitioned) == (
+        BufferingHint(5 * MEGABYTE, 300),
+        "UNCOMPRESSED",
+        False,
+    )
+    assert stream.transform == Transform(FUNCTION, ROLE, retries=3, hint=BufferingHint(MEGABYTE, 60))
     assert (stream.delimiter, stream.conversion, stream.bucket) == (b"", None, "lake")
 
 
-def test_numbers_and_switches_may_be_strings_as_the_parameters_of_a_template_are() -> None:
-    stream = described(
+def test_numbers_and_booleans_may_be_strings() -> None:
+    stream = delivery_stream(
         BufferingHints={"SizeInMBs": "64", "IntervalInSeconds": "5"},
         DynamicPartitioningConfiguration={"Enabled": "true"},
-        **processed(LambdaArn=FUNCTION, NumberOfRetries="1", BufferSizeInMBs="0.2", BufferIntervalInSeconds="2"),
+        **lambda_processor(LambdaArn=FUNCTION, NumberOfRetries="1", BufferSizeInMBs="0.2", BufferIntervalInSeconds="2"),
     )
 
-    assert (stream.hint, stream.partitioned) == (Hint(64 * MEGABYTE, 5), True)
-    assert stream.transform == Transform(FUNCTION, ROLE, retries=1, hint=Hint(0.2 * MEGABYTE, 2))
+    assert (stream.hint, stream.partitioned) == (BufferingHint(64 * MEGABYTE, 5), True)
+    assert stream.transform == Transform(FUNCTION, ROLE, retries=1, hint=BufferingHint(0.2 * MEGABYTE, 2))
 
 
-def test_orc_is_refused_and_a_stream_of_direct_puts_is_not_played() -> None:
+def test_orc_and_direct_puts_are_not_supported() -> None:
     orc = {
         "SchemaConfiguration": {"DatabaseName": "d", "TableName": "t"},
         "InputFormatConfiguration": {"Deserializer": {}},
@@ -89,8 +100,8 @@ def test_orc_is_refused_and_a_stream_of_direct_puts_is_not_played() -> None:
     }
 
     with pytest.raises(ValueError, match="Parquet"):
-        described(DataFormatConversionConfiguration=orc)
-    assert DeliveryStream.described({"Destinations": []}) is None
+        delivery_stream(DataFormatConversionConfiguration=orc)
+    assert DeliveryStream.from_description({"Destinations": []}) is None
 
 
 # --- buffers ----------------------------------------------------------------------------------------------
@@ -105,7 +116,7 @@ def test_a_buffer_closes_when_it_is_full() -> None:
     assert len(buffers) == 1
 
 
-def test_what_would_overfill_a_buffer_opens_another() -> None:
+def test_an_item_that_does_not_fit_starts_a_new_buffer() -> None:
     buffers = Buffers[str, str]()
 
     assert buffers.add("a", "small", 0.3, now=0) is None
@@ -121,12 +132,12 @@ def test_a_buffer_closes_when_its_first_record_has_waited_long_enough() -> None:
     buffers.add("b", "3", 0, now=12)
 
     assert buffers.next_due(5) == 15
-    assert list(buffers.aged(5, now=14.9)) == []
-    assert list(buffers.aged(5, now=15)) == [("a", ["1", "2"])]
+    assert list(buffers.pop_due(5, now=14.9)) == []
+    assert list(buffers.pop_due(5, now=15)) == [("a", ["1", "2"])]
     assert buffers.next_due(5) == 17
 
 
-# --- the names of objects ---------------------------------------------------------------------------------
+# --- object keys ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -141,27 +152,27 @@ def test_a_buffer_closes_when_its_first_record_has_waited_long_enough() -> None:
         ("e/!{firehose:error-output-type}/!{timestamp:yy}/", "e/format-conversion-failed/26/"),
     ],
 )
-def test_a_prefix_is_evaluated_and_has_the_hour_when_it_names_no_time(prefix: str, evaluated: str) -> None:
-    assert prefixes.evaluated(prefix, MOMENT, CONVERSION_FAILED) == evaluated
+def test_a_prefix_without_a_timestamp_gets_the_hour(prefix: str, evaluated: str) -> None:
+    assert prefixes.evaluate(prefix, MOMENT, CONVERSION_FAILED) == evaluated
 
 
-def test_the_random_string_differs_from_one_object_to_the_next() -> None:
-    names = {prefixes.evaluated("!{firehose:random-string}/!{timestamp:yyyy}/", MOMENT) for _ in range(9)}
+def test_the_random_string_is_different_for_each_object() -> None:
+    names = {prefixes.evaluate("!{firehose:random-string}/!{timestamp:yyyy}/", MOMENT) for _ in range(9)}
 
     assert len(names) == 9
     assert all(len(name) == 11 + len("/2026/") for name in names)
 
 
-def test_partition_keys_of_the_function_come_into_the_prefix() -> None:
+def test_partition_keys_are_replaced_in_the_prefix() -> None:
     prefix = "kind=!{partitionKeyFromLambda:kind}/day=!{partitionKeyFromLambda:day}/!{timestamp:HH}/"
 
-    assert prefixes.with_keys(prefix, {"kind": "a", "day": "1"}) == "kind=a/day=1/!{timestamp:HH}/"
+    assert prefixes.with_partition_keys(prefix, {"kind": "a", "day": "1"}) == "kind=a/day=1/!{timestamp:HH}/"
     for keys in ({"kind": "a"}, {"kind": "a", "day": ""}):
         with pytest.raises(KeyError):
-            prefixes.with_keys(prefix, keys)
+            prefixes.with_partition_keys(prefix, keys)
 
 
-def test_a_name_ends_with_stream_version_second_and_extension() -> None:
+def test_a_suffix_has_stream_version_second_and_extension() -> None:
     name = prefixes.suffix("readings", "3", MOMENT.astimezone(ZoneInfo("Asia/Tokyo")), ".parquet")
 
     assert name.startswith("readings-3-2026-03-04-14-06-07-")
@@ -170,10 +181,10 @@ def test_a_name_ends_with_stream_version_second_and_extension() -> None:
 
 # --- the function -----------------------------------------------------------------------------------------
 
-STREAM = described(**processed(LambdaArn=FUNCTION))
+STREAM = delivery_stream(**lambda_processor(LambdaArn=FUNCTION))
 
 
-def answered(*records: Any) -> bytes:
+def response_of(*records: Any) -> bytes:
     return json.dumps({"records": records}).encode()
 
 
@@ -181,11 +192,11 @@ def ok(number: int, data: bytes = b"x", **more: Any) -> dict[str, Any]:
     return {"recordId": f"{number:056d}000000", "result": "Ok", "data": base64.b64encode(data).decode()} | more
 
 
-def codes(outcomes: Iterable[Transformed | Failed]) -> list[str]:
-    return [outcome.code if isinstance(outcome, Failed) else outcome.data.decode() for outcome in outcomes]
+def codes(outcomes: Iterable[ProcessedRecord]) -> list[str]:
+    return [outcome.code if isinstance(outcome, FailedRecord) else outcome.data.decode() for outcome in outcomes]
 
 
-def test_the_event_is_the_one_that_aws_documents() -> None:
+def test_the_event_has_the_documented_format() -> None:
     event = json.loads(transform.event(STREAM, [record(b"\xff\x00")]))
 
     arrived = int(MOMENT.timestamp() * 1000)
@@ -212,9 +223,12 @@ def test_the_event_is_the_one_that_aws_documents() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 200, 5_000, 1_000_000])
-def test_no_batch_is_larger_than_an_invocation_may_be(size: int) -> None:
-    settings = Transform(FUNCTION, ROLE, 3, Hint(3 * MEGABYTE, 60))
-    buffers, one = Buffers[None, Record](), Record(b"x" * size, 0, "shardId-000000000000", "1" * 56, "é\n" * 20)
+def test_no_batch_exceeds_the_payload_limit(size: int) -> None:
+    settings = Transform(FUNCTION, ROLE, 3, BufferingHint(3 * MEGABYTE, 60))
+    buffers, one = (
+        Buffers[None, SourceRecord](),
+        SourceRecord(b"x" * size, 0, "shardId-000000000000", "1" * 56, "é\n" * 20),
+    )
     batch = None
 
     while batch is None:
@@ -226,41 +240,41 @@ def test_no_batch_is_larger_than_an_invocation_may_be(size: int) -> None:
     assert length > transform.PAYLOAD_LIMIT / 2 or size == 1_000_000
 
 
-def test_each_record_of_an_answer_goes_its_own_way() -> None:
+def test_each_record_of_a_response_is_handled_separately() -> None:
     records = [record(b"in", number) for number in range(5)]
     failed = {"recordId": f"{2:056d}000000", "result": "ProcessingFailed", "data": "eA=="}
     dropped = {"recordId": f"{1:056d}000000", "result": "Dropped"}
-    answer = answered(
+    response = response_of(
         ok(4, b"4"), ok(0, b"0", metadata={"partitionKeys": {"day": "1"}}), failed, dropped, ok(77), ok(3, b"3")
     )
 
-    outcomes = transform.outcome(answer, records, attempts=1)
+    outcomes = transform.outcome(response, records, attempts=1)
 
     assert codes(outcomes) == ["0", "Lambda.ProcessingFailedStatus", "3", "4"]
-    assert isinstance(outcomes[0], Transformed)
+    assert isinstance(outcomes[0], TransformedRecord)
     assert outcomes[0].keys == {"day": "1"}
 
 
 @pytest.mark.parametrize(
-    ("answer", "expected"),
+    ("response", "expected"),
     [
-        (answered(ok(0)), ["x", "Lambda.MissingRecordId"]),
-        (answered(), ["Lambda.MissingRecordId"] * 2),
-        (answered(ok(0), ok(0), ok(1)), ["Lambda.DuplicatedRecordId", "x"]),
-        (answered(ok(0), ok(1, result="Fine")), ["Lambda.FunctionError"] * 2),
-        (answered(ok(0), ok(1) | {"data": "not base64!"}), ["Lambda.FunctionError"] * 2),
-        (answered(ok(0), ok(1) | {"data": None}), ["x", "Lambda.InvalidReturnFormat"]),
+        (response_of(ok(0)), ["x", "Lambda.MissingRecordId"]),
+        (response_of(), ["Lambda.MissingRecordId"] * 2),
+        (response_of(ok(0), ok(0), ok(1)), ["Lambda.DuplicatedRecordId", "x"]),
+        (response_of(ok(0), ok(1, result="Fine")), ["Lambda.FunctionError"] * 2),
+        (response_of(ok(0), ok(1) | {"data": "not base64!"}), ["Lambda.FunctionError"] * 2),
+        (response_of(ok(0), ok(1) | {"data": None}), ["x", "Lambda.InvalidReturnFormat"]),
         (b"null", ["Lambda.FunctionError"] * 2),
         (b'{"records": 1}', ["Lambda.FunctionError"] * 2),
         (b"\xff", ["Lambda.FunctionError"] * 2),
     ],
 )
-def test_a_wrong_answer_fails_the_record_or_the_batch(answer: bytes, expected: list[str]) -> None:
-    assert codes(transform.outcome(answer, [record(b"a", 0), record(b"b", 1)], attempts=1)) == expected
+def test_an_incorrect_response_fails_the_record_or_the_batch(response: bytes, expected: list[str]) -> None:
+    assert codes(transform.outcome(response, [record(b"a", 0), record(b"b", 1)], attempts=1)) == expected
 
 
-def test_a_failed_record_is_kept_as_it_came_with_the_reason() -> None:
-    failed = Failed(record(b"\xff"), PROCESSING_FAILED, "Lambda.FunctionError", "it said", attempts=4)
+def test_an_error_record_has_the_original_data_and_the_reason() -> None:
+    failed = FailedRecord(record(b"\xff"), PROCESSING_FAILED, "Lambda.FunctionError", "it said", attempts=4)
 
     line = errors.line(STREAM, failed, now=MOMENT.timestamp() + 1)
 
@@ -294,10 +308,10 @@ JSON = Conversion(ROLE, {"DatabaseName": "d", "TableName": "t"}, "SNAPPY")
 
 def converted(
     path: Path, *data: bytes, conversion: Conversion = JSON, glue: list[dict[str, str]] = GLUE
-) -> tuple[list[dict[str, Any]], list[Failed]]:
-    """The rows of the file, without what is null in them, and what failed."""
+) -> tuple[list[dict[str, Any]], list[FailedRecord]]:
+    """Convert the records; return the rows of the file without null values, and the failed records."""
     converter = parquet.Converter(parquet.columns(glue, conversion), conversion)
-    records = [Transformed(record(each, number), each, {}) for number, each in enumerate(data)]
+    records = [TransformedRecord(record(each, number), each, {}) for number, each in enumerate(data)]
     body, failed = converter.convert(records)
     if body is None:
         return [], failed
@@ -359,7 +373,7 @@ def test_several_objects_in_a_record_are_several_rows(tmp_path: Path) -> None:
         b'{"seq": 1}{"seq": "x"}',
     ],
 )
-def test_a_record_that_does_not_fit_fails_alone(tmp_path: Path, wrong: bytes) -> None:
+def test_a_record_that_does_not_match_the_schema_fails_alone(tmp_path: Path, wrong: bytes) -> None:
     rows, failed = converted(tmp_path, b'{"seq": 1}', wrong, b'{"seq": 2}')
 
     assert [row["seq"] for row in rows] == [1, 2]
@@ -368,14 +382,14 @@ def test_a_record_that_does_not_fit_fails_alone(tmp_path: Path, wrong: bytes) ->
     assert failed[0].code.startswith("DataFormatConversion.")
 
 
-def test_a_file_of_nothing_is_not_written(tmp_path: Path) -> None:
+def test_without_valid_records_no_file_is_written(tmp_path: Path) -> None:
     rows, failed = converted(tmp_path, b"x", b"y")
 
     assert rows == []
     assert len(failed) == 2
 
 
-def test_keys_are_renamed_as_the_deserializer_says(tmp_path: Path) -> None:
+def test_keys_are_renamed_by_the_deserializer_settings(tmp_path: Path) -> None:
     conversion = Conversion(ROLE, {}, "GZIP", case_insensitive=False, dots_to_underscores=True, keys={"seq": "n"})
 
     rows, _ = converted(
@@ -388,9 +402,9 @@ def test_keys_are_renamed_as_the_deserializer_says(tmp_path: Path) -> None:
     assert rows == [{"a_b": 1, "seq": 2}]
 
 
-def test_an_error_of_conversion_names_the_table() -> None:
+def test_a_conversion_error_names_the_table() -> None:
     schema = {"DatabaseName": "d", "TableName": "t", "VersionId": "LATEST"}
-    stream = described(
+    stream = delivery_stream(
         DataFormatConversionConfiguration={
             "SchemaConfiguration": schema,
             "InputFormatConfiguration": {"Deserializer": {"OpenXJsonSerDe": {}}},
@@ -398,7 +412,7 @@ def test_an_error_of_conversion_names_the_table() -> None:
         }
     )
 
-    line = json.loads(errors.line(stream, Failed(record(), CONVERSION_FAILED, *parquet.MISMATCH), now=0))
+    line = json.loads(errors.line(stream, FailedRecord(record(), CONVERSION_FAILED, *parquet.MISMATCH), now=0))
 
     assert (line["ErrorCode"], line["sequenceNumber"]) == ("DataFormatConversion.MalformedData", f"{1:056d}")
     assert line["dataCatalogTable"] == {
@@ -412,7 +426,7 @@ def test_an_error_of_conversion_names_the_table() -> None:
 # --- compression ------------------------------------------------------------------------------------------
 
 
-def test_bodies_are_compressed_as_the_stream_says() -> None:
+def test_bodies_are_compressed_in_the_format_of_the_stream() -> None:
     assert compressed(b"body", "UNCOMPRESSED", "name") == b"body"
     assert gzip.decompress(compressed(b"body", "GZIP", "name")) == b"body"
     with zipfile.ZipFile(io.BytesIO(compressed(b"body", "ZIP", "name"))) as archive:
