@@ -14,9 +14,8 @@ from botocore.credentials import DeferredRefreshableCredentials
 
 from localaws.lambda_.clients import Clients
 
-PRINCIPAL = {
-    "x-localaws-service": "firehose.amazonaws.com"
-}  # the emulator treats the call as Firehose's; see localaws/iam/service_roles.py
+# With this header, the emulator authorizes AssumeRole for Firehose; see localaws/iam/service_roles.py.
+PRINCIPAL = {"x-localaws-service": "firehose.amazonaws.com"}
 
 
 class Roles:
