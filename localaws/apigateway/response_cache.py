@@ -1,4 +1,4 @@
-"""The response cache of an API Gateway stage, and nothing but the cache: keys, time to live and capacity.
+"""The response cache of an API Gateway stage: keys, time to live and capacity.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-caching.html
 """
@@ -15,6 +15,8 @@ MAX_RESPONSE_BYTES = 1_048_576
 
 @dataclass(frozen=True)
 class Response:
+    """A cached HTTP response."""
+
     status: int
     headers: dict[str, str | list[str]]
     body: bytes
@@ -22,7 +24,7 @@ class Response:
 
 @dataclass
 class StageCache:
-    """Responses by key, each for its time to live; the least recently used goes first when it is full."""
+    """Responses by key. *capacity* is in bytes; a full cache evicts the least recently used response."""
 
     capacity: int
     clock: Callable[[], float] = time.monotonic
@@ -30,6 +32,7 @@ class StageCache:
     _size: int = 0
 
     def get(self, key: Hashable) -> Response | None:
+        """Return the response, or None if it is absent or expired."""
         expires, response = self._entries.get(key, (0.0, None))
         if response is None:
             return None
@@ -40,6 +43,7 @@ class StageCache:
         return response
 
     def put(self, key: Hashable, response: Response, ttl: float = DEFAULT_TTL) -> None:
+        """Store a response for *ttl* seconds, at most an hour. Ignore it if it is larger than 1 MiB or *ttl* is 0."""
         if ttl <= 0 or len(response.body) > MAX_RESPONSE_BYTES:
             return
         self._remove(key)
@@ -49,6 +53,7 @@ class StageCache:
             self._remove(next(iter(self._entries)))
 
     def flush(self) -> None:
+        """Remove all responses."""
         self._entries.clear()
         self._size = 0
 

@@ -1,8 +1,9 @@
-"""Gap: of an API's OpenAPI document only paths, authorizers and integration URIs are read; preflight answers,
-parameters, cache keys, gateway responses, binary media types and the resource policy are dropped.
+"""Gap: an import of an OpenAPI document reads only its paths, authorizers and integration URIs.
 
+This module also imports parameters, cache keys, method, integration and gateway responses, binary media types and the
+resource policy.
 AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html
-No longer needed when a stack whose RestApi `Body` holds a MOCK preflight answers OPTIONS with CORS headers.
+No longer needed when a REST API with a MOCK integration for OPTIONS in its `Body` answers OPTIONS with CORS headers.
 """
 
 import json
@@ -25,9 +26,9 @@ INTEGRATION_FIELDS = (
 UPPERCASE_FIELDS = ("contentHandling", "passthroughBehavior", "type")
 
 
-def put(outcome: tuple[int, dict[str, str], bytes]) -> None:
-    """Fails as an import on AWS does when a part of the document is refused."""
-    status, _, body = outcome
+def require_success(response: tuple[int, dict[str, str], bytes]) -> None:
+    """Raise ValueError with AWS's message if a part of the document is rejected."""
+    status, _, body = response
     if status >= 400:
         raise ValueError(f"Errors found during import: {json.loads(body)['message']}")
 
@@ -40,28 +41,30 @@ def import_operation(
     scheme_map: dict[str, Any] | None = None,
     default_security: list[Any] | None = None,
 ) -> None:
-    where = (api_id, resource_id, http_method)
+    method_id = (api_id, resource_id, http_method)
     method = gateway._method_security(operation.get("security", default_security), scheme_map or {})
     method["requestParameters"] = {
         f"method.request.{LOCATIONS[parameter['in']]}.{parameter['name']}": parameter.get("required", False)
         for parameter in operation.get("parameters", [])
         if parameter.get("in") in LOCATIONS
     }
-    put(gateway._put_method(*where, method))
+    require_success(gateway._put_method(*method_id, method))
     for status, response in operation.get("responses", {}).items():
         headers = {f"method.response.header.{name}": False for name in response.get("headers", {})}
-        put(gateway._put_method_response(*where, str(status), {"responseParameters": headers}))
+        require_success(gateway._put_method_response(*method_id, str(status), {"responseParameters": headers}))
     if integration := operation.get("x-amazon-apigateway-integration"):
-        import_integration(where, integration)
+        import_integration(method_id, integration)
 
 
-def import_integration(where: tuple[str, str, str], integration: dict[str, Any]) -> None:
+def import_integration(method_id: tuple[str, str, str], integration: dict[str, Any]) -> None:
     settings = {name: integration[name] for name in INTEGRATION_FIELDS if name in integration}
     settings |= {name: integration[name].upper() for name in UPPERCASE_FIELDS if name in integration}
-    put(gateway._put_integration(*where, settings))
+    require_success(gateway._put_integration(*method_id, settings))
     for pattern, response in integration.get("responses", {}).items():
         selection = {"selectionPattern": "" if pattern == "default" else pattern}
-        put(gateway._put_integration_response(*where, str(response["statusCode"]), response | selection))
+        require_success(
+            gateway._put_integration_response(*method_id, str(response["statusCode"]), response | selection)
+        )
 
 
 def import_rest_api(document: dict[str, Any], settings: dict[str, Any] | None = None) -> str:
@@ -80,7 +83,7 @@ def import_rest_api(document: dict[str, Any], settings: dict[str, Any] | None = 
         for path, item in document.get("paths", {}).items():
             gateway._import_path_item(api_id, path, item, schemes, document.get("security"))
         for kind, response in document.get("x-amazon-apigateway-gateway-responses", {}).items():
-            put(gateway._put_gateway_response(api_id, kind, response))
+            require_success(gateway._put_gateway_response(api_id, kind, response))
     except Exception:
         gateway._delete_rest_api(api_id)
         raise

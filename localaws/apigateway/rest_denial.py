@@ -1,8 +1,8 @@
-"""Gap: whom IAM does not let through to an API is answered by the emulator's IAM, not by a gateway response of the API.
+"""Gap: a request that IAM denies gets the emulator's own response instead of the API's gateway response.
 
-AWS: the response type ACCESS_DENIED, else DEFAULT_4XX,
-https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
-No longer needed when a user without permission gets the body that the DEFAULT_4XX of a REST API says.
+API Gateway answers with the API's gateway response ACCESS_DENIED, or DEFAULT_4XX if there is none.
+AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+No longer needed when a user without permission gets the body of the API's DEFAULT_4XX gateway response.
 """
 
 import json
@@ -20,13 +20,13 @@ def apply() -> None:
     def enforce_and_answer(
         api_id: str, stage: str, method: str, path: str, headers: Any, query: Any, **action: str
     ) -> Any:
-        refusal = enforce(api_id, stage, method, path, headers, query, **action)
-        if not refusal or b"AccessDeniedException" not in refusal[2]:
-            return refusal
-        message = json.loads(refusal[2]).get("message", "")
+        error = enforce(api_id, stage, method, path, headers, query, **action)
+        if not error or b"AccessDeniedException" not in error[2]:
+            return error
+        message = json.loads(error[2]).get("message", "")
         answer = gateway.authentication_error_response(
             api_id, stage, AuthError("AccessDenied", message), headers, query
         )
-        return answer or refusal
+        return answer or error
 
     app._enforce_execute_api = enforce_and_answer

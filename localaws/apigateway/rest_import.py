@@ -1,8 +1,8 @@
-"""Gap: ImportRestApi makes an empty API, PutRestApi is unknown, and a CloudFormation update of a RestApi's
-`Body` moves the API to a new id; so `chalice deploy` fails and a stack update breaks every known URL.
+"""Gap: ImportRestApi creates an empty API, PutRestApi is missing, and a stack update of `Body` changes the API's id.
 
+So `chalice deploy` fails, and a stack update breaks all URLs of the API.
 AWS: https://docs.aws.amazon.com/apigateway/latest/api/API_PutRestApi.html
-No longer needed when `put_rest_api` and an update of `Body` change the routes under the same API id.
+No longer needed when PutRestApi and a stack update of `Body` change the routes and keep the API id.
 """
 
 import json
@@ -13,13 +13,13 @@ from ministack.services.cloudformation import provisioners
 
 
 def overwrite(api_id: str, document: dict[str, Any]) -> None:
-    """The API with the document's definition under its own id, all at once."""
+    """Replace the API's definition by the document, in one step and with the same id."""
     api = gateway._rest_apis[api_id]
     new_id = gateway._import_rest_api(document, {"name": api["name"]})
     new = gateway._rest_apis[new_id]
     for part in (gateway._resources, gateway._authorizers_v1, gateway._models):
         part[api_id] = part[new_id]
-    # What the document does not mention stays, for it may belong to another resource of the stack.
+    # Keep gateway responses that the document does not define: they may be resources of the stack.
     gateway._gateway_responses[api_id] |= gateway._gateway_responses[new_id]
     api["binaryMediaTypes"] = new["binaryMediaTypes"] or api["binaryMediaTypes"]
     api["policy"] = new["policy"] or api["policy"]
@@ -36,13 +36,16 @@ def import_rest_api(body: bytes, query: dict[str, Any]) -> Any:
 def put_rest_api(api_id: str, body: bytes, query: dict[str, Any]) -> Any:
     if api_id in gateway._rest_apis:
         if gateway._qp(query, "mode") != "overwrite":
-            return gateway._v1_error("BadRequestException", "The sandbox knows only mode=overwrite", 400)
+            return gateway._v1_error("BadRequestException", "localaws supports only mode=overwrite", 400)
         overwrite(api_id, json.loads(body))
     return gateway._get_rest_api(api_id)
 
 
-def whole_value(operation: dict[str, Any]) -> dict[str, Any]:
-    """The operation with the value that is to be stored: Chalice names a list's member, and no size by ""."""
+def normalize(operation: dict[str, Any]) -> dict[str, Any]:
+    """Return the patch operation with the value to store.
+
+    Chalice patches a member of the endpoint types, and sends "" for no minimum compression size.
+    """
     match operation["path"].split("/"):
         case ["", "endpointConfiguration", "types", _]:
             return operation | {"path": "/endpointConfiguration/types", "value": [operation["value"]]}
@@ -64,12 +67,12 @@ def apply() -> None:
                     return import_rest_api(body, query)
                 case "PUT", ["restapis", api_id]:
                     return put_rest_api(api_id, body, query)
-        except ValueError as refusal:
-            return gateway._v1_error("BadRequestException", str(refusal), 400)
+        except ValueError as error:
+            return gateway._v1_error("BadRequestException", str(error), 400)
         return await handle_request(method, path, headers, body, query)
 
-    def update_as_chalice_does(api_id: str, data: dict[str, Any]) -> Any:
-        operations = [whole_value(operation) for operation in data.get("patchOperations", [])]
+    def update_normalized(api_id: str, data: dict[str, Any]) -> Any:
+        operations = [normalize(operation) for operation in data.get("patchOperations", [])]
         return update_rest_api(api_id, {"patchOperations": operations})
 
     def update(api_id: str, old: dict[str, Any], new: dict[str, Any], *names: Any) -> Any:
@@ -79,5 +82,5 @@ def apply() -> None:
         return provisioner_update(api_id, old, new, *names)
 
     gateway.handle_request = handle
-    gateway._update_rest_api = update_as_chalice_does
+    gateway._update_rest_api = update_normalized
     provisioner["update"] = update

@@ -1,14 +1,13 @@
-"""Gap: a REST API's stage cache is never used, FlushStageCache is unknown, CloudFormation drops the cache
-cluster of a stage, and PutIntegration takes cache keys that are no parameters of the method.
+"""Gap: a REST API's stage cache is not used, flushed or validated, and CloudFormation drops its settings.
 
+As on AWS, the lookup follows the authorizer, the API key and throttling. The cache key is the method, the cache
+namespace and the declared `cacheKeyParameters`. The settings of `*/*` cache only GET; other methods need their own
+settings. `Cache-Control: max-age=0` invalidates an entry if the caller has `execute-api:InvalidateCache`, which needs
+a method with AWS_IAM. Caching headers of the response have no effect. AWS does not document whether errors are cached
+(users report a cached 429); here, only a 200 is cached. Only Lambda integrations are cached, and canaries are not
+supported.
 AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-caching.html
-As there, a response is looked up after the authorizer, the API key and the throttle have let the request in.
-Its key is the method, the cache namespace and the declared `cacheKeyParameters` only. The settings of `*/*`
-cache GET; other methods need settings of their own. `Cache-Control: max-age=0` renews an entry for a caller
-with `execute-api:InvalidateCache`, whom only an AWS_IAM method knows; what the response says of caching
-counts for nothing. AWS does not say what becomes of error responses (users report that a 429 was cached):
-here only 200 is cached. Only Lambda integrations are cached, and there are no canaries.
-No longer needed when two GETs of a method with CachingEnabled reach the function once.
+No longer needed when two GETs of a method with CachingEnabled invoke the function once.
 """
 
 from collections.abc import Hashable
@@ -34,7 +33,7 @@ def stage_key(api_id: str, stage_name: str) -> tuple[str, ...]:
 
 
 def cache_of(api_id: str, stage_name: str, stage: dict[str, Any]) -> StageCache:
-    """The stage's cache; a new size is a new, empty cache."""
+    """Return the stage's cache. A changed size creates a new, empty cache."""
     key = stage_key(api_id, stage_name)
     capacity = int(float(stage.get("cacheClusterSize") or 0.5) * GIGABYTE)
     if key not in caches or caches[key].capacity != capacity:
@@ -43,7 +42,7 @@ def cache_of(api_id: str, stage_name: str, stage: dict[str, Any]) -> StageCache:
 
 
 def cache_setting(stage: dict[str, Any], resource_path: str, method: str) -> dict[str, Any] | None:
-    """The method's own settings, else for GET those of the whole stage, when they have it cached."""
+    """Return the method's settings, or for GET those of `*/*`, if caching is enabled in them."""
     if not stage.get("cacheClusterEnabled"):
         return None
     # CloudFormation writes `/~1todos/GET`, UpdateStage `/todos/GET`.
@@ -71,13 +70,13 @@ def cache_key(
     return method, integration["cacheNamespace"], tuple((name, value(name)) for name in parameters)
 
 
-def may_invalidate(setting: dict[str, Any], caller: dict[str, Any] | None, arn: str) -> bool:
+def can_invalidate(setting: dict[str, Any], caller: dict[str, Any] | None, arn: str) -> bool:
     if not setting.get("requireAuthorizationForCacheControl", True):
         return True
     if not caller:
         return False
-    refusal = iam_evaluator.enforce(caller["accessKey"], "execute-api:InvalidateCache", "apigateway", get_region(), arn)
-    return refusal is None
+    error = iam_evaluator.enforce(caller["accessKey"], "execute-api:InvalidateCache", "apigateway", get_region(), arn)
+    return error is None
 
 
 def count(metric: str, api_id: str, stage_name: str) -> None:
@@ -92,12 +91,12 @@ def count(metric: str, api_id: str, stage_name: str) -> None:
     cloudwatch._put_metric_data({}, data, is_cbor=False, is_json=True)
 
 
-def asks_to_renew(headers: Any) -> bool:
+def requests_invalidation(headers: Any) -> bool:
     return "max-age=0" in gateway._header_ci(headers, "cache-control").replace(" ", "").split(",")
 
 
-def cached(invoke: Any) -> Any:
-    """The integration behind the cache."""
+def with_cache(invoke: Any) -> Any:
+    """Wrap the invocation of an integration with the stage cache."""
 
     async def respond(
         integration: dict[str, Any],
@@ -119,10 +118,10 @@ def cached(invoke: Any) -> Any:
             return await invoke(integration, api_id, stage_name, stage, *request, **context)
 
         warning = {}
-        renew = asks_to_renew(headers)
+        invalidate = requests_invalidation(headers)
         arn = execute_api_arn(get_region(), get_account_id(), api_id, stage_name, method, request_path)
-        if renew and not may_invalidate(setting, context["caller_identity"], arn):
-            renew = False
+        if invalidate and not can_invalidate(setting, context["caller_identity"], arn):
+            invalidate = False
             strategy = setting.get("unauthorizedCacheControlHeaderStrategy")
             if strategy == "FAIL_WITH_403":
                 return gateway._gw_error("ACCESS_DENIED", "User is not authorized to invalidate the cache")
@@ -131,18 +130,18 @@ def cached(invoke: Any) -> Any:
 
         cache = cache_of(api_id, stage_name, stage)
         key = cache_key(integration, method, headers, query or {}, path or {})
-        response = None if renew else cache.get(key)
+        response = None if invalidate else cache.get(key)
         count("CacheHitCount" if response else "CacheMissCount", api_id, stage_name)
         if response is None:
             answer = await invoke(integration, api_id, stage_name, stage, *request, **context)
-            response = keep(cache, key, answer, setting)
+            response = store(cache, key, answer, setting)
         return with_headers(response, warning)
 
     return respond
 
 
-def keep(cache: StageCache, key: Hashable, answer: Any, setting: dict[str, Any]) -> Any:
-    if not isinstance(answer, tuple):  # an error of API Gateway itself
+def store(cache: StageCache, key: Hashable, answer: Any, setting: dict[str, Any]) -> Any:
+    if not isinstance(answer, tuple):  # an error that API Gateway generates
         return answer
     response = Response(*answer)
     if response.status == 200:
@@ -151,14 +150,14 @@ def keep(cache: StageCache, key: Hashable, answer: Any, setting: dict[str, Any])
 
 
 def with_headers(response: Any, headers: dict[str, str]) -> Any:
-    # A copy, for the emulator adds the headers of one request to what it sends.
+    # Return a copy: the emulator adds headers to the response of each request.
     if isinstance(response, Response):
         return response.status, response.headers | headers, response.body
     return response
 
 
 def with_cache_cluster(provision: Any) -> Any:
-    """The create or update of a stage that keeps what the template says of its cache cluster."""
+    """Wrap the create or update of a stage by CloudFormation to store its cache cluster settings."""
 
     def provision_stage(*arguments: Any) -> Any:
         provisioned = provision(*arguments)
@@ -185,7 +184,7 @@ def with_flush(handle_request: Any) -> Any:
     return handle
 
 
-def with_cache_keys(put_integration: Any) -> Any:
+def with_cache_key_validation(put_integration: Any) -> Any:
     def put(api_id: str, resource_id: str, http_method: str, data: dict[str, Any]) -> Any:
         resource = gateway._resources.get(api_id, {}).get(resource_id, {})
         method = resource.get("resourceMethods", {}).get(http_method, {})
@@ -203,9 +202,9 @@ def with_cache_keys(put_integration: Any) -> Any:
 
 def apply() -> None:
     gateway.handle_request = with_flush(gateway.handle_request)
-    gateway._put_integration = with_cache_keys(gateway._put_integration)
-    gateway._invoke_lambda_proxy_v1 = cached(gateway._invoke_lambda_proxy_v1)
-    gateway._invoke_lambda_custom_v1 = cached(gateway._invoke_lambda_custom_v1)
+    gateway._put_integration = with_cache_key_validation(gateway._put_integration)
+    gateway._invoke_lambda_proxy_v1 = with_cache(gateway._invoke_lambda_proxy_v1)
+    gateway._invoke_lambda_custom_v1 = with_cache(gateway._invoke_lambda_custom_v1)
     stage = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Stage"]
     for action in ("create", "update"):
         stage[action] = with_cache_cluster(stage[action])

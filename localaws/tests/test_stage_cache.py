@@ -1,4 +1,4 @@
-"""The stage cache alone: what it keeps, for how long, and what has to go."""
+"""Unit tests of the stage cache: expiry, size limits and eviction."""
 
 from localaws.apigateway.response_cache import MAX_RESPONSE_BYTES, Response, StageCache
 
@@ -13,11 +13,11 @@ class Clock:
         return self.now
 
 
-def response_of(size: int) -> Response:
+def response_of_size(size: int) -> Response:
     return Response(200, {}, b"x" * size)
 
 
-def test_a_response_is_answered_until_its_time_to_live_is_over() -> None:
+def test_a_response_expires_after_its_time_to_live() -> None:
     clock = Clock()
     cache = StageCache(1000, clock)
     cache.put("key", PAGE, ttl=60)
@@ -27,7 +27,7 @@ def test_a_response_is_answered_until_its_time_to_live_is_over() -> None:
     assert cache.get("key") is None
 
 
-def test_without_a_time_to_live_a_response_stays_five_minutes() -> None:
+def test_the_default_time_to_live_is_five_minutes() -> None:
     clock = Clock()
     cache = StageCache(1000, clock)
     cache.put("key", PAGE)
@@ -37,7 +37,7 @@ def test_without_a_time_to_live_a_response_stays_five_minutes() -> None:
     assert cache.get("key") is None
 
 
-def test_no_response_stays_longer_than_an_hour() -> None:
+def test_the_maximum_time_to_live_is_an_hour() -> None:
     clock = Clock()
     cache = StageCache(1000, clock)
     cache.put("key", PAGE, ttl=86_400)
@@ -57,48 +57,48 @@ def test_keys_that_differ_in_one_value_are_different_entries() -> None:
     assert cache.get(("GET", "todos", ("page", "2"))) is None
 
 
-def test_a_new_response_replaces_the_old_and_starts_its_time_anew() -> None:
+def test_a_new_response_replaces_the_old_one_and_restarts_its_time_to_live() -> None:
     clock = Clock()
     cache = StageCache(1000, clock)
     cache.put("key", PAGE, ttl=60)
     clock.now = 50
-    cache.put("key", response_of(7), ttl=60)
+    cache.put("key", response_of_size(7), ttl=60)
     clock.now = 100
-    assert cache.get("key") == response_of(7)
+    assert cache.get("key") == response_of_size(7)
 
 
-def test_a_response_over_one_mebibyte_is_not_kept() -> None:
+def test_a_response_over_one_mebibyte_is_not_cached() -> None:
     cache = StageCache(10 * MAX_RESPONSE_BYTES, Clock())
-    cache.put("largest", response_of(MAX_RESPONSE_BYTES))
-    cache.put("too large", response_of(MAX_RESPONSE_BYTES + 1))
+    cache.put("largest", response_of_size(MAX_RESPONSE_BYTES))
+    cache.put("too large", response_of_size(MAX_RESPONSE_BYTES + 1))
     assert cache.get("largest")
     assert cache.get("too large") is None
 
 
-def test_a_full_cache_drops_what_was_not_asked_for_the_longest() -> None:
+def test_a_full_cache_evicts_the_least_recently_used_response() -> None:
     cache = StageCache(20, Clock())
-    cache.put("first", response_of(10))
-    cache.put("second", response_of(10))
+    cache.put("first", response_of_size(10))
+    cache.put("second", response_of_size(10))
     cache.get("first")
-    cache.put("third", response_of(10))
+    cache.put("third", response_of_size(10))
     assert cache.get("second") is None
     assert cache.get("first")
     assert cache.get("third")
 
 
-def test_replaced_expired_and_flushed_responses_take_no_room() -> None:
+def test_replaced_expired_and_flushed_responses_free_their_space() -> None:
     clock = Clock()
     cache = StageCache(20, clock)
     for _ in range(3):
-        cache.put("replaced", response_of(10), ttl=60)
-    cache.put("kept", response_of(10), ttl=600)
+        cache.put("replaced", response_of_size(10), ttl=60)
+    cache.put("kept", response_of_size(10), ttl=600)
     assert cache.get("replaced")
     clock.now = 60
     assert cache.get("replaced") is None
-    cache.put("in its place", response_of(10))
+    cache.put("in its place", response_of_size(10))
     assert cache.get("kept")
     cache.flush()
     assert cache.get("kept") is None
-    cache.put("one", response_of(10))
-    cache.put("two", response_of(10))
+    cache.put("one", response_of_size(10))
+    cache.put("two", response_of_size(10))
     assert cache.get("one")
