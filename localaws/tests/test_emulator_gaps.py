@@ -1,4 +1,4 @@
-"""Each patch of the emulator: its gap shows on the stock ministack and is closed on ours, by public APIs."""
+"""The gap modules: each probe fails on the unpatched ministack and passes on ours, through public APIs."""
 
 import base64
 import io
@@ -57,7 +57,7 @@ class Answer:
 
 @dataclass
 class Aws:
-    """One running emulator, as a client sees it."""
+    """Clients of a running emulator, with factories for the tests' resources."""
 
     endpoint: str
     keys: dict[str, str] = field(default_factory=lambda: {"aws_access_key_id": "test", "aws_secret_access_key": "test"})
@@ -83,7 +83,7 @@ class Aws:
         return str(role["Role"]["Arn"])
 
     def function(self, source: str) -> str:
-        """A new function's ARN."""
+        """Create a function; return its ARN."""
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr("app.py", source)
@@ -98,7 +98,7 @@ class Aws:
         return str(function["FunctionArn"])
 
     def stack(self, resources: dict[str, Any], name: str = "", **outputs: Any) -> dict[str, str]:
-        """The outputs of a new stack, or of the named one after its update."""
+        """Create a stack, or update the named one; return its outputs."""
         template = {
             "Resources": resources,
             "Outputs": {output: {"Value": value} for output, value in (outputs or {"None": "x"}).items()},
@@ -117,7 +117,7 @@ class Aws:
         return {"StackName": name} | {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
 
     def api(self, document: dict[str, Any], **stage: Any) -> str:
-        """A new API made by CloudFormation, deployed to its stage v1."""
+        """Create an API with a stage v1 by CloudFormation; return its id."""
         resources = api_resources(document)
         resources["Stage"]["Properties"] |= stage
         return self.stack(resources, Id={"Ref": "Api"})["Id"]
@@ -142,7 +142,7 @@ class Aws:
         return Answer(response.status, response.headers, response.data)
 
 
-def started(command: tuple[str, ...], settings: dict[str, str], folder: Path) -> Iterator[Aws]:
+def run_emulator(command: tuple[str, ...], settings: dict[str, str], folder: Path) -> Iterator[Aws]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -169,20 +169,20 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
-        assert process.poll() is None, "the emulator ended at its start"
+        assert process.poll() is None, "the emulator exited during its start"
         time.sleep(0.05)
     pytest.fail("the emulator did not start in ten seconds")
 
 
 @pytest.fixture(scope="session")
 def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    yield from started(STOCK, STOCK_SETTINGS, tmp_path_factory.mktemp("stock") / "home")
+    yield from run_emulator(STOCK, STOCK_SETTINGS, tmp_path_factory.mktemp("stock") / "home")
 
 
 @pytest.fixture(scope="session")
 def patched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    # No settings: the launcher's own defaults have to enforce IAM and stay on loopback.
-    yield from started(PATCHED, {}, tmp_path_factory.mktemp("patched") / "home")
+    # Without settings: the launcher's defaults must enforce IAM and bind to loopback.
+    yield from run_emulator(PATCHED, {}, tmp_path_factory.mktemp("patched") / "home")
 
 
 def document(paths: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def document(paths: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def operation(function: str, *, parameters: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
-    """A method in front of a function, its parameters given as `header.X`, `query.x` or `path.x`."""
+    """Return a method that invokes a function. Its parameters have the form `header.X`, `query.x` or `path.x`."""
     declared = [
         {"in": where, "name": name, "required": where == "path", "type": "string"}
         for where, name in (parameter.split(".") for parameter in parameters)
@@ -221,7 +221,7 @@ def preflight(**headers: str) -> dict[str, Any]:
 
 
 def api_resources(document: dict[str, Any]) -> dict[str, Any]:
-    # A deployment of the changed document is a new resource, as SAM makes it.
+    # Each version of the document has a new deployment resource, as in SAM.
     deployment = f"Deployment{next(numbers)}"
     return {
         "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Body": document}},
@@ -312,7 +312,7 @@ SIGNED_DEFINITION = {
 # --- rest_import ------------------------------------------------------------------------------------------
 
 
-def importing_a_document_as_chalice_does_makes_a_working_api(aws: Aws) -> None:
+def import_rest_api_creates_a_working_api(aws: Aws) -> None:
     gateway = aws.client("apigateway")
     text = json.dumps(document({"/": {"get": operation(aws.function(ONCE))}}))
     api_id = gateway.import_rest_api(body=text, parameters={"endpointConfigurationTypes": "EDGE"})["id"]
@@ -320,7 +320,7 @@ def importing_a_document_as_chalice_does_makes_a_working_api(aws: Aws) -> None:
     assert aws.call(api_id, "/").status == 200
 
 
-def overwriting_an_api_changes_its_routes_under_its_id(aws: Aws) -> None:
+def put_rest_api_changes_the_routes_and_keeps_the_id(aws: Aws) -> None:
     gateway = aws.client("apigateway")
     function = aws.function(ONCE)
     api_id = aws.api(document({"/old": {"get": operation(function)}}))
@@ -340,7 +340,7 @@ def overwriting_an_api_changes_its_routes_under_its_id(aws: Aws) -> None:
     assert [api["id"] for api in gateway.get_rest_apis(limit=500)["items"]].count(api_id) == 1
 
 
-def updating_the_body_of_an_api_in_a_stack_keeps_its_id(aws: Aws) -> None:
+def a_stack_update_of_the_body_keeps_the_id(aws: Aws) -> None:
     function = aws.function(ONCE)
     outputs: dict[str, Any] = {"Id": {"Ref": "Api"}}
     made = aws.stack(api_resources(document({"/old": {"get": operation(function)}})), **outputs)
@@ -354,12 +354,12 @@ def updating_the_body_of_an_api_in_a_stack_keeps_its_id(aws: Aws) -> None:
 # --- rest_body --------------------------------------------------------------------------------------------
 
 
-def the_preflight_in_a_body_answers_with_its_cors_headers(aws: Aws) -> None:
+def a_preflight_in_the_body_answers_with_cors_headers(aws: Aws) -> None:
     api_id = aws.api(document({"/": {"options": preflight(Access_Control_Allow_Origin="*")}}))
     assert aws.call(api_id, "/", "OPTIONS").headers.get("Access-Control-Allow-Origin") == "*"
 
 
-def the_gateway_responses_in_a_body_answer_a_refused_caller(aws: Aws) -> None:
+def a_gateway_response_in_the_body_answers_an_unauthorized_request(aws: Aws) -> None:
     allow_all = {"responseParameters": {"gatewayresponse.header.Access-Control-Allow-Origin": "'*'"}}
     api_id = aws.api(
         document(
@@ -375,7 +375,7 @@ def the_gateway_responses_in_a_body_answer_a_refused_caller(aws: Aws) -> None:
     assert refused.headers.get("Access-Control-Allow-Origin") == "*"
 
 
-def the_binary_media_types_in_a_body_let_bytes_through(aws: Aws) -> None:
+def binary_media_types_in_the_body_pass_bytes_unchanged(aws: Aws) -> None:
     echo = """
 def handler(event, context):
     print("called")
@@ -390,7 +390,7 @@ def handler(event, context):
 # --- invocation_metrics -----------------------------------------------------------------------------------
 
 
-def a_request_to_an_api_is_counted_at_its_function(aws: Aws) -> None:
+def a_request_to_an_api_counts_an_invocation(aws: Aws) -> None:
     function = aws.function(ONCE)
     aws.call(aws.api(document({"/": {"get": operation(function)}})), "/")
 
@@ -410,7 +410,7 @@ def a_request_to_an_api_is_counted_at_its_function(aws: Aws) -> None:
 # --- rest_denial ------------------------------------------------------------------------------------------
 
 
-def a_gateway_response_answers_whom_iam_does_not_let_through(aws: Aws) -> None:
+def a_gateway_response_answers_a_request_that_iam_denies(aws: Aws) -> None:
     template = {"responseTemplates": {"application/json": '{"Code":"$context.error.responseType"}'}}
     api_id = aws.api(
         document(
@@ -429,7 +429,7 @@ def a_gateway_response_answers_whom_iam_does_not_let_through(aws: Aws) -> None:
 # --- cognito_authorizer -----------------------------------------------------------------------------------
 
 
-def an_access_token_is_no_id_token(aws: Aws) -> None:
+def a_method_without_scopes_rejects_an_access_token(aws: Aws) -> None:
     pool = Pool.create(aws)
     secured = {"/": {"get": operation(aws.function(ONCE), **SECURED)}}
     api_id = aws.api(document(secured, securityDefinitions=pool.definition))
@@ -522,12 +522,12 @@ def a_policy_variable_resolves_to_a_session_tag(aws: Aws) -> None:
 # --- stage_cache ------------------------------------------------------------------------------------------
 
 
-def a_second_get_does_not_reach_the_function(aws: Aws) -> None:
+def a_second_get_does_not_invoke_the_function(aws: Aws) -> None:
     api_id = aws.api(document({"/": {"get": operation(aws.function(ONCE))}}), **CACHED)
     assert aws.call(api_id, "/").body == aws.call(api_id, "/").body
 
 
-def a_stage_of_a_stack_keeps_its_cache_cluster(aws: Aws) -> None:
+def a_stack_sets_the_cache_cluster_of_a_stage(aws: Aws) -> None:
     api_id = aws.api(document({"/": {"get": operation(aws.function(ONCE))}}), **CACHED)
     stage = aws.client("apigateway").get_stage(restApiId=api_id, stageName="v1")
     assert stage["cacheClusterEnabled"] is True
@@ -539,14 +539,14 @@ def a_stage_of_a_stack_keeps_its_cache_cluster(aws: Aws) -> None:
     assert setting["unauthorizedCacheControlHeaderStrategy"] == "SUCCEED_WITH_RESPONSE_HEADER"
 
 
-def flushing_the_stage_cache_makes_the_next_get_reach_the_function(aws: Aws) -> None:
+def after_a_flush_the_next_get_invokes_the_function(aws: Aws) -> None:
     api_id = aws.api(document({"/": {"get": operation(aws.function(ONCE))}}), **CACHED)
     before = aws.call(api_id, "/").body
     aws.client("apigateway").flush_stage_cache(restApiId=api_id, stageName="v1")
     assert aws.call(api_id, "/").body != before
 
 
-def hits_and_misses_are_counted_in_cloudwatch(aws: Aws) -> None:
+def cloudwatch_counts_cache_hits_and_misses(aws: Aws) -> None:
     described = document({"/": {"get": operation(aws.function(ONCE))}})
     api_id = aws.api(described, **CACHED)
     for _ in range(3):
@@ -554,7 +554,7 @@ def hits_and_misses_are_counted_in_cloudwatch(aws: Aws) -> None:
     assert cache_counts(aws, described["info"]["title"]) == (2, 1)
 
 
-def a_cache_key_that_is_no_parameter_of_the_method_is_refused(aws: Aws) -> None:
+def a_cache_key_must_be_a_parameter_of_the_method(aws: Aws) -> None:
     described = document({"/": {"get": operation(aws.function(ONCE), parameters=("query.page",))}})
     del described["paths"]["/"]["get"]["parameters"]
     with pytest.raises(WaiterError, match="StackCreateComplete"):
@@ -580,21 +580,21 @@ def cache_counts(aws: Aws, api_name: str) -> tuple[int, int]:
 # --- rest_limits ------------------------------------------------------------------------------------------
 
 
-def a_request_over_ten_megabytes_is_refused(aws: Aws) -> None:
+def a_request_over_ten_megabytes_is_rejected(aws: Aws) -> None:
     api_id = aws.api(document({"/": {"post": operation(aws.function(ONCE))}}))
     answer = aws.call(api_id, "/", "POST", body=b"x" * (10 * 1024 * 1024 + 1))
     assert answer.status == 413
     assert answer.json == {"message": "Request Too Long"}
 
 
-def a_body_that_makes_a_lambda_event_over_six_megabytes_is_refused(aws: Aws) -> None:
+def a_lambda_event_over_six_megabytes_is_rejected(aws: Aws) -> None:
     api_id = aws.api(document({"/": {"post": operation(aws.function(ONCE))}}))
     answer = aws.call(api_id, "/", "POST", body=b"x" * (6 * 1024 * 1024))
     assert answer.status == 413
     assert answer.json == {"message": "Request Too Long"}
 
 
-def the_error_of_a_function_stays_in_its_log(aws: Aws) -> None:
+def a_failed_function_is_an_internal_server_error(aws: Aws) -> None:
     failing = "def handler(event, context):\n    raise RuntimeError('the secret')"
     api_id = aws.api(document({"/": {"get": operation(aws.function(failing))}}))
     answer = aws.call(api_id, "/")
@@ -602,7 +602,7 @@ def the_error_of_a_function_stays_in_its_log(aws: Aws) -> None:
     assert answer.json == {"message": "Internal server error"}
 
 
-def an_answer_that_is_no_proxy_response_is_a_bad_gateway(aws: Aws) -> None:
+def a_malformed_proxy_response_is_an_internal_server_error(aws: Aws) -> None:
     careless = "def handler(event, context):\n    print(1)\n    return {'the': 'secret'}"
     api_id = aws.api(document({"/": {"get": operation(aws.function(careless))}}))
     answer = aws.call(api_id, "/")
@@ -610,7 +610,7 @@ def an_answer_that_is_no_proxy_response_is_a_bad_gateway(aws: Aws) -> None:
     assert answer.json == {"message": "Internal server error"}
 
 
-def a_function_slower_than_its_integration_times_out(aws: Aws) -> None:
+def a_slow_function_exceeds_the_integration_timeout(aws: Aws) -> None:
     slow = """
 import time
 def handler(event, context):
@@ -772,9 +772,9 @@ def a_page_takes_as_long_in_a_large_partition_as_in_a_small_one(aws: Aws) -> Non
     read = table_of(aws, small=[100] * 25, large=[100] * 2_000)
 
     def seconds(pk: str, **request: Any) -> float:
-        started = time.perf_counter()
+        run_emulator = time.perf_counter()
         assert len(read(pk, Limit=20, ScanIndexForward=False, **request)["Items"]) == 20
-        return time.perf_counter() - started
+        return time.perf_counter() - run_emulator
 
     for index in ({}, {"IndexName": "by-at"}):
         small, large = (min(seconds(pk, **index) for _ in range(10)) for pk in ("small", "large"))
@@ -852,7 +852,7 @@ def a_sent_email_publishes_events_with_its_tags(aws: Aws) -> None:
         ses.send_email(Destination={"ToAddresses": ["ann@example.com"]}, ConfigurationSetName="unknown", **mail)
 
 
-def a_function_is_mapped_only_to_what_its_role_may_read(aws: Aws) -> None:
+def a_mapping_requires_that_the_role_can_read_the_source(aws: Aws) -> None:
     queue = f"queue-{next(numbers)}"
     aws.client("sqs").create_queue(QueueName=queue)
     with pytest.raises(ClientError, match="does not have permissions to call ReceiveMessage on SQS"):
@@ -930,7 +930,7 @@ def a_stack_creates_an_access_key(aws: Aws) -> None:
 
 
 def delivery_stream(aws: Aws, **destination: Any) -> str:
-    """The name of a new Kinesis stream, and of its bucket and its delivery stream into that."""
+    """Create a Kinesis stream, a bucket, and a delivery stream between them; return their common name."""
     name = f"delivery-{next(numbers)}"
     aws.client("s3").create_bucket(Bucket=name)
     aws.client("kinesis").create_stream(StreamName=name, ShardCount=1)
@@ -948,20 +948,20 @@ def delivery_stream(aws: Aws, **destination: Any) -> str:
     return name
 
 
-def a_record_of_a_delivery_stream_waits_in_its_buffer(aws: Aws) -> None:
+def a_delivery_stream_buffers_records(aws: Aws) -> None:
     name = delivery_stream(aws)
     aws.client("kinesis").put_record(StreamName=name, Data=b"1", PartitionKey="a")
-    time.sleep(0.3)  # as long as it takes the stock emulator
+    time.sleep(0.3)  # the stock emulator delivers within this time
     assert aws.client("s3").list_objects_v2(Bucket=name)["KeyCount"] == 0
 
 
-def a_delivery_stream_keeps_its_time_zone(aws: Aws) -> None:
+def a_delivery_stream_stores_its_time_zone(aws: Aws) -> None:
     name = delivery_stream(aws, CustomTimeZone="Asia/Tokyo")
     described = aws.client("firehose").describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
     assert described["Destinations"][0]["ExtendedS3DestinationDescription"].get("CustomTimeZone") == "Asia/Tokyo"
 
 
-def a_delivery_stream_that_partitions_into_small_objects_is_refused(aws: Aws) -> None:
+def dynamic_partitioning_requires_a_large_buffer(aws: Aws) -> None:
     partitioned = {"ErrorOutputPrefix": "errors/", "DynamicPartitioningConfiguration": {"Enabled": True}}
     with pytest.raises(ClientError, match="at least 64"):
         delivery_stream(aws, BufferingHints={"SizeInMBs": 5, "IntervalInSeconds": 60}, **partitioned)
@@ -972,7 +972,7 @@ def a_topic_rule_puts_its_messages_into_a_stream(aws: Aws) -> None:
     trust = {"Effect": "Allow", "Principal": {"Service": "iot.amazonaws.com"}, "Action": "sts:AssumeRole"}
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]
     policy = {"Statement": [{"Effect": "Allow", "Action": "kinesis:PutRecord", "Resource": "*"}]}
-    iam.put_role_policy(RoleName=name, PolicyName="may", PolicyDocument=json.dumps(policy))
+    iam.put_role_policy(RoleName=name, PolicyName="rule", PolicyDocument=json.dumps(policy))
     kinesis.create_stream(StreamName=name, ShardCount=1)
     kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})
     put = {"kinesis": {"streamName": name, "partitionKey": "${topic(2)}", "roleArn": role}}
@@ -995,32 +995,32 @@ def a_service_can_assume_only_roles_that_trust_it(aws: Aws) -> None:
 
 
 GAPS: list[tuple[str, Callable[[Aws], None]]] = [
-    ("rest_import", importing_a_document_as_chalice_does_makes_a_working_api),
-    ("rest_import", overwriting_an_api_changes_its_routes_under_its_id),
-    ("rest_import", updating_the_body_of_an_api_in_a_stack_keeps_its_id),
-    ("rest_body", the_preflight_in_a_body_answers_with_its_cors_headers),
-    ("rest_body", the_gateway_responses_in_a_body_answer_a_refused_caller),
-    ("rest_body", the_binary_media_types_in_a_body_let_bytes_through),
-    ("invocation_metrics", a_request_to_an_api_is_counted_at_its_function),
-    ("rest_denial", a_gateway_response_answers_whom_iam_does_not_let_through),
-    ("cognito_authorizer", an_access_token_is_no_id_token),
+    ("apigateway.rest_import", import_rest_api_creates_a_working_api),
+    ("apigateway.rest_import", put_rest_api_changes_the_routes_and_keeps_the_id),
+    ("apigateway.rest_import", a_stack_update_of_the_body_keeps_the_id),
+    ("apigateway.rest_body", a_preflight_in_the_body_answers_with_cors_headers),
+    ("apigateway.rest_body", a_gateway_response_in_the_body_answers_an_unauthorized_request),
+    ("apigateway.rest_body", binary_media_types_in_the_body_pass_bytes_unchanged),
+    ("lambda_.invocation_metrics", a_request_to_an_api_counts_an_invocation),
+    ("apigateway.rest_denial", a_gateway_response_answers_a_request_that_iam_denies),
+    ("apigateway.cognito_authorizer", a_method_without_scopes_rejects_an_access_token),
     ("iam.policy_variables", an_identity_pool_user_can_access_only_their_own_folder),
     ("iam.policy_variables", a_policy_variable_resolves_to_a_session_tag),
     ("dynamodb.query_cost", a_page_takes_as_long_in_a_large_partition_as_in_a_small_one),
     ("dynamodb.query_cost", a_read_consumes_one_unit_per_four_kilobytes),
-    ("stage_cache", a_second_get_does_not_reach_the_function),
-    ("stage_cache", a_stage_of_a_stack_keeps_its_cache_cluster),
-    ("stage_cache", flushing_the_stage_cache_makes_the_next_get_reach_the_function),
-    ("stage_cache", hits_and_misses_are_counted_in_cloudwatch),
-    ("stage_cache", a_cache_key_that_is_no_parameter_of_the_method_is_refused),
-    ("rest_limits", a_request_over_ten_megabytes_is_refused),
-    ("rest_limits", a_body_that_makes_a_lambda_event_over_six_megabytes_is_refused),
-    ("rest_limits", the_error_of_a_function_stays_in_its_log),
-    ("rest_limits", an_answer_that_is_no_proxy_response_is_a_bad_gateway),
-    ("rest_limits", a_function_slower_than_its_integration_times_out),
+    ("apigateway.stage_cache", a_second_get_does_not_invoke_the_function),
+    ("apigateway.stage_cache", a_stack_sets_the_cache_cluster_of_a_stage),
+    ("apigateway.stage_cache", after_a_flush_the_next_get_invokes_the_function),
+    ("apigateway.stage_cache", cloudwatch_counts_cache_hits_and_misses),
+    ("apigateway.stage_cache", a_cache_key_must_be_a_parameter_of_the_method),
+    ("apigateway.rest_limits", a_request_over_ten_megabytes_is_rejected),
+    ("apigateway.rest_limits", a_lambda_event_over_six_megabytes_is_rejected),
+    ("apigateway.rest_limits", a_failed_function_is_an_internal_server_error),
+    ("apigateway.rest_limits", a_malformed_proxy_response_is_an_internal_server_error),
+    ("apigateway.rest_limits", a_slow_function_exceeds_the_integration_timeout),
     ("s3.bucket_cors", an_error_response_of_s3_has_cors_headers),
     ("ses.events", a_sent_email_publishes_events_with_its_tags),
-    ("event_source_mappings", a_function_is_mapped_only_to_what_its_role_may_read),
+    ("lambda_.event_source_mappings", a_mapping_requires_that_the_role_can_read_the_source),
     ("dynamodb.global_table", a_stack_creates_the_replicas_of_a_global_table),
     ("ses.identity", a_policy_can_allow_one_sender_identity),
     ("athena.workgroup_authorization", a_policy_can_allow_the_queries_of_one_workgroup),
@@ -1028,10 +1028,10 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("iam.access_key", a_stack_creates_an_access_key),
     ("iam.secure_transport", a_bucket_that_requires_tls_accepts_requests),
     ("secretsmanager.secret_labels", put_secret_value_moves_a_staging_label),
-    ("firehose", a_record_of_a_delivery_stream_waits_in_its_buffer),
-    ("firehose", a_delivery_stream_keeps_its_time_zone),
-    ("firehose", a_delivery_stream_that_partitions_into_small_objects_is_refused),
-    ("iot_rules", a_topic_rule_puts_its_messages_into_a_stream),
+    ("firehose.delivery_streams", a_delivery_stream_buffers_records),
+    ("firehose.delivery_streams", a_delivery_stream_stores_its_time_zone),
+    ("firehose.delivery_streams", dynamic_partitioning_requires_a_large_buffer),
+    ("iot.rules", a_topic_rule_puts_its_messages_into_a_stream),
     ("iam.service_roles", a_service_can_assume_only_roles_that_trust_it),
     ("dynamodb.table_ttl", a_stack_sets_the_ttl_of_a_table),
     ("s3.bucket_lifecycle", a_stack_sets_the_lifecycle_of_a_bucket),
@@ -1053,7 +1053,7 @@ def test_the_gap_is_still_there_in_ministack(module: str, probe: Callable[[Aws],
     pytest.fail(f"ministack no longer needs localaws/{module.replace('.', '/')}.py; delete it")
 
 
-# --- how the stage cache behaves --------------------------------------------------------------------------
+# --- the rules of the stage cache -------------------------------------------------------------------------
 
 
 def patched_stage(aws: Aws, api_id: str, **settings: str) -> None:
@@ -1061,7 +1061,7 @@ def patched_stage(aws: Aws, api_id: str, **settings: str) -> None:
     aws.client("apigateway").update_stage(restApiId=api_id, stageName="v1", patchOperations=operations)
 
 
-def test_only_declared_cache_keys_tell_responses_apart(patched: Aws) -> None:
+def test_the_cache_key_has_only_declared_parameters(patched: Aws) -> None:
     keys = ("query.page", "header.Authorization")
     api_id = patched.api(document({"/": {"get": operation(patched.function(ONCE), parameters=keys)}}), **CACHED)
     first = patched.call(api_id, "/?page=1", Authorization="ann").body
@@ -1070,7 +1070,7 @@ def test_only_declared_cache_keys_tell_responses_apart(patched: Aws) -> None:
     assert patched.call(api_id, "/?page=1", Authorization="bob").body != first
 
 
-def test_a_path_parameter_counts_only_when_it_is_a_cache_key(patched: Aws) -> None:
+def test_a_path_parameter_is_in_the_cache_key_only_if_declared(patched: Aws) -> None:
     declared = operation(patched.function(ONCE), parameters=("path.id",))
     undeclared = operation(patched.function(ONCE))
     api_id = patched.api(document({"/a/{id}": {"get": declared}, "/b/{id}": {"get": undeclared}}), **CACHED)
@@ -1078,7 +1078,7 @@ def test_a_path_parameter_counts_only_when_it_is_a_cache_key(patched: Aws) -> No
     assert patched.call(api_id, "/b/1").body == patched.call(api_id, "/b/2").body
 
 
-def test_a_cached_response_is_for_authorized_callers_only(patched: Aws) -> None:
+def test_a_cached_response_requires_authorization(patched: Aws) -> None:
     pool = Pool.create(patched)
     secured = {"/": {"get": operation(patched.function(ONCE), **SECURED)}}
     api_id = patched.api(document(secured, securityDefinitions=pool.definition), **CACHED)
@@ -1100,7 +1100,7 @@ def test_errors_and_other_methods_are_not_cached(patched: Aws) -> None:
     assert patched.call(api_id, "/", "POST").body != patched.call(api_id, "/", "POST").body
 
 
-def test_the_settings_of_a_method_win_over_those_of_the_stage(patched: Aws) -> None:
+def test_method_settings_override_stage_settings(patched: Aws) -> None:
     function = patched.function(ONCE)
     paths = {"/fresh/now": {"get": operation(function)}, "/cached": {"post": operation(function)}}
     settings = [
@@ -1127,7 +1127,7 @@ def test_update_stage_turns_the_cache_on_and_off(patched: Aws) -> None:
     assert patched.call(api_id, "/todos/mine").body != patched.call(api_id, "/todos/mine").body
 
 
-def test_who_may_not_invalidate_gets_what_the_strategy_says(patched: Aws) -> None:
+def test_an_unauthorized_invalidation_follows_the_strategy(patched: Aws) -> None:
     api_id = patched.api(document({"/": {"get": operation(patched.function(ONCE))}}), **CACHED)
     first = patched.call(api_id, "/")
     warned = patched.call(api_id, "/", Cache_Control="max-age=0")
@@ -1149,7 +1149,7 @@ def test_who_may_not_invalidate_gets_what_the_strategy_says(patched: Aws) -> Non
     assert patched.call(api_id, "/").body == renewed.body
 
 
-def test_a_signed_caller_invalidates_only_by_permission(patched: Aws) -> None:
+def test_a_signed_invalidation_requires_permission(patched: Aws) -> None:
     signed = {"/": {"get": operation(patched.function(ONCE), **SIGNED)}}
     api_id = patched.api(document(signed, securityDefinitions=SIGNED_DEFINITION), **CACHED)
     methods = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api_id}/v1/GET/*"
@@ -1177,10 +1177,10 @@ def user(aws: Aws, actions: list[str], resource: str) -> Aws:
     return aws.with_keys(key["AccessKeyId"], key["SecretAccessKey"])
 
 
-# --- who gets through an authorizer -----------------------------------------------------------------------
+# --- authorization ----------------------------------------------------------------------------------------
 
 
-def test_a_token_that_the_pool_did_not_sign_is_refused(patched: Aws) -> None:
+def test_a_token_that_the_pool_did_not_sign_is_rejected(patched: Aws) -> None:
     pool, other = Pool.create(patched), Pool.create(patched)
     secured = {"/": {"get": operation(patched.function(ONCE), **SECURED)}}
     api_id = patched.api(document(secured, securityDefinitions=pool.definition))
@@ -1201,7 +1201,7 @@ def test_a_token_that_the_pool_did_not_sign_is_refused(patched: Aws) -> None:
     assert patched.call(api_id, "/", Authorization=f"{header}.{claims}.{signature}").status == 200
 
 
-def test_a_gateway_response_of_a_stack_answers_a_refused_caller(patched: Aws) -> None:
+def test_a_gateway_response_resource_answers_an_unauthorized_request(patched: Aws) -> None:
     secured = {"/": {"get": operation(patched.function(ONCE), **SECURED)}}
     resources = api_resources(document(secured, securityDefinitions=Pool.create(patched).definition))
     resources["Unauthorized"] = {
@@ -1220,7 +1220,7 @@ def test_a_gateway_response_of_a_stack_answers_a_refused_caller(patched: Aws) ->
     assert refused.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_an_unknown_access_key_is_refused(patched: Aws) -> None:
+def test_an_unknown_access_key_is_rejected(patched: Aws) -> None:
     stranger = patched.with_keys("AKIAIOSFODNN7EXAMPLE", "secret")
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
         stranger.client("s3").list_buckets()
