@@ -1,59 +1,171 @@
-"""`python -m deploy STEP APP STAGE`: see `make help`."""
+"""`python -m deploy COMMAND …`: see `make help`. Each command first prints where it acts."""
+
+from __future__ import annotations
 
 import argparse
-import json
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import apps, redrive, site
-from deploy.stacks import StackFailed
-
-
-def _release(app: str, stage: str, **parameters: str) -> dict[str, str]:
-    released = apps.release(app, stage, **parameters)
-    return released | apps.register(app, stage, released["EndpointURL"])
-
-
-def _register(app: str, stage: str) -> dict[str, str]:
-    """Tell other services where `chalice deploy` brought the app, by the file in which it keeps that."""
-    deployed = json.loads((apps.ROOT / app / ".chalice" / "deployed" / f"{stage}.json").read_text())
-    api = next(resource for resource in deployed["resources"] if resource["resource_type"] == "rest_api")
-    return apps.register(app, stage, api["rest_api_url"])
-
-
-_STEPS: dict[str, Callable[..., dict[str, str]]] = {
-    "resources": apps.deploy_resources,
-    "dax": apps.deploy_dax,
-    "package": lambda app, stage: {"package": str(apps.package(app, stage))},
-    "release": _release,
-    "register": _register,
-    "edge": apps.deploy_edge,
-    "delivery": apps.deploy_delivery,
-    "site": site.publish,
-    "redrive": redrive.redrive,
-}
+from deploy import apps, order, redrive, signing_keys, stages
+from deploy.clone import clone
+from deploy.delete import contents, delete
+from deploy.errors import DeployError, NotDeployed
+from deploy.target import target
 
 
 def main() -> str | None:
-    parser = argparse.ArgumentParser(prog="python -m deploy", description="Deploy one app to one stage.")
-    parser.add_argument("step", choices=list(_STEPS))
-    parser.add_argument("app", choices=apps.names())
-    parser.add_argument("stage")
-    parser.add_argument(
-        "parameters", nargs="*", metavar="NAME=VALUE", help="parameters of the template, or of the page"
-    )
-    arguments = parser.parse_args()
-    app, stage = arguments.app, arguments.stage
-    parameters = dict(parameter.split("=", 1) for parameter in arguments.parameters)
+    arguments = _parser().parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # show each line of a long command at once
     try:
-        shown = _STEPS[arguments.step](app, stage, **parameters)
-    except (StackFailed, apps.PackageFailed, ClientError, BotoCoreError, FileNotFoundError) as error:
-        return f"{arguments.step} of {app} to {stage} failed: {error}"
-    for name, value in shown.items():
-        print(f"{name:24} {value}")
+        print(target())
+        result: str | None = arguments.run(arguments)
+    except (DeployError, ClientError, BotoCoreError, FileNotFoundError, subprocess.CalledProcessError) as error:
+        return f"{arguments.command} failed: {error}"
+    except KeyboardInterrupt:
+        return "interrupted: the same command resumes from here"
+    return result
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy", description="Deploy apps to a stage.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    app = _arguments("app", choices=apps.names())
+    released = _arguments("app", choices=["all", *order.names()])
+    stage, source, target = _arguments("stage"), _arguments("source"), _arguments("target")
+    parameters = _arguments("parameters", nargs="*", metavar="NAME=VALUE", type=_parameter, help="of the templates")
+    algorithm = _arguments("--algorithm", choices=["rsa", "ecdsa"], default="rsa", help="of a new key")
+
+    def add(name: str, run: Any, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text, parents=parents)
+        command.set_defaults(run=run)
+        return command
+
+    add("release", _release, "package and deploy by CloudFormation", released, stage, parameters)
+    add("deploy", _deploy, "deploy by `chalice deploy`", app, stage, parameters)
+    add("package", _package, "write template and zip to dist/", app, stage, parameters)
+    add("resources", _step, "deploy the stack of what outlives the app", app, stage, parameters)
+    add("dax", _step, "deploy the DAX cluster, which costs by the hour", app, stage, parameters)
+    add("register", _step, "write the API's address to where other services look", app, stage, parameters)
+    add("delivery", _step, "deploy the delivery stream", app, stage, parameters)
+    add("edge", _step, "deploy the distribution", app, stage, parameters)
+    add("site", _step, "publish the page; NAME=VALUE adds to its config.json", app, stage, parameters)
+    add("redrive", _redrive, "send failed messages back to where they came from", app, stage)
+    add("keys", _keys, "make the key that signs links, if there is none", app, stage, algorithm)
+    rotate = add("rotate-keys", _rotate_keys, "replace the key that signs links", app, stage, algorithm)
+    rotate.add_argument("--propagation", type=float, default=signing_keys.PROPAGATION, help="seconds to every edge")
+    rotate.add_argument("--retirement", type=float, help="seconds until no link of the old key is valid")
+    add("clone", _clone, "make a stage like another; no data is copied", source, target, parameters)
+    deletion = add("delete", _delete, "delete a stage with all its data", stage)
+    deletion.add_argument("--force", action="store_true", help="do not ask, and delete even prod")
+    return parser
+
+
+def _arguments(name: str, **settings: Any) -> argparse.ArgumentParser:
+    """Return a parser with one argument, for commands to share."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument(name, **settings)
+    return parser
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _release(arguments: argparse.Namespace) -> None:
+    released = order.names() if arguments.app == "all" else [arguments.app]
+    parameters = _declared(arguments.parameters, released)
+    outputs = order.release(
+        arguments.stage,
+        released,
+        lambda app, step: parameters if step in order.STACKS else {},
+        lambda app, step: print(f"{app}: {step}"),
+    )
+    for app, by_step in outputs.items():
+        print(f"\n{app}")
+        for values in by_step.values():
+            _print(values)
+
+
+def _deploy(arguments: argparse.Namespace) -> None:
+    app, stage = arguments.app, arguments.stage
+    _print(apps.deploy_resources(app, stage, **_declared(arguments.parameters, [app])))
+    subprocess.run([apps.chalice(), "deploy", "--stage", stage], cwd=apps.ROOT / app, check=True)
+    _print(apps.register(app, stage, apps.endpoint_of_chalice(app, stage)))
+
+
+def _package(arguments: argparse.Namespace) -> None:
+    app, stage = arguments.app, arguments.stage
+    _print(apps.deploy_resources(app, stage, **_declared(arguments.parameters, [app])))
+    _print({"package": str(apps.package(app, stage))})
+
+
+def _step(arguments: argparse.Namespace) -> None:
+    app, step, parameters = arguments.app, arguments.command, dict(arguments.parameters)
+    if step not in order.steps(app):
+        raise NotDeployed(f"{app} has no {step}")
+    if step in order.STACKS:
+        parameters = _declared(arguments.parameters, [app])
+    _print(order.STEPS[step](app, arguments.stage, **parameters))
+
+
+def _redrive(arguments: argparse.Namespace) -> None:
+    _print(redrive.redrive(arguments.app, arguments.stage))
+
+
+def _keys(arguments: argparse.Namespace) -> None:
+    _print({"key group": signing_keys.ensure(arguments.app, arguments.stage, arguments.algorithm)})
+
+
+def _rotate_keys(arguments: argparse.Namespace) -> None:
+    waits = {"propagation": arguments.propagation, "retirement": arguments.retirement}
+    _print({"signing key": signing_keys.rotate(arguments.app, arguments.stage, arguments.algorithm, **waits)})
+
+
+def _clone(arguments: argparse.Namespace) -> None:
+    parameters = _declared(arguments.parameters, order.names())
+    _print(clone(arguments.source, arguments.target, **parameters))
+    print("Its keys and secrets are new: store the payment provider's keys (docs/paid-content.md). It has no data.")
+
+
+def _delete(arguments: argparse.Namespace) -> str | None:
+    stage = arguments.stage
+    for kind, name in contents(stage):
+        print(f"{kind:28} {name}")
+    if not stages.stacks_of(stage):
+        print(f"No stack of the stage {stage} is here. A stage of the sandbox: make delete STAGE={stage} SANDBOX=1")
+    if not arguments.force and stage != "prod" and not _confirmed(stage):
+        return "Nothing was deleted."
+    for kind, name in delete(stage, arguments.force):
+        print(f"not deleted, delete it by hand: {kind} {name}")
     return None
+
+
+def _confirmed(stage: str) -> bool:
+    try:
+        return input(f"All of this is deleted, with the data in it. Type {stage} to continue: ") == stage
+    except EOFError:
+        return False
+
+
+def _declared(parameters: Iterable[tuple[str, str]], released: Iterable[str]) -> dict[str, str]:
+    """Return the parameters by name. Raises NotDeployed for one that no template declares."""
+    declared = {name for app in released for name in order.declared(app)}
+    for name, _ in parameters:
+        if name not in declared:
+            raise NotDeployed(f"no template of {', '.join(released)} has a parameter {name}")
+    return dict(parameters)
+
+
+def _print(values: Mapping[str, str]) -> None:
+    for name, value in values.items():
+        print(f"{name:32} {value}")
 
 
 if __name__ == "__main__":

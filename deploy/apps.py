@@ -20,21 +20,19 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 import yaml
 
 from deploy import signing_keys, stacks
+from deploy.errors import PackageFailed
 
 ROOT = Path(__file__).parent.parent
 
-KINDS = ("resources", "dax", "", "delivery", "edge")
-"""An app's stacks in the order in which they are made; the one without a word is the Chalice app."""
-
-
-class PackageFailed(Exception):
-    """`chalice package` failed; the message is what it printed."""
+KINDS = ("resources", "dax", "app", "delivery", "edge")
+"""An app's stacks in the order in which they are deployed."""
 
 
 def names() -> list[str]:
@@ -44,7 +42,26 @@ def names() -> list[str]:
 
 def stack(app: str, stage: str, kind: str) -> str:
     """Return the name of one of an app's stacks."""
-    return f"{app}-{stage}-{kind}" if kind else f"{app}-{stage}"
+    return f"{app}-{stage}" if kind == "app" else f"{app}-{stage}-{kind}"
+
+
+def template_file(app: str, kind: str) -> Path:
+    """Return the file with the template of one of an app's stacks; that of the app itself is merged into Chalice's."""
+    files = {"dax": ROOT / "deploy" / "dax.yaml", "app": ROOT / app / "merge.yaml"}
+    return files.get(kind, ROOT / app / f"{kind}.yaml")
+
+
+def template(app: str, kind: str) -> dict[str, Any]:
+    """Return the parsed template of one of an app's stacks; an empty one if the app has no such stack."""
+    file = template_file(app, kind)
+    parsed: dict[str, Any] = stacks.read(file.read_text()) if file.exists() else {}
+    return parsed
+
+
+def declared(app: str, kind: str) -> dict[str, Any]:
+    """Return by name the parameters that the template of one of an app's stacks declares."""
+    found: dict[str, Any] = template(app, kind).get("Parameters", {})
+    return found
 
 
 def deploy_resources(app: str, stage: str, **parameters: str) -> dict[str, str]:
@@ -56,11 +73,6 @@ def deploy_resources(app: str, stage: str, **parameters: str) -> dict[str, str]:
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(settings, indent=2) + "\n")
     return settings
-
-
-def may_use_dax(app: str) -> bool:
-    """Return whether the app's merge.yaml has a parameter for DAX."""
-    return "\n  Dax:" in (ROOT / app / "merge.yaml").read_text()
 
 
 def deploy_dax(app: str, stage: str, **parameters: str) -> dict[str, str]:
@@ -110,17 +122,11 @@ def deploy_edge(app: str, stage: str, **parameters: str) -> dict[str, str]:
     """Bring the app's distribution to edge.yaml; it is told what the resources and the app's own stack gave."""
     template = (ROOT / app / "edge.yaml").read_text()
     given = _outputs(app, stage) | {"Stage": stage}
-    function = ROOT / app / "edge-function.js"
-    if function.exists():
-        given["FunctionCode"] = function.read_text()
+    if "FunctionCode" in declared(app, "edge"):
+        given["FunctionCode"] = (ROOT / app / "edge-function.js").read_text()
     if has_signing_key(app):
         given["KeyGroupId"] = signing_keys.ensure(app, stage)
     return stacks.deploy(f"{app}-{stage}-edge", template, given | parameters)
-
-
-def has_edge(app: str) -> bool:
-    """Return whether the app is read through a distribution."""
-    return (ROOT / app / "edge.yaml").exists()
 
 
 def deploy_delivery(app: str, stage: str, **parameters: str) -> dict[str, str]:
@@ -130,11 +136,6 @@ def deploy_delivery(app: str, stage: str, **parameters: str) -> dict[str, str]:
     return stacks.deploy(f"{app}-{stage}-delivery", template, given)
 
 
-def has_delivery(app: str) -> bool:
-    """Return whether the app has a delivery stream."""
-    return (ROOT / app / "delivery.yaml").exists()
-
-
 def _outputs(app: str, stage: str) -> dict[str, str]:
     """Return what the app's resources gave, and its own stack unless `chalice deploy` took its place."""
     return stacks.outputs(f"{app}-{stage}-resources") | stacks.outputs(f"{app}-{stage}", missing_ok=True)
@@ -142,7 +143,7 @@ def _outputs(app: str, stage: str) -> dict[str, str]:
 
 def has_signing_key(app: str) -> bool:
     """Return whether the app's distribution trusts a key that signs links."""
-    return has_edge(app) and "\n  KeyGroupId:" in (ROOT / app / "edge.yaml").read_text()
+    return "KeyGroupId" in declared(app, "edge")
 
 
 def chalice() -> str:
@@ -170,7 +171,7 @@ def package(app: str, stage: str) -> Path:
     return folder
 
 
-def release(app: str, stage: str, **parameters: str) -> dict[str, str]:
+def deploy_app(app: str, stage: str, **parameters: str) -> dict[str, str]:
     """Deploy the packaged app by CloudFormation and return its outputs, among them ``EndpointURL``."""
     folder = package(app, stage)
     template = yaml.safe_load((folder / "sam.yaml").read_text())
@@ -183,18 +184,33 @@ def address_parameter(app: str, stage: str) -> str:
     return f"/{stage}/{app}/api"
 
 
-def register(app: str, stage: str, address: str) -> dict[str, str]:
-    """Write where the app's API is, without a closing slash, to where other services look.
+def register(app: str, stage: str, Address: str = "") -> dict[str, str]:
+    """Write the API's address, without a closing slash, to where other services look; return it by parameter name.
 
-    Another address of the same API that is there already stays: a name of one's own, or the sandbox's.
+    *Address* is by default the endpoint of the app's stack. A different address of the same API that is already there
+    stays: a custom domain, or the sandbox's.
     """
+    address = (Address or endpoint(app, stage)).rstrip("/")
     name, ssm = address_parameter(app, stage), boto3.Session().client("ssm")
     api_id = str(urlsplit(address).hostname).partition(".")[0]
     known = ssm.get_parameters(Names=[name])["Parameters"]
     if known and api_id in known[0]["Value"]:
         return {name: known[0]["Value"]}
-    ssm.put_parameter(Name=name, Value=address.rstrip("/"), Type="String", Overwrite=True)
-    return {name: address.rstrip("/")}
+    ssm.put_parameter(Name=name, Value=address, Type="String", Overwrite=True)
+    return {name: address}
+
+
+def endpoint(app: str, stage: str) -> str:
+    """Return the URL of the API in the app's stack, or else of the one that `chalice deploy` made."""
+    released = stacks.outputs(stack(app, stage, "app"), missing_ok=True)
+    return released["EndpointURL"] if released else endpoint_of_chalice(app, stage)
+
+
+def endpoint_of_chalice(app: str, stage: str) -> str:
+    """Return the URL of the API that `chalice deploy` made. Raises FileNotFoundError."""
+    deployed = json.loads((ROOT / app / ".chalice" / "deployed" / f"{stage}.json").read_text())
+    api = next(resource for resource in deployed["resources"] if resource["resource_type"] == "rest_api")
+    return str(api["rest_api_url"])
 
 
 def _snake(name: str) -> str:

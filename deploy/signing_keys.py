@@ -1,7 +1,5 @@
 """The keys that sign an app's private content: made once a stage, and rotated without breaking a link that lives.
 
-`python -m deploy.signing_keys ensure|rotate APP STAGE`: see `make help`.
-
 The private half and CloudFront's id of the public half are the secret ``<app>-<stage>-signing-key``; the public half is
 in the key group ``<app>-<stage>``, which the distribution trusts.
 
@@ -10,17 +8,14 @@ https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-conte
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -204,30 +199,3 @@ def rotate(
 def _of(app: str, stage: str) -> SigningKeys:
     session = boto3.Session()
     return SigningKeys(session.client("cloudfront"), session.client("secretsmanager"), app, stage)
-
-
-def main() -> str | None:
-    parser = argparse.ArgumentParser(prog="python -m deploy.signing_keys", description=SigningKeys.__doc__)
-    parser.add_argument("step", choices=["ensure", "rotate"])
-    parser.add_argument("app")
-    parser.add_argument("stage")
-    parser.add_argument("--algorithm", choices=["rsa", "ecdsa"], default="rsa", help="of a new key")
-    parser.add_argument("--propagation", type=float, default=PROPAGATION, help="seconds until edges know a key")
-    parser.add_argument("--retirement", type=float, help="seconds until no link of the old key lives")
-    given = parser.parse_args()
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # whoever waits sees for what
-    try:
-        if given.step == "ensure":
-            print("key group", ensure(given.app, given.stage, given.algorithm))
-        else:
-            waits = {"propagation": given.propagation, "retirement": given.retirement}
-            print("signing key", rotate(given.app, given.stage, given.algorithm, **waits))
-    except (ClientError, BotoCoreError) as error:
-        return f"{given.step} failed: {error}"
-    except KeyboardInterrupt:
-        return "interrupted: the same command goes on from here"
-    return None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

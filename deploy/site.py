@@ -13,29 +13,38 @@ from typing import Any
 
 import boto3
 
-from deploy import stacks
+from deploy import apps, stacks
 from deploy.apps import ROOT
+from deploy.errors import NotDeployed
 
 _CACHED = "max-age=0, s-maxage=31536000"
 """A browser asks each time; the edge keeps a file until it is told of a change."""
 
 
-def is_there(app: str) -> bool:
-    """Return whether the app has a page."""
-    return (ROOT / app / "web" / "index.html").exists()
+def folder(app: str) -> Path | None:
+    """Return the folder whose files are published to the app's site bucket, or None.
+
+    The bucket names it in its ``Metadata`` in ``resources.yaml``. A bucket without it is filled by the app itself.
+    """
+    resources = apps.template(app, "resources").get("Resources", {}).values()
+    names = [resource["Metadata"]["Folder"] for resource in resources if "Folder" in resource.get("Metadata", {})]
+    return ROOT / app / names[0] if names else None
 
 
 def publish(app: str, stage: str, **config: str) -> dict[str, str]:
-    """Bring the bucket to what is in the folder, have the edge forget what it had, and return its ``config.json``.
+    """Make the site bucket equal to the folder, invalidate what changed, and return the page's ``config.json``.
 
-    That tells the page where its AWS is; *config* adds to it, and what an earlier call added stays.
+    The page reads from it where its API and its user pool are. *config* adds members; those of earlier calls stay.
     """
+    site = folder(app)
+    if site is None:
+        raise NotDeployed(f"{app}/resources.yaml names no folder to publish: see deploy/site.py")
     session = boto3.Session()
     s3, bucket = session.client("s3"), stacks.outputs(f"{app}-{stage}-resources")["SiteBucket"]
     there = _contents(s3, bucket)
     told = json.load(s3.get_object(Bucket=bucket, Key="config.json")["Body"]) if "config.json" in there else {}
     told |= _config(app, stage, str(session.region_name)) | config
-    files = _files(ROOT / app / "web") | {"config.json": json.dumps(told, indent=2).encode()}
+    files = _files(site) | {"config.json": json.dumps(told, indent=2).encode()}
     changed = [key for key, content in files.items() if there.get(key) != hashlib.md5(content).hexdigest()]  # noqa: S324
     for key in sorted(changed, key=lambda key: (key.endswith(".html"), key)):  # a page comes after what it needs
         kind = mimetypes.guess_type(key)[0] or "application/octet-stream"

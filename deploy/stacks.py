@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import yaml
 from botocore.exceptions import ClientError, WaiterError
+from samtranslator.yaml_helper import yaml_parse
+
+from deploy.errors import StackFailed
 
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 _PUBLIC = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"]
-
-
-class StackFailed(Exception):
-    """CloudFormation could not bring the stack to the template; the message has its reasons."""
 
 
 def deploy(name: str, template: str, parameters: dict[str, str]) -> dict[str, str]:
@@ -60,8 +58,10 @@ def outputs(name: str, missing_ok: bool = False) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
-def parameters_of(name: str) -> dict[str, str]:
-    """Return what stack *name* was given last."""
+def parameters_of(name: str, missing_ok: bool = False) -> dict[str, str]:
+    """Return the present parameters of stack *name*; none of one that does not exist, if that is no error."""
+    if missing_ok and not _exists(_client("cloudformation"), name):
+        return {}
     stack = _client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack.get("Parameters", [])}
 
@@ -96,16 +96,10 @@ def delete(name: str) -> None:
         raise StackFailed(f"{name}: {_reasons(cloudformation, name) or error}") from error
 
 
+@functools.cache
 def read(template: str) -> Any:
-    """Return what is plain in the text of a template: intrinsic functions in their short form are read as None."""
-    return yaml.load(template, _Plain)  # noqa: S506 # a SafeLoader
-
-
-class _Plain(yaml.SafeLoader):
-    """Knows no tags."""
-
-
-_Plain.add_multi_constructor("!", lambda loader, tag, node: None)
+    """Return the text of a template as a document, with intrinsic functions in their long form. Do not change it."""
+    return yaml_parse(template)
 
 
 def upload_code(template: dict[str, Any], folder: Path) -> str:

@@ -5,15 +5,12 @@ Going from one template to the other is an update of the stack: nothing of what 
 
 from __future__ import annotations
 
-import argparse
-import sys
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import stacks
-from deploy.apps import ROOT, PackageFailed, layer
+from deploy.apps import ROOT, layer
 
 FOLDER = ROOT / "updates"
 TEMPLATES = ("before", "after")
@@ -23,6 +20,19 @@ CLOUDFRONT = "com.amazonaws.global.cloudfront.origin-facing"
 def stack(stage: str) -> str:
     """Return the name of the stage's stack."""
     return f"updates-{stage}"
+
+
+def template_of(stage: str) -> str | None:
+    """Return the template that the stage's stack has, or None if there is no stack."""
+    if stack(stage) not in stacks.existing():
+        return None
+    return "after" if "DistributionId" in stacks.outputs(stack(stage)) else "before"
+
+
+def declared(template: str) -> dict[str, Any]:
+    """Return by name the parameters that the template declares."""
+    found: dict[str, Any] = stacks.read((FOLDER / f"{template}.yaml").read_text())["Parameters"]
+    return found
 
 
 def deploy(template: str, stage: str, **parameters: str) -> dict[str, str]:
@@ -44,23 +54,3 @@ def _prefix_list() -> str:
     ec2: Any = boto3.Session().client("ec2")
     named = [{"Name": "prefix-list-name", "Values": [CLOUDFRONT]}]
     return str(ec2.describe_managed_prefix_lists(Filters=named)["PrefixLists"][0]["PrefixListId"])
-
-
-def main() -> str | None:
-    parser = argparse.ArgumentParser(prog="python -m deploy.updates", description="Deploy the update servers.")
-    parser.add_argument("template", choices=TEMPLATES)
-    parser.add_argument("stage")
-    parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="parameters of the template")
-    arguments = parser.parse_args()
-    parameters = dict(parameter.split("=", 1) for parameter in arguments.parameters)
-    try:
-        outputs = deploy(arguments.template, arguments.stage, **parameters)
-    except (stacks.StackFailed, PackageFailed, ClientError, BotoCoreError) as error:
-        return f"updates to {arguments.stage} failed: {error}"
-    for name, value in outputs.items():
-        print(f"{name:24} {value}")
-    return None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

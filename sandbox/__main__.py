@@ -65,7 +65,7 @@ def clone(stage: str) -> str | None:
 
 def delete(stage: str) -> str | None:
     """End a stage that was brought up beside the first, and delete all that was deployed of it."""
-    from deploy import stages
+    from deploy.delete import delete as delete_stage
     from sandbox.demo import seed
 
     if not place.pid():
@@ -75,7 +75,7 @@ def delete(stage: str) -> str | None:
     folder = place.FOLDER / stage
     _end(folder)
     os.environ.update(place.environment())
-    left = stages.delete(stage)
+    left = delete_stage(stage)
     seed.forget(stage)
     shutil.rmtree(folder, ignore_errors=True)
     print(f"The stage {stage} is gone.")

@@ -3,75 +3,65 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 
 import deploy.apps
-import deploy.site
-import deploy.stages
+import deploy.clone
+import deploy.order
 import deploy.updates
 import sandbox.payments.client as provider
 from localaws.autoscaling.instances import file_system
 from sandbox import payments
 from sandbox import settings as place
 
-_IMPATIENT = {"ReportSeconds": "2", "BufferSeconds": "5", "CleanseSeconds": "1"}
-"""How long readings wait for others: on a laptop somebody sits before them."""
+_SHORT_BUFFERS = {"ReportSeconds": "2", "BufferSeconds": "5", "CleanseSeconds": "1"}
+"""A developer is waiting."""
 
 
 def deploy_all() -> dict[str, Any]:
-    """Deploy all apps side by side and return, by app, their addresses and the outputs of their resources.
-
-    All resources come first: an app may name those of another.
-    """
+    """Deploy everything and return, by app, the addresses and the outputs of the resources."""
     if place.LIKE:
-        deploy.stages.begin(place.LIKE, place.STAGE)
-    apps = deploy.apps.names()
-    with ThreadPoolExecutor() as pool:
-        updates = pool.submit(_deploy_updates)
-        resources = list(pool.map(_deploy_resources, apps))
-        deployed = dict(zip(apps, pool.map(_deploy, apps, resources), strict=True))
-        return deployed | {"updates": updates.result()}
+        deploy.clone.begin(place.LIKE, place.STAGE)
+    released = deploy.order.release(place.STAGE, deploy.order.names(), parameters_for)
+    outputs = {app: _outputs(app, released[app]) for app in deploy.apps.names()}
+    return outputs | {"updates": _updates(released["updates"]["servers"])}
 
 
-def _deploy_resources(app: str) -> dict[str, str]:
-    parameters = _like(app, "resources") | {"PaymentsApi": place.url("payments")}
-    if app in place.PORTS:
-        parameters["SiteUrl"] = place.url(app)
-    return deploy.apps.deploy_resources(app, place.STAGE, **parameters)
+def parameters_for(app: str, step: str) -> dict[str, str]:
+    """Return the sandbox's parameters of a step, above those that a clone has from its source."""
+    cloned = deploy.clone.parameters_for(place.LIKE, place.STAGE)(app, step) if place.LIKE else {}
+    site = {"SiteUrl": place.url(app)} if app in place.PORTS else {}
+    own: dict[str, dict[str, str]] = {
+        "resources": {"PaymentsApi": place.url("payments"), **site},
+        "dax": {"EndpointEncryption": "NONE"},
+        "app": {"Dax": "true", **_SHORT_BUFFERS},
+        "delivery": _SHORT_BUFFERS,
+        "edge": {"SignInUrl": place.url("emulator")},
+        "servers": {"Template": "after"},
+        "site": {"endpoint": place.url("emulator"), "console": place.url("console")},
+    }
+    if step == "register":
+        return {"Address": _local(deploy.apps.endpoint(app, place.STAGE))}
+    return {**cloned, **own.get(step, {})}
 
 
-def _like(app: str, kind: str) -> dict[str, str]:
-    """Return the parameters that a clone's stack has from the stage of which it is a clone."""
-    return deploy.stages.Like(app, place.LIKE, place.STAGE).parameters(kind) if place.LIKE else {}
+def _outputs(app: str, released: dict[str, dict[str, str]]) -> dict[str, str]:
+    resources, api = released["resources"], _local(released["app"]["EndpointURL"])
+    return {"api": api, **resources, **_people(resources), **_payments(api, resources), **_places(app, released)}
 
 
-def _deploy(app: str, resources: dict[str, str]) -> dict[str, str]:
-    parameters = _like(app, "")
-    if deploy.apps.may_use_dax(app):
-        deploy.apps.deploy_dax(app, place.STAGE, **_like(app, "dax") | {"EndpointEncryption": "NONE"})
-        parameters["Dax"] = "true"
-    released = deploy.apps.release(app, place.STAGE, **parameters | _IMPATIENT)
-    outputs = {"api": _local(released["EndpointURL"]), **resources}
-    deploy.apps.register(app, place.STAGE, outputs["api"])
-    return outputs | _people(resources) | _payments(outputs["api"], resources) | _places(app)
-
-
-def _places(app: str) -> dict[str, str]:
-    """Bring what stands before and behind the app, and return where its pages are."""
-    if deploy.apps.has_delivery(app):
-        delivery = deploy.apps.deploy_delivery(app, place.STAGE, **_IMPATIENT)
-        return {"dashboard": place.url(app), "delivery_stream": delivery["DeliveryStream"], **_iot()}
-    if not deploy.apps.has_edge(app):
-        return {"web": place.url(app)} if deploy.site.is_there(app) else {}
-    edge = deploy.apps.deploy_edge(app, place.STAGE, **_like(app, "edge") | {"SignInUrl": place.url("emulator")})
-    if not deploy.site.is_there(app):
-        return {"site": place.url(app), "distribution_id": edge["DistributionId"]}
-    deploy.site.publish(app, place.STAGE, endpoint=place.url("emulator"), console=place.url("console"))
-    return {"web": place.url(app), "cdn": place.url(app), "distribution_id": edge["DistributionId"]}
+def _places(app: str, released: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Return where the app's pages are, and what stands before and behind it."""
+    if "delivery" in released:
+        return {"dashboard": place.url(app), "delivery_stream": released["delivery"]["DeliveryStream"], **_iot()}
+    if "edge" not in released:
+        return {"web": place.url(app)} if (place.ROOT / app / "web" / "index.html").exists() else {}
+    distribution = {"distribution_id": released["edge"]["DistributionId"]}
+    pages = ("web", "cdn") if "site" in released else ("site",)
+    return dict.fromkeys(pages, place.url(app)) | distribution
 
 
 def _iot() -> dict[str, str]:
@@ -82,8 +72,7 @@ def _iot() -> dict[str, str]:
     }
 
 
-def _deploy_updates() -> dict[str, str]:
-    stack = deploy.updates.deploy("after", place.STAGE)
+def _updates(stack: dict[str, str]) -> dict[str, str]:
     releases = file_system(place.FLEET, stack["FileSystem"])
     return {
         "edge": place.url("updates"),

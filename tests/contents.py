@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import boto3
 
-from deploy import stages
+from deploy.delete import contents
 
 
 def everything(stage: str) -> str:
     """Return every row and every object's key of a stage as text, a line each."""
     s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
     found = []
-    for kind, name in stages.contents(stage):
+    for kind, name in contents(stage):
         if kind == "AWS::S3::Bucket":
             pages = s3.get_paginator("list_objects_v2").paginate(Bucket=name)
             found += [item["Key"] for page in pages for item in page.get("Contents", [])]

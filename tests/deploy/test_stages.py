@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy import apps, site, stacks, stages, updates
+from deploy import clone, order, stacks, updates
 
 DOMAIN = "d1.cloudfront.net"
 THERE = {
@@ -24,15 +24,18 @@ class Account:
         self.deployed: list[tuple[str, dict[str, str]]] = []
         there = {"video-app-prod-resources", "video-app-prod", "video-app-prod-edge", "updates-prod"}
         monkeypatch.setattr(stacks, "existing", lambda: there)
-        monkeypatch.setattr(stacks, "parameters_of", lambda name: dict(THERE))
+        monkeypatch.setattr(stacks, "parameters_of", lambda name, missing_ok=False: dict(THERE))
         monkeypatch.setattr(stacks, "outputs", lambda name: {"DistributionId": "E1"})
-        monkeypatch.setattr(stages, "begin", lambda source, target: None)
-        monkeypatch.setattr(apps, "deploy_resources", self.note("resources", {"site_url": "x"}))
-        monkeypatch.setattr(apps, "release", self.note("release", {"EndpointURL": "https://api.example"}))
-        monkeypatch.setattr(apps, "register", lambda app, stage, address: {app: address})
-        monkeypatch.setattr(apps, "deploy_edge", self.note("edge", {"DistributionDomain": DOMAIN}))
+        monkeypatch.setattr(clone, "begin", lambda source, target: None)
+        steps = {
+            "resources": self.note("resources", {"site_url": "x"}),
+            "app": self.note("release", {"EndpointURL": "https://api.example"}),
+            "register": lambda app, stage: {app: "https://api.example"},
+            "edge": self.note("edge", {"DistributionDomain": DOMAIN}),
+            "site": self.note("site", {}),
+        }
+        monkeypatch.setattr(order, "STEPS", order.STEPS | steps)
         monkeypatch.setattr(updates, "deploy", self.note("updates", {}))
-        monkeypatch.setattr(site, "publish", self.note("site", {}))
 
     def note(self, step: str, answer: dict[str, str]) -> Any:
         def deploy(what: str, stage: str, **parameters: str) -> dict[str, str]:
@@ -51,7 +54,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Account:
 
 
 def test_a_clone_is_at_its_own_place_and_has_the_settings_of_the_other(account: Account) -> None:
-    stages.clone("prod", "twin")
+    clone.clone("prod", "twin")
 
     first, last = account.given("resources video-app twin")
     assert (first["PaymentsApi"], "SiteUrl" in first, "Domain" in first) == ("https://payments.example", False, False)
@@ -64,7 +67,7 @@ def test_a_clone_is_at_its_own_place_and_has_the_settings_of_the_other(account: 
 
 
 def test_a_clone_is_where_it_is_told_to_be(account: Account) -> None:
-    stages.clone("prod", "twin", SiteUrl="https://twin.example")
+    clone.clone("prod", "twin", SiteUrl="https://twin.example")
 
     assert [given["SiteUrl"] for given in account.given("resources video-app twin")] == ["https://twin.example"]
     assert len(account.given("release video-app twin")) == 1

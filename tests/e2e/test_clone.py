@@ -20,6 +20,9 @@ from users import Author, User, pay
 from waiting import until
 
 from deploy import stages
+from deploy.clone import begin
+from deploy.delete import contents, delete
+from deploy.errors import NotCloned, NotDeleted
 
 pytestmark = pytest.mark.alone
 
@@ -127,17 +130,17 @@ def test_a_user_of_one_stage_is_a_stranger_in_the_other(
     ],
 )
 def test_a_clone_takes_nobodys_place(twin: Outputs, source: str, target: str, why: str) -> None:
-    with pytest.raises(stages.Refused, match=why):
-        stages.begin(source, target)
+    with pytest.raises(NotCloned, match=why):
+        begin(source, target)
 
 
 def test_production_is_not_deleted_by_mistake() -> None:
-    with pytest.raises(stages.Refused, match="FORCE=1"):
-        stages.delete("prod")
+    with pytest.raises(NotDeleted, match="FORCE=1"):
+        delete("prod")
 
 
 def test_of_a_deleted_stage_nothing_is_left_and_the_other_lives(twin: Outputs, ann: User) -> None:
-    names = [name for _, name in stages.contents(OTHER)]
+    names = [name for _, name in contents(OTHER)]
 
     sandbox_command("delete", OTHER)
 

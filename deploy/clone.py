@@ -1,0 +1,113 @@
+"""A stage made like another: the same apps, stacks and parameters, without the data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+
+from deploy import apps, order, stacks, stages, updates
+from deploy.errors import NotCloned
+
+_ADDRESSES = {"SiteUrl", "Domain", "Certificate", "DomainCertificate", "OriginDomain"}
+"""Parameters that hold the address of a stage, which no other stage can have."""
+
+_MARK = "/{stage}/clone-of"
+
+
+def clone(source: str, target: str, **parameters: str) -> dict[str, str]:
+    """Make the stage *target* with the apps and the parameters of *source*; return the address of each new API.
+
+    *parameters* are passed to every stack that declares them. No data is copied, and keys and secrets are new. The same
+    call resumes a clone that was interrupted. Raises NotCloned, StackFailed and PackageFailed.
+    """
+    begin(source, target)
+    released = stages.of(source)
+    for app in released:
+        if apps.stack(app, source, "app") not in stacks.existing():
+            raise NotCloned(f"{app} came to {source} by `chalice deploy`: run `make release APP={app} STAGE={source}`")
+    if updates.template_of(source):
+        released.append(order.UPDATES)
+    outputs = order.release(target, released, parameters_for(source, target, **parameters))
+    return {name: value for app in outputs.values() for name, value in app.get("register", {}).items()}
+
+
+def begin(source: str, target: str) -> None:
+    """Check that *target* may become a clone of *source*, and mark it as one. Raises NotCloned."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,10}", target) or target.endswith(tuple(f"-{kind}" for kind in apps.KINDS)):
+        raise NotCloned(f"{target!r}: a stage has one to eleven letters, digits and hyphens, such as feature-x")
+    if not stages.of(source):
+        raise NotCloned(f"there is no stage {source}")
+    for other in stages.names() - {target}:
+        if target.startswith(f"{other}-") or other.startswith(f"{target}-"):
+            raise NotCloned(f"the names of {target} and of {other} would begin alike: choose another name")
+    ssm, name = boto3.Session().client("ssm"), mark(target)
+    try:
+        marked = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    except ssm.exceptions.ParameterNotFound:
+        marked = None
+    if marked != source and stages.of(target):
+        raise NotCloned(f"{target} is there already, and is no clone of {source}")
+    ssm.put_parameter(Name=name, Value=source, Type="String", Overwrite=True)
+
+
+def mark(stage: str) -> str:
+    """Return the name of the SSM parameter that holds of which stage this one is a clone."""
+    return _MARK.format(stage=stage)
+
+
+def parameters_for(source: str, target: str, **parameters: str) -> order.ParametersFor:
+    """Return what a clone supplies to `order.release`: the settings of *source*, and *parameters* above them."""
+
+    def supply(app: str, step: str) -> dict[str, str]:
+        if app == order.UPDATES:
+            return _updates_settings(source) | parameters
+        return ClonedApp(app, source, target).settings(step) | parameters if step in apps.KINDS else {}
+
+    return supply
+
+
+@dataclass(frozen=True)
+class ClonedApp:
+    """An app of the stage *source* that is cloned to *target*."""
+
+    app: str
+    source: str
+    target: str
+
+    def settings(self, kind: str) -> dict[str, str]:
+        """Return the parameters of the target's stack; none if the source has no such stack.
+
+        The account can have an SES identity of an address only once. The senders of the target get a tag, for example
+        ``hello+feature-x@blog.example``, which most mail servers deliver to the same mailbox (RFC 5233).
+        """
+        settings = _settings(apps.declared(self.app, kind), apps.stack(self.app, self.source, kind))
+        return settings | {name: self._tagged(value) for name, value in settings.items() if name.endswith("Sender")}
+
+    def _tagged(self, address: str) -> str:
+        local, _, domain = address.rpartition("@")
+        return f"{local.partition('+')[0]}+{self.target}@{domain}"
+
+
+def _updates_settings(source: str) -> dict[str, str]:
+    template = updates.template_of(source)
+    if template is None:
+        return {}
+    return {"Template": template, **_settings(updates.declared(template), updates.stack(source))}
+
+
+def _settings(declared: Mapping[str, Any], stack: str) -> dict[str, str]:
+    """Return the parameters of the stack that another stage may have too.
+
+    A parameter with a default is a setting. One without a default is an output of another stack of the same stage.
+    """
+    if stack not in stacks.existing():
+        return {}
+    return {
+        name: value
+        for name, value in stacks.parameters_of(stack).items()
+        if "Default" in declared.get(name, {}) and name not in _ADDRESSES
+    }

@@ -1,0 +1,27 @@
+"""What a deployment can fail with. Each message is for the person who runs the command."""
+
+from __future__ import annotations
+
+
+class DeployError(Exception):
+    """A deploy command cannot do what it was asked to; the message says why."""
+
+
+class StackFailed(DeployError):
+    """CloudFormation could not bring a stack to its template; the message has its reasons."""
+
+
+class PackageFailed(DeployError):
+    """`chalice package` or pip failed; the message is what it printed."""
+
+
+class NotDeployed(DeployError):
+    """The app has no such step, or no template of it has such a parameter."""
+
+
+class NotCloned(DeployError):
+    """This stage cannot be cloned, or not under this name."""
+
+
+class NotDeleted(DeployError):
+    """This stage is not deleted."""

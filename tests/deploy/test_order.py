@@ -1,0 +1,251 @@
+"""The one sequence of deployment, and that `make release`, `make clone` and the sandbox all go through it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy import __main__ as command
+from deploy import apps, clone, order, signing_keys, stacks, updates
+from sandbox import settings as place
+from sandbox import stacks as sandbox
+
+DOMAIN = "d1.cloudfront.net"
+API = "https://abc.execute-api.us-east-1.amazonaws.com/api/"
+
+
+class Account:
+    """An AWS account in which every deployment succeeds. It notes each, and what else a release does, in order."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.parameters: dict[str, dict[str, str]] = {}
+        self.templates: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def deploy(self, name: str, template: str, parameters: dict[str, str]) -> dict[str, str]:
+        read = stacks.read(template)
+        declared = read["Parameters"]
+        defaults = {key: str(of["Default"]) for key, of in declared.items() if "Default" in of}
+        given = {key: value for key, value in parameters.items() if key in declared}
+        with self._lock:
+            self.done.append(name)
+            self.parameters[name] = defaults | self.parameters.get(name, {}) | given
+            self.templates[name] = read
+        assert self.parameters[name].keys() == declared.keys(), f"{name} lacks parameters"
+        return self.outputs(name)
+
+    def outputs(self, name: str, missing_ok: bool = False) -> dict[str, str]:
+        if name not in self.templates:
+            return {}
+        own = {key: key.lower() for key in self.templates[name].get("Outputs", {})}
+        return own | {"EndpointURL": API, "RestAPIId": "abc", "DistributionDomain": DOMAIN}
+
+    def parameters_of(self, name: str, missing_ok: bool = False) -> dict[str, str]:
+        return self.parameters.get(name, {})
+
+    def note(self, step: str) -> Any:
+        def run(app: str, stage: str, **parameters: str) -> dict[str, str]:
+            with self._lock:
+                self.done.append(f"{app}-{stage}-{step}")
+            return {f"/{stage}/{app}/api": API}
+
+        return run
+
+    def stage(self, stage: str) -> dict[str, tuple[Any, set[str]]]:
+        """By stack, named as if of the stage *x*: its template, and which parameters it has."""
+        named = re.compile(rf"-{stage}(?=-|$)")
+        found = {name for name in self.parameters if named.search(name)}
+        return {named.sub("-x", name): (self.templates[name], set(self.parameters[name])) for name in found}
+
+
+@contextmanager
+def empty_account(tmp_path: Path) -> Iterator[Account]:
+    """All apps of the suite, without their code, and an account with nothing in it."""
+    for app in apps.names():
+        folder = tmp_path / app
+        (folder / "chalicelib").mkdir(parents=True)
+        (folder / ".chalice").mkdir()
+        for file in (*(apps.ROOT / app).glob("*.yaml"), *(apps.ROOT / app).glob("*.js")):
+            shutil.copy(file, folder)
+        (folder / ".chalice" / "config.json").touch()
+        shutil.copy(folder / "merge.yaml", folder / "sam.yaml")  # stands for what `chalice package` makes of it
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(apps.ROOT / "deploy" / "dax.yaml", tmp_path / "deploy")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        account = Account()
+        monkeypatch.setattr(apps, "ROOT", tmp_path)
+        monkeypatch.setattr(apps, "package", lambda app, stage: tmp_path / app)
+        monkeypatch.setattr(apps, "layer", lambda *_, **__: b"")
+        monkeypatch.setattr(stacks, "upload", lambda content, suffix: ("bucket", "key"))
+        monkeypatch.setattr(stacks, "upload_code", lambda template, folder: apps.yaml.safe_dump(template))
+        monkeypatch.setattr(stacks, "deploy", account.deploy)
+        monkeypatch.setattr(stacks, "outputs", account.outputs)
+        monkeypatch.setattr(stacks, "parameters_of", account.parameters_of)
+        monkeypatch.setattr(stacks, "existing", lambda: set(account.templates))
+        monkeypatch.setattr(signing_keys, "ensure", lambda app, stage: "group")
+        monkeypatch.setattr(updates, "_prefix_list", lambda: "pl-1")
+        monkeypatch.setattr(clone, "begin", lambda source, target: None)
+        monkeypatch.setattr(command, "target", lambda: "account 000000000000, Region us-east-1, endpoint test")
+        steps = {step: account.note(step) for step in ("register", "site")}
+        monkeypatch.setattr(order, "STEPS", order.STEPS | steps)
+        yield account
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Iterator[Account]:
+    with empty_account(tmp_path) as account:
+        yield account
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str | None:
+    monkeypatch.setattr(sys, "argv", ["deploy", *arguments])
+    return command.main()
+
+
+class Released(Exception):
+    """Raised where the sandbox goes on after the release."""
+
+
+def deploy_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Release as a start of the sandbox does."""
+    release = order.release
+
+    def release_only(*arguments: Any) -> None:
+        release(*arguments)
+        raise Released
+
+    with monkeypatch.context() as patched:
+        patched.setattr(order, "release", release_only)
+        patched.setattr(place, "STAGE", "local")
+        with pytest.raises(Released):
+            sandbox.deploy_all()
+
+
+STAGES = ("prod", "twin", "local")
+
+
+@pytest.fixture(scope="module")
+def three_stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """One released, one a clone of it, and one of the sandbox."""
+    with empty_account(tmp_path_factory.mktemp("suite")) as account, pytest.MonkeyPatch.context() as monkeypatch:
+        assert run(monkeypatch, "release", "all", "prod", "Dax=true") is None
+        assert run(monkeypatch, "clone", "prod", "twin") is None
+        deploy_sandbox(monkeypatch)
+        yield account
+
+
+def test_a_release_a_clone_and_the_sandbox_have_the_same_stacks_and_parameters(three_stages: Account) -> None:
+    released, cloned, in_sandbox = (three_stages.stage(stage) for stage in STAGES)
+
+    assert released == cloned
+    assert released == in_sandbox
+    kinds = {app: {kind for kind in apps.KINDS if apps.stack(app, "x", kind) in released} for app in apps.names()}
+    assert kinds == {
+        "blog-app": {"resources", "dax", "app", "edge"},
+        "pipeline-app": {"resources", "app", "delivery"},
+        "receipts-app": {"resources", "app"},
+        "todo-app": {"resources", "dax", "app"},
+        "video-app": {"resources", "app", "edge"},
+    }
+    assert "updates-x" in released
+
+
+def test_only_the_values_differ(three_stages: Account) -> None:
+    def values(stack: str) -> tuple[dict[str, str], ...]:
+        return tuple(three_stages.parameters[f"{stack.replace('-x', f'-{stage}')}"] for stage in STAGES)
+
+    for stack in three_stages.stage("prod"):
+        released, cloned, in_sandbox = values(stack)
+        of_a_clone = {name for name in released if released[name] != cloned[name]}
+        assert of_a_clone <= {"Stage", "Sender", "ReceiptSender"}, stack
+        of_the_sandbox = {name for name in released if released[name] != in_sandbox[name]}
+        assert of_the_sandbox <= {
+            *("Stage", "SiteUrl", "PaymentsApi", "SignInUrl", "EndpointEncryption"),
+            *("ReportSeconds", "BufferSeconds", "CleanseSeconds"),
+        }, stack
+
+
+def test_the_steps_have_one_order(three_stages: Account) -> None:
+    for stage in STAGES:
+        done = [name for name in three_stages.done if re.search(rf"-{stage}(?=-|$)", name)]
+        resources = [name.endswith("-resources") for name in done if not name.startswith("updates")]
+        assert resources[: len(apps.names())] == [True] * len(apps.names()), "all resources come first"
+        for app in apps.names():
+            ran = dict.fromkeys(name for name in done if name.startswith(f"{app}-{stage}"))
+            assert list(ran) == [apps.stack(app, stage, step) for step in order.steps(app)]
+
+
+def test_a_site_without_an_address_gets_that_of_its_distribution(account: Account) -> None:
+    order.release("dev", ["video-app"])
+    first = account.done.copy()
+    order.release("dev", ["video-app"])
+
+    video = [apps.stack("video-app", "dev", step) for step in ("resources", "app", "register", "edge", "site")]
+    assert first == [*video[:4], *video[:2], video[4]]
+    assert account.done == [*first, *video], "later it keeps that address"
+    assert account.parameters["video-app-dev-resources"]["SiteUrl"] == f"https://{DOMAIN}"
+
+
+def test_a_site_keeps_the_address_that_it_is_given(account: Account) -> None:
+    order.release("dev", ["blog-app"], lambda app, step: {"SiteUrl": "https://blog.test"})
+
+    assert account.done.count("blog-app-dev-resources") == 1
+    assert account.parameters["blog-app-dev-resources"]["SiteUrl"] == "https://blog.test"
+
+
+def test_dax_is_deployed_if_the_app_uses_it_and_goes_on_being(account: Account) -> None:
+    order.release("dev", ["todo-app"])
+    assert "todo-app-dev-dax" not in account.done
+
+    order.release("dev", ["todo-app"], lambda app, step: {"Dax": "true"})
+    order.release("dev", ["todo-app"])
+
+    assert account.done.count("todo-app-dev-dax") == 2
+    assert account.parameters["todo-app-dev"]["Dax"] == "true"
+
+
+def test_the_update_servers_keep_their_template(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    def has_edge() -> bool:
+        return "Distribution" in account.templates["updates-dev"]["Resources"]
+
+    assert run(monkeypatch, "release", "updates", "dev", "Template=before") is None
+    assert not has_edge()
+    assert run(monkeypatch, "release", "all", "dev") is None
+    assert not has_edge()
+    assert run(monkeypatch, "release", "updates", "dev", "Template=after") is None
+    assert has_edge()
+
+
+def test_a_clone_needs_a_source_that_was_released(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    apps.deploy_resources("todo-app", "dev")
+
+    assert "make release APP=todo-app STAGE=dev" in str(run(monkeypatch, "clone", "dev", "twin"))
+    assert account.stage("twin") == {}
+
+
+def test_a_parameter_that_no_template_has_ends_in_one_line(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = run(monkeypatch, "release", "all", "dev", "SiteURL=https://blog.test")
+
+    assert "SiteURL" in str(failed)
+    assert account.done == []
+
+
+def test_a_step_that_an_app_does_not_have_ends_in_one_line(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "edge", "receipts-app", "dev") == "edge failed: receipts-app has no edge"
+
+
+def test_every_command_says_first_where_it_acts(
+    account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "release", "receipts-app", "dev")
+
+    assert capsys.readouterr().out.startswith("account 000000000000, Region us-east-1, endpoint ")
