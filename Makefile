@@ -5,10 +5,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 
 APPS  := $(patsubst %/.chalice/config.json,%,$(wildcard */.chalice/config.json))
 APP   ?= todo-app
-STAGE ?= dev
-FROM  ?= local
 SANDBOX_STAGE ?= local
-SANDBOX_DIR   ?= .sandbox
 BIN   := .venv/bin
 # The newest of those that Lambda and all packages know; Chalice deploys to the runtime of the same version.
 PYTHONS := python3.13 python3 python3.12
@@ -55,36 +52,35 @@ law: .venv/run ## Prove that no reading is lost and none counted twice: make law
 	@$(on_sandbox) pipeline-app/law.py $(call output,pipeline-app,api) $(call output,pipeline-app,stream) \
 	  $(call option,readings,READINGS)
 
-##@ On AWS (or, after eval "$$(make env)", on the sandbox)
+# A variable that has no default: make stops with one line that names it.
+need = $(or $($(1)),$(error $(1) is not set, for example: make $@ $(1)=$(2)))
+stage = $(call need,STAGE,dev)
+
+##@ On AWS (or, after eval "$$(make env)", on the sandbox); each prints first where it acts
 .PHONY: resources deploy package release
-resources: .venv/run ## Create or update what outlives a deploy: make resources APP=todo-app STAGE=dev
-	@$(BIN)/python -m deploy resources $(APP) $(STAGE) $(PARAMETERS)
-deploy: resources ## The quick way, `chalice deploy`: make deploy APP=todo-app STAGE=dev
-	@cd $(APP) && ../$(BIN)/chalice deploy --stage $(STAGE)
-	@$(BIN)/python -m deploy register $(APP) $(STAGE)
-package: resources ## Write the CloudFormation template and zip to dist/: make package APP=todo-app STAGE=prod
-	@$(BIN)/python -m deploy package $(APP) $(STAGE)
-release: resources ## The production way, package and CloudFormation: make release APP=todo-app STAGE=prod
-	@$(BIN)/python -m deploy release $(APP) $(STAGE) $(PARAMETERS)
-	@for part in edge delivery; do \
-	  if [ -f $(APP)/$$part.yaml ]; then $(BIN)/python -m deploy $$part $(APP) $(STAGE) $(PARAMETERS) || exit 1; fi; \
-	done
-	@if [ -f $(APP)/edge.yaml ] && [ -f $(APP)/web/index.html ]; then $(BIN)/python -m deploy site $(APP) $(STAGE); fi
+release: .venv/run ## Package and deploy by CloudFormation, for production: make release APP=all STAGE=prod
+	@$(BIN)/python -m deploy release $(APP) $(stage) $(PARAMETERS)
+deploy: .venv/run ## Deploy an app by `chalice deploy`, the quick way: make deploy APP=todo-app STAGE=dev
+	@$(BIN)/python -m deploy deploy $(APP) $(stage) $(PARAMETERS)
+resources: .venv/run ## Deploy what outlives the app, its tables and buckets: make resources APP=todo-app STAGE=dev
+	@$(BIN)/python -m deploy resources $(APP) $(stage) $(PARAMETERS)
+package: .venv/run ## Write the CloudFormation template and the zip to dist/: make package APP=todo-app STAGE=prod
+	@$(BIN)/python -m deploy package $(APP) $(stage) $(PARAMETERS)
 .PHONY: redrive
-redrive: .venv/run ## Send what failed back to where it came from: make redrive APP=pipeline-app STAGE=dev
-	@$(BIN)/python -m deploy redrive $(APP) $(STAGE)
+redrive: .venv/run ## Send failed messages back to where they came from: make redrive APP=pipeline-app STAGE=dev
+	@$(BIN)/python -m deploy redrive $(APP) $(stage)
 .PHONY: dax
-dax: .venv/run ## Create the DAX cluster of an app (costs by the hour), then release with PARAMETERS=Dax=true
-	@$(BIN)/python -m deploy dax $(APP) $(STAGE) $(PARAMETERS)
+dax: .venv/run ## Deploy the DAX cluster of an app, which costs by the hour: make dax APP=todo-app STAGE=dev
+	@$(BIN)/python -m deploy dax $(APP) $(stage) $(PARAMETERS)
 .PHONY: keys rotate-keys
 keys: .venv/run ## Make the key that signs links to paid content, if there is none: make keys APP=video-app STAGE=dev
-	@$(BIN)/python -m deploy.signing_keys ensure $(APP) $(STAGE) --algorithm $(or $(ALGORITHM),rsa)
-rotate-keys: .venv/run ## Replace it without breaking a link, in half an hour: make rotate-keys APP=video-app STAGE=dev
-	@$(BIN)/python -m deploy.signing_keys rotate $(APP) $(STAGE) --algorithm $(or $(ALGORITHM),rsa) $(WAITS)
+	@$(BIN)/python -m deploy keys $(APP) $(stage) --algorithm $(or $(ALGORITHM),rsa)
+rotate-keys: .venv/run ## Replace it in half an hour, without breaking a link: make rotate-keys APP=video-app STAGE=dev
+	@$(BIN)/python -m deploy rotate-keys $(APP) $(stage) --algorithm $(or $(ALGORITHM),rsa) $(WAITS)
 
 .PHONY: updates
 updates: .venv/run ## Deploy the update servers: make updates STAGE=prod TEMPLATE=before, then TEMPLATE=after for the edge
-	@$(BIN)/python -m deploy.updates $(or $(TEMPLATE),after) $(STAGE) $(PARAMETERS)
+	@$(BIN)/python -m deploy release updates $(stage) Template=$(or $(TEMPLATE),after) $(PARAMETERS)
 
 ##@ Many services
 .PHONY: new-service remove-service openapi sdk clone delete
@@ -98,10 +94,10 @@ openapi: .venv/run ## Bring an app's openapi.json to what its code says: make op
 	@$(BIN)/python -m services openapi $(APP)
 sdk: .venv/test node_modules ## Make a client of an app's API: make sdk APP=todo-app LANG=typescript
 	@$(BIN)/python -m services sdk $(APP) $(if $(filter typescript,$(LANG)),typescript,python)
-clone: .venv/run ## A second stage of everything beside the first: make clone FROM=local TO=feature-x
-	@$(BIN)/python -m $(if $(filter $(SANDBOX_STAGE),$(FROM)),sandbox clone $(TO),deploy.stages clone $(FROM) $(TO) $(PARAMETERS))
-delete: .venv/run ## Delete a stage with all its data: make delete STAGE=feature-x (FORCE=1: do not ask)
-	@$(BIN)/python -m $(if $(wildcard $(SANDBOX_DIR)/$(STAGE)/sandbox.log),sandbox delete $(STAGE),deploy.stages delete $(STAGE) $(if $(FORCE),--force))
+clone: .venv/run ## Make a stage like another; FROM=local is the sandbox's: make clone FROM=local TO=feature-x
+	@$(BIN)/python -m $(if $(filter $(SANDBOX_STAGE),$(call need,FROM,local)),sandbox clone $(call need,TO,feature-x),deploy clone $(FROM) $(call need,TO,feature-x) $(PARAMETERS))
+delete: .venv/run ## Delete a stage with all its data: make delete STAGE=feature-x (SANDBOX=1: the sandbox's; FORCE=1: do not ask)
+	@$(BIN)/python -m $(if $(SANDBOX),sandbox delete $(stage),deploy delete $(stage) $(if $(FORCE),--force))
 
 ##@ For developers
 .PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages bench format lock clean
@@ -136,7 +132,7 @@ format: .venv/test
 lock: ## Pin all packages anew from pyproject.toml
 	@./lock.sh
 clean: ## Remove what was built or installed here
-	rm -rf .venv .sandbox dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/node/node_modules */.chalice/deployments
+	rm -rf .venv .sandbox dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
 
 .PHONY: chromium
 chromium:
