@@ -1,7 +1,8 @@
-"""`python -m localaws.athena`: runs the queries that the emulator hands it, a line of JSON each, on standard input.
+"""`python -m localaws.athena`: run the queries that the emulator writes to standard input, one JSON object per line.
 
-It is a process of its own, so that no query, however large, holds up or ends the emulator. It answers lines of JSON:
-first whether it accepts the statement, then how the statement goes. It ends with its input.
+The engine is a separate process so that a large query cannot block or crash the emulator. It writes JSON lines to
+standard output: first whether it accepts a statement, then each change of the statement's state. It exits at the end
+of its input.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from localaws.athena.failures import Cancelled, Failed, Malformed
 from localaws.athena.run import Outcome, Request, Run
 from localaws.athena.statements import Statement, read
 
-_TOGETHER = 3
+_CONCURRENCY = 3
 
 
 class Worker:
-    """Runs a few statements side by side, the others in their turn."""
+    """A pool that runs a few statements concurrently and queues the others."""
 
     def __init__(self) -> None:
         self._runs: dict[str, Run | None] = {}
@@ -37,8 +38,8 @@ class Worker:
         self._folder = Path(tempfile.mkdtemp(prefix="athena-"))
 
     def serve(self) -> None:
-        """Take lines until there are no more."""
-        with ThreadPoolExecutor(_TOGETHER) as pool:
+        """Process lines until the end of the input."""
+        with ThreadPoolExecutor(_CONCURRENCY) as pool:
             for line in sys.stdin:
                 message = json.loads(line)
                 if "stop" in message:
@@ -47,32 +48,30 @@ class Worker:
                 request = msgspec.convert(message, Request)
                 try:
                     statement = read(request.sql, request.parameters)
-                except Malformed as refusal:
-                    self._answer(request.id, malformed=str(refusal))
+                except Malformed as error:
+                    self._send(request.id, malformed=str(error))
                     continue
                 self._runs[request.id] = None
-                self._answer(
-                    request.id, accepted=statement.substatement, kind=statement.kind, suffix=_suffix(statement)
-                )
+                self._send(request.id, accepted=statement.substatement, kind=statement.kind, suffix=_suffix(statement))
                 pool.submit(self._run, request, statement)
-            for at in list(self._runs):
-                self._stop(at)
+            for query_id in list(self._runs):
+                self._stop(query_id)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _stop(self, at: str) -> None:
+    def _stop(self, query_id: str) -> None:
         with self._lock:
-            run = self._runs.pop(at, None)
+            run = self._runs.pop(query_id, None)
         if run:
             run.stop()
 
     def _run(self, request: Request, statement: Statement) -> None:
-        began = time.monotonic()
-        state, reason, outcome = self._ended(request, statement)
-        millis = round((time.monotonic() - began) * 1000)
-        self._answer(request.id, state=state, reason=reason, engine_millis=millis, outcome=vars(outcome))
+        started = time.monotonic()
+        state, reason, outcome = self._run_to_end(request, statement)
+        millis = round((time.monotonic() - started) * 1000)
+        self._send(request.id, state=state, reason=reason, engine_millis=millis, outcome=vars(outcome))
 
-    def _ended(self, request: Request, statement: Statement) -> tuple[str, str | None, Outcome]:
-        """Run the statement and return the state in which it ends, why, and what it came to."""
+    def _run_to_end(self, request: Request, statement: Statement) -> tuple[str, str | None, Outcome]:
+        """Run the statement and return its final state, the reason for it, and the outcome."""
         outcome = Outcome()
         try:
             with self._running(request) as run:
@@ -84,13 +83,13 @@ class Worker:
             return "CANCELLED", str(cancelled), outcome
         except (ClientError, BotoCoreError) as error:
             return "FAILED", f"FAILED: {error}", outcome
-        except Exception as error:  # a defect of the engine ends one query, and no other
+        except Exception as error:  # a bug of the engine must fail only this query
             return "FAILED", f"GENERIC_INTERNAL_ERROR: {type(error).__name__}: {error}", outcome
         return "SUCCEEDED", None, outcome
 
     @contextlib.contextmanager
     def _running(self, request: Request) -> Iterator[Run]:
-        self._answer(request.id, state="RUNNING")
+        self._send(request.id, state="RUNNING")
         with (
             tempfile.TemporaryDirectory(dir=self._folder) as folder,
             contextlib.closing(Run(request, Path(folder))) as run,
@@ -106,8 +105,8 @@ class Worker:
                 with self._lock:
                     self._runs.pop(request.id, None)
 
-    def _answer(self, at: str, **answer: Any) -> None:
-        line = json.dumps({"id": at, **answer})
+    def _send(self, query_id: str, **message: Any) -> None:
+        line = json.dumps({"id": query_id, **message})
         with self._lock:
             print(line, flush=True)
 

@@ -1,9 +1,9 @@
-"""Gap: a query's SQL goes to DuckDB as it is, so that most of Athena's statements and functions fail, its limits and
-partitions mean nothing, its caller needs no rights, and it may read any file; results lie under a wrong key.
+"""Gap: queries run as plain DuckDB SQL, so most of Athena's statements and functions fail, and no permissions apply.
 
+Partitions and scan limits have no effect, a query can read any local file, and results have the wrong object key.
+This module implements the query API. A separate process, localaws.athena, runs the statements with the credentials of
+the caller. CloudFormation can create named queries and prepared statements.
 AWS: https://docs.aws.amazon.com/athena/latest/APIReference/API_StartQueryExecution.html
-Here localaws/athena runs the statements, in a process of its own and with the caller's keys; what the API says of them
-is kept here. CloudFormation's named queries and prepared statements are known.
 No longer needed when CREATE TABLE AS writes Parquet and EXECUTE binds its parameters.
 """
 
@@ -29,20 +29,26 @@ from localaws.athena.results import read_csv
 type Json = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
-PAGE = 1000  # rows, and also the most that a page may have
-LISTED = 50
+MAX_ROWS = 1000  # the default and the maximum of MaxResults
+DEFAULT_MAX_RESULTS = 50
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
-LOST = {"state": "FAILED", "reason": "INTERNAL_ERROR_QUERY_ENGINE: the engine ended", "outcome": {}}
-# What makes a request the same as another with its token.
-SAME = ("QueryString", "QueryExecutionContext", "ResultConfiguration", "WorkGroup", "ExecutionParameters")
+ENGINE_STOPPED = {"state": "FAILED", "reason": "INTERNAL_ERROR_QUERY_ENGINE: the query engine stopped", "outcome": {}}
+# The parameters that must be equal in requests with the same ClientRequestToken.
+IDEMPOTENT_PARAMETERS = (
+    "QueryString",
+    "QueryExecutionContext",
+    "ResultConfiguration",
+    "WorkGroup",
+    "ExecutionParameters",
+)
 
 
-class Refused(Exception):
+class InvalidRequest(Exception):
     """An InvalidRequestException."""
 
 
-class Worker:
-    """The process that runs the statements; started by the first, and again by the first after it ended."""
+class EngineProcess:
+    """The process that runs the statements. The first statement starts it, and also the first after it has exited."""
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
@@ -51,19 +57,19 @@ class Worker:
         self._accepted: dict[str, asyncio.Future[Json]] = {}
 
     async def submit(self, request: Json, execution: Json) -> Json:
-        """Hand over a statement and return whether it is accepted; from then on its execution is kept up to date."""
-        process = await self._running()
+        """Submit a statement and return whether the engine accepts it. Later messages update *execution*."""
+        process = await self._start_process()
         accepted: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
         self._accepted[request["id"]], self._executions[request["id"]] = accepted, execution
         self._send(process, request)
         return await accepted
 
-    def knows(self, execution: Json) -> bool:
-        """Tell whether the statement is on its way."""
+    def is_active(self, execution: Json) -> bool:
+        """Return whether the statement is queued or running."""
         return execution["QueryExecutionId"] in self._executions
 
     def stop(self, query_id: str) -> None:
-        """End a statement; nothing more is heard of it."""
+        """Stop a statement. The engine sends no more messages about it."""
         if self._executions.pop(query_id, None) and self._process:
             self._send(self._process, {"stop": query_id})
 
@@ -71,13 +77,13 @@ class Worker:
         assert process.stdin
         process.stdin.write(json.dumps(message).encode() + b"\n")
 
-    async def _running(self) -> asyncio.subprocess.Process:
+    async def _start_process(self) -> asyncio.subprocess.Process:
         async with self._starting:
             if self._process is None or self._process.returncode is not None:
                 environment = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ} | {
                     "PYTHONPATH": str(ROOT),
                     "PYTHONDONTWRITEBYTECODE": "1",
-                    # The developer's own settings for AWS are none of its business.
+                    # Do not use the developer's own AWS configuration.
                     "AWS_CONFIG_FILE": os.devnull,
                     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
                 }
@@ -89,10 +95,10 @@ class Worker:
                     env=environment,
                     limit=2**24,
                 )
-                self._reading = asyncio.create_task(self._read(self._process))
+                self._reading = asyncio.create_task(self._read_messages(self._process))
             return self._process
 
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
+    async def _read_messages(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout
         async for line in process.stdout:
             message = json.loads(line)
@@ -101,17 +107,17 @@ class Worker:
             elif execution := self._executions.get(message["id"]):
                 if message["state"] in ENDED:
                     del self._executions[message["id"]]
-                follow(execution, message)
+                update_execution(execution, message)
         await process.wait()
         for execution in self._executions.values():
-            follow(execution, LOST)
+            update_execution(execution, ENGINE_STOPPED)
         for query_id, accepted in self._accepted.items():
-            accepted.set_result({"id": query_id, "malformed": "the engine ended"})
+            accepted.set_result({"id": query_id, "malformed": "the query engine stopped"})
         self._executions, self._accepted = {}, {}
 
 
-def follow(execution: Json, message: Json) -> None:
-    """Keep what the worker says of a statement."""
+def update_execution(execution: Json, message: Json) -> None:
+    """Update an execution from a message of the engine."""
     status, statistics = execution["Status"], execution["Statistics"]
     status["State"] = message["state"]
     elapsed = round((time.time() - status["SubmissionDateTime"]) * 1000)
@@ -135,58 +141,58 @@ def follow(execution: Json, message: Json) -> None:
     execution |= {"_columns": outcome.get("columns", []), "_updated": outcome.get("update_count", 0)}
 
 
-worker = Worker()
+engine = EngineProcess()
 
 
-async def start(data: Json, access_key: str, token: str | None) -> Json:
+async def start_query_execution(data: Json, access_key: str, token: str | None) -> Json:
     client_token = data.get("ClientRequestToken")
-    request = {name: data[name] for name in SAME if data.get(name)}
-    if client_token and (earlier := with_token(client_token)):
+    request = {name: data[name] for name in IDEMPOTENT_PARAMETERS if data.get(name)}
+    if client_token and (earlier := find_by_token(client_token)):
         if earlier["_request"] != request:
-            raise Refused("Idempotent parameters do not match")
+            raise InvalidRequest("Idempotent parameters do not match")
         return {"QueryExecutionId": earlier["QueryExecutionId"]}
 
     query_id = new_uuid()
-    name, settings = workgroup(data)
+    name, settings = find_workgroup(data)
     output = f"{result_location(data, settings)}/{query_id}"
     execution = new_execution(data, query_id, name, output) | {"_token": client_token, "_request": request}
-    if reused := reusable(data, execution):
+    if reused := find_reusable(data, execution):
         reuse(execution, reused)
     else:
-        await submit(data, execution, output, settings, credentials(access_key, token))
+        await submit(data, execution, output, settings, caller_credentials(access_key, token))
     athena._executions[query_id] = execution
     return {"QueryExecutionId": query_id}
 
 
-def with_token(client_token: str) -> Json | None:
+def find_by_token(client_token: str) -> Json | None:
     return next((e for e in athena._executions.values() if e.get("_token") == client_token), None)
 
 
-def workgroup(data: Json) -> tuple[str, Json]:
-    """The workgroup's name and its settings, which win over the query's unless it says otherwise."""
+def find_workgroup(data: Json) -> tuple[str, Json]:
+    """Return the name and configuration of the workgroup. By default all workgroups except primary enforce theirs."""
     name = data.get("WorkGroup", "primary")
     group = athena._workgroups.get(name)
     if group is None:
-        raise Refused(f"WorkGroup {name} is not found.")
+        raise InvalidRequest(f"WorkGroup {name} is not found.")
     if group["State"] != "ENABLED":
-        raise Refused(f"WorkGroup {name} is disabled.")
+        raise InvalidRequest(f"WorkGroup {name} is disabled.")
     settings = dict(group["Configuration"])
     enforced = settings.get("EnforceWorkGroupConfiguration", name != "primary")
     return name, settings | {"EnforceWorkGroupConfiguration": provisioners._cfn_bool(enforced)}
 
 
 def result_location(data: Json, settings: Json) -> str:
-    asked = data.get("ResultConfiguration", {}).get("OutputLocation")
-    kept = settings.get("ResultConfiguration", {}).get("OutputLocation")
-    location = kept or asked if settings["EnforceWorkGroupConfiguration"] else asked or kept
+    requested = data.get("ResultConfiguration", {}).get("OutputLocation")
+    configured = settings.get("ResultConfiguration", {}).get("OutputLocation")
+    location = configured or requested if settings["EnforceWorkGroupConfiguration"] else requested or configured
     if not location:
-        raise Refused(
+        raise InvalidRequest(
             "No output location provided. An output location is required either through the Workgroup result "
             "configuration setting or as an API input."
         )
     bucket = urlsplit(location).netloc
     if s3.bucket_region(bucket) is None:
-        raise Refused(f"Unable to verify/create output bucket {bucket}")
+        raise InvalidRequest(f"Unable to verify/create output bucket {bucket}")
     return str(location.rstrip("/"))
 
 
@@ -232,34 +238,34 @@ async def submit(data: Json, execution: Json, output: str, settings: Json, keys:
         "endpoint": f"http://127.0.0.1:{app._resolve_port()}",
         "region": get_region(),
     }
-    answer = await worker.submit(request | keys, execution)
-    if "malformed" in answer:
-        worker.stop(request["id"])
-        raise Refused(answer["malformed"])
-    execution |= {"StatementType": answer["kind"], "SubstatementType": answer["accepted"]}
-    execution["ResultConfiguration"]["OutputLocation"] += answer["suffix"]
+    reply = await engine.submit(request | keys, execution)
+    if "malformed" in reply:
+        engine.stop(request["id"])
+        raise InvalidRequest(reply["malformed"])
+    execution |= {"StatementType": reply["kind"], "SubstatementType": reply["accepted"]}
+    execution["ResultConfiguration"]["OutputLocation"] += reply["suffix"]
 
 
-def credentials(access_key: str, token: str | None) -> Json:
-    """The caller's own keys, with which Athena reads and writes for the caller."""
+def caller_credentials(access_key: str, token: str | None) -> Json:
+    """Return the credentials of the caller, which Athena uses to read and write."""
     if not access_key or iam_evaluator.is_root_access_key(access_key):
         return {"access_key_id": access_key or "test", "secret_access_key": "test", "session_token": None}
     found = iam_evaluator.resolve_credential(access_key, get_account_id())
     if isinstance(found, iam_evaluator.CredentialResolutionError):
-        raise Refused(found.message)
+        raise InvalidRequest(found.message)
     return {"access_key_id": access_key, "secret_access_key": found.secret_access_key, "session_token": token}
 
 
-def reusable(data: Json, execution: Json) -> Json | None:
-    """The newest earlier execution whose result answers this one too.
+def find_reusable(data: Json, execution: Json) -> Json | None:
+    """Return the latest execution whose result can be reused, or None.
 
     https://docs.aws.amazon.com/athena/latest/ug/reusing-query-results.html
     """
-    asked = data.get("ResultReuseConfiguration", {}).get("ResultReuseByAgeConfiguration", {})
-    if not asked.get("Enabled"):
+    reuse_by_age = data.get("ResultReuseConfiguration", {}).get("ResultReuseByAgeConfiguration", {})
+    if not reuse_by_age.get("Enabled"):
         return None
-    oldest = time.time() - 60 * int(asked.get("MaxAgeInMinutes", 60))
-    same = ("Query", "QueryExecutionContext", "WorkGroup", "ExecutionParameters")
+    oldest = time.time() - 60 * int(reuse_by_age.get("MaxAgeInMinutes", 60))
+    equal_members = ("Query", "QueryExecutionContext", "WorkGroup", "ExecutionParameters")
     found = [
         earlier
         for earlier in athena._executions.values()
@@ -267,7 +273,7 @@ def reusable(data: Json, execution: Json) -> Json | None:
         and earlier["SubstatementType"] in ("SELECT", "EXECUTE")
         and earlier["Status"]["CompletionDateTime"] >= oldest
         and not earlier["Statistics"]["ResultReuseInformation"]["ReusedPreviousResult"]
-        and all(earlier.get(name) == execution.get(name) for name in same)
+        and all(earlier.get(name) == execution.get(name) for name in equal_members)
     ]
     return max(found, key=lambda earlier: earlier["Status"]["CompletionDateTime"], default=None)
 
@@ -279,10 +285,10 @@ def reuse(execution: Json, earlier: Json) -> None:
     execution["Statistics"]["ResultReuseInformation"] = {"ReusedPreviousResult": True}
 
 
-async def stop(data: Json, access_key: str, token: str | None) -> Json:
-    execution = known(data)
+async def stop_query_execution(data: Json, access_key: str, token: str | None) -> Json:
+    execution = find_execution(data)
     if execution["Status"]["State"] not in ENDED:
-        worker.stop(execution["QueryExecutionId"])
+        engine.stop(execution["QueryExecutionId"])
         execution["Status"] |= {
             "State": "CANCELLED",
             "StateChangeReason": "Query cancelled by user",
@@ -291,38 +297,38 @@ async def stop(data: Json, access_key: str, token: str | None) -> Json:
     return {}
 
 
-def known(data: Json) -> Json:
+def find_execution(data: Json) -> Json:
     query_id = data.get("QueryExecutionId")
     execution: Json | None = athena._executions.get(query_id)
     if execution is None:
-        raise Refused(f"QueryExecution {query_id} was not found")
-    if execution["Status"]["State"] not in ENDED and not worker.knows(execution):
-        follow(execution, LOST)  # it ran when the emulator was last stopped
+        raise InvalidRequest(f"QueryExecution {query_id} was not found")
+    if execution["Status"]["State"] not in ENDED and not engine.is_active(execution):
+        update_execution(execution, ENGINE_STOPPED)  # it was running when the emulator stopped
     return execution
 
 
-async def results(data: Json, access_key: str, token: str | None) -> Json:
-    """A page of the rows that lie in S3, which the caller has to be allowed to read."""
-    execution, most = known(data), int(data.get("MaxResults", PAGE))
+async def get_query_results(data: Json, access_key: str, token: str | None) -> Json:
+    """Return a page of the result in S3. The caller needs s3:GetObject on the result."""
+    execution, max_results = find_execution(data), int(data.get("MaxResults", MAX_ROWS))
     state = execution["Status"]["State"]
     if state in ("QUEUED", "RUNNING"):
-        raise Refused(f"Query has not yet finished. Current state: {state}")
+        raise InvalidRequest(f"Query has not yet finished. Current state: {state}")
     if state != "SUCCEEDED":
-        raise Refused(f"Query did not finish successfully. Final query state: {state}")
-    if not 1 <= most <= PAGE:
-        raise Refused(f"MaxResults is more than maximum allowed length {PAGE}.")
+        raise InvalidRequest(f"Query did not finish successfully. Final query state: {state}")
+    if not 1 <= max_results <= MAX_ROWS:
+        raise InvalidRequest(f"MaxResults is more than maximum allowed length {MAX_ROWS}.")
 
     location = execution["ResultConfiguration"]["OutputLocation"]
     rows: list[list[str | None]] = []
     page: Json = {}
     if location.endswith((".csv", ".txt")):
-        content, start = read_object(location, access_key), offset(data)
+        content, position = read_object(location, access_key), decode_token(data)
         if location.endswith(".csv"):
-            rows, start = read_csv(content, start, most)
+            rows, position = read_csv(content, position, max_results)
         else:
-            rows, start = read_lines(content, start, most)
-        if start < len(content):
-            page["NextToken"] = base64.b64encode(str(start).encode()).decode()
+            rows, position = read_lines(content, position, max_results)
+        if position < len(content):
+            page["NextToken"] = base64.b64encode(str(position).encode()).decode()
     written = [{"Data": [{} if value is None else {"VarCharValue": value} for value in row]} for row in rows]
     metadata = {"ColumnInfo": execution["_columns"]}
     page |= {"UpdateCount": execution["_updated"], "ResultSet": {"Rows": written, "ResultSetMetadata": metadata}}
@@ -333,49 +339,49 @@ def read_object(location: str, access_key: str) -> bytes:
     bucket, key = location.removeprefix("s3://").split("/", 1)
     arn = f"arn:aws:s3:::{bucket}/{key}"
     if app.AUTH and iam_evaluator.enforce(access_key, "s3:GetObject", "athena", get_region(), resource_arn=arn):
-        raise Refused(f"Access denied when reading query results from {location}")
+        raise InvalidRequest(f"Access denied when reading query results from {location}")
     content: bytes | None = s3._get_object_data(bucket, key)
     if content is None:
-        raise Refused("Could not find results")
+        raise InvalidRequest("Could not find results")
     return content
 
 
-def read_lines(content: bytes, start: int, most: int) -> tuple[list[list[str | None]], int]:
-    lines = content[start:].splitlines(keepends=True)[:most]
-    return [[line.decode().rstrip("\n")] for line in lines], start + sum(map(len, lines))
+def read_lines(content: bytes, position: int, max_results: int) -> tuple[list[list[str | None]], int]:
+    lines = content[position:].splitlines(keepends=True)[:max_results]
+    return [[line.decode().rstrip("\n")] for line in lines], position + sum(map(len, lines))
 
 
-def offset(data: Json) -> int:
+def decode_token(data: Json) -> int:
     try:
         return int(base64.b64decode(data.get("NextToken") or base64.b64encode(b"0"), validate=True))
     except ValueError:
-        raise Refused("Invalid NextToken") from None
+        raise InvalidRequest("Invalid NextToken") from None
 
 
-async def listed(data: Json, access_key: str, token: str | None) -> Json:
-    name, _ = workgroup(data)
+async def list_query_executions(data: Json, access_key: str, token: str | None) -> Json:
+    name, _ = find_workgroup(data)
     ids = [query_id for query_id, e in reversed(list(athena._executions.items())) if e["WorkGroup"] == name]
-    first, most = offset(data), int(data.get("MaxResults", LISTED))
-    page: Json = {"QueryExecutionIds": ids[first : first + most]}
-    if first + most < len(ids):
-        page["NextToken"] = base64.b64encode(str(first + most).encode()).decode()
+    first, max_results = decode_token(data), int(data.get("MaxResults", DEFAULT_MAX_RESULTS))
+    page: Json = {"QueryExecutionIds": ids[first : first + max_results]}
+    if first + max_results < len(ids):
+        page["NextToken"] = base64.b64encode(str(first + max_results).encode()).decode()
     return page
 
 
-async def execution_of(data: Json, access_key: str, token: str | None) -> Json:
-    return {"QueryExecution": athena._execution_out(known(data))}
+async def get_query_execution(data: Json, access_key: str, token: str | None) -> Json:
+    return {"QueryExecution": athena._execution_out(find_execution(data))}
 
 
 OPERATIONS = {
-    "StartQueryExecution": start,
-    "StopQueryExecution": stop,
-    "GetQueryExecution": execution_of,
-    "GetQueryResults": results,
-    "ListQueryExecutions": listed,
+    "StartQueryExecution": start_query_execution,
+    "StopQueryExecution": stop_query_execution,
+    "GetQueryExecution": get_query_execution,
+    "GetQueryResults": get_query_results,
+    "ListQueryExecutions": list_query_executions,
 }
 
 
-def by_operation(handle_request: Any) -> Any:
+def dispatch(handle_request: Any) -> Any:
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
         operation = OPERATIONS.get(headers.get("x-amz-target", "").rpartition(".")[2])
         if operation is None:
@@ -384,8 +390,8 @@ def by_operation(handle_request: Any) -> Any:
         try:
             token = headers.get("x-amz-security-token")
             return json_response(await operation(json.loads(body), extract_access_key_id(headers, query), token))
-        except Refused as refusal:
-            return error_response_json("InvalidRequestException", str(refusal), 400)
+        except InvalidRequest as error:
+            return error_response_json("InvalidRequestException", str(error), 400)
 
     return handle
 
@@ -393,8 +399,8 @@ def by_operation(handle_request: Any) -> Any:
 # --- CloudFormation ---
 
 
-def created(answer: tuple[int, Any, bytes], kind: str) -> Json:
-    status, _, body = answer
+def parse_response(response: tuple[int, Any, bytes], kind: str) -> Json:
+    status, _, body = response
     if status >= 400:
         raise ValueError(f"{kind}: {json.loads(body).get('message')}")
     result: Json = json.loads(body)
@@ -403,7 +409,7 @@ def created(answer: tuple[int, Any, bytes], kind: str) -> Json:
 
 def create_named_query(logical_id: str, props: Json, stack_name: str) -> tuple[str, Json]:
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-athena-namedquery.html"""
-    query_id = created(athena._create_named_query(props), "AWS::Athena::NamedQuery")["NamedQueryId"]
+    query_id = parse_response(athena._create_named_query(props), "AWS::Athena::NamedQuery")["NamedQueryId"]
     return query_id, {"NamedQueryId": query_id}
 
 
@@ -411,29 +417,29 @@ def delete_named_query(query_id: str, props: Json) -> None:
     athena._delete_named_query({"NamedQueryId": query_id})
 
 
-def create_prepared(logical_id: str, props: Json, stack_name: str) -> tuple[str, Json]:
+def create_prepared_statement(logical_id: str, props: Json, stack_name: str) -> tuple[str, Json]:
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-athena-preparedstatement.html"""
-    created(athena._create_prepared_statement(props), "AWS::Athena::PreparedStatement")
+    parse_response(athena._create_prepared_statement(props), "AWS::Athena::PreparedStatement")
     return props["StatementName"], {}
 
 
-def update_prepared(name: str, old: Json, new: Json, stack_name: str) -> tuple[str, Json]:
-    delete_prepared(name, old)
-    return create_prepared(name, new, stack_name)
+def update_prepared_statement(name: str, old: Json, new: Json, stack_name: str) -> tuple[str, Json]:
+    delete_prepared_statement(name, old)
+    return create_prepared_statement(name, new, stack_name)
 
 
-def delete_prepared(name: str, props: Json) -> None:
+def delete_prepared_statement(name: str, props: Json) -> None:
     athena._delete_prepared_statement({"StatementName": name, "WorkGroup": props.get("WorkGroup")})
 
 
 def apply() -> None:
-    athena.handle_request = by_operation(athena.handle_request)
+    athena.handle_request = dispatch(athena.handle_request)
     handlers, replaced = provisioners._RESOURCE_HANDLERS, provisioners._REPLACING_PROPERTIES
     handlers["AWS::Athena::NamedQuery"] = {"create": create_named_query, "delete": delete_named_query}
     replaced["AWS::Athena::NamedQuery"] = ("Database", "Description", "Name", "QueryString", "WorkGroup")
     handlers["AWS::Athena::PreparedStatement"] = {
-        "create": create_prepared,
-        "update": update_prepared,
-        "delete": delete_prepared,
+        "create": create_prepared_statement,
+        "update": update_prepared_statement,
+        "delete": delete_prepared_statement,
     }
     replaced["AWS::Athena::PreparedStatement"] = ("StatementName", "WorkGroup")

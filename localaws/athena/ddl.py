@@ -1,4 +1,4 @@
-"""Statements about the catalogue. Their results are lines of text.
+"""DDL and utility statements on the catalog. Their results are lines of text.
 
 https://docs.aws.amazon.com/athena/latest/ug/ddl-reference.html
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from sqlglot import exp
 
 from localaws.athena import types
-from localaws.athena.catalogue import Partition, Table, folder, values_of, view_query, view_text
+from localaws.athena.catalog import Partition, Table, partition_name, partition_values, view_query, view_text
 from localaws.athena.failures import Failed
 from localaws.athena.query import Query
 from localaws.athena.statements import Statement, parse
@@ -20,33 +20,33 @@ from localaws.athena.writes import STORED_AS
 
 type Lines = list[str]
 
-_WIDTH = 20
+_COLUMN_WIDTH = 20
 
 
 def run(query: Query, statement: Statement) -> Lines:
-    """Run the statement and return the lines that it answers."""
+    """Run a statement and return the lines of its result."""
     tree = statement.tree
     if tree is not None:
-        return _BY_TREE[statement.substatement](query, tree)
+        return _TREE_HANDLERS[statement.substatement](query, tree)
     words = Words(statement.sql)
-    return _BY_WORDS[statement.substatement](query, words)
+    return _WORD_HANDLERS[statement.substatement](query, words)
 
 
-# --- with trees ---
+# --- statements with a syntax tree ---
 
 
 def _create_table(query: Query, tree: exp.Expr) -> Lines:
     schema = tree.this if isinstance(tree.this, exp.Schema) else exp.Schema(this=tree.this)
-    database, name = query.named(schema.this)
-    if query.catalogue.has_table(database, name):
+    database, name = query.table_name(schema.this)
+    if query.catalog.has_table(database, name):
         if tree.args.get("exists"):
             return []
         raise Failed(f"FAILED: Execution Error, return code 1: AlreadyExistsException: Table {name} already exists")
     given = tree.args["properties"].expressions
-    location = _one(given, exp.LocationProperty)
+    location = _find(given, exp.LocationProperty)
     if location is None or not location.name.startswith("s3://"):
-        raise Failed("FAILED: LOCATION of the table has to be an address in S3, s3://…/")
-    keys = _one(given, exp.PartitionedByProperty)
+        raise Failed("FAILED: LOCATION must be an S3 URI such as s3://bucket/prefix/")
+    keys = _find(given, exp.PartitionedByProperty)
     serde, input_format, output_format = _storage(given)
     table = Table(
         database=database,
@@ -59,17 +59,17 @@ def _create_table(query: Query, tree: exp.Expr) -> Lines:
         serde_parameters=_serde_parameters(given),
         parameters={one.name: one.text("value") for one in given if type(one) is exp.Property},
     )
-    query.catalogue.create_table(table, output_format)
+    query.catalog.create_table(table, output_format)
     return []
 
 
-def _one(given: list[exp.Expr], kind: type[exp.Expr]) -> exp.Expr | None:
+def _find(given: list[exp.Expr], kind: type[exp.Expr]) -> exp.Expr | None:
     return next((one for one in given if isinstance(one, kind)), None)
 
 
 def _storage(given: list[exp.Expr]) -> tuple[str, str, str]:
-    """Return the SerDe, the input format and the output format."""
-    stored, row = _one(given, exp.FileFormatProperty), _one(given, exp.RowFormatSerdeProperty)
+    """Return the SerDe, the input format and the output format of a table."""
+    stored, row = _find(given, exp.FileFormatProperty), _find(given, exp.RowFormatSerdeProperty)
     if stored is not None and isinstance(stored.this, exp.InputOutputFormat):
         default, reads, writes = "", stored.this.text("input_format"), stored.this.text("output_format")
     else:
@@ -78,10 +78,10 @@ def _storage(given: list[exp.Expr]) -> tuple[str, str, str]:
 
 
 def _serde_parameters(given: list[exp.Expr]) -> dict[str, str]:
-    if row := _one(given, exp.RowFormatSerdeProperty):
+    if row := _find(given, exp.RowFormatSerdeProperty):
         serialized = row.args.get("serde_properties")
         return {one.name: one.text("value") for one in serialized.expressions} if serialized else {}
-    if row := _one(given, exp.RowFormatDelimitedProperty):
+    if row := _find(given, exp.RowFormatDelimitedProperty):
         names = {"fields": "field.delim", "escaped": "escape.delim", "collection_items": "collection.delim"}
         return {key: row.text(part) for part, key in names.items() if row.args.get(part)}
     return {}
@@ -91,7 +91,7 @@ def _stored_as(format: str) -> tuple[str, str, str]:
     try:
         return STORED_AS[format.upper()]
     except KeyError:
-        raise Failed(f"NOT_SUPPORTED: the sandbox has no tables STORED AS {format}") from None
+        raise Failed(f"NOT_SUPPORTED: localaws does not support STORED AS {format}") from None
 
 
 def _column_definitions(definitions: list[exp.Expr]) -> dict[str, str]:
@@ -101,16 +101,16 @@ def _column_definitions(definitions: list[exp.Expr]) -> dict[str, str]:
 
 def _create_view(query: Query, tree: exp.Expr) -> Lines:
     named = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
-    database, name = query.named(named)
+    database, name = query.table_name(named)
     sql = tree.expression.sql("trino")
     columns = query.engine.columns(query.prepare(parse(sql), with_rows=False))
     view = Table(database, name, {column: types.hive_type(kind) for column, kind in columns})
     described = {column: types.trino_type(kind) for column, kind in view.columns.items()}
     view = Table(database, name, view.columns, view=view_text(sql, query.database, described))
-    if not query.catalogue.has_table(database, name):
-        query.catalogue.create_table(view)
-    elif tree.args.get("replace") and query.catalogue.table(database, name).view is not None:
-        query.catalogue.replace_view(view)
+    if not query.catalog.has_table(database, name):
+        query.catalog.create_table(view)
+    elif tree.args.get("replace") and query.catalog.table(database, name).view is not None:
+        query.catalog.replace_view(view)
     else:
         raise Failed(f"VIEW_ALREADY_EXISTS: View already exists: '{database}.{name}'")
     return []
@@ -118,44 +118,44 @@ def _create_view(query: Query, tree: exp.Expr) -> Lines:
 
 def _create_database(query: Query, tree: exp.Expr) -> Lines:
     name = tree.this.name.lower()
-    if name in query.catalogue.databases():
+    if name in query.catalog.databases():
         if tree.args.get("exists"):
             return []
         raise Failed(f"FAILED: Execution Error, return code 1: Database {name} already exists")
     properties = tree.args["properties"].expressions if tree.args.get("properties") else []
-    comment, location = (_one(properties, kind) for kind in (exp.SchemaCommentProperty, exp.LocationProperty))
-    query.catalogue.create_database(name, comment.name if comment else "", location.name if location else "")
+    comment, location = (_find(properties, kind) for kind in (exp.SchemaCommentProperty, exp.LocationProperty))
+    query.catalog.create_database(name, comment.name if comment else "", location.name if location else "")
     return []
 
 
 def _drop_database(query: Query, tree: exp.Expr) -> Lines:
     name = tree.args["tables"][0].name.lower()
-    if name not in query.catalogue.databases():
+    if name not in query.catalog.databases():
         if tree.args.get("exists"):
             return []
         raise Failed(f"SCHEMA_NOT_FOUND: Schema '{name}' does not exist")
-    if query.catalogue.tables(name) and not tree.args.get("cascade"):
+    if query.catalog.tables(name) and not tree.args.get("cascade"):
         raise Failed(f"FAILED: Execution Error, return code 1: Database {name} is not empty. One or more tables exist.")
-    query.catalogue.drop_database(name)
+    query.catalog.drop_database(name)
     return []
 
 
 def _drop_table(query: Query, tree: exp.Expr) -> Lines:
-    database, name = query.named(tree.args["tables"][0])
-    if query.catalogue.has_table(database, name):
-        query.catalogue.drop_table(database, name)
+    database, name = query.table_name(tree.args["tables"][0])
+    if query.catalog.has_table(database, name):
+        query.catalog.drop_table(database, name)
     elif not tree.args.get("exists"):
         raise Failed(f"TABLE_NOT_FOUND: Table '{database}.{name}' does not exist")
     return []
 
 
-# --- without ---
+# --- statements without a syntax tree ---
 
 
 def _alter(query: Query, words: Words) -> Lines:
     words.expect("ALTER", "TABLE")
     database, name = words.table(query.database)
-    table = query.catalogue.table(database, name)
+    table = query.catalog.table(database, name)
     if words.accept("ADD"):
         if words.accept("COLUMNS"):
             return _add_columns(query, table, words)
@@ -166,26 +166,26 @@ def _alter(query: Query, words: Words) -> Lines:
     if words.accept("TBLPROPERTIES"):
         given = parse(f"ALTER TABLE t SET TBLPROPERTIES {words.rest()}")
         changed = {p.name: p.text("value") for p in given.find_all(exp.Property)}
-        query.catalogue.update_table(database, name, {"Parameters": table.parameters | changed})
+        query.catalog.update_table(database, name, {"Parameters": table.parameters | changed})
         return []
     words.expect("LOCATION")
-    storage = query.catalogue.storage(database, name) | {"Location": words.string()}
-    query.catalogue.update_table(database, name, {"StorageDescriptor": storage})
+    storage = query.catalog.storage(database, name) | {"Location": words.string()}
+    query.catalog.update_table(database, name, {"StorageDescriptor": storage})
     return []
 
 
 def _add_columns(query: Query, table: Table, words: Words) -> Lines:
     create = parse(f"CREATE EXTERNAL TABLE t {words.rest()} LOCATION 's3://t/'")
     added = _column_definitions(create.this.expressions)
-    if known := set(added) & set(table.all_columns):
-        raise Failed(f"FAILED: Execution Error, return code 1: Duplicate column name {', '.join(sorted(known))}")
+    if existing := set(added) & set(table.all_columns):
+        raise Failed(f"FAILED: Execution Error, return code 1: Duplicate column name {', '.join(sorted(existing))}")
     columns = [{"Name": name, "Type": kind} for name, kind in (table.columns | added).items()]
-    storage = query.catalogue.storage(table.database, table.name) | {"Columns": columns}
-    query.catalogue.update_table(table.database, table.name, {"StorageDescriptor": storage})
+    storage = query.catalog.storage(table.database, table.name) | {"Columns": columns}
+    query.catalog.update_table(table.database, table.name, {"StorageDescriptor": storage})
     return []
 
 
-def _partition_values(table: Table, words: Words) -> list[str]:
+def _read_partition_spec(table: Table, words: Words) -> list[str]:
     """Read ``PARTITION (key = value, …)``."""
     words.expect("PARTITION", "(")
     given: dict[str, str] = {}
@@ -198,54 +198,54 @@ def _partition_values(table: Table, words: Words) -> list[str]:
         words.expect(",")
     if set(given) != set(table.partition_keys):
         keys = ", ".join(table.partition_keys)
-        raise Failed(f"FAILED: SemanticException Partition spec {given} contains not the partition columns ({keys})")
+        raise Failed(f"FAILED: SemanticException Partition spec {given} does not match the partition columns ({keys})")
     return [given[key] for key in table.partition_keys]
 
 
 def _add_partitions(query: Query, table: Table, words: Words) -> Lines:
-    may_be_there = words.accept("IF", "NOT", "EXISTS")
+    if_not_exists = words.accept("IF", "NOT", "EXISTS")
     added = []
-    while words.more():
-        values = tuple(_partition_values(table, words))
-        place = words.string() if words.accept("LOCATION") else f"{table.location}{folder(table, values)}"
-        added.append(Partition(values, place.rstrip("/") + "/"))
-    known = query.catalogue.add_partitions(table, added)
-    if known and not may_be_there:
-        raise Failed(f"FAILED: AlreadyExistsException: Partition already exists: {', '.join(map(str, known))}")
+    while words.has_more():
+        values = tuple(_read_partition_spec(table, words))
+        location = words.string() if words.accept("LOCATION") else f"{table.location}{partition_name(table, values)}"
+        added.append(Partition(values, location.rstrip("/") + "/"))
+    existing = query.catalog.add_partitions(table, added)
+    if existing and not if_not_exists:
+        raise Failed(f"FAILED: AlreadyExistsException: Partition already exists: {', '.join(map(str, existing))}")
     return []
 
 
 def _drop_partitions(query: Query, table: Table, words: Words) -> Lines:
-    may_be_missing = words.accept("IF", "EXISTS")
-    loaded = {partition.values for partition in query.catalogue.partitions(table)}
-    while words.more():
-        values = _partition_values(table, words)
+    if_exists = words.accept("IF", "EXISTS")
+    loaded = {partition.values for partition in query.catalog.partitions(table)}
+    while words.has_more():
+        values = _read_partition_spec(table, words)
         words.accept(",")
-        if tuple(values) not in loaded and not may_be_missing:
+        if tuple(values) not in loaded and not if_exists:
             raise Failed(f"FAILED: SemanticException Partition not found {values}")
-        query.catalogue.drop_partition(table, values)
+        query.catalog.drop_partition(table, values)
     return []
 
 
 def _repair(query: Query, words: Words) -> Lines:
     words.expect("MSCK", "REPAIR", "TABLE")
-    table = query.catalogue.table(*words.table(query.database))
-    words.end()
-    loaded = {partition.values for partition in query.catalogue.partitions(table)}
+    table = query.catalog.table(*words.table(query.database))
+    words.expect_end()
+    loaded = {partition.values for partition in query.catalog.partitions(table)}
     found: dict[tuple[str | None, ...], str] = {}
-    for one in query.objects.below(table.location):
-        values = values_of(table, one.uri.removeprefix(table.location))
+    for one in query.objects.list_objects(table.location):
+        values = partition_values(table, one.uri.removeprefix(table.location))
         if values and values not in loaded:
-            found[values] = f"{table.location}{folder(table, values)}/"
-    query.catalogue.add_partitions(table, [Partition(values, place) for values, place in found.items()])
-    named = [folder(table, values) for values in found]
+            found[values] = f"{table.location}{partition_name(table, values)}/"
+    query.catalog.add_partitions(table, [Partition(values, location) for values, location in found.items()])
+    named = [partition_name(table, values) for values in found]
     missing = [f"Partitions not in metastore: {' '.join(f'{table.name}:{name}' for name in named)}"] if named else []
     return missing + [f"Repair: Added partition to metastore {table.name}:{name}" for name in named]
 
 
 def _show(query: Query, words: Words) -> Lines:
     words.expect("SHOW")
-    for name, shown in _SHOWN:
+    for name, shown in _SHOW_HANDLERS:
         if words.accept(*name.split()):
             return shown(query, words)
     raise words.unexpected()
@@ -253,78 +253,78 @@ def _show(query: Query, words: Words) -> Lines:
 
 def _show_databases(query: Query, words: Words) -> Lines:
     words.accept("LIKE")
-    return _like(query.catalogue.databases(), words)
+    return _filter_by_pattern(query.catalog.databases(), words)
 
 
 def _show_tables(query: Query, words: Words) -> Lines:
-    return _like([table.name for table in query.catalogue.tables(_in(query, words))], words)
+    return _filter_by_pattern([table.name for table in query.catalog.tables(_read_database(query, words))], words)
 
 
 def _show_views(query: Query, words: Words) -> Lines:
-    views = [table.name for table in query.catalogue.tables(_in(query, words)) if table.view is not None]
+    views = [table.name for table in query.catalog.tables(_read_database(query, words)) if table.view is not None]
     words.accept("LIKE")
-    return _like(views, words)
+    return _filter_by_pattern(views, words)
 
 
 def _show_partitions(query: Query, words: Words) -> Lines:
-    table = query.catalogue.table(*words.table(query.database))
+    table = query.catalog.table(*words.table(query.database))
     if not table.partition_keys:
         raise Failed(f"FAILED: Execution Error: Table {table.name} is not a partitioned table")
-    return sorted(folder(table, partition.values) for partition in query.catalogue.partitions(table))
+    return sorted(partition_name(table, partition.values) for partition in query.catalog.partitions(table))
 
 
 def _show_columns(query: Query, words: Words) -> Lines:
     words.accept("IN") or words.accept("FROM")
     database, name = words.table(query.database)
     database = words.name() if words.accept("IN") or words.accept("FROM") else database
-    return [f"{column:<{_WIDTH}}" for column in query.catalogue.table(database, name).all_columns]
+    return [f"{column:<{_COLUMN_WIDTH}}" for column in query.catalog.table(database, name).all_columns]
 
 
 def _show_properties(query: Query, words: Words) -> Lines:
-    table = query.catalogue.table(*words.table(query.database))
+    table = query.catalog.table(*words.table(query.database))
     return [f"{key}\t{value}" for key, value in sorted(table.parameters.items())]
 
 
 def _show_create(query: Query, words: Words) -> Lines:
-    table = query.catalogue.table(*words.table(query.database))
-    storage = query.catalogue.storage(table.database, table.name)
-    lines = [f"CREATE EXTERNAL TABLE `{table.name}`(", *_defined(table.columns)]
+    table = query.catalog.table(*words.table(query.database))
+    storage = query.catalog.storage(table.database, table.name)
+    lines = [f"CREATE EXTERNAL TABLE `{table.name}`(", *_column_lines(table.columns)]
     if table.partition_keys:
-        lines += ["PARTITIONED BY ( ", *_defined(table.partition_keys)]
+        lines += ["PARTITIONED BY ( ", *_column_lines(table.partition_keys)]
     lines += ["ROW FORMAT SERDE ", f"  '{table.serde}' "]
     if table.serde_parameters:
-        lines += ["WITH SERDEPROPERTIES ( ", *_assigned(table.serde_parameters)]
+        lines += ["WITH SERDEPROPERTIES ( ", *_property_lines(table.serde_parameters)]
     lines += ["STORED AS INPUTFORMAT ", f"  '{table.input_format}' "]
     lines += ["OUTPUTFORMAT ", f"  '{storage.get('OutputFormat', '')}'"]
     lines += ["LOCATION", f"  '{storage.get('Location', '')}'"]
-    return [*lines, "TBLPROPERTIES (", *_assigned(table.parameters)] if table.parameters else lines
+    return [*lines, "TBLPROPERTIES (", *_property_lines(table.parameters)] if table.parameters else lines
 
 
 def _show_create_view(query: Query, words: Words) -> Lines:
-    view = query.catalogue.table(*words.table(query.database))
+    view = query.catalog.table(*words.table(query.database))
     return [f"CREATE VIEW {view.name} AS ", *view_query(view)[0].splitlines()]
 
 
-def _defined(columns: dict[str, str]) -> Iterator[str]:
+def _column_lines(columns: dict[str, str]) -> Iterator[str]:
     for at, (name, kind) in enumerate(columns.items(), start=1):
         yield f"  `{name}` {kind}{')' if at == len(columns) else ', '}"
 
 
-def _assigned(values: dict[str, str]) -> Iterator[str]:
+def _property_lines(values: dict[str, str]) -> Iterator[str]:
     for at, (name, value) in enumerate(sorted(values.items()), start=1):
         yield f"  '{name}'='{value}'{')' if at == len(values) else ', '}"
 
 
-def _in(query: Query, words: Words) -> str:
+def _read_database(query: Query, words: Words) -> str:
     return words.name() if words.accept("IN") or words.accept("FROM") else query.database
 
 
-def _like(names: list[str], words: Words) -> Lines:
-    """Keep the names that a pattern, with ``*`` and ``|``, allows."""
-    if not words.more():
+def _filter_by_pattern(names: list[str], words: Words) -> Lines:
+    """Return the names that match a pattern with ``*`` and ``|``, if one follows."""
+    if not words.has_more():
         return names
     patterns = words.string().lower().split("|")
-    words.end()
+    words.expect_end()
     return [name for name in names if any(fnmatch.fnmatchcase(name, pattern.strip()) for pattern in patterns)]
 
 
@@ -332,12 +332,18 @@ def _describe(query: Query, words: Words) -> Lines:
     if not words.accept("DESCRIBE"):
         words.expect("DESC")
     words.accept("EXTENDED") or words.accept("FORMATTED")
-    table = query.catalogue.table(*words.table(query.database))
-    lines = [f"{name:<{_WIDTH}}\t{kind:<{_WIDTH}}\t{'':<{_WIDTH}}" for name, kind in table.all_columns.items()]
+    table = query.catalog.table(*words.table(query.database))
+    lines = [
+        f"{name:<{_COLUMN_WIDTH}}\t{kind:<{_COLUMN_WIDTH}}\t{'':<{_COLUMN_WIDTH}}"
+        for name, kind in table.all_columns.items()
+    ]
     if not table.partition_keys:
         return lines
-    keys = [f"{name:<{_WIDTH}}\t{kind:<{_WIDTH}}\t{'':<{_WIDTH}}" for name, kind in table.partition_keys.items()]
-    heading = f"# {'col_name':<{_WIDTH - 2}}\t{'data_type':<{_WIDTH}}\t{'comment':<{_WIDTH}}"
+    keys = [
+        f"{name:<{_COLUMN_WIDTH}}\t{kind:<{_COLUMN_WIDTH}}\t{'':<{_COLUMN_WIDTH}}"
+        for name, kind in table.partition_keys.items()
+    ]
+    heading = f"# {'col_name':<{_COLUMN_WIDTH - 2}}\t{'data_type':<{_COLUMN_WIDTH}}\t{'comment':<{_COLUMN_WIDTH}}"
     return [*lines, "\t \t ", "# Partition Information\t \t ", heading, "\t \t ", *keys]
 
 
@@ -349,7 +355,7 @@ def _explain(query: Query, words: Words) -> Lines:
     return [line for _, text in plan for line in text.splitlines()]
 
 
-_SHOWN: tuple[tuple[str, Callable[[Query, Words], Lines]], ...] = (
+_SHOW_HANDLERS: tuple[tuple[str, Callable[[Query, Words], Lines]], ...] = (
     ("DATABASES", _show_databases),
     ("SCHEMAS", _show_databases),
     ("TABLES", _show_tables),
@@ -360,7 +366,7 @@ _SHOWN: tuple[tuple[str, Callable[[Query, Words], Lines]], ...] = (
     ("CREATE TABLE", _show_create),
     ("CREATE VIEW", _show_create_view),
 )
-_BY_TREE: dict[str, Callable[[Query, exp.Expr], Lines]] = {
+_TREE_HANDLERS: dict[str, Callable[[Query, exp.Expr], Lines]] = {
     "CREATE_TABLE": _create_table,
     "CREATE_VIEW": _create_view,
     "CREATE_DATABASE": _create_database,
@@ -368,7 +374,7 @@ _BY_TREE: dict[str, Callable[[Query, exp.Expr], Lines]] = {
     "DROP_TABLE": _drop_table,
     "DROP_VIEW": _drop_table,
 }
-_BY_WORDS: dict[str, Callable[[Query, Words], Lines]] = {
+_WORD_HANDLERS: dict[str, Callable[[Query, Words], Lines]] = {
     "ALTER_TABLE": _alter,
     "DESCRIBE": _describe,
     "EXPLAIN": _explain,

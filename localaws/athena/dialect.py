@@ -1,8 +1,9 @@
-"""Trino's functions and operators, as DuckDB has them.
+"""The translation of Trino's functions and operators to DuckDB.
 
-sqlglot translates most. Here is what it does not, or what DuckDB answers otherwise: by a macro of functions.sql where
-the arguments say enough, by a rewrite of the tree where they do not. A function that is known neither there nor here is
-refused, so that a query that runs here runs in Athena. https://docs.aws.amazon.com/athena/latest/ug/functions-env3.html
+sqlglot translates most of them. This module translates the others, and those with a different meaning in DuckDB. It
+uses a macro of functions.sql where possible and rewrites the tree otherwise. Unknown functions fail, so that a query
+that works here also works in Athena.
+https://docs.aws.amazon.com/athena/latest/ug/functions-env3.html
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ SET integer_division = true;
 SET default_null_order = 'nulls_last';
 {_FUNCTIONS}
 """
-"""What makes DuckDB answer what translate() returns as Trino does."""
+"""The settings and macros that the result of translate() requires."""
 
-# Functions that sqlglot has no class for, and DuckDB has under this name and with Trino's meaning.
-_SAME = {
+# Functions without a sqlglot class that have the same name and meaning in DuckDB.
+_UNCHANGED = {
     "acos", "asin", "atan", "atan2", "cbrt", "concat_ws", "corr", "cos", "cosh", "cume_dist", "degrees", "entropy",
     "from_base64", "geometric_mean", "histogram", "hour", "kurtosis", "map_concat", "map_entries", "map_from_entries",
     "map_keys", "map_values", "pi", "radians", "regr_intercept", "regr_slope", "sin", "sinh", "skewness", "tan",
     "tanh", "to_base64",
 }  # fmt: skip
-# Trino's other names for what DuckDB has.
+# Functions that have another name in DuckDB.
 _RENAMED = {
     "arrays_overlap": "list_has_any",
     "codepoint": "unicode",
@@ -54,9 +55,9 @@ type Tree = exp.Expr
 
 
 def translate(tree: Tree, types: Types) -> str:
-    """Return Trino's *tree* as DuckDB's SQL; *types* are the known types of expressions, by their ``number``.
+    """Return the Trino *tree* as DuckDB SQL. *types* are the known types of expressions by their ``number``.
 
-    Raise Failed for what is not known here.
+    Raise Failed for unsupported functions.
     """
     rewritten = _rewrite(tree.copy(), types)
     try:
@@ -66,7 +67,7 @@ def translate(tree: Tree, types: Types) -> str:
 
 
 def _rewrite(node: Tree, types: Types) -> Tree:
-    """From the leaves up, so that a rewrite finds its operands rewritten."""
+    """Rewrite the tree bottom-up, so that the operands of a node are rewritten first."""
     for key, value in list(node.args.items()):
         if isinstance(value, exp.Expr):
             node.set(key, _rewrite(value, types))
@@ -77,11 +78,11 @@ def _rewrite(node: Tree, types: Types) -> Tree:
         return node
     rewritten = rewrite(node, types)
     if "number" in node.meta:
-        rewritten.meta["number"] = node.meta["number"]  # its type is still known
+        rewritten.meta["number"] = node.meta["number"]  # keeps its type
     return rewritten
 
 
-def _is(node: Tree | None, types: Types, *kinds: exp.DType) -> bool:
+def _has_type(node: Tree | None, types: Types, *kinds: exp.DType) -> bool:
     known = types.get(node.meta.get("number", -1)) if node else None
     return known is not None and known.this in kinds
 
@@ -95,25 +96,25 @@ def _call(name: str, *arguments: Tree | None) -> Tree:
 
 
 def _to_macro(name: str, *keys: str) -> _Rewrite:
-    """A rewrite of a class of sqlglot to the macro, with these arguments of the class."""
+    """Return a rewrite of a sqlglot expression to a macro call with the given arguments of the expression."""
     return lambda node, types: _macro(name, *(node.args.get(key) for key in keys))
 
 
 def _anonymous(node: Tree, types: Types) -> Tree:
     name = str(node.this).lower()
     arguments = node.expressions
-    if name in _BY_NAME:
-        return _BY_NAME[name](arguments)
+    if name in _FUNCTION_REWRITES:
+        return _FUNCTION_REWRITES[name](arguments)
     if name in _CONSTANTS:
         return exp.maybe_parse(_CONSTANTS[name], dialect="duckdb")
     if name in _MACROS:
         return _macro(name, *arguments)
-    if name in _SAME or name in _RENAMED:
+    if name in _UNCHANGED or name in _RENAMED:
         return _call(_RENAMED.get(name, name), *arguments)
     raise Failed(f"FUNCTION_NOT_FOUND: Function '{name}' not registered")
 
 
-def _matching(arguments: list[Tree], negated: bool = False) -> Tree:
+def _count_matching(arguments: list[Tree], negated: bool = False) -> Tree:
     items, test = arguments
     if negated:
         test = exp.Lambda(this=exp.not_(exp.paren(test.this)), expressions=test.expressions)
@@ -121,7 +122,7 @@ def _matching(arguments: list[Tree], negated: bool = False) -> Tree:
 
 
 def _of_entries(arguments: list[Tree], function: str, entry: Callable[[Tree], Tree]) -> Tree:
-    """A function of a map's keys and values as one of its entries."""
+    """Call a list function on the entries of a map, with a lambda of key and value converted to one of an entry."""
     entries, body = arguments
     names = {name.name.lower(): field for name, field in zip(body.expressions, ("key", "value"), strict=True)}
 
@@ -154,36 +155,40 @@ def _field(name: str) -> Tree:
 
 
 def _java_pattern(pattern: Tree) -> Tree:
-    """Java's pattern of a time, a literal, as strftime's."""
+    """Convert a literal Java date pattern to a strftime format, or raise Failed."""
     if not pattern.is_string:
-        raise Failed("NOT_SUPPORTED: in the sandbox the pattern of a time is a literal")
+        raise Failed("NOT_SUPPORTED: localaws supports only literal date patterns")
     return exp.Literal.string(strftime(pattern.name))
 
 
-_BY_NAME: dict[str, Callable[[list[Tree]], Tree]] = {
-    "all_match": lambda given: exp.EQ(this=_matching(given, negated=True), expression=exp.Literal.number(0)),
-    "any_match": lambda given: exp.GT(this=_matching(given), expression=exp.Literal.number(0)),
-    "none_match": lambda given: exp.EQ(this=_matching(given), expression=exp.Literal.number(0)),
-    "at_timezone": lambda given: _in_zone(*given),
-    "format_datetime": lambda given: _call("strftime", given[0], _java_pattern(given[1])),
-    "map_agg": lambda given: _macro("map_agg", *(_call("list", argument) for argument in given)),
-    "map_filter": lambda given: _of_entries(given, "list_filter", lambda body: body),
-    "millisecond": lambda given: exp.Mod(this=_call("millisecond", *given), expression=exp.Literal.number(1000)),
-    "regexp_split": lambda given: _call("string_split_regex", *given),
-    "to_base": lambda given: exp.Lower(this=_call("to_base", *given)),
-    "transform_keys": lambda given: _of_entries(given, "list_transform", _entry("body", "value")),
-    "transform_values": lambda given: _of_entries(given, "list_transform", _entry("key", "body")),
-    "with_timezone": lambda given: exp.AtTimeZone(this=exp.cast(given[0], "TIMESTAMP"), zone=given[1]),
+_FUNCTION_REWRITES: dict[str, Callable[[list[Tree]], Tree]] = {
+    "all_match": lambda arguments: exp.EQ(
+        this=_count_matching(arguments, negated=True), expression=exp.Literal.number(0)
+    ),
+    "any_match": lambda arguments: exp.GT(this=_count_matching(arguments), expression=exp.Literal.number(0)),
+    "none_match": lambda arguments: exp.EQ(this=_count_matching(arguments), expression=exp.Literal.number(0)),
+    "at_timezone": lambda arguments: _in_zone(*arguments),
+    "format_datetime": lambda arguments: _call("strftime", arguments[0], _java_pattern(arguments[1])),
+    "map_agg": lambda arguments: _macro("map_agg", *(_call("list", argument) for argument in arguments)),
+    "map_filter": lambda arguments: _of_entries(arguments, "list_filter", lambda body: body),
+    "millisecond": lambda arguments: exp.Mod(
+        this=_call("millisecond", *arguments), expression=exp.Literal.number(1000)
+    ),
+    "regexp_split": lambda arguments: _call("string_split_regex", *arguments),
+    "to_base": lambda arguments: exp.Lower(this=_call("to_base", *arguments)),
+    "transform_keys": lambda arguments: _of_entries(arguments, "list_transform", _entry("body", "value")),
+    "transform_values": lambda arguments: _of_entries(arguments, "list_transform", _entry("key", "body")),
+    "with_timezone": lambda arguments: exp.AtTimeZone(this=exp.cast(arguments[0], "TIMESTAMP"), zone=arguments[1]),
 }
 
 
 def _in_zone(moment: Tree, zone: Tree) -> Tree:
-    """The local time there, which Athena shows with the zone's name behind it."""
+    """Return the local time in a zone. Athena also shows the name of the zone."""
     return exp.AtTimeZone(this=exp.cast(moment, "TIMESTAMPTZ"), zone=zone)
 
 
 def _filter(node: Tree, types: Types) -> Tree:
-    """A macro over aggregates takes its filter into each of them."""
+    """Move the FILTER of a macro that consists of aggregates to each aggregate."""
     macro = node.this
     if isinstance(macro, exp.Anonymous) and macro.name == "athena_map_agg":
         filtered = [exp.Filter(this=item, expression=node.expression.copy()) for item in macro.expressions]
@@ -191,30 +196,34 @@ def _filter(node: Tree, types: Types) -> Tree:
     return node
 
 
-_TEXTS = (exp.DType.VARCHAR, exp.DType.TEXT, exp.DType.CHAR)
-_WHOLE = (exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT, exp.DType.BIGINT)
-_FLOATING = (exp.DType.DOUBLE, exp.DType.FLOAT)
-_NUMBERS = (*_WHOLE, *_FLOATING, exp.DType.DECIMAL)
-_TIMES = (exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ)
+_TEXT_TYPES = (exp.DType.VARCHAR, exp.DType.TEXT, exp.DType.CHAR)
+_INTEGER_TYPES = (exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT, exp.DType.BIGINT)
+_FLOATING_TYPES = (exp.DType.DOUBLE, exp.DType.FLOAT)
+_NUMERIC_TYPES = (*_INTEGER_TYPES, *_FLOATING_TYPES, exp.DType.DECIMAL)
+_TIME_TYPES = (exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ)
 
 
 def _arithmetic(node: Tree, types: Types) -> Tree:
     if decimal := decimals.result(node, types):
         precision, scale = decimal
-        if isinstance(node, exp.Div):  # DuckDB's of decimals is a double
+        if isinstance(node, exp.Div):  # DuckDB divides decimals as doubles
             node = exp.Div(this=exp.cast(node.this, "DOUBLE"), expression=node.expression)
         return exp.cast(node, f"DECIMAL({precision}, {scale})")
-    if isinstance(node, exp.Div) and (_is(node.this, types, *_FLOATING) or _is(node.expression, types, *_FLOATING)):
+    if isinstance(node, exp.Div) and (
+        _has_type(node.this, types, *_FLOATING_TYPES) or _has_type(node.expression, types, *_FLOATING_TYPES)
+    ):
         return _macro("divide", node.this, node.expression)
     return node
 
 
-def _compared(node: Tree, types: Types) -> Tree:
-    """DuckDB would convert a text to what it is compared with; Trino does not."""
+def _comparison(node: Tree, types: Types) -> Tree:
+    """Raise Failed if a string is compared with another type. DuckDB converts the string, Trino does not."""
     others = [node.args.get(key) for key in ("expression", "low", "high")] + node.expressions
     for other in filter(None, others):
         for one, two in ((node.this, other), (other, node.this)):
-            if _is(one, types, *_TEXTS) and _is(two, types, *_NUMBERS, *_TIMES, exp.DType.BOOLEAN):
+            if _has_type(one, types, *_TEXT_TYPES) and _has_type(
+                two, types, *_NUMERIC_TYPES, *_TIME_TYPES, exp.DType.BOOLEAN
+            ):
                 left, right = (types[side.meta["number"]].sql("trino").lower() for side in (node.this, other))
                 raise Failed(f"TYPE_MISMATCH: Cannot compare {left} with {right}: {node.sql('trino')}")
     return node
@@ -223,23 +232,23 @@ def _compared(node: Tree, types: Types) -> Tree:
 def _cast(node: Tree, types: Types) -> Tree:
     to, value = node.args["to"], node.this
     if to.this in (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ):
-        to.set("expressions", [])  # DuckDB keeps microseconds whatever the precision
+        to.set("expressions", [])  # DuckDB ignores the precision and stores microseconds
     if to.is_type(exp.DType.DECIMAL) and not to.expressions:
-        whole, _, fraction = value.name.lstrip("+-").partition(".") if value.is_string else ("0" * 38, "", "")
-        sizes = len(whole + fraction), len(fraction)
+        integer, _, fraction = value.name.lstrip("+-").partition(".") if value.is_string else ("0" * 38, "", "")
+        sizes = len(integer + fraction), len(fraction)
         to.set("expressions", [exp.DataTypeParam(this=exp.Literal.number(size)) for size in sizes])
     if to.is_type(exp.DType.JSON):
         return _call("to_json", value)
-    if to.this in _WHOLE and _is(value, types, *_FLOATING):
-        node.set("this", exp.Round(this=value))  # a half goes up, not to the even number
-    return _cast_to_text(node, types) if to.this in _TEXTS else node
+    if to.this in _INTEGER_TYPES and _has_type(value, types, *_FLOATING_TYPES):
+        node.set("this", exp.Round(this=value))  # Trino rounds half up, DuckDB half to even
+    return _cast_to_text(node, types) if to.this in _TEXT_TYPES else node
 
 
 def _cast_to_text(node: Tree, types: Types) -> Tree:
     value, size = node.this, node.args["to"].expressions
-    if _is(value, types, exp.DType.TIMESTAMP):
+    if _has_type(value, types, exp.DType.TIMESTAMP):
         return _call("strftime", value, exp.Literal.string("%Y-%m-%d %H:%M:%S.%g"))
-    if _is(value, types, exp.DType.JSON):
+    if _has_type(value, types, exp.DType.JSON):
         return exp.maybe_parse(f"{value.sql('duckdb')} ->> '$'", dialect="duckdb")
     if size and type(node) is exp.Cast:
         return _call("substr", exp.cast(value, "VARCHAR"), exp.Literal.number(1), size[0])
@@ -247,12 +256,12 @@ def _cast_to_text(node: Tree, types: Types) -> Tree:
 
 
 def _to_date(node: Tree, types: Types) -> Tree:
-    """A date stays one when days are added to it or it is truncated; DuckDB makes it a timestamp."""
-    return exp.cast(node, "DATE") if _is(node.this, types, exp.DType.DATE) else node
+    """Cast the result of date arithmetic on a date to a date. DuckDB returns a timestamp."""
+    return exp.cast(node, "DATE") if _has_type(node.this, types, exp.DType.DATE) else node
 
 
 def _date_diff(node: Tree, types: Types) -> Tree:
-    """Trino counts units that have passed, DuckDB's date_diff boundaries; its date_sub is Trino's."""
+    """Use date_sub, which counts complete units like Trino. DuckDB's date_diff counts unit boundaries."""
     return _call("date_sub", exp.Literal.string(node.text("unit").lower()), node.expression, node.this)
 
 
@@ -267,7 +276,7 @@ def _format(node: Tree, types: Types) -> Tree:
 
 
 def _json_path(path: Tree) -> Tree:
-    """DuckDB's JSON path has no names in brackets."""
+    """Convert bracketed names in a JSON path to dotted names, which DuckDB requires."""
     return exp.Literal.string(re.sub(r"\[[\"']([^\"']+)[\"']\]", r'."\1"', path.name)) if path.is_string else path
 
 
@@ -301,7 +310,7 @@ def _regexp_extract(node: Tree, types: Types) -> Tree:
 
 
 def _regexp_replace(node: Tree, types: Types) -> Tree:
-    """Java names a group ``$1``, DuckDB ``\\1``."""
+    """Convert group references from ``$1`` (Java) to ``\\1`` (DuckDB)."""
     replacement = node.args.get("replacement")
     if replacement is not None and replacement.is_string:
         node.set("replacement", exp.Literal.string(re.sub(r"\$(\d)", r"\\\1", replacement.name)))
@@ -309,13 +318,13 @@ def _regexp_replace(node: Tree, types: Types) -> Tree:
 
 
 def _reverse(node: Tree, types: Types) -> Tree:
-    is_array = isinstance(node.this, exp.Array) or _is(node.this, types, exp.DType.ARRAY, exp.DType.LIST)
+    is_array = isinstance(node.this, exp.Array) or _has_type(node.this, types, exp.DType.ARRAY, exp.DType.LIST)
     return _call("list_reverse", node.this) if is_array else node
 
 
 def _sequence(node: Tree, types: Types) -> Tree:
     start, end, step = (node.args.get(key) for key in ("start", "end", "step"))
-    if not _is(start, types, exp.DType.DATE):
+    if not _has_type(start, types, exp.DType.DATE):
         return _call("generate_series", start, end, step) if step else _macro("sequence", start, end)
     step = step or exp.Interval(this=exp.Literal.string("1"), unit=exp.var("DAY"))
     return exp.cast(_call("generate_series", start, end, step), "DATE[]")
@@ -323,7 +332,7 @@ def _sequence(node: Tree, types: Types) -> Tree:
 
 def _sha2(node: Tree, types: Types) -> Tree:
     if node.text("length") != "256":
-        raise Failed(f"NOT_SUPPORTED: sha{node.text('length')} is not in the sandbox")
+        raise Failed(f"NOT_SUPPORTED: localaws does not support sha{node.text('length')}")
     return node
 
 
@@ -334,7 +343,7 @@ def _typeof(node: Tree, types: Types) -> Tree:
 
 
 def _unnest(node: Tree, types: Types) -> Tree:
-    """UNNEST of arrays side by side, of a map, or of an array of rows, with names for all that comes out."""
+    """Rewrite UNNEST of arrays, a map, or an array of rows to a lateral subquery with named columns."""
     alias, arrays = node.args.get("alias"), node.expressions
     names = list(alias.columns) if alias else []
     ordinality = node.args.get("offset")
@@ -342,7 +351,7 @@ def _unnest(node: Tree, types: Types) -> Tree:
         names.append(ordinality)
     columns = len(names) - bool(ordinality)
     if columns > len(arrays) == 1:
-        arrays = _fields(arrays[0], types, columns)
+        arrays = _unnested_fields(arrays[0], types, columns)
     values = [exp.alias_(_call("unnest", array), name) for array, name in zip(arrays, names, strict=False)]
     values += [_call("unnest", array) for array in arrays[len(values) :]]
     if ordinality:
@@ -354,7 +363,7 @@ def _unnest(node: Tree, types: Types) -> Tree:
     return exp.Lateral(this=exp.Subquery(this=exp.select(*values)), alias=name)
 
 
-def _fields(of: Tree, types: Types, columns: int) -> list[Tree]:
+def _unnested_fields(of: Tree, types: Types, columns: int) -> list[Tree]:
     known = types.get(of.meta.get("number", -1))
     if known is not None and known.this in (exp.DType.ARRAY, exp.DType.LIST):
         row = exp.to_identifier("entry")
@@ -369,7 +378,7 @@ def _fields(of: Tree, types: Types, columns: int) -> list[Tree]:
 type _Rewrite = Callable[[Any, Types], Tree]
 _REWRITES: dict[type[Tree], _Rewrite] = {
     **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Avg), _arithmetic),
-    **dict.fromkeys((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In), _compared),
+    **dict.fromkeys((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In), _comparison),
     exp.Anonymous: _anonymous,
     exp.ApproxDistinct: lambda node, types: exp.ApproxDistinct(this=node.this),
     exp.ArrayDistinct: _to_macro("array_distinct", "this"),

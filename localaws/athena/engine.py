@@ -1,4 +1,4 @@
-"""DuckDB, locked into one query's folder, with its errors in Athena's words."""
+"""DuckDB, restricted to the folder of one query, with error messages of Athena."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from localaws.athena.dialect import PRELUDE
 from localaws.athena.failures import Cancelled, Failed
 
 UNNAMED = "_col?"
-"""The name of a column that has none; it becomes ``_col0``, ``_col1``, … by its place."""
+"""The name of unnamed columns, which columns() replaces by ``_col0``, ``_col1``, … according to their position."""
 
 _MEMORY = "1GB"
 _THREADS = 2
@@ -37,11 +37,11 @@ _CODES = {
 }
 
 type Columns = list[tuple[str, str]]
-"""Names and DuckDB's types."""
+"""Names and DuckDB types."""
 
 
 class Engine:
-    """One query's DuckDB. It reads and writes no file outside of *folder*, whatever the SQL."""
+    """A DuckDB database for one query. No SQL can read or write a file outside *folder*."""
 
     def __init__(self, folder: Path) -> None:
         self._stopped = False
@@ -49,8 +49,8 @@ class Engine:
         for setting in (
             f"SET memory_limit = '{_MEMORY}'",
             f"SET threads = {_THREADS}",
-            f"SET temp_directory = {text(folder / 'spilled')}",
-            f"SET allowed_directories = [{text(f'{folder}/')}]",
+            f"SET temp_directory = {quote_string(folder / 'spilled')}",
+            f"SET allowed_directories = [{quote_string(f'{folder}/')}]",
             PRELUDE,
             "SET enable_external_access = false",
             "SET lock_configuration = true",
@@ -58,77 +58,77 @@ class Engine:
             self.connection.execute(setting)
 
     def stop(self) -> None:
-        """End the query as soon as may be; what runs raises Cancelled."""
+        """Interrupt the query. The running call raises Cancelled."""
         self._stopped = True
         self.connection.interrupt()
 
     def is_stopped(self) -> bool:
-        """Tell whether the query is to end."""
+        """Return whether stop() was called."""
         return self._stopped
 
     def close(self) -> None:
-        """Forget everything."""
+        """Close the database and discard its data."""
         self.connection.close()
 
-    def execute(self, sql: str, given: dict[str, Any] | None = None) -> duckdb.DuckDBPyConnection:
-        """Run DuckDB's SQL with its parameters; raise Failed, in Athena's words, or Cancelled."""
+    def execute(self, sql: str, parameters: dict[str, Any] | None = None) -> duckdb.DuckDBPyConnection:
+        """Run DuckDB SQL with parameters. Raise Failed, with the message of Athena, or Cancelled."""
         self.raise_if_stopped()
         try:
-            return self.connection.execute(sql, given)
+            return self.connection.execute(sql, parameters)
         except duckdb.Error as error:
-            raise self._ended(error) from None
+            raise self._failure(error) from None
 
     def raise_if_stopped(self) -> None:
-        """Raise Cancelled if the query is to end."""
+        """Raise Cancelled if stop() was called."""
         if self._stopped:
             raise Cancelled("Query was cancelled by user")
 
     def columns(self, sql: str) -> Columns:
-        """Return the columns of a query."""
+        """Return the columns of a query with the types of the result."""
         return [
-            (f"_col{at}" if name == UNNAMED else name, types.answered_as(kind))
+            (f"_col{at}" if name == UNNAMED else name, types.result_type(kind))
             for at, (name, kind, *_) in enumerate(self.execute(f"DESCRIBE {sql}").fetchall())
         ]
 
     def rows(self, sql: str, columns: Columns) -> Iterator[results.Row]:
-        """Yield the rows of a query with these columns, as Athena writes them."""
-        written = ", ".join(_written(f"c{at}", kind) for at, (_, kind) in enumerate(columns))
+        """Yield the rows of a query that has *columns*, formatted as Athena formats values."""
+        expressions = ", ".join(_output_expression(f"c{at}", kind) for at, (_, kind) in enumerate(columns))
         names = ", ".join(f"c{at}" for at in range(len(columns)))
-        cursor = self.execute(f"SELECT {written} FROM ({sql}) AS answer({names})")
-        while rows := self._fetched(cursor):
+        cursor = self.execute(f"SELECT {expressions} FROM ({sql}) AS answer({names})")
+        while rows := self._fetch(cursor):
             for row in rows:
-                yield [results.text(value) for value in row]
+                yield [results.format_value(value) for value in row]
 
-    def _fetched(self, cursor: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    def _fetch(self, cursor: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
         self.raise_if_stopped()
         try:
             return cursor.fetchmany(_ROWS)
         except duckdb.Error as error:
-            raise self._ended(error) from None
+            raise self._failure(error) from None
 
-    def _ended(self, error: duckdb.Error) -> Exception:
+    def _failure(self, error: duckdb.Error) -> Exception:
         if self._stopped:
             return Cancelled("Query was cancelled by user")
         message = str(error)
-        for sign, answer in _FAILURES:
-            if found := re.search(sign, message):
-                return Failed(found.expand(answer))
+        for pattern, template in _FAILURES:
+            if match := re.search(pattern, message):
+                return Failed(match.expand(template))
         code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), "GENERIC_INTERNAL_ERROR")
         return Failed(f"{code}: {message.splitlines()[0].partition(': ')[2]}")
 
 
-def quoted(name: str) -> str:
-    """Return a name as DuckDB's SQL writes it."""
+def quote_identifier(name: str) -> str:
+    """Return a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def text(value: object) -> str:
-    """Return a text as DuckDB's SQL writes it."""
+def quote_string(value: object) -> str:
+    """Return a quoted SQL string literal."""
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def _written(name: str, kind: str) -> str:
-    """Where Python would read a value otherwise than Athena writes it, let DuckDB write it."""
+def _output_expression(name: str, kind: str) -> str:
+    """Return SQL that formats a value in DuckDB if the conversion to Python would lose Athena's format."""
     if kind == "TIMESTAMP WITH TIME ZONE":
         return f"strftime({name}, '%Y-%m-%d %H:%M:%S.%g UTC')"
     if kind == "FLOAT":

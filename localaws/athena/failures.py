@@ -1,15 +1,15 @@
-"""How a statement ends when it does not succeed, in Athena's words."""
+"""Exceptions for statements that do not succeed. Their texts are those of Athena."""
 
 from __future__ import annotations
 
 
 class Malformed(Exception):
-    """StartQueryExecution refuses the statement: an InvalidRequestException with the code MALFORMED_QUERY."""
+    """The statement is invalid: StartQueryExecution fails with InvalidRequestException, error code MALFORMED_QUERY."""
 
 
 class Failed(Exception):
-    """The query ends FAILED; the text is its StateChangeReason."""
+    """The query fails with state FAILED. The text is its StateChangeReason."""
 
 
 class Cancelled(Exception):
-    """The query ends CANCELLED, by its user or by the workgroup's limit; the text is its StateChangeReason."""
+    """The user or the scan limit of the workgroup cancels the query. The text is its StateChangeReason."""

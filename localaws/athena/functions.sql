@@ -1,7 +1,7 @@
--- Trino's functions where DuckDB's of the same name answer otherwise, or there is none.
+-- Functions of Trino that DuckDB does not have, or that have a different meaning in DuckDB.
 -- https://docs.aws.amazon.com/athena/latest/ug/functions-env3.html
 
--- From the outermost in, how DuckDB's name of a type becomes Trino's.
+-- Convert a type name of DuckDB to Trino's, starting with the outermost type.
 CREATE MACRO athena_type_name(t) AS lower(
     regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(t,
         'STRUCT\(', 'row(', 'g'), '"NULL"', 'unknown', 'g'), 'TIMESTAMP(_S|_MS|_NS)?\b', 'timestamp(3)', 'g'),
@@ -55,5 +55,5 @@ CREATE MACRO athena_url_extract_query(u) AS nullif(regexp_extract(u, '\?([^#]*)'
 CREATE MACRO athena_width_bucket(x, low, high, n) AS CASE WHEN x < low THEN 0 WHEN x >= high THEN n + 1
     ELSE floor((x - low) * n::DOUBLE / (high - low)) + 1 END::BIGINT;
 
--- A double divided by zero is no error.
+-- Division of a double by zero is not an error.
 CREATE MACRO athena_divide(a, b) AS CASE WHEN b = 0 THEN a * 'inf'::DOUBLE ELSE a / b END;

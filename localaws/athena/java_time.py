@@ -1,4 +1,4 @@
-"""Java's patterns of dates and times, as ``yyyy-MM-dd'T'HH``.
+"""Date and time patterns of Java, for example ``yyyy-MM-dd'T'HH``.
 
 https://docs.oracle.com/javase/8/docs/api/java/time/format/DateTimeFormatter.html
 """
@@ -18,12 +18,12 @@ _UNITS = (("s", "seconds"), ("m", "minutes"), ("H", "hours"), ("d", "days"), ("M
 
 
 def strftime(pattern: str) -> str:
-    """Return the pattern as strftime of DuckDB, and of Python but for milliseconds, has it."""
+    """Return the pattern as a strftime format of DuckDB. Python uses the same format, except for milliseconds (%g)."""
     parts = _PARTS.split(pattern)
     return "".join(p[1:-1] if p.startswith("'") else _LETTERS.get(p, p.replace("%", "%%")) for p in parts)
 
 
-def finest(pattern: str) -> str:
-    """Return the smallest unit that the pattern shows, as ``days``."""
+def smallest_unit(pattern: str) -> str:
+    """Return the smallest unit in the pattern, for example ``days``."""
     shown = re.sub("'[^']*'", "", pattern)
     return next((unit for letter, unit in _UNITS if letter in shown), "years")

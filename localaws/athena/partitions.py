@@ -1,4 +1,4 @@
-"""Which partitions of a table a query reads: those loaded in the catalogue, or projected by the table's properties.
+"""Partition pruning: the partitions that a query reads, from the catalog or from partition projection.
 
 https://docs.aws.amazon.com/athena/latest/ug/partition-projection.html
 https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html
@@ -16,50 +16,53 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
-from localaws.athena.catalogue import Catalogue, Partition, Table, folder
+from localaws.athena.catalog import Catalog, Partition, Table, partition_name
 from localaws.athena.dialect import Types, translate
-from localaws.athena.engine import quoted
+from localaws.athena.engine import quote_identifier
 from localaws.athena.failures import Failed
-from localaws.athena.java_time import finest, strftime
+from localaws.athena.java_time import smallest_unit, strftime
 from localaws.athena.types import duckdb_type
 
-_MOST = 1_000_000
+_MAX_PARTITIONS = 1_000_000
 _RELATIVE = re.compile(r"NOW(?:\s*([+-])\s*(\d+)\s*([A-Z]+?)S?)?", re.IGNORECASE)
 _UNITS = ("seconds", "minutes", "hours", "days", "weeks", "months", "years")
 
 type Values = tuple[str | None, ...]
 
 
-def to_read(
+def prune(
     table: Table,
     conditions: Sequence[exp.Expr],
     types: Types,
-    catalogue: Catalogue,
+    catalog: Catalog,
     connection: duckdb.DuckDBPyConnection,
 ) -> list[Partition]:
-    """Return the partitions with rows for which all of *conditions*, of the table's columns, may hold."""
+    """Return the partitions that can have rows that satisfy all *conditions* on the table's columns."""
     if not table.partition_keys:
         return [Partition((), table.location)]
     pruning = Pruning(table, conditions, types, connection)
     if table.parameters.get("projection.enabled", "").lower() == "true":
-        return [Partition(values, location(table, values)) for values in pruning.kept_of(*_projected(table, pruning))]
-    loaded = catalogue.partitions(table)
-    kept = set(pruning.kept([partition.values for partition in loaded]))
+        return [
+            Partition(values, location(table, values))
+            for values in pruning.matching_combinations(*_projected(table, pruning))
+        ]
+    loaded = catalog.partitions(table)
+    kept = set(pruning.matching([partition.values for partition in loaded]))
     return [partition for partition in loaded if partition.values in kept]
 
 
 def location(table: Table, values: Values) -> str:
-    """Return where a projected partition is: by the table's template, or as Hive names folders."""
+    """Return the location of a projected partition, from the storage.location.template or the Hive partition name."""
     template = table.parameters.get("storage.location.template")
     if not template:
-        return f"{table.location}{folder(table, values)}/"
+        return f"{table.location}{partition_name(table, values)}/"
     for key, value in zip(table.partition_keys, values, strict=True):
         template = template.replace(f"${{{key}}}", value or "")
     return template.rstrip("/") + "/"
 
 
 class Pruning:
-    """The conditions of a query that mention only partition keys, asked of values by DuckDB itself."""
+    """The conditions of a query that contain only partition keys. DuckDB evaluates them for partition values."""
 
     def __init__(
         self, table: Table, conditions: Sequence[exp.Expr], types: Types, connection: duckdb.DuckDBPyConnection
@@ -68,27 +71,33 @@ class Pruning:
         self._types = types
         self._connection = connection
         keys = table.partition_keys
-        mentions = [(condition, {column.name for column in condition.find_all(exp.Column)}) for condition in conditions]
-        self._conditions = [(_bare(condition), names) for condition, names in mentions if names and names <= set(keys)]
+        columns_by_condition = [
+            (condition, {column.name for column in condition.find_all(exp.Column)}) for condition in conditions
+        ]
+        self._conditions = [
+            (_unqualified(condition), names)
+            for condition, names in columns_by_condition
+            if names and names <= set(keys)
+        ]
 
-    def kept(self, values: list[Values]) -> list[Values]:
-        """Return those of the partitions' values that may have rows."""
-        return self._asked(list(self._table.partition_keys), values)
+    def matching(self, values: list[Values]) -> list[Values]:
+        """Return the partition values that satisfy the conditions."""
+        return self._filter(list(self._table.partition_keys), values)
 
-    def kept_of(self, *columns: list[str]) -> list[Values]:
-        """Return the combinations, of each key's values, that may have rows."""
+    def matching_combinations(self, *columns: list[str]) -> list[Values]:
+        """Return the combinations of the values of each key that satisfy the conditions."""
         names = self._table.partition_keys
-        alone = [
-            [value for (value,) in self._asked([name], [(value,) for value in values])]
+        candidates = [
+            [value for (value,) in self._filter([name], [(value,) for value in values])]
             for name, values in zip(names, columns, strict=True)
         ]
-        count = math.prod(map(len, alone))
-        if count > _MOST:
+        count = math.prod(map(len, candidates))
+        if count > _MAX_PARTITIONS:
             raise Failed(f"HIVE_EXCEEDED_PARTITION_LIMIT: '{self._table.name}' can read {count} partitions")
-        return self.kept(list(itertools.product(*alone)))
+        return self.matching(list(itertools.product(*candidates)))
 
     def equal_to(self, name: str) -> list[str]:
-        """Return the values that a condition of equality gives the key."""
+        """Return the values that an equality condition allows for the key, or raise Failed."""
         for condition, names in self._conditions:
             if names == {name} and isinstance(condition, exp.EQ | exp.In):
                 given = condition.expressions or [condition.expression, condition.this]
@@ -100,34 +109,35 @@ class Pruning:
             "only static equality conditions, and at least one such condition must be present."
         )
 
-    def _asked(self, names: list[str], values: list[Values]) -> list[Values]:
-        conditions = [condition for condition, mentioned in self._conditions if mentioned <= set(names)]
+    def _filter(self, names: list[str], values: list[Values]) -> list[Values]:
+        conditions = [
+            condition for condition, names_in_condition in self._conditions if names_in_condition <= set(names)
+        ]
         if not conditions or not values:
             return values
         typed = ", ".join(
-            f"TRY_CAST(c{at} AS {duckdb_type(self._table.partition_keys[name])}) AS {quoted(name)}"
+            f"TRY_CAST(c{at} AS {duckdb_type(self._table.partition_keys[name])}) AS {quote_identifier(name)}"
             for at, name in enumerate(names)
         )
         columns = ", ".join(f"unnest($c{at}::VARCHAR[]) AS c{at}" for at in range(len(names)))
         for condition in conditions:
-            numbered = f"(SELECT {columns}, unnest(range({len(values)})) AS place)"
-            asked = (
-                f"FROM (SELECT place, {typed} FROM {numbered}) SELECT place WHERE {translate(condition, self._types)}"
-            )
-            given = {f"c{at}": [value[at] for value in values] for at in range(len(names))}
+            numbered = f"(SELECT {columns}, unnest(range({len(values)})) AS ordinal)"
+            where = translate(condition, self._types)
+            sql = f"FROM (SELECT ordinal, {typed} FROM {numbered}) SELECT ordinal WHERE {where}"
+            parameters = {f"c{at}": [value[at] for value in values] for at in range(len(names))}
             try:
-                values = [values[place] for (place,) in self._connection.execute(asked, given).fetchall()]
+                values = [values[ordinal] for (ordinal,) in self._connection.execute(sql, parameters).fetchall()]
             except duckdb.Error:
-                continue  # the query itself will say what is wrong with it
+                continue  # the query itself fails with the error
         return values
 
 
-def _bare(condition: exp.Expr) -> exp.Expr:
-    bare = condition.copy()
-    for column in bare.find_all(exp.Column):
+def _unqualified(condition: exp.Expr) -> exp.Expr:
+    unqualified = condition.copy()
+    for column in unqualified.find_all(exp.Column):
         column.set("table", None)
         column.this.set("quoted", True)
-    return bare
+    return unqualified
 
 
 def _projected(table: Table, pruning: Pruning) -> list[list[str]]:
@@ -136,7 +146,7 @@ def _projected(table: Table, pruning: Pruning) -> list[list[str]]:
 
 
 def _values(table: Table, key: str, pruning: Pruning) -> Iterator[str]:
-    def given(name: str, default: str | None = None) -> str:
+    def read_property(name: str, default: str | None = None) -> str:
         value = table.parameters.get(f"projection.{key}.{name}", default)
         if value is None:
             raise Failed(
@@ -145,54 +155,57 @@ def _values(table: Table, key: str, pruning: Pruning) -> Iterator[str]:
             )
         return value
 
-    kind = given("type").lower()
+    kind = read_property("type").lower()
     if kind == "enum":
-        yield from (value.strip() for value in given("values").split(","))
+        yield from (value.strip() for value in read_property("values").split(","))
     elif kind == "integer":
-        first, last = (int(bound) for bound in given("range").split(","))
-        digits = int(given("digits", "0"))
-        yield from (f"{value:0{digits}d}" for value in range(first, last + 1, int(given("interval", "1"))))
+        first, last = (int(bound) for bound in read_property("range").split(","))
+        digits = int(read_property("digits", "0"))
+        yield from (f"{value:0{digits}d}" for value in range(first, last + 1, int(read_property("interval", "1"))))
     elif kind == "date":
-        yield from _dates(given)
+        yield from _dates(read_property)
     elif kind == "injected":
         yield from pruning.equal_to(key)
     else:
-        raise Failed(f"INVALID_TABLE_PROPERTY: projection.{key}.type is none of enum, integer, date, injected: {kind}")
+        raise Failed(
+            f"INVALID_TABLE_PROPERTY: projection.{key}.type must be enum, integer, date or injected, not {kind}"
+        )
 
 
-def _dates(given: Any) -> Iterator[str]:
-    pattern = given("format")
-    written = strftime(pattern).replace("%g", "%f")
+def _dates(read_property: Any) -> Iterator[str]:
+    pattern = read_property("format")
+    date_format = strftime(pattern).replace("%g", "%f")
     now = datetime.now(UTC).replace(tzinfo=None)
-    first, last = (_bound(bound.strip(), written, now) for bound in given("range").split(","))
-    smallest = finest(pattern)
-    # The interval may be left out where the pattern shows days or months.
-    unit = given("interval.unit", smallest if smallest in ("days", "months") else None).lower().rstrip("s") + "s"
-    interval = int(given("interval", "1" if smallest in ("days", "months") else None))
+    first, last = (_bound(bound.strip(), date_format, now) for bound in read_property("range").split(","))
+    unit_of_pattern = smallest_unit(pattern)
+    # The interval is optional if the smallest unit of the format is days or months.
+    default = unit_of_pattern if unit_of_pattern in ("days", "months") else None
+    unit = read_property("interval.unit", default).lower().rstrip("s") + "s"
+    interval = int(read_property("interval", "1" if default else None))
     if unit not in _UNITS:
-        raise Failed(f"INVALID_TABLE_PROPERTY: no unit of time: {unit}")
+        raise Failed(f"INVALID_TABLE_PROPERTY: unknown interval unit: {unit}")
     moment = first
     for step in itertools.count(1):
         if moment > last:
             return
-        yield moment.strftime(written)
-        moment = later(first, step * interval, unit)
+        yield moment.strftime(date_format)
+        moment = add_time(first, step * interval, unit)
 
 
-def _bound(written: str, pattern: str, now: datetime) -> datetime:
-    relative = _RELATIVE.fullmatch(written)
+def _bound(bound: str, pattern: str, now: datetime) -> datetime:
+    relative = _RELATIVE.fullmatch(bound)
     if not relative:
         try:
-            return datetime.strptime(written, pattern)
+            return datetime.strptime(bound, pattern)
         except ValueError:
-            raise Failed(f"INVALID_TABLE_PROPERTY: projection range {written} is not of its format") from None
+            raise Failed(f"INVALID_TABLE_PROPERTY: projection range {bound} does not match its format") from None
     sign, count, unit = relative.groups()
-    moved = later(now, int(f"{sign}{count}"), unit.lower() + "s") if count else now
+    moved = add_time(now, int(f"{sign}{count}"), unit.lower() + "s") if count else now
     return datetime.strptime(moved.strftime(pattern), pattern)
 
 
-def later(moment: datetime, count: int, unit: str) -> datetime:
-    """Return the moment so many units later; the end of a month stays one."""
+def add_time(moment: datetime, count: int, unit: str) -> datetime:
+    """Return *moment* plus *count* units. A day that the target month does not have becomes its last day."""
     if unit not in ("months", "years"):
         return moment + timedelta(**{unit: count})
     months = moment.year * 12 + moment.month - 1 + count * (12 if unit == "years" else 1)

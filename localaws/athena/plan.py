@@ -1,6 +1,6 @@
-"""What a query needs of its tables: which columns, and which conditions hold for all rows that it takes from each.
+"""The table scans of a query: the columns that it reads, and the conditions that apply to all rows of a table.
 
-sqlglot's optimizer says so of a copy; the query itself runs as it was written.
+sqlglot's optimizer computes them from a copy of the query. The query itself runs unchanged.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ PATH = "$path"
 
 
 @dataclass
-class Needs:
-    """Of one mention of a table."""
+class Scan:
+    """The columns and conditions of one table reference."""
 
     columns: set[str] = field(default_factory=set)
     conditions: list[exp.Expr] = field(default_factory=list)
@@ -29,36 +29,38 @@ class Needs:
 
 @dataclass
 class Plan:
-    needs: dict[int, Needs]
-    """By the number of a table's mention."""
+    """The scans of a query and the types of its expressions."""
+
+    scans: dict[int, Scan]
+    """By the number of the table reference."""
     types: dict[int, exp.DataType]
-    """By the number of an expression, where its type is known."""
+    """By the number of the expression. Expressions of unknown type are missing."""
 
 
 def number(tree: exp.Expr) -> None:
-    """Give every node a number that stays with its copies."""
+    """Assign a number to every node. Copies of a node keep the number."""
     for position, node in enumerate(tree.walk()):
         node.meta["number"] = position
 
 
-def mention_name(at: int) -> str:
-    """Return the name that stands for a mention of a table."""
+def relation_name(at: int) -> str:
+    """Return the name of the relation that replaces a table reference."""
     return f"mention_{at}"
 
 
 def plan(tree: exp.Expr, columns: dict[int, dict[str, str]]) -> Plan | None:
-    """Return what the numbered *tree* needs, or None if that cannot be told, so that it may need everything.
+    """Return the plan of the numbered *tree*, or None if sqlglot cannot analyze it.
 
-    *columns* are the columns, with their types in Trino's words, of each mention of a table.
+    *columns* are the columns of each table reference, with their Trino types.
     """
     marked = tree.copy()
     schema: dict[str, object] = {}
-    mentions: dict[str, int] = {}
+    references: dict[str, int] = {}
     for table in list(marked.find_all(exp.Table)):
         at = table.meta.get("number", -1)
         if at in columns:
-            name = mention_name(at)
-            mentions[name] = at
+            name = relation_name(at)
+            references[name] = at
             schema[name] = columns[at] or {"": "unknown"}
             alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name, quoted=True))
             table.replace(exp.Table(this=exp.to_identifier(name), alias=alias, joins=table.args.get("joins")))
@@ -69,11 +71,11 @@ def plan(tree: exp.Expr, columns: dict[int, dict[str, str]]) -> Plan | None:
         optimized = pushdown_predicates(_with_one_where(pushdown_projections(qualified)), dialect="duckdb")
     except SqlglotError:
         return None
-    return Plan(_needs(optimized, mentions), types)
+    return Plan(_scans(optimized, references), types)
 
 
 def _with_one_where(tree: exp.Expr) -> exp.Expr:
-    """Where all joins are inner ones, their conditions hold for all rows, as those of WHERE do."""
+    """Copy the conditions of joins to WHERE if all joins are inner joins, which is equivalent."""
     for select in tree.find_all(exp.Select):
         joins = select.args.get("joins") or []
         if not any(join.side for join in joins):
@@ -83,19 +85,19 @@ def _with_one_where(tree: exp.Expr) -> exp.Expr:
     return tree
 
 
-def _needs(optimized: exp.Expr, mentions: dict[str, int]) -> dict[int, Needs]:
-    needs: dict[int, Needs] = defaultdict(Needs)
+def _scans(optimized: exp.Expr, references: dict[str, int]) -> dict[int, Scan]:
+    scans: dict[int, Scan] = defaultdict(Scan)
     for scope in traverse_scope(optimized):
         base = {alias: source.name for alias, source in scope.sources.items() if isinstance(source, exp.Table)}
         for column in scope.columns:
-            if (source := base.get(column.table)) in mentions:
-                needs[mentions[source]].columns.add(column.name)
+            if (source := base.get(column.table)) in references:
+                scans[references[source]].columns.add(column.name)
         where = scope.expression.args.get("where")
         for condition in _conjuncts(where.this) if where else ():
             sources = {base.get(column.table) for column in condition.find_all(exp.Column)}
-            if len(sources) == 1 and (source := sources.pop()) in mentions and not condition.find(exp.Query):
-                needs[mentions[source]].conditions.append(condition)
-    return needs
+            if len(sources) == 1 and (source := sources.pop()) in references and not condition.find(exp.Query):
+                scans[references[source]].conditions.append(condition)
+    return scans
 
 
 def _conjuncts(condition: exp.Expr) -> list[exp.Expr]:

@@ -1,4 +1,4 @@
-"""A result as Athena writes it: each value as text, rows as CSV whose values are all quoted.
+"""The result format of Athena: values as text, and rows as CSV with all values quoted.
 
 https://docs.aws.amazon.com/athena/latest/ug/querying.html
 """
@@ -17,8 +17,8 @@ _FIELD = re.compile(rb'(?:"((?:[^"]|"")*)")?([,\n])')
 _UNNAMED_FIELD = re.compile(r"_(\d+)")
 
 
-def text(value: Any) -> str | None:
-    """Return *value*, as DuckDB hands it to Python, in Athena's writing; None for NULL."""
+def format_value(value: Any) -> str | None:
+    """Format a Python value from DuckDB as Athena does. NULL is None."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -37,29 +37,29 @@ def text(value: Any) -> str | None:
 
 
 def _nested(value: Any) -> str:
-    """Arrays, maps and rows, as ``[a, b]``, ``{k=v}``; numbers and dates as Python writes them."""
+    """Format arrays and rows as ``[a, b]``, maps as ``{k=v}``, and numbers and dates as Python does."""
     if isinstance(value, tuple):
         value = {f"_{at}": item for at, item in enumerate(value)}
     if isinstance(value, list):
-        return f"[{', '.join(_inner(item) for item in value)}]"
+        return f"[{', '.join(_format_inner(item) for item in value)}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{_field_name(key)}={_inner(item)}' for key, item in value.items())}}}"
+        return f"{{{', '.join(f'{_field_name(key)}={_format_inner(item)}' for key, item in value.items())}}}"
     return str(value)
 
 
-def _inner(value: Any) -> str:
-    written = text(value)
-    return "null" if written is None else written
+def _format_inner(value: Any) -> str:
+    formatted = format_value(value)
+    return "null" if formatted is None else formatted
 
 
 def _field_name(key: Any) -> str:
-    """Trino calls the fields of a row that has no names field0, field1, …; sqlglot calls them _0, _1, …"""
+    """Return a field name. Trino names the fields of unnamed rows field0, field1, …; sqlglot names them _0, _1, …"""
     unnamed = _UNNAMED_FIELD.fullmatch(key) if isinstance(key, str) else None
-    return f"field{unnamed[1]}" if unnamed else _inner(key)
+    return f"field{unnamed[1]}" if unnamed else _format_inner(key)
 
 
 def java_double(value: float) -> str:
-    """Return a double as Java's ``Double.toString`` writes it: ``1.0``, ``1.0E7``, ``1.5E-5``, ``NaN``.
+    """Format a double as Java's ``Double.toString`` does: ``1.0``, ``1.0E7``, ``1.5E-5``, ``NaN``.
 
     https://docs.oracle.com/en/java/javase/19/docs/api/java.base/java/lang/Double.html#toString(double)
     """
@@ -81,16 +81,16 @@ def _interval(value: datetime.timedelta) -> str:
 
 
 def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
-    """Write rows; a NULL is nothing between its commas."""
+    """Yield rows as lines of CSV. NULL is an empty field without quotes."""
     for row in rows:
         yield ",".join("" if value is None else f'"{value.replace(chr(34), chr(34) * 2)}"' for value in row) + "\n"
 
 
-def read_csv(written: bytes, start: int, rows: int) -> tuple[list[list[str | None]], int]:
-    """Return up to *rows* rows of what csv_lines wrote, from the offset *start*, and the offset after them."""
+def read_csv(content: bytes, start: int, rows: int) -> tuple[list[list[str | None]], int]:
+    """Read up to *rows* rows of csv_lines from the offset *start*. Return the rows and the offset after them."""
     found: list[list[str | None]] = []
     row: list[str | None] = []
-    while len(found) < rows and (field := _FIELD.match(written, start)):
+    while len(found) < rows and (field := _FIELD.match(content, start)):
         value, end = field.groups()
         row.append(None if value is None else value.replace(b'""', b'"').decode())
         start = field.end()

@@ -1,4 +1,4 @@
-"""Runs a statement as its caller, and writes what it answers to the result's location."""
+"""Runs a statement with the permissions of its caller, and writes the result to the output location."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 from localaws.athena import ddl, results, types, writes
-from localaws.athena.catalogue import Catalogue
+from localaws.athena.catalog import Catalog
 from localaws.athena.engine import Columns, Engine
 from localaws.athena.objects import Objects
 from localaws.athena.query import Query
@@ -22,12 +22,12 @@ from localaws.athena.statements import Statement, literals, read
 from localaws.athena.words import Words
 
 _SESSION = botocore.session.Session()
-_CLIENTS = 32  # that are kept, since one takes a while to make
+_CACHED_CLIENTS = 32  # creating a client is slow
 _TEXT_COLUMN: Columns = [("result", "VARCHAR")]
 
 
 class Request(msgspec.Struct):
-    """A query that the emulator accepted, and who asked for it."""
+    """A query and the credentials of its caller, as the emulator sends it."""
 
     id: str
     sql: str
@@ -35,11 +35,11 @@ class Request(msgspec.Struct):
     database: str
     workgroup: str
     output: str
-    """Where the result goes, without a suffix."""
+    """The S3 URI of the result, without a file extension."""
     limit: int | None
-    """The most bytes that may be scanned."""
+    """The maximum number of bytes to scan, or None."""
     enforced: bool
-    """Whether the workgroup's settings win over the query's."""
+    """Whether the workgroup enforces its configuration."""
     endpoint: str
     region: str
     access_key_id: str
@@ -49,7 +49,7 @@ class Request(msgspec.Struct):
 
 @dataclass
 class Outcome:
-    """What a statement came to, and what it took."""
+    """The result and the statistics of a statement."""
 
     columns: list[dict[str, object]] = field(default_factory=list)
     scanned: int = 0
@@ -59,7 +59,7 @@ class Outcome:
 
 
 class Run:
-    """One statement on its way."""
+    """The execution of one statement."""
 
     def __init__(self, request: Request, folder: Path) -> None:
         self.outcome = Outcome()
@@ -70,7 +70,7 @@ class Run:
         self._client = partial(_client, region=request.region, endpoint=request.endpoint, keys=keys)
         self._objects = Objects(self._client("s3"), Credentials(*keys), request.endpoint, request.region)
         self._query = Query(
-            catalogue=Catalogue(self._client("glue")),
+            catalog=Catalog(self._client("glue")),
             objects=self._objects,
             engine=self._engine,
             folder=folder,
@@ -79,15 +79,15 @@ class Run:
         )
 
     def stop(self) -> None:
-        """End it as soon as may be."""
+        """Interrupt the statement."""
         self._engine.stop()
 
     def close(self) -> None:
-        """Forget everything."""
+        """Close the engine and discard its data."""
         self._engine.close()
 
     def run(self, statement: Statement) -> None:
-        """Run the statement to its end; raise Failed or Cancelled."""
+        """Run the statement to completion. Raise Failed or Cancelled."""
         try:
             self._run(statement)
         finally:
@@ -97,9 +97,9 @@ class Run:
     def _run(self, statement: Statement) -> None:
         match statement.substatement:
             case "EXECUTE":
-                self._run(self._prepared(statement))
+                self._run(self._load_prepared(statement))
             case "PREPARE" | "DEALLOCATE":
-                self._keep_prepared(statement)
+                self._prepare(statement)
                 self._write_lines([])
             case "SELECT":
                 assert statement.tree is not None
@@ -110,7 +110,7 @@ class Run:
             case _:
                 self._write_lines(ddl.run(self._query, statement))
 
-    def _write_data(self, statement: Statement) -> writes.Written:
+    def _write_data(self, statement: Statement) -> writes.WriteResult:
         if statement.tree is None:
             return writes.unload(self._query, statement)
         if statement.substatement == "INSERT":
@@ -129,7 +129,7 @@ class Run:
         self.outcome.columns = [types.column_info(name, kind) for name, kind in _TEXT_COLUMN]
         self._write(".txt", "".join(f"{line}\n" for line in lines).encode())
 
-    def _write_manifest(self, written: writes.Written) -> None:
+    def _write_manifest(self, written: writes.WriteResult) -> None:
         self.outcome.update_count = written.rows
         self.outcome.columns = [types.column_info("rows", "BIGINT")]
         self.outcome.manifest = f"{self._request.output}-manifest.csv"
@@ -141,13 +141,13 @@ class Run:
         self._objects.write(f"{self._request.output}{suffix}.metadata", self._metadata())
 
     def _metadata(self) -> bytes:
-        """AWS's is in a form that it does not document; nobody reads it."""
+        """Return the content of the .metadata object. AWS does not document its format, so this is JSON."""
         return msgspec.json.encode(self.outcome.columns)
 
     # --- prepared statements ---
 
-    def _keep_prepared(self, statement: Statement) -> None:
-        """https://docs.aws.amazon.com/athena/latest/ug/sql-prepare.html"""
+    def _prepare(self, statement: Statement) -> None:
+        """Run PREPARE or DEALLOCATE: https://docs.aws.amazon.com/athena/latest/ug/sql-prepare.html"""
         words, athena = Words(statement.sql), self._client("athena")
         if words.accept("DEALLOCATE"):
             words.expect("PREPARE")
@@ -160,18 +160,18 @@ class Run:
             StatementName=name, WorkGroup=self._request.workgroup, QueryStatement=words.rest().rstrip(";")
         )
 
-    def _prepared(self, statement: Statement) -> Statement:
+    def _load_prepared(self, statement: Statement) -> Statement:
         words = Words(statement.sql)
         words.expect("EXECUTE")
         name = words.name()
-        given = literals(words.rest()) if words.accept("USING") else self._request.parameters
-        kept = self._client("athena").get_prepared_statement(StatementName=name, WorkGroup=self._request.workgroup)
-        return read(kept["PreparedStatement"]["QueryStatement"], given)
+        parameters = literals(words.rest()) if words.accept("USING") else self._request.parameters
+        prepared = self._client("athena").get_prepared_statement(StatementName=name, WorkGroup=self._request.workgroup)
+        return read(prepared["PreparedStatement"]["QueryStatement"], parameters)
 
 
-@lru_cache(_CLIENTS)
+@lru_cache(_CACHED_CLIENTS)
 def _client(service: str, region: str, endpoint: str, keys: tuple[str, str, str | None]) -> Any:
-    """A client of the emulator, or of AWS, with a caller's keys."""
+    """Return a client of the emulator with the credentials of the caller."""
     key_id, secret, token = keys
     return _SESSION.create_client(
         service,

@@ -1,4 +1,4 @@
-"""A statement as it is submitted: what kind it is, whether it can be read, and its parameters put in.
+"""Parsing of a submitted statement: its type, its syntax tree, and its parameters.
 
 https://docs.aws.amazon.com/athena/latest/ug/ddl-sql-reference.html
 """
@@ -19,7 +19,7 @@ from localaws.athena.failures import Malformed
 from localaws.athena.words import Words
 
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
-# By its first words, each statement's name and its type.
+# The SubstatementType and StatementType by the first words of the statement.
 _KINDS = {
     "CREATE VIEW": ("CREATE_VIEW", "DDL"),
     "CREATE OR REPLACE VIEW": ("CREATE_VIEW", "DDL"),
@@ -47,48 +47,48 @@ _KINDS = {
     "TABLE": ("SELECT", "DML"),
     "(": ("SELECT", "DML"),
 }
-_BY_TREE = (
+_WITH_TREE = (
     "SELECT", "INSERT", "CREATE_TABLE", "CREATE_VIEW", "CREATE_DATABASE", "DROP_VIEW", "DROP_DATABASE", "DROP_TABLE"
 )  # fmt: skip
-_LONGEST_QUERY = 262_144
-_MARK = "p"
+_MAX_QUERY_BYTES = 262_144
+_PLACEHOLDER = "p"
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What was submitted, and what it does."""
+    """A parsed statement."""
 
     sql: str
-    """Its question marks are named here, ``:p0``, ``:p1``, …"""
+    """The SQL, in which each question mark is replaced by a named placeholder: ``:p0``, ``:p1``, …"""
     substatement: str
-    """As ``SELECT``, ``CREATE_TABLE_AS_SELECT``, ``SHOW``."""
+    """For example ``SELECT``, ``CREATE_TABLE_AS_SELECT`` or ``SHOW``."""
     kind: str
     """``DML``, ``DDL`` or ``UTILITY``."""
     tree: exp.Expr | None
-    """With its parameters; None where sqlglot does not know the grammar."""
+    """The syntax tree with bound parameters. None if sqlglot does not support the grammar."""
     parameters: tuple[exp.Expr, ...]
 
     @property
     def writes_text(self) -> bool:
-        """Whether the result is lines of text and no CSV."""
+        """Whether the result is lines of text instead of CSV."""
         return self.kind != "DML"
 
     @property
     def writes_data(self) -> bool:
-        """Whether the rows go to a place of their own, and the result is a manifest."""
+        """Whether the statement writes data to S3, so that the result is a manifest."""
         return self.substatement in ("CREATE_TABLE_AS_SELECT", "INSERT", "UNLOAD")
 
     def query(self, sql: str) -> exp.Expr:
-        """Return the tree of a query that is part of this statement, with the statement's parameters."""
-        return fill(parse(sql), self.parameters)
+        """Return the tree of a query inside this statement, with bound parameters."""
+        return bind(parse(sql), self.parameters)
 
 
 def read(sql: str, parameters: Sequence[str]) -> Statement:
-    """Return the one statement in *sql*, whose question marks stand for *parameters*, or raise Malformed."""
+    """Parse the single statement in *sql* and bind *parameters* to its question marks, or raise Malformed."""
     if not sql.strip():
         raise Malformed("Query string is empty")
-    if len(sql.encode()) > _LONGEST_QUERY:
-        raise Malformed(f"Query string is longer than {_LONGEST_QUERY} bytes")
+    if len(sql.encode()) > _MAX_QUERY_BYTES:
+        raise Malformed(f"Query string is longer than {_MAX_QUERY_BYTES} bytes")
     opening = _COMMENTS.sub("", sql, count=1)[:200].upper().replace("(", "( ").split()
     found = next((kind for words, kind in _KINDS.items() if f"{' '.join(opening)} ".startswith(f"{words} ")), None)
     if found is None:
@@ -96,28 +96,28 @@ def read(sql: str, parameters: Sequence[str]) -> Statement:
     substatement, kind = found
     values = tuple(literal(parameter) for parameter in parameters)
     if substatement != "PREPARE":
-        sql, marks = _named(sql)
-        if marks != len(values) and substatement != "EXECUTE":
-            raise Malformed(f"Incorrect number of parameters: expected {marks} but found {len(values)}")
-    if substatement in _BY_TREE:
-        tree = fill(parse(sql), values)
+        sql, count = _name_placeholders(sql)
+        if count != len(values) and substatement != "EXECUTE":
+            raise Malformed(f"Incorrect number of parameters: expected {count} but found {len(values)}")
+    if substatement in _WITH_TREE:
+        tree = bind(parse(sql), values)
         if substatement == "CREATE_TABLE":
-            substatement, kind = _created(tree)
+            substatement, kind = _create_table_kind(tree)
         return Statement(sql, substatement, kind, tree, values)
     return Statement(sql, substatement, kind, None, values)
 
 
 def parse(sql: str) -> exp.Expr:
-    """Return the tree of the one statement in *sql* or raise Malformed, with the place where it cannot be read."""
+    """Return the tree of the single statement in *sql*, or raise Malformed with the position of the error."""
     try:
         trees = [tree for tree in sqlglot.parse(sql, read="athena") if tree]
     except TokenError as error:
         raise Malformed(str(error)) from None
     except ParseError as error:
-        found = error.errors[0] if error.errors else {}
-        column = max(int(found.get("col") or 1) - len(found.get("highlight") or "") + 1, 1)
-        place = f"line {found.get('line') or 1}:{column}"
-        raise Malformed(f"{place}: mismatched input '{found.get('highlight') or '<EOF>'}'") from None
+        details = error.errors[0] if error.errors else {}
+        column = max(int(details.get("col") or 1) - len(details.get("highlight") or "") + 1, 1)
+        position = f"line {details.get('line') or 1}:{column}"
+        raise Malformed(f"{position}: mismatched input '{details.get('highlight') or '<EOF>'}'") from None
     if len(trees) != 1:
         raise Malformed(f"Only one sql statement is allowed. Got: {sql}")
     if isinstance(trees[0], exp.Command):
@@ -127,44 +127,44 @@ def parse(sql: str) -> exp.Expr:
     return trees[0]
 
 
-def _named(sql: str) -> tuple[str, int]:
-    """Return *sql* with its question marks named in their order, and how many there are."""
+def _name_placeholders(sql: str) -> tuple[str, int]:
+    """Return *sql* with named placeholders instead of question marks, and their number."""
     try:
-        marks = [token for token in Trino().tokenize(sql) if token.token_type == TokenType.PLACEHOLDER]
+        question_marks = [token for token in Trino().tokenize(sql) if token.token_type == TokenType.PLACEHOLDER]
     except TokenError:
-        return sql, 0  # not Trino's SQL, and only that has parameters
-    for position, mark in reversed(list(enumerate(marks))):
-        sql = f"{sql[: mark.start]}:{_MARK}{position}{sql[mark.end + 1 :]}"
-    return sql, len(marks)
+        return sql, 0  # only Trino SQL can have parameters
+    for position, question_mark in reversed(list(enumerate(question_marks))):
+        sql = f"{sql[: question_mark.start]}:{_PLACEHOLDER}{position}{sql[question_mark.end + 1 :]}"
+    return sql, len(question_marks)
 
 
-def fill(tree: exp.Expr, values: Sequence[exp.Expr]) -> exp.Expr:
-    """Put each value into the tree, in the place of its mark. No value is ever read as part of the statement.
+def bind(tree: exp.Expr, values: Sequence[exp.Expr]) -> exp.Expr:
+    """Replace each placeholder in the tree by its value. Values are never parsed as part of the statement.
 
     https://docs.aws.amazon.com/athena/latest/ug/querying-with-prepared-statements.html
     """
-    for mark in list(tree.find_all(exp.Placeholder)):
-        position = mark.name.removeprefix(_MARK)
+    for placeholder in list(tree.find_all(exp.Placeholder)):
+        position = placeholder.name.removeprefix(_PLACEHOLDER)
         if not position.isdigit() or int(position) >= len(values):
             raise Malformed(f"Incorrect number of parameters: found {len(values)}")
-        mark.replace(values[int(position)].copy())
+        placeholder.replace(values[int(position)].copy())
     return tree
 
 
-def literal(written: str) -> exp.Expr:
-    """Return the one literal that *written* is in SQL, a string in its quotes, or raise Malformed."""
-    refusal = Malformed(f"Execution parameter is not a literal; a string needs its quotes, as in 'it''s': {written}")
+def literal(sql: str) -> exp.Expr:
+    """Parse a single SQL literal, or raise Malformed. Strings must be quoted."""
+    error = Malformed(f"Execution parameter is not a literal. Put strings in single quotes, for example 'it''s': {sql}")
     try:
-        (tree,) = sqlglot.parse(f"SELECT {written}", read="trino")
+        (tree,) = sqlglot.parse(f"SELECT {sql}", read="trino")
         (value,) = tree.selects if isinstance(tree, exp.Select) else [None]
     except (ParseError, TokenError, ValueError):
-        raise refusal from None
+        raise error from None
     if value is None or tree != exp.select(value.copy()) or not _is_literal(value):
-        raise refusal
+        raise error
     return value
 
 
-def _created(tree: exp.Expr) -> tuple[str, str]:
+def _create_table_kind(tree: exp.Expr) -> tuple[str, str]:
     if isinstance(tree.args.get("expression"), exp.Query):
         return "CREATE_TABLE_AS_SELECT", "DML"
     if not tree.find(exp.ExternalProperty):
@@ -172,12 +172,12 @@ def _created(tree: exp.Expr) -> tuple[str, str]:
     return "CREATE_TABLE", "DDL"
 
 
-def literals(written: str) -> list[str]:
-    """Return each of the literals in *written*, between commas, or raise Malformed."""
+def literals(sql: str) -> list[str]:
+    """Return the literals of a comma-separated list, or raise Malformed."""
     try:
-        (tree,) = sqlglot.parse(f"SELECT {written}", read="trino")
+        (tree,) = sqlglot.parse(f"SELECT {sql}", read="trino")
     except (ParseError, TokenError, ValueError):
-        raise Malformed(f"mismatched input '{written}'") from None
+        raise Malformed(f"mismatched input '{sql}'") from None
     return [value.sql("trino") for value in tree.selects] if isinstance(tree, exp.Select) else []
 
 

@@ -1,4 +1,4 @@
-"""One type under its three names: Hive's in the catalogue, DuckDB's in the engine, Athena's in a result.
+"""Type names: Hive's in the catalog, DuckDB's in the engine, Trino's in SQL, Athena's in results.
 
 https://docs.aws.amazon.com/athena/latest/ug/data-types.html
 """
@@ -11,8 +11,8 @@ from sqlglot import exp
 
 from localaws.athena.failures import Failed
 
-# What DuckDB computes with and Athena has not, and what Athena answers in its place.
-_ANSWERED_AS = {
+# Types of DuckDB that Athena does not have, and the types that Athena returns instead.
+_RESULT_TYPES = {
     "HUGEINT": "BIGINT",
     "UHUGEINT": "BIGINT",
     "UBIGINT": "BIGINT",
@@ -60,31 +60,31 @@ _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
 
 def duckdb_type(hive: str) -> str:
-    """Return DuckDB's name of a type of the catalogue, as ``array<struct<a:int>>``."""
+    """Return the DuckDB type for a catalog type such as ``array<struct<a:int>>``."""
     return exp.DataType.build(hive, dialect="hive").sql("duckdb")
 
 
 def trino_type(hive: str) -> str:
-    """Return Trino's name of a type of the catalogue, as ``array(row(a integer))``."""
+    """Return the Trino type for a catalog type, for example ``array(row(a integer))``."""
     return exp.DataType.build(hive, dialect="hive").sql("trino")
 
 
 def hive_type(duckdb: str) -> str:
-    """Return the catalogue's name of a type that DuckDB computed, or raise Failed if Hive has none."""
+    """Return the catalog type for a DuckDB type, or raise Failed if Hive has no such type."""
     if athena_type(duckdb) in ("timestamp with time zone", "time", "interval day to second", "json", "unknown"):
         raise Failed(f"NOT_SUPPORTED: Unsupported Hive type: {athena_type(duckdb)}")
     return exp.DataType.build(duckdb, dialect="duckdb").sql("hive").lower().replace(": ", ":").replace(", ", ",")
 
 
-def answered_as(duckdb: str) -> str:
-    """Return the type in which Athena answers what DuckDB computed."""
-    for computed, answered in _ANSWERED_AS.items():
-        duckdb = re.sub(rf"\b{computed}\b", answered, duckdb)
+def result_type(duckdb: str) -> str:
+    """Return the DuckDB type of a result column, in which types unknown to Athena are replaced."""
+    for unsupported, supported in _RESULT_TYPES.items():
+        duckdb = re.sub(rf"\b{unsupported}\b", supported, duckdb)
     return duckdb
 
 
 def athena_type(duckdb: str) -> str:
-    """Return the ``Type`` of a result's column."""
+    """Return the ``Type`` in the metadata of a result column."""
     if duckdb.endswith("[]"):
         return "array"
     for nested, name in (("STRUCT(", "row"), ("TUPLE(", "row"), ("MAP(", "map"), ("DECIMAL(", "decimal")):
@@ -94,7 +94,7 @@ def athena_type(duckdb: str) -> str:
 
 
 def column_info(name: str, duckdb: str) -> dict[str, object]:
-    """Return a column's entry of a result's metadata.
+    """Return the metadata of a result column.
 
     https://docs.aws.amazon.com/athena/latest/APIReference/API_ColumnInfo.html
     """

@@ -1,4 +1,4 @@
-"""Reads a statement word by word, where sqlglot does not know its grammar."""
+"""A tokenizer for statements whose grammar sqlglot does not support."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from localaws.athena.failures import Malformed
 
 
 class _Tokenizer(Tokenizer):
-    """sqlglot's own, that of Trino, but for statements that sqlglot would take whole."""
+    """A tokenizer that also splits the statements that sqlglot treats as one command token."""
 
     COMMANDS: ClassVar[set[TokenType]] = set()
     IDENTIFIERS: ClassVar[list[str | tuple[str, str]]] = ['"', "`"]
 
 
 class Words:
-    """The words of a statement, and how far it is read."""
+    """The tokens of a statement and the current position."""
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
@@ -30,20 +30,20 @@ class Words:
         self._at = 0
 
     def accept(self, *words: str) -> bool:
-        """Read *words*, in any case, if they come next; else read nothing."""
-        coming = self._tokens[self._at : self._at + len(words)]
-        if [token.text.upper() for token in coming] != list(words):
+        """Read *words* if they are next, case-insensitively. Return whether they were."""
+        following = self._tokens[self._at : self._at + len(words)]
+        if [token.text.upper() for token in following] != list(words):
             return False
         self._at += len(words)
         return True
 
     def expect(self, *words: str) -> None:
-        """Read *words* or raise Malformed."""
+        """Read *words*, or raise Malformed if they are not next."""
         if not self.accept(*words):
             raise self.unexpected()
 
     def name(self) -> str:
-        """Read a name, lower-cased as Athena keeps names."""
+        """Read a name and return it in lower case, as Athena stores names."""
         token = self._next()
         if token.token_type in (TokenType.STRING, TokenType.NUMBER) or not token.text.isprintable():
             self._at -= 1
@@ -72,7 +72,7 @@ class Words:
         return token.text
 
     def parenthesized(self) -> str:
-        """Read up to the parenthesis that closes the coming one, and return what is between."""
+        """Read an expression in parentheses and return its text without them."""
         self.expect("(")
         depth, start = 1, self._tokens[self._at - 1].end + 1
         while depth:
@@ -81,23 +81,23 @@ class Words:
         return self.sql[start : self._tokens[self._at - 1].start]
 
     def rest(self) -> str:
-        """Read all that is left, as it was written."""
+        """Read and return the remaining text unchanged."""
         text = self.sql[self._tokens[self._at].start :] if self._at < len(self._tokens) else ""
         self._at = len(self._tokens)
         return text
 
-    def more(self) -> bool:
-        """Tell whether anything is left."""
+    def has_more(self) -> bool:
+        """Return whether tokens remain."""
         return self._at < len(self._tokens)
 
-    def end(self) -> None:
-        """Raise Malformed if anything is left."""
-        if self.more():
+    def expect_end(self) -> None:
+        """Raise Malformed if tokens remain."""
+        if self.has_more():
             raise self.unexpected()
 
     def unexpected(self) -> Malformed:
-        """Return the refusal of what comes next."""
-        if not self.more():
+        """Return the exception for an unexpected next token."""
+        if not self.has_more():
             return Malformed("mismatched input '<EOF>'")
         token = self._tokens[self._at]
         return Malformed(
@@ -105,7 +105,7 @@ class Words:
         )
 
     def _next(self) -> Token:
-        if not self.more():
+        if not self.has_more():
             raise self.unexpected()
         self._at += 1
         return self._tokens[self._at - 1]

@@ -1,7 +1,7 @@
-"""Gap: what asks for a query by its id is authorized for `*`, so that a policy which names the workgroup denies it.
+"""Gap: operations on a query ID are authorized for the resource `*`, so a policy limited to one workgroup denies them.
 
 AWS: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonathena.html
-No longer needed when a user who may use one workgroup only can get a query of it.
+No longer needed when a user whose policy allows one workgroup can call GetQueryExecution for a query of the workgroup.
 """
 
 import json

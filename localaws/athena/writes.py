@@ -1,6 +1,8 @@
-"""Rows that go to a place of their own: CREATE TABLE AS, INSERT INTO and UNLOAD.
+"""Statements that write data to S3: CREATE TABLE AS, INSERT INTO and UNLOAD.
 
-https://docs.aws.amazon.com/athena/latest/ug/ctas.html, …/insert-into.html, …/unload.html
+https://docs.aws.amazon.com/athena/latest/ug/ctas.html
+https://docs.aws.amazon.com/athena/latest/ug/insert-into.html
+https://docs.aws.amazon.com/athena/latest/ug/unload.html
 """
 
 from __future__ import annotations
@@ -14,15 +16,15 @@ from pathlib import Path
 from sqlglot import exp
 
 from localaws.athena import types
-from localaws.athena.catalogue import Partition, Table
-from localaws.athena.engine import Columns, quoted, text
+from localaws.athena.catalog import Partition, Table
+from localaws.athena.engine import Columns, quote_identifier, quote_string
 from localaws.athena.failures import Failed
 from localaws.athena.partitions import location
 from localaws.athena.query import Query
 from localaws.athena.statements import Statement
 from localaws.athena.words import Words
 
-_MOST_PARTITIONS = 100
+_MAX_PARTITIONS = 100
 _COMPRESSIONS = {
     "PARQUET": {"GZIP": "gzip", "SNAPPY": "snappy", "ZSTD": "zstd", "LZ4": "lz4_raw", "NONE": "uncompressed"},
     "JSON": {"GZIP": "gzip", "NONE": "none"},
@@ -32,7 +34,7 @@ _TEXT_FORMATS = (
     "org.apache.hadoop.mapred.TextInputFormat",
     "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
 )
-# Of each format, the SerDe, the input format and the output format.
+# The SerDe, the input format and the output format of each STORED AS format.
 STORED_AS = {
     "PARQUET": (
         "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
@@ -42,61 +44,61 @@ STORED_AS = {
     "JSON": ("org.apache.hive.hcatalog.data.JsonSerDe", *_TEXT_FORMATS),
     "TEXTFILE": ("org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe", *_TEXT_FORMATS),
 }
-_FIELD = "\x01"
+_FIELD_DELIMITER = "\x01"
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where rows go and in which form."""
+    """The table and format to which rows are written."""
 
     table: Table
-    """Of UNLOAD a table that is in no catalogue."""
+    """For UNLOAD, a table that is not in the catalog."""
     format: str
     compression: str
-    delimiter: str = _FIELD
+    delimiter: str = _FIELD_DELIMITER
 
 
 @dataclass(frozen=True)
-class Written:
-    """What was written."""
+class WriteResult:
+    """The result of a write."""
 
     rows: int
     objects: list[str]
     partitions: list[Partition]
 
 
-def create_table_as(query: Query, tree: exp.Expr, output: str, enforced: bool) -> Written:
-    """Create the table with the rows of its query; raise Failed if it or its objects are there already."""
+def create_table_as(query: Query, tree: exp.Expr, output: str, enforced: bool) -> WriteResult:
+    """Create a table with the rows of its query. Raise Failed if the table or objects at its location exist."""
     properties = _properties(tree)
-    database, name = query.named(tree.this)
+    database, name = query.table_name(tree.this)
     if enforced and "external_location" in properties:
         raise Failed(
             "The Create Table As Select query failed because it was submitted with an 'external_location' property to "
             "an Athena Workgroup that enforces a centralized output location for all queries. Please remove the "
             "'external_location' property and resubmit the query."
         )
-    if query.catalogue.has_table(database, name):
+    if query.catalog.has_table(database, name):
         if tree.args.get("exists"):
-            return Written(0, [], [])
+            return WriteResult(0, [], [])
         raise Failed(f"TABLE_ALREADY_EXISTS: Destination table 'awsdatacatalog.{database}.{name}' already exists")
     sql = query.prepare(tree.expression)
-    target = _target(query, properties, database, name, query.engine.columns(sql), output)
+    target = _new_target(query, properties, database, name, query.engine.columns(sql), output)
     _require_empty(query, target.table.location, f"Target directory for table '{database}.{name}'")
     with_data = not any(given.args.get("no") for given in tree.find_all(exp.WithDataProperty))
-    written = _write(query, sql, target) if with_data else Written(0, [], [])
-    query.catalogue.create_table(target.table, STORED_AS[target.format][2])
-    if written.partitions:
-        query.catalogue.add_partitions(target.table, written.partitions)
-    return written
+    result = _write(query, sql, target) if with_data else WriteResult(0, [], [])
+    query.catalog.create_table(target.table, STORED_AS[target.format][2])
+    if result.partitions:
+        query.catalog.add_partitions(target.table, result.partitions)
+    return result
 
 
-def insert(query: Query, tree: exp.Expr) -> Written:
-    """Add the rows of the query to the table, by the place of their columns."""
-    database, name = query.named(tree.this)
-    table = query.catalogue.table(database, name)
+def insert(query: Query, tree: exp.Expr) -> WriteResult:
+    """Add the rows of a query to a table. Columns are matched by position."""
+    database, name = query.table_name(tree.this)
+    table = query.catalog.table(database, name)
     kinds = {key: types.duckdb_type(kind) for key, kind in table.all_columns.items()}
-    named = tree.this.expressions if isinstance(tree.this, exp.Schema) else []
-    given = [column.name.lower() for column in named] or list(kinds)
+    column_list = tree.this.expressions if isinstance(tree.this, exp.Schema) else []
+    given = [column.name.lower() for column in column_list] or list(kinds)
     source = tree.expression
     if isinstance(source, exp.Values):
         source = exp.select("*").from_(exp.alias_(source, "given", table=True))
@@ -106,39 +108,41 @@ def insert(query: Query, tree: exp.Expr) -> Written:
         found = ", ".join(types.athena_type(kind) for _, kind in columns)
         expected = ", ".join(types.trino_type(kind) for kind in table.all_columns.values())
         raise Failed(f"TYPE_MISMATCH: Insert query has mismatched column types: Table: [{expected}], Query: [{found}]")
-    places = {name: f"c{at}" for at, name in enumerate(given)}
-    cast = ", ".join(f"{places.get(name, 'NULL')}::{kind} AS {quoted(name)}" for name, kind in kinds.items())
-    names = ", ".join(places.values())
-    written = _write(query, f"SELECT {cast} FROM ({sql}) AS given({names})", _target_of(table))
-    if written.partitions and table.parameters.get("projection.enabled", "").lower() != "true":
-        query.catalogue.add_partitions(table, written.partitions)
-    return written
+    columns_by_name = {name: f"c{at}" for at, name in enumerate(given)}
+    cast = ", ".join(
+        f"{columns_by_name.get(name, 'NULL')}::{kind} AS {quote_identifier(name)}" for name, kind in kinds.items()
+    )
+    names = ", ".join(columns_by_name.values())
+    result = _write(query, f"SELECT {cast} FROM ({sql}) AS given({names})", _target_for(table))
+    if result.partitions and table.parameters.get("projection.enabled", "").lower() != "true":
+        query.catalog.add_partitions(table, result.partitions)
+    return result
 
 
-def unload(query: Query, statement: Statement) -> Written:
-    """Write the rows of the query below a place that has to be empty."""
+def unload(query: Query, statement: Statement) -> WriteResult:
+    """Write the rows of a query to an S3 location, which must be empty."""
     words = Words(statement.sql)
     words.expect("UNLOAD")
     tree = statement.query(words.parenthesized())
     words.expect("TO")
-    to = words.string().rstrip("/") + "/"
+    destination = words.string().rstrip("/") + "/"
     properties = _read_properties(words) if words.accept("WITH") else {}
-    words.end()
+    words.expect_end()
     if "format" not in properties:
-        raise Failed("INVALID_TABLE_PROPERTY: UNLOAD needs the property 'format'")
-    properties |= {"external_location": to, "write_compression": properties.pop("compression", "GZIP")}
+        raise Failed("INVALID_TABLE_PROPERTY: UNLOAD requires the property 'format'")
+    properties |= {"external_location": destination, "write_compression": properties.pop("compression", "GZIP")}
     sql = query.prepare(tree)
-    target = _target(query, properties, query.database, "", query.engine.columns(sql), to)
-    _require_empty(query, to, "Target directory")
+    target = _new_target(query, properties, query.database, "", query.engine.columns(sql), destination)
+    _require_empty(query, destination, "Target directory")
     return _write(query, sql, target)
 
 
-def _target(
+def _new_target(
     query: Query, properties: dict[str, str | list[str]], database: str, name: str, columns: Columns, output: str
 ) -> Target:
     given = {key: value for key, value in properties.items() if isinstance(value, str)}
-    if unknown := set(properties) & {"bucketed_by", "bucket_count", "table_type"}:
-        raise Failed(f"NOT_SUPPORTED: the sandbox has no table property {', '.join(sorted(unknown))}")
+    if unsupported := set(properties) & {"bucketed_by", "bucket_count", "table_type"}:
+        raise Failed(f"NOT_SUPPORTED: localaws does not support the table property {', '.join(sorted(unsupported))}")
     format = given.get("format", "PARQUET").upper()
     keys = [key.lower() for key in properties.get("partitioned_by", [])]
     kinds = {column: types.hive_type(kind) for column, kind in columns}
@@ -149,10 +153,10 @@ def _target(
         )
     if len(kinds) < len(columns):
         raise Failed("DUPLICATE_COLUMN_NAME: Column name specified more than once")
-    delimiter = given.get("field_delimiter", _FIELD)
+    delimiter = given.get("field_delimiter", _FIELD_DELIMITER)
     compressions = ("write_compression", f"{format.lower()}_compression", "compression")
     compression = next((given[key].upper() for key in compressions if key in given), "GZIP")
-    _require_known(format, compression)
+    _require_supported(format, compression)
     serde, input_format, _ = STORED_AS[format]
     results, _, query_id = output.rpartition("/")
     tables_of_the_query = f"{results}/tables/{query_id}"
@@ -170,25 +174,27 @@ def _target(
     return Target(table, format, compression, delimiter)
 
 
-def _target_of(table: Table) -> Target:
+def _target_for(table: Table) -> Target:
     serde = table.serde
     format = next((name for name, stored in STORED_AS.items() if stored[0] == serde), None)
     if format is None and "openx" in serde:
         format = "JSON"
     if format is None:
-        raise Failed(f"NOT_SUPPORTED: the sandbox writes no {serde}")
+        raise Failed(f"NOT_SUPPORTED: localaws cannot write with the SerDe {serde}")
     keys = ("write.compression", "parquet.compression", "parquet.compress", "compression")
     compression = next((table.parameters[key].upper() for key in keys if key in table.parameters), "GZIP")
-    _require_known(format, compression)
-    delimiter = table.serde_parameters.get("field.delim", table.serde_parameters.get("serialization.format", _FIELD))
-    return Target(table, format, compression, _FIELD if delimiter == "1" else delimiter)
+    _require_supported(format, compression)
+    delimiter = table.serde_parameters.get(
+        "field.delim", table.serde_parameters.get("serialization.format", _FIELD_DELIMITER)
+    )
+    return Target(table, format, compression, _FIELD_DELIMITER if delimiter == "1" else delimiter)
 
 
-def _require_known(format: str, compression: str) -> None:
+def _require_supported(format: str, compression: str) -> None:
     if format not in _COMPRESSIONS:
-        raise Failed(f"NOT_SUPPORTED: the sandbox writes no {format}")
+        raise Failed(f"NOT_SUPPORTED: localaws cannot write the format {format}")
     if compression not in _COMPRESSIONS[format]:
-        raise Failed(f"INVALID_TABLE_PROPERTY: the sandbox writes no {format} with {compression}")
+        raise Failed(f"INVALID_TABLE_PROPERTY: localaws cannot write {format} with {compression} compression")
 
 
 def _require_empty(query: Query, uri: str, what: str) -> None:
@@ -199,66 +205,67 @@ def _require_empty(query: Query, uri: str, what: str) -> None:
         )
 
 
-def _write(query: Query, sql: str, target: Target) -> Written:
+def _write(query: Query, sql: str, target: Target) -> WriteResult:
     table, engine = target.table, query.engine
     names = list(table.all_columns)
     kinds = [kind for _, kind in engine.columns(sql)]
     cast = ", ".join(
-        f"c{at}::{kind} AS {quoted(name)}" for at, (name, kind) in enumerate(zip(names, kinds, strict=True))
+        f"c{at}::{kind} AS {quote_identifier(name)}" for at, (name, kind) in enumerate(zip(names, kinds, strict=True))
     )
     columns = ", ".join(f"c{at}" for at in range(len(names)))
     engine.execute(f"CREATE TABLE written AS SELECT {cast} FROM ({sql}) AS answer({columns})")
     (count,) = engine.execute("SELECT count(*) FROM written").fetchone() or (0,)
     if not count:
-        return Written(0, [], [])
+        return WriteResult(0, [], [])
     objects, written = [], []
     for partition, path in _files(query, target):
         uri = f"{partition.location}{_object_name()}{'.gz' if path.suffix == '.gz' else ''}"
         query.objects.write(uri, path)
         objects.append(uri)
         written.append(partition)
-    return Written(count, objects, written if table.partition_keys else [])
+    return WriteResult(count, objects, written if table.partition_keys else [])
 
 
 def _files(query: Query, target: Target) -> Iterator[tuple[Partition, Path]]:
-    """Write one file for each partition."""
+    """Write one file per partition, and yield each partition with its file."""
     table, engine = target.table, query.engine
-    data = ", ".join(quoted(name) for name in table.columns)
+    data = ", ".join(quote_identifier(name) for name in table.columns)
     options, suffix = _options(target)
     if not table.partition_keys:
         path = query.folder / f"written{suffix}"
-        engine.execute(f"COPY (SELECT {data} FROM written) TO {text(path)} ({options})")
+        engine.execute(f"COPY (SELECT {data} FROM written) TO {quote_string(path)} ({options})")
         yield Partition((), table.location), path
         return
-    keys = ", ".join(quoted(key) for key in table.partition_keys)
+    keys = ", ".join(quote_identifier(key) for key in table.partition_keys)
     engine.execute(
         f"CREATE TABLE parts AS SELECT *, row_number() OVER () AS part FROM (SELECT DISTINCT {keys} FROM written)"
     )
-    texts = ", ".join(f"{quoted(key)}::VARCHAR" for key in table.partition_keys)
+    texts = ", ".join(f"{quote_identifier(key)}::VARCHAR" for key in table.partition_keys)
     parts = engine.execute(f"SELECT part, {texts} FROM parts ORDER BY part").fetchall()
-    if len(parts) > _MOST_PARTITIONS:
+    if len(parts) > _MAX_PARTITIONS:
         raise Failed(
-            f"HIVE_TOO_MANY_OPEN_PARTITIONS: Exceeded limit of {_MOST_PARTITIONS} open writers for partitions/buckets"
+            f"HIVE_TOO_MANY_OPEN_PARTITIONS: Exceeded limit of {_MAX_PARTITIONS} open writers for partitions/buckets"
         )
     same = " AND ".join(
-        f"written.{quoted(key)} IS NOT DISTINCT FROM parts.{quoted(key)}" for key in table.partition_keys
+        f"written.{quote_identifier(key)} IS NOT DISTINCT FROM parts.{quote_identifier(key)}"
+        for key in table.partition_keys
     )
     for part, *values in parts:
         path = query.folder / f"written-{part}{suffix}"
         rows = f"SELECT {data} FROM written WHERE EXISTS (FROM parts WHERE part = {part} AND {same})"
-        engine.execute(f"COPY ({rows}) TO {text(path)} ({options})")
+        engine.execute(f"COPY ({rows}) TO {quote_string(path)} ({options})")
         yield Partition(tuple(values), location(table, tuple(values))), path
 
 
 def _options(target: Target) -> tuple[str, str]:
-    """Return DuckDB's options of a COPY, and the file's suffix."""
+    """Return the options of DuckDB's COPY and the file extension."""
     compression = _COMPRESSIONS[target.format][target.compression]
     suffix = ".gz" if compression == "gzip" else ""
     if target.format == "PARQUET":
         return f"FORMAT parquet, COMPRESSION {compression}", ".parquet"
     if target.format == "JSON":
         return f"FORMAT json, COMPRESSION {compression}", suffix
-    lines = f"HEADER false, DELIMITER {text(target.delimiter)}, QUOTE '', ESCAPE '', NULLSTR '\\N'"
+    lines = f"HEADER false, DELIMITER {quote_string(target.delimiter)}, QUOTE '', ESCAPE '', NULLSTR '\\N'"
     return f"FORMAT csv, {lines}, COMPRESSION {compression}", suffix
 
 
@@ -267,7 +274,7 @@ def _object_name() -> str:
 
 
 def _properties(tree: exp.Expr) -> dict[str, str | list[str]]:
-    """Return the properties of WITH (…) by name: texts, or lists of texts."""
+    """Return the table properties of WITH (…) by name. A value is a string or a list of strings."""
     found: dict[str, str | list[str]] = {}
     for given in tree.args["properties"].expressions if tree.args.get("properties") else ():
         match given:
@@ -284,7 +291,7 @@ def _properties(tree: exp.Expr) -> dict[str, str | list[str]]:
 
 
 def _read_properties(words: Words) -> dict[str, str | list[str]]:
-    """Read ``(name = 'text', name = ARRAY['text', …], …)``."""
+    """Read properties in the form ``(name = 'text', name = ARRAY['text', …], …)``."""
     found: dict[str, str | list[str]] = {}
     words.expect("(")
     while True:

@@ -1,4 +1,4 @@
-"""Athena on the emulator, by its API, and its gaps on the stock one."""
+"""Athena through its API, and its gaps in the stock emulator."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ READINGS = [
 
 
 @dataclass(frozen=True)
-class Ended:
-    """An execution that ended, and its rows, the header first."""
+class Completed:
+    """A completed execution and its result. The first row is the header."""
 
     execution: dict[str, Any]
     rows: list[list[str | None]]
@@ -43,7 +43,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Aws:
-    """An emulator with Athena in it, as one caller sees it."""
+    """An emulator and the credentials of one caller."""
 
     session: boto3.Session
     endpoint: str
@@ -60,7 +60,7 @@ class Aws:
         answer = self.client("athena").start_query_execution(QueryString=sql, **given)
         return str(answer["QueryExecutionId"])
 
-    def ended(self, query_id: str) -> dict[str, Any]:
+    def wait_for(self, query_id: str) -> dict[str, Any]:
         athena = self.client("athena")
         for _ in range(1000):
             execution: dict[str, Any] = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
@@ -69,19 +69,19 @@ class Aws:
             time.sleep(0.02)
         raise AssertionError(f"{query_id} did not end")
 
-    def run(self, sql: str, *parameters: str, **request: Any) -> Ended:
-        """Run the statement to its success."""
+    def run(self, sql: str, *parameters: str, **request: Any) -> Completed:
+        """Run a statement, which must succeed."""
         given = {"ExecutionParameters": list(parameters)} if parameters else {}
-        execution = self.ended(self.start(sql, **given, **request))
+        execution = self.wait_for(self.start(sql, **given, **request))
         assert execution["Status"]["State"] == "SUCCEEDED", execution["Status"]
         answer = self.client("athena").get_query_results(QueryExecutionId=execution["QueryExecutionId"])
         rows = [[datum.get("VarCharValue") for datum in row["Data"]] for row in answer["ResultSet"]["Rows"]]
         columns = answer["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
-        return Ended(execution, rows, columns, answer["UpdateCount"])
+        return Completed(execution, rows, columns, answer["UpdateCount"])
 
     def failure(self, sql: str, **request: Any) -> str:
-        """Run the statement to its end without success, and return why."""
-        execution = self.ended(self.start(sql, **request))
+        """Run a statement, which must not succeed, and return the reason."""
+        execution = self.wait_for(self.start(sql, **request))
         assert execution["Status"]["State"] in ("FAILED", "CANCELLED"), execution["Status"]
         return str(execution["Status"]["StateChangeReason"])
 
@@ -92,7 +92,7 @@ class Aws:
 
 @pytest.fixture(scope="module")
 def aws(emulator: str) -> Aws:
-    """The emulator with a database, an empty bucket for results, and readings as JSON of one day."""
+    """The emulator with a database, a bucket for results, and a table of JSON readings of one day."""
     aws = Aws(boto3.Session(), emulator)
     s3 = aws.client("s3")
     for bucket in ("data", "results"):
@@ -114,22 +114,22 @@ def aws(emulator: str) -> Aws:
     return aws
 
 
-def name() -> str:
+def new_name() -> str:
     return f"t_{uuid.uuid4().hex[:8]}"
 
 
-def test_a_query_is_answered_with_types_and_lies_in_s3_as_athena_writes_it(aws: Aws) -> None:
-    ended = aws.run(
+def test_a_result_has_types_and_is_stored_in_s3_in_athenas_format(aws: Aws) -> None:
+    completed = aws.run(
         "SELECT device_id, count(*), sum(seq) / 7 AS sevenths, min(ts) AS first, CAST(NULL AS varchar) AS none "
         "FROM raw WHERE day = '2024-01-02' GROUP BY device_id ORDER BY device_id"
     )
 
-    assert ended.rows[:2] == [
+    assert completed.rows[:2] == [
         ["device_id", "_col1", "sevenths", "first", "none"],
         ["d0", "20", "81", "2024-01-02 00:00:00.000", None],
     ]
-    assert [column["Type"] for column in ended.columns] == ["varchar", "bigint", "bigint", "timestamp", "varchar"]
-    execution = ended.execution
+    assert [column["Type"] for column in completed.columns] == ["varchar", "bigint", "bigint", "timestamp", "varchar"]
+    execution = completed.execution
     location = f"{OUTPUT}{execution['QueryExecutionId']}.csv"
     assert (execution["ResultConfiguration"]["OutputLocation"], execution["StatementType"]) == (location, "DML")
     key = location.removeprefix("s3://results/")
@@ -140,7 +140,7 @@ def test_a_query_is_answered_with_types_and_lies_in_s3_as_athena_writes_it(aws: 
         found["Size"]
         for found in aws.client("s3").list_objects_v2(Bucket="data", Prefix="raw/day=2024-01-02/x")["Contents"]
     )
-    assert ended.scanned == size
+    assert completed.scanned == size
 
 
 def test_a_long_result_comes_in_pages(aws: Aws) -> None:
@@ -159,7 +159,7 @@ def test_a_long_result_comes_in_pages(aws: Aws) -> None:
 
 
 def test_create_table_as_writes_partitions_that_the_next_query_reads(aws: Aws) -> None:
-    table = name()
+    table = new_name()
     created = aws.run(
         f"CREATE TABLE {table} WITH (format = 'PARQUET', external_location = 's3://data/{table}', "
         "partitioned_by = ARRAY['device_id'], write_compression = 'SNAPPY') "
@@ -178,15 +178,15 @@ def test_create_table_as_writes_partitions_that_the_next_query_reads(aws: Aws) -
     assert found.rows[1:] == [["d2", "20", "2024-01-02 23:00:00.000"], ["d9", "5", "2024-01-02 04:00:00.000"]]
     assert aws.run(f"SHOW PARTITIONS {table}").rows == [[f"device_id=d{i}"] for i in (0, 1, 2, 9)]
     assert "already exists" in aws.failure(f"CREATE TABLE {table} AS SELECT 1 AS a")
-    other = f"CREATE TABLE {name()} WITH (external_location = 's3://data/{table}/') AS SELECT 1 AS a"
+    other = f"CREATE TABLE {new_name()} WITH (external_location = 's3://data/{table}/') AS SELECT 1 AS a"
     assert "HIVE_PATH_ALREADY_EXISTS" in aws.failure(other)
 
 
 @pytest.mark.parametrize(
     "properties", ["format = 'JSON'", "format = 'TEXTFILE', field_delimiter = ','", "format = 'PARQUET'"]
 )
-def test_what_is_written_is_read_back(aws: Aws, properties: str) -> None:
-    table = name()
+def test_written_rows_can_be_read(aws: Aws, properties: str) -> None:
+    table = new_name()
     aws.run(
         f"CREATE TABLE {table} WITH ({properties}) AS SELECT * FROM (VALUES "
         "(1, 'x', timestamp '2024-01-02 03:04:05', 1.5e0), (2, CAST(NULL AS varchar), NULL, NULL)) AS v(a, b, c, d)"
@@ -203,8 +203,8 @@ def test_what_is_written_is_read_back(aws: Aws, properties: str) -> None:
     ]
 
 
-def test_unload_writes_to_an_empty_place_only(aws: Aws) -> None:
-    place = f"unloaded/{name()}"
+def test_unload_requires_an_empty_location(aws: Aws) -> None:
+    place = f"unloaded/{new_name()}"
     sql = (
         f"UNLOAD (SELECT seq, device_id FROM raw WHERE seq < ?) TO 's3://data/{place}/' "
         "WITH (format = 'PARQUET', compression = 'SNAPPY', partitioned_by = ARRAY['device_id'])"
@@ -218,8 +218,8 @@ def test_unload_writes_to_an_empty_place_only(aws: Aws) -> None:
     assert "HIVE_PATH_ALREADY_EXISTS" in aws.failure(sql, ExecutionParameters=["6"])
 
 
-def test_no_statement_writes_more_than_a_hundred_partitions(aws: Aws) -> None:
-    table = name()
+def test_a_statement_can_write_at_most_a_hundred_partitions(aws: Aws) -> None:
+    table = new_name()
     sql = "SELECT n, n % 101 AS p FROM unnest(sequence(1, 200)) AS t(n)"
 
     failure = aws.failure(f"CREATE TABLE {table} WITH (partitioned_by = ARRAY['p']) AS {sql}")
@@ -228,8 +228,8 @@ def test_no_statement_writes_more_than_a_hundred_partitions(aws: Aws) -> None:
     assert [table] not in aws.run("SHOW TABLES").rows
 
 
-def test_partitions_are_loaded_by_name_and_by_their_folders(aws: Aws) -> None:
-    table = name()
+def test_partitions_are_added_by_name_and_by_folder(aws: Aws) -> None:
+    table = new_name()
     for day in ("1", "2", "3"):
         aws.client("s3").put_object(Bucket="data", Key=f"{table}/day={day}/x", Body=b"7,x\n")
     aws.run(
@@ -249,8 +249,8 @@ def test_partitions_are_loaded_by_name_and_by_their_folders(aws: Aws) -> None:
     assert aws.run(f"SHOW PARTITIONS {table}").rows == [["day=1"], ["day=2"], ["day=3"]]
 
 
-def test_the_catalogue_is_glues_and_can_be_described(aws: Aws) -> None:
-    table, view = name(), name()
+def test_tables_and_views_are_in_glue_and_can_be_described(aws: Aws) -> None:
+    table, view = new_name(), new_name()
     aws.run(f"CREATE EXTERNAL TABLE {table} (a int, b array<string>) STORED AS PARQUET LOCATION 's3://data/{table}/'")
     aws.run(f"ALTER TABLE {table} ADD COLUMNS (c double)")
     stored = aws.client("glue").get_table(DatabaseName="db", Name=table)["Table"]
@@ -283,12 +283,12 @@ def test_a_parameter_is_a_value_and_never_sql(aws: Aws, text: str) -> None:
     assert found.rows[1] == [text, "20" if text == "d1" else "0"]
 
 
-def test_a_parameter_that_is_no_literal_is_refused_at_the_start(aws: Aws) -> None:
+def test_a_parameter_that_is_not_a_literal_fails_at_the_start(aws: Aws) -> None:
     with pytest.raises(ClientError, match=r"InvalidRequestException.*not a literal"):
         aws.start("SELECT * FROM raw WHERE device_id = ?", ExecutionParameters=["'x' OR 1=1"])
 
 
-def test_prepared_statements_are_kept_by_the_workgroup(aws: Aws) -> None:
+def test_prepared_statements_belong_to_the_workgroup(aws: Aws) -> None:
     aws.run("PREPARE by_device FROM SELECT count(*) FROM raw WHERE device_id = ? AND seq < ?")
 
     assert aws.run("EXECUTE by_device USING 'd1', 10").rows[1] == ["3"]
@@ -309,8 +309,8 @@ def test_the_same_token_starts_the_same_query_once(aws: Aws) -> None:
         aws.start("SELECT 2", ClientRequestToken=token)
 
 
-def test_a_young_result_is_used_again_when_it_is_asked_for(aws: Aws) -> None:
-    sql = f"SELECT count(*) AS {name()} FROM raw"
+def test_a_recent_result_is_reused_on_request(aws: Aws) -> None:
+    sql = f"SELECT count(*) AS {new_name()} FROM raw"
     by_age = {"ResultReuseByAgeConfiguration": {"Enabled": True, "MaxAgeInMinutes": 5}}
     first = aws.run(sql, ResultReuseConfiguration=by_age)
 
@@ -325,8 +325,8 @@ def test_a_young_result_is_used_again_when_it_is_asked_for(aws: Aws) -> None:
     assert (second.scanned, third.scanned) == (0, first.scanned)
 
 
-def test_a_workgroup_limits_what_a_query_scans_and_says_where_results_go(aws: Aws) -> None:
-    athena, table = aws.client("athena"), name()
+def test_a_workgroup_limits_the_scanned_bytes_and_sets_the_output_location(aws: Aws) -> None:
+    athena, table = aws.client("athena"), new_name()
     configuration = {
         "ResultConfiguration": {"OutputLocation": "s3://results/limited/"},
         "EnforceWorkGroupConfiguration": True,
@@ -339,13 +339,13 @@ def test_a_workgroup_limits_what_a_query_scans_and_says_where_results_go(aws: Aw
     )
 
     small = aws.run("SELECT count(*) FROM raw", WorkGroup="limited")
-    refused = aws.ended(aws.start(f"SELECT * FROM {table}", WorkGroup="limited"))
+    refused = aws.wait_for(aws.start(f"SELECT * FROM {table}", WorkGroup="limited"))
 
     assert small.execution["ResultConfiguration"]["OutputLocation"].startswith("s3://results/limited/")
     assert refused["Status"]["State"] == "CANCELLED"
     assert "Bytes scanned limit was exceeded" in refused["Status"]["StateChangeReason"]
     assert refused["Statistics"]["DataScannedInBytes"] == 10_000_001
-    to_a_place_of_its_own = f"CREATE TABLE x WITH (external_location = 's3://data/{name()}/') AS SELECT 1 AS a"
+    to_a_place_of_its_own = f"CREATE TABLE x WITH (external_location = 's3://data/{new_name()}/') AS SELECT 1 AS a"
     assert "enforces a centralized output location" in aws.failure(to_a_place_of_its_own, WorkGroup="limited")
     listed = athena.list_query_executions(WorkGroup="limited")["QueryExecutionIds"]
     assert refused["QueryExecutionId"] in listed
@@ -355,31 +355,31 @@ def test_a_workgroup_limits_what_a_query_scans_and_says_where_results_go(aws: Aw
         aws.start("SELECT 1", WorkGroup="none")
 
 
-def test_a_query_is_stopped(aws: Aws) -> None:
+def test_a_query_can_be_stopped(aws: Aws) -> None:
     many = "unnest(sequence(1, 100000))"
     query_id = aws.start(f"SELECT count(*) FROM {many} AS a(x), {many} AS b(y) WHERE x * y % 7 = 1")
 
     aws.client("athena").stop_query_execution(QueryExecutionId=query_id)
 
-    assert aws.ended(query_id)["Status"]["State"] == "CANCELLED"
+    assert aws.wait_for(query_id)["Status"]["State"] == "CANCELLED"
     with pytest.raises(ClientError, match="did not finish successfully"):
         aws.client("athena").get_query_results(QueryExecutionId=query_id)
     assert aws.run("SELECT 1").rows[1] == ["1"]
 
 
-def test_what_is_no_sql_is_refused_at_the_start(aws: Aws) -> None:
+def test_invalid_sql_fails_at_the_start(aws: Aws) -> None:
     for sql in ("SELEC 1", "SELECT 1; SELECT 2", "CREATE TABLE t (a int)"):
         with pytest.raises(ClientError, match="InvalidRequestException"):
             aws.start(sql)
 
 
-def test_no_query_reads_a_file_of_the_machine(aws: Aws) -> None:
+def test_a_query_cannot_read_local_files(aws: Aws) -> None:
     for source in ("read_text('/etc/hostname')", "'/etc/hostname'", '"/etc/hostname"', "read_csv('s3://data/raw/')"):
         assert "NOT_FOUND" in aws.failure(f"SELECT * FROM {source}")
 
 
-def test_hundreds_of_small_objects_are_one_table(aws: Aws, tmp_path: Path) -> None:
-    table, s3, path = name(), aws.client("s3"), tmp_path / "x.parquet"
+def test_a_table_can_have_hundreds_of_small_objects(aws: Aws, tmp_path: Path) -> None:
+    table, s3, path = new_name(), aws.client("s3"), tmp_path / "x.parquet"
     with duckdb.connect() as connection:
         connection.execute(f"COPY (SELECT 'd1' AS device_id, 1.5 AS value FROM range(10)) TO '{path}'")
     with ThreadPoolExecutor(8) as pool:
@@ -391,16 +391,16 @@ def test_hundreds_of_small_objects_are_one_table(aws: Aws, tmp_path: Path) -> No
     assert aws.run(f"SELECT count(*), sum(value) FROM {table}").rows[1] == ["3000", "4500.0"]
 
 
-# --- rights ---
+# --- permissions ---
 
 
 @pytest.fixture
 def caller(aws: Aws) -> Callable[..., Aws]:
-    """Return a function that makes a user who may start queries and do *allowed*: actions of resources."""
+    """Return a function that creates a user who can run queries and call the given actions on resources."""
     iam = aws.client("iam")
 
     def caller(**allowed: list[str]) -> Aws:
-        user = name()
+        user = new_name()
         iam.create_user(UserName=user)
         statements = [{"Effect": "Allow", "Action": ["athena:*", "glue:Get*"], "Resource": "*"}]
         statements += [
@@ -417,7 +417,7 @@ def caller(aws: Aws) -> Callable[..., Aws]:
 LIST, RESULTS, DATA = ["arn:aws:s3:::*"], ["arn:aws:s3:::results/*"], ["arn:aws:s3:::data/raw/*"]
 
 
-def test_a_query_has_the_rights_of_its_caller(caller: Callable[..., Aws]) -> None:
+def test_a_query_has_the_permissions_of_its_caller(caller: Callable[..., Aws]) -> None:
     sql = "SELECT count(*) FROM raw"
 
     allowed = caller(s3_ListBucket=LIST, s3_PutObject=RESULTS, s3_GetObject=[*DATA, *RESULTS])
@@ -435,14 +435,14 @@ def test_a_query_has_the_rights_of_its_caller(caller: Callable[..., Aws]) -> Non
     assert "Access denied" in allowed.failure("UNLOAD (SELECT 1 AS a) TO 's3://data/elsewhere/' WITH (format = 'JSON')")
 
 
-def test_a_result_is_shown_only_to_who_may_read_it(aws: Aws, caller: Callable[..., Aws]) -> None:
+def test_a_result_requires_permission_to_read_the_object(aws: Aws, caller: Callable[..., Aws]) -> None:
     query_id = aws.run("SELECT 1").execution["QueryExecutionId"]
 
     with pytest.raises(ClientError, match="Access denied when reading query results"):
         caller().client("athena").get_query_results(QueryExecutionId=query_id)
 
 
-def test_a_stack_has_named_queries_and_prepared_statements(aws: Aws) -> None:
+def test_a_stack_creates_named_queries_and_prepared_statements(aws: Aws) -> None:
     kinds = {
         "Named": ("NamedQuery", {"Database": "db", "Name": "all", "QueryString": "SELECT * FROM raw"}),
         "Prepared": (
@@ -470,7 +470,7 @@ def test_a_stack_has_named_queries_and_prepared_statements(aws: Aws) -> None:
 
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Aws]:
-    """Ministack as it comes, with the same readings."""
+    """Unpatched ministack with the same readings."""
     folder, port = tmp_path_factory.mktemp("stock"), free_port()
     settings = {
         "AUTH": "true",
@@ -525,20 +525,20 @@ def stock(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
         "EXECUTE prepared USING 1",
     ],
 )
-def test_the_stock_emulator_fails_what_athena_runs(stock: Aws, sql: str) -> None:
+def test_the_stock_emulator_fails_statements_that_athena_supports(stock: Aws, sql: str) -> None:
     assert stock.failure(sql)
 
 
-def test_the_stock_emulator_answers_otherwise_than_athena(stock: Aws) -> None:
+def test_the_stock_emulator_returns_other_results_than_athena(stock: Aws) -> None:
     def answer(sql: str) -> list[str | None]:
         return stock.run(sql).rows[1]
 
     assert answer("SELECT 1 / 2") == ["0.5"]
     assert answer("SELECT concat('a', NULL)") == ["a"]
-    assert answer("SELECT count(*) FROM raw") == ["60"]  # though no partition is loaded
+    assert answer("SELECT count(*) FROM raw") == ["60"]  # although the catalog has no partition
     assert answer("SELECT content FROM read_text('/etc/hostname')") != []
-    ended = stock.run("SELECT device_id FROM raw LIMIT 1")
-    assert ended.scanned < 20
-    location = ended.execution["ResultConfiguration"]["OutputLocation"].removeprefix("s3://results/")
+    completed = stock.run("SELECT device_id FROM raw LIMIT 1")
+    assert completed.scanned < 20
+    location = completed.execution["ResultConfiguration"]["OutputLocation"].removeprefix("s3://results/")
     stored = stock.client("s3").list_objects_v2(Bucket="results", Prefix=location)["Contents"]
     assert stored[0]["Key"].count(".csv") == 2

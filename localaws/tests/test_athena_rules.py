@@ -1,4 +1,4 @@
-"""The rules of the sandbox's Athena, without AWS: SQL, parameters, partitions, results."""
+"""Athena without an emulator: SQL, parameters, partitions, files and results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from localaws.athena import results
-from localaws.athena.catalogue import Partition, Table, folder, values_of
+from localaws.athena.catalog import Partition, Table, partition_name, partition_values
 from localaws.athena.engine import Engine
 from localaws.athena.failures import Failed, Malformed
 from localaws.athena.objects import Object
@@ -26,7 +26,8 @@ from localaws.athena.query import Query
 from localaws.athena.statements import read
 from localaws.athena.types import hive_type
 
-# What Trino answers, as Athena writes it. https://trino.io/docs/current/functions.html
+# Expressions and their values in Trino, in the result format of Athena.
+# https://trino.io/docs/current/functions.html
 ANSWERS = {
     # numbers
     "7 / 2": "3",
@@ -175,7 +176,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def shared_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """For queries without tables, which leave nothing behind."""
+    """An engine for queries without tables, which do not change the engine."""
     engine = Engine(tmp_path_factory.mktemp("engine"))
     yield engine
     engine.close()
@@ -183,7 +184,7 @@ def shared_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture
 def answer(shared_engine: Engine, tmp_path: Path) -> Any:
-    """Return a function that answers a query, without tables, with the texts of its first row."""
+    """Return a function that runs a query without tables and returns its first row."""
 
     def answer(sql: str, *parameters: str) -> list[str | None]:
         tree = read(sql, parameters).tree
@@ -195,12 +196,12 @@ def answer(shared_engine: Engine, tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize(("expression", "expected"), ANSWERS.items())
-def test_an_expression_is_answered_as_trino_does(answer: Any, expression: str, expected: str | None) -> None:
+def test_an_expression_has_the_same_value_as_in_trino(answer: Any, expression: str, expected: str | None) -> None:
     assert answer(f"SELECT {expression}") == [expected]
 
 
 @pytest.mark.parametrize(("aggregate", "expected"), AGGREGATES.items())
-def test_an_aggregate_is_answered_as_trino_does(answer: Any, aggregate: str, expected: str | None) -> None:
+def test_an_aggregate_has_the_same_value_as_in_trino(answer: Any, aggregate: str, expected: str | None) -> None:
     assert answer(f"SELECT {aggregate} FROM (VALUES ('a', 1), ('a', 2), ('b', 4)) AS t(k, v)") == [expected]
 
 
@@ -217,7 +218,7 @@ def test_unnest_gives_a_row_for_each_element(answer: Any, unnest: str, expected:
     assert answer(f"SELECT u.* FROM (SELECT 1 AS one) CROSS JOIN {unnest}") == expected
 
 
-def test_columns_without_a_name_are_named_by_their_place(engine: Engine, tmp_path: Path) -> None:
+def test_unnamed_columns_are_named_by_position(engine: Engine, tmp_path: Path) -> None:
     tree = read("SELECT 1, 2 AS two, count(*) FROM (SELECT 3) UNION ALL SELECT 4, 5, 6", []).tree
     assert tree is not None
 
@@ -243,12 +244,12 @@ def test_columns_without_a_name_are_named_by_their_place(engine: Engine, tmp_pat
         ("SELECT sha512(to_utf8('a'))", "NOT_SUPPORTED"),
     ],
 )
-def test_what_athena_refuses_fails_with_its_code(answer: Any, sql: str, reason: str) -> None:
+def test_a_query_that_fails_in_athena_fails_with_the_same_code(answer: Any, sql: str, reason: str) -> None:
     with pytest.raises(Failed, match=reason):
         answer(sql)
 
 
-def test_duckdb_itself_opens_no_file_outside_of_the_querys_folder(engine: Engine, tmp_path: Path) -> None:
+def test_duckdb_cannot_open_files_outside_the_folder_of_the_query(engine: Engine, tmp_path: Path) -> None:
     (tmp_path.parent / "secret.csv").write_text("x\n1\n")
 
     for sql in (
@@ -281,7 +282,7 @@ def test_duckdb_itself_opens_no_file_outside_of_the_querys_folder(engine: Engine
         ("show partitions t", "UTILITY", "SHOW"),
     ],
 )
-def test_a_statement_has_its_type(sql: str, kind: str, substatement: str) -> None:
+def test_a_statement_has_a_type_and_a_substatement_type(sql: str, kind: str, substatement: str) -> None:
     statement = read(sql, [])
     assert (statement.kind, statement.substatement) == (kind, substatement)
 
@@ -291,7 +292,7 @@ def test_a_statement_has_its_type(sql: str, kind: str, substatement: str) -> Non
     ["", "SELEC 1", "SELECT FROM t", "SELECT 1; SELECT 2", "CREATE TABLE t (a int)", "DELETE FROM t", "COPY t TO 'x'",
      "ATTACH 'x'", "SELECT * FROM t WHERE"],
 )  # fmt: skip
-def test_what_is_no_statement_is_malformed(sql: str) -> None:
+def test_invalid_sql_is_malformed(sql: str) -> None:
     with pytest.raises(Malformed):
         read(sql, [])
 
@@ -301,7 +302,7 @@ def test_what_is_no_statement_is_malformed(sql: str) -> None:
     ["1 OR 1 = 1", "'a' OR 'b'", "'a'; DROP TABLE t", "(SELECT 1)", "name", "2024-01-01", "'a' AS b", "*", "1, 2", "?",
      "", "'a' UNION SELECT 1", "now()", "DISTINCT 1", "'a' FROM t", "\"a\"", ":p0"],
 )  # fmt: skip
-def test_a_parameter_that_is_more_than_a_literal_is_refused(parameter: str) -> None:
+def test_a_parameter_that_is_not_a_literal_is_malformed(parameter: str) -> None:
     with pytest.raises(Malformed):
         read("SELECT ?", [parameter])
 
@@ -323,7 +324,7 @@ def test_a_literal_is_bound(answer: Any, parameter: str, expected: str | None) -
 
 @settings(max_examples=60)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=2, max_size=2))
-def test_a_text_stays_the_value_that_it_is_whatever_is_in_it(texts: list[str]) -> None:
+def test_a_string_parameter_is_never_parsed_as_sql(texts: list[str]) -> None:
     quoted = ["'" + text.replace("'", "''") + "'" for text in texts]
 
     tree = read("SELECT x FROM t WHERE a = ? AND b = ? -- ?", quoted).tree
@@ -347,13 +348,13 @@ BY_DAY = {
 
 
 class Bucket:
-    """Objects by their address, and which of them were read."""
+    """Objects by S3 URI, and the URIs of the objects that were read."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.objects_read: list[str] = []
 
-    def below(self, uri: str) -> list[Object]:
+    def list_objects(self, uri: str) -> list[Object]:
         return [
             Object("b", name.removeprefix("s3://b/"), len(content))
             for name, content in sorted(self.objects.items())
@@ -367,7 +368,7 @@ class Bucket:
 
 
 class Tables:
-    """A catalogue of one table."""
+    """A catalog that contains one table."""
 
     def __init__(self, table: Table, *loaded: Partition) -> None:
         self._table, self._loaded = table, list(loaded)
@@ -385,14 +386,14 @@ def table(serde: str = JSON, keys: dict[str, str] | None = None, **parameters: s
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Any:
-    """Return a function that answers a query of the table over the objects, with all rows and the bytes scanned."""
+    """Return a function that runs a query on a table and a bucket, and returns all rows and the bytes scanned."""
     numbers = itertools.count()
 
-    def rows(sql: str, catalogue: Tables, bucket: Bucket) -> tuple[list[list[str | None]], int]:
+    def rows(sql: str, catalog: Tables, bucket: Bucket) -> tuple[list[list[str | None]], int]:
         folder = tmp_path / str(next(numbers))
         folder.mkdir()
         with contextlib.closing(Engine(folder)) as engine:
-            query = Query(catalogue, bucket, engine, folder, "db", None)  # type: ignore[arg-type]
+            query = Query(catalog, bucket, engine, folder, "db", None)  # type: ignore[arg-type]
             tree = read(sql, []).tree
             assert tree is not None
             prepared = query.prepare(tree)
@@ -421,7 +422,7 @@ def days(*names: str) -> Bucket:
         ("substr(day, 9) = '04'", []),
     ],
 )
-def test_only_partitions_that_a_condition_allows_are_read(rows: Any, where: str, read: list[str]) -> None:
+def test_only_partitions_that_satisfy_the_conditions_are_read(rows: Any, where: str, read: list[str]) -> None:
     bucket = days("2024-01-01", "2024-01-02", "2024-01-03", "2023-12-31")
 
     found, _ = rows(f"SELECT day FROM t WHERE {where}", Tables(table(keys={"day": "string"}, **BY_DAY)), bucket)
@@ -440,7 +441,7 @@ def test_only_partitions_that_a_condition_allows_are_read(rows: Any, where: str,
         "SELECT u.x FROM t CROSS JOIN unnest(array[1]) AS u(x) WHERE db.t.day = '2024-01-02'",
     ],
 )
-def test_a_condition_is_found_wherever_it_stands(rows: Any, sql: str) -> None:
+def test_conditions_in_subqueries_and_joins_are_used_for_pruning(rows: Any, sql: str) -> None:
     bucket = days("2024-01-01", "2024-01-02")
 
     found, _ = rows(sql, Tables(table(keys={"day": "string"}, **BY_DAY)), bucket)
@@ -449,7 +450,7 @@ def test_a_condition_is_found_wherever_it_stands(rows: Any, sql: str) -> None:
     assert len(found) == 1
 
 
-def test_an_outer_joins_missing_rows_are_not_pruned_away(rows: Any) -> None:
+def test_conditions_on_the_missing_rows_of_an_outer_join_do_not_prune(rows: Any) -> None:
     bucket = days("2024-01-01", "2024-01-02")
     sql = "SELECT count(*) FROM (VALUES 1) AS v(a) LEFT JOIN t ON v.a = t.a WHERE t.day IS NULL"
 
@@ -487,13 +488,13 @@ def test_every_kind_of_projection_and_a_template(rows: Any) -> None:
     hour = f"{datetime.now(UTC) - timedelta(hours=1):%Y/%m/%d/%H}"
     bucket = Bucket()
     bucket.objects[f"s3://b/t/us/010/{hour}/d1/x"] = b'{"a": 7}'
-    catalogue = Tables(table(keys=keys, **parameters))
+    catalog = Tables(table(keys=keys, **parameters))
 
-    found, _ = rows("SELECT a, region, year, moment FROM t WHERE device = 'd1'", catalogue, bucket)
+    found, _ = rows("SELECT a, region, year, moment FROM t WHERE device = 'd1'", catalog, bucket)
 
     assert found == [["7", "us", "10", hour]]
     with pytest.raises(Failed, match="CONSTRAINT_VIOLATION"):
-        rows("SELECT a FROM t", catalogue, bucket)
+        rows("SELECT a FROM t", catalog, bucket)
 
 
 def test_months_are_projected_by_the_calendar(rows: Any) -> None:
@@ -505,7 +506,7 @@ def test_months_are_projected_by_the_calendar(rows: Any) -> None:
     assert found == [["2023-12"], ["2024-01"], ["2024-02"]]
 
 
-def test_a_rows_field_is_told_from_a_tables_column(rows: Any) -> None:
+def test_fields_of_rows_are_distinguished_from_columns_of_tables(rows: Any) -> None:
     nested = replace(table(), columns={"r": "struct<f:struct<g:int>>", "l": "array<struct<u:int,w:string>>"})
     bucket = Bucket()
     bucket.objects["s3://b/t/x"] = b'{"r": {"f": {"g": 7}}, "l": [{"u": 1, "w": "x"}]}'
@@ -514,11 +515,11 @@ def test_a_rows_field_is_told_from_a_tables_column(rows: Any) -> None:
     assert rows(sql, Tables(nested), bucket)[0] == [["7", "{g=7}", "{f={g=7}}", "x"]]
 
 
-def test_a_row_knows_its_object(rows: Any) -> None:
+def test_the_path_column_is_the_object_of_the_row(rows: Any) -> None:
     bucket = days("2024-01-01", "2024-01-02")
-    catalogue = Tables(table(keys={"day": "string"}, **BY_DAY))
+    catalog = Tables(table(keys={"day": "string"}, **BY_DAY))
 
-    found, _ = rows('SELECT "$path", * FROM t ORDER BY 1', catalogue, bucket)
+    found, _ = rows('SELECT "$path", * FROM t ORDER BY 1', catalog, bucket)
 
     assert found[1] == ["s3://b/t/day=2024-01-02/x", "1", "2024-01-02", "2024-01-02"]
 
@@ -547,9 +548,9 @@ def test_a_text_is_read_by_its_serde(
 ) -> None:
     bucket = Bucket()
     bucket.objects[f"s3://b/t/{name}"] = content
-    catalogue = Tables(replace(table(serde), serde_parameters=parameters))
+    catalog = Tables(replace(table(serde), serde_parameters=parameters))
 
-    assert rows("SELECT * FROM t", catalogue, bucket) == (expected, len(content))
+    assert rows("SELECT * FROM t", catalog, bucket) == (expected, len(content))
 
 
 def test_a_header_is_skipped(rows: Any) -> None:
@@ -569,7 +570,7 @@ def test_a_header_is_skipped(rows: Any) -> None:
         (OPEN_CSV, "x", b"one,x"),
         (PARQUET, "x", b"not parquet"),
         (JSON, "x.gz", b'{"a": 1}'),
-        (JSON, "x", gzip.compress(b'{"a": 1}')),  # Athena goes by the suffix
+        (JSON, "x", gzip.compress(b'{"a": 1}')),  # Athena uses only the file extension
     ],
 )
 def test_data_that_is_not_in_its_format_fails_the_query(rows: Any, serde: str, name: str, content: bytes) -> None:
@@ -596,7 +597,7 @@ def test_a_json_time_may_be_iso_text_or_a_number_since_1970(rows: Any) -> None:
 
 @pytest.fixture
 def parquet(engine: Engine, tmp_path: Path) -> Any:
-    """Return a function that makes a Parquet file of a query of DuckDB."""
+    """Return a function that writes the rows of a DuckDB query to Parquet and returns the content."""
 
     def parquet(sql: str) -> bytes:
         engine.execute(f"COPY ({sql}) TO '{tmp_path}/made.parquet' (FORMAT parquet)")
@@ -605,13 +606,13 @@ def parquet(engine: Engine, tmp_path: Path) -> Any:
     return parquet
 
 
-def test_of_parquet_only_the_columns_that_are_needed_count_as_scanned(rows: Any, parquet: Any) -> None:
+def test_only_the_needed_columns_of_parquet_count_as_scanned(rows: Any, parquet: Any) -> None:
     bucket = Bucket()
     bucket.objects["s3://b/t/x"] = parquet("SELECT i AS a, repeat('x', 99) || i AS b FROM range(5000) AS r(i)")
-    catalogue = Tables(table(PARQUET))
+    catalog = Tables(table(PARQUET))
 
     def scanned(sql: str) -> int:
-        return int(rows(sql, catalogue, bucket)[1])
+        return int(rows(sql, catalog, bucket)[1])
 
     of_a, of_b = scanned("SELECT sum(a) FROM t"), scanned("SELECT max(b) FROM t")
     assert 0 < of_a < of_b
@@ -621,7 +622,7 @@ def test_of_parquet_only_the_columns_that_are_needed_count_as_scanned(rows: Any,
     assert scanned("SELECT 1 FROM t AS x JOIN t AS y ON x.a = y.a") == 2 * of_a
 
 
-def test_parquet_without_a_column_gives_nulls_and_one_of_another_type_fails(rows: Any, parquet: Any) -> None:
+def test_a_missing_parquet_column_is_null_and_a_wrong_type_fails(rows: Any, parquet: Any) -> None:
     bucket = Bucket()
     bucket.objects = {"s3://b/t/1": parquet("SELECT 1 AS A"), "s3://b/t/2": parquet("SELECT 'x' AS b")}
     assert rows("SELECT * FROM t ORDER BY a", Tables(table(PARQUET)), bucket)[0] == [["1", None], [None, "x"]]
@@ -631,14 +632,14 @@ def test_parquet_without_a_column_gives_nulls_and_one_of_another_type_fails(rows
         rows("SELECT * FROM t", Tables(table(PARQUET)), bucket)
 
 
-def test_a_partitions_folder_is_read_back() -> None:
+def test_partition_names_can_be_parsed() -> None:
     keyed = table(keys={"day": "string", "name": "string"})
 
-    name = folder(keyed, ("2024-01-01", "a/b=c"))
+    name = partition_name(keyed, ("2024-01-01", "a/b=c"))
 
     assert name == "day=2024-01-01/name=a%2Fb%3Dc"
-    assert values_of(keyed, f"{name}/object") == ("2024-01-01", "a/b=c")
-    assert values_of(keyed, "day=2024-01-01/object") is None
+    assert partition_values(keyed, f"{name}/object") == ("2024-01-01", "a/b=c")
+    assert partition_values(keyed, "day=2024-01-01/object") is None
 
 
 # --- results ---
@@ -657,11 +658,11 @@ def test_a_result_is_read_back_a_page_at_a_time() -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_a_double_is_read_back_from_javas_writing(value: float) -> None:
+def test_a_double_can_be_parsed_from_its_java_format(value: float) -> None:
     assert float(results.java_double(value)) == value
 
 
-def test_a_type_that_hive_has_not_is_refused_for_a_table() -> None:
+def test_a_type_that_hive_does_not_have_fails() -> None:
     assert hive_type("STRUCT(a INTEGER, b VARCHAR[])") == "struct<a:int,b:array<string>>"
     with pytest.raises(Failed, match="NOT_SUPPORTED"):
         hive_type("TIMESTAMP WITH TIME ZONE")

@@ -1,4 +1,4 @@
-"""The catalogue, Glue's, through the caller's own rights."""
+"""The AWS Glue Data Catalog, accessed with the permissions of the caller."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from localaws.athena.failures import Failed
 
 _VIEW = "/* Presto View: "
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
-_BATCH = 100  # of BatchCreatePartition
+_MAX_BATCH = 100  # partitions per BatchCreatePartition
 
 type Columns = dict[str, str]
-"""Hive's types by name."""
+"""Hive types by column name."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table or view of the catalogue."""
+    """A table or view in the catalog."""
 
     database: str
     name: str
@@ -36,32 +36,32 @@ class Table:
     serde_parameters: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
     view: str | None = None
-    """A view's query, as JSON of ``originalSql`` and ``schema``."""
+    """The query of a view, in the format of view_text(). None for tables."""
 
     @property
     def all_columns(self) -> Columns:
-        """The columns and, behind them, the partition keys."""
+        """The columns followed by the partition keys."""
         return self.columns | self.partition_keys
 
 
 @dataclass(frozen=True)
 class Partition:
-    """The values of the table's partition keys, and where its objects are."""
+    """The values of the partition keys, and the location of the objects."""
 
     values: tuple[str | None, ...]
     location: str
-    """With a closing slash."""
+    """An S3 URI that ends with a slash."""
 
 
-class Catalogue:
-    """Databases, tables and partitions."""
+class Catalog:
+    """The databases, tables and partitions of the catalog."""
 
     def __init__(self, glue: Any) -> None:
         self._glue = glue
 
     def table(self, database: str, name: str) -> Table:
-        """Return a table or view, or raise Failed."""
-        with _allowed():
+        """Return a table or view, or raise Failed if it does not exist."""
+        with _glue_errors():
             try:
                 found = self._glue.get_table(DatabaseName=database, Name=name)["Table"]
             except self._glue.exceptions.EntityNotFoundException:
@@ -69,7 +69,7 @@ class Catalogue:
         return _table(found)
 
     def has_table(self, database: str, name: str) -> bool:
-        """Tell whether there is such a table or view."""
+        """Return whether the table or view exists."""
         try:
             self.table(database, name)
         except Failed as failure:
@@ -79,23 +79,23 @@ class Catalogue:
         return True
 
     def tables(self, database: str) -> list[Table]:
-        """Return all tables and views of a database, by name."""
+        """Return all tables and views of a database, sorted by name."""
         pages = self._glue.get_paginator("get_tables").paginate(DatabaseName=database)
-        with _allowed():
+        with _glue_errors():
             return sorted(
                 (_table(table) for page in pages for table in page["TableList"]), key=lambda table: table.name
             )
 
     def databases(self) -> list[str]:
         """Return the names of all databases, sorted."""
-        with _allowed():
+        with _glue_errors():
             pages = self._glue.get_paginator("get_databases").paginate()
             return sorted(database["Name"] for page in pages for database in page["DatabaseList"])
 
     def partitions(self, table: Table) -> list[Partition]:
-        """Return the loaded partitions."""
+        """Return the partitions in the catalog."""
         pages = self._glue.get_paginator("get_partitions").paginate(DatabaseName=table.database, TableName=table.name)
-        with _allowed():
+        with _glue_errors():
             return [
                 Partition(
                     tuple(None if value == _NULL_PARTITION else value for value in found["Values"]),
@@ -107,17 +107,17 @@ class Catalogue:
 
     def create_table(self, table: Table, output_format: str = "") -> None:
         """Create the table or view, or raise Failed."""
-        with _allowed():
+        with _glue_errors():
             self._glue.create_table(DatabaseName=table.database, TableInput=_table_input(table, output_format))
 
     def replace_view(self, view: Table) -> None:
-        """Replace the view by another query."""
-        with _allowed():
+        """Replace the query of a view."""
+        with _glue_errors():
             self._glue.update_table(DatabaseName=view.database, TableInput=_table_input(view))
 
     def update_table(self, database: str, name: str, change: dict[str, Any]) -> None:
-        """Change members of the table's input."""
-        with _allowed():
+        """Change the given members of the TableInput."""
+        with _glue_errors():
             stored = self._glue.get_table(DatabaseName=database, Name=name)["Table"]
             members = ("Name", "Description", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters")
             unchanged = {member: stored[member] for member in members if stored.get(member)}
@@ -125,69 +125,69 @@ class Catalogue:
 
     def storage(self, database: str, name: str) -> dict[str, Any]:
         """Return the table's StorageDescriptor."""
-        with _allowed():
+        with _glue_errors():
             return dict(self._glue.get_table(DatabaseName=database, Name=name)["Table"].get("StorageDescriptor") or {})
 
     def drop_table(self, database: str, name: str) -> None:
-        """Drop the table or view; its objects stay."""
-        with _allowed():
+        """Delete the table or view. The objects in S3 remain."""
+        with _glue_errors():
             self._glue.delete_table(DatabaseName=database, Name=name)
 
     def create_database(self, name: str, comment: str, location: str) -> None:
         """Create a database, or raise Failed."""
-        given = {"Name": name, "Description": comment, "LocationUri": location}
-        with _allowed():
-            self._glue.create_database(DatabaseInput={key: value for key, value in given.items() if value})
+        database = {"Name": name, "Description": comment, "LocationUri": location}
+        with _glue_errors():
+            self._glue.create_database(DatabaseInput={key: value for key, value in database.items() if value})
 
     def drop_database(self, name: str) -> None:
-        """Drop a database."""
-        with _allowed():
+        """Delete a database."""
+        with _glue_errors():
             self._glue.delete_database(Name=name)
 
     def add_partitions(self, table: Table, partitions: list[Partition]) -> list[tuple[str, ...]]:
-        """Load partitions and return the values of those that were loaded already."""
+        """Add partitions and return the values of those that already existed."""
         storage = self.storage(table.database, table.name)
-        known: list[tuple[str, ...]] = []
-        for start in range(0, len(partitions), _BATCH):
+        existing: list[tuple[str, ...]] = []
+        for start in range(0, len(partitions), _MAX_BATCH):
             inputs = [
                 {
                     "Values": [_NULL_PARTITION if value is None else value for value in partition.values],
                     "StorageDescriptor": storage | {"Location": partition.location},
                 }
-                for partition in partitions[start : start + _BATCH]
+                for partition in partitions[start : start + _MAX_BATCH]
             ]
-            with _allowed():
+            with _glue_errors():
                 answer = self._glue.batch_create_partition(
                     DatabaseName=table.database, TableName=table.name, PartitionInputList=inputs
                 )
             for error in answer.get("Errors", []):
                 if error["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException":
                     raise Failed(error["ErrorDetail"]["ErrorMessage"])
-                known.append(tuple(error["PartitionValues"]))
-        return known
+                existing.append(tuple(error["PartitionValues"]))
+        return existing
 
     def drop_partition(self, table: Table, values: list[str]) -> None:
-        """Unload a partition; its objects stay."""
-        with _allowed():
+        """Delete a partition. The objects in S3 remain."""
+        with _glue_errors():
             self._glue.delete_partition(DatabaseName=table.database, TableName=table.name, PartitionValues=values)
 
 
-def folder(table: Table, values: tuple[str | None, ...]) -> str:
-    """Return Hive's name of a partition's folder, as ``day=2024-01-01/hour=3``."""
+def partition_name(table: Table, values: tuple[str | None, ...]) -> str:
+    """Return the Hive name of a partition, for example ``day=2024-01-01/hour=3``."""
     pairs = zip(table.partition_keys, values, strict=True)
     return "/".join(f"{key}={_NULL_PARTITION if value is None else quote(value, safe=' ')}" for key, value in pairs)
 
 
-def values_of(table: Table, below: str) -> tuple[str | None, ...] | None:
-    """Return what *below*, a path below the table's location, says of the partition keys, or None if not all."""
-    parts = [part.partition("=") for part in below.split("/")[: len(table.partition_keys)]]
+def partition_values(table: Table, path: str) -> tuple[str | None, ...] | None:
+    """Return the partition values in *path*, relative to the table's location, or None if it lacks a partition key."""
+    parts = [part.partition("=") for part in path.split("/")[: len(table.partition_keys)]]
     if [key.lower() for key, _, _ in parts] != list(table.partition_keys):
         return None
     return tuple(None if value == _NULL_PARTITION else unquote(value) for _, _, value in parts)
 
 
 def view_text(sql: str, database: str, columns: Columns) -> str:
-    """Return a view's query as Athena keeps it."""
+    """Return the query of a view in the format in which Athena stores it."""
     described = {
         "originalSql": sql,
         "catalog": "awsdatacatalog",
@@ -198,7 +198,7 @@ def view_text(sql: str, database: str, columns: Columns) -> str:
 
 
 def view_query(view: Table) -> tuple[str, str]:
-    """Return a view's query, and the database of the names in it."""
+    """Return the query of a view, and the database of its unqualified table names."""
     text = view.view or ""
     if not text.startswith(_VIEW):
         return text, view.database
@@ -207,7 +207,7 @@ def view_query(view: Table) -> tuple[str, str]:
 
 
 @contextmanager
-def _allowed() -> Iterator[None]:
+def _glue_errors() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
@@ -234,16 +234,16 @@ def _table(stored: dict[str, Any]) -> Table:
     )
 
 
-def _columns(listed: list[dict[str, str]] | None) -> Columns:
-    return {column["Name"].lower(): column.get("Type", "string").lower() for column in listed or []}
+def _columns(glue_columns: list[dict[str, str]] | None) -> Columns:
+    return {column["Name"].lower(): column.get("Type", "string").lower() for column in glue_columns or []}
 
 
-def _listed(columns: Columns) -> list[dict[str, str]]:
+def _glue_columns(columns: Columns) -> list[dict[str, str]]:
     return [{"Name": name, "Type": kind} for name, kind in columns.items()]
 
 
 def _table_input(table: Table, output_format: str = "") -> dict[str, Any]:
-    storage: dict[str, Any] = {"Columns": _listed(table.columns)}
+    storage: dict[str, Any] = {"Columns": _glue_columns(table.columns)}
     if table.view is not None:
         view = {"TableType": "VIRTUAL_VIEW", "ViewOriginalText": table.view, "ViewExpandedText": "/* Presto View */"}
         return {"Name": table.name, "Parameters": {"presto_view": "true"}, "StorageDescriptor": storage} | view
@@ -257,6 +257,6 @@ def _table_input(table: Table, output_format: str = "") -> dict[str, Any]:
         "Name": table.name,
         "TableType": "EXTERNAL_TABLE",
         "Parameters": {"EXTERNAL": "TRUE"} | table.parameters,
-        "PartitionKeys": _listed(table.partition_keys),
+        "PartitionKeys": _glue_columns(table.partition_keys),
         "StorageDescriptor": storage,
     }
