@@ -2,7 +2,7 @@
 
 "If this staging label is already attached to a different version, Secrets Manager removes it from the other version."
 AWS: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
-No longer needed when, after two PutSecretValue calls with the label AWSPENDING, the label returns the second value.
+No longer needed when AWSPENDING returns the second value after two PutSecretValue calls with this label.
 """
 
 import json
