@@ -74,7 +74,7 @@ class Worker:
         """Run the statement and return its final state, the reason for it, and the outcome."""
         outcome = Outcome()
         try:
-            with self._running(request) as run:
+            with self._start_run(request) as run:
                 outcome = run.outcome
                 run.run(statement)
         except (Failed, Malformed) as failure:
@@ -83,12 +83,12 @@ class Worker:
             return "CANCELLED", str(cancelled), outcome
         except (ClientError, BotoCoreError) as error:
             return "FAILED", f"FAILED: {error}", outcome
-        except Exception as error:  # a bug of the engine must fail only this query
+        except Exception as error:  # a bug in the engine fails only this query
             return "FAILED", f"GENERIC_INTERNAL_ERROR: {type(error).__name__}: {error}", outcome
         return "SUCCEEDED", None, outcome
 
     @contextlib.contextmanager
-    def _running(self, request: Request) -> Iterator[Run]:
+    def _start_run(self, request: Request) -> Iterator[Run]:
         self._send(request.id, state="RUNNING")
         with (
             tempfile.TemporaryDirectory(dir=self._folder) as folder,
@@ -112,7 +112,10 @@ class Worker:
 
 
 def _suffix(statement: Statement) -> str:
-    """https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html"""
+    """Return the file extension of the result.
+
+    https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
+    """
     if statement.writes_data:
         return ""
     return ".txt" if statement.writes_text else ".csv"

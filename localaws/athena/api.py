@@ -48,7 +48,7 @@ class InvalidRequest(Exception):
 
 
 class EngineProcess:
-    """The process that runs the statements. The first statement starts it, and also the first after it has exited."""
+    """The process that runs the statements. A statement starts the process if it is not running."""
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
@@ -408,7 +408,10 @@ def parse_response(response: tuple[int, Any, bytes], kind: str) -> Json:
 
 
 def create_named_query(logical_id: str, props: Json, stack_name: str) -> tuple[str, Json]:
-    """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-athena-namedquery.html"""
+    """Create an AWS::Athena::NamedQuery.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-athena-namedquery.html
+    """
     query_id = parse_response(athena._create_named_query(props), "AWS::Athena::NamedQuery")["NamedQueryId"]
     return query_id, {"NamedQueryId": query_id}
 
@@ -418,7 +421,10 @@ def delete_named_query(query_id: str, props: Json) -> None:
 
 
 def create_prepared_statement(logical_id: str, props: Json, stack_name: str) -> tuple[str, Json]:
-    """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-athena-preparedstatement.html"""
+    """Create an AWS::Athena::PreparedStatement.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-athena-preparedstatement.html
+    """
     parse_response(athena._create_prepared_statement(props), "AWS::Athena::PreparedStatement")
     return props["StatementName"], {}
 

@@ -245,9 +245,9 @@ def _repair(query: Query, words: Words) -> Lines:
 
 def _show(query: Query, words: Words) -> Lines:
     words.expect("SHOW")
-    for name, shown in _SHOW_HANDLERS:
+    for name, handler in _SHOW_HANDLERS:
         if words.accept(*name.split()):
-            return shown(query, words)
+            return handler(query, words)
     raise words.unexpected()
 
 

@@ -96,23 +96,23 @@ class Query:
 
     def _read(self, files: Files, table: Table, scan: Scan | None, expression_types: Types) -> None:
         conditions = scan.conditions if scan else []
-        read = partitions.prune(table, conditions, expression_types, self.catalog, self.engine.connection)
-        found = self._objects_of(read)
+        selected = partitions.prune(table, conditions, expression_types, self.catalog, self.engine.connection)
+        found = self._objects_of(selected)
         files.copy(found, self.objects.read([one for one, _ in found], self.engine.is_stopped))
         self.engine.raise_if_stopped()
         self.scanned += files.bytes_scanned(self.engine, scan.columns if scan else None)
         if self.limit and self.scanned > self.limit:
             raise Cancelled("Query cancelled! : Bytes scanned limit was exceeded")
 
-    def _objects_of(self, read: list[Partition]) -> list[tuple[Object, Partition]]:
-        if len(read) > _MAX_LISTINGS:
-            return list(self._list_by_common_prefix(read))
+    def _objects_of(self, selected: list[Partition]) -> list[tuple[Object, Partition]]:
+        if len(selected) > _MAX_LISTINGS:
+            return list(self._list_by_common_prefix(selected))
         with ThreadPoolExecutor(_MAX_LISTINGS) as pool:
-            listed = pool.map(self.objects.list_objects, [partition.location for partition in read])
-            return [(one, partition) for partition, some in zip(read, listed, strict=True) for one in some]
+            listed = pool.map(self.objects.list_objects, [partition.location for partition in selected])
+            return [(one, partition) for partition, some in zip(selected, listed, strict=True) for one in some]
 
-    def _list_by_common_prefix(self, read: list[Partition]) -> Iterator[tuple[Object, Partition]]:
-        by_location = {partition.location: partition for partition in read}
+    def _list_by_common_prefix(self, selected: list[Partition]) -> Iterator[tuple[Object, Partition]]:
+        by_location = {partition.location: partition for partition in selected}
         common_prefix = "s3://" + commonpath([location.removeprefix("s3://") for location in by_location]) + "/"
         for one in self.objects.list_objects(common_prefix):
             folder = one.uri

@@ -75,7 +75,7 @@ class Cluster:
         return self._key_schemas[table]
 
     def get_item(self, **request: Any) -> Response:
-        """Return an item from the item cache, and cache it after a miss. A missing item is cached as missing.
+        """Return an item from the item cache, and cache it after a miss. The absence of an item is cached, too.
 
         Strongly consistent reads pass through and are not cached. See "Negative caching" and "Strongly consistent and
         transactional reads": https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DAX.consistency.html
@@ -94,7 +94,7 @@ class Cluster:
         return response
 
     def batch_get_item(self, **request: Any) -> Response:
-        """Return items from the item cache, and request only the keys that are not cached from DynamoDB.
+        """Return items from the item cache, and request the other keys from DynamoDB.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DAX.concepts.html
         """
@@ -144,7 +144,7 @@ class Cluster:
         return response
 
     def update_item(self, **request: Any) -> Response:
-        """Update an item in DynamoDB, then read it and cache it. The response may not contain the complete item.
+        """Update an item in DynamoDB, then read the complete item and cache it.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DAX.consistency.html
         """
@@ -155,7 +155,7 @@ class Cluster:
         return response
 
     def delete_item(self, **request: Any) -> Response:
-        """Delete an item in DynamoDB, then evict it from the item cache, also if it is cached as missing.
+        """Delete an item in DynamoDB, then remove its entry from the item cache.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DAX.consistency.html
         """
