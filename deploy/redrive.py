@@ -1,8 +1,8 @@
-"""Sends what failed back to where it came from, once its cause is mended: `make redrive APP=… STAGE=…`.
+"""Sends failed messages back to where they came from, after their cause is fixed: `make redrive APP=… STAGE=…`.
 
-Every queue of the app whose name ends with ``failed`` or ``undelivered`` is emptied: a dead-letter queue into the queue
-that it serves; records of a stream and asynchronous events into the function that they were for; and what an IoT rule
-could not send into the stream that it was for. What fails again stays.
+It empties every queue of the app whose name ends with ``failed`` or ``undelivered``. SQS moves the messages of a
+dead-letter queue to the queue that it serves. Batches of a stream and asynchronous events are sent to their function,
+and messages of a failed IoT rule are put into their stream: SQS cannot move those. What fails again stays.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import base64
 import functools
 import json
+import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -25,36 +27,55 @@ class NotRedriven(Exception):
 
 
 def redrive(app: str, stage: str) -> dict[str, str]:
-    """Empty the queues, and return by queue what became of its messages."""
+    """Empty the queues; return by the name of a queue what became of its messages."""
     sqs = _client("sqs")
-    prefix = f"{app}-{stage}-"
-    urls = sqs.list_queues(QueueNamePrefix=prefix, MaxResults=1000).get("QueueUrls", [])
+    urls = sqs.list_queues(QueueNamePrefix=f"{app}-{stage}-", MaxResults=1000).get("QueueUrls", [])
     served = _served(sqs, urls)
-    failed = [url for url in urls if url.endswith(("failed", "undelivered"))]
-    return {url.rpartition("/")[2]: _emptied(sqs, url, served.get(url.rpartition("/")[2])) for url in failed}
-
-
-def _served(sqs: Any, urls: Sequence[str]) -> dict[str, str]:
-    """Return by the name of a dead-letter queue the queue that it serves."""
-    served = {}
+    results = {}
     for url in urls:
-        policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"]).get("Attributes", {})
-        if policy:
-            served[json.loads(policy["RedrivePolicy"])["deadLetterTargetArn"].rpartition(":")[2]] = url
+        name = url.rpartition("/")[2]
+        if name.endswith(("failed", "undelivered")):
+            results[name] = _moved(sqs, url, served[name]) if name in served else _handled(sqs, url)
+    return results
+
+
+def _served(sqs: Any, urls: Sequence[str]) -> dict[str, list[str]]:
+    """Return by the name of a dead-letter queue the ARNs of the queues that it serves."""
+    served = defaultdict(list)
+    for url in urls:
+        attributes = _attributes(sqs, url, "QueueArn", "RedrivePolicy")
+        if "RedrivePolicy" in attributes:
+            target = json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"]
+            served[target.rpartition(":")[2]].append(attributes["QueueArn"])
     return served
 
 
-def _emptied(sqs: Any, url: str, source: str | None) -> str:
-    def handle(body: str) -> None:
-        if source:
-            sqs.send_message(QueueUrl=source, MessageBody=body)
-        else:
-            _handle(json.loads(body))
+def _attributes(sqs: Any, url: str, *names: str) -> dict[str, str]:
+    attributes: dict[str, str] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names).get("Attributes", {})
+    return attributes
 
+
+def _moved(sqs: Any, url: str, sources: Sequence[str]) -> str:
+    """Have SQS move the messages of a dead-letter queue, with their attributes; return the result in words.
+
+    With several sources SQS moves each message to the queue that it came from.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
+    """
+    arn = _attributes(sqs, url, "QueueArn")["QueueArn"]
+    destination = {"DestinationArn": sources[0]} if len(sources) == 1 else {}
+    sqs.start_message_move_task(SourceArn=arn, **destination)
+    while (task := sqs.list_message_move_tasks(SourceArn=arn)["Results"][0])["Status"] == "RUNNING":
+        time.sleep(1)
+    failure = "" if task["Status"] == "COMPLETED" else f"; {task['Status']}: {task.get('FailureReason', '')}"
+    return f"{task['ApproximateNumberOfMessagesMoved']} redriven{failure}"
+
+
+def _handled(sqs: Any, url: str) -> str:
+    """Have each message of the queue handled again; return the result in words."""
     done, reasons = 0, []
     for message in _messages(sqs, url):
         try:
-            handle(message["Body"])
+            _handle(json.loads(message["Body"]))
         except (NotRedriven, ClientError, BotoCoreError) as failure:
             reasons.append(str(failure))
         else:
@@ -64,7 +85,7 @@ def _emptied(sqs: Any, url: str, source: str | None) -> str:
 
 
 def _messages(sqs: Any, url: str) -> Iterator[Json]:
-    """Yield each message of the queue once; those that are not deleted show again after its visibility timeout."""
+    """Yield each message of the queue once. Those that are not deleted are visible again after a minute."""
     seen: set[str] = set()
     while True:
         answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=60, WaitTimeSeconds=1)
@@ -76,7 +97,7 @@ def _messages(sqs: Any, url: str) -> Iterator[Json]:
 
 
 def _handle(body: Json) -> None:
-    """Do what the message was to do. Raises NotRedriven."""
+    """Handle the message as it should have been. Raises NotRedriven."""
     kinds: dict[str, Callable[[Json], None]] = {
         "KinesisBatchInfo": lambda body: _invoke(body, _batch(body["KinesisBatchInfo"], _kinesis_records)),
         "DDBStreamBatchInfo": lambda body: _invoke(body, _batch(body["DDBStreamBatchInfo"], _dynamodb_records)),
@@ -90,9 +111,9 @@ def _handle(body: Json) -> None:
 
 
 def _batch(info: Json, read: Callable[[Json], list[Json]]) -> Json:
-    """Return the event of a batch, of which the message says only where its records are in the stream.
+    """Return the event of a batch, of which the message has only the position in the stream.
 
-    A stream keeps them for a day, or as long as it is told to. Raises NotRedriven when one is gone.
+    A stream keeps its records for its retention period, by default a day. Raises NotRedriven when one is gone.
     https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
     """
     try:
@@ -107,7 +128,10 @@ def _batch(info: Json, read: Callable[[Json], list[Json]]) -> Json:
 
 
 def _invoke(body: Json, event: Json) -> None:
-    """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
+    """Invoke the function. Raises NotRedriven if that fails or returns failed items.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    """
     function = body["requestContext"]["functionArn"].removesuffix(":$LATEST")
     answer = _client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
     content = json.loads(answer["Payload"].read() or b"null")
@@ -116,7 +140,7 @@ def _invoke(body: Json, event: Json) -> None:
 
 
 def _put(body: Json) -> None:
-    """Put the message where the rule would have, and by the same key: the pipeline's, of which thing has sent it.
+    """Put the message into the stream of the rule, with the rule's partition key: the thing that sent it.
 
     https://docs.aws.amazon.com/iot/latest/developerguide/rule-error-handling.html
     """
@@ -128,7 +152,7 @@ def _put(body: Json) -> None:
 
 
 def _kinesis_records(info: Json) -> list[Json]:
-    """Return the records of the batch as an event has them."""
+    """Return the records of the batch as they are in an event."""
     kinesis, found = _client("kinesis"), []
     iterator = kinesis.get_shard_iterator(
         StreamARN=info["streamArn"],
@@ -162,7 +186,7 @@ def _kinesis_records(info: Json) -> list[Json]:
 
 
 def _dynamodb_records(info: Json) -> list[Json]:
-    """Return the records of the batch as an event has them."""
+    """Return the records of the batch as they are in an event."""
     streams, found = _client("dynamodbstreams"), []
     iterator = streams.get_shard_iterator(
         StreamArn=info["streamArn"],
@@ -178,7 +202,7 @@ def _dynamodb_records(info: Json) -> list[Json]:
 
 
 def _read(client: Any, iterator: str | None) -> Iterator[Json]:
-    """Yield records from *iterator* on, until there are none for a few reads."""
+    """Yield the records from *iterator* on, until five reads in a row return none."""
     empty = 0
     while iterator and empty < 5:
         answer = client.get_records(ShardIterator=iterator, Limit=1000)

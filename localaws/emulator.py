@@ -48,6 +48,7 @@ GAPS = (
     "secretsmanager.secret_labels",
     "ses.events",
     "ses.identity",
+    "sqs.message_move_task",
 )
 """The gap modules of this package, applied in this order. Each names its gap, AWS's rule, and when it can go."""
 

@@ -994,6 +994,86 @@ def a_service_can_assume_only_roles_that_trust_it(aws: Aws) -> None:
         sts.assume_role(RoleArn=aws.lambda_role, RoleSessionName="AWSFirehose")
 
 
+@dataclass
+class DeadLetters:
+    """A queue whose dead-letter queue holds one message that came from it."""
+
+    aws: Aws
+    name: str = field(default_factory=lambda: f"letters-{next(numbers)}")
+
+    def __post_init__(self) -> None:
+        sqs = self.aws.client("sqs")
+        self.dead = sqs.create_queue(QueueName=f"{self.name}-failed")["QueueUrl"]
+        policy = json.dumps({"deadLetterTargetArn": self.arn("-failed"), "maxReceiveCount": "1"})
+        self.url = sqs.create_queue(QueueName=self.name, Attributes={"RedrivePolicy": policy})["QueueUrl"]
+        attributes = {"kind": {"DataType": "String", "StringValue": "order"}}
+        sqs.send_message(QueueUrl=self.url, MessageBody="body", MessageAttributes=attributes)
+        for _ in range(2):  # the second receive finds that the message has been received once
+            sqs.receive_message(QueueUrl=self.url, VisibilityTimeout=0)
+
+    def arn(self, suffix: str = "") -> str:
+        return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{self.name}{suffix}"
+
+    def received(self) -> list[dict[str, Any]]:
+        sqs = self.aws.client("sqs")
+        received: list[dict[str, Any]] = sqs.receive_message(
+            QueueUrl=self.url, MessageAttributeNames=["All"], AttributeNames=["All"]
+        ).get("Messages", [])
+        return received
+
+
+def a_dead_letter_moves_back_to_its_queue_with_its_attributes(aws: Aws) -> None:
+    letters, sqs = DeadLetters(aws), aws.client("sqs")
+    sqs.start_message_move_task(SourceArn=letters.arn("-failed"))
+    (task,) = sqs.list_message_move_tasks(SourceArn=letters.arn("-failed"))["Results"]
+    assert (task["Status"], task["ApproximateNumberOfMessagesMoved"]) == ("COMPLETED", 1)
+    (message,) = letters.received()
+    assert message["MessageAttributes"]["kind"]["StringValue"] == "order"
+    assert message["Attributes"]["ApproximateReceiveCount"] == "1"
+    assert "Messages" not in sqs.receive_message(QueueUrl=letters.dead)
+
+
+def only_a_dead_letter_queue_is_moved(aws: Aws) -> None:
+    letters, sqs = DeadLetters(aws), aws.client("sqs")
+    with pytest.raises(ClientError, match="must be configured as a Dead Letter Queue"):
+        sqs.start_message_move_task(SourceArn=letters.arn())
+    for arns in ({"SourceArn": letters.arn("-none")}, {"DestinationArn": letters.arn("-none")}):
+        with pytest.raises(ClientError, match="ResourceNotFoundException"):
+            sqs.start_message_move_task(**{"SourceArn": letters.arn("-failed")} | arns)
+
+
+def a_message_without_an_origin_needs_a_destination(aws: Aws) -> None:
+    letters, sqs = DeadLetters(aws), aws.client("sqs")
+    sqs.purge_queue(QueueUrl=letters.dead)
+    sqs.send_message(QueueUrl=letters.dead, MessageBody="body")
+    source = letters.arn("-failed")
+    sqs.start_message_move_task(SourceArn=source)
+    (task,) = sqs.list_message_move_tasks(SourceArn=source)["Results"]
+    assert (task["Status"], task["FailureReason"]) == ("FAILED", "CouldNotDetermineMessageSource")
+    sqs.start_message_move_task(SourceArn=source, DestinationArn=letters.arn())
+    assert [message["Body"] for message in letters.received()] == ["body"]
+
+
+def a_move_requires_permissions_on_both_queues(aws: Aws) -> None:
+    letters = DeadLetters(aws)
+    arns = {"SourceArn": letters.arn("-failed"), "DestinationArn": letters.arn()}
+    actions = ["StartMessageMoveTask", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "SendMessage"]
+    allowed = [f"sqs:{action}" for action in actions]
+    for missing in allowed:
+        others = [action for action in allowed if action != missing]
+        with pytest.raises(ClientError, match="AccessDenied"):
+            user(aws, others, list(arns.values())).client("sqs").start_message_move_task(**arns)
+    for queue in arns.values():
+        with pytest.raises(ClientError, match="AccessDenied"):
+            user(aws, allowed, [queue]).client("sqs").start_message_move_task(**arns)
+    assert letters.received() == []
+    mover = user(aws, allowed, list(arns.values())).client("sqs")
+    mover.start_message_move_task(**arns)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        mover.list_message_move_tasks(SourceArn=arns["SourceArn"])
+    assert len(letters.received()) == 1
+
+
 GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("apigateway.rest_import", import_rest_api_creates_a_working_api),
     ("apigateway.rest_import", put_rest_api_changes_the_routes_and_keeps_the_id),
@@ -1035,6 +1115,10 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("iam.service_roles", a_service_can_assume_only_roles_that_trust_it),
     ("dynamodb.table_ttl", a_stack_sets_the_ttl_of_a_table),
     ("s3.bucket_lifecycle", a_stack_sets_the_lifecycle_of_a_bucket),
+    ("sqs.message_move_task", a_dead_letter_moves_back_to_its_queue_with_its_attributes),
+    ("sqs.message_move_task", only_a_dead_letter_queue_is_moved),
+    ("sqs.message_move_task", a_message_without_an_origin_needs_a_destination),
+    ("sqs.message_move_task", a_move_requires_permissions_on_both_queues),
 ]
 each_gap = pytest.mark.parametrize(("module", "probe"), GAPS, ids=[probe.__name__ for _, probe in GAPS])
 
@@ -1166,7 +1250,7 @@ def test_a_signed_invalidation_requires_permission(patched: Aws) -> None:
     assert patched.call(api_id, "/").status == 403
 
 
-def user(aws: Aws, actions: list[str], resource: str) -> Aws:
+def user(aws: Aws, actions: list[str], resource: str | list[str]) -> Aws:
     iam = aws.client("iam")
     name = f"user-{next(numbers)}"
     iam.create_user(UserName=name)

@@ -85,15 +85,34 @@ def test_a_dead_letter_goes_back_to_its_queue(aws: Emulator) -> None:
     assert (aws.waiting(dead), aws.waiting(source)) == (0, 12)
 
 
+def test_a_dead_letter_keeps_its_attributes_and_comes_back_to_the_queue_that_it_left(aws: Emulator) -> None:
+    dead, sqs = aws.queue("failed"), aws.client("sqs")
+    arn = f"arn:aws:sqs:us-east-1:000000000000:{aws.app}-dev-failed"
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "1"})
+    queues = {name: aws.queue(name, RedrivePolicy=policy) for name in ("orders", "mails")}
+    for name, url in queues.items():
+        attributes = {"kind": {"DataType": "String", "StringValue": name}}
+        sqs.send_message(QueueUrl=url, MessageBody=name, MessageAttributes=attributes)
+        for _ in range(2):  # the second time it is a dead letter
+            sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)
+
+    assert redrive.redrive(aws.app, "dev") == {f"{aws.app}-dev-failed": "2 redriven"}
+
+    assert aws.waiting(dead) == 0
+    for name, url in queues.items():
+        (message,) = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
+        assert (message["Body"], message["MessageAttributes"]["kind"]["StringValue"]) == (name, name)
+
+
 def test_an_event_goes_to_its_function_and_stays_if_it_fails_again(aws: Emulator) -> None:
     failed = aws.queue("failed")
     for word in ("good", "fail"):
         context = {"functionArn": f"{aws.function}:$LATEST"}
         aws.send(failed, {"version": "1.0", "requestContext": context, "requestPayload": {"word": word}})
 
-    told = redrive.redrive(aws.app, "dev")[f"{aws.app}-dev-failed"]
+    result = redrive.redrive(aws.app, "dev")[f"{aws.app}-dev-failed"]
 
-    assert told.startswith("1 redriven; stays:")
+    assert result.startswith("1 redriven; stays:")
     assert {"word": "good"} in aws.handled()
     assert aws.waiting(failed) == 1
 
@@ -134,11 +153,11 @@ def test_a_batch_that_is_no_longer_whole_stays_and_holds_up_no_other(aws: Emulat
         aws.send(failed, context | {"KinesisBatchInfo": batch | gone})
     aws.send(failed, context | {"requestPayload": {"word": "good"}})
 
-    told = redrive.redrive(aws.app, "dev")[f"{aws.app}-dev-failed"]
+    result = redrive.redrive(aws.app, "dev")[f"{aws.app}-dev-failed"]
 
-    assert told.startswith("1 redriven; stays:")
-    assert "3 of its 4 records are in the stream" in told
-    assert "no longer in the stream" in told
+    assert result.startswith("1 redriven; stays:")
+    assert "3 of its 4 records are in the stream" in result
+    assert "no longer in the stream" in result
     assert (aws.handled(), aws.waiting(failed)) == ([{"word": "good"}], 2)
 
 

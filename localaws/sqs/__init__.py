@@ -1,0 +1,1 @@
+"""SQS: moving the messages of a dead-letter queue."""
