@@ -1,1 +1,1 @@
-"""Speed, always as a ratio against a peer measured in the same run."""
+"""Benchmarks. Each one reports a ratio to a peer that is measured in the same run."""

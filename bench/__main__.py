@@ -1,4 +1,4 @@
-"""`make bench`"""
+"""Run all benchmarks: `make bench`."""
 
 from bench import cleanse, edge, imports, links, pages, reports, signatures, thumbnails
 

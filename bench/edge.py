@@ -1,8 +1,8 @@
-"""The edge on warm objects of 1 MB, beside nginx's proxy_cache: the same origin, one core each, load from another.
+"""The edge with warm objects of 1 MB, compared with nginx's proxy_cache.
 
-What bounds the speed that both reach is the load's core, so there is a second ratio: that of the megabytes each sends
-in a second of its own processor's time. There nginx is bound by the system, which sends its files without a copy
-(sendfile), and the edge by the copy of each byte into the socket, two thirds of its time.
+Both have the same origin and one core each. The load generator has another core, which limits the speed of both. So a
+second ratio compares the megabytes that each sends per second of its own CPU time. Here nginx is limited by the kernel,
+which sends files without a copy (sendfile). The edge spends two thirds of its time copying each byte into the socket.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import psutil
 
 from bench.emulator import emulator
 from localaws.ports import find_free_port
-from sandbox import settings as place
+from sandbox import settings
 
 _SIZE = 1_000_000
 _OBJECTS = 20
@@ -63,11 +63,11 @@ http {{
 
 
 def run() -> None:
-    """Print what both reach, in turns, at their best."""
+    """Measure both in turns and print the best result of each."""
     missing = [tool for tool in ("nginx", "wrk", "taskset") if not _which(tool)]
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if missing or len(cores) < 2:
-        print(f"edge beside nginx: skipped, without {', '.join(missing) or 'a second core'}")
+        print(f"edge beside nginx: skipped, needs {', '.join(missing) or 'a second core'}")
         return
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -102,18 +102,18 @@ def run() -> None:
 
 
 class _Speed(NamedTuple):
-    a_second: float
-    in_a_second_of_its_core: float
+    per_second: float
+    per_cpu_second: float
 
 
 def _measure(process: psutil.Process, port: int, script: Path, core: int) -> _Speed:
-    before, began = _processor(process), time.monotonic()
+    before, began = _cpu_seconds(process), time.monotonic()
     megabytes = _load(port, script, core)
-    return _Speed(megabytes / (time.monotonic() - began), megabytes / (_processor(process) - before))
+    return _Speed(megabytes / (time.monotonic() - began), megabytes / (_cpu_seconds(process) - before))
 
 
-def _processor(process: psutil.Process) -> float:
-    """Return the seconds of processor time that the process and its workers have had."""
+def _cpu_seconds(process: psutil.Process) -> float:
+    """Return the CPU time of the process and its workers, in seconds."""
     times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
     return sum(each.user + each.system for each in times)
 
@@ -127,7 +127,7 @@ def _origin(folder: Path, port: int) -> list[str]:
     packages.mkdir(parents=True)
     for number in range(_OBJECTS):
         (packages / str(number)).write_bytes(os.urandom(_SIZE))
-    program = place.ROOT / "updates" / "origin" / "server.py"
+    program = settings.ROOT / "updates" / "origin" / "server.py"
     return [sys.executable, str(program), str(folder / "releases"), "--port", str(port)]
 
 
@@ -163,9 +163,9 @@ def _distribution(origin: int) -> str:
 
 @contextmanager
 def _running(command: list[str], port: int, path: str, endpoint: str = "") -> Iterator[psutil.Process]:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(place.ROOT)}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(settings.ROOT)}
     if endpoint:
-        environment |= place.environment() | {"AWS_ENDPOINT_URL": endpoint}
+        environment |= settings.environment() | {"AWS_ENDPOINT_URL": endpoint}
     process = psutil.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while process.poll() is None:
@@ -181,7 +181,7 @@ def _running(command: list[str], port: int, path: str, endpoint: str = "") -> It
 
 
 def _load(port: int, script: Path, core: int) -> float:
-    """Have wrk ask for some seconds and return the megabytes that it got."""
+    """Run wrk for `_SECONDS` and return the megabytes that it received."""
     command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{_SECONDS}s", "-s", str(script)]
     done = subprocess.run([*command, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True)
     if failed := re.search(r"(Socket errors|Non-2xx).*", done.stdout):

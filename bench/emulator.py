@@ -1,4 +1,4 @@
-"""An emulator for as long as something is measured."""
+"""An emulator that runs during a benchmark."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sandbox import settings as place
+from sandbox import settings
 
 
 @contextmanager
 def emulator() -> Iterator[str]:
-    """Start an emulator for the time of the block, and have boto3 speak to it; its address."""
+    """Start an emulator for the block and point boto3 to it; yield its address."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(place.ROOT),
-            "GATEWAY_PORT": str(place.port("emulator") + 1),
+            "PYTHONPATH": str(settings.ROOT),
+            "GATEWAY_PORT": str(settings.port("emulator") + 1),
             "TMPDIR": folder,
             "LOG_LEVEL": "ERROR",
         }
@@ -31,7 +31,7 @@ def emulator() -> Iterator[str]:
         try:
             while not _answers(f"{url}/_ministack/health"):
                 time.sleep(0.05)
-            os.environ |= place.environment() | {"AWS_ENDPOINT_URL": url}
+            os.environ |= settings.environment() | {"AWS_ENDPOINT_URL": url}
             yield url
         finally:
             os.environ.clear()

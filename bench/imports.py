@@ -1,6 +1,6 @@
-"""What a cold start of todo-app imports, beside the least that such a function can: Chalice, boto3 and a client.
+"""Import time of todo-app at a cold start, compared with the minimum: Chalice, boto3 and one client.
 
-Both run in fresh processes, from the files of the zip as `chalice package` made it, in turns.
+Both run in turns, in fresh processes, from the files of the zip that `chalice package` makes.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import zipfile
 import deploy.apps
 
 _RUNS = 15
-_LEAST = "import chalice, boto3; boto3.client('dynamodb')"
+_MINIMUM = "import chalice, boto3; boto3.client('dynamodb')"
 _APP = "import app; from chalicelib import wiring; wiring.todos()"
 _SETTINGS = ("TABLE", "FILES_BUCKET", "USER_POOL_ARN", "USER_POOL_ID", "USER_POOL_CLIENT_ID", "IDENTITY_POOL_ID")
 
 
 def run() -> None:
-    """Print the times of both and their ratio."""
+    """Print both times and their ratio."""
     environment = {name: f"arn:aws:x:us-east-1:0:{name}" for name in _SETTINGS}
     environment |= {"STAGE": "bench", "AWS_DEFAULT_REGION": "us-east-1"}
     os.environ |= environment
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(deploy.apps.package("todo-app", "bench") / "deployment.zip").extractall(folder)
-        pairs = [(_milliseconds(folder, _LEAST), _milliseconds(folder, _APP)) for _ in range(_RUNS)]
-    least, app = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratio = statistics.median(app / least for least, app in pairs)
-    print(f"import   chalice + boto3 + a client {least:6.0f} ms   todo-app {app:6.0f} ms   ratio {ratio:.2f}")
+        pairs = [(_milliseconds(folder, _MINIMUM), _milliseconds(folder, _APP)) for _ in range(_RUNS)]
+    minimum, app = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratio = statistics.median(app / minimum for minimum, app in pairs)
+    print(f"import   chalice + boto3 + a client {minimum:6.0f} ms   todo-app {app:6.0f} ms   ratio {ratio:.2f}")
 
 
 def _milliseconds(folder: str, statement: str) -> float:

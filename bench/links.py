@@ -1,4 +1,4 @@
-"""What `GET /videos/{id}/link` spends on asking who may watch, and what on the signature."""
+"""How long `GET /videos/{id}/link` takes for the entitlement check, and how long for the signature."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ import yaml
 from bench.emulator import emulator
 from common.cloudfront import UrlSigner
 from deploy.signing_keys import Algorithm, key_pair
-from sandbox import settings as place
+from sandbox import settings
 
 _RUNS = 200
 _USER, _VIDEO = "user", "018f0000-0000-7000-8000-000000000000"
 
 
 def run() -> None:
-    """Print the median of both parts, from a process of its own, since each app has a `chalicelib`."""
-    path = os.pathsep.join(map(str, (place.ROOT / "video-app", place.ROOT)))
+    """Print the median of both parts. Runs in a separate process, because each app has its own `chalicelib`."""
+    path = os.pathsep.join(map(str, (settings.ROOT / "video-app", settings.ROOT)))
     subprocess.run([sys.executable, "-m", "bench.links"], env=os.environ | {"PYTHONPATH": path}, check=True)
 
 
 class _TimedSigner:
-    """A signer that counts the seconds it takes."""
+    """A signer that measures its own time, in seconds."""
 
     def __init__(self, signer: UrlSigner) -> None:
         self._signer = signer
@@ -83,7 +83,7 @@ def _report(algorithm: Algorithm, catalogue: Any, entitlements: Any) -> None:
 
 def _tables() -> dict[str, Any]:
     yaml.SafeLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
-    resources = yaml.safe_load((place.ROOT / "video-app/resources.yaml").read_text())["Resources"]
+    resources = yaml.safe_load((settings.ROOT / "video-app/resources.yaml").read_text())["Resources"]
     wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     return {
         name: {key: value for key, value in resources[name]["Properties"].items() if key in wanted}

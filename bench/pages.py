@@ -1,4 +1,4 @@
-"""What `GET /todos?limit=20` costs a user with few todos, and one with very many."""
+"""The cost of `GET /todos?limit=20` for a user with few todos and for a user with very many."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import boto3
 import yaml
 
 from bench.emulator import emulator
-from sandbox import settings as place
+from sandbox import settings
 
 _SIZES = (10, 1_000, 100_000)
 _RUNS = 50
 
 
 def run() -> None:
-    """Print read capacity and time of a page for each number of todos, and the time's ratio to the smallest."""
-    sys.path.insert(0, str(place.ROOT / "todo-app"))
+    """Print read capacity and time of a page for each number of todos, and the ratio to the time of the smallest."""
+    sys.path.insert(0, str(settings.ROOT / "todo-app"))
     from chalicelib.table import TodoTable
     from chalicelib.todos import TodoQuery
 
@@ -46,13 +46,13 @@ def run() -> None:
 
 def _schema() -> dict[str, Any]:
     yaml.SafeLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
-    template = yaml.safe_load((place.ROOT / "todo-app/resources.yaml").read_text())
+    template = yaml.safe_load((settings.ROOT / "todo-app/resources.yaml").read_text())
     wanted = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "BillingMode")
     return {name: template["Resources"]["Todos"]["Properties"][name] for name in wanted}
 
 
 def _fill(client: Any, owner: str, size: int) -> None:
-    """Write *size* todos of *owner*, as fast as BatchWriteItem takes them."""
+    """Write *size* todos of *owner* with BatchWriteItem."""
     from chalicelib.todos import new_id
 
     for batch in itertools.batched(range(size), 25):

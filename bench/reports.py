@@ -1,6 +1,6 @@
-"""What each report scans, beside the same query on the same rows as JSON lines; and its time as the data grows.
+"""The bytes that each report scans, compared with the same query on JSON lines, and its time as the data grows.
 
-The statements are the app's own, in the sandbox's Athena, on a day of readings as Firehose delivers them.
+The benchmark runs the app's own statements on the local Athena, with a day of readings as Firehose delivers them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import boto3
 import duckdb
 
-from sandbox import settings as place
+from sandbox import settings
 
 _DAY = "2030-01-01"
 _SIZES = {"1x": 10_000, "10x": 100_000, "100x": 1_000_000}
@@ -43,7 +43,7 @@ _SERDES = {
     "json": "org.openx.data.jsonserde.JsonSerDe",
 }
 
-# A hundred devices that send four metrics in turn, 3 % of it twice, in the order of its arrival.
+# A hundred devices send four metrics in turn. 3 % of the readings arrive twice. Rows are in the order of arrival.
 _ROWS = """
     SELECT
         'pump-' || lpad((n % 100)::varchar, 4, '0') AS device_id,
@@ -60,11 +60,11 @@ _BAD = "SELECT arrived_at, record, 'not_json' AS reason, repeat('x', 100) AS raw
 
 
 def run() -> None:
-    """Print bytes and times."""
-    sys.path.insert(0, str(place.ROOT / "pipeline-app"))
+    """Print the bytes scanned and the times."""
+    sys.path.insert(0, str(settings.ROOT / "pipeline-app"))
     from chalicelib.reports import load
 
-    reports = load(place.ROOT / "pipeline-app" / "chalicelib" / "reports")
+    reports = load(settings.ROOT / "pipeline-app" / "chalicelib" / "reports")
     values = {"periods": [_DAY], "period": [_DAY], "days": [_DAY]}
     with _athena() as athena:
         for name, count in _SIZES.items():
@@ -81,15 +81,15 @@ def run() -> None:
             parquet, _ = athena.run(sql, parameters)
             lines = sql.replace("FROM readings", "FROM readings_json").replace("FROM errors", "FROM errors_json")
             json, _ = athena.run(lines, parameters)
-            both = f"scans {parquet / 1e6:.2f} MB, of JSON lines {json / 1e6:.2f} MB"
+            both = f"scans {parquet / 1e6:.2f} MB of Parquet, {json / 1e6:.2f} MB of JSON lines"
             print(f"report {report.name:8} {both}   ratio {parquet / json:.1%}")
 
 
 class _Athena:
-    """Tables of readings in an emulator at *endpoint*."""
+    """Tables of readings in the emulator at *endpoint*."""
 
     def __init__(self, endpoint: str, folder: Path) -> None:
-        options = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": place.REGION}
+        options = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": settings.REGION}
         session = boto3.Session(**options)
         self._s3, self._athena = (session.client(name, endpoint_url=endpoint) for name in ("s3", "athena"))
         self._folder = folder
@@ -121,7 +121,7 @@ class _Athena:
                 )
 
     def fill(self, kind: str, count: int) -> None:
-        """Put a day of *count* readings, in place of what there was, and one bad record in fifty."""
+        """Replace the stored data with a day of *count* readings and one bad record for every fifty."""
         form = "FORMAT parquet, COMPRESSION gzip" if kind == "parquet" else "FORMAT json"
         share = count // _FILES
         for number in range(_FILES):
@@ -133,7 +133,7 @@ class _Athena:
                 self._s3.upload_file(str(file), _BUCKET, f"{kind}/{table}/day={_DAY}/{number:02d}.{kind}")
 
     def run(self, sql: str, parameters: list[str]) -> tuple[int, float]:
-        """Return the bytes that a statement scanned, and its milliseconds, the best of three."""
+        """Return the bytes that a statement scanned, and the best of three times in milliseconds."""
         best = float("inf")
         for _ in range(3):
             started = self._athena.start_query_execution(
@@ -142,11 +142,11 @@ class _Athena:
                 QueryExecutionContext={"Database": _DATABASE},
                 ResultConfiguration={"OutputLocation": f"s3://{_BUCKET}/results/"},
             )
-            execution = self._ended(started["QueryExecutionId"])
+            execution = self._finished(started["QueryExecutionId"])
             best = min(best, execution["Statistics"]["EngineExecutionTimeInMillis"])
         return execution["Statistics"]["DataScannedInBytes"], best
 
-    def _ended(self, execution_id: str) -> dict[str, Any]:
+    def _finished(self, execution_id: str) -> dict[str, Any]:
         while True:
             execution: dict[str, Any] = self._athena.get_query_execution(QueryExecutionId=execution_id)[
                 "QueryExecution"
@@ -165,7 +165,7 @@ def _athena() -> Iterator[_Athena]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
-        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(place.ROOT), "TMPDIR": name, "STATE_DIR": name}
+        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(settings.ROOT), "TMPDIR": name, "STATE_DIR": name}
         environment |= {"GATEWAY_PORT": str(port), "LOG_LEVEL": "ERROR"}
         process = subprocess.Popen([sys.executable, "-m", "localaws.emulator"], env=environment, cwd=name)
         try:
@@ -183,4 +183,4 @@ def _wait(url: str) -> None:
             urllib.request.urlopen(url, timeout=1).close()
             return
         time.sleep(0.05)
-    raise RuntimeError(f"nothing answers at {url}")
+    raise RuntimeError(f"no response from {url}")

@@ -1,5 +1,5 @@
-// The set of variants by sharp, the way that is fastest of those tried: the original is decoded once, at reduced scale,
-// and each width is made from the one above it. Prints the least CPU time in ms, the peak memory in kB and the bytes made.
+// Makes the variants with sharp, in the fastest way that we found: it decodes the original once, at reduced scale, and
+// makes each width from the next larger one. Prints the lowest CPU time in ms, the peak memory in kB and the bytes.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 

@@ -1,4 +1,4 @@
-"""Signed links a second, beside botocore's signer with the same back end, and OpenSSL alone as the limit."""
+"""Signed links per second, compared with botocore's signer on the same back end, and with OpenSSL as the limit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SPEED = {"rsa": "rsa2048", "ecdsa": "ecdsap256"}
 
 
 def run() -> None:
-    """Print links a second, what botocore makes of ours, and how far from OpenSSL the link and its signature are."""
+    """Print links per second, and the ratios of botocore and OpenSSL to ours."""
     _compare("rsa", "rsa", with_rsa)
     _compare("rsa", "cryptography", with_cryptography)
     _compare("ecdsa", "cryptography", with_cryptography)
@@ -44,13 +44,13 @@ def _compare(algorithm: Algorithm, package: str, backend: Backend) -> None:
     botocore = statistics.median(botocores / ours for ours, botocores, *_ in rounds)
     link, bare = (_openssl(_SPEED[algorithm]) / statistics.median(each[n] for each in rounds) for n in (0, 2))
     print(
-        f"sign     {algorithm:5} by {package:12} {links:6.0f} links a second   botocore / ours {botocore:.2f}   "
+        f"sign     {algorithm:5} by {package:12} {links:6.0f} links per second   botocore / ours {botocore:.2f}   "
         f"openssl / ours {link:6.2f}   openssl / bare signature {bare:6.2f}"
     )
 
 
 def _rate(sign: Callable[[str], object]) -> float:
-    """Return how often *sign* goes in a second of processor time, which is what `openssl speed` counts in."""
+    """Return the calls of *sign* per second of CPU time, the unit of `openssl speed`."""
     numbers, started = count(), time.process_time()
     while (spent := time.process_time() - started) < _SECONDS:
         sign(f"https://d111111abcdef8.cloudfront.net/videos/{next(numbers)}/video.mp4")
@@ -59,7 +59,7 @@ def _rate(sign: Callable[[str], object]) -> float:
 
 @functools.cache
 def _openssl(algorithm: str) -> float:
-    """Return the signatures a second of `openssl speed`, whose line is ``+F…:<bits>:<signs>:<verifies>``."""
+    """Return the signatures per second from `openssl speed`, whose line is ``+F…:<bits>:<signs>:<verifies>``."""
     command = ["openssl", "speed", "-mr", "-seconds", "1", algorithm]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     line = next(line for line in printed.splitlines() if line.startswith("+F"))

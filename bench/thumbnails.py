@@ -1,7 +1,7 @@
-"""The set of variants of a photo, beside the same set by sharp and by pyvips, which both are libvips.
+"""The variants of a photo, compared with the same variants by sharp and by pyvips, which both use libvips.
 
-Each in a fresh process on one core, in turns, with the same encoder settings: its least CPU time of some runs, and
-the peak memory of the whole process.
+Each runs in a fresh process on one core, in turns, with the same encoder settings. The benchmark reports the lowest CPU
+time of several runs and the peak memory of the whole process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 
-from sandbox import settings as place
+from sandbox import settings
 
 _ROUNDS = 5
 _RUNS = 3
@@ -52,16 +52,16 @@ def variants(original):
 """
 
 type _Result = tuple[float, float, float]
-"""Milliseconds, kilobytes at the peak, bytes of all variants."""
+"""CPU time in ms, peak memory in kB, bytes of all variants."""
 
 
 def run() -> None:
-    """Print time and peak memory for each original, and the ratios to both peers, which it installs for the time."""
+    """Print time and peak memory for each original, and the ratios to both peers. Installs the peers temporarily."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _install(folder)
         contestants: dict[str, Callable[[Path], _Result]] = {
-            "ours": lambda original: _python(_OURS, original, place.ROOT / "blog-app", place.ROOT),
+            "ours": lambda original: _python(_OURS, original, settings.ROOT / "blog-app", settings.ROOT),
             "sharp": lambda original: _sharp(folder, original),
             "pyvips": lambda original: _python(_PYVIPS, original, folder),
         }
@@ -76,7 +76,7 @@ def _print(title: str, name: str, pairs: list[tuple[_Result, _Result]]) -> None:
     line = f"variants of a {title:18} {name:6} {its[0]:5.0f} ms {its[1] / 1024:4.0f} MB"
     if name != "ours":
         ratios = [statistics.median(ours[i] / its[i] for ours, its in pairs) for i in range(3)]
-        line += f"   ratio {ratios[0]:.2f} of its time, {ratios[1]:.2f} of its memory, {ratios[2]:.2f} of its bytes"
+        line += f"   ours / {name}: time {ratios[0]:.2f}, memory {ratios[1]:.2f}, bytes {ratios[2]:.2f}"
     print(line)
 
 
@@ -88,8 +88,8 @@ def _install(folder: Path) -> None:
 
 
 def _originals(folder: Path) -> dict[str, Path]:
-    """Draw what compresses as photos do: noise of every size."""
-    noise = random.Random(1)  # noqa: S311 # scenery
+    """Draw images that compress like photos: noise of every size."""
+    noise = random.Random(1)  # noqa: S311
     image = Image.new("RGB", (6000, 4000))
     for cells, weight in ((4, 1), (16, 0.3), (64, 0.2), (256, 0.1), (1024, 0.06)):
         layer = Image.frombytes("RGB", (cells, cells), noise.randbytes(3 * cells * cells))

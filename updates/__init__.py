@@ -1,1 +1,1 @@
-"""Software update distribution: an ordinary origin, its release tool, a client, and an edge before it."""
+"""Software update distribution: an update server, a release tool, a client, and templates without and with an edge."""

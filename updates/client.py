@@ -1,10 +1,10 @@
-"""A client that installs nothing but what the publisher signed, whatever caches and servers are in between.
+"""A client that installs only what the publisher signed, whatever caches and servers are in between.
 
     python -m updates.client URL --root root.json --folder FOLDER
 
-The root metadata came with the client, as its program did. From there The Update Framework leads to the newest list of
-packages: an older one is refused (rollback), one that has expired too (freeze), and a package is installed only if its
-size and hash are those that were signed. Downloads go on where they broke off, of the same version only.
+The client is shipped with root metadata. From there it follows The Update Framework to the newest list of packages. It
+refuses an older list (rollback) and an expired list (freeze), and installs a package only if its size and hash are the
+signed ones. It resumes an interrupted download, but only of the same version.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Release:
     package: TargetFile
 
     def is_out_for(self, client: str, now: datetime) -> bool:
-        """Whether a wave that has begun holds this client; without waves a release is for all at once.
+        """Return whether a wave that has started includes *client*. A release without waves is out for all clients.
 
-        A client's place among the waves is by chance, and another for each release.
+        A hash of the client's name and the version determines its place among the waves.
         """
         if not self.waves:
             return True
@@ -54,7 +54,7 @@ class Release:
 
 
 class Client:
-    """The client *name* of the update server at *url*; *folder* has what it trusts, downloads and has installed."""
+    """The client *name* of the update server at *url*; *folder* has its metadata, downloads and installation."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Client:
         self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=5, read=30))
 
     def update(self) -> Path | None:
-        """Install the newest release that is out for this client; return where, or None if there is nothing new.
+        """Install the newest release that is out for this client; return its path, or None if none is newer.
 
         Raises NotUpdated.
         """
@@ -92,7 +92,7 @@ class Client:
         return installed
 
     def check(self) -> Release | None:
-        """Return the newest release that is out for this client, if that is newer than what it has."""
+        """Return the newest release that is out for this client if it is newer than the installed one."""
         has = self.installed()
         newer = [
             release
@@ -102,7 +102,7 @@ class Client:
         return max(newer, key=lambda release: release.published_at, default=None)
 
     def installed(self) -> dict[str, str]:
-        """Return `version` and `published_at` of what is installed, or nothing."""
+        """Return `version` and `published_at` of the installed release, or an empty dictionary."""
         try:
             note: dict[str, str] = json.loads((self._folder / "installed.json").read_text())
         except FileNotFoundError:
@@ -120,11 +120,11 @@ class Client:
                 return part
             except LengthOrHashMismatchError as error:
                 part.unlink()
-                raise NotUpdated(f"{release.package.path} is not what was signed: {error}") from error
+                raise NotUpdated(f"{release.package.path} is not the signed package: {error}") from error
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 if attempt == ATTEMPTS - 1:
                     raise NotUpdated(f"{release.package.path}: {error}") from error
-                time.sleep(random.uniform(0, 2**attempt / 4))  # noqa: S311  # spreads the fleet, hides nothing
+                time.sleep(random.uniform(0, 2**attempt / 4))  # noqa: S311  # spreads the fleet, not a secret
         raise AssertionError
 
     def _releases(self) -> Iterable[Release]:
@@ -135,7 +135,7 @@ class Client:
             updater.refresh()
         except (DownloadError, RepositoryError) as error:
             raise NotUpdated(f"the list of releases cannot be trusted: {error}") from error
-        # What was just verified: the updater itself offers one target by its path, and no list.
+        # The file was verified just now. The updater itself returns single targets by path, but no list.
         targets = Metadata[Targets].from_file(str(trusted / "targets.json")).signed
         for package in targets.targets.values():
             custom = package.custom or {}
@@ -143,7 +143,7 @@ class Client:
                 yield Release(custom["version"], custom["published_at"], tuple(custom["waves"]), package)
 
     def _fetch(self, package: TargetFile, part: Path) -> None:
-        """Bring *part* to the package's length, from where it is if it is of the version that the server has now."""
+        """Download into *part*; resume it if the server still has the version of which it is a part."""
         tag = part.with_suffix(".etag")
         have = part.stat().st_size if part.exists() else 0
         if have == package.length:
@@ -154,7 +154,7 @@ class Client:
         answer = self._http.request("GET", f"{self._url}/{package.path}", headers=headers, preload_content=False)
         try:
             if answer.status not in (200, 206):
-                part.unlink(missing_ok=True)  # if what we asked for is not there, we may have too much
+                part.unlink(missing_ok=True)  # the part may be longer than the package
                 raise OSError(f"the server answers {answer.status}")
             tag.write_text(answer.headers.get("etag", ""))
             with part.open("ab" if answer.status == 206 else "wb") as content:
@@ -165,7 +165,7 @@ class Client:
 
 
 def own_name(folder: Path) -> str:
-    """Return the name that the client of *folder* gave itself when it first ran: its place among the waves is by it."""
+    """Return the name of the client in *folder*; generate it on the first run. It determines the client's waves."""
     place = folder / "name"
     if not place.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -181,8 +181,8 @@ def main() -> str | None:
     parser.add_argument("--root", type=Path, required=True, help="the publisher's 1.root.json")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--channel", default="stable")
-    parser.add_argument("--name", help="what places the client in the waves; else a name that its folder keeps")
-    parser.add_argument("--every", type=float, metavar="SECONDS", help="go on, asking about this often")
+    parser.add_argument("--name", help="determines the client's waves; default: a name stored in the folder")
+    parser.add_argument("--every", type=float, metavar="SECONDS", help="keep running and update about this often")
     arguments = parser.parse_args()
     client = Client(
         arguments.url,
@@ -193,14 +193,14 @@ def main() -> str | None:
     )
     while True:
         try:
-            print(client.update() or "nothing new", flush=True)
+            print(client.update() or "no newer release", flush=True)
         except NotUpdated as error:
             if not arguments.every:
                 return str(error)
             print(error, file=sys.stderr, flush=True)
         if not arguments.every:
             return None
-        time.sleep(arguments.every * random.uniform(0.5, 1.5))  # noqa: S311  # a fleet that does not ask all at once
+        time.sleep(arguments.every * random.uniform(0.5, 1.5))  # noqa: S311  # spreads the fleet, not a secret
 
 
 if __name__ == "__main__":

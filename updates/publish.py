@@ -1,13 +1,13 @@
-"""Publishes releases into the folder that the update servers read: package first, signed metadata next, index last.
+"""Publish releases to the folder that the update servers read: package first, signed metadata next, index last.
 
     python -m updates.publish create FOLDER --root-key root.pem --key secretsmanager:updates-signing-key
     python -m updates.publish release FOLDER app-1.2.0.bin --version 1.2.0 --key secretsmanager:updates-signing-key
     python -m updates.publish refresh FOLDER --key secretsmanager:updates-signing-key
     python -m updates.publish renew FOLDER --root-key root.pem
 
-What was published is signed after The Update Framework (https://theupdateframework.github.io/specification/latest/):
-the root key says which key signs releases and is kept offline; the release key signs the list of packages with their
-hashes, a snapshot of it, and a timestamp that soon expires. A key is a PEM file or a secret in Secrets Manager.
+Releases are signed as The Update Framework specifies (https://theupdateframework.github.io/specification/latest/). The
+root key is kept offline and signs which key signs releases. The release key signs the list of packages with their
+hashes, a snapshot of it, and a timestamp that expires soon. A key is a PEM file or a secret in Secrets Manager.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ LASTS = {
     Snapshot.type: timedelta(days=90),
     Timestamp.type: timedelta(days=7),
 }
-"""How long clients believe each kind of metadata: `refresh` signs it anew, the root only `renew` with its own key."""
+"""How long each kind of metadata is valid. `refresh` signs it again, except the root, which only `renew` signs."""
 
 ROOT_IS_DUE = timedelta(days=60)
-"""How long before the root expires `refresh` begins to say so: its key has to be fetched from somewhere."""
+"""How long before the root expires `refresh` starts to warn: somebody must fetch the root key."""
 
 
 class NotPublished(Exception):
@@ -50,7 +50,7 @@ class NotPublished(Exception):
 
 
 class Repository:
-    """The releases in *folder*, signed by *key*. Writers exclude each other; readers see whole files only."""
+    """The releases in *folder*, signed by *key*. A lock excludes other writers; readers see only complete files."""
 
     def __init__(self, folder: Path, key: Signer, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._folder = folder
@@ -58,12 +58,12 @@ class Repository:
         self._clock = clock
 
     def create(self, root_key: Signer) -> None:
-        """Make an empty repository. Raises NotPublished where there is one."""
+        """Create an empty repository. Raises NotPublished if there is one already."""
         for name in ("packages", "metadata", "releases", "incoming"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
-        with self._alone():
+        with self._locked():
             if self._path(Root.type, 1).exists():
-                raise NotPublished(f"{self._folder} has releases already")
+                raise NotPublished(f"{self._folder} already has releases")
             root = Root(consistent_snapshot=True)
             root.add_key(root_key.public_key, Root.type)
             for role in (Targets.type, Snapshot.type, Timestamp.type):
@@ -72,11 +72,11 @@ class Repository:
             self._put(Targets())
 
     def rotate(self, root_key: Signer) -> None:
-        """Have this repository's key, and no other from now on, sign releases, and renew the root.
+        """Make this repository's key the only one that signs releases, and renew the root.
 
         Raises NotPublished for another root key.
         """
-        with self._alone():
+        with self._locked():
             root = self._root()
             for role in (Targets.type, Snapshot.type, Timestamp.type):
                 for keyid in list(root.roles[role].keyids):
@@ -86,12 +86,12 @@ class Repository:
             self._put(self._targets())
 
     def renew(self, root_key: Signer) -> None:
-        """Have the root last from now on, with the keys that it names. Raises NotPublished for another root key."""
-        with self._alone():
+        """Sign the root again with the same keys and a new expiry. Raises NotPublished for another root key."""
+        with self._locked():
             self._sign_next(self._root(), root_key)
 
     def root_expires(self) -> datetime:
-        """Return when clients stop updating unless the root is renewed."""
+        """Return the time at which clients stop updating unless the root is renewed."""
         return self._root().expires
 
     def release(
@@ -99,18 +99,18 @@ class Repository:
     ) -> dict[str, Any]:
         """Publish *file* under its own name and return the release as the index shows it.
 
-        The same again changes nothing but the waves, if there are any. Raises NotPublished for another package under a
-        name or a version that is taken, since a package that was out is in caches for good.
+        Publishing the same file again changes only the waves, if any are given. Raises NotPublished if the name or the
+        version belongs to another package, because caches keep a published package.
         """
         for value, allowed in ((file.name, PACKAGE), (channel, CHANNEL)):
             if not allowed.fullmatch(value):
-                raise NotPublished(f"{value}: not of the form {allowed.pattern}")
-        with self._alone():
+                raise NotPublished(f"{value}: must match {allowed.pattern}")
+        with self._locked():
             targets = self._targets()
             path = f"packages/{file.name}"
             for other, target in targets.targets.items():
                 if (other == path) != (_is(target, version, channel)):
-                    raise NotPublished(f"{version} in {channel} is not {file.name}, or that is something else already")
+                    raise NotPublished(f"{file.name}: the name or version {version} belongs to another release")
             target = TargetFile.from_file(path, str(file), ["sha256"])
             self._put_package(file, target)
             custom = (targets.targets.get(path) or target).custom or {
@@ -125,8 +125,8 @@ class Repository:
             return _shown(target)
 
     def withdraw(self, version: str, channel: str = "stable") -> None:
-        """Offer a release no longer. Its package stays for those who are at it. Raises NotPublished without one."""
-        with self._alone():
+        """Stop offering a release. Its package stays for downloads in progress. Raises NotPublished without one."""
+        with self._locked():
             targets = self._targets()
             found = [path for path, target in targets.targets.items() if _is(target, version, channel)]
             if not found:
@@ -136,8 +136,8 @@ class Repository:
             self._put(targets, {channel})
 
     def refresh(self) -> None:
-        """Sign anew what the release key signs, so that it does not expire."""
-        with self._alone():
+        """Sign all that the release key signs again, with a new expiry."""
+        with self._locked():
             self._put(self._targets())
 
     def _root(self) -> Root:
@@ -145,9 +145,9 @@ class Repository:
         return Metadata[Root].from_file(str(self._path(Root.type, max(versions)))).signed
 
     def _sign_next(self, root: Root, root_key: Signer) -> None:
-        """Clients go from root to root, and would be stuck at one that the root before it does not vouch for."""
+        """Sign the next version of *root*. Clients accept a new root only if the previous one names its key."""
         if root_key.public_key.keyid not in root.roles[Root.type].keyids:
-            raise NotPublished("the root key is another one than this repository's")
+            raise NotPublished("the root key is not the root key of this repository")
         root.version += 1
         self._sign(root, root_key)
 
@@ -158,11 +158,11 @@ class Repository:
         return Metadata[Targets].from_file(str(self._path(Targets.type, version))).signed
 
     def _put(self, targets: Targets, emptied: set[str] | None = None) -> None:
-        """Sign *targets*, then what says that it is the newest, then write the indexes for those who do not verify."""
+        """Sign *targets*, the snapshot and the timestamp, then write the indexes for clients that do not verify."""
         first = not self._path(Timestamp.type, 0).exists()
         targets.version += 0 if first else 1
         self._sign(targets, self._key)
-        # One version for all three: each publication signs all of them.
+        # All three have the same version, because each publication signs all of them.
         snapshot = Snapshot(version=targets.version, meta={"targets.json": MetaFile(targets.version)})
         self._sign(snapshot, self._key)
         self._sign(Timestamp(version=targets.version, snapshot_meta=MetaFile(targets.version)), self._key)
@@ -183,7 +183,7 @@ class Repository:
         self._write(self._path(signed.type, signed.version), metadata.to_bytes())
 
     def _path(self, role: str, version: int) -> Path:
-        """The timestamp alone has no version in its name: it is what changes under the same name."""
+        """Return the path of a metadata file. Only the timestamp has no version in its name."""
         return self._folder / "metadata" / (f"{role}.json" if role == Timestamp.type else f"{version}.{role}.json")
 
     def _put_package(self, file: Path, target: TargetFile) -> None:
@@ -191,7 +191,7 @@ class Repository:
         if place.exists():
             with place.open("rb") as there:
                 if hashlib.file_digest(there, "sha256").hexdigest() != target.hashes["sha256"]:
-                    raise NotPublished(f"{file.name} is the name of another package; give this one a name of its own")
+                    raise NotPublished(f"{file.name} is already the name of another package; choose another name")
             return
         draft = self._folder / "incoming" / file.name
         shutil.copyfile(file, draft)
@@ -203,14 +203,14 @@ class Repository:
         _settle(draft, place)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         with (self._folder / "incoming" / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
 
 def _settle(draft: Path, place: Path) -> None:
-    """Have *place* be *draft*, whole and on disk, in one step."""
+    """Flush *draft* to disk and replace *place* with it in one step."""
     with draft.open("rb") as written:
         os.fsync(written.fileno())
     draft.chmod(0o644)
@@ -266,7 +266,7 @@ def main() -> str | None:
         parsers[name].add_argument("--channel", default="stable")
     arguments = parser.parse_args()
     try:
-        # Only the root key renews, so that the release key need not be where that is fetched to.
+        # renew needs only the root key, so the release key need not be on that machine.
         signer = key(arguments.root_key if arguments.command == "renew" else arguments.key)
         return _run(Repository(arguments.folder, signer), arguments)
     except (NotPublished, OSError, ValueError) as error:
@@ -293,18 +293,18 @@ def _run(repository: Repository, arguments: argparse.Namespace) -> str | None:
 
 
 def _root_is_due(left: timedelta) -> str | None:
-    """Warn when the root is about to expire; return what is wrong when it has."""
+    """Warn if the root expires soon; return an error message if it has expired."""
     if left <= timedelta():
-        return "the root has expired and clients update no longer: renew it, with the root key"
+        return "the root has expired and clients no longer update: run renew with the root key"
     if left <= ROOT_IS_DUE:
-        print(f"the root expires in {left.days} days: renew it, with the root key", file=sys.stderr)
+        print(f"the root expires in {left.days} days: run renew with the root key", file=sys.stderr)
     return None
 
 
 def _wave(text: str) -> dict[str, Any]:
     starts_at, _, percent = text.partition("=")
     if datetime.fromisoformat(starts_at).tzinfo is None:
-        raise ValueError(f"{starts_at}: has no offset, as in 2030-01-31T09:00:00Z")
+        raise ValueError(f"{starts_at}: needs an offset, as in 2030-01-31T09:00:00Z")
     return {"starts_at": starts_at, "percent": int(percent)}
 
 

@@ -1,4 +1,4 @@
-"""`make release-day CLIENTS=500 SIZE=100`: what the edge takes from the origins, measured on this machine."""
+"""Measure how much load the edge takes off the origins: `make release-day CLIENTS=500 SIZE=100`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.release_day import clients, costs
 from bench.release_day.clients import Tally
 from bench.release_day.report import Phase, Sample, page, table
 from bench.release_day.servers import Servers, Work
-from sandbox import settings as place
+from sandbox import settings
 
 _MB = 1_000_000
 _EVERY = 0.25
@@ -32,10 +32,10 @@ class _Day:
 def main() -> str | None:
     parser = argparse.ArgumentParser(prog="python -m bench.release_day", description=__doc__)
     parser.add_argument("--clients", type=int, default=200)
-    parser.add_argument("--size", type=float, default=5, help="of the package, in MB")
-    parser.add_argument("--patience", type=float, default=1800, help="seconds until a phase is given up")
+    parser.add_argument("--size", type=float, default=5, help="size of the package in MB (%(default)g)")
+    parser.add_argument("--patience", type=float, default=1800, help="seconds until a phase is aborted (%(default)g)")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and so ends what was started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the context managers stop what they started
     _allow_connections(arguments.clients * 4 + 1000)
     day = _Day(arguments.clients, int(arguments.size * _MB), arguments.patience)
     print(f"{day.clients} clients, {arguments.size:g} MB, three origins.\n")
@@ -47,16 +47,16 @@ def main() -> str | None:
     measured = costs.Measured(after.work.bytes, after.work.requests)
     bills = (costs.without_edge(day.size, month), costs.with_edge(day.size, month, measured))
     print("\n" + table(before, after, bills, month, day.size))
-    file = place.ROOT / "dist" / "release-day.html"
+    file = settings.ROOT / "dist" / "release-day.html"
     file.parent.mkdir(exist_ok=True)
     file.write_text(page(before, after, bills, month, day.clients, day.size))
-    print(f"\nAs a page with a plot: {file.relative_to(place.ROOT)}")
+    print(f"\nThe same with a plot: {file.relative_to(settings.ROOT)}")
     wrong = before.tally.wrong + after.tally.wrong
-    return f"{wrong} clients got another package than the index names" if wrong else None
+    return f"{wrong} clients got a package whose hash differs from the index" if wrong else None
 
 
 async def _phase(name: str, version: str, servers: Servers, day: _Day) -> Phase:
-    """Let the clients poll, then release, and watch until the last of them has it."""
+    """Let the clients poll, publish a release, and wait until the last client has it."""
     tally, samples = Tally(), []
     counts, work = servers.edge_counts(), servers.work()
     async with asyncio.timeout(day.patience):
@@ -64,18 +64,18 @@ async def _phase(name: str, version: str, servers: Servers, day: _Day) -> Phase:
         await asyncio.sleep(clients.POLL * 1.5)
         await asyncio.to_thread(servers.release, version, day.size)
         tally.began = time.monotonic()
-        told = 0.0
+        printed = 0.0
         while not fleet.done():
             await asyncio.wait([fleet], timeout=_EVERY)
             sent = await asyncio.to_thread(servers.work)
             samples.append(Sample(tally.now(), tally.received, sent.bytes - work.bytes, len(tally.done)))
-            if tally.now() > told or fleet.done():
-                told = tally.now() + 1
+            if tally.now() > printed or fleet.done():
+                printed = tally.now() + 1
                 print(f"\r{name:17} {_progress(samples[-1], day.clients)}", end="", flush=True)
         await fleet
     print()
     done = servers.work()
-    spent = Work(done.requests - work.requests, done.bytes - work.bytes, done.processor - work.processor)
+    spent = Work(done.requests - work.requests, done.bytes - work.bytes, done.cpu_seconds - work.cpu_seconds)
     now = servers.edge_counts()
     return Phase(name, tally, spent, {metric: now[metric] - counts[metric] for metric in now}, samples)
 

@@ -1,6 +1,6 @@
-"""A fleet of clients as cheap as they can be: each polls the index, downloads what is new, and checks its hash.
+"""A fleet of lightweight clients: each polls the index, downloads a new release, and checks its hash.
 
-They ask at times of their own, conditionally; some lose the connection on the way and go on by a range.
+They poll with jitter and conditional requests. Some lose the connection during a download and resume it with a range.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 POLL = 1.0
-"""Seconds between two looks at the index, a client's own time being between half of it and one and a half."""
+"""Mean seconds between two polls of a client; the actual time is between half of it and one and a half times it."""
 INTERRUPTED = 0.2
-"""The share of clients that lose their connection somewhere on the way."""
+"""The share of clients that lose their connection during the download."""
 _CHUNK = 1 << 18
 
 
 class Address(NamedTuple):
-    """Where to connect to, and whom to ask for there."""
+    """The loopback port to connect to, and the Host header to send."""
 
     port: int
     host: str
 
 
 class Failed(Exception):
-    """A request was not answered as it should; it is tried again."""
+    """A response was wrong or incomplete; the client retries."""
 
 
 @dataclass
 class Tally:
-    """What the clients of one release have been through, in seconds since it came out."""
+    """Counts and times of all clients for one release; times are seconds since the release."""
 
     began: float = field(default_factory=time.monotonic)
     polls: int = 0
@@ -62,20 +62,20 @@ class _Answer:
         while left:
             chunk = await self.reader.read(min(left, _CHUNK))
             if not chunk:
-                raise Failed("the body is not whole")
+                raise Failed("the body is incomplete")
             left -= len(chunk)
             yield chunk
 
 
 async def run(address: Address, version: str, count: int, tally: Tally) -> None:
-    """Have *count* clients wait for *version* and download it."""
+    """Run *count* clients that wait for *version* and download it."""
     async with asyncio.TaskGroup() as clients:
         for number in range(count):
-            clients.create_task(_client(address, version, tally, random.Random(number)))  # noqa: S311  # as each time
+            clients.create_task(_client(address, version, tally, random.Random(number)))  # noqa: S311  # the same in each run
 
 
 async def _client(address: Address, version: str, tally: Tally, chance: random.Random) -> None:
-    release = await _see(address, version, tally, chance)
+    release = await _poll(address, version, tally, chance)
     tally.seen.append(tally.now())
     url, size = release["url"], release["size"]
     cuts = iter([int(size * chance.uniform(0.1, 0.9))] if chance.random() < INTERRUPTED else [])
@@ -83,13 +83,13 @@ async def _client(address: Address, version: str, tally: Tally, chance: random.R
     while got < size:
         condition = {"Range": f"bytes={got}-", "If-Range": etag} if got else {}
         try:
-            async with _ask(address, url, condition, tally) as answer:
+            async with _request(address, url, condition, tally) as answer:
                 if answer.status not in (200, 206):
                     raise Failed(f"{answer.status}")
                 if answer.status == 200:
                     got, digest = 0, hashlib.sha256()
                 etag = answer.headers["etag"]
-                got = await _take(answer, got, digest, next(cuts, None), tally)
+                got = await _receive(answer, got, digest, next(cuts, None), tally)
         except (Failed, OSError, asyncio.IncompleteReadError):
             tally.failures += 1
             await asyncio.sleep(chance.uniform(0.1, 1))
@@ -97,14 +97,14 @@ async def _client(address: Address, version: str, tally: Tally, chance: random.R
     tally.done.append(tally.now())
 
 
-async def _see(address: Address, version: str, tally: Tally, chance: random.Random) -> dict[str, Any]:
-    """Poll until the index has the release, and return it."""
+async def _poll(address: Address, version: str, tally: Tally, chance: random.Random) -> dict[str, Any]:
+    """Poll the index until it has *version*; return that release."""
     etag = ""
     await asyncio.sleep(chance.uniform(0, POLL))
     while True:
         tally.polls += 1
         try:
-            async with _ask(
+            async with _request(
                 address, "/releases/index.json?channel=stable", {"If-None-Match": etag} if etag else {}, tally
             ) as answer:
                 body = b"".join([chunk async for chunk in answer.chunks()]) if answer.status == 200 else b""
@@ -119,8 +119,8 @@ async def _see(address: Address, version: str, tally: Tally, chance: random.Rand
         await asyncio.sleep(POLL * chance.uniform(0.5, 1.5))
 
 
-async def _take(answer: _Answer, got: int, digest: hashlib._Hash, cut: int | None, tally: Tally) -> int:
-    """Hash what comes, up to *cut* if the connection is to be lost there; return how much there is now."""
+async def _receive(answer: _Answer, got: int, digest: hashlib._Hash, cut: int | None, tally: Tally) -> int:
+    """Hash the body, up to *cut* bytes if the connection is to be lost there; return the bytes received in total."""
     async for chunk in answer.chunks():
         digest.update(chunk)
         got += len(chunk)
@@ -132,7 +132,7 @@ async def _take(answer: _Answer, got: int, digest: hashlib._Hash, cut: int | Non
 
 
 @asynccontextmanager
-async def _ask(address: Address, path: str, headers: dict[str, str], tally: Tally) -> AsyncIterator[_Answer]:
+async def _request(address: Address, path: str, headers: dict[str, str], tally: Tally) -> AsyncIterator[_Answer]:
     tally.requests += 1
     reader, writer = await asyncio.open_connection("127.0.0.1", address.port, limit=2 * _CHUNK)
     try:

@@ -1,6 +1,6 @@
-"""What a month of releases costs at AWS's list prices, from what was measured here for one.
+"""Estimates the cost of a month of releases at AWS's list prices, from the measurement of one release.
 
-Left out is what is the same on both sides: the file system, the endpoints of the VPC, storage of logs.
+Excludes what costs the same on both sides: the file system, the VPC endpoints and the storage of logs.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ PRICES: dict[str, Any] = json.loads((Path(__file__).parent / "prices.json").read
 GB = 1e9
 INSTANCES = 3
 INSTANCE_GB_HOUR = 120
-"""What an instance sends in an hour at the target of before.yaml's scaling policy: 2 GB a minute."""
+"""GB that an instance sends in an hour at the target of before.yaml's scaling policy: 2 GB a minute."""
 
 
 @dataclass(frozen=True)
 class Month:
-    """The fleet for which a month is estimated."""
+    """The fleet and its releases in one month."""
 
     clients: int = 100_000
     releases: int = 2
     polls: int = 24 * 30
-    """Looks at the index, by each client."""
+    """Polls of the index by each client."""
     rush_hours: float = 6
-    """The time in which most clients fetch a release."""
+    """Hours in which most clients fetch a release."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What the origins did for one release on this machine."""
+    """The measured work of the origins for one release."""
 
     origin_bytes: int
     origin_requests: int
 
 
 def without_edge(size: int, month: Month) -> dict[str, float]:
-    """Return the items of the bill in dollars, where each client's every byte comes from the origins."""
+    """Return the items of the bill in dollars if the origins send every byte to every client."""
     sent = size * month.clients * month.releases / GB
     in_a_rush = size * month.clients / GB / month.rush_hours
     more = max(0, math.ceil(in_a_rush / INSTANCE_GB_HOUR) - INSTANCES)
@@ -52,9 +52,9 @@ def without_edge(size: int, month: Month) -> dict[str, float]:
 
 
 def with_edge(size: int, month: Month, measured: Measured) -> dict[str, float]:
-    """Return the items where the origins send what was measured, which does not grow with the clients.
+    """Return the items of the bill in dollars if the origins send what was measured, for any number of clients.
 
-    Each of the day's seconds asks the origin for an index at most once in five, by Origin Shield.
+    With Origin Shield, the edge requests an index from the origin at most once in five seconds.
     """
     sent = size * month.clients * month.releases / GB
     polls_gb = month.polls * month.clients * 500 / GB
@@ -77,7 +77,7 @@ def _instance_hours(more: float) -> float:
 
 
 def _load_balancer(gigabytes: float, connections: float) -> float:
-    """Hours, and capacity units by their largest dimension: a GB, or 25 new connections a second, for an hour."""
+    """Return the cost of the hours and of the capacity units: one GB, or 25 new connections a second, for an hour."""
     units = max(gigabytes, connections / (25 * 3600))
     return float(PRICES["hours_a_month"] * PRICES["load_balancer_hour"] + units * PRICES["capacity_unit_hour"])
 

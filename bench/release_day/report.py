@@ -1,4 +1,4 @@
-"""What a release day came to, as text and as a page."""
+"""The results of a release day, as text and as HTML."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 760, 260
 
 
 class Sample(NamedTuple):
-    """A moment: seconds since the release, bytes that clients have and origins have sent, clients that are done."""
+    """Seconds since the release, bytes that clients received, bytes that origins sent, clients that have finished."""
 
     time: float
     received: int
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
 
 def table(before: Phase, after: Phase, bills: Bills, month: Month, size: int) -> str:
-    """Return the rows as text, with the month's bill below."""
+    """Return the rows as text, followed by the bill of the month."""
     lines = [_line(Row("", before.name, after.name, "factor"))]
     lines += [_line(row) for row in rows(before, after, size)]
     lines += ["", f"A month of {assumptions(month, size)}, at list prices ({costs.PRICES['as_of']}):"]
@@ -54,18 +54,18 @@ def table(before: Phase, after: Phase, bills: Bills, month: Month, size: int) ->
 
 
 def rows(before: Phase, after: Phase, size: int) -> list[Row]:
-    """Return what was measured, side by side."""
+    """Return the measurements of both phases, side by side."""
     edge = after.edge
     return [
         _compared("requests to the origins", before.work.requests, after.work.requests, ",.0f"),
         _compared("bytes sent by the origins, MB", before.work.bytes / 1e6, after.work.bytes / 1e6, ",.1f"),
-        _compared("the same, in packages", before.work.bytes / size, after.work.bytes / size, ",.2f"),
-        _compared("processor time of the origins, s", before.work.processor, after.work.processor, ",.2f"),
+        _compared("bytes sent by the origins, in packages", before.work.bytes / size, after.work.bytes / size, ",.2f"),
+        _compared("CPU time of the origins, s", before.work.cpu_seconds, after.work.cpu_seconds, ",.2f"),
         Row("requests of the clients", f"{before.tally.requests:,}", f"{after.tally.requests:,}"),
-        Row("answered while the object arrived", "", f"{edge['CollapsedRequests']:,}"),
-        Row("hit ratio of the edge", "", f"{edge['CacheHits'] / edge['Requests']:.1%}"),
-        Row("downloads gone on with by a range", f"{before.tally.resumed:,}", f"{after.tally.resumed:,}"),
-        Row("requests that failed, and were tried again", f"{before.tally.failures:,}", f"{after.tally.failures:,}"),
+        Row("requests collapsed by the edge", "", f"{edge['CollapsedRequests']:,}"),
+        Row("cache hit ratio of the edge", "", f"{edge['CacheHits'] / edge['Requests']:.1%}"),
+        Row("downloads resumed with a range", f"{before.tally.resumed:,}", f"{after.tally.resumed:,}"),
+        Row("failed requests, retried", f"{before.tally.failures:,}", f"{after.tally.failures:,}"),
         Row("wrong hashes", f"{before.tally.wrong:,}", f"{after.tally.wrong:,}"),
         Row("last client sees the release after, s", f"{max(before.tally.seen):.1f}", f"{max(after.tally.seen):.1f}"),
         Row("half of the clients have it after, s", _median(before), _median(after)),
@@ -74,11 +74,11 @@ def rows(before: Phase, after: Phase, size: int) -> list[Row]:
 
 
 def bill(bills: Bills) -> list[Row]:
-    """Return the items of both bills, and their sums."""
+    """Return the items of both bills and their totals."""
     items = dict.fromkeys([*bills[0], *bills[1]])
     without, with_edge = (sum(of.values()) for of in bills)
     shown = [Row(item, _dollars(bills[0].get(item)), _dollars(bills[1].get(item))) for item in items]
-    return [*shown, Row("in all", _dollars(without), _dollars(with_edge), f"{without / with_edge:,.2f}")]
+    return [*shown, Row("total", _dollars(without), _dollars(with_edge), f"{without / with_edge:,.2f}")]
 
 
 def _dollars(amount: float | None) -> str:
@@ -87,13 +87,13 @@ def _dollars(amount: float | None) -> str:
 
 def assumptions(month: Month, size: int) -> str:
     return (
-        f"{month.clients:,} clients, {month.releases} releases of {size / 1e6:g} MB each fetched within "
-        f"{month.rush_hours:g} hours, {month.polls} looks at the index by each client"
+        f"{month.clients:,} clients, {month.releases} releases of {size / 1e6:g} MB, each fetched within "
+        f"{month.rush_hours:g} hours, {month.polls} polls of the index by each client"
     )
 
 
 def page(before: Phase, after: Phase, bills: Bills, month: Month, clients: int, size: int) -> str:
-    """Return the same as HTML, with what clients had and origins had sent over time."""
+    """Return the results as HTML, with plots of the bytes that clients received and origins sent over time."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
     )

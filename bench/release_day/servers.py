@@ -1,4 +1,4 @@
-"""The servers of a release day: an emulator, the stack in it, its servers, and the edge once it is deployed."""
+"""The servers of a release day: an emulator, its stack and servers, and the edge after its deployment."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _EDGE_METRICS = ("Requests", "CacheHits", "CollapsedRequests", "OriginRequests")
 
 
 class Work(NamedTuple):
-    """What the origins have done since the servers started."""
+    """The work of the origins since the servers started: requests, bytes sent, CPU seconds."""
 
     requests: int
     bytes: int
-    processor: float
+    cpu_seconds: float
 
 
 class Servers:
-    """Before the edge, and after `add_edge`."""
+    """The servers, at first without the edge; `add_edge` adds it."""
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -68,7 +68,7 @@ class Servers:
         self._stack.close()
 
     def release(self, version: str, size: int) -> None:
-        """Publish a package of *size* bytes of noise."""
+        """Publish a package of *size* random bytes."""
         file = self._packages / f"app-{version}.bin"
         with file.open("wb") as content, open("/dev/urandom", "rb") as noise:
             for begin in range(0, size, 1 << 20):
@@ -77,7 +77,7 @@ class Servers:
         file.unlink()
 
     def add_edge(self) -> None:
-        """Update the stack to the other template, and have the distribution served. The servers keep running."""
+        """Update the stack to the other template and serve the distribution. The servers keep running."""
         outputs = deploy.updates.deploy("after", STAGE)
         port, self._distribution = find_free_port(), outputs["DistributionId"]
         edge = subprocess.Popen([sys.executable, "-m", "localaws.cloudfront", f"{self._distribution}={port}"])
@@ -94,10 +94,10 @@ class Servers:
         )
 
     def edge_counts(self) -> dict[str, int]:
-        """Return the distribution's metrics so far; nothing without the edge."""
+        """Return the distribution's metrics so far, or an empty dictionary without the edge."""
         if not self._distribution:
             return {}
-        time.sleep(1.5)  # they are published twice a second
+        time.sleep(1.5)  # the edge publishes them twice a second
         return {metric: self._sum(metric) for metric in _EDGE_METRICS}
 
     def _sum(self, metric: str) -> int:
@@ -126,7 +126,7 @@ class Servers:
                 return
             except OSError:
                 time.sleep(0.05)
-        raise RuntimeError(f"nothing answers at {request.full_url}")
+        raise RuntimeError(f"no response from {request.full_url}")
 
 
 def _key() -> CryptoSigner:

@@ -1,4 +1,4 @@
-"""A repository of releases, and servers of it as they run on an instance."""
+"""Fixtures: a repository of releases, and update servers as they run on an instance."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def published(tmp_path: Path) -> Published:
 
 @pytest.fixture
 def serve(free_port: Callable[[], int]) -> Iterator[Callable[[Path], str]]:
-    """Serve a folder and return the address."""
+    """Return a function that serves a folder and returns the server's address."""
     running = []
 
     def serve(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""A repository of releases as a test wants it: its time, its keys, and packages made of nothing."""
+"""A repository of releases for tests, with its own clock, keys and packages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from updates.publish import Repository
 
 
 class Clock:
-    """The time of the publisher and of the clients' waves, and what a test adds to it."""
+    """The clock of the publisher and of the clients' waves; a test moves it with `passed`."""
 
     passed = timedelta()
 
@@ -24,7 +24,7 @@ class Clock:
 
 @dataclass
 class Published:
-    """A repository, with what a test needs beside it."""
+    """A repository with its folder, root key and clock."""
 
     folder: Path
     repository: Repository
@@ -36,7 +36,7 @@ class Published:
         return (self.folder / "metadata" / "1.root.json").read_bytes()
 
     def release(self, version: str, content: bytes = b"", **more: Any) -> dict[str, Any]:
-        self.clock.passed += timedelta(seconds=1)  # releases are told apart by their time
+        self.clock.passed += timedelta(seconds=1)  # each release needs another time
         file = self.folder.parent / f"app-{version}.bin"
         file.write_bytes(content or version.encode() * 1000)
         return self.repository.release(file, version, **more)

@@ -1,4 +1,4 @@
-"""The client against servers that are broken, old or hostile: it installs what was signed, or nothing."""
+"""The client with broken, outdated and hostile servers: it installs what was signed, or nothing."""
 
 from __future__ import annotations
 
@@ -55,13 +55,11 @@ def test_it_does_not_go_back_when_a_release_is_withdrawn(published: Published, c
     assert client.installed()["version"] == "1.1.0"
 
 
-def test_a_package_that_was_swapped_is_not_installed_and_the_right_one_is_later(
-    published: Published, client: Client
-) -> None:
+def test_a_replaced_package_is_not_installed_and_the_signed_one_is_later(published: Published, client: Client) -> None:
     place = published.folder / str(published.release("1.0.0", b"the right one")["url"]).lstrip("/")
     place.write_bytes(b"a poisoned on")
 
-    with pytest.raises(NotUpdated, match="not what was signed"):
+    with pytest.raises(NotUpdated, match="not the signed package"):
         client.update()
     assert client.installed() == {}
 
@@ -69,10 +67,10 @@ def test_a_package_that_was_swapped_is_not_installed_and_the_right_one_is_later(
     assert client.update()
 
 
-def test_a_package_without_end_is_cut_off(
+def test_the_client_stops_reading_a_package_that_is_too_long(
     published: Published, client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    size = 60_000_000  # more than sockets hold
+    size = 60_000_000  # more than the socket buffers hold
     place = published.folder / str(published.release("1.0.0", b"small")["url"]).lstrip("/")
     with place.open("wb") as content:
         content.truncate(size)
@@ -82,14 +80,14 @@ def test_a_package_without_end_is_cut_off(
         client.update()
 
     assert not list((tmp_path / "client").rglob("*.part"))
-    for _ in range(500):  # until the server has noticed
+    for _ in range(500):  # until the server notices the closed connection
         if sent := [int(line.rpartition(" ")[2]) for line in caplog.messages if "/packages/" in line]:
             break
         time.sleep(0.01)
     assert 0 < sent[0] < size
 
 
-def test_a_list_that_another_key_signed_is_not_believed(published: Published, client: Client) -> None:
+def test_a_list_with_the_signature_of_another_key_is_refused(published: Published, client: Client) -> None:
     published.release("1.0.0")
     client.update()
 
@@ -101,7 +99,7 @@ def test_a_list_that_another_key_signed_is_not_believed(published: Published, cl
         client.update()
 
 
-def test_a_rotated_key_is_believed_by_the_root_that_came_with_the_client(published: Published, client: Client) -> None:
+def test_a_client_with_the_first_root_accepts_a_rotated_key(published: Published, client: Client) -> None:
     published.release("1.0.0")
     client.update()
     published.repository = Repository(published.folder, signing_key(), published.clock)
@@ -112,7 +110,7 @@ def test_a_rotated_key_is_believed_by_the_root_that_came_with_the_client(publish
     assert client.update()
 
 
-def test_an_older_list_is_a_rollback_and_refused(published: Published, client: Client, tmp_path: Path) -> None:
+def test_an_older_list_is_refused_as_a_rollback(published: Published, client: Client, tmp_path: Path) -> None:
     published.release("1.0.0")
     shutil.copytree(published.folder / "metadata", tmp_path / "old")
     published.release("1.1.0")
@@ -124,7 +122,7 @@ def test_an_older_list_is_a_rollback_and_refused(published: Published, client: C
         client.check()
 
 
-def test_a_list_that_has_expired_is_a_freeze_and_refused(serve: Serve, tmp_path: Path) -> None:
+def test_an_expired_list_is_refused_as_a_freeze(serve: Serve, tmp_path: Path) -> None:
     published = a_repository(tmp_path / "frozen")
     published.clock.passed = -timedelta(days=8)
     published.release("1.0.0")
@@ -134,7 +132,7 @@ def test_a_list_that_has_expired_is_a_freeze_and_refused(serve: Serve, tmp_path:
         client.check()
 
 
-def test_a_root_that_is_renewed_each_year_leads_on_who_has_the_first(serve: Serve, tmp_path: Path) -> None:
+def test_a_client_with_the_first_root_follows_yearly_renewals(serve: Serve, tmp_path: Path) -> None:
     published = a_repository(tmp_path / "releases", -timedelta(days=800))
     published.release("1.0.0")
     for days in (450, 100):
@@ -146,7 +144,7 @@ def test_a_root_that_is_renewed_each_year_leads_on_who_has_the_first(serve: Serv
     assert Client(serve(published.folder), tmp_path / "client", published.root, name="a").update()
 
 
-def test_clients_stop_at_a_root_that_has_expired_until_it_is_renewed(serve: Serve, tmp_path: Path) -> None:
+def test_clients_stop_at_an_expired_root_until_it_is_renewed(serve: Serve, tmp_path: Path) -> None:
     published = a_repository(tmp_path / "releases", -timedelta(days=366))
     published.clock.passed = timedelta()
     published.release("1.0.0")
@@ -159,7 +157,7 @@ def test_clients_stop_at_a_root_that_has_expired_until_it_is_renewed(serve: Serv
     assert client.update()
 
 
-def test_a_download_goes_on_where_it_broke_off(published: Published, client: Client) -> None:
+def test_an_interrupted_download_is_resumed(published: Published, client: Client) -> None:
     content = bytes(range(256)) * 4000
     place = published.folder / str(published.release("1.0.0", content)["url"]).lstrip("/")
     release = client.check()
@@ -167,14 +165,14 @@ def test_a_download_goes_on_where_it_broke_off(published: Published, client: Cli
     part = client.download(release)
     part.write_bytes(content[:1000])
     times = (place.stat().st_atime, place.stat().st_mtime)
-    place.write_bytes(b"what is here already, asked for again, would be found out".ljust(1000) + content[1000:])
+    place.write_bytes(b"a second download of these bytes would give another hash".ljust(1000) + content[1000:])
     os.utime(place, times)
 
     assert client.download(release).read_bytes() == content
 
 
-def test_a_download_never_has_parts_of_two_versions(published: Published, client: Client) -> None:
-    """The part is of bytes that the server no longer has: If-Range brings the whole."""
+def test_a_download_never_joins_parts_of_two_versions(published: Published, client: Client) -> None:
+    """The server no longer has the version of the part, so If-Range returns the whole package."""
     content = b"new " * 5000
     published.release("1.0.0", content)
     release = client.check()
@@ -186,7 +184,7 @@ def test_a_download_never_has_parts_of_two_versions(published: Published, client
     assert client.download(release).read_bytes() == content
 
 
-def test_waves_begin_at_their_time_for_their_fraction(published: Published, url: str, tmp_path: Path) -> None:
+def test_a_wave_starts_at_its_time_for_its_percentage(published: Published, url: str, tmp_path: Path) -> None:
     now = datetime.now(UTC)
     waves = [
         {"starts_at": (now - timedelta(hours=1)).isoformat(), "percent": 10},
@@ -204,7 +202,7 @@ def test_waves_begin_at_their_time_for_their_fraction(published: Published, url:
     assert Client(url, tmp_path / "unlucky", published.root, name=unlucky).check() is None
 
 
-def test_a_clients_place_among_the_waves_is_another_for_each_release() -> None:
+def test_a_clients_place_among_the_waves_differs_between_releases() -> None:
     def out(version: str) -> set[str]:
         wave = {"starts_at": "2020-01-01T00:00:00Z", "percent": 50}
         release = Release(version, "", (wave,), None)  # type: ignore[arg-type]
@@ -213,7 +211,7 @@ def test_a_clients_place_among_the_waves_is_another_for_each_release() -> None:
     assert 150 < len(out("1") & out("2")) < 350
 
 
-def test_a_client_that_runs_again_and_again_keeps_its_place_among_the_waves(
+def test_a_client_keeps_its_place_among_the_waves_when_it_restarts(
     published: Published, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     published.release("1.0.0", waves=[{"starts_at": "2020-01-01T00:00:00Z", "percent": 50}])
@@ -228,11 +226,11 @@ def test_a_client_that_runs_again_and_again_keeps_its_place_among_the_waves(
         return "app-1.0.0.bin" in capsys.readouterr().out
 
     assert len({is_updated() for _ in range(12)}) == 1
-    # Of ten names some are in the wave and some are not, whatever the client's own is.
+    # Of ten names, some are in the wave and some are not.
     assert {is_updated("--name", str(name)) for name in range(10)} == {True, False}
 
 
-def test_a_client_gives_itself_a_name_once(tmp_path: Path) -> None:
+def test_a_client_generates_its_name_once(tmp_path: Path) -> None:
     name = own_name(tmp_path / "one")
 
     assert name
@@ -240,7 +238,7 @@ def test_a_client_gives_itself_a_name_once(tmp_path: Path) -> None:
     assert own_name(tmp_path / "other") != name
 
 
-def test_a_poisoned_index_changes_nothing_for_a_client(published: Published, client: Client) -> None:
+def test_a_client_ignores_a_forged_index(published: Published, client: Client) -> None:
     published.release("1.0.0")
     (published.folder / "releases" / "stable.json").write_text(json.dumps({"releases": [{"version": "6.6.6"}]}))
 

@@ -1,4 +1,4 @@
-"""An instance as the templates make it: it says that it serves when it does, and no other ends for it before."""
+"""An instance as the templates start it: it signals when it serves, and no other instance ends before that."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def test_an_instance_signals_when_it_answers_its_health_check(resources: dict[st
 
 
 @pytest.mark.parametrize("program", ["dnf", "mountpoint", "aws", "curl"])
-def test_an_instance_that_cannot_serve_says_so_at_once(resources: dict[str, Any], tmp_path: Path, program: str) -> None:
+def test_an_instance_that_fails_to_start_signals_at_once(
+    resources: dict[str, Any], tmp_path: Path, program: str
+) -> None:
     status, calls = start(resources, tmp_path, fails=program)
 
     assert status == 1
@@ -50,14 +52,14 @@ def test_an_instance_that_cannot_serve_says_so_at_once(resources: dict[str, Any]
     assert [call[:24] for call in calls if call.startswith("cfn-signal")] == ["cfn-signal --exit-code 1"]
 
 
-def test_an_instance_for_which_nobody_waits_serves_too(resources: dict[str, Any], tmp_path: Path) -> None:
-    """CloudFormation refuses the signal of one that the group started by itself."""
+def test_an_instance_whose_signal_is_refused_serves_too(resources: dict[str, Any], tmp_path: Path) -> None:
+    """CloudFormation refuses the signal of an instance that the group started by itself."""
     status, _ = start(resources, tmp_path, fails="cfn-signal")
 
     assert status == 0
 
 
-def test_a_server_ends_only_when_another_has_signalled(resources: dict[str, Any]) -> None:
+def test_an_instance_ends_only_after_another_has_signalled(resources: dict[str, Any]) -> None:
     group = resources["Servers"]
     rolling = group["UpdatePolicy"]["AutoScalingRollingUpdate"]
     endpoint = resources["CloudFormationEndpoint"]["Properties"]
@@ -65,14 +67,14 @@ def test_a_server_ends_only_when_another_has_signalled(resources: dict[str, Any]
     assert rolling["WaitOnResourceSignals"] is True
     assert {"HealthCheck", "ReplaceUnhealthy", "AlarmNotification"} <= set(rolling["SuspendProcesses"])
     assert group["CreationPolicy"]["ResourceSignal"]["Count"] == int(group["Properties"]["MinSize"])
-    # There is no other way to CloudFormation, so it is there before the first instance is.
+    # Instances reach CloudFormation only through this endpoint, so it must exist before the first instance.
     assert endpoint["ServiceName"] == {"Fn::Sub": "com.amazonaws.${AWS::Region}.cloudformation"}
     assert endpoint["PrivateDnsEnabled"] is True
     assert "CloudFormationEndpoint" in group["DependsOn"]
 
 
 @pytest.mark.parametrize("name", ["before", "after"])
-def test_a_group_has_room_for_one_more_while_one_is_replaced(name: str) -> None:
+def test_a_group_has_room_for_one_more_instance_during_an_update(name: str) -> None:
     template = _template(name)
     rolling = template["Resources"]["Servers"]["UpdatePolicy"]["AutoScalingRollingUpdate"]
 
@@ -81,9 +83,9 @@ def test_a_group_has_room_for_one_more_while_one_is_replaced(name: str) -> None:
 
 
 def start(resources: dict[str, Any], folder: Path, fails: str = "") -> tuple[int, list[str]]:
-    """Run the user data, with *folder* as the machine; return its exit status and the commands that it ran, in order.
+    """Run the user data with *folder* as its root; return the exit status and the commands that it ran, in order.
 
-    Programs that a machine is changed by only note their calls; the one that *fails* names also fails.
+    Stubs replace the programs that change a machine, and only record their calls. The one named by *fails* also fails.
     """
     for place in [*(folder / "bin" / name for name in PROGRAMS), folder / "opt/aws/bin/cfn-signal"]:
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The update server over HTTP: an ordinary one, that any cache may stand before."""
+"""The update server over HTTP, which works behind any cache."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_the_index_of_a_channel_is_newest_first(published: Published, serve: Ser
     assert set(beta) == {"version", "channel", "url", "size", "sha256", "published_at"}
 
 
-def test_a_package_answers_conditions_and_ranges(published: Published, serve: Serve) -> None:
+def test_a_package_supports_conditional_requests_and_ranges(published: Published, serve: Serve) -> None:
     content = bytes(range(256)) * 40
     url = serve(published.folder) + str(published.release("1.0.0", content)["url"])
 

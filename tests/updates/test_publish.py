@@ -1,4 +1,4 @@
-"""What publishing promises: package first, names for good, whole files only, and one truth for lists and signatures."""
+"""Publishing: package first, names never reused, complete files only, lists and signatures consistent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ type Command = Callable[..., str | None]
 
 @pytest.fixture
 def command(published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run a command on the folder; the root key is `root.pem`, a release key `key.pem`. Return what is wrong."""
+    """Return a function that runs a command with the keys `root.pem` and `key.pem`, and returns its error."""
     (tmp_path / "root.pem").write_bytes(published.root_key.private_bytes)
     (tmp_path / "key.pem").write_bytes(signing_key().private_bytes)
 
@@ -43,7 +43,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_the_same_release_again_changes_neither_package_nor_list(published: Published) -> None:
+def test_publishing_a_release_again_changes_neither_package_nor_list(published: Published) -> None:
     first = published.release("1.0.0", b"one")
 
     again = published.release("1.0.0", b"one")
@@ -52,7 +52,7 @@ def test_the_same_release_again_changes_neither_package_nor_list(published: Publ
     assert index(published) == [first]
 
 
-def test_a_name_that_was_out_is_never_another_package(published: Published) -> None:
+def test_a_published_name_is_never_another_package(published: Published) -> None:
     published.release("1.0.0", b"one")
     before = files(published.folder)
 
@@ -61,7 +61,7 @@ def test_a_name_that_was_out_is_never_another_package(published: Published) -> N
     assert files(published.folder) == before
 
 
-def test_a_version_is_one_package_and_a_package_one_version(published: Published, tmp_path: Path) -> None:
+def test_a_version_has_one_package_and_a_package_one_version(published: Published, tmp_path: Path) -> None:
     published.release("1.0.0", b"one")
     other = tmp_path / "other.bin"
     other.write_bytes(b"one")
@@ -72,7 +72,7 @@ def test_a_version_is_one_package_and_a_package_one_version(published: Published
         published.repository.release(tmp_path / "app-1.0.0.bin", "1.0.1")
 
 
-def test_waves_may_be_changed_while_a_release_is_out(published: Published) -> None:
+def test_waves_of_a_published_release_can_be_changed(published: Published) -> None:
     first = published.release("1.0.0", waves=[{"starts_at": "2030-01-01T00:00:00Z", "percent": 1}])
 
     again = published.release("1.0.0", waves=[{"starts_at": "2030-01-01T00:00:00Z", "percent": 50}])
@@ -86,8 +86,8 @@ def test_waves_may_be_changed_while_a_release_is_out(published: Published) -> No
     assert target.custom["waves"][0]["percent"] == 50
 
 
-def test_what_is_named_is_there_before_it_is_named(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each time a file takes its place, all that the files in place name is in place."""
+def test_a_file_exists_before_another_file_names_it(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever a file is replaced, all files that the published files name exist."""
     seen = []
     replace = Path.replace
 
@@ -108,7 +108,7 @@ def test_what_is_named_is_there_before_it_is_named(published: Published, monkeyp
     assert seen == ["app-1.0.0.bin", "2.targets.json", "2.snapshot.json", "timestamp.json", "stable.json"]
 
 
-def test_a_withdrawn_release_is_listed_no_longer_and_its_package_stays(published: Published) -> None:
+def test_a_withdrawn_release_is_no_longer_listed_and_its_package_stays(published: Published) -> None:
     first, second = published.release("1.0.0"), published.release("1.1.0")
 
     published.repository.withdraw("1.1.0")
@@ -121,13 +121,13 @@ def test_a_withdrawn_release_is_listed_no_longer_and_its_package_stays(published
         published.repository.withdraw("1.0.0")
 
 
-def test_a_repository_is_made_once(published: Published) -> None:
+def test_a_repository_is_created_once(published: Published) -> None:
     with pytest.raises(NotPublished, match="already"):
         published.repository.create(published.root_key)
 
 
 @pytest.mark.parametrize("name", ["../app.bin", ".hidden", "a b", "ä.bin"])
-def test_a_package_has_a_name_that_is_safe_in_a_url(published: Published, tmp_path: Path, name: str) -> None:
+def test_a_package_name_must_be_safe_in_a_url(published: Published, tmp_path: Path, name: str) -> None:
     file = tmp_path / Path(name).name
     file.write_bytes(b"x")
     if file.name == name:
@@ -137,7 +137,7 @@ def test_a_package_has_a_name_that_is_safe_in_a_url(published: Published, tmp_pa
         published.repository.release(published.folder / "metadata" / "1.root.json", "1.0.0", channel="../x")
 
 
-def test_refreshing_puts_off_the_day_on_which_it_all_expires(published: Published) -> None:
+def test_refresh_extends_the_expiry(published: Published) -> None:
     def expires() -> Any:
         return Metadata[Timestamp].from_file(str(published.folder / "metadata/timestamp.json")).signed.expires
 
@@ -149,7 +149,7 @@ def test_refreshing_puts_off_the_day_on_which_it_all_expires(published: Publishe
     assert expires() - before >= timedelta(days=2, hours=23)
 
 
-def test_after_a_rotation_the_old_key_signs_nothing_that_counts(published: Published, tmp_path: Path) -> None:
+def test_after_a_rotation_only_the_new_key_signs(published: Published, tmp_path: Path) -> None:
     published.release("1.0.0")
     new = Repository(published.folder, signing_key(), published.clock)
 
@@ -165,7 +165,7 @@ def test_after_a_rotation_the_old_key_signs_nothing_that_counts(published: Publi
     assert a_repository(tmp_path / "other").root != published.root
 
 
-def test_another_root_key_signs_no_root_at_which_clients_would_be_stuck(published: Published) -> None:
+def test_renew_and_rotate_refuse_another_root_key(published: Published) -> None:
     before = files(published.folder)
 
     with pytest.raises(NotPublished, match="root key"):
@@ -176,22 +176,22 @@ def test_another_root_key_signs_no_root_at_which_clients_would_be_stuck(publishe
     assert files(published.folder) == before
 
 
-def test_a_refresh_says_so_when_the_root_is_about_to_expire(
+def test_refresh_warns_when_the_root_expires_soon(
     published: Published, command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refresh(root_is_of: int) -> tuple[str | None, str]:
-        published.clock.passed = -timedelta(days=root_is_of)
+    def refresh(root_age: int) -> tuple[str | None, str]:
+        published.clock.passed = -timedelta(days=root_age)
         published.repository.renew(published.root_key)
         return command("refresh", "--key", "key.pem"), capsys.readouterr().err
 
-    assert refresh(root_is_of=304) == (None, "")
-    assert refresh(root_is_of=306) == (None, "the root expires in 58 days: renew it, with the root key\n")
-    wrong, _ = refresh(root_is_of=366)
+    assert refresh(root_age=304) == (None, "")
+    assert refresh(root_age=306) == (None, "the root expires in 58 days: run renew with the root key\n")
+    wrong, _ = refresh(root_age=366)
     assert wrong
     assert "has expired" in wrong
 
 
-def test_the_root_key_alone_renews_the_root(published: Published, command: Command) -> None:
+def test_the_root_key_is_enough_to_renew_the_root(published: Published, command: Command) -> None:
     published.clock.passed = -timedelta(days=366)
     published.repository.renew(published.root_key)
     before = files(published.folder)

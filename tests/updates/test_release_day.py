@@ -1,4 +1,4 @@
-"""What a release day is told as: bills by the tiers of the price list, and both forms of the report."""
+"""The report of a release day: bills by the tiers of the price list, as text and as HTML."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SIZE = 100_000_000
 ONE_RELEASE = Month(clients=100_000, releases=1, polls=0, rush_hours=10)
 
 
-def test_the_internet_is_paid_by_tiers_and_a_rush_by_more_instances() -> None:
-    """10,000 GB; 1,000 GB an hour for ten hours are nine instances, six more than there are."""
+def test_transfer_is_billed_by_tiers_and_a_rush_by_more_instances() -> None:
+    """10,000 GB in ten hours need nine instances, six more than the minimum."""
     bill = without_edge(SIZE, ONE_RELEASE)
 
     assert bill["transfer to the internet"] == pytest.approx((10_000 - 100) * 0.09)
@@ -22,7 +22,7 @@ def test_the_internet_is_paid_by_tiers_and_a_rush_by_more_instances() -> None:
     assert bill["load balancer"] == pytest.approx(730 * 0.0225 + 10_000 * 0.008)
 
 
-def test_with_the_edge_the_origins_bill_is_of_what_they_sent() -> None:
+def test_with_the_edge_the_origins_are_billed_for_what_they_sent() -> None:
     bill = with_edge(SIZE, ONE_RELEASE, Measured(origin_bytes=SIZE, origin_requests=3))
 
     assert bill["EC2 instances"] == pytest.approx(3 * 730 * PRICES["instance_hour"])
@@ -31,7 +31,7 @@ def test_with_the_edge_the_origins_bill_is_of_what_they_sent() -> None:
     assert bill["load balancer"] < 730 * 0.0225 + 0.1
 
 
-def test_the_report_says_the_same_as_text_and_as_a_page() -> None:
+def test_the_report_has_the_same_content_as_text_and_as_html() -> None:
     def phase(name: str, sent: int) -> Phase:
         tally = Tally(requests=20, received=10 * SIZE, seen=[1.0], done=[2.0, 3.0])
         edge = {"Requests": 20, "CacheHits": 18, "CollapsedRequests": 9, "OriginRequests": 2}

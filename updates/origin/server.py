@@ -1,8 +1,8 @@
-"""The update server: release indexes, signed metadata and packages, as files of one folder.
+"""The update server: serves release indexes, signed metadata and packages from one folder.
 
 `python server.py FOLDER` serves `GET /releases/index.json?channel=stable`, `/metadata/…` and `/packages/…` with ETag,
-Last-Modified, conditions and ranges. The folder is a file system that all servers mount, so that each gives a file the
-same ETag, which is made of its size and time of change. The server only reads; see `publish.py`.
+Last-Modified, conditional requests and ranges. All servers mount the same file system. The ETag is computed from size
+and modification time, so all servers give a file the same one. The server only reads; `publish.py` writes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ logger = logging.getLogger("access")
 
 
 def server(folder: Path) -> Starlette:
-    """Return the server of the releases in *folder*."""
+    """Return the ASGI app that serves the releases in *folder*."""
     files = StaticFiles(directory=folder)
 
     def health(request: Request) -> Response:
@@ -37,7 +37,9 @@ def server(folder: Path) -> Starlette:
     async def index(request: Request) -> Response:
         channel = request.query_params.get("channel", "stable")
         if not CHANNEL.fullmatch(channel):
-            raise HTTPException(400, "channel: a lower-case letter, then letters, digits and hyphens")
+            raise HTTPException(
+                400, "channel: must start with a lower-case letter, then lower-case letters, digits, hyphens"
+            )
         return await files.get_response(f"releases/{channel}.json", request.scope)
 
     async def metadata(request: Request) -> Response:
@@ -58,7 +60,7 @@ def server(folder: Path) -> Starlette:
 
 
 class AccessLog:
-    """Logs a line for each answer: client, request line, status, bytes of the body."""
+    """Middleware that logs a line for each response: client, request line, status, bytes of the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
