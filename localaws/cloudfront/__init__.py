@@ -1,1 +1,1 @@
-"""CloudFront's data plane on loopback, driven by the deployed distributions."""
+"""CloudFront: an edge that serves the deployed distributions on loopback."""

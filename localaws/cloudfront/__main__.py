@@ -16,11 +16,11 @@ from localaws.cloudfront.edge import Edge, edge
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        yield  # there are several servers; main has the signals
+        yield  # main handles the signals for all servers
 
 
 def server(distribution: Edge, port: int) -> uvicorn.Server:
-    """Return what serves a distribution; the headers of an answer are the origin's and CloudFront's, and no others."""
+    """Return a server of a distribution that adds no headers of its own."""
     return _Server(
         uvicorn.Config(
             distribution,
@@ -37,6 +37,7 @@ def server(distribution: Edge, port: int) -> uvicorn.Server:
 
 
 async def main(arguments: list[str]) -> None:
+    """Serve until SIGTERM or SIGINT."""
     servers = [
         server(edge(identifier), int(port)) for identifier, _, port in (item.partition("=") for item in arguments)
     ]

@@ -1,4 +1,4 @@
-"""The bytes of an object as they arrive: one writer, and any number of readers that need not wait for the end."""
+"""The body of an object while it arrives: one writer, and any number of concurrent readers."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from tempfile import TemporaryFile
 BLOCK = 1 << 20
 BLOCKS_IN_MEMORY = 16
 AREA = 64 * BLOCK
-"""What is mapped of the file at once: each mapping keeps a file descriptor."""
+"""Bytes of the file in one memory mapping. Each mapping uses a file descriptor, so a mapping holds many blocks."""
 
 
 class Body:
-    """Bytes in blocks that never move, so that readers get views of them and nothing is copied.
+    """Bytes in blocks with a fixed position, so that readers get views and nothing is copied.
 
-    The first blocks are in memory, the others in a file without a name, of which the system keeps in memory what it has
-    room for.
+    The first blocks are in memory. The others are in an unnamed temporary file, cached by the operating system.
     """
 
     def __init__(self, length: int | None = None) -> None:
         self.length = length
-        """Known from the start by Content-Length, else when all has arrived."""
+        """From Content-Length, or None until the body is complete."""
         self.size = 0
         self.complete = False
         self._failure: Exception | None = None
@@ -37,7 +36,7 @@ class Body:
             os.close(self._file)
 
     def write(self, data: bytes) -> None:
-        """Append. Raises OSError where the disk is full."""
+        """Append *data*. Raises OSError if the disk is full."""
         view = memoryview(data)
         while view:
             used = self.size % BLOCK
@@ -50,6 +49,7 @@ class Body:
         self._wake()
 
     def finish(self) -> None:
+        """Mark the body as complete."""
         if self._blocks and isinstance(last := self._blocks[-1], bytearray) and self.size % BLOCK:
             self._blocks[-1] = last[: self.size % BLOCK]
         self.length = self.size
@@ -57,11 +57,12 @@ class Body:
         self._wake()
 
     def fail(self, failure: Exception) -> None:
+        """Raise *failure* in readers that reach the last written byte."""
         self._failure = failure
         self._wake()
 
     async def read(self, first: int = 0, after: int | None = None) -> AsyncIterator[memoryview]:
-        """Yield the bytes from *first* to before *after*, each as soon as it is there."""
+        """Yield the bytes from *first* up to, not including, *after*, as soon as they are written."""
         while after is None or first < after:
             if first < self.size:
                 block, start = divmod(first, BLOCK)
@@ -93,7 +94,7 @@ class Body:
         if isinstance(block, bytearray):
             block[used : used + len(data)] = data
             return
-        # Written, not mapped for writing: a full disk is then an error here, and no end of the process.
+        # pwrite raises OSError if the disk is full; a write to a mapping would kill the process.
         place = (len(self._blocks) - 1 - BLOCKS_IN_MEMORY) * BLOCK + used
         while data:
             written = os.pwrite(self._file, data, place)

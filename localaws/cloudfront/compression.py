@@ -1,4 +1,4 @@
-"""Which responses CloudFront compresses, and their compression as they pass.
+"""Compression of responses: which ones CloudFront compresses, and how.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/ServingCompressedFiles.html
 """
@@ -11,7 +11,7 @@ from typing import Protocol
 import brotli  # type: ignore[import-untyped]
 from starlette.datastructures import Headers, MutableHeaders
 
-SMALLEST, LARGEST = 1_000, 10_000_000
+MIN_SIZE, MAX_SIZE = 1_000, 10_000_000
 TYPES = {
     "application": [
         *("dash+xml", "eot", "font", "font-sfnt", "javascript", "json", "opentype", "otf", "pdf", "pkcs7-mime"),
@@ -29,6 +29,8 @@ TYPES = {
 
 
 class Compressor(Protocol):
+    """A streaming compressor."""
+
     def compress(self, data: bytes) -> bytes: ...
     def flush(self) -> bytes: ...
 
@@ -45,7 +47,7 @@ class _Brotli:
 
 
 def compressor(encodings: str, status: int, headers: Headers) -> Compressor | None:
-    """Return what compresses the response, or None where it stays as it is; Brotli goes before gzip."""
+    """Return the compressor for a response, or None if CloudFront does not compress it. Prefer Brotli to gzip."""
     length = headers.get("content-length", "")
     kind, _, name = headers.get("content-type", "").partition(";")[0].strip().lower().partition("/")
     if (
@@ -54,14 +56,14 @@ def compressor(encodings: str, status: int, headers: Headers) -> Compressor | No
         or name not in TYPES.get(kind, ())
         or "content-encoding" in headers
         or not length.isdecimal()
-        or not SMALLEST <= int(length) <= LARGEST
+        or not MIN_SIZE <= int(length) <= MAX_SIZE
     ):
         return None
     return _Brotli() if encodings.startswith("br") else zlib.compressobj(wbits=31)
 
 
-def mark(headers: MutableHeaders, encodings: str) -> None:
-    """Make the headers those of the compressed object; its ETag is weak, for its bytes are no longer the origin's."""
+def update_headers(headers: MutableHeaders, encodings: str) -> None:
+    """Change the headers to those of the compressed object. A strong ETag becomes weak, because the bytes change."""
     headers["content-encoding"] = encodings.partition(",")[0]
     headers.add_vary_header("Accept-Encoding")
     del headers["content-length"]

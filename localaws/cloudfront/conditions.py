@@ -1,4 +1,4 @@
-"""Conditional requests, answered from the cache: RFC 9110, section 13."""
+"""Conditional requests to cached objects: RFC 9110, section 13."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from werkzeug.http import parse_date, parse_etags, unquote_etag
 
 
 def failed_precondition(request: Headers, stored: Headers) -> int | None:
-    """Return 304 or 412 where a condition of the request says so, in the order of section 13.2.2."""
+    """Evaluate the conditions in the order of section 13.2.2. Return 304, 412, or None to send the object."""
     if "if-match" in request:
         if not _matches(request["if-match"], stored, strong=True):
             return 412
@@ -21,7 +21,7 @@ def failed_precondition(request: Headers, stored: Headers) -> int | None:
 
 
 def range_applies(request: Headers, stored: Headers) -> bool:
-    """Whether If-Range, if there is one, names the stored version, so that no download has parts of two versions."""
+    """Return whether the Range header applies: there is no If-Range, or it matches the stored version."""
     condition = request.get("if-range")
     if condition is None:
         return True

@@ -1,4 +1,4 @@
-"""The last step of an answer: conditions, ranges, and the bytes on their way to the viewer."""
+"""The last step of a request: evaluate conditions and ranges, and send the response to the viewer."""
 
 from __future__ import annotations
 
@@ -10,18 +10,30 @@ from starlette.types import Send
 
 from localaws.cloudfront.body import Body
 from localaws.cloudfront.conditions import failed_precondition, range_applies
-from localaws.cloudfront.key import Request
+from localaws.cloudfront.key import ViewerRequest
 from localaws.cloudfront.origins import OriginResponse
 from localaws.cloudfront.pages import VIA, request_id
-from localaws.cloudfront.ranges import BOUNDARY, CLOSE, NotSatisfiable, Span, content_range, part_header, spans
+from localaws.cloudfront.ranges import (
+    BOUNDARY,
+    CLOSING_BOUNDARY,
+    NotSatisfiable,
+    Span,
+    content_range,
+    part_header,
+    spans,
+)
 from localaws.cloudfront.segments import Segments
 
 type Chunks = AsyncIterator[bytes | memoryview]
 
 
 @dataclass
-class Answer:
-    """What a viewer gets, whole: of the cache, on its way from the origin, or made here."""
+class ViewerResponse:
+    """A full response for a viewer, before conditions and ranges are applied.
+
+    *source* is a cached body, an object in segments, a response that streams from the origin, or generated content.
+    *origin_status* is 0 for a generated response.
+    """
 
     status: int
     headers: MutableHeaders
@@ -30,16 +42,16 @@ class Answer:
     origin_status: int = 0
 
 
-async def deliver(request: Request, answer: Answer, send: Send) -> int:
-    """Send what of the answer the request asks for; return the number of bytes."""
-    status, chunks = _asked_for(request, answer)
-    headers = answer.headers
-    headers["x-cache"], headers["via"], headers["x-amz-cf-id"] = answer.x_cache, VIA, request_id()
+async def deliver(request: ViewerRequest, response: ViewerResponse, send: Send) -> int:
+    """Send the part of the response that the request asks for. Return the number of body bytes."""
+    status, chunks = _select_content(request, response)
+    headers = response.headers
+    headers["x-cache"], headers["via"], headers["x-amz-cf-id"] = response.x_cache, VIA, request_id()
     await send({"type": "http.response.start", "status": status, "headers": headers.raw})
     sent = 0
     if chunks is None or request.method == "HEAD":
-        if isinstance(answer.source, OriginResponse):
-            await answer.source.close()
+        if isinstance(response.source, OriginResponse):
+            await response.source.close()
     else:
         async for chunk in chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -48,9 +60,9 @@ async def deliver(request: Request, answer: Answer, send: Send) -> int:
     return sent
 
 
-def _asked_for(request: Request, answer: Answer) -> tuple[int, Chunks | None]:
-    headers, source = answer.headers, answer.source
-    if answer.status == 200 and request.method in ("GET", "HEAD"):
+def _select_content(request: ViewerRequest, response: ViewerResponse) -> tuple[int, Chunks | None]:
+    headers, source = response.headers, response.source
+    if response.status == 200 and request.method in ("GET", "HEAD"):
         if failed := failed_precondition(request.headers, headers):
             for name in ("content-length", "content-type", "content-encoding"):
                 del headers[name]
@@ -60,13 +72,13 @@ def _asked_for(request: Request, answer: Answer) -> tuple[int, Chunks | None]:
             and "range" in request.headers
             and range_applies(request.headers, headers)
         ):
-            return _ranges(request.headers["range"], headers, source)
-    if answer.status == 304:
+            return _range_content(request.headers["range"], headers, source)
+    if response.status == 304:
         del headers["content-length"]
-    return answer.status, _whole(headers, source)
+    return response.status, _full_content(headers, source)
 
 
-def _whole(headers: MutableHeaders, source: Body | Segments | OriginResponse | bytes) -> Chunks:
+def _full_content(headers: MutableHeaders, source: Body | Segments | OriginResponse | bytes) -> Chunks:
     if isinstance(source, OriginResponse):
         return aiter(source)
     if isinstance(source, Body | Segments):
@@ -77,18 +89,21 @@ def _whole(headers: MutableHeaders, source: Body | Segments | OriginResponse | b
     return _once(source)
 
 
-def _ranges(asked: str, headers: MutableHeaders, body: Body | Segments) -> tuple[int, Chunks | None]:
-    """Answer with the ranges; while the length is not known, and for ranges that do not hold, with the whole."""
+def _range_content(requested: str, headers: MutableHeaders, body: Body | Segments) -> tuple[int, Chunks | None]:
+    """Return status and content of a range request.
+
+    The full object is sent with 200 if the ranges are invalid, or if the length is not known yet.
+    """
     length = body.length
     if length is None:
-        return 200, _whole(headers, body)
+        return 200, _full_content(headers, body)
     try:
-        found = spans(asked, length)
+        found = spans(requested, length)
     except NotSatisfiable:
         headers["content-range"], headers["content-length"] = f"bytes */{length}", "0"
         return 416, None
     if found is None:
-        return 200, _whole(headers, body)
+        return 200, _full_content(headers, body)
     if len(found) == 1:
         (first, after) = found[0]
         headers["content-range"] = content_range(found[0], length)
@@ -97,7 +112,8 @@ def _ranges(asked: str, headers: MutableHeaders, body: Body | Segments) -> tuple
     heads = [part_header(span, length, headers.get("content-type", "application/octet-stream")) for span in found]
     headers["content-type"] = f"multipart/byteranges; boundary={BOUNDARY}"
     headers["content-length"] = str(
-        sum(len(head) + after - first for head, (first, after) in zip(heads, found, strict=True)) + len(CLOSE)
+        sum(len(head) + after - first for head, (first, after) in zip(heads, found, strict=True))
+        + len(CLOSING_BOUNDARY)
     )
     return 206, _parts(heads, found, body)
 
@@ -107,7 +123,7 @@ async def _parts(heads: list[bytes], found: list[Span], body: Body | Segments) -
         yield head
         async for view in body.read(first, after):
             yield view
-    yield CLOSE
+    yield CLOSING_BOUNDARY
 
 
 async def _once(data: bytes) -> Chunks:

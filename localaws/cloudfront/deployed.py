@@ -1,4 +1,4 @@
-"""Follows a deployed distribution: its configuration, and the invalidations that are made of it.
+"""A deployed distribution: its current configuration and its new invalidations, read through CloudFront's API.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Invalidation.html
 """
@@ -10,15 +10,17 @@ from typing import Any
 from localaws.cloudfront.distribution import Distribution, load
 
 
-class Deployed:
+class DeployedDistribution:
+    """The latest state of a distribution. Raises NoSuchDistribution if it does not exist."""
+
     def __init__(self, cloudfront: Any, distribution_id: str) -> None:
         self._cloudfront = cloudfront
         self._id = distribution_id
-        self._seen = set(self._invalidations())  # what was invalidated before there was a cache
+        self._seen = set(self._invalidations())  # ignore invalidations from before the start
         self.distribution: Distribution = load(cloudfront, distribution_id)
 
     def refresh(self) -> list[str]:
-        """Read what is deployed now; return the paths and tags that were invalidated since the last time."""
+        """Load the current configuration. Return the paths and tags that were invalidated since the last call."""
         new = [invalidation for invalidation in self._invalidations() if invalidation not in self._seen]
         self._seen.update(new)
         self.distribution = load(self._cloudfront, self._id)
@@ -29,6 +31,6 @@ class Deployed:
         return [item["Id"] for page in pages for item in page["InvalidationList"].get("Items", [])]
 
     def _items(self, invalidation: str) -> list[str]:
-        answer = self._cloudfront.get_invalidation(DistributionId=self._id, Id=invalidation)
-        items: list[str] = answer["Invalidation"]["InvalidationBatch"]["Paths"]["Items"]
+        response = self._cloudfront.get_invalidation(DistributionId=self._id, Id=invalidation)
+        items: list[str] = response["Invalidation"]["InvalidationBatch"]["Paths"]["Items"]
         return items

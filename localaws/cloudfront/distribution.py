@@ -1,4 +1,4 @@
-"""What is deployed: a distribution and all that it names, read through CloudFront's API into one immutable value.
+"""The configuration of a distribution and of all resources that it references, as one immutable value.
 
 https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DistributionConfig.html
 """
@@ -18,7 +18,7 @@ DEFAULT_ERROR_CACHING_MIN_TTL = 10
 
 @dataclass(frozen=True)
 class Names:
-    """Headers, cookies or query strings: none, all, a whitelist, or all except a list."""
+    """The headers, cookies or query strings of a policy: none, all, a whitelist, or all except a list."""
 
     behavior: str = "none"
     names: frozenset[str] = frozenset()
@@ -33,7 +33,7 @@ class Names:
 
 @dataclass(frozen=True)
 class CachePolicy:
-    """Times to live in seconds, and what the cache key has besides the path."""
+    """A cache policy: TTLs in seconds, and the parts of the cache key besides the path."""
 
     min_ttl: float
     default_ttl: float
@@ -47,7 +47,7 @@ class CachePolicy:
 
 @dataclass(frozen=True)
 class OriginRequestPolicy:
-    """What the origin gets besides the cache key."""
+    """An origin request policy: the values that are sent to the origin besides the cache key."""
 
     headers: Names = Names()
     cookies: Names = Names()
@@ -56,6 +56,8 @@ class OriginRequestPolicy:
 
 @dataclass(frozen=True)
 class Origin:
+    """An origin. Timeouts are in seconds."""
+
     id: str
     domain: str
     path: str
@@ -71,6 +73,8 @@ class Origin:
 
 @dataclass(frozen=True)
 class ErrorResponse:
+    """A custom error response. *page_path* is empty if there is no page."""
+
     caching_min_ttl: float
     page_path: str
     response_code: int
@@ -78,6 +82,8 @@ class ErrorResponse:
 
 @dataclass(frozen=True)
 class Behavior:
+    """A cache behavior with its policies, functions and keys."""
+
     path_pattern: re.Pattern[str]
     origin: Origin
     allowed_methods: frozenset[str]
@@ -88,11 +94,13 @@ class Behavior:
     response_headers: Mapping[str, Any]
     functions: Mapping[str, bytes]
     trusted_keys: Mapping[str, bytes] | None
-    """Public keys by id; None where no signature is asked for."""
+    """Public keys by id, or None if the behavior requires no signature."""
 
 
 @dataclass(frozen=True)
 class Distribution:
+    """The configuration of a distribution. The last behavior is the default and matches every path."""
+
     id: str
     domain: str
     enabled: bool
@@ -102,7 +110,7 @@ class Distribution:
     errors: Mapping[int, ErrorResponse]
 
     def behavior(self, path: str) -> Behavior:
-        """Return the first behavior whose path pattern matches; patterns see the normalized path (RFC 3986).
+        """Return the first behavior whose path pattern matches the normalized path (RFC 3986).
 
         https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html
         """
@@ -110,12 +118,13 @@ class Distribution:
         return next(behavior for behavior in self.behaviors if behavior.path_pattern.fullmatch(path))
 
     def error_caching_min_ttl(self, status: int) -> float:
+        """Return the seconds for which an error is cached at least."""
         error = self.errors.get(status)
         return error.caching_min_ttl if error else DEFAULT_ERROR_CACHING_MIN_TTL
 
 
 def normalized(path: str) -> str:
-    """Return the path as an origin may take it, decoded and without dot segments or empty ones."""
+    """Return the path as an origin may interpret it: decoded, without dot segments or empty segments."""
     if "%" in path or "/." in path or "//" in path:
         closing = "/" if path.endswith("/") else ""
         path = posixpath.normpath("/" + unquote(path).lstrip("/")).rstrip("/") + closing
@@ -123,12 +132,13 @@ def normalized(path: str) -> str:
 
 
 def load(cloudfront: Any, distribution_id: str) -> Distribution:
-    """Return what is deployed now."""
+    """Load the current configuration of a distribution."""
     distribution = cloudfront.get_distribution(Id=distribution_id)["Distribution"]
     config = distribution["DistributionConfig"]
     origins = {item["Id"]: _origin(item) for item in config["Origins"]["Items"]}
     for group in _items(config.get("OriginGroups")):
-        origins[group["Id"]] = origins[group["Members"]["Items"][0]["OriginId"]]  # the primary; there is no failover
+        # Failover is not supported: use the primary origin.
+        origins[group["Id"]] = origins[group["Members"]["Items"][0]["OriginId"]]
     policies = _Policies(cloudfront)
     behaviors = [*_items(config.get("CacheBehaviors")), {"PathPattern": "*", **config["DefaultCacheBehavior"]}]
     return Distribution(
@@ -138,12 +148,12 @@ def load(cloudfront: Any, distribution_id: str) -> Distribution:
         default_root_object=config.get("DefaultRootObject", ""),
         cache_tag_header=config.get("CacheTagConfig", {}).get("HeaderName", "").lower(),
         behaviors=tuple(_behavior(item, origins, policies) for item in behaviors),
-        errors={item["ErrorCode"]: _error(item) for item in _items(config.get("CustomErrorResponses"))},
+        errors={item["ErrorCode"]: _error_response(item) for item in _items(config.get("CustomErrorResponses"))},
     )
 
 
 class _Policies:
-    """Each policy, function and key that a distribution names, read once a load."""
+    """The policies, functions and keys that a distribution references, each loaded once."""
 
     def __init__(self, cloudfront: Any) -> None:
         self.cache: Callable[[str], CachePolicy] = cache(
@@ -175,7 +185,7 @@ class _Policies:
         groups = behavior.get("TrustedKeyGroups", {})
         if groups.get("Enabled"):
             return {key: self.public_key(key) for group in _items(groups) for key in self.key_group(group)}
-        # Trusted signers are keys of an account's root user, which nobody has here: nothing that they sign is let in.
+        # Trusted signers use keys of the account's root user, which do not exist here, so no signature is valid.
         return {} if behavior.get("TrustedSigners", {}).get("Enabled") else None
 
 
@@ -204,7 +214,7 @@ def _optional[T](read: Callable[[str], T], policy: str | None, default: T) -> T:
 
 
 def _glob(pattern: str) -> re.Pattern[str]:
-    """`*` is any characters, `?` is one; the leading slash is optional."""
+    """Return the regular expression of a path pattern: `*` is any characters, `?` one; the first slash is optional."""
     globbed = re.escape("/" + pattern.removeprefix("/")).replace(r"\*", ".*").replace(r"\?", ".")
     return re.compile(".*" if pattern == "*" else globbed, re.DOTALL)
 
@@ -233,7 +243,7 @@ def _selected(config: dict[str, Any]) -> tuple[Names, Names, Names]:
 
 
 def _legacy_cache_settings(item: dict[str, Any]) -> CachePolicy:
-    """ForwardedValues and the TTLs of a behavior that has no cache policy."""
+    """Return the cache policy that corresponds to the legacy ForwardedValues and TTLs of a behavior."""
     values = item.get("ForwardedValues", {})
     cookies = values.get("Cookies", {})
     headers = frozenset(name.lower() for name in _items(values.get("Headers")))
@@ -269,7 +279,7 @@ def _origin(item: dict[str, Any]) -> Origin:
     )
 
 
-def _error(item: dict[str, Any]) -> ErrorResponse:
+def _error_response(item: dict[str, Any]) -> ErrorResponse:
     return ErrorResponse(
         caching_min_ttl=item.get("ErrorCachingMinTTL", DEFAULT_ERROR_CACHING_MIN_TTL),
         page_path=item.get("ResponsePagePath", ""),

@@ -1,4 +1,4 @@
-"""CloudFront Functions, run by the emulator's Node workers on each viewer request and response, hits too.
+"""CloudFront Functions: run by the emulator's Node.js workers on each viewer request and response, also on cache hits.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-event-structure.html
 """
@@ -15,29 +15,34 @@ from ministack.core import cloudfront_js
 from starlette.datastructures import Headers, MutableHeaders
 
 from localaws.cloudfront.distribution import Distribution
-from localaws.cloudfront.key import Request
+from localaws.cloudfront.key import ViewerRequest
 
 FunctionError = cloudfront_js.CloudFrontFunctionError
 type Fields = dict[str, Any]
 
 
 @dataclass
-class Generated:
-    """A response that a function made, or changed; no body means that of the origin."""
+class GeneratedResponse:
+    """A response that a function generated or changed. Without a body, the origin's body is sent."""
 
     status: int
     headers: MutableHeaders
     body: bytes | None
 
 
-async def viewer_request(code: bytes, distribution: Distribution, request: Request) -> Request | Generated:
-    """Return the request to go on with, or the response to give at once."""
+async def viewer_request(
+    code: bytes, distribution: Distribution, request: ViewerRequest
+) -> ViewerRequest | GeneratedResponse:
+    """Run a viewer request function. Return the request to process, or a generated response.
+
+    Raises FunctionError.
+    """
     event = _event("viewer-request", distribution, request)
     result = await asyncio.to_thread(cloudfront_js.evaluate, code, event)
     if not isinstance(result, dict):
         raise FunctionError("the function returned neither a request nor a response")
     if "statusCode" in result:
-        return _generated(result)
+        return _generated_response(result)
     headers = _headers(result.get("headers", {}))
     if cookies := "; ".join(f"{name}={value}" for name, value in _pairs(result.get("cookies", {}))):
         headers["cookie"] = cookies
@@ -50,9 +55,9 @@ async def viewer_request(code: bytes, distribution: Distribution, request: Reque
 
 
 async def viewer_response(
-    code: bytes, distribution: Distribution, request: Request, status: int, headers: MutableHeaders
-) -> Generated:
-    """Return the response as the function leaves it."""
+    code: bytes, distribution: Distribution, request: ViewerRequest, status: int, headers: MutableHeaders
+) -> GeneratedResponse:
+    """Run a viewer response function; return the response. Raises FunctionError."""
     event = _event("viewer-response", distribution, request)
     event["response"] = {
         "statusCode": status,
@@ -62,10 +67,10 @@ async def viewer_response(
     result = await asyncio.to_thread(cloudfront_js.evaluate, code, event)
     if not isinstance(result, dict):
         raise FunctionError("the function returned no response")
-    return _generated({"statusCode": status} | result)
+    return _generated_response({"statusCode": status} | result)
 
 
-def _event(kind: str, distribution: Distribution, request: Request) -> Fields:
+def _event(kind: str, distribution: Distribution, request: ViewerRequest) -> Fields:
     headers = request.headers
     cookies = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
     parameters = (part.partition("=") for part in request.query.split("&") if part)
@@ -89,7 +94,7 @@ def _event(kind: str, distribution: Distribution, request: Request) -> Fields:
 
 
 def _fields(pairs: Any) -> Fields:
-    """A name that comes more than once has all its values in `multiValue`."""
+    """Return the fields of an event. A repeated name has all its values in `multiValue`."""
     fields: Fields = {}
     for name, value in pairs:
         if name not in fields:
@@ -113,7 +118,7 @@ def _headers(fields: Fields) -> MutableHeaders:
     )
 
 
-def _query(request: Request, before: Fields, after: Fields | str) -> str:
+def _query(request: ViewerRequest, before: Fields, after: Fields | str) -> str:
     if isinstance(after, str):
         return after
     return request.query if after == before else urlencode(_pairs(after), safe="%+")
@@ -128,12 +133,12 @@ def _set_cookies(headers: Headers) -> Fields:
     return cookies
 
 
-def _generated(result: Fields) -> Generated:
+def _generated_response(result: Fields) -> GeneratedResponse:
     headers = _headers(result.get("headers", {}))
     for name, cookie in result.get("cookies", {}).items():
         attributes = f"; {cookie['attributes']}" if cookie.get("attributes") else ""
         headers.append("set-cookie", f"{name}={cookie['value']}{attributes}")
-    return Generated(int(result["statusCode"]), headers, _body(result.get("body")))
+    return GeneratedResponse(int(result["statusCode"]), headers, _body(result.get("body")))
 
 
 def _body(body: Any) -> bytes | None:

@@ -1,8 +1,8 @@
-"""Gap: an invalidation is `Completed` as soon as it is made, before any edge has read of it.
+"""Gap: an invalidation is `Completed` when it is created, before an edge can apply it.
 
+CreateInvalidation waits until the edges, which refresh twice a second, have removed the objects.
 AWS: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Invalidation_Requests.html
-CreateInvalidation answers here once the edges, which look twice a second, have had time to forget what it names.
-No longer needed when the emulator's invalidations are `InProgress` first.
+No longer needed when CreateInvalidation returns the status `InProgress`.
 """
 
 import asyncio
@@ -10,7 +10,8 @@ from typing import Any
 
 from ministack.services import cloudfront
 
-UNTIL_READ = 1.0
+REFRESH_WAIT = 1.0
+"""Seconds; twice the refresh interval of an edge."""
 
 
 def apply() -> None:
@@ -19,7 +20,7 @@ def apply() -> None:
     async def handle_and_wait(method: str, path: str, *request: Any) -> Any:
         answer = await handle(method, path, *request)
         if method == "POST" and cloudfront._INV_RE.match(path) and answer[0] == 201:
-            await asyncio.sleep(UNTIL_READ)
+            await asyncio.sleep(REFRESH_WAIT)
         return answer
 
     cloudfront.handle_request = handle_and_wait

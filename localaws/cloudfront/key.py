@@ -1,4 +1,4 @@
-"""The cache key, from the cache policy alone, and what of a viewer's request the origin gets.
+"""The cache key of a viewer's request, and the headers and query string that are forwarded to the origin.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/understanding-the-cache-key.html
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
@@ -23,7 +23,7 @@ ALWAYS_FORWARDED = frozenset(
         *("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since"),
     }
 )
-OF_ONE_VIEWER = frozenset(
+RANGE_AND_CONDITIONS = frozenset(
     {"range", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since"}
 )
 NEVER_FORWARDED = frozenset(
@@ -36,8 +36,8 @@ NEVER_FORWARDED = frozenset(
 
 
 @dataclass(frozen=True)
-class Request:
-    """A viewer's request, or what a function made of it; path and query string are as on the wire."""
+class ViewerRequest:
+    """A viewer's request, possibly changed by a function. Path and query string are not decoded."""
 
     method: str
     path: str
@@ -47,8 +47,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Key:
-    """What tells one cached object from another."""
+class CacheKey:
+    """The identity of a cached object."""
 
     method: str
     path: str
@@ -56,14 +56,14 @@ class Key:
     headers: tuple[str | None, ...]
     cookies: str
     encodings: str
-    part: str = ""
-    """The first and last byte of a segment, where this is not the whole object."""
+    byte_range: str = ""
+    """The first and last byte of a segment, for example `0-8388607`, or empty for the full object."""
 
 
-def cache_key(request: Request, policy: CachePolicy) -> Key:
-    """Return the key; HEAD is answered from the object that GET keeps."""
+def cache_key(request: ViewerRequest, policy: CachePolicy) -> CacheKey:
+    """Return the cache key by the cache policy. HEAD uses the object that is cached for GET."""
     headers = request.headers
-    return Key(
+    return CacheKey(
         "GET" if request.method == "HEAD" else request.method,
         request.path,
         query_string(request.query, policy.query_strings),
@@ -75,7 +75,7 @@ def cache_key(request: Request, policy: CachePolicy) -> Key:
 
 @lru_cache(1024)
 def encodings(accepted: str, gzip: bool, brotli: bool) -> str:
-    """Return the normalized Accept-Encoding: `br,gzip`, `br`, `gzip` or nothing.
+    """Return the normalized Accept-Encoding: `br,gzip`, `br`, `gzip` or an empty string.
 
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cache-key-understand-cache-policy.html
     """
@@ -83,38 +83,39 @@ def encodings(accepted: str, gzip: bool, brotli: bool) -> str:
     return ",".join(name for name, on in (("br", brotli), ("gzip", gzip)) if on and weights.get(name, 0) > 0)
 
 
-def query_string(query: str, *chosen: Names) -> str:
-    """Keep the parameters that are in any of *chosen*, in their order."""
-    return _keep(query, "&", (unquote_plus(part.partition("=")[0]) for part in query.split("&")), chosen)
+def query_string(query: str, *selections: Names) -> str:
+    """Return the query string with only the parameters in any of *selections*, in their original order."""
+    return _select(query, "&", (unquote_plus(part.partition("=")[0]) for part in query.split("&")), selections)
 
 
-def cookie_header(cookies: str, *chosen: Names) -> str:
-    """Keep the cookies that are in any of *chosen*."""
-    return _keep(cookies, ";", (part.partition("=")[0].strip() for part in cookies.split(";")), chosen).strip()
+def cookie_header(cookies: str, *selections: Names) -> str:
+    """Return the Cookie header with only the cookies in any of *selections*."""
+    return _select(cookies, ";", (part.partition("=")[0].strip() for part in cookies.split(";")), selections).strip()
 
 
-def _keep(text: str, separator: str, names: Iterable[str], chosen: tuple[Names, ...]) -> str:
-    if not text or all(names.behavior == "none" for names in chosen):
+def _select(text: str, separator: str, names: Iterable[str], selections: tuple[Names, ...]) -> str:
+    if not text or all(names.behavior == "none" for names in selections):
         return ""
     parts = zip(text.split(separator), names, strict=True)
-    return separator.join(part for part, name in parts if any(name in allowed for allowed in chosen))
+    return separator.join(part for part, name in parts if any(name in allowed for allowed in selections))
 
 
-def origin_query(request: Request, behavior: Behavior) -> str:
+def origin_query(request: ViewerRequest, behavior: Behavior) -> str:
+    """Return the query string that is forwarded to the origin."""
     return query_string(request.query, behavior.cache_policy.query_strings, behavior.origin_request.query_strings)
 
 
-def origin_headers(request: Request, behavior: Behavior, *, for_cache: bool) -> dict[str, str]:
-    """Return the viewer's headers that the origin gets; an object for the cache is asked for whole, by no condition."""
+def origin_headers(request: ViewerRequest, behavior: Behavior, *, for_cache: bool) -> dict[str, str]:
+    """Return the headers that are forwarded to the origin. *for_cache* omits the viewer's range and conditions."""
     policy, more = behavior.cache_policy, behavior.origin_request
     viewer = request.headers
     sent = {}
     for name in set(viewer.keys()) - NEVER_FORWARDED:
-        always = name in ALWAYS_FORWARDED or (name == "authorization" and _keeps_authorization(request, behavior))
+        always = name in ALWAYS_FORWARDED or (name == "authorization" and _forwards_authorization(request, behavior))
         if always or name in policy.headers or name in more.headers:
             sent[name] = ", ".join(viewer.getlist(name))
     if for_cache:
-        sent = {name: value for name, value in sent.items() if name not in OF_ONE_VIEWER}
+        sent = {name: value for name, value in sent.items() if name not in RANGE_AND_CONDITIONS}
     for name in ("host", "user-agent", "accept-encoding"):
         if name in viewer and (name in policy.headers or name in more.headers):
             sent[name] = viewer[name]
@@ -126,13 +127,13 @@ def origin_headers(request: Request, behavior: Behavior, *, for_cache: bool) -> 
     return {name: value for name, value in sent.items() if value}
 
 
-def _keeps_authorization(request: Request, behavior: Behavior) -> bool:
-    """Methods whose answers are cached lose the header, unless a policy has it; the others keep it."""
+def _forwards_authorization(request: ViewerRequest, behavior: Behavior) -> bool:
+    """Return whether Authorization is forwarded without a policy: only for methods that are not cached."""
     return request.method not in behavior.cached_methods
 
 
 def viewer_headers(headers: MutableHeaders, behavior: Behavior) -> None:
-    """Take from an origin's headers the cookies and the names in Vary that the behavior does not forward."""
+    """Remove Set-Cookie, and the names in Vary, from an origin's headers if the behavior does not forward them."""
     policy, more = behavior.cache_policy, behavior.origin_request
     if policy.cookies.behavior == more.cookies.behavior == "none":
         del headers["set-cookie"]

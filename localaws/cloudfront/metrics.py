@@ -1,7 +1,7 @@
-"""Counts of one distribution, in CloudWatch's namespace `AWS/CloudFront` with CloudFront's dimensions.
+"""The CloudWatch metrics of a distribution, in the namespace `AWS/CloudFront`.
 
-`Requests`, `BytesDownloaded`, `4xxErrorRate` and `5xxErrorRate` are AWS's own; `CacheHits`, `CacheMisses`,
-`CollapsedRequests` and `OriginRequests` are ours, as AWS gives only a `CacheHitRate`.
+`Requests`, `BytesDownloaded`, `4xxErrorRate` and `5xxErrorRate` are AWS's metrics. `CacheHits`, `CacheMisses`,
+`CollapsedRequests` and `OriginRequests` are additional ones, because AWS has only a `CacheHitRate`.
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/programming-cloudwatch-metrics.html
 """
 
@@ -14,29 +14,32 @@ NAMESPACE = "AWS/CloudFront"
 
 
 class Metrics:
-    """What happened since the last publication."""
+    """The counts since the last call of `publish`."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
 
-    def served(self, status: int, *, hit: bool) -> None:
+    def count_response(self, status: int, *, hit: bool) -> None:
+        """Count a response to a viewer."""
         self._counts["Requests"] += 1
         self._counts["CacheHits" if hit else "CacheMisses"] += 1
         if status >= 400:
             self._counts[f"{status // 100}xx"] += 1
 
-    def sent(self, size: int) -> None:
+    def count_bytes(self, size: int) -> None:
+        """Count the bytes of a response's body."""
         self._counts["BytesDownloaded"] += size
 
-    def collapsed(self) -> None:
-        """Count a request that was answered from what another had asked the origin for, while that arrived."""
+    def count_collapsed(self) -> None:
+        """Count a request that was served from an object that was still arriving for another request."""
         self._counts["CollapsedRequests"] += 1
 
-    def asked_origin(self) -> None:
+    def count_origin_request(self) -> None:
+        """Count a request to the origin."""
         self._counts["OriginRequests"] += 1
 
     def publish(self, cloudwatch: Any, distribution_id: str) -> None:
-        """Put the counts where the console and anyone else read them; nothing, when nothing happened."""
+        """Put the counts as CloudWatch metrics and reset them. Without counts, make no call."""
         counts, self._counts = self._counts, Counter()
         if not counts:
             return

@@ -1,4 +1,4 @@
-"""An object from the cache or the origin: collapsed, revalidated, and served stale where CloudFront serves it stale.
+"""Objects from the cache or the origin, with request collapsing, revalidation and serving of stale objects.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HTTPStatusCodes.html
@@ -17,20 +17,20 @@ from localaws.cloudfront.body import Body
 from localaws.cloudfront.cache import Cache, Entry, cache_tags
 from localaws.cloudfront.distribution import CachePolicy
 from localaws.cloudfront.freshness import Lifetime, lifetime
-from localaws.cloudfront.key import Key
-from localaws.cloudfront.origins import BrokenOff, OriginResponse
+from localaws.cloudfront.key import CacheKey
+from localaws.cloudfront.origins import IncompleteResponse, OriginResponse
 
 HIT = "Hit from cloudfront"
 MISS = "Miss from cloudfront"
 REFRESH_HIT = "RefreshHit from cloudfront"
 
-type Ask = Callable[[Mapping[str, str]], Awaitable[OriginResponse]]
-"""Asks the origin for an object as it is kept, with the validators of the stored one if there is one."""
+type Fetch = Callable[[Mapping[str, str]], Awaitable[OriginResponse]]
+"""Requests an object from the origin, with the validators of the stored one."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What the behavior says of one object."""
+    """The settings of a behavior that apply to an object."""
 
     policy: CachePolicy
     compress: bool
@@ -40,78 +40,82 @@ class Rules:
 
 @dataclass(frozen=True)
 class Found:
-    """A stored object, or the origin's answer that is for one viewer alone."""
+    """A stored object, or a response of the origin that is not cached and serves one viewer."""
 
     x_cache: str
     entry: Entry | None = None
-    alone: OriginResponse | None = None
+    uncached: OriginResponse | None = None
 
 
 class Objects:
+    """The cached objects of a distribution."""
+
     def __init__(self, cache: Cache, clock: Callable[[], float]) -> None:
         self._cache = cache
         self._clock = clock
-        self._flights: dict[Key, asyncio.Task[Found]] = {}
+        self._pending: dict[CacheKey, asyncio.Task[Found]] = {}
         self._tasks: set[asyncio.Task[object]] = set()
 
-    async def get(self, key: Key, rules: Rules, ask: Ask) -> Found:
-        """Return the object; of concurrent requests for one that is not there or has expired, one asks the origin."""
+    async def get(self, key: CacheKey, rules: Rules, fetch: Fetch) -> Found:
+        """Return the object. Of concurrent requests for a missing or expired object, only one goes to the origin."""
         entry, now = self._cache.get(key), self._clock()
         if entry is not None and entry.is_fresh(now):
             return Found(HIT, entry)
         if rules.policy.max_ttl == 0:
-            return await self._fetch(key, rules, ask, None)
-        flight = self._flights.get(key)
+            return await self._fetch(key, rules, fetch, None)
+        pending = self._pending.get(key)
         if entry is not None and entry.serves_while_revalidating(now):
-            if flight is None:
-                self._keep(asyncio.create_task(_drain(self._fly(key, rules, ask, entry))))
+            if pending is None:
+                self._keep_reference(asyncio.create_task(_drain(self._start_fetch(key, rules, fetch, entry))))
             return Found(REFRESH_HIT, entry)
-        if flight is None:
-            return await asyncio.shield(self._fly(key, rules, ask, entry))
-        found = await asyncio.shield(flight)
+        if pending is None:
+            return await asyncio.shield(self._start_fetch(key, rules, fetch, entry))
+        found = await asyncio.shield(pending)
         if found.entry is not None:
             return Found(HIT, found.entry) if found.x_cache == MISS else found
-        return await self._fetch(key, rules, ask, None)
+        return await self._fetch(key, rules, fetch, None)
 
-    def whole(self, key: Key) -> Entry | None:
-        """Return what is here of the object, perhaps still arriving."""
+    def stored(self, key: CacheKey) -> Entry | None:
+        """Return the stored object, fresh or expired. Its body may still be arriving."""
         return self._cache.get(key)
 
     def invalidate(self, items: Iterable[str]) -> None:
-        """Forget what *items* mean; what is on its way now serves those who wait for it, and nobody later."""
+        """Remove the objects that match *items*. Pending responses serve only the requests that wait for them."""
         for item in items:
             self._cache.invalidate(item)
-            self._flights.clear()
+            self._pending.clear()
 
-    def _fly(self, key: Key, rules: Rules, ask: Ask, entry: Entry | None) -> asyncio.Task[Found]:
-        flight = asyncio.create_task(self._fetch(key, rules, ask, entry))
-        self._flights[key] = flight
-        flight.add_done_callback(lambda _: self._flights.pop(key) if self._flights.get(key) is flight else None)
-        return flight
+    def _start_fetch(self, key: CacheKey, rules: Rules, fetch: Fetch, entry: Entry | None) -> asyncio.Task[Found]:
+        pending = asyncio.create_task(self._fetch(key, rules, fetch, entry))
+        self._pending[key] = pending
+        pending.add_done_callback(lambda _: self._pending.pop(key) if self._pending.get(key) is pending else None)
+        return pending
 
-    async def _fetch(self, key: Key, rules: Rules, ask: Ask, stale: Entry | None) -> Found:
-        response = await ask(stale.validators if stale else {})
+    async def _fetch(self, key: CacheKey, rules: Rules, fetch: Fetch, stale: Entry | None) -> Found:
+        response = await fetch(stale.validators if stale else {})
         status, now = response.status, self._clock()
         if stale and status >= 500 and stale.serves_on_error(now):
             stale.held_until = now + rules.error_caching_min_ttl(status)
             await response.close()
             return Found(REFRESH_HIT, stale)
         if stale and status == 304:
-            stale.headers = _updated(stale.headers, response.headers)
+            stale.headers = _update_headers(stale.headers, response.headers)
             stale.lifetime = lifetime(stale.status, stale.headers, rules.policy, 0, now)
             stale.stored_at = now
             await response.close()
             return Found(REFRESH_HIT, stale)
-        life = lifetime(status, response.headers, rules.policy, rules.error_caching_min_ttl(status), now)
-        if life.storable and (response.length or 0) <= self._cache.capacity and self._may_store(key, rules):
-            return Found(MISS, self._store(key, rules, response, life, now))
-        return Found(MISS, alone=response)
+        entry_lifetime = lifetime(status, response.headers, rules.policy, rules.error_caching_min_ttl(status), now)
+        if entry_lifetime.storable and (response.length or 0) <= self._cache.capacity and self._can_store(key, rules):
+            return Found(MISS, self._store(key, rules, response, entry_lifetime, now))
+        return Found(MISS, uncached=response)
 
-    def _may_store(self, key: Key, rules: Rules) -> bool:
-        """An answer that was on its way when its path was invalidated is not kept."""
-        return rules.policy.max_ttl == 0 or self._flights.get(key) is asyncio.current_task()
+    def _can_store(self, key: CacheKey, rules: Rules) -> bool:
+        """Return False if the object was invalidated while the response was pending."""
+        return rules.policy.max_ttl == 0 or self._pending.get(key) is asyncio.current_task()
 
-    def _store(self, key: Key, rules: Rules, response: OriginResponse, life: Lifetime, now: float) -> Entry:
+    def _store(
+        self, key: CacheKey, rules: Rules, response: OriginResponse, entry_lifetime: Lifetime, now: float
+    ) -> Entry:
         headers = response.headers
         validators = {
             condition: headers[validator]
@@ -120,26 +124,26 @@ class Objects:
         }
         tags = cache_tags(headers.get(rules.cache_tag_header)) if rules.cache_tag_header else frozenset[str]()
         if response.status != 206:
-            key = replace(key, part="")  # a range was asked for, and the origin answers with the whole
+            key = replace(key, byte_range="")  # the origin ignored the range and sent the full object
         compressor = None
         if rules.compress:
             compressor = compression.compressor(key.encodings, response.status, headers)
         body = Body(None if compressor else response.length)
         if compressor:
-            compression.mark(headers, key.encodings)
-        entry = Entry(key, response.status, headers, body, life, now, validators, tags)
+            compression.update_headers(headers, key.encodings)
+        entry = Entry(key, response.status, headers, body, entry_lifetime, now, validators, tags)
         self._cache.put(entry)
-        self._keep(asyncio.create_task(self._fill(entry, response, compressor)))
+        self._keep_reference(asyncio.create_task(self._fill(entry, response, compressor)))
         return entry
 
     async def _fill(self, entry: Entry, response: OriginResponse, compressor: compression.Compressor | None) -> None:
-        """Let the object arrive at the origin's pace, whoever reads it; one that stays incomplete is not kept."""
+        """Write the body at the origin's speed, independently of readers. Remove an incomplete object."""
         try:
             async for chunk in response:
                 entry.body.write(compressor.compress(chunk) if compressor else chunk)
             if compressor:
                 entry.body.write(compressor.flush())
-        except (BrokenOff, OSError) as error:
+        except (IncompleteResponse, OSError) as error:
             self._cache.remove(entry)
             entry.body.fail(error)
             return
@@ -147,20 +151,20 @@ class Objects:
         if self._cache.holds(entry):
             self._cache.put(entry)
 
-    def _keep(self, task: asyncio.Task[object] | asyncio.Task[None]) -> None:
+    def _keep_reference(self, task: asyncio.Task[object] | asyncio.Task[None]) -> None:
         self._tasks.add(task)  # the loop has only a weak reference
         task.add_done_callback(self._tasks.discard)
 
 
-def _updated(stored: Headers, fresh: Headers) -> Headers:
-    """RFC 9111, section 4.3.4: the headers of a 304 update those that are stored."""
+def _update_headers(stored: Headers, fresh: Headers) -> Headers:
+    """Return the stored headers, updated by those of a 304; RFC 9111, section 4.3.4."""
     updated = MutableHeaders(raw=list(stored.raw))
     for name in set(fresh.keys()) - {"content-length", "content-encoding", "etag"}:
         updated[name] = fresh[name]
     return updated
 
 
-async def _drain(flight: asyncio.Task[Found]) -> None:
-    found = await flight
-    if found.alone:
-        await found.alone.close()
+async def _drain(pending: asyncio.Task[Found]) -> None:
+    found = await pending
+    if found.uncached:
+        await found.uncached.close()

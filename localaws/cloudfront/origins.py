@@ -1,4 +1,4 @@
-"""Requests to origins: where each one is on this machine, its time-outs and attempts, and its answer as a stream.
+"""Requests to origins: local addresses, timeouts, connection attempts, and streamed responses.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html
 """
@@ -24,13 +24,13 @@ IDEMPOTENT = ("GET", "HEAD")
 FAILURES = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 
 
-class BrokenOff(Exception):
-    """The origin did not send the whole of the body that it began."""
+class IncompleteResponse(Exception):
+    """The origin closed the connection before the end of the body, or sent parts of different versions."""
 
 
 @dataclass
 class OriginResponse:
-    """The head of an answer, with its body still to come; iterate, or close."""
+    """Status and headers of a response. Iterate over it to read the body, or close it."""
 
     status: int
     headers: MutableHeaders
@@ -41,7 +41,7 @@ class OriginResponse:
             async for chunk in self.response.aiter_stream():
                 yield chunk
         except FAILURES as error:
-            raise BrokenOff from error
+            raise IncompleteResponse from error
         finally:
             await self.close()
 
@@ -55,7 +55,7 @@ class OriginResponse:
 
 
 class Origins:
-    """Connections to origins; an origin that AWS runs is asked for at *endpoint*."""
+    """Connections to origins. Requests to an AWS service as the origin go to *endpoint*."""
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = urlsplit(endpoint)
@@ -72,13 +72,13 @@ class Origins:
         headers: Mapping[str, str],
         content: AsyncIterable[bytes] | None = None,
     ) -> OriginResponse:
-        """Return the origin's answer; where there is none, CloudFront's own 502, or 504 after a time-out."""
-        url, host = self._place(distribution, origin, method, target)
+        """Return the origin's response, or CloudFront's 502, or 504 after a timeout, if there is none."""
+        url, host = self._locate(distribution, origin, method, target)
         sent = {"host": host, **headers, **dict(origin.custom_headers)}
         if origin.is_s3:
             sent["x-edge-origin"] = origin.id
         if origin.is_s3 or AWS.fullmatch(origin.domain):
-            sent["host"] = host  # the emulator finds its services by it
+            sent["host"] = host  # the emulator routes by Host
         if content is not None and "content-length" not in sent:
             sent["transfer-encoding"] = "chunked"
         request = httpcore.Request(
@@ -95,24 +95,24 @@ class Origins:
             },
         )
         attempts = origin.connection_attempts if method in IDEMPOTENT else 1
-        return _answer(await self._try(request, attempts))
+        return _origin_response(await self._send(request, attempts))
 
-    async def _try(self, request: httpcore.Request, attempts: int) -> httpcore.Response:
+    async def _send(self, request: httpcore.Request, attempts: int) -> httpcore.Response:
         status = 502
         for _ in range(attempts):
             try:
                 return await self._pool.handle_async_request(request)
             except FAILURES as error:
                 status = 504 if isinstance(error, httpcore.TimeoutException) else 502
-        return _no_answer(status)
+        return _gateway_error(status)
 
-    def _place(self, distribution: Distribution, origin: Origin, method: str, target: str) -> tuple[httpcore.URL, str]:
-        """Return the URL to ask, and the Host; S3 and API Gateway are the emulator, which serves no TLS."""
+    def _locate(self, distribution: Distribution, origin: Origin, method: str, target: str) -> tuple[httpcore.URL, str]:
+        """Return the URL and the Host header. S3 and API Gateway are in the emulator, which has no TLS."""
         target, path = quote(target, safe=punctuation, errors="surrogateescape"), origin.path
         if api := API_GATEWAY.fullmatch(origin.domain):
             path = f"/_aws/execute-api/{api[1]}{path}"
             return self._at_endpoint(path + target), self._endpoint.netloc
-        if origin.is_s3 and method == "OPTIONS":  # S3 answers a preflight by the bucket's CORS, whoever asks
+        if origin.is_s3 and method == "OPTIONS":  # S3 answers a preflight by its CORS rules, without authorization
             return self._at_endpoint(f"/{origin.domain.partition('.s3')[0]}{path}{target}"), self._endpoint.netloc
         if origin.is_s3:
             return self._at_endpoint(path + target), distribution.domain
@@ -131,7 +131,7 @@ class Origins:
         await self._pool.aclose()
 
 
-def _answer(response: httpcore.Response) -> OriginResponse:
+def _origin_response(response: httpcore.Response) -> OriginResponse:
     named_by_connection = {
         name.strip().lower()
         for header, value in response.headers
@@ -148,7 +148,7 @@ def _answer(response: httpcore.Response) -> OriginResponse:
     return OriginResponse(response.status, headers, response)
 
 
-def _no_answer(status: int) -> httpcore.Response:
+def _gateway_error(status: int) -> httpcore.Response:
     reason = "did not respond in time" if status == 504 else "could not be reached, or broke the connection"
     page = error_page(status, f"The origin {reason}.")
     return httpcore.Response(

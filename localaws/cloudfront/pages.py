@@ -1,4 +1,4 @@
-"""The page that CloudFront itself answers an error with.
+"""The error page and the headers that CloudFront generates.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/troubleshooting-response-errors.html
 """
@@ -16,6 +16,7 @@ def request_id() -> str:
 
 
 def error_page(status: int, explanation: str) -> bytes:
+    """Return CloudFront's HTML page for an error."""
     return f"""<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN" "http://www.w3.org/TR/html4/loose.dtd">
 <HTML><HEAD><META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset=iso-8859-1">
 <TITLE>ERROR: The request could not be satisfied</TITLE>

@@ -1,4 +1,4 @@
-"""Range requests: which bytes of an object a viewer asks for, and the framing of several ranges.
+"""Range requests: parsing of the Range header, and multipart/byteranges.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RangeGETs.html
 """
@@ -10,29 +10,29 @@ from itertools import pairwise
 from werkzeug.http import parse_range_header
 
 type Span = tuple[int, int]
-"""First byte, and the byte after the last."""
+"""The position of the first byte, and of the byte after the last."""
 
 BOUNDARY = "CloudFront-3d5e9d8f6a1b4c27"
 
 
 class NotSatisfiable(Exception):
-    """No range that is asked for has a byte of the object; 416."""
+    """No requested range has a byte of the object; the status is 416."""
 
 
 def spans(header: str | None, length: int) -> list[Span] | None:
-    """Return the spans asked for, or None for the whole object.
+    """Return the requested spans, or None for the full object.
 
-    Ranges that are malformed, overlap or do not ascend get the whole object with 200.
+    Ranges that are malformed, overlap or do not ascend get the full object with 200. Raises NotSatisfiable.
     """
-    asked = parse_range_header(header)
-    if asked is None or asked.units != "bytes":
+    requested = parse_range_header(header)
+    if requested is None or requested.units != "bytes":
         return None
-    found = [_span(first, after, length) for first, after in asked.ranges]
+    found = [_span(first, after, length) for first, after in requested.ranges]
     satisfiable = [(first, after) for first, after in found if first < after]
     if not satisfiable:
         raise NotSatisfiable
     if any(first < after for (_, after), (first, _) in pairwise(satisfiable)):
-        return None  # only now known, of a suffix such as -500
+        return None  # a suffix such as -500 may overlap
     return satisfiable
 
 
@@ -47,10 +47,10 @@ def content_range(span: Span, length: int) -> str:
 
 
 def part_header(span: Span, length: int, content_type: str) -> bytes:
-    """Return what goes before a part of multipart/byteranges; RFC 9110, section 14.6."""
+    """Return the boundary and headers of a part of multipart/byteranges; RFC 9110, section 14.6."""
     return (
         f"\r\n--{BOUNDARY}\r\nContent-Type: {content_type}\r\nContent-Range: {content_range(span, length)}\r\n\r\n"
     ).encode("latin-1")
 
 
-CLOSE = f"\r\n--{BOUNDARY}--\r\n".encode()
+CLOSING_BOUNDARY = f"\r\n--{BOUNDARY}--\r\n".encode()

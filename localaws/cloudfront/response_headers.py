@@ -1,4 +1,4 @@
-"""Response headers policies: CORS, security and custom headers, and headers that are removed.
+"""Response headers policies: CORS, security and custom headers, and removal of headers.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/understanding-response-headers-policies.html
 """
@@ -14,11 +14,11 @@ from starlette.datastructures import Headers, MutableHeaders
 EVERY_METHOD = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 
 type Field = tuple[str, str, bool]
-"""Name, value, and whether it goes before what the origin sent."""
+"""Name, value, and whether it overrides the origin's header."""
 
 
 def apply(policy: Mapping[str, Any], method: str, request: Headers, headers: MutableHeaders) -> None:
-    """Change the *headers* of an answer as the policy says."""
+    """Apply the policy to the *headers* of a response."""
     if not policy:
         return
     for name, value, override in (*_cors(policy.get("CorsConfig", {}), method, request), *_fields(policy)):

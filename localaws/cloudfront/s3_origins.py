@@ -1,11 +1,11 @@
-"""Gap: the emulator's own data plane of a distribution has no cache and checks no signature.
+"""Gap: the emulator serves distributions without a cache, and without checking signed URLs and cookies.
 
-What is left of it is the way to a bucket: S3 answers an origin of a deployed distribution by the identity that the
-origin has there (OAC or OAI) and the bucket's policy, and answers nobody else at the distribution's domain name. To an
-origin that may list the bucket it says 404 of what is not there, where the emulator says 403 to all.
+Here, localaws.cloudfront serves them. The emulator serves only the edges' requests to S3 origins, authorized by the
+origin's identity (OAC or OAI) and the bucket policy, and rejects all other requests to a distribution's domain name.
+A missing object is a 404 if the origin may list the bucket, and else a 403; the emulator always answers 403.
 AWS: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html
-https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, "Permissions"
-No longer needed when the emulator's distributions cache and refuse unsigned requests to trusted key groups.
+AWS: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+No longer needed when the emulator's distributions cache responses and reject unsigned requests to trusted key groups.
 """
 
 from typing import Any
@@ -25,23 +25,25 @@ async def serve_origin(
     origins = cloudfront.parse_distribution_dataplane_config(distribution)["origins"]
     origin = origins.get(headers.get(ORIGIN, ""))
     if origin is None or not origin["s3_bucket"] or method not in ("GET", "HEAD"):
-        return cloudfront._cf_error_response(403, "Ask the edge for this distribution.", cloudfront._ERROR_X_CACHE)
+        return cloudfront._cf_error_response(
+            403, "Send requests for this distribution to its edge.", cloudfront._ERROR_X_CACHE
+        )
     source_arn = distribution["ARN"] if origin["oac_id"] else ""
     bucket, key = origin["s3_bucket"], unquote(raw_uri).removeprefix("/")
     answer = await run_offloop(
         s3.serve_cloudfront_origin_fetch, bucket, key, method, headers, source_arn, origin["oai_id"]
     )
-    if answer[0] == 403 and is_missing(bucket, key) and may_list(bucket, source_arn, origin["oai_id"]):
+    if answer[0] == 403 and is_missing(bucket, key) and can_list(bucket, source_arn, origin["oai_id"]):
         return s3._error("NoSuchKey", "The specified key does not exist.", 404, f"/{bucket}/{key}")
     return answer
 
 
 def is_missing(bucket: str, key: str) -> bool:
-    there = s3._ensure_bucket(bucket)
-    return there is not None and key not in there["objects"]
+    found = s3._ensure_bucket(bucket)
+    return found is not None and key not in found["objects"]
 
 
-def may_list(bucket: str, source_arn: str, oai_id: str) -> bool:
+def can_list(bucket: str, source_arn: str, oai_id: str) -> bool:
     owner = s3._bucket_owner_account(bucket) or get_account_id()
     policy = s3._bucket_policies.get_scoped(owner, None, bucket)
     identity = f"arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {oai_id}" if oai_id else "*"

@@ -23,18 +23,18 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from starlette.datastructures import MutableHeaders
 
-from localaws.cloudfront.key import Request
+from localaws.cloudfront.key import ViewerRequest
 
 PARAMETERS = ("Expires", "Policy", "Signature", "Key-Pair-Id", "Hash-Algorithm")
 COOKIE = "CloudFront-"
 COOKIES = tuple(COOKIE + name for name in PARAMETERS)
 HASHES: dict[str, type[HashAlgorithm]] = {"SHA1": SHA1, "SHA256": SHA256}
-LATEST = 2**31 - 1
-OF_URL, TO_URL = str.maketrans("-_~", "+=/"), str.maketrans("+=/", "-_~")
+MAX_EPOCH_TIME = 2**31 - 1
+FROM_URL_SAFE, TO_URL_SAFE = str.maketrans("-_~", "+=/"), str.maketrans("+=/", "-_~")
 
 
-class Refused(Exception):
-    """What CloudFront answers 403 with."""
+class Forbidden(Exception):
+    """A signed request that CloudFront rejects with 403. *page* is the body of the response."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -43,21 +43,22 @@ class Refused(Exception):
         ).encode()
 
 
-MISSING_KEY = Refused("MissingKey", "Missing Key-Pair-Id query parameter or cookie value")
-UNKNOWN_KEY = Refused("InvalidKey", "Unknown Key")
-MALFORMED_POLICY = Refused("MalformedPolicy", "Malformed Policy")
-MALFORMED_SIGNATURE = Refused("MalformedSignature", "Could not unencode Signature")
-DENIED = Refused("AccessDenied", "Access denied")
+MISSING_KEY = Forbidden("MissingKey", "Missing Key-Pair-Id query parameter or cookie value")
+UNKNOWN_KEY = Forbidden("InvalidKey", "Unknown Key")
+MALFORMED_POLICY = Forbidden("MalformedPolicy", "Malformed Policy")
+MALFORMED_SIGNATURE = Forbidden("MalformedSignature", "Could not unencode Signature")
+DENIED = Forbidden("AccessDenied", "Access denied")
 
 
-def check(request: Request, keys: Mapping[str, bytes], now: float) -> Request:
-    """Return the request without its signature; raise Refused unless one of *keys* signed it and it is still good.
+def check(request: ViewerRequest, keys: Mapping[str, bytes], now: float) -> ViewerRequest:
+    """Return the request without its signature. Raise Forbidden unless one of *keys* signed it and its policy matches.
 
-    A signature in the URL goes before one in cookies. The time is that of the request: a download goes on after it.
+    A signature in the URL takes precedence over one in cookies. Expiry is checked only when the request starts: a
+    running download continues.
     """
     bare, url, given = _without_signature(request)
     if "/.." in unquote(bare.path):
-        raise DENIED  # a resource with a wildcard would open what is outside of it
+        raise DENIED  # dot segments could leave the resource of a wildcard policy
     key_id = given.get("Key-Pair-Id")
     if not key_id:
         raise MISSING_KEY
@@ -67,11 +68,12 @@ def check(request: Request, keys: Mapping[str, bytes], now: float) -> Request:
     digest = HASHES.get(given.get("Hash-Algorithm", "SHA1"))
     if digest is None:
         raise DENIED
-    urls = [f"{scheme}://{url}" for scheme in ("http", "https")]  # on loopback http stands for https
+    # URLs are signed for https, and served over http on loopback.
+    urls = [f"{scheme}://{url}" for scheme in ("http", "https")]
     if "Policy" in given:
         policies = [_decode(given["Policy"], MALFORMED_POLICY)]
     else:
-        # A canned policy is not sent: it is made again of the URL and the time.
+        # A canned policy is not in the URL: build it from the URL and the expiry time.
         policies = [_canned_policy(each, given.get("Expires", "")) for each in urls]
     policy = next((text for text in policies if _signed(keys[key_id], signature, text, digest())), None)
     if policy is None or not _allows(policy, urls, request.client, now):
@@ -79,12 +81,12 @@ def check(request: Request, keys: Mapping[str, bytes], now: float) -> Request:
     return bare
 
 
-def _without_signature(request: Request) -> tuple[Request, str, dict[str, str]]:
-    """Return the request as the cache and the origin know it, the URL that was signed, and the signature's parts."""
+def _without_signature(request: ViewerRequest) -> tuple[ViewerRequest, str, dict[str, str]]:
+    """Return the request for cache and origin, the signed URL without its scheme, and the signature parameters."""
     parameters = request.query.split("&") if request.query else []
     in_url = [part for part in parameters if _name(part) in PARAMETERS]
     if len(set(map(_name, in_url))) < len(in_url):
-        raise DENIED  # which of the two is it?
+        raise DENIED  # a repeated parameter is ambiguous
     own = [part for part in parameters if part not in in_url]
     cookies = [part.strip() for line in request.headers.getlist("cookie") for part in line.split(";")]
     in_cookies = [part for part in cookies if _name(part) in COOKIES]
@@ -92,7 +94,7 @@ def _without_signature(request: Request) -> tuple[Request, str, dict[str, str]]:
     headers["cookie"] = "; ".join(part for part in cookies if part and part not in in_cookies)
     bare = replace(request, query="&".join(own), headers=headers)
     url = headers.get("host", "") + bare.path + (f"?{bare.query}" if own else "")
-    # Of cookies with one name a browser sends the one with the longest path first (RFC 6265, section 5.4).
+    # Of cookies with the same name, browsers send the one with the longest path first (RFC 6265, section 5.4).
     given = in_url or [part.removeprefix(COOKIE) for part in reversed(in_cookies)]
     return bare, url, {_name(part): unquote(part.partition("=")[2]) for part in given}
 
@@ -109,14 +111,14 @@ def _canned_policy(url: str, expires: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _decode(text: str, refusal: Refused) -> bytes:
-    """Base64 with `-`, `_` and `~` for `+`, `=` and `/`, in the one way to write the data: no bit of it is idle."""
+def _decode(text: str, error: Forbidden) -> bytes:
+    """Decode Base64 with `-`, `_` and `~` for `+`, `=` and `/`. Reject non-canonical encodings with unused bits set."""
     try:
-        data = base64.b64decode(text.translate(OF_URL), validate=True)
+        data = base64.b64decode(text.translate(FROM_URL_SAFE), validate=True)
     except (binascii.Error, ValueError):
-        raise refusal from None
-    if base64.b64encode(data).decode().translate(TO_URL) != text:
-        raise refusal
+        raise error from None
+    if base64.b64encode(data).decode().translate(TO_URL_SAFE) != text:
+        raise error
     return data
 
 
@@ -140,7 +142,7 @@ def _load(key: bytes) -> Any:
 
 
 def _allows(policy: bytes, urls: list[str], client: str, now: float) -> bool:
-    """Times are 32-bit integers, and addresses those of IPv4."""
+    """Return whether the policy allows the request. Times are 32-bit integers, and addresses are IPv4."""
     try:
         (statement,) = json.loads(policy)["Statement"]
         condition = statement["Condition"]
@@ -149,7 +151,7 @@ def _allows(policy: bytes, urls: list[str], client: str, now: float) -> bool:
         source = condition.get("IpAddress", {}).get("AWS:SourceIp")
         here = source is None or ip_address(client) in IPv4Network(source, strict=False)
         resource = _wildcards(statement.get("Resource", "*"))
-        if not 0 <= starts <= LATEST or not 0 <= ends <= LATEST:
+        if not 0 <= starts <= MAX_EPOCH_TIME or not 0 <= ends <= MAX_EPOCH_TIME:
             raise MALFORMED_POLICY
         return starts <= now < ends and here and any(map(resource.fullmatch, urls))
     except (ValueError, KeyError, TypeError, AttributeError):

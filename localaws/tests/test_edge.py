@@ -1,4 +1,4 @@
-"""The edge over real HTTP: deployed distributions, the emulator's S3 and API Gateway, and an origin that counts."""
+"""The edge over HTTP: deployed distributions with S3, API Gateway and a custom origin that counts its requests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ type Send = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 
 class Clock:
-    """The time, and what a test adds to it."""
+    """The current time plus the seconds that a test adds."""
 
     passed = 0.0
 
@@ -47,7 +47,7 @@ class Clock:
 
 
 class CountingOrigin(http.server.ThreadingHTTPServer):
-    """Answers what a test puts at a path, and counts."""
+    """An HTTP server with a response for each path. It counts its requests."""
 
     request_queue_size = 1024
 
@@ -98,7 +98,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @dataclass
 class Site:
-    """A distribution at its edge."""
+    """A distribution, served by an edge."""
 
     url: str
     id: str
@@ -133,11 +133,11 @@ def origin() -> Iterator[CountingOrigin]:
 
 
 @pytest.fixture(scope="module")
-def bring_up(free_port: Callable[[], int]) -> Iterator[Callable[[dict[str, Any]], Site]]:
-    """Deploy a distribution and serve it; what it does not say is an origin that is the test's own."""
+def deploy(free_port: Callable[[], int]) -> Iterator[Callable[[dict[str, Any]], Site]]:
+    """A function that deploys a distribution and serves it."""
     stops = []
 
-    def bring(config: dict[str, Any]) -> Site:
+    def deploy_and_serve(config: dict[str, Any]) -> Site:
         made = boto3.client("cloudfront").create_distribution(DistributionConfig=config)["Distribution"]
         clock, port = Clock(), free_port()
         serving = server(edge(made["Id"], clock=clock), port)
@@ -149,7 +149,7 @@ def bring_up(free_port: Callable[[], int]) -> Iterator[Callable[[dict[str, Any]]
         stops.append((serving, thread, client))
         return Site(f"http://127.0.0.1:{port}", made["Id"], clock, client)
 
-    yield bring
+    yield deploy_and_serve
     for serving, thread, client in stops:
         client.close()
         serving.should_exit = True
@@ -212,8 +212,8 @@ def _function(name: str, code: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def site(origin: CountingOrigin, bring_up: Callable[[dict[str, Any]], Site]) -> Site:
-    """A distribution in front of the counting origin, with a behavior of each kind."""
+def site(origin: CountingOrigin, deploy: Callable[[dict[str, Any]], Site]) -> Site:
+    """A distribution of the counting origin, with behaviors for all tests."""
     by_query = _policy(
         "by-query", QueryStringsConfig={"QueryStringBehavior": "whitelist", "QueryStrings": _listed(["v"])}
     )
@@ -249,7 +249,7 @@ def site(origin: CountingOrigin, bring_up: Callable[[dict[str, Any]], Site]) -> 
         OriginRequestPolicyId=ALL_VIEWER_EXCEPT_HOST,
         AllowedMethods=_listed(EVERY_METHOD) | {"CachedMethods": _listed(["GET", "HEAD"])},
     )
-    return bring_up(
+    return deploy(
         _config(
             [_http_origin(origin.port)],
             _behavior(Compress=True, ResponseHeadersPolicyId=SECURITY_HEADERS),
@@ -298,7 +298,7 @@ def test_head_and_conditions_are_answered_from_the_cache(site: Site, origin: Cou
     assert origin.requests[path] == 1
 
 
-def test_500_concurrent_cold_reads_ask_the_origin_once_and_flow_before_the_end(
+def test_500_concurrent_cold_reads_send_one_request_to_the_origin_and_stream(
     site: Site, origin: CountingOrigin
 ) -> None:
     begun, rest = b"x" * 100_000, b"y" * 100_000
@@ -322,7 +322,7 @@ def test_500_concurrent_cold_reads_ask_the_origin_once_and_flow_before_the_end(
         await reader.readuntil(b"\r\n\r\n")
         got = await reader.readexactly(len(begun))
         flowing += 1
-        if flowing == 500:  # everyone has the first half, which the origin has not gone beyond
+        if flowing == 500:  # all viewers have the first half, and the origin has sent no more
             go_on.set()
         got += await reader.readexactly(len(rest))
         writer.close()
@@ -340,7 +340,7 @@ def test_ranges_come_from_one_stored_object(site: Site, origin: CountingOrigin) 
     path = origin.put("/ranges", body, etag='"v1"', content_type="application/octet-stream")
     one = site.get(path, Range="bytes=10-19")
     assert (one.status_code, one.content) == (206, body[10:20])
-    assert "range" not in origin.seen[path]  # the object is asked for whole
+    assert "range" not in origin.seen[path]  # the edge requests the full object
     assert one.headers["content-range"] == "bytes 10-19/2560"
     several = site.get(path, Range="bytes=0-9,100-109,-5")
     assert several.status_code == 206
@@ -356,7 +356,7 @@ def test_ranges_come_from_one_stored_object(site: Site, origin: CountingOrigin) 
     assert origin.requests[path] == 1
 
 
-def test_text_is_compressed_once_for_each_encoding(site: Site, origin: CountingOrigin) -> None:
+def test_text_is_compressed_once_per_encoding(site: Site, origin: CountingOrigin) -> None:
     text = b"the same words again and again " * 100
     path = origin.put("/text", text, content_type="text/css; charset=utf-8", etag='"1"')
     for accepted, encoding, decode in (
@@ -375,9 +375,7 @@ def test_text_is_compressed_once_for_each_encoding(site: Site, origin: CountingO
     assert "content-encoding" not in site.get(small).headers
 
 
-def test_only_the_query_strings_of_the_policy_are_in_the_key_and_reach_the_origin(
-    site: Site, origin: CountingOrigin
-) -> None:
+def test_only_the_query_strings_of_the_policy_are_in_the_key_and_forwarded(site: Site, origin: CountingOrigin) -> None:
     path = origin.put("/query/a")
     caches = [site.get(f"{path}?{query}").headers["x-cache"][:4] for query in ("v=1&u=1", "v=1&u=2", "v=2&u=1")]
     assert caches == ["Miss", "Hit ", "Miss"]
@@ -394,7 +392,7 @@ def test_invalidation_by_path_wildcard_and_tag(site: Site, origin: CountingOrigi
         assert [path for path in paths if site.get(path).headers["x-cache"].startswith("Miss")] == missed
 
 
-def test_errors_are_cached_for_their_minimum_ttl_and_have_their_page(site: Site, origin: CountingOrigin) -> None:
+def test_errors_are_cached_for_their_minimum_ttl_with_their_custom_page(site: Site, origin: CountingOrigin) -> None:
     origin.put("/404.html", b"<h1>nothing here</h1>")
     path = origin.put("/absent", b"no", 404)
     for _ in range(2):
@@ -407,11 +405,11 @@ def test_errors_are_cached_for_their_minimum_ttl_and_have_their_page(site: Site,
     assert origin.requests[path] == 2
 
 
-def test_an_origin_that_is_gone_is_covered_by_what_it_sent_before(
-    bring_up: Callable[[dict[str, Any]], Site],
+def test_stale_objects_are_served_when_the_origin_is_down(
+    deploy: Callable[[dict[str, Any]], Site],
 ) -> None:
     origin = CountingOrigin()
-    site = bring_up(_config([_http_origin(origin.port)], _behavior()))
+    site = deploy(_config([_http_origin(origin.port)], _behavior()))
     origin.put("/index", b"index", cache_control="max-age=5, stale-if-error=600", etag='"1"')
     origin.put("/strict", b"strict", cache_control="max-age=5, stale-if-error=0")
     assert [site.get(path).status_code for path in ("/index", "/strict")] == [200, 200]
@@ -426,15 +424,13 @@ def test_an_origin_that_is_gone_is_covered_by_what_it_sent_before(
     assert b"The request could not be satisfied" in gone.content
 
 
-def test_a_silent_origin_is_a_504(origin: CountingOrigin, bring_up: Callable[[dict[str, Any]], Site]) -> None:
-    site = bring_up(_config([_http_origin(origin.port, read_timeout=1)], _behavior()))
+def test_an_origin_timeout_is_a_504(origin: CountingOrigin, deploy: Callable[[dict[str, Any]], Site]) -> None:
+    site = deploy(_config([_http_origin(origin.port, read_timeout=1)], _behavior()))
     origin.answers["/silent"] = lambda _: time.sleep(1.5)
     assert site.get("/silent").status_code == 504
 
 
-def test_a_download_that_breaks_off_breaks_off_for_the_viewer_and_is_not_kept(
-    site: Site, origin: CountingOrigin
-) -> None:
+def test_an_incomplete_response_fails_for_the_viewer_and_is_not_cached(site: Site, origin: CountingOrigin) -> None:
     path = origin.put("/broken", b"half", content_length="8")
     with pytest.raises(httpx.RemoteProtocolError):
         site.get(path)
@@ -442,7 +438,7 @@ def test_a_download_that_breaks_off_breaks_off_for_the_viewer_and_is_not_kept(
     assert site.get(path).content == b"complete"
 
 
-def test_what_is_not_cached_goes_through_with_its_body_and_authorization(site: Site, origin: CountingOrigin) -> None:
+def test_uncached_requests_are_forwarded_with_body_and_authorization(site: Site, origin: CountingOrigin) -> None:
     path = origin.put("/api/orders", set_cookie="id=1")
     answer = site.client.post(f"{path}?a=1", json={"n": 1}, headers={"Authorization": "AWS4", "Cookie": "c=1"})
     seen = origin.seen[path]
@@ -454,14 +450,14 @@ def test_what_is_not_cached_goes_through_with_its_body_and_authorization(site: S
     assert site.get(path, **{"If-None-Match": "*"}).status_code == 304
 
 
-def test_authorization_reaches_the_origin_with_methods_that_are_not_cached(site: Site, origin: CountingOrigin) -> None:
+def test_authorization_is_forwarded_for_methods_that_are_not_cached(site: Site, origin: CountingOrigin) -> None:
     path = origin.put("/write/a")
     for method, arrives in (("POST", True), ("GET", False)):
         site.client.request(method, path, headers={"Authorization": "AWS4", "Cookie": "c=1"})
         assert ("authorization" in origin.seen[path], "cookie" in origin.seen[path]) == (arrives, False)
 
 
-def test_methods_that_the_behavior_does_not_allow_are_refused(site: Site) -> None:
+def test_methods_that_the_behavior_does_not_allow_are_rejected(site: Site) -> None:
     answer = site.client.post("/plain")
     assert (answer.status_code, answer.headers["x-cache"]) == (403, "Error from cloudfront")
 
@@ -476,7 +472,7 @@ def test_response_headers_policies_apply_to_hits(site: Site, origin: CountingOri
     assert "access-control-allow-origin" not in site.get(path, Origin="https://evil.test").headers
 
 
-def test_functions_run_on_hits_too(site: Site, origin: CountingOrigin) -> None:
+def test_functions_run_on_cache_hits_too(site: Site, origin: CountingOrigin) -> None:
     origin.put("/rewritten")
     assert [site.get(path).headers["x-stamp"] for path in ("/fn/a", "/fn/b")] == ["on", "on"]
     assert origin.requests["/rewritten"] == 1
@@ -485,10 +481,8 @@ def test_functions_run_on_hits_too(site: Site, origin: CountingOrigin) -> None:
     assert teapot.headers["x-cache"] == "FunctionGeneratedResponse from cloudfront"
 
 
-def test_a_changed_distribution_is_taken_over(
-    origin: CountingOrigin, bring_up: Callable[[dict[str, Any]], Site]
-) -> None:
-    site = bring_up(_config([_http_origin(origin.port)], _behavior()))
+def test_an_updated_distribution_is_applied(origin: CountingOrigin, deploy: Callable[[dict[str, Any]], Site]) -> None:
+    site = deploy(_config([_http_origin(origin.port)], _behavior()))
     origin.put("/old/page", b"old")
     origin.put("/new/page", b"new")
     cloudfront = boto3.client("cloudfront")
@@ -496,11 +490,11 @@ def test_a_changed_distribution_is_taken_over(
     config = deployed["DistributionConfig"]
     config["Origins"]["Items"][0]["OriginPath"] = "/new"
     cloudfront.update_distribution(Id=site.id, IfMatch=deployed["ETag"], DistributionConfig=config)
-    site.invalidate("/none")  # answers when the edge has looked
+    site.invalidate("/none")  # returns after the edge has refreshed
     assert site.get("/page").content == b"new"
 
 
-def test_counts_are_published(site: Site, origin: CountingOrigin) -> None:
+def test_metrics_are_published(site: Site, origin: CountingOrigin) -> None:
     path = origin.put("/counted")
     before = _sums(site.id)
     for _ in range(3):
@@ -532,8 +526,8 @@ def _sums(distribution: str) -> Counter[str]:
 
 
 @pytest.mark.parametrize("identity", ["oac", "oai"])
-def test_a_private_bucket_answers_only_its_distribution(
-    identity: str, emulator: str, bring_up: Callable[[dict[str, Any]], Site]
+def test_a_private_bucket_serves_only_its_distribution(
+    identity: str, emulator: str, deploy: Callable[[dict[str, Any]], Site]
 ) -> None:
     s3, cloudfront = boto3.client("s3"), boto3.client("cloudfront")
     bucket = f"private-{identity}"
@@ -553,8 +547,8 @@ def test_a_private_bucket_answers_only_its_distribution(
         origin["OriginAccessControlId"] = made["OriginAccessControl"]["Id"]
     else:
         origin["S3OriginConfig"] = {"OriginAccessIdentity": "origin-access-identity/cloudfront/E1ABCDEF"}
-    site = bring_up(_config([origin], _behavior(), DefaultRootObject="index.html"))
-    assert site.get("/").status_code == 403  # no policy yet
+    site = deploy(_config([origin], _behavior(), DefaultRootObject="index.html"))
+    assert site.get("/").status_code == 403  # no bucket policy yet
     distribution = cloudfront.get_distribution(Id=site.id)["Distribution"]
     allow: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
     if identity == "oac":
@@ -573,7 +567,7 @@ def test_a_private_bucket_answers_only_its_distribution(
     assert around.status_code == 403
 
 
-def test_an_api_is_reached_by_its_execute_api_name(bring_up: Callable[[dict[str, Any]], Site]) -> None:
+def test_an_api_can_be_the_origin_by_its_execute_api_domain(deploy: Callable[[dict[str, Any]], Site]) -> None:
     gateway = boto3.client("apigateway")
     api = gateway.create_rest_api(name="mock")["id"]
     root = gateway.get_resources(restApiId=api)["items"][0]["id"]
@@ -585,13 +579,13 @@ def test_an_api_is_reached_by_its_execute_api_name(bring_up: Callable[[dict[str,
     gateway.put_integration_response(**method, statusCode="200", responseTemplates={"application/json": '{"hi": 1}'})
     gateway.create_deployment(restApiId=api, stageName="v1")
     domain = f"{api}.execute-api.us-east-1.amazonaws.com"
-    site = bring_up(_config([_http_origin(80, domain, OriginPath="/v1")], _behavior(policy=CACHING_DISABLED)))
+    site = deploy(_config([_http_origin(80, domain, OriginPath="/v1")], _behavior(policy=CACHING_DISABLED)))
     answer = site.get("/hello")
     assert (answer.status_code, answer.json()) == (200, {"hi": 1})
 
 
-def test_a_behavior_with_trusted_keys_lets_in_who_is_signed_until_the_key_is_removed(
-    origin: CountingOrigin, bring_up: Callable[[dict[str, Any]], Site]
+def test_a_behavior_with_trusted_keys_accepts_signed_urls_until_the_key_is_removed(
+    origin: CountingOrigin, deploy: Callable[[dict[str, Any]], Site]
 ) -> None:
     cloudfront = boto3.client("cloudfront")
     private = ec.generate_private_key(ec.SECP256R1())
@@ -603,7 +597,7 @@ def test_a_behavior_with_trusted_keys_lets_in_who_is_signed_until_the_key_is_rem
     group = cloudfront.create_key_group(KeyGroupConfig={"Name": "video", "Items": keys})
     group_id = group["KeyGroup"]["Id"]
     trusted = _listed([group_id]) | {"Enabled": True}
-    site = bring_up(_config([_http_origin(origin.port)], _behavior(TrustedKeyGroups=trusted)))
+    site = deploy(_config([_http_origin(origin.port)], _behavior(TrustedKeyGroups=trusted)))
     path = origin.put("/film.mp4", b"film")
 
     def signed() -> str:
@@ -620,8 +614,8 @@ def test_a_behavior_with_trusted_keys_lets_in_who_is_signed_until_the_key_is_rem
     assert b"<Code>InvalidKey</Code>" in site.get(signed()).content
 
 
-def test_a_refusal_is_answered_with_the_page_of_the_distribution(
-    origin: CountingOrigin, bring_up: Callable[[dict[str, Any]], Site]
+def test_a_rejected_request_gets_the_custom_error_page(
+    origin: CountingOrigin, deploy: Callable[[dict[str, Any]], Site]
 ) -> None:
     public = ec.generate_private_key(ec.SECP256R1()).public_key()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -631,7 +625,7 @@ def test_a_refusal_is_answered_with_the_page_of_the_distribution(
     group = cloudfront.create_key_group(KeyGroupConfig={"Name": "page", "Items": [key]})["KeyGroup"]["Id"]
     signed = _behavior(TrustedKeyGroups=_listed([group]) | {"Enabled": True})
     page = {"ErrorCode": 403, "ResponsePagePath": "/pay.html", "ResponseCode": "402", "ErrorCachingMinTTL": 0}
-    site = bring_up(
+    site = deploy(
         _config(
             [_http_origin(origin.port)],
             _behavior(),

@@ -1,4 +1,4 @@
-"""What the edge is for: the stock emulator's distributions neither cache, nor ask for signatures."""
+"""The gaps that the edge closes: the stock emulator's distributions have no cache and check no signatures."""
 
 import json
 import os
@@ -19,7 +19,7 @@ SETTINGS = {"AUTH": "true", "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "
 
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[str]:
-    """Ministack as it comes; its address."""
+    """The address of an unpatched ministack."""
     folder, port = tmp_path_factory.mktemp("stock"), free_port()
     environment = SETTINGS | {"PATH": os.environ["PATH"], "GATEWAY_PORT": str(port), "STATE_DIR": str(folder)}
     command = [sys.executable, "-c", "from ministack.app import main; main()"]
@@ -37,7 +37,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
 
 
 def _deploy(endpoint: str) -> str:
-    """A bucket behind a distribution that asks for signatures and caches; its domain."""
+    """Create a bucket and a distribution that caches and requires signatures; return its domain."""
     cloudfront, s3 = boto3.client("cloudfront", endpoint_url=endpoint), boto3.client("s3", endpoint_url=endpoint)
     public = rsa.generate_private_key(65537, 2048).public_key()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -79,31 +79,31 @@ def test_the_stock_emulator_serves_unsigned_requests_without_a_cache(stock: str)
         assert (answer.status_code, answer.headers["x-cache"]) == (200, "Miss from cloudfront")
 
 
-def test_ours_leaves_a_distributions_domain_to_the_edge(emulator: str) -> None:
+def test_localaws_rejects_requests_to_a_distributions_domain(emulator: str) -> None:
     domain = _deploy(emulator)
     assert httpx.get(f"{emulator}/a", headers={"Host": domain}).status_code == 403
 
 
-def test_an_invalidation_is_done_when_it_answers_only_in_ours(stock: str, emulator: str) -> None:
+def test_only_localaws_completes_an_invalidation_before_it_answers(stock: str, emulator: str) -> None:
     def seconds(endpoint: str) -> float:
         cloudfront = boto3.client("cloudfront", endpoint_url=endpoint)
         (distribution, *_) = cloudfront.list_distributions()["DistributionList"]["Items"]
-        began = time.monotonic()
+        started = time.monotonic()
         made = cloudfront.create_invalidation(
             DistributionId=distribution["Id"],
             InvalidationBatch={"Paths": {"Quantity": 1, "Items": ["/a"]}, "CallerReference": "1"},
         )
         assert made["Invalidation"]["Status"] == "Completed"
-        return time.monotonic() - began
+        return time.monotonic() - started
 
     assert seconds(stock) < 0.5
     assert seconds(emulator) >= 1
 
 
-def test_what_is_not_there_is_404_to_an_origin_that_may_list_only_in_ours(stock: str, emulator: str) -> None:
-    def status(endpoint: str, *, may_list: bool) -> int:
+def test_only_localaws_answers_404_if_the_origin_may_list_the_bucket(stock: str, emulator: str) -> None:
+    def status(endpoint: str, *, can_list: bool) -> int:
         cloudfront, s3 = boto3.client("cloudfront", endpoint_url=endpoint), boto3.client("s3", endpoint_url=endpoint)
-        bucket = f"listed-{str(may_list).lower()}"
+        bucket = f"listed-{str(can_list).lower()}"
         control = cloudfront.create_origin_access_control(
             OriginAccessControlConfig={
                 "Name": bucket,
@@ -135,7 +135,7 @@ def test_what_is_not_there_is_404_to_an_origin_that_may_list_only_in_ours(stock:
         statement = {
             "Effect": "Allow",
             "Principal": {"Service": "cloudfront.amazonaws.com"},
-            "Action": ["s3:GetObject", *(["s3:ListBucket"] if may_list else [])],
+            "Action": ["s3:GetObject", *(["s3:ListBucket"] if can_list else [])],
             "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
             "Condition": {"StringEquals": {"aws:SourceArn": distribution["ARN"]}},
         }
@@ -144,5 +144,5 @@ def test_what_is_not_there_is_404_to_an_origin_that_may_list_only_in_ours(stock:
         headers = {"Host": str(distribution["DomainName"]), "x-edge-origin": "s3"}
         return httpx.get(f"{endpoint}/none", headers=headers).status_code
 
-    assert status(stock, may_list=True) == 403
-    assert (status(emulator, may_list=True), status(emulator, may_list=False)) == (404, 403)
+    assert status(stock, can_list=True) == 403
+    assert (status(emulator, can_list=True), status(emulator, can_list=False)) == (404, 403)

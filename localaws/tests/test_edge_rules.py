@@ -1,4 +1,4 @@
-"""The edge's rules by themselves: lifetimes, keys, ranges, conditions, storage; time is what the test says it is."""
+"""Unit tests of the edge's rules: lifetimes, cache keys, ranges, conditions and storage, with a fake clock."""
 
 import asyncio
 import math
@@ -14,7 +14,7 @@ from localaws.cloudfront.cache import Cache, Entry, cache_tags
 from localaws.cloudfront.conditions import failed_precondition, range_applies
 from localaws.cloudfront.distribution import CachePolicy, Names, normalized
 from localaws.cloudfront.freshness import Lifetime, lifetime
-from localaws.cloudfront.key import Key, Request, cache_key, encodings, query_string
+from localaws.cloudfront.key import CacheKey, ViewerRequest, cache_key, encodings, query_string
 from localaws.cloudfront.objects import HIT, MISS, REFRESH_HIT, Objects, Rules
 from localaws.cloudfront.origins import OriginResponse
 from localaws.cloudfront.ranges import NotSatisfiable, spans
@@ -46,7 +46,7 @@ NO_CACHE = CachePolicy(0, 0, 0)
         ({"vary": "*"}, 0, 60),
     ],
 )
-def test_lifetime_follows_the_table_of_ttls(headers: dict[str, str], no_minimum: float, minimum: float) -> None:
+def test_lifetime_by_headers_and_ttls(headers: dict[str, str], no_minimum: float, minimum: float) -> None:
     assert lifetime(200, Headers(headers), NO_MINIMUM, 10, NOW).fresh == no_minimum
     assert lifetime(200, Headers(headers), MINIMUM, 10, NOW).fresh == minimum
     assert lifetime(200, Headers(headers), NO_CACHE, 10, NOW).storable is False
@@ -67,11 +67,11 @@ def test_lifetime_follows_the_table_of_ttls(headers: dict[str, str], no_minimum:
         (401, "max-age=100", 0),
     ],
 )
-def test_errors_are_kept_for_the_error_caching_minimum_ttl_or_longer(status: int, control: str, fresh: float) -> None:
+def test_errors_are_cached_for_at_least_the_error_caching_minimum_ttl(status: int, control: str, fresh: float) -> None:
     assert lifetime(status, Headers({"cache-control": control}), NO_MINIMUM, 10, NOW).fresh == fresh
 
 
-def test_errors_are_kept_even_where_caching_is_disabled() -> None:
+def test_errors_are_cached_even_if_caching_is_disabled() -> None:
     assert lifetime(404, Headers(), NO_CACHE, 10, NOW).fresh == 10
 
 
@@ -84,7 +84,9 @@ def test_errors_are_kept_even_where_caching_is_disabled() -> None:
         ("max-age=1, stale-if-error=0", 0, 0),
     ],
 )
-def test_stale_directives_are_held_to_the_maximum_ttl(control: str, while_revalidate: float, if_error: float) -> None:
+def test_stale_directives_are_limited_by_the_maximum_ttl(
+    control: str, while_revalidate: float, if_error: float
+) -> None:
     life = lifetime(200, Headers({"cache-control": control}), NO_MINIMUM, 10, NOW)
     assert (life.while_revalidate, life.if_error) == (while_revalidate, if_error)
 
@@ -109,9 +111,7 @@ def test_stale_directives_are_held_to_the_maximum_ttl(control: str, while_revali
         ("", None),
     ],
 )
-def test_ranges_that_ascend_apart_are_served_and_all_others_get_the_whole(
-    header: str, expected: list[tuple[int, int]] | None
-) -> None:
+def test_only_ascending_ranges_without_overlap_are_served(header: str, expected: list[tuple[int, int]] | None) -> None:
     assert spans(header, 1000) == expected
 
 
@@ -136,7 +136,9 @@ def test_ranges_beyond_the_end_cannot_be_satisfied() -> None:
         ({"if-unmodified-since": "Wed, 31 Dec 2025 00:00:00 GMT"}, 412),
     ],
 )
-def test_conditions_are_answered_from_what_is_stored(request_headers: dict[str, str], status: int | None) -> None:
+def test_conditions_are_evaluated_against_the_stored_object(
+    request_headers: dict[str, str], status: int | None
+) -> None:
     stored = Headers({"etag": '"a"', "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT"})
     assert failed_precondition(Headers(request_headers), stored) == status
 
@@ -145,7 +147,7 @@ def test_conditions_are_answered_from_what_is_stored(request_headers: dict[str, 
     ("condition", "stored", "applies"),
     [('"a"', '"a"', True), ('"a"', '"b"', False), ('W/"a"', 'W/"a"', False), ('"a"', 'W/"a"', False)],
 )
-def test_a_range_of_another_version_gets_the_whole_of_this_one(condition: str, stored: str, applies: bool) -> None:
+def test_if_range_of_another_version_gets_the_full_object(condition: str, stored: str, applies: bool) -> None:
     assert range_applies(Headers({"if-range": condition}), Headers({"etag": stored})) is applies
 
 
@@ -163,11 +165,11 @@ def test_accept_encoding_is_normalized(accepted: str, gzip: bool, brotli: bool, 
     assert encodings(accepted, gzip, brotli) == normalized
 
 
-def _request(query: str = "", method: str = "GET", **headers: str) -> Request:
-    return Request(method, "/a", query, Headers(headers), "127.0.0.1")
+def _request(query: str = "", method: str = "GET", **headers: str) -> ViewerRequest:
+    return ViewerRequest(method, "/a", query, Headers(headers), "127.0.0.1")
 
 
-def test_the_key_has_only_what_the_cache_policy_names() -> None:
+def test_the_cache_key_has_only_the_values_of_the_cache_policy() -> None:
     policy = CachePolicy(
         0,
         1,
@@ -177,12 +179,12 @@ def test_the_key_has_only_what_the_cache_policy_names() -> None:
         query_strings=Names("allExcept", frozenset({"utm"})),
     )
     key = cache_key(_request("a=1&utm=2&b=3", cookie="id=7; theme=dark", host="x", **{"accept-language": "de"}), policy)
-    assert key == Key("GET", "/a", "a=1&b=3", ("de",), "theme=dark", "")
+    assert key == CacheKey("GET", "/a", "a=1&b=3", ("de",), "theme=dark", "")
     assert cache_key(_request("a=1&b=3", "HEAD", cookie="theme=dark", **{"accept-language": "de"}), policy) == key
     assert cache_key(_request("a=1&b=3", cookie="theme=dark"), policy) != key
 
 
-def test_a_parameter_is_known_by_its_decoded_name() -> None:
+def test_a_parameter_is_matched_by_its_decoded_name() -> None:
     assert query_string("%61=1&c=2", Names("whitelist", frozenset({"a"}))) == "%61=1"
 
 
@@ -199,12 +201,12 @@ def test_a_parameter_is_known_by_its_decoded_name() -> None:
         ("/..", "/"),
     ],
 )
-def test_no_path_walks_around_the_pattern_of_its_behavior(path: str, seen: str) -> None:
+def test_path_patterns_match_the_normalized_path(path: str, seen: str) -> None:
     assert normalized(path) == seen
 
 
 def _entry(path: str = "/a", query: str = "", size: int = 10, tags: str = "") -> Entry:
-    key = Key("GET", path, query, (), "", "")
+    key = CacheKey("GET", path, query, (), "", "")
     return Entry(key, 200, Headers(), Body(size), Lifetime(60), NOW, {}, cache_tags(tags))
 
 
@@ -223,7 +225,7 @@ def _entry(path: str = "/a", query: str = "", size: int = 10, tags: str = "") ->
         ("#new*", False),
     ],
 )
-def test_an_invalidation_names_paths_prefixes_and_tags(item: str, matches: bool) -> None:
+def test_an_invalidation_matches_paths_prefixes_and_tags(item: str, matches: bool) -> None:
     assert _entry("/images/a.jpg", tags="x, News").matches(item) is matches
 
 
@@ -234,7 +236,7 @@ def test_a_path_with_a_query_string_is_another_path() -> None:
     assert entry.matches("/a*")
 
 
-def test_the_least_recently_used_object_makes_room() -> None:
+def test_a_full_cache_evicts_the_least_recently_used_object() -> None:
     cache = Cache(25)
     first, second, third = _entry("/1"), _entry("/2"), _entry("/3")
     cache.put(first)
@@ -248,7 +250,7 @@ def _run[T](test: Callable[[], Coroutine[Any, Any, T]]) -> T:
     return asyncio.run(test())
 
 
-def test_readers_get_bytes_as_they_arrive_across_blocks() -> None:
+def test_readers_get_bytes_while_they_arrive() -> None:
     async def read() -> None:
         body, data = Body(), bytes(range(256)) * (BLOCK // 128)
         late = asyncio.create_task(_joined(body, 0, None))
@@ -274,7 +276,7 @@ class Clock:
 
 
 class Site:
-    """An origin of one object, what is kept of it, and the time."""
+    """An origin with one object, its cache, and a clock."""
 
     def __init__(self, policy: CachePolicy = NO_MINIMUM, **headers: str) -> None:
         self.clock = Clock()
@@ -282,55 +284,55 @@ class Site:
         self.rules = Rules(policy, True, lambda _: 10, "cache-tag")
         self.status = 200
         self.headers = {"content-length": "2", **{name.replace("_", "-"): value for name, value in headers.items()}}
-        self.asked: list[dict[str, str]] = []
+        self.requests: list[dict[str, str]] = []
         self.open = asyncio.Event()
         self.open.set()
 
-    async def ask(self, validators: Any) -> OriginResponse:
-        self.asked.append(dict(validators))
+    async def fetch(self, validators: Any) -> OriginResponse:
+        self.requests.append(dict(validators))
         await self.open.wait()
         status = 304 if self.status == 200 and validators.get("if-none-match") == self.headers.get("etag") else 200
         status = status if self.status == 200 and validators else self.status
         return OriginResponse(status, MutableHeaders(self.headers), httpcore.Response(status, content=b"ok"))
 
     async def get(self) -> str:
-        key = Key("GET", "/a", "", (), "", "")
-        return (await self.objects.get(key, self.rules, self.ask)).x_cache
+        key = CacheKey("GET", "/a", "", (), "", "")
+        return (await self.objects.get(key, self.rules, self.fetch)).x_cache
 
 
 def test_an_expired_object_is_revalidated() -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         site = Site(etag='"1"', cache_control="max-age=60")
         assert [await site.get(), await site.get()] == [MISS, HIT]
         site.clock.now += 61
         assert [await site.get(), await site.get()] == [REFRESH_HIT, HIT]
-        assert site.asked == [{}, {"if-none-match": '"1"'}]
+        assert site.requests == [{}, {"if-none-match": '"1"'}]
         site.headers["etag"] = '"2"'
         site.clock.now += 61
         assert [await site.get(), await site.get()] == [MISS, HIT]
 
-    _run(story)
+    _run(scenario)
 
 
-def test_a_stale_object_serves_on_an_error_and_the_origin_rests() -> None:
-    async def story() -> None:
+def test_a_stale_object_is_served_on_an_error_and_limits_requests_to_the_origin() -> None:
+    async def scenario() -> None:
         site = Site(etag='"1"', cache_control="max-age=60, stale-if-error=600")
         await site.get()
         site.status = 503
         site.clock.now += 61
         assert [await site.get(), await site.get()] == [REFRESH_HIT, HIT]
-        assert len(site.asked) == 2
+        assert len(site.requests) == 2
         site.clock.now += 11
         await site.get()
-        assert len(site.asked) == 3
+        assert len(site.requests) == 3
         site.clock.now += 600
         assert await site.get() == MISS
 
-    _run(story)
+    _run(scenario)
 
 
-def test_a_stale_object_serves_at_once_while_it_is_revalidated() -> None:
-    async def story() -> None:
+def test_a_stale_object_is_served_at_once_during_revalidation() -> None:
+    async def scenario() -> None:
         site = Site(etag='"1"', cache_control="max-age=60, stale-while-revalidate=60")
         await site.get()
         site.clock.now += 61
@@ -339,27 +341,27 @@ def test_a_stale_object_serves_at_once_while_it_is_revalidated() -> None:
         site.open.set()
         await asyncio.sleep(0.01)
         assert await site.get() == HIT
-        assert len(site.asked) == 2
+        assert len(site.requests) == 2
 
-    _run(story)
+    _run(scenario)
 
 
-def test_concurrent_misses_ask_once_unless_the_answer_is_for_one_viewer() -> None:
-    async def story(control: str = "max-age=60") -> int:
+def test_concurrent_misses_are_collapsed_unless_the_response_is_private() -> None:
+    async def scenario(control: str = "max-age=60") -> int:
         site = Site(cache_control=control)
         await asyncio.gather(*(site.get() for _ in range(20)))
-        return len(site.asked)
+        return len(site.requests)
 
-    assert _run(story) == 1
-    assert _run(lambda: story("private")) == 20
-    assert _run(lambda: story("no-store")) == 20
+    assert _run(scenario) == 1
+    assert _run(lambda: scenario("private")) == 20
+    assert _run(lambda: scenario("no-store")) == 20
 
 
-@pytest.mark.parametrize(("items", "results", "asked"), [(["/a"], [MISS, MISS], 2), ([], [MISS, HIT], 1)])
-def test_what_is_on_its_way_when_it_is_invalidated_is_not_kept(
-    items: list[str], results: list[str], asked: int
+@pytest.mark.parametrize(("items", "results", "requests"), [(["/a"], [MISS, MISS], 2), ([], [MISS, HIT], 1)])
+def test_a_pending_response_is_not_cached_after_an_invalidation(
+    items: list[str], results: list[str], requests: int
 ) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         site = Site(cache_control="max-age=60")
         site.open.clear()
         before = asyncio.create_task(site.get())
@@ -369,6 +371,6 @@ def test_what_is_on_its_way_when_it_is_invalidated_is_not_kept(
         await asyncio.sleep(0)
         site.open.set()
         assert [await before, await after, await site.get()] == [*results, HIT]
-        assert len(site.asked) == asked
+        assert len(site.requests) == requests
 
-    _run(story)
+    _run(scenario)

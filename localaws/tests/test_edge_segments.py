@@ -1,4 +1,4 @@
-"""Ranges of large objects that the edge does not have: by segments over real HTTP, from one version only."""
+"""Ranges of large objects that are not cached: fetched in segments of one version, over HTTP."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONTENT = random.Random(1).randbytes(3 * SEGMENT - 1000)
 
 
 class LargeOrigin(http.server.ThreadingHTTPServer):
-    """One large object at every path, under `/whole…` without ranges; it counts what it sends."""
+    """An HTTP server with one large object at every path. It logs requests, and ignores ranges below `/whole`."""
 
     request_queue_size = 256
 
@@ -111,7 +111,7 @@ def get(address: str, **headers: str) -> httpx.Response:
     return httpx.get(address, headers={name.replace("_", "-"): value for name, value in headers.items()}, timeout=20)
 
 
-def test_a_far_range_brings_its_segment_and_not_what_is_before_it(url: str, origin: LargeOrigin) -> None:
+def test_a_far_range_fetches_only_its_segment(url: str, origin: LargeOrigin) -> None:
     first = 2 * SEGMENT + 5000
 
     far = get(f"{url}/far", range=f"bytes={first}-{first + 9}")
@@ -123,21 +123,21 @@ def test_a_far_range_brings_its_segment_and_not_what_is_before_it(url: str, orig
     assert origin.ranges("/far") == [f"bytes={2 * SEGMENT}-{3 * SEGMENT - 1}"]
 
 
-def test_a_range_over_several_segments_is_one_answer(url: str, origin: LargeOrigin) -> None:
+def test_a_range_over_several_segments_is_one_response(url: str, origin: LargeOrigin) -> None:
     answer = get(f"{url}/over", range=f"bytes={SEGMENT + 7}-")
 
     assert (answer.status_code, answer.content) == (206, CONTENT[SEGMENT + 7 :])
     assert len(origin.ranges("/over")) == 2
 
 
-def test_a_suffix_costs_its_segment_and_a_byte(url: str, origin: LargeOrigin) -> None:
+def test_a_suffix_fetches_its_segment_and_one_byte(url: str, origin: LargeOrigin) -> None:
     answer = get(f"{url}/suffix", range="bytes=-10")
 
     assert (answer.status_code, answer.content) == (206, CONTENT[-10:])
     assert origin.ranges("/suffix") == ["bytes=0-0", f"bytes={2 * SEGMENT}-{3 * SEGMENT - 1}"]
 
 
-def test_several_far_ranges_are_one_multipart_answer(url: str) -> None:
+def test_several_far_ranges_are_one_multipart_response(url: str) -> None:
     first = 2 * SEGMENT
 
     answer = get(f"{url}/several", range=f"bytes={first}-{first + 9},{first + 100}-{first + 109}")
@@ -148,7 +148,7 @@ def test_several_far_ranges_are_one_multipart_answer(url: str) -> None:
     assert parts == [CONTENT[first : first + 10], CONTENT[first + 100 : first + 110]]
 
 
-def test_those_who_ask_for_one_segment_at_once_ask_the_origin_once(url: str, origin: LargeOrigin) -> None:
+def test_concurrent_requests_for_a_segment_are_collapsed(url: str, origin: LargeOrigin) -> None:
     async def read_all() -> set[bytes]:
         async with httpx.AsyncClient(timeout=20) as client:
             headers = {"Range": f"bytes={SEGMENT * 2 - 50}-{SEGMENT * 2 - 1}"}
@@ -159,7 +159,7 @@ def test_those_who_ask_for_one_segment_at_once_ask_the_origin_once(url: str, ori
     assert len(origin.ranges("/at-once")) == 1
 
 
-def test_an_origin_without_ranges_gives_the_whole_once(url: str, origin: LargeOrigin) -> None:
+def test_an_origin_without_range_support_sends_the_full_object_once(url: str, origin: LargeOrigin) -> None:
     for _ in range(2):
         answer = get(f"{url}/whole", range=f"bytes={2 * SEGMENT}-{2 * SEGMENT + 9}")
         assert (answer.status_code, answer.content) == (206, CONTENT[2 * SEGMENT : 2 * SEGMENT + 10])
@@ -173,11 +173,11 @@ def test_a_range_beyond_the_end_cannot_be_satisfied(url: str) -> None:
     assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{len(CONTENT)}")
 
 
-def test_a_far_range_does_not_wait_for_a_beginning_that_is_slow(url: str, origin: LargeOrigin) -> None:
+def test_a_far_range_does_not_wait_for_a_slow_beginning(url: str, origin: LargeOrigin) -> None:
     origin.held.clear()
     with httpx.stream("GET", f"{url}/slow", timeout=20) as whole:
         chunks = whole.iter_raw()
-        next(chunks)  # the whole object has begun to arrive, and does not go on
+        next(chunks)  # the full object has started to arrive, and is held
         first = 2 * SEGMENT
 
         far = get(f"{url}/slow", range=f"bytes={first}-{first + 9}")
@@ -186,10 +186,10 @@ def test_a_far_range_does_not_wait_for_a_beginning_that_is_slow(url: str, origin
         origin.held.set()
 
 
-def test_a_download_breaks_off_where_the_next_segment_is_of_another_version(url: str, origin: LargeOrigin) -> None:
+def test_a_download_fails_if_the_next_segment_is_of_another_version(url: str, origin: LargeOrigin) -> None:
     first = SEGMENT + 7
     with httpx.stream("GET", f"{url}/mixed", headers={"Range": f"bytes={first}-{first}"}, timeout=20) as begun:
-        begun.read()  # the segment with this byte is kept
+        begun.read()  # the segment with this byte is cached now
     origin.etag = '"2"'
 
     with pytest.raises(httpx.RemoteProtocolError):
@@ -200,7 +200,7 @@ def test_a_download_breaks_off_where_the_next_segment_is_of_another_version(url:
     origin.etag = '"1"'
 
 
-def test_of_a_large_object_no_more_than_its_beginning_is_in_memory() -> None:
+def test_only_the_beginning_of_a_large_object_is_in_memory() -> None:
     blocks = BLOCKS_IN_MEMORY + AREA // BLOCK + 2
     block = random.Random(2).randbytes(BLOCK)
     tracemalloc.start()

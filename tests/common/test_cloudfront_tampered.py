@@ -1,4 +1,4 @@
-"""Ten thousand links and sessions that somebody changed: none of them opens anything."""
+"""Ten thousand modified links and sessions: the edge rejects all of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from links import NOW, changed_bits, key_pair, request
 
 from common.cloudfront import UrlSigner
-from localaws.cloudfront.signed import PARAMETERS, Refused, check
+from localaws.cloudfront.signed import PARAMETERS, Forbidden, check
 
 SITE = "https://videos.example.com"
 URL = f"{SITE}/videos/1/video.mp4"
@@ -25,7 +25,7 @@ RSA, ECDSA = (UrlSigner(key_id, PAIRS[key_id].private) for key_id in ("KRSA1", "
 
 
 class Visit(NamedTuple):
-    """What a viewer sends: a URL, and cookies."""
+    """A viewer's URL and cookies."""
 
     url: str
     cookies: tuple[tuple[str, str], ...] = ()
@@ -41,16 +41,16 @@ WILD = [signer.url(URL, LATER, resource=f"{SITE}/videos/1/*") for signer in (RSA
 SESSIONS = [Visit(URL, session(signer, f"{SITE}/videos/1/*")) for signer in (RSA, ECDSA)]
 
 
-def admitted(visit: Visit, keys: dict[str, bytes] = KEYS, now: float = NOW, viewer: str = "127.0.0.1") -> bool:
+def is_allowed(visit: Visit, keys: dict[str, bytes] = KEYS, now: float = NOW, viewer: str = "127.0.0.1") -> bool:
     try:
         check(request(visit.url, viewer, dict(visit.cookies)), keys, now)
-    except Refused:
+    except Forbidden:
         return False
     return True
 
 
 def changed_bytes(text: str) -> Iterator[str]:
-    """Yield *text*, Base64 of a URL, with each bit of what it stands for changed."""
+    """Yield *text*, URL-safe Base64, once for each bit of its data, with that bit flipped."""
     data = base64.b64decode(text.translate(str.maketrans("-_~", "+=/")))
     for at, bit in itertools.product(range(len(data)), range(8)):
         changed = data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
@@ -64,7 +64,7 @@ def parameters(url: str) -> dict[str, str]:
 def bits_of_links() -> Iterator[Visit]:
     for link in EXACT:
         start = link.index("/videos")
-        for rest in changed_bits(link[start:]):  # path, names, values: all that a viewer sends
+        for rest in changed_bits(link[start:]):  # path, parameter names and values
             yield Visit(link[:start] + rest)
     for link in WILD:
         for name in {"Signature", "Policy"} & parameters(link).keys():
@@ -111,7 +111,7 @@ def other_paths() -> Iterator[Visit]:
     ]
     for link, path in itertools.product(EXACT, paths):
         yield Visit(link.replace("/videos/1/video.mp4", path))
-    # What a wildcard opens is meant to be open; these leave its folder, or are spelt in another way.
+    # A wildcard allows its folder, so try only paths that leave it, and other spellings of its path.
     outside = [path for path in paths if not path.startswith("/videos/1/") or "2/video" in path]
     for path in outside:
         yield from (Visit(link.replace("/videos/1/video.mp4", path)) for link in WILD)
@@ -147,7 +147,7 @@ def other_parameters() -> Iterator[Visit]:
 
 
 def swapped_parts() -> Iterator[Visit]:
-    """A path with the signature of another, which was signed as well; each by chance, the same in each run."""
+    """Yield paths with random parameters of another signed URL. The order is the same in each run."""
     chosen = random.Random(4)
     numbers = [str(chosen.randrange(1, 1000)) for _ in range(60)]
     signed = [ECDSA.url(f"{SITE}/videos/{n}/video.mp4", LATER + int(n)) for n in sorted(set(numbers))]
@@ -159,11 +159,11 @@ def swapped_parts() -> Iterator[Visit]:
         yield Visit(f"{path}?" + "&".join(f"{name}={value}" for name, value in mixed.items()))
 
 
-def test_what_was_signed_opens() -> None:
-    assert all(map(admitted, [*(Visit(link) for link in (*EXACT, *WILD)), *SESSIONS]))
+def test_signed_links_and_sessions_are_allowed() -> None:
+    assert all(map(is_allowed, [*(Visit(link) for link in (*EXACT, *WILD)), *SESSIONS]))
 
 
-def test_ten_thousand_that_somebody_changed_do_not_open() -> None:
+def test_ten_thousand_modified_links_and_sessions_are_rejected() -> None:
     changed = {
         *bits_of_links(),
         *bits_of_sessions(),
@@ -172,16 +172,16 @@ def test_ten_thousand_that_somebody_changed_do_not_open() -> None:
         *swapped_parts(),
     } - {Visit(link) for link in (*EXACT, *WILD)}
 
-    opened = [visit for visit in changed if admitted(visit)]
+    allowed = [visit for visit in changed if is_allowed(visit)]
 
-    assert opened == []
+    assert allowed == []
     assert len(changed) > 10_000
 
 
 @pytest.mark.parametrize("visit", [*map(Visit, (*EXACT, *WILD)), *SESSIONS])
-def test_a_key_that_is_not_trusted_here_opens_nothing(visit: Visit) -> None:
+def test_a_key_that_is_not_trusted_is_rejected(visit: Visit) -> None:
     foreign = {"KRSA1": FOREIGN.public, "KECDSA1": FOREIGN.public}
 
-    assert not admitted(visit, keys={})
-    assert not admitted(visit, keys=foreign)
-    assert not admitted(visit, now=LATER)
+    assert not is_allowed(visit, keys={})
+    assert not is_allowed(visit, keys=foreign)
+    assert not is_allowed(visit, now=LATER)
