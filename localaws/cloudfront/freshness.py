@@ -73,7 +73,10 @@ def _stale(control: ResponseCacheControl, max_ttl: float) -> tuple[float, float]
 
 
 def _error_lifetime(status: int, forbidden: bool, explicit: float | None, max_ttl: float, min_ttl: float) -> Lifetime:
-    """Return the lifetime of an error. Of the cache policy, only the maximum TTL applies: errors are always cached."""
+    """Return the lifetime of an error. Of the cache policy, only the maximum TTL applies.
+
+    So CloudFront caches errors even if the policy disables caching.
+    """
     cached = status in ERRORS_ALWAYS_CACHED or (status in ERRORS_CACHED_IF_EXPLICIT and explicit is not None)
     if not cached or (forbidden and status in ERRORS_NOT_CACHED_IF_FORBIDDEN):
         return NOT_STORED

@@ -127,7 +127,7 @@ def retry(batch: Batch, mapping: EventSourceMapping) -> tuple[list[Batch], Disca
 def reported_failures(response: bytes, identifiers: Sequence[str]) -> frozenset[str]:
     """Return the identifiers that the function reports as failed.
 
-    An empty response reports none. A malformed response, or an unknown identifier, fails all.
+    An empty response reports none. A malformed response, or an unknown identifier, fails all records.
     """
     everything = frozenset(identifiers)
     try:

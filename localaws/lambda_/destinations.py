@@ -2,7 +2,7 @@
 
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 A queue or topic gets the metadata only; a bucket also gets the event. AWS documents only the condition
-RetryAttemptsExhausted. Users report RecordAgeExceeded.
+RetryAttemptsExhausted; RecordAgeExceeded is known from users' reports.
 """
 
 from __future__ import annotations

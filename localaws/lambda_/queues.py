@@ -2,9 +2,9 @@
 
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
-Failed messages return to the queue after its visibility timeout, and follow its redrive policy. A throttled batch is
-retried until that timeout. SQS keeps the message groups of a FIFO queue in order: it returns no message of a group
-that has a message in flight.
+Failed messages become visible again after the queue's visibility timeout, and follow its redrive policy. A throttled
+batch is retried until that timeout. SQS keeps the message groups of a FIFO queue in order: it returns no message of a
+group that has a message in flight.
 """
 
 from __future__ import annotations

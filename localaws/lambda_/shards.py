@@ -71,7 +71,7 @@ class StreamConsumer(Consumer):
 
 
 class Shard:
-    """Reading one shard into its lanes, and delivering the lanes."""
+    """The reader and the lanes of one shard."""
 
     def __init__(self, consumer: StreamConsumer, shard_id: str) -> None:
         self.id, self.consumer = shard_id, consumer
