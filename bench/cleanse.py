@@ -35,7 +35,7 @@ def run() -> None:
         def put(self, records: Any) -> list[int]:
             raise AssertionError("no record should be sent back to the stream")
 
-    ours = Cleansing(NoStream()).answer
+    ours = Cleansing(NoStream()).transform
     event = _event()
     if json.dumps(ours(event)["records"][0]["metadata"]) != json.dumps(_plain(event, normalised)[0]["metadata"]):
         raise AssertionError("the two handlers give different results")

@@ -1,4 +1,4 @@
-"""The ingestion pipeline: every way in, and where it leads."""
+"""The ingestion pipeline: every route and trigger, and what handles it."""
 
 from functools import partial
 from typing import Any
@@ -8,8 +8,8 @@ from chalice.app import DynamoDBEvent, KinesisEvent, SQSEvent
 
 from chalicelib import wiring
 from chalicelib.devices import AlertQuery, AlertView, DeviceQuery, DeviceView
-from chalicelib.reports import Wanted
-from chalicelib.views import ReportList, ReportPage, ReportQuery, Status
+from chalicelib.report_views import ReportList, ReportPage, ReportQuery, Status
+from chalicelib.reports import RerunRequest
 from common import events, rest
 from common.pages import Page
 
@@ -41,30 +41,30 @@ def list_alerts() -> rest.Answer[Page[AlertView]]:
 
 @app.route("/reports", methods=["GET"])
 def list_reports() -> rest.Answer[ReportList]:
-    return rest.answer(app, wiring.views().list())
+    return rest.answer(app, wiring.report_views().list())
 
 
 @app.route("/reports/{name}", methods=["GET"])
 def get_report(name: str) -> rest.Answer[ReportPage]:
-    return rest.answer(app, wiring.views().get(name, rest.query(app, ReportQuery)))
+    return rest.answer(app, wiring.report_views().get(name, rest.query(app, ReportQuery)))
 
 
 @app.route("/reports/{name}/runs", methods=["POST"], authorizer=operators)
 def run_report(name: str) -> rest.Accepted:
-    report = wiring.views().require(name)
-    wiring.batch_queue().wish(report.name, rest.body(app, Wanted).days())
+    report = wiring.report_views().require(name)
+    wiring.batch_queue().request_rerun(report.name, rest.body(app, RerunRequest).days())
     return rest.accepted()
 
 
 @app.route("/status", methods=["GET"])
 def get_status() -> rest.Answer[Status]:
-    return rest.answer(app, wiring.views().status())
+    return rest.answer(app, wiring.report_views().status())
 
 
-# Firehose calls it with the records of the stream: delivery.yaml.
+# Firehose invokes it with the records of the stream: delivery.yaml.
 @app.lambda_function(name="cleanse")
 def cleanse(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    answer = wiring.cleansing().answer(event)
+    answer = wiring.cleansing().transform(event)
     app.log.info("cleansed", extra={"records": len(event["records"]), "request_id": context.aws_request_id})
     return answer
 
@@ -76,18 +76,20 @@ def track_devices(event: KinesisEvent) -> Any:
 
 @app.on_dynamodb_record(settings.alerts_stream_arn, batch_size=100)
 def mail_alerts(event: DynamoDBEvent) -> Any:
-    return events.each_record(app, event.to_dict(), wiring.mail_alert)
+    return events.each_record(app, event.to_dict(), wiring.alert_stream().handle)
 
 
 @app.on_sqs_message(
     queue=settings.batches_queue.rpartition("/")[2], batch_size=1000, maximum_batching_window_in_seconds=30
 )
 def run_reports(event: SQSEvent) -> Any:
-    sent = event.to_dict()
-    return events.each_group(app, wiring.batches(sent), partial(wiring.batch_queue().back_off, sent))
+    batch = event.to_dict()
+    back_off = partial(wiring.batch_queue().back_off, batch)
+    return events.each_group(app, wiring.report_batches().groups(batch), back_off)
 
 
 @app.on_sqs_message(queue=settings.failures_queue.rpartition("/")[2], batch_size=1)
 def redeliver(event: SQSEvent) -> Any:
-    sent = event.to_dict()
-    return events.each_group(app, wiring.failures(sent), partial(wiring.failure_queue().back_off, sent))
+    batch = event.to_dict()
+    back_off = partial(wiring.failure_queue().back_off, batch)
+    return events.each_group(app, wiring.redelivery().groups(batch), back_off)

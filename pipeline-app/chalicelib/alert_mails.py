@@ -1,7 +1,7 @@
-"""A mail for each alert that is raised. Knows no AWS and no HTTP.
+"""One mail for each alert that is raised. Imports no AWS and no HTTP.
 
-Whoever claims an alert mails it, so that it is mailed once however often it is told. A mail of which nobody knows
-whether it went is not sent again: the alert is on the dashboard too.
+Whoever claims an alert mails it, so a repeated event sends no second mail. A mail whose outcome is unknown is not sent
+again: the dashboard shows the alert too.
 """
 
 from __future__ import annotations
@@ -13,30 +13,34 @@ from chalicelib.readings import iso
 from common.email import Mail, MailTemplate, NotSent
 
 
-class Claims(Protocol):
-    """Who mails an alert."""
+class MailClaims(Protocol):
+    """Which alerts are mailed: `chalicelib.device_table.DeviceTable`."""
 
-    def claim_mail(self, alert: Alert) -> bool: ...
-    def release_mail(self, alert: Alert) -> None: ...
+    def claim_mail(self, alert: Alert) -> bool:
+        """Claim the mail of an alert. Return False if it is claimed already, or if there is no such alert."""
+
+    def release_mail(self, alert: Alert) -> None:
+        """Give up the claim."""
 
 
-class Sender(Protocol):
-    """What sends a mail: `common.email.Mailer`."""
+class MailSender(Protocol):
+    """What sends mail: `common.email.Mailer`."""
 
-    def send(self, to: str, mail: Mail, tags: dict[str, str]) -> str: ...
+    def send(self, to: str, mail: Mail, tags: dict[str, str]) -> str:
+        """Send a mail and return its id. Raises NotSent."""
 
 
 class AlertMails:
     """Mails alerts to *recipient*."""
 
-    def __init__(self, claims: Claims, sender: Sender, template: MailTemplate, recipient: str) -> None:
+    def __init__(self, claims: MailClaims, sender: MailSender, template: MailTemplate, recipient: str) -> None:
         self._claims = claims
         self._sender = sender
         self._template = template
         self._recipient = recipient
 
     def send(self, alert: Alert) -> None:
-        """Mail an alert if it was raised and not mailed yet. Raises NotSent, after which it may be tried again."""
+        """Mail an alert, if it was raised and has not been mailed. Raises NotSent; the caller may try again."""
         if alert.state != "raised" or not self._claims.claim_mail(alert):
             return
         mail = self._template.fill(

@@ -1,4 +1,4 @@
-"""Athena: one statement from its start to its end, once for the same token."""
+"""Athena: runs a statement to its end, and starts nothing new for a token that it knows."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from chalicelib.runs import QueryFailed, Result, StillRunning
+from chalicelib.runs import QueryFailed, QueryResult, StillRunning
 from common import aws
 
-_POLL = (0.1, 0.2, 0.4, 0.8, 1.5)
-"""Seconds between two looks; the last one goes on."""
+_POLL_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.5)
+"""Seconds between two polls. The last value repeats."""
 
 
 class Athena:
-    """Runs statements in *database*, in *workgroup*, through an Athena *client*; waits until *deadline* (monotonic)."""
+    """Runs statements in *database* and *workgroup*, through an Athena *client*."""
 
     def __init__(
         self,
@@ -31,11 +31,11 @@ class Athena:
         self._sleep = sleep
         self._now = now
 
-    def run(self, name: str, statement: Callable[[str], str], parameters: Sequence[str], seconds: float) -> Result:
-        """Return the result of the statement that *statement* makes of its token, waiting at most so many seconds.
+    def run(self, name: str, statement: Callable[[str], str], parameters: Sequence[str], seconds: float) -> QueryResult:
+        """Return the result of the SQL that *statement* makes from its token, waiting at most *seconds*.
 
-        The same *name* makes the same token, and with it Athena starts nothing new: a caller that comes again gets the
-        statement that is running or has ended. Only after one that failed before is there another, under a new token.
+        The token is a hash of *name*. Athena starts nothing new for a token that it knows, so a repeated call gets the
+        statement that is running or has ended. A statement that failed before this call runs again, under a new token.
         Raises QueryFailed, StillRunning.
         https://docs.aws.amazon.com/athena/latest/APIReference/API_StartQueryExecution.html
         """
@@ -43,7 +43,7 @@ class Athena:
         attempt = 0
         while True:
             token = hashlib.sha256(f"{name} {attempt}".encode()).hexdigest()
-            execution = self._ended(self._start(statement(token), parameters, token), started + seconds)
+            execution = self._wait(self._start(statement(token), parameters, token), started + seconds)
             status = execution["Status"]
             if status["State"] == "SUCCEEDED":
                 return _result(token, execution)
@@ -63,26 +63,27 @@ class Athena:
             )
         return str(answer["QueryExecutionId"])
 
-    def _ended(self, execution_id: str, deadline: float) -> dict[str, Any]:
-        for wait in _waits():
+    def _wait(self, execution_id: str, deadline: float) -> dict[str, Any]:
+        """Return the execution when it has ended. Raises StillRunning at the *deadline* (seconds since 1970)."""
+        for pause in _pauses():
             with aws.translated():
                 execution = self._client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]
             if execution["Status"]["State"] not in ("QUEUED", "RUNNING"):
                 return dict(execution)
-            if self._now() + wait > deadline:
+            if self._now() + pause > deadline:
                 raise StillRunning(f"query {execution_id}")
-            self._sleep(wait)
-        raise AssertionError  # the waits have no end
+            self._sleep(pause)
+        raise AssertionError  # the pauses are endless
 
 
-def _waits() -> Iterator[float]:
-    yield from _POLL
+def _pauses() -> Iterator[float]:
+    yield from _POLL_SECONDS
     while True:
-        yield _POLL[-1]
+        yield _POLL_SECONDS[-1]
 
 
-def _result(token: str, execution: Mapping[str, Any]) -> Result:
-    return Result(
+def _result(token: str, execution: Mapping[str, Any]) -> QueryResult:
+    return QueryResult(
         token,
         int(execution["Status"]["SubmissionDateTime"].timestamp() * 1000),
         execution["Statistics"].get("TotalExecutionTimeInMillis", 0),

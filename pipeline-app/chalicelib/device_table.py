@@ -1,7 +1,7 @@
-"""The DynamoDB tables of devices and of alerts: the only module that knows how they lie in them.
+"""The DynamoDB tables of devices and of alerts. Only this module knows their schemas.
 
-A device is the item of its id, with its state as JSON. The index ``by-name`` lists all of them and has keys only, so
-that a new reading does not write to it. An alert is the item of its id, which begins with its time, in one list.
+A device is an item under its id, with its state as JSON. The index ``by-name`` lists all devices; it has keys only, so
+a new reading does not write to it. An alert is an item under its id, which begins with its time, in one list.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from common.pages import Page
 
 _DEVICES = "devices"
 _ALERTS = "alerts"
-_MOST_ALERTS = 90
-"""Of one write; a transaction takes 100 items, and more alerts of one device in one batch are a broken sensor's."""
+_MAX_ALERTS = 90
+"""Alerts of one write. A transaction has at most 100 items; a device with more alerts in one batch is broken."""
 
-_KEPT = 90 * 24 * 3600
-"""Seconds for which an alert is listed."""
+_ALERT_TTL = 90 * 24 * 3600
+"""Seconds for which an alert is kept."""
 
-_CHANGED = ("ConditionalCheckFailedException", "TransactionCanceledException")
+_CONDITION_FAILED = ("ConditionalCheckFailedException", "TransactionCanceledException")
 
 
 class DeviceTable:
@@ -40,6 +40,7 @@ class DeviceTable:
         self._now = now
 
     def read(self, device_ids: Collection[str]) -> dict[str, Device]:
+        """Return those of the devices that are stored, as of the last write."""
         found: dict[str, Device] = {}
         for some in batched(sorted(set(device_ids)), 100):
             keys = [{"device_id": each} for each in some]
@@ -48,6 +49,7 @@ class DeviceTable:
         return found
 
     def write(self, device: Device, alerts: Sequence[Alert]) -> bool:
+        """Store the device and its new alerts together. Return False if the stored version is not the one before."""
         state = msgspec.json.encode(device).decode()
         item = {"device_id": device.device_id, "list": _DEVICES, "version": device.version, "state": state}
         put: dict[str, Any] = {
@@ -62,12 +64,12 @@ class DeviceTable:
             with aws.translated():
                 if alerts:
                     self._client.transact_write_items(
-                        TransactItems=[{"Put": put}, *map(self._put, alerts[-_MOST_ALERTS:])]
+                        TransactItems=[{"Put": put}, *map(self._put, alerts[-_MAX_ALERTS:])]
                     )
                 else:
                     self._client.put_item(**put)
         except ClientError as error:
-            if aws.code(error) not in _CHANGED:
+            if aws.code(error) not in _CONDITION_FAILED:
                 raise
             return False
         return True
@@ -77,11 +79,12 @@ class DeviceTable:
             "list": _ALERTS,
             "id": alert.id,
             "state": msgspec.json.encode(alert).decode(),
-            "expires_at": int(self._now()) + _KEPT,
+            "expires_at": int(self._now()) + _ALERT_TTL,
         }
         return {"Put": {"TableName": self._alerts_table, "Item": dynamodb.item(item)}}
 
     def page(self, query: DeviceQuery) -> Page[Device]:
+        """Return one page of devices. Raises InvalidInput for an invalid cursor."""
         condition, values = "#list = :list", {":list": _DEVICES}
         if query.prefix:
             condition, values = f"{condition} AND begins_with(device_id, :prefix)", values | {":prefix": query.prefix}
@@ -92,9 +95,12 @@ class DeviceTable:
         return Page([found[name] for name in names if name in found], pages.cursor(names[-1]) if more else None)
 
     def alerts(self, query: AlertQuery) -> Page[Alert]:
+        """Return one page of alerts, newest first. Raises InvalidInput for an invalid cursor."""
         start = {} if query.cursor is None else {"list": _ALERTS, "id": pages.position(query.cursor)}
-        of = {":list": _ALERTS}
-        items, more = self._items(self._alerts_table, "#list = :list", of, start, query.limit, ScanIndexForward=False)
+        values = {":list": _ALERTS}
+        items, more = self._items(
+            self._alerts_table, "#list = :list", values, start, query.limit, ScanIndexForward=False
+        )
         return Page([alert_of(item) for item in items], pages.cursor(items[-1]["id"]["S"]) if more else None)
 
     def _items(
@@ -106,7 +112,7 @@ class DeviceTable:
         limit: int,
         **request: Any,
     ) -> tuple[list[dict[str, Any]], bool]:
-        """Return the items of one page, and whether there are more."""
+        """Return the items of one page, and whether there is another page."""
         if start:
             request["ExclusiveStartKey"] = dynamodb.item(dict(start))
         with aws.translated({"ValidationException": InvalidInput("cursor: not one that this API gave")}):
@@ -115,20 +121,20 @@ class DeviceTable:
                 KeyConditionExpression=condition,
                 ExpressionAttributeNames={"#list": "list"},
                 ExpressionAttributeValues=dynamodb.item(dict(values)),
-                Limit=limit + 1,  # one more than asked for tells whether there is another page
+                Limit=limit + 1,  # one more than requested shows whether there is another page
                 **request,
             )
         return answer["Items"][:limit], len(answer["Items"]) > limit or "LastEvaluatedKey" in answer
 
     def claim_mail(self, alert: Alert) -> bool:
-        """Take it upon oneself to mail an alert; return False if another has."""
-        return self._mark(alert, "SET mailed_at = :now", "attribute_exists(id) AND attribute_not_exists(mailed_at)")
+        """Claim the mail of an alert. Return False if it is claimed already, or if there is no such alert."""
+        return self._update(alert, "SET mailed_at = :now", "attribute_exists(id) AND attribute_not_exists(mailed_at)")
 
     def release_mail(self, alert: Alert) -> None:
-        """Let another mail an alert."""
-        self._mark(alert, "REMOVE mailed_at", "attribute_exists(id)")
+        """Give up the claim."""
+        self._update(alert, "REMOVE mailed_at", "attribute_exists(id)")
 
-    def _mark(self, alert: Alert, change: str, condition: str) -> bool:
+    def _update(self, alert: Alert, change: str, condition: str) -> bool:
         values = {"ExpressionAttributeValues": dynamodb.item({":now": int(self._now())})} if ":now" in change else {}
         try:
             with aws.translated():
@@ -147,5 +153,5 @@ class DeviceTable:
 
 
 def alert_of(item: Mapping[str, Any]) -> Alert:
-    """Return the alert of an item, in DynamoDB's notation."""
+    """Return the alert in an *item* in DynamoDB's notation, ``{"state": {"S": …}}``."""
     return msgspec.json.decode(item["state"]["S"], type=Alert)

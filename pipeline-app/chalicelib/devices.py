@@ -1,7 +1,7 @@
-"""Devices as they are now: the latest reading of each metric, and alerts. Knows no AWS and no HTTP.
+"""Devices as they are now: the latest reading of each metric, and alerts. Imports no AWS and no HTTP.
 
-A reading counts by when it was measured, so one that comes late or twice changes nothing. An alert is raised above one
-threshold and cleared below a lower one, so that a value that trembles about a threshold raises one alert, not many.
+Readings are ordered by when they were measured, so a late or repeated reading changes nothing. An alert is raised above
+one threshold and cleared below a lower one, so a value that varies around a threshold raises one alert.
 """
 
 from __future__ import annotations
@@ -12,33 +12,22 @@ from typing import Annotated, Literal, Protocol
 import msgspec
 from msgspec import Meta, Struct, field
 
-from chalicelib.readings import LONGEST_DEVICE_ID, Milliseconds, Reading, iso
+from chalicelib.readings import MAX_DEVICE_ID_LENGTH, Milliseconds, Reading, iso
 from common.errors import Conflict, NotFound
 from common.pages import Page
 
 FRESH: Milliseconds = 3600 * 1000
-"""How old a reading may be when it arrives and still raise or clear an alert: history raises none."""
+"""How old a reading may be on arrival to raise or clear an alert. History raises none."""
 
-MOST_METRICS = 100
-"""Of one device; more of them are in the reports only."""
+MAX_METRICS = 100
+"""Metrics of one device. Others are in the reports only."""
 
-_TRIES = 5
+_MAX_ATTEMPTS = 5
 
-
-class Rule(Struct, frozen=True, forbid_unknown_fields=True):
-    """When a metric raises an alert and when that is cleared, in the unit that readings of it are kept in."""
-
-    metric: str
-    unit: str
-    raise_above: float
-    clear_below: float
-
-    def __post_init__(self) -> None:
-        if not self.clear_below < self.raise_above:
-            raise ValueError("clear_below: not below raise_above")
+# Stored. Later fields have defaults: items that are older than a field do not have it.
 
 
-class Latest(Struct, frozen=True):
+class Latest(Struct, frozen=True, kw_only=True):
     """The latest reading of a metric."""
 
     value: float
@@ -47,16 +36,16 @@ class Latest(Struct, frozen=True):
     seq: int
 
 
-class Raised(Struct, frozen=True):
-    """An alert that is not cleared yet: since when, and the value that raised it."""
+class Raised(Struct, frozen=True, kw_only=True):
+    """An alert that is not cleared yet: when it was raised, and the value that raised it."""
 
     raised_at: Milliseconds
     value: float
     threshold: float
 
 
-class Device(Struct):
-    """What is known of a device. ``version`` counts its changes; ``last_seen`` is when its last record arrived."""
+class Device(Struct, kw_only=True):
+    """The state of a device. *version* counts its changes; *last_seen* is when its last record arrived."""
 
     device_id: str
     last_seen: Milliseconds = 0
@@ -65,8 +54,8 @@ class Device(Struct):
     version: int = 0
 
 
-class Alert(Struct, frozen=True):
-    """An alert was raised or cleared, by the reading *seq* of the time *ts*."""
+class Alert(Struct, frozen=True, kw_only=True):
+    """An alert that was raised or cleared, by the reading *seq* of the time *ts*."""
 
     device_id: str
     metric: str
@@ -75,16 +64,35 @@ class Alert(Struct, frozen=True):
     unit: str
     threshold: float
     ts: Milliseconds
-    seq: int = 0  # alerts that are older than this field have none
+    seq: int = 0
 
     @property
     def id(self) -> str:
-        """Alerts in order of their ids are in order of time, and those of a metric at one time in order of *seq*."""
+        """An id that sorts by time, and the alerts of a metric at one time by *seq*."""
         return f"{self.ts:013d} {self.device_id} {self.metric} {self.seq + 2**63:020d}"
 
 
+class DeviceStore(Protocol):
+    """Where devices and their alerts are stored: `chalicelib.device_table.DeviceTable`."""
+
+    def read(self, device_ids: Collection[str]) -> Mapping[str, Device]:
+        """Return those of the devices that are stored, as of the last write."""
+
+    def write(self, device: Device, alerts: Sequence[Alert]) -> bool:
+        """Store the device and its new alerts together. Return False if the stored version is not the one before."""
+
+    def page(self, query: DeviceQuery) -> Page[Device]:
+        """Return one page of devices."""
+
+    def alerts(self, query: AlertQuery) -> Page[Alert]:
+        """Return one page of alerts."""
+
+
+# The API
+
+
 class DeviceQuery(Struct):
-    """Which devices to list: those whose id begins with *prefix*, in order of their ids."""
+    """Which devices to list: those whose id begins with *prefix*, ordered by id."""
 
     prefix: Annotated[str, Meta(max_length=128)] = ""
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
@@ -98,27 +106,8 @@ class AlertQuery(Struct):
     cursor: str | None = None
 
 
-class DeviceStore(Protocol):
-    """Where devices and their alerts are kept."""
-
-    def read(self, device_ids: Collection[str]) -> Mapping[str, Device]:
-        """Return the known ones of these devices, as they are after the last write."""
-
-    def write(self, device: Device, alerts: Sequence[Alert]) -> bool:
-        """Store the device and its new alerts together; return False if it is not at the version before any more."""
-
-    def page(self, query: DeviceQuery) -> Page[Device]:
-        """Return one page of devices."""
-
-    def alerts(self, query: AlertQuery) -> Page[Alert]:
-        """Return one page of alerts."""
-
-
-# What the API says of them.
-
-
 class MetricView(Struct):
-    """The latest reading of a metric; its time is ISO 8601."""
+    """The latest reading of a metric. The time is ISO 8601."""
 
     value: float
     unit: str
@@ -134,7 +123,7 @@ class RaisedView(Struct):
 
 
 class DeviceView(Struct):
-    """A device as the API shows it; times are ISO 8601."""
+    """A device as the API shows it. Times are ISO 8601."""
 
     device_id: str
     last_seen: str
@@ -154,8 +143,24 @@ class AlertView(Struct):
     ts: str
 
 
+# The rules
+
+
+class Rule(Struct, frozen=True, forbid_unknown_fields=True):
+    """The thresholds at which a metric raises and clears an alert, in the unit that its readings are stored in."""
+
+    metric: str
+    unit: str
+    raise_above: float
+    clear_below: float
+
+    def __post_init__(self) -> None:
+        if not self.clear_below < self.raise_above:
+            raise ValueError("clear_below: not below raise_above")
+
+
 class Devices:
-    """All devices, and what *rules* say of their readings."""
+    """All devices, and the alerts that *rules* raise."""
 
     def __init__(self, store: DeviceStore, rules: Iterable[Rule]) -> None:
         self._store = store
@@ -163,10 +168,10 @@ class Devices:
 
     def get(self, device_id: str) -> DeviceView:
         """Return the device. Raises NotFound."""
-        # A longer one would be more than the store takes for a key.
-        device = self._store.read([device_id]).get(device_id) if len(device_id) <= LONGEST_DEVICE_ID else None
+        # The store rejects a key that is longer than 2048 bytes.
+        device = self._store.read([device_id]).get(device_id) if len(device_id) <= MAX_DEVICE_ID_LENGTH else None
         if device is None:
-            raise NotFound(f"there is no device {device_id[:LONGEST_DEVICE_ID]!r}")
+            raise NotFound(f"there is no device {device_id[:MAX_DEVICE_ID_LENGTH]!r}")
         return _view(device)
 
     def page(self, query: DeviceQuery) -> Page[DeviceView]:
@@ -180,48 +185,54 @@ class Devices:
         views = [msgspec.convert({**msgspec.to_builtins(a), "ts": iso(a.ts)}, AlertView) for a in page.items]
         return Page(views, page.cursor)
 
-    def known(self, device_ids: Collection[str]) -> Mapping[str, Device]:
-        """Return the known ones of these devices, to be handed to `track`."""
+    def read(self, device_ids: Collection[str]) -> Mapping[str, Device]:
+        """Return those of the devices that are stored. Pass them to `track`."""
         return self._store.read(device_ids)
 
-    def track(self, device_id: str, readings: Sequence[Reading], known: Device | None = None) -> None:
-        """Bring a device up to date with readings of its own, in whatever order. Raises Conflict.
+    def track(self, device_id: str, readings: Sequence[Reading], stored: Device | None = None) -> None:
+        """Bring a device up to date with its *readings*, which may be in any order. Raises Conflict.
 
-        *known* is the device as it was read before, if it was.
+        *stored* is the device as `read` returned it, if it did.
         """
-        device = known
-        for _ in range(_TRIES):
-            device = device or Device(device_id)
+        device = stored
+        for _ in range(_MAX_ATTEMPTS):
+            device = device or Device(device_id=device_id)
             alerts = self._apply(device, readings)
             device.version += 1
             if self._store.write(device, alerts):
                 return
             device = self._store.read([device_id]).get(device_id)
-        raise Conflict(f"device {device_id!r} is being changed by others all the time")
+        raise Conflict(f"device {device_id!r} is being changed by others; try again")
 
     def _apply(self, device: Device, readings: Iterable[Reading]) -> list[Alert]:
+        """Apply *readings* to *device*, and return the alerts that they raise and clear."""
         alerts = []
         for reading in sorted(readings, key=lambda reading: (reading.ts, reading.seq)):
             device.last_seen = max(device.last_seen, reading.arrived_at)
             latest = device.metrics.get(reading.metric)
             if latest is not None and (latest.ts, latest.seq) >= (reading.ts, reading.seq):
                 continue
-            if latest is None and len(device.metrics) >= MOST_METRICS:
+            if latest is None and len(device.metrics) >= MAX_METRICS:
                 continue
-            device.metrics[reading.metric] = Latest(reading.value, reading.unit, reading.ts, reading.seq)
-            if reading.arrived_at - reading.ts <= FRESH and (alert := self._judged(device, reading)):
+            device.metrics[reading.metric] = Latest(
+                value=reading.value, unit=reading.unit, ts=reading.ts, seq=reading.seq
+            )
+            if reading.arrived_at - reading.ts <= FRESH and (alert := self._check(device, reading)):
                 alerts.append(alert)
         return alerts
 
-    def _judged(self, device: Device, reading: Reading) -> Alert | None:
+    def _check(self, device: Device, reading: Reading) -> Alert | None:
+        """Return the alert that *reading* raises or clears, if any, and record it in *device*."""
         rule = self._rules.get(reading.metric)
         if rule is None or rule.unit != reading.unit:
             return None
-        raised = reading.metric in device.alerts
-        if not raised and reading.value > rule.raise_above:
-            device.alerts[reading.metric] = Raised(reading.ts, reading.value, rule.raise_above)
+        is_raised = reading.metric in device.alerts
+        if not is_raised and reading.value > rule.raise_above:
+            device.alerts[reading.metric] = Raised(
+                raised_at=reading.ts, value=reading.value, threshold=rule.raise_above
+            )
             return _alert(reading, "raised", rule.raise_above)
-        if raised and reading.value < rule.clear_below:
+        if is_raised and reading.value < rule.clear_below:
             del device.alerts[reading.metric]
             return _alert(reading, "cleared", rule.clear_below)
         return None
@@ -229,7 +240,14 @@ class Devices:
 
 def _alert(reading: Reading, state: Literal["raised", "cleared"], threshold: float) -> Alert:
     return Alert(
-        reading.device_id, reading.metric, state, reading.value, reading.unit, threshold, reading.ts, reading.seq
+        device_id=reading.device_id,
+        metric=reading.metric,
+        state=state,
+        value=reading.value,
+        unit=reading.unit,
+        threshold=threshold,
+        ts=reading.ts,
+        seq=reading.seq,
     )
 
 

@@ -1,4 +1,4 @@
-"""The S3 bucket of what was ingested: here only what Firehose could not deliver, under ``failed/``."""
+"""The S3 bucket of ingested readings. This module reads only ``failed/``: what Firehose could not deliver."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ class IngestionBucket:
         self._name = name
 
     def lines(self, key: str) -> list[bytes]:
+        """Return the lines of an object."""
         with aws.translated():
             content: bytes = self._client.get_object(Bucket=self._name, Key=key)["Body"].read()
         return content.splitlines()

@@ -1,4 +1,4 @@
-"""What a message of S3 in a queue says: which objects were created.
+"""S3 event notifications in the messages of a queue: which objects were created. Imports no AWS and no HTTP.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 """
@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct, field
 
 
-class Created(NamedTuple):
-    """An object's key and its content's entity tag."""
+class CreatedObject(NamedTuple):
+    """The key of an object and the entity tag of its content."""
 
     key: str
     etag: str
@@ -28,17 +28,17 @@ class _S3(Struct):
     object: _Object
 
 
-class _Record(Struct):
+class _Event(Struct):
     s3: _S3
 
 
 class _Notification(Struct):
-    """S3's own test message has no records."""
+    """A notification. S3's test message, ``s3:TestEvent``, has no records."""
 
-    records: list[_Record] = field(name="Records", default_factory=list)
+    records: list[_Event] = field(name="Records", default_factory=list)
 
 
-def created(body: str) -> list[Created]:
-    """Return the objects that the message tells of. Raises ValueError for a message of another kind."""
-    records = msgspec.json.decode(body, type=_Notification).records
-    return [Created(unquote_plus(record.s3.object.key), record.s3.object.etag) for record in records]
+def created_objects(body: str) -> list[CreatedObject]:
+    """Return the objects that a message names. Raises ValueError for a message that is not a notification."""
+    events = msgspec.json.decode(body, type=_Notification).records
+    return [CreatedObject(unquote_plus(event.s3.object.key), event.s3.object.etag) for event in events]

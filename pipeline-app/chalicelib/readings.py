@@ -1,6 +1,7 @@
-"""A reading of a device: from the bytes that it sent to a row of the table ``readings``, or a reason why not.
+"""Readings: from the bytes that a device sent to a row of the table ``readings``, or the reason why there is none.
 
-Time is in milliseconds since 1970 in UTC. Speed matters here: every record of the stream comes through.
+Times are in milliseconds since 1970 in UTC. Speed matters here: this code runs for every record of the stream. Imports
+no AWS and no HTTP.
 """
 
 from __future__ import annotations
@@ -19,29 +20,28 @@ from chalicelib.units import normalised
 type Milliseconds = int
 
 SKEW: Milliseconds = 5 * 60 * 1000
-"""How far a device's clock may be ahead of ours."""
+"""How far a device's clock may be ahead."""
 
 _MILLISECOND = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY: Milliseconds = 24 * 3600 * 1000
 _SECONDS_END = 100_000_000_000
-"""An epoch below it is in seconds (until the year 5138), one from it on in milliseconds (from March 1973)."""
+"""Epoch times below this are in seconds (until the year 5138), others in milliseconds (from March 1973)."""
 
-
-LONGEST_DEVICE_ID = 128
+MAX_DEVICE_ID_LENGTH = 128
 
 ANOTHER_DEVICE = "another_device"
-"""Why a reading is bad that a thing sent in the name of another."""
+"""The reason for a reading that a thing sent for another device."""
 
 
 class BadReading(Exception):
-    """What was sent is no reading; the message is the reason, a short code."""
+    """The record is not a reading. The message is the reason, a short code."""
 
 
 class Sent(Struct, gc=False):
-    """A reading as a device sends it. Other fields than these are ignored: a newer device may know more."""
+    """A reading as a device sends it. Other fields are ignored: newer devices may send more."""
 
-    device_id: Annotated[str, Meta(min_length=1, max_length=LONGEST_DEVICE_ID)]
+    device_id: Annotated[str, Meta(min_length=1, max_length=MAX_DEVICE_ID_LENGTH)]
     metric: Annotated[str, Meta(min_length=1, max_length=64)]
     value: float
     ts: str | int | float
@@ -52,8 +52,8 @@ class Sent(Struct, gc=False):
 class Reading(Struct, gc=False):
     """A row of the table ``readings``.
 
-    ``record`` tells one record of the stream from all others, so that one that is delivered twice is told from one
-    that a device sent twice.
+    *record* identifies the record of the stream. A record that is delivered twice keeps it; a reading that a device
+    sends twice is two records.
     """
 
     device_id: str
@@ -67,7 +67,7 @@ class Reading(Struct, gc=False):
 
 
 class Rejected(Struct, gc=False):
-    """A row of the table ``errors``: ``raw`` is all that was sent, as text, or after ``base64:`` if it is none."""
+    """A row of the table ``errors``. *raw* is what was sent: as text, or as ``base64:…`` if it is not text."""
 
     arrived_at: Milliseconds
     record: int
@@ -79,9 +79,9 @@ _decode = msgspec.json.Decoder(Sent).decode
 
 
 def read(raw: bytes, arrived_at: Milliseconds, record: int, thing: str | None = None) -> Reading:
-    """Return the reading in *raw*, which is of the device *thing*, or of any if that is None. Raises BadReading.
+    """Return the reading in *raw*. It must be of the device *thing*; None allows any device. Raises BadReading.
 
-    Its time is judged by its arrival and not by our clock, so that the same record is always judged alike.
+    The time is compared with the arrival and not with the clock, so that a record has the same result every time.
     """
     try:
         sent = _decode(raw)
@@ -106,9 +106,9 @@ def read(raw: bytes, arrived_at: Milliseconds, record: int, thing: str | None = 
 
 
 def rejected(raw: bytes, arrived_at: Milliseconds, record: int, reason: str) -> Rejected:
-    """Return what is kept of a bad record.
+    """Return the row of a bad record.
 
-    Text stays text unless JSON would have to escape much of it: base64 bounds its growth.
+    Text is stored as text, unless JSON would escape much of it: base64 limits how much it grows.
     """
     try:
         text = raw.decode()
@@ -120,7 +120,7 @@ def rejected(raw: bytes, arrived_at: Milliseconds, record: int, reason: str) -> 
 
 
 def raw_of(row: Rejected) -> bytes:
-    """Return what was sent, from what `rejected` kept."""
+    """Return the bytes that were sent, from a row that `rejected` made."""
     if row.raw.startswith(_BASE64):
         return binascii.a2b_base64(row.raw.removeprefix(_BASE64))
     return row.raw.encode()
@@ -145,7 +145,7 @@ def _epoch(ts: float) -> Milliseconds:
         return ts * 1000 if abs(ts) < _SECONDS_END else ts
     if not math.isfinite(ts):
         raise BadReading("wrong_ts")
-    # Through microseconds: 0.123 * 1000 is a little less than 123.
+    # Rounds to microseconds first: 0.123 * 1000 is a little less than 123.
     return round(ts * 1_000_000) // 1000 if abs(ts) < _SECONDS_END else math.floor(ts)
 
 
@@ -160,7 +160,7 @@ def _parsed(ts: str) -> Milliseconds:
 
 
 def _reason(error: Exception) -> str:
-    """Return the short code of what msgspec or Python says is wrong with the JSON."""
+    """Return the reason code for an error of msgspec or Python."""
     match error:
         case RecursionError():
             return "too_deep"

@@ -1,45 +1,48 @@
-"""Records that Firehose could not deliver go through the stream once more. Knows no AWS.
+"""Sends records that Firehose could not deliver through the stream again. Imports no AWS and no HTTP.
 
-Firehose keeps them as JSON lines under ``failed/``: those of a batch that the function did not answer, and those for
-which there was no room, since it writes to no more than 500 partitions at a time and a file of history may have more
-days. https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning.html
-After so many attempts a record stays where it is, and an alarm tells of it.
+Firehose keeps these records as JSON lines under ``failed/``. They are the records of a batch for which the function
+returned nothing, and records for which Firehose had no partition: it writes at most 500 partitions at a time, and a
+file of history may have more days. https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning.html
+A record stays there after `MAX_ATTEMPTS`, and an alarm reports it.
 
-Of the partition key Firehose keeps nothing. Where that matters the function has sent the record on, with all in its
-bytes; but when the function itself fails, nobody has looked at them, and what they say is believed within bounds.
+Firehose drops the partition keys. Where the key matters, the function has sent the record again with everything in its
+bytes. If the function itself failed, nothing has checked the bytes, so their claims are accepted within limits.
 """
 
 from __future__ import annotations
 
 from binascii import a2b_base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from chalicelib import notifications
 from chalicelib.readings import ANOTHER_DEVICE, DAY, SKEW, Milliseconds, Reading, Rejected, iso, raw_of
-from chalicelib.records import Record, Stream, opened
+from chalicelib.stream_records import RecordWriter, StreamRecord, decode_resent
+from common.events import Group
 
-MOST_ATTEMPTS = 20
+MAX_ATTEMPTS = 20
 
-_LONGEST: Milliseconds = 90 * DAY
-"""For which a record may be under way: so long `failed/` is kept."""
-
-
-class NotTaken(Exception):
-    """The stream did not take all records; to send them again is safe."""
+_MAX_AGE: Milliseconds = 90 * DAY
+"""How old an undelivered record may be. The bucket keeps ``failed/`` for as long."""
 
 
-class Undelivered(Exception):
+class RecordsRefused(Exception):
+    """The stream refused some of the records. It is safe to send all of them again."""
+
+
+class Undeliverable(Exception):
     """Some records have had all their attempts."""
 
 
-class Objects(Protocol):
-    """Where Firehose keeps what it could not deliver."""
+class FailedObjects(Protocol):
+    """Where Firehose keeps what it could not deliver: `chalicelib.ingestion_bucket.IngestionBucket`."""
 
     def lines(self, key: str) -> Iterable[bytes]:
         """Return the lines of an object."""
@@ -53,54 +56,60 @@ class _Failure(Struct):
 
 
 class Redelivery:
-    """Sends what *objects* hold to *stream*."""
+    """Sends the records in *objects* to *stream*."""
 
-    def __init__(self, objects: Objects, stream: Stream) -> None:
+    def __init__(self, objects: FailedObjects, stream: RecordWriter) -> None:
         self._objects = objects
         self._stream = stream
 
-    def send(self, key: str) -> None:
-        """Send the records of an object; told twice, they count once all the same.
+    def groups(self, event: dict[str, Any]) -> Iterator[Group]:
+        """Yield the work of an SQS event of S3 notifications: one group for each object."""
+        for message in event["Records"]:
+            for created in notifications.created_objects(message["body"]):
+                yield Group([message["messageId"]], partial(self.send, created.key))
 
-        Raises NotTaken, or Undelivered after the others are sent.
+    def send(self, key: str) -> None:
+        """Send the records of an object. Records that are sent twice count once.
+
+        Raises RecordsRefused. Raises Undeliverable after the other records are sent.
         """
         records = [_record(line, f"{key} {number}") for number, line in enumerate(self._objects.lines(key))]
-        due = [record for record in records if record.attempt <= MOST_ATTEMPTS]
+        due = [record for record in records if record.attempt <= MAX_ATTEMPTS]
         if self._stream.put(due):
-            raise NotTaken(f"records of {key}")
+            raise RecordsRefused(f"records of {key}")
         if len(due) < len(records):
-            raise Undelivered(f"{len(records) - len(due)} records of {key} have had {MOST_ATTEMPTS} attempts")
+            raise Undeliverable(f"{len(records) - len(due)} records of {key} have had {MAX_ATTEMPTS} attempts")
 
 
-def _record(line: bytes, name: str) -> Record:
-    """Return the record of a line, with one attempt more."""
+def _record(line: bytes, name: str) -> StreamRecord:
+    """Return the record in a line, with one attempt more."""
     failure = msgspec.json.decode(line, type=_Failure)
     data = a2b_base64(failure.raw_data)
     arrived_at = failure.arrival_timestamp
-    record = opened(data) or _cleansed(data)
-    if record is None or not -SKEW <= arrived_at - record.arrived_at <= _LONGEST:
-        record = Record(data, _identity(name), arrived_at)
+    record = decode_resent(data) or _record_of_row(data)
+    if record is None or not -SKEW <= arrived_at - record.arrived_at <= _MAX_AGE:
+        record = StreamRecord(data, _identity(name), arrived_at)
     return replace(record, attempt=record.attempt + 1)
 
 
 def _identity(name: str) -> int:
-    """Return a number for a line of an object: which record it was Firehose does not say."""
+    """Return an identity for a line of an object. Firehose does not keep the sequence number."""
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)
 
 
-def _cleansed(data: bytes) -> Record | None:
-    """Return the record of which *data* is the row, if it is one: what the function answered may be what is kept.
+def _record_of_row(data: bytes) -> StreamRecord | None:
+    """Return the record that *data* is the row of, or None. Firehose may keep the row that the function returned.
 
-    A row is as the function writes it to the byte, so that `is_ambiguous` knows everything that may pass for one.
+    Only the exact bytes that the function writes count as a row, so that `is_ambiguous` finds everything that does.
     """
     row = _row(data)
     if isinstance(row, Reading):
         sent = {name: getattr(row, name) for name in ("device_id", "metric", "value", "unit", "seq")}
-        return Record(msgspec.json.encode({**sent, "ts": iso(row.ts)}), row.record, row.arrived_at)
+        return StreamRecord(msgspec.json.encode({**sent, "ts": iso(row.ts)}), row.record, row.arrived_at)
     if row is not None:
-        # Which thing sent it the row does not say; it is no device's own now either.
+        # The row does not say which thing sent it. No device has an empty name, so the reading stays bad.
         thing = "" if row.reason == ANOTHER_DEVICE else None
-        return Record(raw_of(row), row.record, row.arrived_at, thing=thing)
+        return StreamRecord(raw_of(row), row.record, row.arrived_at, thing=thing)
     return None
 
 

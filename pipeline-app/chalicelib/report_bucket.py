@@ -1,7 +1,7 @@
 """The S3 bucket of reports.
 
-``runs/<report>/run=<token>/period=<day>/`` is where Athena writes, many periods at a time; from there an edition gets
-``reports/<report>/<period>/<version>/``: a CSV for people, and ``parquet/`` for the warehouse.
+Athena writes to ``runs/<report>/run=<token>/period=<day>/``, many periods at a time. An edition is copied from there to
+``reports/<report>/<period>/<version>/``: a CSV file for people, and ``parquet/`` for the warehouse.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import csv
 import io
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from chalicelib.report_rows import Table
 from chalicelib.reports import Day
 from common import aws
 
@@ -29,15 +30,11 @@ class ReportBucket:
         self._name = name
 
     def run_location(self, report: str, token: str) -> str:
-        """Return where the statement with *token* is to write."""
+        """Return the location to which the statement with *token* writes."""
         return f"s3://{self._name}/runs/{report}/run={token}/"
 
-    def parquet_location(self, report: str, period: Day, version: str) -> str:
-        """Return where the Parquet files of an edition are."""
-        return f"s3://{self._name}/{_folder(report, period, version)}parquet/"
-
-    def written(self, report: str, token: str) -> dict[Day, list[str]]:
-        """Return the keys that a statement wrote, by period."""
+    def run_files(self, report: str, token: str) -> dict[Day, list[str]]:
+        """Return the keys of the files that a statement wrote, by period."""
         keys: dict[Day, list[str]] = defaultdict(list)
         for key in self._keys(f"runs/{report}/run={token}/"):
             found = re.search(r"/period=(\d{4}-\d\d-\d\d)/[^/]+$", key)
@@ -45,19 +42,21 @@ class ReportBucket:
                 keys[found[1]].append(key)
         return dict(keys)
 
-    def tables(self, location: str) -> Iterator[tuple[Day, list[dict[str, str]]]]:
-        """Yield the rows of a result of Athena by period; it is in the order of periods."""
+    def query_result(self, location: str) -> Iterator[tuple[Day, list[dict[str, str]]]]:
+        """Yield the rows of a query result of Athena by period. The result is ordered by period."""
         with aws.translated():
             answer = self._client.get_object(Bucket=self._name, Key=urlsplit(location).path.lstrip("/"))
         lines = io.TextIOWrapper(answer["Body"], "utf-8", newline="")
         for period, table in groupby(csv.DictReader(lines), key=lambda row: row["period"]):
             yield period, [{n: v for n, v in row.items() if n not in ("run", "period")} for row in table]
 
-    def put_edition(
-        self, report: str, period: Day, version: str, files: Sequence[str], table: Sequence[Mapping[str, str]]
-    ) -> None:
-        """Store an edition: copies of the Parquet *files*, and the *table* as CSV. Twice is once."""
-        folder = _folder(report, period, version)
+    def parquet_location(self, report: str, period: Day, version: str) -> str:
+        """Return the location of the Parquet files of an edition."""
+        return f"s3://{self._name}/{_prefix(report, period, version)}parquet/"
+
+    def put(self, report: str, period: Day, version: str, files: Sequence[str], table: Table) -> None:
+        """Store an edition: copies of the Parquet *files*, and *table* as CSV. Idempotent."""
+        prefix = _prefix(report, period, version)
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(table[0]), lineterminator="\n", quoting=csv.QUOTE_NOTNULL)
         writer.writeheader()
@@ -66,20 +65,19 @@ class ReportBucket:
             for number, key in enumerate(files):
                 self._client.copy_object(
                     Bucket=self._name,
-                    Key=f"{folder}parquet/{number}.parquet",
+                    Key=f"{prefix}parquet/{number}.parquet",
                     CopySource={"Bucket": self._name, "Key": key},
                 )
             self._client.put_object(
-                Bucket=self._name, Key=f"{folder}{report}.csv", Body=text.getvalue().encode(), ContentType="text/csv"
+                Bucket=self._name, Key=f"{prefix}{report}.csv", Body=text.getvalue().encode(), ContentType="text/csv"
             )
 
-    def table(self, report: str, period: Day, version: str) -> list[dict[str, str]] | None:
-        """Return the rows of an edition's CSV, or None if it is no more."""
+    def read(self, report: str, period: Day, version: str) -> list[dict[str, str]] | None:
+        """Return the rows of an edition's CSV file, or None if the edition was deleted."""
         try:
             with aws.translated():
-                answer = self._client.get_object(
-                    Bucket=self._name, Key=f"{_folder(report, period, version)}{report}.csv"
-                )
+                key = f"{_prefix(report, period, version)}{report}.csv"
+                answer = self._client.get_object(Bucket=self._name, Key=key)
                 text = answer["Body"].read().decode()
         except ClientError as error:
             if aws.code(error) == "NoSuchKey":
@@ -87,10 +85,10 @@ class ReportBucket:
             raise
         return list(csv.DictReader(io.StringIO(text, newline="")))
 
-    def remove_before(self, report: str, period: Day, version: str) -> None:
-        """Remove the editions that are older than *version*."""
-        folder = f"reports/{report}/{period}/"
-        keys = [key for key in self._keys(folder) if key.removeprefix(folder).partition("/")[0] < version]
+    def delete_older(self, report: str, period: Day, version: str) -> None:
+        """Delete the editions of a period that are older than *version*."""
+        prefix = f"reports/{report}/{period}/"
+        keys = [key for key in self._keys(prefix) if key.removeprefix(prefix).partition("/")[0] < version]
         with aws.translated():
             for key in keys:
                 self._client.delete_object(Bucket=self._name, Key=key)
@@ -102,5 +100,5 @@ class ReportBucket:
                 yield from (item["Key"] for item in page.get("Contents", []))
 
 
-def _folder(report: str, period: Day, version: str) -> str:
+def _prefix(report: str, period: Day, version: str) -> str:
     return f"reports/{report}/{period}/{version}/"

@@ -1,13 +1,13 @@
-"""The DynamoDB table of reports: which edition of each is the latest, and what batches have been dealt with.
+"""The DynamoDB table of reports: the latest edition of each, and which objects are in them.
 
 ======================  ==================  ==================================================================
 ``name``                ``period``
 ======================  ==================  ==================================================================
-a report's              a day               its latest edition and the version before
-``#newest``             a report's name     the edition of it that was made last, of whatever period
-``#arrivals``           a day of arrival    the set of days of the events that arrived on it
-``#freshness``          ``devices``         times of a reading that was seen last, and of when
-``#object``             an object's key     the object is in the reports; forgotten after its time to live
+name of a report        a day               the latest edition of the day, and the version before it
+``#newest``             name of a report    the edition of the report that was made last, whatever its period
+``#arrivals``           a day of arrival    the set of event days of the readings that arrived on it
+``#freshness``          ``devices``         the time of the reading that was seen last, and when it was seen
+``#object``             key of an object    the object is in the reports; expires by its time to live
 ======================  ==================  ==================================================================
 """
 
@@ -23,18 +23,19 @@ import msgspec
 from botocore.exceptions import ClientError
 from msgspec.structs import replace
 
+from chalicelib.editions import Edition
 from chalicelib.readings import Milliseconds
-from chalicelib.reports import Day, Edition
+from chalicelib.reports import Day
 from common import aws, dynamodb
 from common.errors import Conflict
 
-_NEWEST = "#newest"
+_LAST_RUNS = "#newest"
 _ARRIVALS = "#arrivals"
 _FRESHNESS = "#freshness"
 _OBJECT = "#object"
-_TRIES = 5
-_REMEMBERED = 15 * 24 * 3600
-"""Seconds for which a notification that comes again is known; SQS keeps none for longer than 14 days."""
+_MAX_ATTEMPTS = 5
+_OBJECT_TTL = 15 * 24 * 3600
+"""Seconds for which an object is recorded. SQS keeps a notification for at most 14 days."""
 
 
 class ReportTable:
@@ -46,18 +47,18 @@ class ReportTable:
         self._now = now
 
     def publish(self, edition: Edition) -> Edition:
-        """Make *edition* the latest of its period unless a later one is; return the latest."""
-        for _ in range(_TRIES):
+        """Make *edition* the latest of its period, unless a later one is. Return the latest. Raises Conflict."""
+        for _ in range(_MAX_ATTEMPTS):
             stored = self.latest(edition.name, edition.period)
             if stored is not None and stored.version >= edition.version:
                 return stored
-            wanted = replace(edition, previous=stored.version if stored else "")
-            if self._put(wanted, stored):
-                return wanted
-        raise Conflict(f"{edition.name} of {edition.period} is being published by others all the time")
+            published = replace(edition, previous=stored.version if stored else "")
+            if self._put(published, stored):
+                return published
+        raise Conflict(f"{edition.name} of {edition.period} is being published by other runs; try again")
 
     def _put(self, edition: Edition, stored: Edition | None) -> bool:
-        """Store *edition* in place of *stored*; return False if that is no longer there."""
+        """Store *edition* in place of *stored*. Return False if another edition was stored meanwhile."""
         try:
             with aws.translated():
                 self._client.put_item(
@@ -79,69 +80,70 @@ class ReportTable:
             answer = self._client.get_item(
                 TableName=self._name, Key=dynamodb.item({"name": name, "period": period}), ConsistentRead=True
             )
-        return _edition(answer["Item"]) if "Item" in answer else None
+        return msgspec.convert(_values(answer["Item"]), Edition) if "Item" in answer else None
 
     def periods(self, name: str) -> list[Day]:
-        """Return the periods that the report was made for, the newest first."""
+        """Return the periods that a report has an edition of, newest first."""
         return [item["period"] for item in self._query(name, ProjectionExpression="#period")]
 
-    def newest(self) -> list[Edition]:
-        """Return the edition of each report that was made last."""
-        return [
-            msgspec.convert({**item, "name": item["period"], "period": item["of"]}, Edition)
-            for item in self._query(_NEWEST)
-        ]
-
-    def note_newest(self, edition: Edition) -> None:
-        """Take note of an edition that was made just now."""
-        item = {**msgspec.to_builtins(edition), "name": _NEWEST, "period": edition.name, "of": edition.period}
+    def record_last_run(self, edition: Edition) -> None:
+        """Record an edition that was made just now."""
+        item = {**msgspec.to_builtins(edition), "name": _LAST_RUNS, "period": edition.name, "of": edition.period}
         with aws.translated():
             self._client.put_item(TableName=self._name, Item=dynamodb.item(item))
 
-    def note_freshness(self, event_at: Milliseconds, visible_at: Milliseconds) -> None:
-        """Take note that a reading of the time *event_at* could be seen among the devices at *visible_at*."""
+    def last_runs(self) -> list[Edition]:
+        """Return, for each report, the edition that was made last, whatever its period."""
+        return [
+            msgspec.convert({**item, "name": item["period"], "period": item["of"]}, Edition)
+            for item in self._query(_LAST_RUNS)
+        ]
+
+    def record_freshness(self, event_at: Milliseconds, visible_at: Milliseconds) -> None:
+        """Record that a reading of the time *event_at* became visible among the devices at *visible_at*."""
         item = {"name": _FRESHNESS, "period": "devices", "event_at": event_at, "visible_at": visible_at}
         with aws.translated():
             self._client.put_item(TableName=self._name, Item=dynamodb.item(item))
 
     def freshness(self) -> tuple[Milliseconds, Milliseconds] | None:
-        """Return what was noted last."""
+        """Return what `record_freshness` recorded last."""
         return next(((item["event_at"], item["visible_at"]) for item in self._query(_FRESHNESS)), None)
 
     def add_arrivals(self, days: Mapping[Day, Collection[Day]]) -> dict[Day, set[Day]]:
-        """Add to each day of arrival the days of its events; return all there are from the first of them on."""
-        for arrival, of in days.items():
+        """Add event days to days of arrival. Return those of all days of arrival from the first of *days* on."""
+        for arrival, events in days.items():
             with aws.translated():
                 self._client.update_item(
                     TableName=self._name,
                     Key=dynamodb.item({"name": _ARRIVALS, "period": arrival}),
                     UpdateExpression="ADD #days :days",
                     ExpressionAttributeNames={"#days": "days"},
-                    ExpressionAttributeValues=dynamodb.item({":days": {arrival, *of}}),
+                    ExpressionAttributeValues=dynamodb.item({":days": {arrival, *events}}),
                 )
         return self.arrivals(min(days))
 
     def arrivals(self, first: Day) -> dict[Day, set[Day]]:
-        """Return the days of events by day of arrival, from the *first* of these on."""
+        """Return the event days by day of arrival, from *first* on."""
         items = self._query(_ARRIVALS, first, ConsistentRead=True)
         return {item["period"]: set(item["days"]) for item in items}
 
-    def known(self, keys: Iterable[str]) -> set[str]:
-        """Return which objects are in the reports already."""
+    def processed(self, keys: Iterable[str]) -> set[str]:
+        """Return those of the objects that are already in the reports."""
         found: set[str] = set()
         for some in batched(sorted(set(keys)), 100):
-            wanted = [{"name": _OBJECT, "period": key} for key in some]
-            found |= {item["period"] for item in dynamodb.get_all(self._client, self._name, wanted, consistent=True)}
+            items = [{"name": _OBJECT, "period": key} for key in some]
+            found |= {item["period"] for item in dynamodb.get_all(self._client, self._name, items, consistent=True)}
         return found
 
-    def remember(self, keys: Iterable[str]) -> None:
-        """Take note that the objects are in the reports."""
-        expires_at = int(self._now()) + _REMEMBERED
+    def mark_processed(self, keys: Iterable[str]) -> None:
+        """Record that the objects are in the reports."""
+        expires_at = int(self._now()) + _OBJECT_TTL
         items = [{"name": _OBJECT, "period": key, "expires_at": expires_at} for key in sorted(set(keys))]
         for some in batched(items, 25):
             dynamodb.put_all(self._client, self._name, some)
 
     def _query(self, name: str, first: str = "", **request: Any) -> Iterator[dict[str, Any]]:
+        """Yield the items of *name*, the last period first; with *first*, only those of that period or later."""
         condition, values = "#name = :name", {":name": name}
         if first:
             condition, values = f"{condition} AND #period >= :first", values | {":first": first}
@@ -159,9 +161,6 @@ class ReportTable:
                 yield from map(_values, page["Items"])
 
 
-def _edition(item: dict[str, Any]) -> Edition:
-    return msgspec.convert(_values(item), Edition)
-
-
 def _values(item: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of an item, with integers in place of Decimals."""
     return {name: int(v) if isinstance(v, Decimal) else v for name, v in dynamodb.values(item).items()}

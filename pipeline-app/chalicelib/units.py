@@ -1,4 +1,4 @@
-"""Units of measurement: what devices say, in the one unit of its kind that all reports use."""
+"""Units of measurement: converts what devices send to the one unit of its kind that reports use. Imports no AWS."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class _Scale(NamedTuple):
-    """Add ``shift``, then multiply by ``factor``, to get a value in ``unit``."""
+    """Add *shift*, then multiply by *factor*, to get a value in *unit*."""
 
     unit: str
     factor: float
@@ -52,7 +52,7 @@ _SCALES |= {spelling: _SCALES[unit] for spelling, unit in _SPELLINGS.items()}
 
 
 def normalised(value: float, unit: str) -> tuple[float, str]:
-    """Return *value* in the unit that all of its kind are kept in, and that unit; an unknown one stays as it is."""
+    """Return *value* in the stored unit of its kind, and that unit. An unknown unit stays as it is."""
     scale = _SCALES.get(unit)
     if scale is None:
         return value, unit

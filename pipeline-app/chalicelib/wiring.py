@@ -1,43 +1,38 @@
-"""Builds each object once in a process, on first use; what only some functions need is imported there."""
+"""Builds each object once in a process, on first use. Modules that only some functions need are imported there."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from chalicelib.device_table import DeviceTable, alert_of
+from chalicelib.device_table import DeviceTable
 from chalicelib.devices import Devices, Rule
 from chalicelib.kinesis_stream import KinesisStream
 from chalicelib.report_bucket import ReportBucket
 from chalicelib.report_table import ReportTable
+from chalicelib.report_views import ReportViews
 from chalicelib.reports import Report, load
-from chalicelib.views import Views
-from common import aws, events
+from common import aws
 from common import settings as stage_settings
 
 if TYPE_CHECKING:
-    from chalicelib.alert_mails import AlertMails
+    from chalicelib.alert_stream import AlertStream
     from chalicelib.cleansing import Cleansing
     from chalicelib.queues import Queue
     from chalicelib.redelivery import Redelivery
-    from chalicelib.runs import Runs
+    from chalicelib.report_batches import ReportBatches
     from chalicelib.tracking import Tracking
 
 _HERE = Path(__file__).parent
 
-_RUN_SECONDS = 200
-"""In which an invocation of `run_reports` waits for Athena; in the rest of its 300 it stores what Athena made."""
-
 
 @dataclass(frozen=True)
 class Settings:
-    """What the stage's resources stack made."""
+    """The outputs of the stage's resources stack."""
 
     stream: str
     ingestion_bucket: str
@@ -60,7 +55,7 @@ def settings() -> Settings:
 
 
 @cache
-def reports() -> dict[str, Report]:
+def _reports() -> dict[str, Report]:
     return load(_HERE / "reports")
 
 
@@ -85,8 +80,8 @@ def _stream() -> KinesisStream:
 
 
 @cache
-def views() -> Views:
-    return Views(reports(), _report_table(), _report_bucket())
+def report_views() -> ReportViews:
+    return ReportViews(_reports(), _report_table(), _report_bucket())
 
 
 @cache
@@ -124,53 +119,20 @@ def tracking() -> Tracking:
 
 
 @cache
-def _runs() -> Runs:
+def report_batches() -> ReportBatches:
     from chalicelib.athena import Athena
-    from chalicelib.catalogue import Catalogue
+    from chalicelib.glue_catalog import GlueCatalog
+    from chalicelib.report_batches import ReportBatches
     from chalicelib.runs import Runs
 
     database = settings().athena_database
-    return Runs(
-        reports(),
-        Athena(aws.client("athena"), settings().athena_workgroup, database),
-        _report_bucket(),
-        _report_table(),
-        Catalogue(aws.client("glue"), database),
-    )
-
-
-def batches(event: dict[str, Any]) -> Iterator[events.Group]:
-    """Yield what is to be done for messages of the queue of batches: all new objects at once, then each wish.
-
-    All of it together may take `_RUN_SECONDS`.
-    """
-    from chalicelib import queues
-
-    until = time.time() + _RUN_SECONDS
-    batch = queues.read(event)
-    if batch.ids:
-        yield events.Group(batch.ids, partial(_runs().add, batch.objects, until))
-    for wish in batch.wishes:
-        yield events.Group([wish.id], partial(_runs().repeat, wish.report, wish.periods, wish.id, until))
-    for name, error in batch.strange.items():
-        yield events.Group([name], partial(_refuse, error))
-
-
-def _refuse(error: ValueError) -> None:
-    raise error
-
-
-def failures(event: dict[str, Any]) -> Iterator[events.Group]:
-    """Yield what is to be done for messages that tell of objects which Firehose could not deliver."""
-    from chalicelib import notifications
-
-    for message in event["Records"]:
-        for created in notifications.created(message["body"]):
-            yield events.Group([message["messageId"]], partial(_redelivery().send, created.key))
+    athena = Athena(aws.client("athena"), settings().athena_workgroup, database)
+    catalog = GlueCatalog(aws.client("glue"), database)
+    return ReportBatches(Runs(_reports(), athena, _report_bucket(), _report_table(), catalog))
 
 
 @cache
-def _redelivery() -> Redelivery:
+def redelivery() -> Redelivery:
     from chalicelib.ingestion_bucket import IngestionBucket
     from chalicelib.redelivery import Redelivery
 
@@ -178,16 +140,11 @@ def _redelivery() -> Redelivery:
 
 
 @cache
-def _alert_mails() -> AlertMails:
+def alert_stream() -> AlertStream:
     from chalicelib.alert_mails import AlertMails
+    from chalicelib.alert_stream import AlertStream
     from common import email
 
     mailer = email.Mailer(email.client(), settings().sender)
     template = email.MailTemplate(_HERE / "mails", "alert")
-    return AlertMails(_device_table(), mailer, template, settings().alert_recipient)
-
-
-def mail_alert(record: dict[str, Any]) -> None:
-    """Handle a record of the stream of alerts."""
-    if record["eventName"] == "INSERT":
-        _alert_mails().send(alert_of(record["dynamodb"]["NewImage"]))
+    return AlertStream(AlertMails(_device_table(), mailer, template, settings().alert_recipient))

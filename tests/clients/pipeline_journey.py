@@ -5,7 +5,7 @@ import sys
 
 from pipeline_app_client import AuthenticatedClient
 from pipeline_app_client.api.default import get_device, get_report, get_status, list_devices, list_reports, run_report
-from pipeline_app_client.models import Error, PageDeviceView, ReportList, Status, Wanted
+from pipeline_app_client.models import Error, PageDeviceView, ReportList, RerunRequest, Status
 from signed import Signed
 
 
@@ -25,14 +25,14 @@ def main(api: str, access_key: str) -> None:
     for missing in (
         get_device.sync("there is none", client=client),
         get_report.sync("hourly", client=client, period="1980-01-01"),
-        run_report.sync("none", client=client, body=Wanted(period=datetime.date(1980, 1, 1))),
+        run_report.sync("none", client=client, body=RerunRequest(period=datetime.date(1980, 1, 1))),
     ):
         assert isinstance(missing, Error)
         assert missing.code == "NotFound"
-    wrong = run_report.sync("hourly", client=client, body=Wanted())
+    wrong = run_report.sync("hourly", client=client, body=RerunRequest())
     assert isinstance(wrong, Error)
     assert "period" in wrong.message
-    wanted = Wanted(from_=datetime.date(1980, 1, 1), to=datetime.date(1980, 1, 2))
+    wanted = RerunRequest(from_=datetime.date(1980, 1, 1), to=datetime.date(1980, 1, 2))
     assert run_report.sync_detailed("hourly", client=client, body=wanted).status_code == 202
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from chalice.test import Client
 
 ROOT = Path(__file__).parent.parent.parent
+REPORTS = ROOT / "pipeline-app" / "chalicelib" / "reports"
 # The app reads its settings while it is imported.
 os.environ |= {
     "STAGE": "unit",
@@ -27,13 +29,13 @@ os.environ |= {
 }
 
 from device_memory import MemoryDevices  # noqa: E402
-from report_memory import MemoryReports, MemoryShelf  # noqa: E402
+from report_memory import MemoryIndex, MemoryStore  # noqa: E402
 
 import app  # noqa: E402
 from chalicelib import wiring  # noqa: E402
 from chalicelib.devices import Devices, Rule  # noqa: E402
+from chalicelib.report_views import ReportViews  # noqa: E402
 from chalicelib.reports import Report, load  # noqa: E402
-from chalicelib.views import Views  # noqa: E402
 
 
 @pytest.fixture
@@ -47,23 +49,31 @@ def devices(device_store: MemoryDevices) -> Devices:
 
 
 @pytest.fixture
-def reports() -> dict[str, Report]:
-    return load(ROOT / "pipeline-app" / "chalicelib" / "reports")
+def fixed_reports(tmp_path: Path) -> Path:
+    """A folder with the two reports whose names and rows are fixed, whatever other reports the app has."""
+    for name in ("hourly", "quality"):
+        shutil.copy(REPORTS / f"{name}.sql", tmp_path)
+    return tmp_path
 
 
 @pytest.fixture
-def register() -> MemoryReports:
-    return MemoryReports()
+def reports(fixed_reports: Path) -> dict[str, Report]:
+    return load(fixed_reports)
 
 
 @pytest.fixture
-def shelf() -> MemoryShelf:
-    return MemoryShelf()
+def index() -> MemoryIndex:
+    return MemoryIndex()
 
 
 @pytest.fixture
-def wishes() -> list[tuple[str, list[str]]]:
-    """What was asked for through the API."""
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def reruns() -> list[tuple[str, list[str]]]:
+    """The reports and periods that the API was asked to run again."""
     return []
 
 
@@ -71,17 +81,17 @@ def wishes() -> list[tuple[str, list[str]]]:
 def client(
     devices: Devices,
     reports: dict[str, Report],
-    register: MemoryReports,
-    shelf: MemoryShelf,
-    wishes: list[tuple[str, list[str]]],
+    index: MemoryIndex,
+    store: MemoryStore,
+    reruns: list[tuple[str, list[str]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Client]:
     class Queue:
-        def wish(self, report: str, periods: list[str]) -> None:
-            wishes.append((report, periods))
+        def request_rerun(self, report: str, periods: list[str]) -> None:
+            reruns.append((report, periods))
 
     monkeypatch.setattr(wiring, "devices", lambda: devices)
-    monkeypatch.setattr(wiring, "views", lambda: Views(reports, register, shelf))
+    monkeypatch.setattr(wiring, "report_views", lambda: ReportViews(reports, index, store))
     monkeypatch.setattr(wiring, "batch_queue", Queue)
     with Client(app.app, stage_name="unit", project_dir=str(ROOT / "pipeline-app")) as client:
         yield client

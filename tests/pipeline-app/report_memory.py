@@ -1,4 +1,4 @@
-"""What runs of reports need, in memory: a database that knows readings, a shelf, a register and a catalogue."""
+"""In memory, what runs of reports need: a query engine, an edition store, an edition index and a catalog."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 from msgspec.structs import replace
 
-from chalicelib.reports import Day, Edition
-from chalicelib.runs import Result
+from chalicelib.editions import Edition
+from chalicelib.reports import Day
+from chalicelib.runs import QueryResult
 
 type Table = list[dict[str, str]]
 
 
-class MemoryReports:
-    """The register."""
+class MemoryIndex:
+    """An edition index."""
 
     def __init__(self) -> None:
         self.editions: dict[tuple[str, Day], Edition] = {}
@@ -28,9 +29,9 @@ class MemoryReports:
         stored = self.editions.get((edition.name, edition.period))
         if stored is not None and stored.version >= edition.version:
             return stored
-        wanted = replace(edition, previous=stored.version if stored else "")
-        self.editions[edition.name, edition.period] = wanted
-        return wanted
+        published = replace(edition, previous=stored.version if stored else "")
+        self.editions[edition.name, edition.period] = published
+        return published
 
     def latest(self, name: str, period: Day) -> Edition | None:
         return self.editions.get((name, period))
@@ -38,13 +39,13 @@ class MemoryReports:
     def periods(self, name: str) -> list[Day]:
         return sorted((period for of, period in self.editions if of == name), reverse=True)
 
-    def note_newest(self, edition: Edition) -> None:
+    def record_last_run(self, edition: Edition) -> None:
         self.last[edition.name] = edition
 
-    def newest(self) -> list[Edition]:
+    def last_runs(self) -> list[Edition]:
         return [self.last[name] for name in sorted(self.last, reverse=True)]
 
-    def note_freshness(self, event_at: int, visible_at: int) -> None:
+    def record_freshness(self, event_at: int, visible_at: int) -> None:
         self.fresh = (event_at, visible_at)
 
     def freshness(self) -> tuple[int, int] | None:
@@ -58,28 +59,28 @@ class MemoryReports:
     def arrivals(self, first: Day) -> dict[Day, set[Day]]:
         return {arrival: set(of) for arrival, of in self.days.items() if arrival >= first}
 
-    def known(self, keys: Iterable[str]) -> set[str]:
+    def processed(self, keys: Iterable[str]) -> set[str]:
         return set(keys) & self.objects
 
-    def remember(self, keys: Iterable[str]) -> None:
+    def mark_processed(self, keys: Iterable[str]) -> None:
         self.objects |= set(keys)
 
 
-class MemoryDatabase:
-    """Answers an UNLOAD with what `tables` holds by period, and the SELECT after it with the same."""
+class MemoryEngine:
+    """A query engine. An UNLOAD, and the SELECT after it, return what `tables` has for the periods of the statement."""
 
-    def __init__(self, shelf: MemoryShelf) -> None:
-        self._shelf = shelf
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
         self.tables: dict[Day, Table] = {}
-        self.results: dict[str, Result] = {}
+        self.results: dict[str, QueryResult] = {}
         self.statements: list[tuple[str, list[str]]] = []
         self.clock = 1_900_000_000_000
         self.failing: Exception | None = None
-        self.patience: list[float] = []
-        """The seconds that it might have taken, each time."""
+        self.waits: list[float] = []
+        """The seconds that each call was allowed to wait."""
 
-    def run(self, name: str, statement: Callable[[str], str], parameters: Sequence[str], seconds: float) -> Result:
-        self.patience.append(seconds)
+    def run(self, name: str, statement: Callable[[str], str], parameters: Sequence[str], seconds: float) -> QueryResult:
+        self.waits.append(seconds)
         if self.failing is not None:
             raise self.failing
         if name in self.results:
@@ -88,15 +89,15 @@ class MemoryDatabase:
         sql = statement(token)
         self.statements.append((sql, list(parameters)))
         self.clock += 1000
-        wanted = {each.strip("'") for each in parameters}
+        periods = {each.strip("'") for each in parameters}
         where = sql.partition("TO '")[2].partition("'")[0] or f"s3://results/{token}.csv"
-        self._shelf.results[where] = {period: table for period, table in self.tables.items() if period in wanted}
-        self.results[name] = Result(token, self.clock, 5, 1000, where)
+        self._store.results[where] = {period: table for period, table in self.tables.items() if period in periods}
+        self.results[name] = QueryResult(token, self.clock, 5, 1000, where)
         return self.results[name]
 
 
-class MemoryShelf:
-    """Where editions are."""
+class MemoryStore:
+    """An edition store."""
 
     def __init__(self) -> None:
         self.results: dict[str, Mapping[Day, Table]] = {}
@@ -109,32 +110,32 @@ class MemoryShelf:
     def parquet_location(self, report: str, period: Day, version: str) -> str:
         return f"s3://reporting/reports/{report}/{period}/{version}/parquet/"
 
-    def written(self, report: str, token: str) -> dict[Day, list[str]]:
+    def run_files(self, report: str, token: str) -> dict[Day, list[str]]:
         return {period: [f"{period}/0"] for period in self.results[self.run_location(report, token)]}
 
-    def tables(self, location: str) -> Iterator[tuple[Day, Table]]:
+    def query_result(self, location: str) -> Iterator[tuple[Day, Table]]:
         yield from sorted(self.results[location].items())
 
-    def put_edition(
+    def put(
         self, report: str, period: Day, version: str, files: Sequence[str], table: Sequence[Mapping[str, str]]
     ) -> None:
         self.puts[report, period] += 1
         self.editions[report, period, version] = [dict(row) for row in table]
 
-    def table(self, report: str, period: Day, version: str) -> Table | None:
+    def read(self, report: str, period: Day, version: str) -> Table | None:
         return self.editions.get((report, period, version))
 
-    def remove_before(self, report: str, period: Day, version: str) -> None:
+    def delete_older(self, report: str, period: Day, version: str) -> None:
         self.editions = {
             key: table for key, table in self.editions.items() if key[:2] != (report, period) or key[2] >= version
         }
 
 
-class MemoryCatalogue:
+class MemoryCatalog:
     def __init__(self) -> None:
         self.locations: dict[tuple[str, Day], str] = {}
 
-    def point(self, report: str, locations: Mapping[Day, str]) -> None:
+    def set_locations(self, report: str, locations: Mapping[Day, str]) -> None:
         self.locations |= {(report, period): location for period, location in locations.items()}
 
     def version(self, report: str, period: Day) -> str:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chalice.app import Chalice
 from chalice.test import Client, HTTPResponse
-from report_memory import MemoryReports, MemoryShelf
+from report_memory import MemoryIndex, MemoryStore
 
 import app
-from chalicelib import queues, wiring
+from chalicelib import queues
+from chalicelib.arrivals import DeliveredObject
 from chalicelib.devices import Devices
+from chalicelib.editions import Edition
 from chalicelib.readings import Reading
-from chalicelib.reports import Arrived, Edition
-from chalicelib.views import MOST_BYTES
+from chalicelib.report_batches import RUN_SECONDS, ReportBatches, RerunMessage, read
+from chalicelib.report_views import MAX_BYTES
 from common.events import each_group
 
 NOON = 1_900_000_000_000
@@ -33,11 +36,24 @@ def call(client: Client) -> Any:
     return call
 
 
-def publish(register: MemoryReports, shelf: MemoryShelf, rows: int, version: str = "v1", device: str = "d") -> None:
+def edition(name: str, period: str, version: str, generated_at: int = NOON) -> Edition:
+    return Edition(
+        name=name,
+        period=period,
+        version=version,
+        generated_at=generated_at,
+        bytes_scanned=5000,
+        ms=20,
+        visible_at=NOON + 3000,
+        newest_event=NOON,
+    )
+
+
+def publish(index: MemoryIndex, store: MemoryStore, rows: int, version: str = "v1", device: str = "d") -> None:
     row = {"metric": "m", "hour": "2030-01-01 10:00:00.000", "count": "1", "min": "1.0", "max": "1.0", "avg": "1.0"}
     table = [{"device_id": f"{device}-{number}", **row} for number in range(rows)]
-    shelf.put_edition("hourly", "2030-01-01", version, [], table)
-    register.publish(Edition("hourly", "2030-01-01", version, NOON, 5000, 20, NOON + 3000, NOON))
+    store.put("hourly", "2030-01-01", version, [], table)
+    index.publish(edition("hourly", "2030-01-01", version))
 
 
 def test_devices_and_alerts_are_shown(call: Any, devices: Devices) -> None:
@@ -60,9 +76,9 @@ def test_devices_and_alerts_are_shown(call: Any, devices: Devices) -> None:
     assert call("GET", f"/devices/{'x' * 2049}").status_code == 404
 
 
-def test_a_report_is_404_until_it_exists(call: Any, register: MemoryReports, shelf: MemoryShelf) -> None:
+def test_a_report_is_404_until_it_exists(call: Any, index: MemoryIndex, store: MemoryStore) -> None:
     assert call("GET", "/reports/hourly?period=2030-01-01").status_code == 404
-    publish(register, shelf, 2)
+    publish(index, store, 2)
 
     report = call("GET", "/reports/hourly?period=2030-01-01").json_body
 
@@ -80,13 +96,13 @@ def test_a_period_that_is_no_day_is_refused_by_name(call: Any, period: str) -> N
     assert period == "" or "period" in refused.json_body["Message"]
 
 
-def test_a_report_of_very_many_rows_comes_in_pages(call: Any, register: MemoryReports, shelf: MemoryShelf) -> None:
-    publish(register, shelf, 60_000)
+def test_a_report_of_very_many_rows_comes_in_pages(call: Any, index: MemoryIndex, store: MemoryStore) -> None:
+    publish(index, store, 60_000)
 
     found, cursor, answers = [], "", 0
     while cursor is not None:
         answer = call("GET", f"/reports/hourly?period=2030-01-01{cursor and f'&cursor={cursor}'}")
-        assert len(answer.body) < MOST_BYTES + 1000
+        assert len(answer.body) < MAX_BYTES + 1000
         found += [row["device_id"] for row in answer.json_body["rows"]]
         cursor, answers = answer.json_body["cursor"], answers + 1
 
@@ -94,30 +110,30 @@ def test_a_report_of_very_many_rows_comes_in_pages(call: Any, register: MemoryRe
     assert found == [f"d-{number}" for number in range(60_000)]
 
 
-def test_a_page_is_of_the_edition_that_the_first_was_of(call: Any, register: MemoryReports, shelf: MemoryShelf) -> None:
-    publish(register, shelf, 3, "v1")
+def test_a_page_is_of_the_edition_that_the_first_was_of(call: Any, index: MemoryIndex, store: MemoryStore) -> None:
+    publish(index, store, 3, "v1")
     cursor = call("GET", "/reports/hourly?period=2030-01-01&limit=2").json_body["cursor"]
-    publish(register, shelf, 3, "v2", device="new")
+    publish(index, store, 3, "v2", device="new")
 
     second = call("GET", f"/reports/hourly?period=2030-01-01&limit=2&cursor={cursor}").json_body
-    publish(register, shelf, 3, "v3", device="newer")
+    publish(index, store, 3, "v3", device="newer")
 
     assert [row["device_id"] for row in second["rows"]] == ["d-2"]
     assert call("GET", f"/reports/hourly?period=2030-01-01&cursor={cursor}").status_code == 400
 
 
-def test_a_report_may_be_of_one_device(call: Any, register: MemoryReports, shelf: MemoryShelf) -> None:
-    publish(register, shelf, 20)
+def test_a_report_may_be_of_one_device(call: Any, index: MemoryIndex, store: MemoryStore) -> None:
+    publish(index, store, 20)
 
     rows = call("GET", "/reports/hourly?period=2030-01-01&device_id=d-7").json_body["rows"]
 
     assert [row["device_id"] for row in rows] == ["d-7"]
 
 
-def test_the_status_says_how_fresh_everything_is(call: Any, register: MemoryReports) -> None:
+def test_the_status_says_how_fresh_everything_is(call: Any, index: MemoryIndex) -> None:
     assert call("GET", "/status").json_body == {"freshness": {"devices": None, "reports": None}, "reports": []}
-    register.note_newest(Edition("quality", "2030-03-17", "v", NOON + 1000, 5, 6, NOON + 3000, NOON))
-    register.note_freshness(NOON, NOON + 1500)
+    index.record_last_run(edition("quality", "2030-03-17", "v", generated_at=NOON + 1000))
+    index.record_freshness(NOON, NOON + 1500)
 
     status = call("GET", "/status").json_body
 
@@ -126,19 +142,19 @@ def test_the_status_says_how_fresh_everything_is(call: Any, register: MemoryRepo
     assert status["reports"][0]["generated_at"] == "2030-03-17T17:46:41.000Z"
 
 
-def test_a_run_is_asked_for(call: Any, wishes: list[tuple[str, list[str]]]) -> None:
+def test_a_run_is_asked_for(call: Any, reruns: list[tuple[str, list[str]]]) -> None:
     assert call("POST", "/reports/hourly/runs", {"from": "2030-01-01", "to": "2030-01-02"}).status_code == 202
-    assert wishes == [("hourly", ["2030-01-01", "2030-01-02"])]
+    assert reruns == [("hourly", ["2030-01-01", "2030-01-02"])]
 
 
 @pytest.mark.parametrize("period", ["2030-01-01' OR '1'='1", "x", 5, None])
-def test_a_run_of_what_is_no_period_is_refused(call: Any, wishes: list[tuple[str, list[str]]], period: object) -> None:
+def test_a_run_of_what_is_no_period_is_refused(call: Any, reruns: list[tuple[str, list[str]]], period: object) -> None:
     refused = call("POST", "/reports/hourly/runs", {"period": period})
 
-    assert (refused.status_code, wishes) == (400, [])
+    assert (refused.status_code, reruns) == (400, [])
     assert "period" in refused.json_body["Message"]
     name = call("POST", "/reports/hourly%3B%20DROP%20TABLE%20readings/runs", {"period": "2030-01-01"})
-    assert (name.status_code, wishes) == (404, [])
+    assert (name.status_code, reruns) == (404, [])
 
 
 def test_only_operators_run_reports() -> None:
@@ -162,8 +178,8 @@ def created(key: str) -> dict[str, Any]:
 KEY = "readings/day%3D2030-01-01/arrived-2030-01-02/a+b.parquet"
 
 
-def test_messages_tell_of_objects_and_of_wishes() -> None:
-    batch = queues.read(
+def test_messages_tell_of_objects_and_of_reruns() -> None:
+    batch = read(
         {
             "Records": [
                 message("1", created(KEY)),
@@ -176,52 +192,52 @@ def test_messages_tell_of_objects_and_of_wishes() -> None:
     )
 
     key = "readings/day=2030-01-01/arrived-2030-01-02/a b.parquet"
-    assert batch.objects == {f"{key} e": Arrived("readings", "2030-01-01", "2030-01-02")}
+    assert batch.objects == {f"{key} e": DeliveredObject("readings", "2030-01-01", "2030-01-02")}
     assert batch.ids == ["1", "2"]
-    assert batch.wishes == [queues.Wish("3", "hourly", ["2030-01-01"])]
-    assert list(batch.strange) == ["4", "5"]
+    assert batch.reruns == {"3": RerunMessage(report="hourly", periods=["2030-01-01"])}
+    assert list(batch.malformed) == ["4", "5"]
 
 
-def test_a_message_that_says_nothing_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Runs:
-        def __init__(self) -> None:
-            self.objects: list[str] = []
+class MemoryRuns:
+    """Runs that record what they are asked for, and their deadlines."""
 
-        def add(self, objects: dict[str, Arrived], until: float) -> None:
-            self.objects += objects
+    def __init__(self) -> None:
+        self.objects: list[str] = []
+        self.reruns: list[tuple[str, list[str], str]] = []
+        self.deadlines: list[float] = []
 
-    runs = Runs()
-    monkeypatch.setattr(wiring, "_runs", lambda: runs)
+    def update(self, objects: Mapping[str, DeliveredObject], deadline: float) -> None:
+        self.objects += objects
+        self.deadlines.append(deadline)
+
+    def rerun(self, name: str, periods: Sequence[str], request_id: str, deadline: float) -> None:
+        self.reruns.append((name, list(periods), request_id))
+        self.deadlines.append(deadline)
+
+
+def test_a_malformed_message_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = MemoryRuns()
     monkeypatch.setenv("PARTIAL_BATCH", "1")
+    batch = {"Records": [message("1", "junk"), message("2", created(KEY))]}
 
-    answer = each_group(app.app, wiring.batches({"Records": [message("1", "junk"), message("2", created(KEY))]}))
+    answer = each_group(app.app, ReportBatches(runs).groups(batch))
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert len(runs.objects) == 1
 
 
-def test_all_messages_of_an_invocation_share_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Runs:
-        def __init__(self) -> None:
-            self.untils: list[float] = []
+def test_all_messages_of_an_invocation_share_one_deadline() -> None:
+    runs, clock = MemoryRuns(), count(1000.0)
+    rerun = {"report": "hourly", "periods": ["2030-01-01"]}
+    batch = {"Records": [message("1", created(KEY)), *(message(n, rerun) for n in "23")]}
 
-        def add(self, objects: dict[str, Arrived], until: float) -> None:
-            self.untils.append(until)
-            time.sleep(0.01)
+    each_group(app.app, ReportBatches(runs, lambda: next(clock)).groups(batch))
 
-        def repeat(self, name: str, periods: list[str], wish: str, until: float) -> None:
-            self.add({}, until)
-
-    runs = Runs()
-    monkeypatch.setattr(wiring, "_runs", lambda: runs)
-    wish = {"report": "hourly", "periods": ["2030-01-01"]}
-    began = time.time()
-
-    each_group(app.app, wiring.batches({"Records": [message("1", created(KEY)), *(message(n, wish) for n in "23")]}))
-
-    assert len(runs.untils) == 3
-    (until,) = set(runs.untils)
-    assert 0 < until - began <= json.loads(CONFIG.read_text())["lambda_functions"]["run_reports"]["lambda_timeout"] - 60
+    assert runs.reruns == [("hourly", ["2030-01-01"], "2"), ("hourly", ["2030-01-01"], "3")]
+    assert len(runs.deadlines) == 3
+    (deadline,) = set(runs.deadlines)
+    assert deadline == 1000 + RUN_SECONDS
+    assert json.loads(CONFIG.read_text())["lambda_functions"]["run_reports"]["lambda_timeout"] - 60 >= RUN_SECONDS
 
 
 def test_a_message_that_failed_comes_back_later_each_time() -> None:
@@ -235,10 +251,14 @@ def test_a_message_that_failed_comes_back_later_each_time() -> None:
 
     sqs = Sqs()
     sent = [
-        {"messageId": f"m{count}", "receiptHandle": f"r{count}", "attributes": {"ApproximateReceiveCount": str(count)}}
-        for count in range(1, 13)
+        {
+            "messageId": f"m{number}",
+            "receiptHandle": f"r{number}",
+            "attributes": {"ApproximateReceiveCount": str(number)},
+        }
+        for number in range(1, 13)
     ]
 
-    queues.Queue(sqs, "url").back_off({"Records": sent}, [f"m{count}" for count in range(1, 12)])
+    queues.Queue(sqs, "url").back_off({"Records": sent}, [f"m{number}" for number in range(1, 12)])
 
-    assert [sqs.waits[f"r{count}"] for count in range(1, 12)] == [4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800, 1800]
+    assert [sqs.waits[f"r{number}"] for number in range(1, 12)] == [4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800, 1800]

@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 
-from chalicelib.cleansing import LIMIT, Cleansing
-from chalicelib.records import Record, of_firehose, of_kinesis, opened
+from chalicelib.cleansing import MAX_BYTES, Cleansing
+from chalicelib.stream_records import StreamRecord, decode_resent, from_firehose, from_kinesis
 
 NOON = 1_900_000_000_000
 
 
 class MemoryStream:
     def __init__(self, refused: int = 0) -> None:
-        self.records: list[Record] = []
+        self.records: list[StreamRecord] = []
         self._refused = refused
 
-    def put(self, records: Sequence[Record]) -> Collection[int]:
+    def put(self, records: Sequence[StreamRecord]) -> Collection[int]:
         self.records += records[self._refused :]
         return range(self._refused)
 
@@ -48,9 +48,9 @@ def sent(*datas: bytes, first: int = 0, key: str = "pump-1") -> dict[str, Any]:
     }
 
 
-def sent_on(*records: Record, first: int) -> dict[str, Any]:
+def sent_on(*records: StreamRecord, first: int) -> dict[str, Any]:
     """A batch of records that go through the stream once more."""
-    batches = [sent(record.again(), first=first + n, key=record.key) for n, record in enumerate(records)]
+    batches = [sent(record.data, first=first + n, key=record.key) for n, record in enumerate(records)]
     return {"records": [each for batch in batches for each in batch["records"]]}
 
 
@@ -66,7 +66,7 @@ def rows(answer: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_good_and_bad_records_go_to_their_tables() -> None:
-    answer = Cleansing(MemoryStream()).answer(sent(reading(1), b"junk\xff"))
+    answer = Cleansing(MemoryStream()).transform(sent(reading(1), b"junk\xff"))
 
     good, bad = answer["records"]
     assert good["recordId"] == f"{0:056d}000000"
@@ -88,10 +88,10 @@ def test_good_and_bad_records_go_to_their_tables() -> None:
 
 def test_one_poison_record_in_five_hundred_changes_nothing_else() -> None:
     datas = [reading(seq) for seq in range(500)]
-    alone = rows(Cleansing(MemoryStream()).answer(sent(*datas)))
+    alone = rows(Cleansing(MemoryStream()).transform(sent(*datas)))
 
     datas[250] = b'{"x":' * 100_000
-    together = rows(Cleansing(MemoryStream()).answer(sent(*datas)))
+    together = rows(Cleansing(MemoryStream()).transform(sent(*datas)))
 
     assert together[250]["reason"] == "too_deep"
     assert together[:250] + together[251:] == alone[:250] + alone[251:]
@@ -99,7 +99,7 @@ def test_one_poison_record_in_five_hundred_changes_nothing_else() -> None:
 
 def test_a_record_delivered_twice_is_the_same_record_and_a_repeated_reading_is_not() -> None:
     cleansing = Cleansing(MemoryStream())
-    first, again = (rows(cleansing.answer(sent(reading(1), reading(1)))) for _ in range(2))
+    first, again = (rows(cleansing.transform(sent(reading(1), reading(1)))) for _ in range(2))
 
     assert first == again
     assert first[0]["record"] != first[1]["record"]
@@ -113,8 +113,8 @@ def test_an_answer_that_would_be_too_long_comes_out_whole_in_several() -> None:
     found = []
     batch, rounds = sent(*datas), 0
     while batch["records"]:
-        answer = cleansing.answer(batch)
-        assert len(json.dumps(answer)) <= LIMIT
+        answer = cleansing.transform(batch)
+        assert len(json.dumps(answer)) <= MAX_BYTES
         assert [each["recordId"] for each in answer["records"]] == [each["recordId"] for each in batch["records"]]
         found += rows(answer)
         again, stream.records = stream.records, []
@@ -130,7 +130,7 @@ def test_an_answer_that_would_be_too_long_comes_out_whole_in_several() -> None:
 def test_what_neither_fits_nor_can_be_sent_on_is_left_to_firehose() -> None:
     stream = MemoryStream(refused=1)
 
-    answer = Cleansing(stream, limit=900).answer(sent(*(reading(seq) for seq in range(5))))
+    answer = Cleansing(stream, limit=900).transform(sent(*(reading(seq) for seq in range(5))))
 
     results = [each["result"] for each in answer["records"]]
     assert results.count("ProcessingFailed") == 1
@@ -143,15 +143,15 @@ def test_what_neither_fits_nor_can_be_sent_on_is_left_to_firehose() -> None:
 )
 def test_a_record_that_is_sent_on_stays_the_same_for_every_reader(key: str, thing: str | None) -> None:
     (event,) = sent(reading(1), key=key)["records"]
-    record = of_firehose(event)
+    record = from_firehose(event)
     assert record.thing == thing
     (on,) = sent_on(record, first=9)["records"]
 
-    assert of_firehose(on) == record
+    assert from_firehose(on) == record
     kinesis = {"data": on["data"], "partitionKey": record.key, "approximateArrivalTimestamp": 1.0}
-    assert of_kinesis({"kinesis": kinesis, "eventID": "shardId-000000000000:9"}) == record
+    assert from_kinesis({"kinesis": kinesis, "eventID": "shardId-000000000000:9"}) == record
     first = {"data": event["data"], "partitionKey": key, "approximateArrivalTimestamp": NOON / 1000}
-    assert of_kinesis({"kinesis": first, "eventID": f"shardId-000000000000:{0:056d}"}) == record
+    assert from_kinesis({"kinesis": first, "eventID": f"shardId-000000000000:{0:056d}"}) == record
 
 
 # Who sent it
@@ -180,7 +180,7 @@ def test_a_record_that_only_says_it_was_sent_on_is_bad_and_counts_on_the_day_tha
     assert record["raw"] == (FORGED + reading(1)).decode()
     (forged,) = event["records"]
     kinesis = {"data": forged["data"], "partitionKey": key, "approximateArrivalTimestamp": NOON / 1000}
-    assert of_kinesis({"kinesis": kinesis, "eventID": "shardId-000000000000:1"}).arrived_at == NOON
+    assert from_kinesis({"kinesis": kinesis, "eventID": "shardId-000000000000:1"}).arrived_at == NOON
 
 
 @pytest.mark.parametrize(
@@ -216,12 +216,12 @@ def test_what_its_key_decides_has_it_in_its_bytes_before_it_can_fail(data: bytes
     cleansing = Cleansing(stream)
     event = sent(data, key="thing/pump-1")
 
-    (answer,) = cleansing.answer(event)["records"]
+    (answer,) = cleansing.transform(event)["records"]
 
     assert answer["result"] == "Dropped"
     (record,) = stream.records
-    assert opened(record.again()) == record == of_firehose(event["records"][0])
-    (row,) = rows(cleansing.answer(sent_on(record, first=1)))
+    assert decode_resent(record.data) == record == from_firehose(event["records"][0])
+    (row,) = rows(cleansing.transform(sent_on(record, first=1)))
     assert (row["record"], row["arrived_at"]) == (record.id, NOON)
     assert len(stream.records) == 1
 
@@ -230,5 +230,5 @@ def passed(event: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of what the stream is given, however often it goes through."""
     stream = MemoryStream()
     cleansing = Cleansing(stream)
-    found = rows(cleansing.answer(event))
-    return found + rows(cleansing.answer(sent_on(*stream.records, first=1000)))
+    found = rows(cleansing.transform(event))
+    return found + rows(cleansing.transform(sent_on(*stream.records, first=1000)))

@@ -1,4 +1,4 @@
-"""What every store of devices promises: the one in memory and the tables."""
+"""The contract of every store of devices: the one in memory and the tables."""
 
 from __future__ import annotations
 
@@ -56,12 +56,20 @@ def store(request: pytest.FixtureRequest) -> Any:
 
 
 def a_device(name: str = "", version: int = 1) -> Device:
-    return Device(name or f"pump-{new_id()}", 5, {"temperature": Latest(0.1 + 0.2, "C", 3, 4)}, version=version)
+    return Device(
+        device_id=name or f"pump-{new_id()}",
+        last_seen=5,
+        metrics={"temperature": Latest(value=0.1 + 0.2, unit="C", ts=3, seq=4)},
+        version=version,
+    )
 
 
 def alerts_of(device: Device, count: int = 1) -> list[Alert]:
     now = int(new_id()[:8], 16)
-    return [Alert(device.device_id, "temperature", "raised", 81, "C", 80, now * 1000 + n) for n in range(count)]
+    alert = Alert(
+        device_id=device.device_id, metric="temperature", state="raised", value=81, unit="C", threshold=80, ts=0
+    )
+    return [replace(alert, ts=now * 1000 + number) for number in range(count)]
 
 
 def test_what_was_written_is_read_and_an_unknown_device_is_left_out(store: Any) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from device_memory import MemoryDevices
-from report_memory import MemoryReports
+from msgspec.structs import replace
+from report_memory import MemoryIndex
 
 import app
 from chalicelib.alert_mails import AlertMails
-from chalicelib.devices import FRESH, MOST_METRICS, Alert, AlertQuery, Device, Devices, Rule
+from chalicelib.devices import FRESH, MAX_METRICS, Alert, AlertQuery, Device, Devices, Rule
 from chalicelib.readings import Reading
 from chalicelib.tracking import Tracking
 from common.email import Mail, MailTemplate, NotSent
@@ -40,7 +41,7 @@ def test_the_latest_reading_is_that_of_the_latest_time(devices: Devices) -> None
     random.Random(1).shuffle(readings)
 
     for each in readings:
-        devices.track("pump-1", [each], devices.known(["pump-1"]).get("pump-1"))
+        devices.track("pump-1", [each], devices.read(["pump-1"]).get("pump-1"))
 
     latest = devices.get("pump-1").metrics["temperature"]
     assert (latest.value, latest.ts) == (19.0, "2030-03-17T18:05:40.000Z")
@@ -87,8 +88,8 @@ def test_the_same_batch_again_and_a_late_reading_raise_nothing(devices: Devices,
     batch = [reading(81, 1), reading(74, 2)]
     devices.track("pump-1", batch)
 
-    devices.track("pump-1", batch, devices.known(["pump-1"])["pump-1"])
-    devices.track("pump-1", [reading(99, 0)], devices.known(["pump-1"])["pump-1"])
+    devices.track("pump-1", batch, devices.read(["pump-1"])["pump-1"])
+    devices.track("pump-1", [reading(99, 0)], devices.read(["pump-1"])["pump-1"])
 
     assert states(device_store) == [("raised", 81), ("cleared", 74)]
 
@@ -105,7 +106,8 @@ def test_of_two_readings_of_one_time_each_has_its_alert(devices: Devices, device
 
 def test_alerts_are_in_order_of_time_and_then_of_their_readings() -> None:
     places = [(1, 2**63 - 1), (2, -(2**63)), (2, -1), (2, 0), (2, 9), (2, 10), (10, 0)]
-    alerts = [Alert("d", "m", "raised", 1, "C", 0, ts, seq) for ts, seq in places]
+    alert = Alert(device_id="d", metric="m", state="raised", value=1, unit="C", threshold=0, ts=0)
+    alerts = [replace(alert, ts=ts, seq=seq) for ts, seq in places]
 
     assert sorted(alert.id for alert in alerts) == [alert.id for alert in alerts]
 
@@ -124,9 +126,9 @@ def test_a_value_in_another_unit_than_the_rules_raises_no_alert(devices: Devices
 
 
 def test_a_device_has_no_more_metrics_than_an_item_holds(devices: Devices) -> None:
-    devices.track("pump-1", [reading(1, metric=f"m{number}") for number in range(MOST_METRICS + 10)])
+    devices.track("pump-1", [reading(1, metric=f"m{number}") for number in range(MAX_METRICS + 10)])
 
-    assert len(devices.get("pump-1").metrics) == MOST_METRICS
+    assert len(devices.get("pump-1").metrics) == MAX_METRICS
 
 
 def test_a_change_by_another_is_not_lost(devices: Devices, device_store: MemoryDevices) -> None:
@@ -178,30 +180,28 @@ def sent(device: str, value: float, seq: int) -> bytes:
 
 
 def test_a_batch_of_a_thousand_is_one_write_a_device(
-    devices: Devices, device_store: MemoryDevices, register: MemoryReports
+    devices: Devices, device_store: MemoryDevices, index: MemoryIndex
 ) -> None:
     datas = [sent(f"pump-{seq % 50}", seq, seq) for seq in range(990)] + [b"junk"] * 10
 
-    answer = each_group(app.app, Tracking(devices, register, lambda: NOON / 1000 + 2).groups(event(*datas)))
+    answer = each_group(app.app, Tracking(devices, index, lambda: NOON / 1000 + 2).groups(event(*datas)))
 
     assert answer == {"batchItemFailures": []}
     assert device_store.writes == 50
     assert devices.get("pump-0").metrics["temperature"].value == 950
-    assert register.freshness() == (NOON, NOON + 2000)
+    assert index.freshness() == (NOON, NOON + 2000)
 
 
-def test_a_thing_changes_no_other_device(
-    devices: Devices, device_store: MemoryDevices, register: MemoryReports
-) -> None:
+def test_a_thing_changes_no_other_device(devices: Devices, device_store: MemoryDevices, index: MemoryIndex) -> None:
     batch = event(sent("pump-1", 1, 1), sent("pump-2", 99, 1), key="thing/pump-1")
 
-    each_group(app.app, Tracking(devices, register).groups(batch))
+    each_group(app.app, Tracking(devices, index).groups(batch))
 
     assert list(device_store.devices) == ["pump-1"]
 
 
 def test_what_fails_of_a_batch_is_reported_and_the_rest_is_done(
-    devices: Devices, device_store: MemoryDevices, register: MemoryReports, monkeypatch: pytest.MonkeyPatch
+    devices: Devices, device_store: MemoryDevices, index: MemoryIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Failing(MemoryDevices):
         def write(self, device: Device, alerts: Sequence[Alert]) -> bool:
@@ -213,13 +213,13 @@ def test_what_fails_of_a_batch_is_reported_and_the_rest_is_done(
     batch = event(sent("good", 1, 1), sent("bad", 1, 1), sent("good", 2, 2), sent("bad", 2, 2))
     monkeypatch.setenv("PARTIAL_BATCH", "1")
 
-    answer = each_group(app.app, Tracking(failing, register).groups(batch))
+    answer = each_group(app.app, Tracking(failing, index).groups(batch))
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}, {"itemIdentifier": "3"}]}
     assert failing.get("good").metrics["temperature"].value == 2
     monkeypatch.delenv("PARTIAL_BATCH")
     with pytest.raises(ExceptionGroup):
-        each_group(app.app, Tracking(failing, register).groups(batch))
+        each_group(app.app, Tracking(failing, index).groups(batch))
 
 
 # Mails
@@ -238,7 +238,7 @@ class MemorySender:
 
 
 def alert(device_store: MemoryDevices, state: Any = "raised") -> Alert:
-    found = Alert("<pump>", "temperature", state, 81.25, "C", 80, NOON)
+    found = Alert(device_id="<pump>", metric="temperature", state=state, value=81.25, unit="C", threshold=80, ts=NOON)
     device_store.raised[found.id] = found
     return found
 

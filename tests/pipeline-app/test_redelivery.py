@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from chalicelib.kinesis_stream import KinesisStream
 from chalicelib.readings import ANOTHER_DEVICE, BadReading, Reading, read, rejected
-from chalicelib.records import Record, is_ambiguous, opened
-from chalicelib.redelivery import MOST_ATTEMPTS, NotTaken, Redelivery, Undelivered
+from chalicelib.redelivery import MAX_ATTEMPTS, RecordsRefused, Redelivery, Undeliverable
+from chalicelib.stream_records import StreamRecord, decode_resent, is_ambiguous
 
 NOON = 1_900_000_000_000
 RAW = b'{"device_id":"pump-1","metric":"temperature","value":70,"unit":"F","ts":100,"seq":1}'
@@ -31,15 +31,15 @@ class Objects:
 
 class Stream:
     def __init__(self) -> None:
-        self.records: list[Record] = []
+        self.records: list[StreamRecord] = []
         self.refusing = False
 
-    def put(self, records: Sequence[Record]) -> Collection[int]:
+    def put(self, records: Sequence[StreamRecord]) -> Collection[int]:
         self.records += [] if self.refusing else records
         return range(len(records)) if self.refusing else []
 
 
-def sent(*datas: bytes) -> list[Record]:
+def sent(*datas: bytes) -> list[StreamRecord]:
     stream = Stream()
     Redelivery(Objects(*datas), stream).send("failed/x")
     return stream.records
@@ -64,10 +64,10 @@ def test_an_object_that_is_told_of_twice_gives_the_same_records() -> None:
 
 def test_a_record_that_fails_again_stays_the_same_and_one_attempt_is_more() -> None:
     (first,) = sent(RAW)
-    (second,) = sent(first.again())
+    (second,) = sent(first.data)
 
     assert second == replace(first, attempt=2)
-    assert opened(second.again()) == second
+    assert decode_resent(second.data) == second
 
 
 def test_a_row_that_had_no_room_goes_back_to_what_it_was() -> None:
@@ -78,15 +78,15 @@ def test_a_row_that_had_no_room_goes_back_to_what_it_was() -> None:
 
     assert read(good.raw, good.arrived_at, good.id) == row
     assert isinstance(row, Reading)
-    assert junk == Record(b"junk\xff", 8, NOON, 1)
+    assert junk == StreamRecord(b"junk\xff", 8, NOON, 1)
 
 
 @pytest.mark.parametrize("thing", [None, "", "pump-1", "pump 2/\n"])
 def test_who_sent_a_record_is_not_lost_however_often_it_fails(thing: str | None) -> None:
-    (first,) = sent(Record(RAW, 7, NOON, 0, thing).again())
-    (second,) = sent(first.again())
+    (first,) = sent(StreamRecord(RAW, 7, NOON, 0, thing).data)
+    (second,) = sent(first.data)
 
-    assert second == Record(RAW, 7, NOON, 2, thing)
+    assert second == StreamRecord(RAW, 7, NOON, 2, thing)
 
 
 def test_what_was_sent_for_another_device_stays_bad_as_a_row_too() -> None:
@@ -101,7 +101,7 @@ def test_what_was_sent_for_another_device_stays_bad_as_a_row_too() -> None:
 
 @pytest.mark.parametrize("arrived_at", [0, NOON + 3_600_000, 9_999_999_999_999])
 def test_a_day_that_a_record_cannot_have_arrived_on_is_not_believed(arrived_at: int) -> None:
-    header = Record(RAW, 7, arrived_at).again()
+    header = StreamRecord(RAW, 7, arrived_at).data
     row = encoded(Reading("pump-1", "temperature", 70.0, "F", 100_000, 1, arrived_at, 7))
 
     for data in (header, row):
@@ -120,10 +120,10 @@ def test_only_a_row_as_the_function_writes_it_is_taken_for_one() -> None:
 
 def test_after_all_its_attempts_a_record_stays_and_the_others_go() -> None:
     stream = Stream()
-    last = Record(RAW, 1, NOON, MOST_ATTEMPTS)
+    last = StreamRecord(RAW, 1, NOON, MAX_ATTEMPTS)
 
-    with pytest.raises(Undelivered, match="1 records"):
-        Redelivery(Objects(last.again(), RAW), stream).send("failed/x")
+    with pytest.raises(Undeliverable, match="1 records"):
+        Redelivery(Objects(last.data, RAW), stream).send("failed/x")
 
     assert [record.raw for record in stream.records] == [RAW]
 
@@ -132,7 +132,7 @@ def test_what_the_stream_does_not_take_is_tried_again() -> None:
     stream = Stream()
     stream.refusing = True
 
-    with pytest.raises(NotTaken):
+    with pytest.raises(RecordsRefused):
         Redelivery(Objects(RAW), stream).send("failed/x")
 
 
@@ -162,17 +162,17 @@ class FakeKinesis:
         return {"SequenceNumber": "1"}
 
 
-def records(*raws: bytes) -> list[Record]:
-    return [Record(raw, number, NOON) for number, raw in enumerate(raws)]
+def records(*raws: bytes) -> list[StreamRecord]:
+    return [StreamRecord(raw, number, NOON) for number, raw in enumerate(raws)]
 
 
 def test_a_request_has_no_more_records_or_bytes_than_kinesis_takes() -> None:
     kinesis = FakeKinesis()
 
-    KinesisStream(kinesis, "s").put(records(*[b"x"] * 1100, *[bytes(1_000_000)] * 5))
+    KinesisStream(kinesis, "s").put(records(*[b"x"] * 1100, *[bytes(1_000_000)] * 6))
 
     assert kinesis.requests[:2] == [500, 500]
-    assert len(kinesis.taken) == 1105
+    assert len(kinesis.taken) == 1106
     assert len(kinesis.requests) == 4
 
 
@@ -180,7 +180,7 @@ def test_only_what_was_refused_is_sent_again() -> None:
     kinesis = FakeKinesis({b"b": 2})
     waits: list[float] = []
 
-    assert KinesisStream(kinesis, "s", waits.append).put(records(b"a", b"b", b"c")) == []
+    assert KinesisStream(kinesis, "s", sleep=waits.append).put(records(b"a", b"b", b"c")) == {}
 
     assert sorted(kinesis.taken) == [b"a", b"b", b"c"]
     assert kinesis.requests == [3, 1, 1]
@@ -190,10 +190,12 @@ def test_only_what_was_refused_is_sent_again() -> None:
 def test_a_record_has_its_name_for_a_key() -> None:
     kinesis = FakeKinesis()
 
-    KinesisStream(kinesis, "s").put([Record(RAW, -7, NOON, 1, "pump-1")])
+    KinesisStream(kinesis, "s").put([StreamRecord(RAW, -7, NOON, 1, "pump-1")])
 
     assert kinesis.keys == ["-7"]
 
 
 def test_what_is_refused_every_time_is_named() -> None:
-    assert KinesisStream(FakeKinesis({b"b": 99}), "s", lambda _: None).put(records(b"a", b"b")) == [1]
+    refused = KinesisStream(FakeKinesis({b"b": 99}), "s", sleep=lambda _: None).put(records(b"a", b"b"))
+
+    assert refused == {1: "ProvisionedThroughputExceededException"}

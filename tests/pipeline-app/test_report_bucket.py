@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from chalicelib.catalogue import Catalogue, CatalogueFailed
+from chalicelib.glue_catalog import CatalogError, GlueCatalog
 from chalicelib.report_bucket import ReportBucket
 
 BUCKET = "pipeline-app-unit-reporting"
@@ -39,18 +39,18 @@ def test_what_a_statement_wrote_is_found_by_period(bucket: ReportBucket, s3: Any
         s3.put_object(Bucket=BUCKET, Key=f"runs/hourly/run=1/{name}", Body=b"x")
 
     assert bucket.run_location("hourly", "1") == f"s3://{BUCKET}/runs/hourly/run=1/"
-    assert {period: len(found) for period, found in bucket.written("hourly", "1").items()} == {
+    assert {period: len(found) for period, found in bucket.run_files("hourly", "1").items()} == {
         "2030-01-01": 2,
         "2030-01-02": 1,
     }
-    assert bucket.written("hourly", "2") == {}
+    assert bucket.run_files("hourly", "2") == {}
 
 
 def test_a_result_is_read_period_by_period(bucket: ReportBucket, s3: Any) -> None:
     text = '"device_id","run","period"\n"a ""b"", c","1","2030-01-01"\n"é","1","2030-01-01"\n"f",,"2030-01-02"\n'
     s3.put_object(Bucket=BUCKET, Key="athena/x.csv", Body=text.encode())
 
-    assert list(bucket.tables(f"s3://{BUCKET}/athena/x.csv")) == [
+    assert list(bucket.query_result(f"s3://{BUCKET}/athena/x.csv")) == [
         ("2030-01-01", [{"device_id": 'a "b", c'}, {"device_id": "é"}]),
         ("2030-01-02", [{"device_id": "f"}]),
     ]
@@ -59,19 +59,19 @@ def test_a_result_is_read_period_by_period(bucket: ReportBucket, s3: Any) -> Non
 def test_an_edition_is_parquet_and_csv_and_goes_as_a_whole(bucket: ReportBucket, s3: Any) -> None:
     s3.put_object(Bucket=BUCKET, Key="runs/x", Body=b"parquet")
     for _ in range(2):
-        bucket.put_edition("hourly", DAY, "v1", ["runs/x"], ROWS)
+        bucket.put("hourly", DAY, "v1", ["runs/x"], ROWS)
 
     assert keys(s3, f"reports/hourly/{DAY}/v1/") == [
         f"reports/hourly/{DAY}/v1/hourly.csv",
         f"reports/hourly/{DAY}/v1/parquet/0.parquet",
     ]
-    assert bucket.table("hourly", DAY, "v1") == ROWS
+    assert bucket.read("hourly", DAY, "v1") == ROWS
 
-    bucket.put_edition("hourly", DAY, "v2", ["runs/x"], ROWS)
-    bucket.remove_before("hourly", DAY, "v2")
+    bucket.put("hourly", DAY, "v2", ["runs/x"], ROWS)
+    bucket.delete_older("hourly", DAY, "v2")
 
     assert {key.split("/")[3] for key in keys(s3, f"reports/hourly/{DAY}/")} == {"v2"}
-    assert bucket.table("hourly", DAY, "v1") is None
+    assert bucket.read("hourly", DAY, "v1") is None
 
 
 def test_the_catalogue_points_where_it_was_told_last(emulator: str) -> None:
@@ -86,11 +86,11 @@ def test_the_catalogue_points_where_it_was_told_last(emulator: str) -> None:
             "StorageDescriptor": {"Columns": columns, "Location": "s3://x/"},
         },
     )
-    catalogue = Catalogue(glue, "pipeline")
+    catalog = GlueCatalog(glue, "pipeline")
     days = [f"2030-{month:02d}-{day:02d}" for month in range(1, 6) for day in range(1, 29)]
 
-    catalogue.point("hourly", {day: f"s3://x/{day}/1/" for day in days})
-    catalogue.point("hourly", {days[0]: "s3://x/2/"})
+    catalog.set_locations("hourly", {day: f"s3://x/{day}/1/" for day in days})
+    catalog.set_locations("hourly", {days[0]: "s3://x/2/"})
 
     found = {
         each["Values"][0]: each["StorageDescriptor"]
@@ -111,5 +111,5 @@ def test_what_the_catalogue_does_not_take_is_an_error() -> None:
             error = {"ErrorCode": "InternalServiceException", "ErrorMessage": "no"}
             return {"Errors": [{"PartitionValues": [DAY], "ErrorDetail": error}]}
 
-    with pytest.raises(CatalogueFailed, match="InternalServiceException"):
-        Catalogue(Glue(), "pipeline").point("hourly", {DAY: "s3://x/"})
+    with pytest.raises(CatalogError, match="InternalServiceException"):
+        GlueCatalog(Glue(), "pipeline").set_locations("hourly", {DAY: "s3://x/"})

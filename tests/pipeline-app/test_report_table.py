@@ -1,4 +1,4 @@
-"""What every register of reports promises: the one in memory and the table."""
+"""The contract of every edition index: the one in memory and the table."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import boto3
 import pytest
-from report_memory import MemoryReports
+from report_memory import MemoryIndex
 
+from chalicelib.editions import Edition
 from chalicelib.report_table import ReportTable
-from chalicelib.reports import Edition
 from common import dynamodb
 from common.errors import ServiceUnavailable
 from common.ids import new_id
@@ -31,8 +31,8 @@ def table(emulator: str) -> ReportTable:
 
 
 @pytest.fixture(params=["memory", "table"])
-def register(request: pytest.FixtureRequest) -> Any:
-    return MemoryReports() if request.param == "memory" else request.getfixturevalue("table")
+def index(request: pytest.FixtureRequest) -> Any:
+    return MemoryIndex() if request.param == "memory" else request.getfixturevalue("table")
 
 
 @pytest.fixture
@@ -41,58 +41,67 @@ def name() -> str:
 
 
 def edition(name: str, version: str, period: str = "2030-01-01") -> Edition:
-    return Edition(name, period, version, 1, 2, 3, 4, 5)
+    return Edition(
+        name=name,
+        period=period,
+        version=version,
+        generated_at=1,
+        bytes_scanned=2,
+        ms=3,
+        visible_at=4,
+        newest_event=5,
+    )
 
 
-def test_an_edition_is_published_and_found(register: Any, name: str) -> None:
-    assert register.latest(name, "2030-01-01") is None
+def test_an_edition_is_published_and_found(index: Any, name: str) -> None:
+    assert index.latest(name, "2030-01-01") is None
 
-    assert register.publish(edition(name, "1")) == edition(name, "1")
-    assert register.latest(name, "2030-01-01") == edition(name, "1")
-
-
-def test_a_later_edition_takes_the_place_of_the_one_before_and_names_it(register: Any, name: str) -> None:
-    register.publish(edition(name, "1"))
-
-    assert register.publish(edition(name, "2")).previous == "1"
-    assert register.publish(edition(name, "2")).previous == "1", "told twice"
+    assert index.publish(edition(name, "1")) == edition(name, "1")
+    assert index.latest(name, "2030-01-01") == edition(name, "1")
 
 
-def test_an_earlier_edition_changes_nothing(register: Any, name: str) -> None:
-    register.publish(edition(name, "2"))
+def test_a_later_edition_takes_the_place_of_the_one_before_and_names_it(index: Any, name: str) -> None:
+    index.publish(edition(name, "1"))
 
-    assert register.publish(edition(name, "1")).version == "2"
-    assert register.latest(name, "2030-01-01").version == "2"
+    assert index.publish(edition(name, "2")).previous == "1"
+    assert index.publish(edition(name, "2")).previous == "1", "told twice"
 
 
-def test_periods_are_listed_newest_first(register: Any, name: str) -> None:
+def test_an_earlier_edition_changes_nothing(index: Any, name: str) -> None:
+    index.publish(edition(name, "2"))
+
+    assert index.publish(edition(name, "1")).version == "2"
+    assert index.latest(name, "2030-01-01").version == "2"
+
+
+def test_periods_are_listed_newest_first(index: Any, name: str) -> None:
     for period in ("2030-01-02", "2029-12-31", "2030-01-01"):
-        register.publish(edition(name, "1", period))
+        index.publish(edition(name, "1", period))
 
-    assert register.periods(name) == ["2030-01-02", "2030-01-01", "2029-12-31"]
-
-
-def test_the_edition_made_last_is_known_of_each_report(register: Any, name: str) -> None:
-    register.note_newest(edition(name, "1", "2030-01-02"))
-    register.note_newest(edition(name, "2", "2030-01-01"))
-
-    assert [each for each in register.newest() if each.name == name] == [edition(name, "2", "2030-01-01")]
+    assert index.periods(name) == ["2030-01-02", "2030-01-01", "2029-12-31"]
 
 
-def test_days_are_added_to_those_of_an_arrival(register: Any) -> None:
-    register.add_arrivals({"2030-01-02": {"2030-01-01"}})
+def test_the_edition_made_last_is_known_of_each_report(index: Any, name: str) -> None:
+    index.record_last_run(edition(name, "1", "2030-01-02"))
+    index.record_last_run(edition(name, "2", "2030-01-01"))
 
-    found = register.add_arrivals({"2030-01-02": {"2029-01-01"}, "2030-01-03": set()})
+    assert [each for each in index.last_runs() if each.name == name] == [edition(name, "2", "2030-01-01")]
+
+
+def test_days_are_added_to_those_of_an_arrival(index: Any) -> None:
+    index.add_arrivals({"2030-01-02": {"2030-01-01"}})
+
+    found = index.add_arrivals({"2030-01-02": {"2029-01-01"}, "2030-01-03": set()})
 
     assert found == {"2030-01-02": {"2030-01-02", "2030-01-01", "2029-01-01"}, "2030-01-03": {"2030-01-03"}}
-    assert register.arrivals("2030-01-03") == {"2030-01-03": {"2030-01-03"}}
+    assert index.arrivals("2030-01-03") == {"2030-01-03": {"2030-01-03"}}
 
 
-def test_objects_are_remembered(register: Any, name: str) -> None:
+def test_objects_are_remembered(index: Any, name: str) -> None:
     keys = {f"{name} {number}" for number in range(130)}
-    register.remember(keys)
+    index.mark_processed(keys)
 
-    assert register.known([*keys, "other"]) == keys
+    assert index.processed([*keys, "other"]) == keys
 
 
 def test_a_table_that_leaves_everything_for_later_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,16 +116,16 @@ def test_a_table_that_leaves_everything_for_later_is_busy(monkeypatch: pytest.Mo
     busy = ReportTable(Busy(), TABLE)
 
     with pytest.raises(ServiceUnavailable):
-        busy.known(["key"])
+        busy.processed(["key"])
     with pytest.raises(ServiceUnavailable):
-        busy.remember(["key"])
+        busy.mark_processed(["key"])
 
 
-def test_how_fresh_devices_are_is_what_was_noted_last(register: Any) -> None:
-    register.note_freshness(1, 2)
-    register.note_freshness(3, 4)
+def test_how_fresh_devices_are_is_what_was_noted_last(index: Any) -> None:
+    index.record_freshness(1, 2)
+    index.record_freshness(3, 4)
 
-    assert register.freshness() == (3, 4)
+    assert index.freshness() == (3, 4)
 
 
 def test_of_many_editions_at_once_the_latest_wins(table: ReportTable, name: str) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.reports import Arrived, Report, Wanted, arrived, days_by_arrival, rows, touched
+from chalicelib.arrivals import DeliveredObject, affected_days, event_days, parse_key
+from chalicelib.reports import Report, RerunRequest
 
 
 def test_a_report_is_a_file_with_a_header(reports: dict[str, Report]) -> None:
@@ -35,21 +36,21 @@ def test_a_value_that_is_no_day_makes_no_statement(reports: dict[str, Report], v
 def test_a_key_says_what_arrived_when() -> None:
     key = "readings/day=2014-03-05/arrived-2030-01-01/2030/01/01/12/pipeline-1-2030.parquet"
 
-    assert arrived(key) == Arrived("readings", "2014-03-05", "2030-01-01")
+    assert parse_key(key) == DeliveredObject("readings", "2014-03-05", "2030-01-01")
     with pytest.raises(ValueError, match="Firehose"):
-        arrived("readings/x.parquet")
+        parse_key("readings/x.parquet")
 
 
 def test_new_objects_touch_the_days_of_their_events_and_the_day_of_their_arrival() -> None:
-    new = days_by_arrival(
+    new = event_days(
         [
-            Arrived("readings", "2030-01-01", "2030-01-02"),
-            Arrived("readings", "2030-01-02", "2030-01-02"),
-            Arrived("errors", "2030-01-02", "2030-01-02"),
+            DeliveredObject("readings", "2030-01-01", "2030-01-02"),
+            DeliveredObject("readings", "2030-01-02", "2030-01-02"),
+            DeliveredObject("errors", "2030-01-02", "2030-01-02"),
         ]
     )
 
-    found = touched(new, {"2030-01-02": {"2029-12-31", "2030-01-01", "2030-01-02"}})
+    found = affected_days(new, {"2030-01-02": {"2029-12-31", "2030-01-01", "2030-01-02"}})
 
     assert found.events == ["2030-01-01", "2030-01-02"]
     assert found.arrivals == {"2030-01-02": ["2029-12-31", "2030-01-01", "2030-01-02"]}
@@ -59,32 +60,32 @@ def test_an_object_that_comes_late_touches_later_arrivals_of_the_same_events_onl
     new = {"2030-01-02": {"2030-01-01"}}
     known = {"2030-01-02": {"2030-01-01"}, "2030-01-03": {"2030-01-01"}, "2030-01-04": {"2030-01-04"}}
 
-    assert list(touched(new, known).arrivals) == ["2030-01-02", "2030-01-03"]
+    assert list(affected_days(new, known).arrivals) == ["2030-01-02", "2030-01-03"]
 
 
 def test_objects_of_errors_alone_touch_no_day_of_events() -> None:
-    new = days_by_arrival([Arrived("errors", "2030-01-02", "2030-01-02")])
+    new = event_days([DeliveredObject("errors", "2030-01-02", "2030-01-02")])
 
     assert new == {"2030-01-02": set()}
-    assert touched(new, {"2030-01-02": {"2030-01-02"}}).events == []
+    assert affected_days(new, {"2030-01-02": {"2030-01-02"}}).events == []
 
 
-def test_the_rows_of_quality_are_one_that_says_all() -> None:
+def test_quality_has_one_row_with_all_counts(reports: dict[str, Report]) -> None:
     table = [
         {"outcome": "accepted", "reason": "", "records": "90", "newest_event": "2030-01-01 00:00:00.000"},
         {"outcome": "duplicate", "reason": "", "records": "3", "newest_event": "2030-01-01 00:00:00.000"},
         {"outcome": "bad", "reason": "not_json", "records": "2", "newest_event": ""},
     ]
 
-    assert msgspec.to_builtins(rows("quality", table)) == [
+    assert msgspec.to_builtins(reports["quality"].rows(table)) == [
         {"received": 95, "accepted": 90, "duplicates": 3, "bad": {"not_json": 2}}
     ]
 
 
-def test_the_rows_of_hourly_have_numbers_and_times() -> None:
+def test_the_rows_of_hourly_have_numbers_and_times(reports: dict[str, Report]) -> None:
     row = {"device_id": "7", "metric": "m", "hour": "2030-01-01 10:00:00.000", "count": "2"}
 
-    (found,) = msgspec.to_builtins(rows("hourly", [row | {"min": "1.0", "max": "1.0E2", "avg": "50.5"}]))
+    (found,) = msgspec.to_builtins(reports["hourly"].rows([row | {"min": "1.0", "max": "1.0E2", "avg": "50.5"}]))
 
     assert found == {"device_id": "7", "metric": "m", "hour": "2030-01-01T10:00:00Z", "count": 2} | {
         "min": 1.0,
@@ -101,7 +102,7 @@ def test_the_rows_of_hourly_have_numbers_and_times() -> None:
     ],
 )
 def test_one_period_or_a_range_may_be_wanted(body: dict[str, str], days: list[str]) -> None:
-    assert msgspec.json.decode(json.dumps(body), type=Wanted).days() == days
+    assert msgspec.json.decode(json.dumps(body), type=RerunRequest).days() == days
 
 
 @pytest.mark.parametrize(
@@ -117,4 +118,4 @@ def test_one_period_or_a_range_may_be_wanted(body: dict[str, str], days: list[st
 )
 def test_what_is_no_period_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
-        msgspec.json.decode(json.dumps(body), type=Wanted)
+        msgspec.json.decode(json.dumps(body), type=RerunRequest)

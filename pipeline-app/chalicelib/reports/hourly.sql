@@ -2,7 +2,9 @@
 -- schedule: every batch
 -- period: event day
 -- order: device_id, metric, hour
--- A reading that a device sent more than once counts once, as it first arrived; all of them have the same time.
+-- columns: device_id string, metric string, hour timestamp, count bigint, min double, max double, avg double
+-- A reading that a device sent more than once counts once, with the value that arrived first. All of its records have
+-- the same time, so they are in the same partition.
 SELECT
     device_id,
     metric,

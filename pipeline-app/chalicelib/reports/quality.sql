@@ -2,10 +2,11 @@
 -- schedule: every batch
 -- period: arrival day
 -- order: outcome, reason
--- :days are those of the events that arrived on the day :period. Of the records of one reading the first to arrive is
--- accepted, on its day of arrival; every other one is a duplicate, on its own.
+-- columns: outcome string, reason string, records bigint, newest_event timestamp
+-- :days are the event days of the readings that arrived on the day :period. Of the records of one reading, the first to
+-- arrive is accepted, on its day of arrival. Each other one is a duplicate, on its own day of arrival.
 WITH arrived AS (
-    -- Firehose may deliver a record twice; it stays one record.
+    -- Firehose may deliver a record twice. It counts as one record.
     SELECT device_id, metric, ts, seq, record, min(arrived_at) AS arrived_at
     FROM readings
     WHERE day IN (:days)

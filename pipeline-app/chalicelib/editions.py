@@ -1,0 +1,91 @@
+"""Editions: a report of one period as one run made it. Imports no AWS and no HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from chalicelib.readings import Milliseconds
+from chalicelib.report_rows import Table
+from chalicelib.reports import Day
+
+
+class Edition(Struct, frozen=True, kw_only=True):
+    """One edition.
+
+    *version* orders the editions of a period; *previous* is the version of the edition before. *generated_at* is when
+    the query started; it scanned *bytes_scanned* in *ms* milliseconds. *newest_event* is the time of the newest reading
+    in the edition, if the report has a column of this name. *visible_at* is when the edition could first be read.
+    """
+
+    name: str
+    period: Day
+    version: str
+    generated_at: Milliseconds
+    bytes_scanned: int
+    ms: int
+    # Later fields have defaults: items that are older than a field do not have it.
+    visible_at: Milliseconds = 0
+    newest_event: Milliseconds | None = None
+    previous: str = ""
+
+
+class EditionStore(Protocol):
+    """The files of runs and editions: `chalicelib.report_bucket.ReportBucket`."""
+
+    def run_location(self, report: str, token: str) -> str:
+        """Return the location to which the statement with *token* writes."""
+
+    def run_files(self, report: str, token: str) -> Mapping[Day, Sequence[str]]:
+        """Return the files that a statement wrote, by period."""
+
+    def query_result(self, location: str) -> Iterator[tuple[Day, Table]]:
+        """Yield the rows of a query result by period. The result is ordered by period."""
+
+    def parquet_location(self, report: str, period: Day, version: str) -> str:
+        """Return the location of the Parquet files of an edition."""
+
+    def put(self, report: str, period: Day, version: str, files: Sequence[str], table: Table) -> None:
+        """Store an edition: copies of the Parquet *files*, and *table* as CSV. Idempotent."""
+
+    def read(self, report: str, period: Day, version: str) -> Table | None:
+        """Return the rows of an edition, or None if the edition was deleted."""
+
+    def delete_older(self, report: str, period: Day, version: str) -> None:
+        """Delete the editions of a period that are older than *version*."""
+
+
+class EditionIndex(Protocol):
+    """Which editions are the latest, and which objects are in them: `chalicelib.report_table.ReportTable`."""
+
+    def publish(self, edition: Edition) -> Edition:
+        """Make *edition* the latest of its period, unless a later one is. Return the latest."""
+
+    def latest(self, name: str, period: Day) -> Edition | None:
+        """Return the latest edition of a report for a period."""
+
+    def periods(self, name: str) -> Sequence[Day]:
+        """Return the periods that a report has an edition of, newest first."""
+
+    def record_last_run(self, edition: Edition) -> None:
+        """Record an edition that was made just now."""
+
+    def last_runs(self) -> Sequence[Edition]:
+        """Return, for each report, the edition that was made last, whatever its period."""
+
+    def freshness(self) -> tuple[Milliseconds, Milliseconds] | None:
+        """Return the time of the reading that became visible last among the devices, and when it did."""
+
+    def add_arrivals(self, days: Mapping[Day, Collection[Day]]) -> Mapping[Day, set[Day]]:
+        """Add event days to days of arrival. Return those of all days of arrival from the first of *days* on."""
+
+    def arrivals(self, first: Day) -> Mapping[Day, set[Day]]:
+        """Return the event days by day of arrival, from *first* on."""
+
+    def processed(self, keys: Iterable[str]) -> set[str]:
+        """Return those of the objects that are already in the reports."""
+
+    def mark_processed(self, keys: Iterable[str]) -> None:
+        """Record that the objects are in the reports."""
