@@ -1,4 +1,4 @@
-"""The pipeline's API as the dashboard sees it, in states that are hard to bring about."""
+"""The pipeline's API as the dashboard sees it, in states that are hard to cause in a sandbox."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import Route
 
 API = "http://pipeline.test"
+TITLES = {
+    "hourly": "Readings of each hour",
+    "quality": "What became of the records that arrived",
+    "daily": "Readings of each day",
+}
 UNITS = {"temperature": "C", "pressure": "Pa", "humidity": "%", "vibration": "mm/s"}
 
 
@@ -25,7 +30,7 @@ def day(days_ago: int = 0) -> str:
 
 
 class Pipeline:
-    """Answers for *devices* devices, of which each hundredth has an alert."""
+    """Answers for *devices* devices; every hundredth has an alert. The report ``daily`` is one that no page names."""
 
     def __init__(self, devices: int, alerts: int = 0, days: int = 8) -> None:
         self.ids = [f"pump-{number:05d}" for number in range(1, devices + 1)]
@@ -69,14 +74,24 @@ class Pipeline:
         if path == "/alerts":
             return self._page(self.alerts, query, lambda alert: alert)
         if path == "/reports":
-            titles = {"hourly": "Readings of each hour", "quality": "What became of the records that arrived"}
-            return {"items": [{"name": n, "title": t, "schedule": "", "periods": self.days} for n, t in titles.items()]}
+            return {"items": [{"name": n, "title": t, "schedule": "", "periods": self.days} for n, t in TITLES.items()]}
         if found := re.fullmatch(r"/devices/(.+)", path):
             return self._device(found[1]) if found[1] in self.ids else None
         if query.get("period") not in self.days:
             return None
-        rows = self._hours(query) if path == "/reports/hourly" else [self._quality()]
-        return {"name": path, "period": query["period"], "generated_at": iso(0), "bytes_scanned": 1, "rows": rows}
+        return self._report(path.removeprefix("/reports/"), query)
+
+    def _report(self, name: str, query: dict[str, str]) -> dict[str, Any]:
+        rows = {"hourly": self._hours, "quality": self._quality, "daily": self._daily}[name](query)
+        limit = int(query.get("limit", len(rows)))
+        return {
+            "name": name,
+            "period": query["period"],
+            "generated_at": iso(time.time() - 6),
+            "bytes_scanned": 1,
+            "rows": rows[:limit],
+            "cursor": str(limit) if limit < len(rows) else None,
+        }
 
     def _page(self, items: list[Any], query: dict[str, str], made: Any) -> dict[str, Any]:
         first, limit = int(query.get("cursor", 0)), int(query.get("limit", 50))
@@ -92,7 +107,7 @@ class Pipeline:
         run = {"period": self.days[0], "generated_at": iso(now - 6), "bytes_scanned": 48_213, "ms": 412}
         return {
             "freshness": {"devices": devices, "reports": reports},
-            "reports": [{"name": "hourly", **run}, {"name": "quality", **run}],
+            "reports": [{"name": name, **run} for name in TITLES],
         }
 
     def _device(self, device_id: str) -> dict[str, Any]:
@@ -117,17 +132,30 @@ class Pipeline:
         for hour in range(last):
             mean = 45 + 5 * math.sin((hour - 9) / 24 * 2 * math.pi)
             row = {
-                "device_id": query["device_id"],
+                "device_id": query.get("device_id", self.ids[0]),
                 "metric": "temperature",
                 "hour": f"{query['period']}T{hour:02d}:00:00Z",
             }
             rows.append({**row, "count": 720, "min": mean - 2, "max": mean + 3, "avg": mean})
         return rows
 
-    def _quality(self) -> dict[str, Any]:
+    def _daily(self, query: dict[str, str]) -> list[dict[str, Any]]:
+        return [
+            {
+                "device_id": device_id,
+                "count": 17_280 - number,
+                "mean": 45.25,
+                "first": f"{query['period']}T00:00:05Z",
+                "is_complete": number > 0,
+                "note": None if number else "<b>new</b>",
+            }
+            for number, device_id in enumerate(self.ids)
+        ]
+
+    def _quality(self, query: dict[str, str]) -> list[dict[str, Any]]:
         accepted, duplicates = 96_412, 2_950
         received = accepted + duplicates + sum(self.bad.values()) + self.lost
-        return {"received": received, "accepted": accepted, "duplicates": duplicates, "bad": self.bad}
+        return [{"received": received, "accepted": accepted, "duplicates": duplicates, "bad": self.bad}]
 
     def _alert(self, number: int) -> dict[str, Any]:
         state = "cleared" if number % 2 else "raised"

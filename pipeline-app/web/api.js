@@ -8,6 +8,9 @@ import { Problem, send } from "./shared/http.js";
  * @typedef {{device_id: string, metric: string, state: "raised" | "cleared", value: number, unit: string, threshold: number, ts: string}} Alert
  * @typedef {{device_id: string, metric: string, hour: string, count: number, min: number, max: number, avg: number}} Hour
  * @typedef {{received: number, accepted: number, duplicates: number, bad: Record<string, number>}} Quality
+ * @typedef {{name: string, title: string, periods: string[]}} ReportSummary
+ * @typedef {{name: string, period: string, generated_at: string, bytes_scanned: number, ms: number}} Run
+ * @typedef {{generated_at: string, rows: Record<string, unknown>[], cursor: string | null}} ReportPage
  * @typedef {{event_at: string, visible_at: string, seconds: number} | null} Freshness
  */
 
@@ -23,7 +26,7 @@ export class Api {
     this.#base = base;
   }
 
-  /** @returns {Promise<{freshness: {devices: Freshness, reports: Freshness}, reports: object[]}>} */
+  /** @returns {Promise<{freshness: {devices: Freshness, reports: Freshness}, reports: Run[]}>} */
   status() {
     return this.#get("/status");
   }
@@ -43,9 +46,14 @@ export class Api {
     return this.#get("/alerts", { cursor });
   }
 
-  /** @returns {Promise<{items: {name: string, title: string, periods: string[]}[]}>} */
+  /** @returns {Promise<{items: ReportSummary[]}>} */
   reports() {
     return this.#get("/reports");
+  }
+
+  /** The first rows of any report, at most *limit*. @returns {Promise<ReportPage | undefined>} undefined if it has none */
+  report(name, period, limit) {
+    return this.#report(name, { period, limit });
   }
 
   /** The hours of a device on a day, UTC; none while there is no report. @returns {Promise<Hour[]>} */
@@ -59,19 +67,25 @@ export class Api {
     return (await this.#rows("quality", { period: day }))[0];
   }
 
-  /** All rows of a report, which may come in pages; none while it is not made. */
+  /** All rows of a report, from all of its pages; none if it has none yet. */
   async #rows(name, query) {
     const rows = [];
     let cursor = null;
     do {
-      const page = await this.#get(`/reports/${name}`, { ...query, cursor }).catch((problem) => {
-        if (problem.status === 404) return { rows: [], cursor: null };
-        throw problem;
-      });
-      rows.push(...page.rows);
-      cursor = page.cursor;
+      const page = await this.#report(name, { ...query, cursor });
+      rows.push(...(page?.rows ?? []));
+      cursor = page?.cursor;
     } while (cursor);
     return rows;
+  }
+
+  async #report(name, query) {
+    try {
+      return await this.#get(`/reports/${encodeURIComponent(name)}`, query);
+    } catch (problem) {
+      if (problem.status === 404) return undefined;
+      throw problem;
+    }
   }
 
   /** What did not change since is not sent again, and is the same object as before. */

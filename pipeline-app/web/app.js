@@ -7,7 +7,7 @@ import { DevicesView } from "./devices-view.js";
 import { Problem, send } from "./shared/http.js";
 import { byId, put, tellFailure } from "./page.js";
 import { QualityView } from "./quality-view.js";
-import { showFreshness, showReports } from "./reports-view.js";
+import { ReportsView, showFreshness } from "./reports-view.js";
 
 const PAUSE = 3000;
 
@@ -21,6 +21,7 @@ function start({ api: base }) {
     byId("device").scrollIntoView({ block: "nearest" });
   });
   const quality = new QualityView(api);
+  const reports = new ReportsView(api);
 
   function pick(id) {
     devices.pick(id);
@@ -30,8 +31,10 @@ function start({ api: base }) {
   async function refreshReports() {
     const [status, { items }] = await Promise.all([api.status(), api.reports()]);
     showFreshness(status);
-    showReports(items, status.reports);
-    await quality.refresh(items.find(({ name }) => name === "quality")?.periods ?? []);
+    await Promise.all([
+      reports.refresh(items, status.reports),
+      quality.refresh(items.find(({ name }) => name === "quality")?.periods ?? []),
+    ]);
   }
 
   return () => Promise.allSettled([devices.refresh(), device.refresh(), alerts.refresh(), refreshReports()]);

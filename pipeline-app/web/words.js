@@ -53,6 +53,15 @@ export function bytes(count) {
   return `${number(1).format(count / 1000 ** step)} ${["B", "kB", "MB", "GB", "TB"][step]}`;
 }
 
+/** A value of a report, of whatever column: a number, a time, a text, or counts by name. */
+export function cell(value) {
+  if (value == null || value === "") return "–";
+  if (typeof value === "number") return plain(value);
+  if (typeof value === "object") return Object.entries(value).map(([name, count]) => `${name} ${cell(count)}`).join(", ") || "–";
+  const text = String(value);
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(text) ? text.replace("T", " ").replace(/(:00)?(\.\d+)?Z$/, "") : text;
+}
+
 const REASONS = {
   not_json: "Not JSON",
   not_utf8: "Not UTF-8",

@@ -186,6 +186,49 @@ def test_what_became_of_the_records_is_a_sum_and_a_gap_in_it_is_told(open_dashbo
     expect(law.get_by_text("3 records are not accounted for.")).to_be_visible()
 
 
+def test_any_report_opens_as_a_table_whatever_its_columns(open_dashboard: Open, site: str) -> None:
+    pipeline = Pipeline(250)
+    page = live(open_dashboard(site, pipeline))
+    opener = page.get_by_role("button", name="Readings of each day")
+    rows = page.get_by_role("group", name="Rows of the report").get_by_role("row")
+
+    opener.click()
+    report = page.get_by_role("group", name="Readings of each day")
+    expect(rows).to_have_count(1 + 100)
+    expect(opener).to_have_attribute("aria-expanded", "true")
+    assert rows.nth(0).inner_text().split("\t") == ["device_id", "count", "mean", "first", "is_complete", "note"]
+    shown = ["pump-00001", "17,280", "45.3", f"{day()} 00:00:05", "false", "<b>new</b>"]
+    assert rows.nth(1).inner_text().split("\t") == shown
+    assert rows.nth(2).inner_text().split("\t")[-1] == "\N{EN DASH}"
+    expect(report.get_by_role("status")).to_contain_text("First 100 rows, made")
+
+    for count in (200, 250):
+        report.get_by_role("button", name="Show more rows").click()
+        expect(rows).to_have_count(1 + count)
+    expect(report.get_by_role("button", name="Show more rows")).to_be_hidden()
+    page.clock.run_for(5000)
+    expect(rows).to_have_count(1 + 250)
+
+    report.get_by_label("Period").select_option(day(3))
+    expect(rows.nth(1)).to_contain_text(f"{day(3)} 00:00:05")
+    expect(rows).to_have_count(1 + 100)
+    page.get_by_role("button", name="What became of the records").click()
+    report = page.get_by_role("group", name="What became of the records")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1)).to_contain_text("not_json 41, missing_ts 17")
+    report.get_by_role("button", name="Close").click()
+    expect(report).to_be_hidden()
+    expect(page.get_by_role("button", name="What became of the records")).to_be_focused()
+
+
+def test_a_report_without_rows_says_so(open_dashboard: Open, site: str) -> None:
+    page = live(open_dashboard(site, Pipeline(0)))
+
+    page.get_by_role("button", name="Readings of each day").click()
+
+    expect(page.get_by_text("No rows yet.")).to_be_visible()
+
+
 def test_older_alerts_are_loaded_and_one_leads_to_its_device(open_dashboard: Open, site: str) -> None:
     page = live(open_dashboard(site, Pipeline(200, alerts=120)))
     alerts = page.get_by_role("list", name="Alerts, newest first").get_by_role("listitem")
@@ -283,6 +326,8 @@ def test_on_a_phone_nothing_scrolls_sideways_and_everything_is_large_enough_to_t
     page = live(open_dashboard(site, Pipeline(10_000, alerts=60), color_scheme=scheme, **PHONE))
     choose(page, "A day")
     expect(page.get_by_text("Every record is accounted for")).to_be_visible()
+    page.get_by_role("button", name="Readings of each day").click()
+    expect(page.get_by_role("group", name="Rows of the report").get_by_role("row")).to_have_count(101)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     small = page.evaluate(
