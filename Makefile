@@ -36,21 +36,23 @@ option = $(if $($(2)),--$(1) "$$$(2)")
 release-day: .venv/run ## What the edge takes from the update servers: make release-day CLIENTS=500 SIZE=100 (MB)
 	@$(BIN)/python -m bench.release_day $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SIZE),--size $(SIZE))
 
-.PHONY: post devices ingest law
+.PHONY: post devices ingest reconcile law
 post: .venv/run ## Publish a Markdown file to the sandbox's blog: make post FILE=my-post.md
 	@$(on_sandbox) blog-app/author.py $(call output,blog-app,api) blog-app-local-author $(FILE)
-devices: .venv/run ## Let more devices send to the sandbox: make devices DEVICES=20 RATE=50 SECONDS=60
-	@$(on_sandbox) pipeline-app/devices.py $(call output,pipeline-app,iot_policy) \
+devices ingest reconcile: export PYTHONPATH = pipeline-app
+devices: .venv/run ## Simulate more devices that send to the sandbox: make devices DEVICES=20 RATE=50 SECONDS=60
+	@$(on_sandbox) -m tools.simulate $(call output,pipeline-app,iot_policy) \
 	  --endpoint $(call output,pipeline-app,iot_endpoint) --ca $(call output,pipeline-app,iot_ca) \
 	  $(call option,devices,DEVICES) $(call option,rate,RATE) $(call option,seconds,SECONDS) $(call option,count,COUNT) \
 	  $(call option,seed,SEED) $(call option,start,START) $(call option,faults,FAULTS)
 ingest: .venv/run ## Send a file of readings: make ingest FILE=x.csv MAP="ts=time,value=reading" SET="device_id=a,metric=b"
-	@$(on_sandbox) pipeline-app/ingest.py $(call output,pipeline-app,stream) "$$FILE" \
+	@$(on_sandbox) -m tools.ingest $(call output,pipeline-app,stream) "$$FILE" \
 	  $(call option,map,MAP) $(call option,set,SET) $(call option,time,TIME) $(if $(filter command,$(origin TZ)),--tz "$$TZ") \
 	  $(call option,decimal,DECIMAL) $(call option,encoding,ENCODING)
-law: .venv/run ## Prove that no reading is lost and none counted twice: make law READINGS=1000000
-	@$(on_sandbox) pipeline-app/law.py $(call output,pipeline-app,api) $(call output,pipeline-app,stream) \
+reconcile: .venv/run ## Prove that no reading is lost and none is counted twice: make reconcile READINGS=1000000
+	@$(on_sandbox) -m tools.reconcile $(call output,pipeline-app,api) $(call output,pipeline-app,stream) \
 	  $(call option,readings,READINGS)
+law: reconcile
 
 # A variable that has no default: make stops with one line that names it.
 need = $(or $($(1)),$(error $(1) is not set, for example: make $@ $(1)=$(2)))
@@ -109,7 +111,7 @@ lint: .venv/test
 types: .venv/test $(APPS:%=types-%)
 	@$(BIN)/mypy common deploy localaws sandbox services bench updates
 types-%: .venv/test
-	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml *.py chalicelib
+	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml *.py chalicelib $(notdir $(wildcard $*/tools))
 test-units: $(APPS:%=test-%) test-updates ## Rules, stores and routes of each app: make test-todo-app for one
 test-%: .venv/test
 	@$(BIN)/pytest -o pythonpath="$* . tests tests/$*" tests/$*

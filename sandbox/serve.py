@@ -32,6 +32,7 @@ from sandbox.payments import provider
 
 _STATE = place.FOLDER / "state"
 _TEMPORARY = place.FOLDER / "tmp"
+_PYTHONPATH = os.pathsep.join([str(place.ROOT), str(place.ROOT / "pipeline-app")])
 
 
 def main() -> None:
@@ -174,8 +175,8 @@ def _distributions(apps: dict[str, Any]) -> list[str]:
 
 
 def _devices(pipeline: dict[str, Any]) -> list[str]:
-    """Return the command of the few devices that send, so that the dashboard moves."""
-    command = [str(place.ROOT / "pipeline-app" / "devices.py"), pipeline["iot_policy"], "--rate", "3"]
+    """Return the command that simulates a few devices, so that the dashboard shows live readings."""
+    command = ["-m", "tools.simulate", pipeline["iot_policy"], "--rate", "3"]
     broker = ["--endpoint", pipeline["iot_endpoint"], "--ca", pipeline["iot_ca"]]
     return [*command, *broker, "--keys", str(place.FOLDER / "devices")]
 
@@ -183,7 +184,7 @@ def _devices(pipeline: dict[str, Any]) -> list[str]:
 @contextlib.contextmanager
 def _process(*command: str) -> Iterator[None]:
     """A Python process that lives as long as the sandbox: a data plane that moves many bytes, or a demo."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(place.ROOT), "TMPDIR": str(_TEMPORARY)}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": _PYTHONPATH, "TMPDIR": str(_TEMPORARY)}
     environment |= place.environment()
     process = subprocess.Popen([sys.executable, *command], env=environment, cwd=place.FOLDER)
     try:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from chalicelib.units import normalised
+from common import times
 
 type Milliseconds = int
 
@@ -136,8 +137,7 @@ def day(moment: Milliseconds) -> str:
 
 def iso(moment: Milliseconds) -> str:
     """Return *moment* as ISO 8601 in UTC."""
-    text = (_EPOCH + moment * _MILLISECOND).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
+    return times.iso(_EPOCH + moment * _MILLISECOND)
 
 
 def _epoch(ts: float) -> Milliseconds:

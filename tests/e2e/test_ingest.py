@@ -1,4 +1,4 @@
-"""Somebody else's old data, through `make ingest` and the whole pipeline."""
+"""Old data of a user, through `make ingest` and the whole pipeline."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sandbox import settings as place
 
 FIRST = datetime(2014, 2, 27)
 DAYS = ("2014-02-27", "2014-02-28", "2014-03-01")
-PATIENCE = 90
+TIMEOUT = 90
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Three days of a pump, every ten minutes, as a logger of the time wrote them."""
+    """Three days of a pump, every ten minutes, as an old data logger wrote them."""
     lines = ["Zeitpunkt;Messwert;Bemerkung"]
     for number in range(3 * 144):
         moment = FIRST + timedelta(minutes=10 * number)
@@ -34,12 +34,12 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_data_set_of_years_ago_becomes_the_report_that_a_few_lines_of_python_make(
+def test_a_data_set_of_years_ago_becomes_the_report_that_a_few_lines_of_python_compute(
     sandbox: dict[str, Any], file: Path
 ) -> None:
     device = f"pump-{os.urandom(4).hex()}"
-    said = ["MAP=ts=Zeitpunkt,value=Messwert", f"SET=device_id={device},metric=level,unit=mm", "TIME=%d.%m.%Y %H:%M"]
-    command = ["make", "--assume-old=.venv/run", "ingest", f"FILE={file}", *said, "DECIMAL=,", "ENCODING=cp1252"]
+    options = ["MAP=ts=Zeitpunkt,value=Messwert", f"SET=device_id={device},metric=level,unit=mm", "TIME=%d.%m.%Y %H:%M"]
+    command = ["make", "--assume-old=.venv/run", "ingest", f"FILE={file}", *options, "DECIMAL=,", "ENCODING=cp1252"]
 
     done = subprocess.run(command, cwd=place.ROOT, capture_output=True, text=True, check=False)
 
@@ -52,18 +52,22 @@ def test_a_data_set_of_years_ago_becomes_the_report_that_a_few_lines_of_python_m
         assert [row["avg"] for row in rows] == pytest.approx([row["avg"] for row in computed[day]])
 
 
-def test_a_file_with_refused_lines_says_so_to_the_shell(sandbox: dict[str, Any], tmp_path: Path) -> None:
+def test_a_file_with_refused_lines_exits_with_an_error(sandbox: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "half.csv"
     file.write_text("ts,value\n2014-02-27,1\n2014-02-27,n/a\n")
-    said = [f"FILE={file}", "SET=device_id=pump-half,metric=level"]
+    options = [f"FILE={file}", "SET=device_id=pump-half,metric=level"]
 
     done = subprocess.run(
-        ["make", "--assume-old=.venv/run", "ingest", *said], cwd=place.ROOT, capture_output=True, text=True, check=False
+        ["make", "--assume-old=.venv/run", "ingest", *options],
+        cwd=place.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert done.returncode != 0
     assert "1 lines sent, 1 refused" in done.stdout
-    assert "line 3: value “n/a” is no number" in done.stdout
+    assert "line 3: value “n/a” is not a number" in done.stdout
 
 
 def _computed(file: Path, device: str) -> dict[str, list[dict[str, Any]]]:
@@ -82,15 +86,15 @@ def _computed(file: Path, device: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def _reported(api: str, day: str, device: str) -> list[dict[str, Any]]:
-    """Return the rows of *device* in the hourly report of *day*, once it has the whole day."""
-    until = time.monotonic() + PATIENCE
+    """Return the rows of *device* in the hourly report of *day* when it has the whole day."""
+    until = time.monotonic() + TIMEOUT
     while time.monotonic() < until:
         answer = httpx.get(f"{api}/reports/hourly", params={"period": day, "device_id": device}, timeout=60)
         rows: list[dict[str, Any]] = answer.json()["rows"] if answer.status_code == 200 else []
         if sum(row["count"] for row in rows) >= 144:
             return rows
         time.sleep(0.5)
-    raise AssertionError(f"the report of {day} does not come: {answer.status_code} {answer.text[:300]}")
+    raise AssertionError(f"there is no report of {day}: {answer.status_code} {answer.text[:300]}")
 
 
 def _without_mean(row: dict[str, Any]) -> dict[str, Any]:

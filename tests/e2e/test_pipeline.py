@@ -1,4 +1,4 @@
-"""The deployed pipeline: what goes into the stream is in the reports, or a duplicate, or bad, whatever crashes."""
+"""The deployed pipeline: every record is in a report, a duplicate, or bad, whatever crashes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ from users import Author, stage
 from waiting import is_empty, until
 
 ROOT = Path(__file__).parent.parent.parent
-sys.path.append(str(ROOT / "pipeline-app"))  # its commands are modules there
+sys.path.append(str(ROOT / "pipeline-app"))
 
-import law  # noqa: E402
+from tools import reconcile, sender  # noqa: E402
+from tools.sender import Entry  # noqa: E402
 
 READINGS = 20_000
 REFUSED = {"Effect": "Deny", "Action": ["athena:StartQueryExecution"], "Resource": "*"}
@@ -55,11 +56,8 @@ class Pipeline:
         answer = httpx.get(self.outputs["api"] + path, timeout=60)
         return answer.json() if answer.status_code == 200 else None
 
-    def put(self, records: list[Any]) -> None:
-        kinesis = self.client("kinesis")
-        for first in range(0, len(records), 500):
-            entries = [{"Data": each.data, "PartitionKey": each.key} for each in records[first : first + 500]]
-            assert kinesis.put_records(StreamName=self.outputs["stream"], Records=entries)["FailedRecordCount"] == 0
+    def put(self, entries: list[Entry]) -> None:
+        assert sum(sender.connect(self.outputs["stream"]).send(entries)) == len(entries)
 
     def hourly(self, days: list[str], name: str) -> dict[tuple[str, str, str], dict[str, Any]]:
         """The rows of the devices whose ids begin with *name*."""
@@ -73,7 +71,7 @@ class Pipeline:
 
     @contextmanager
     def crashing(self, handler: str) -> Iterator[None]:
-        """Have a function end before it does anything: it does not find its settings."""
+        """Make a function fail at its start: it does not find its settings."""
         aws = self.client("lambda")
         name = self.functions[handler]["FunctionName"]
         variables = aws.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
@@ -87,7 +85,7 @@ class Pipeline:
 
     @contextmanager
     def forbidden(self, handler: str, statement: dict[str, Any]) -> Iterator[None]:
-        """Deny a function something."""
+        """Deny a function the actions of a policy *statement*."""
         role = self.functions[handler]["Role"].rpartition("/")[2]
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         iam = self.client("iam")
@@ -98,19 +96,19 @@ class Pipeline:
             iam.delete_role_policy(RoleName=role, PolicyName="denied")
 
     def is_quiet(self) -> bool:
-        """Whether nothing waits to get into the reports."""
+        """Return whether no object waits to be reported."""
         return is_empty(self.outputs["batches_queue"])
 
     def notify_again(self) -> None:
-        """Have S3 tell once more of every object that Firehose delivered."""
+        """Send S3's notification of every delivered object again."""
         s3, sqs = self.client("s3"), self.client("sqs")
         bucket = self.outputs["ingestion_bucket"]
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
             for each in page.get("Contents", []):
                 if each["Key"].startswith("failed/"):
                     continue
-                told = {"key": each["Key"], "eTag": each["ETag"].strip('"'), "size": each["Size"]}
-                body = {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"object": told}}]}
+                created = {"key": each["Key"], "eTag": each["ETag"].strip('"'), "size": each["Size"]}
+                body = {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"object": created}}]}
                 sqs.send_message(QueueUrl=self.outputs["batches_queue"], MessageBody=json.dumps(body))
 
 
@@ -119,12 +117,12 @@ def pipeline(sandbox: dict[str, Any]) -> Pipeline:
     return Pipeline(sandbox["pipeline-app"], sandbox["endpoint"])
 
 
-def computed(sent: law.Sent, name: str) -> dict[tuple[str, str, str], int]:
-    """How many readings the hourly report is to count, by a few lines of Python."""
+def computed(expected: reconcile.Expected, name: str) -> dict[tuple[str, str, str], int]:
+    """Compute the counts of the hourly report by a few lines of Python."""
     readings = set()
-    for record in sent.records:
+    for entry in expected.entries:
         try:
-            each = json.loads(record.data)
+            each = json.loads(entry.data)
             moment, value, seq = moment_of(each["ts"]), each["value"], each["seq"]
             (each.get("unit") or "").upper()
             if type(seq) is int and type(value) in (int, float) and abs(value) < math.inf and _FIRST <= moment < _SOON:
@@ -148,36 +146,36 @@ _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _SOON = datetime.now(UTC) + timedelta(hours=1)
 
 
-def test_the_law_holds_whatever_crashes_and_however_often_s3_tells(pipeline: Pipeline) -> None:
+def test_the_reports_account_for_every_record_whatever_crashes_and_is_notified_again(pipeline: Pipeline) -> None:
     now = time.time()
-    name = f"law-{uuid.uuid4().hex[:8]}"
-    # What other tests sent shortly before is not to be counted.
+    name = f"reconcile-{uuid.uuid4().hex[:8]}"
+    # Waits for what other tests sent shortly before, so that it is not counted.
     pipeline.put([reading(f"first-{name}", 1, now, 1)])
     until(lambda: pipeline.hourly([f"{datetime.now(UTC):%Y-%m-%d}"], f"first-{name}") and pipeline.is_quiet())
-    sent = law.readings(READINGS, seed=1, now=now, name=name)
-    run = law.Run(law.Api(pipeline.outputs["api"]), name)
+    expected = reconcile.generate(READINGS, seed=1, now=now, name=name)
+    reconciliation = reconcile.Reconciliation(reconcile.Api(pipeline.outputs["api"]), name)
     half = READINGS // 2
 
-    pipeline.put(sent.records[:half])
+    pipeline.put(expected.entries[:half])
     with pipeline.crashing("cleanse"), pipeline.crashing("track_devices"), pipeline.forbidden("run_reports", REFUSED):
-        pipeline.put(sent.records[half:])
+        pipeline.put(expected.entries[half:])
         time.sleep(4)
     pipeline.notify_again()
-    found = run.found(sent)
+    found = reconciliation.wait(expected)
     pipeline.notify_again()
 
-    assert found.holds(sent), law.told(sent, found)
+    assert found.matches(expected), reconcile.summary(expected, found)
     days = [(datetime.fromtimestamp(now, UTC).date() + timedelta(days=ago)).isoformat() for ago in range(-3, 2)]
-    assert {key: row["count"] for key, row in pipeline.hourly(days, name).items()} == computed(sent, name)
+    assert {key: row["count"] for key, row in pipeline.hourly(days, name).items()} == computed(expected, name)
 
 
-def reading(device: str, value: float, ts: float, seq: int) -> law.stream.Record:
+def reading(device: str, value: float, ts: float, seq: int) -> Entry:
     sent = {"device_id": device, "metric": "temperature", "value": value, "unit": "C", "ts": ts, "seq": seq}
-    return law.stream.Record(device, json.dumps(sent).encode())
+    return Entry(device, json.dumps(sent).encode())
 
 
 class History(NamedTuple):
-    """What was sent at once, so that the tests wait for it once."""
+    """Readings that are sent at once, so that the tests wait for them once."""
 
     device: str
     values: dict[float, float]
@@ -197,7 +195,7 @@ def history(pipeline: Pipeline) -> History:
     return History(device, values)
 
 
-def test_a_report_says_what_a_few_lines_of_python_say(pipeline: Pipeline, history: History) -> None:
+def test_a_report_has_the_numbers_that_a_few_lines_of_python_compute(pipeline: Pipeline, history: History) -> None:
     days = ["2011-05-30", "2011-05-31"]
 
     def whole() -> dict[tuple[str, str, str], dict[str, Any]] | None:
@@ -214,10 +212,10 @@ def test_a_report_says_what_a_few_lines_of_python_say(pipeline: Pipeline, histor
         assert row["avg"] == pytest.approx(fmean(pair), rel=1e-12)
 
 
-def test_an_answer_that_would_be_too_long_comes_out_whole(pipeline: Pipeline) -> None:
+def test_records_over_the_limit_of_a_response_are_not_lost(pipeline: Pipeline) -> None:
     today = datetime.now(UTC).date()
     days = [today - timedelta(days=1), today, today + timedelta(days=1)]
-    api = law.Api(pipeline.outputs["api"])
+    api = reconcile.Api(pipeline.outputs["api"])
     before = api.quality(days)["bad: not_json"]
     data = base64.b64encode(bytes(480_000)).decode()
     records = [
@@ -244,10 +242,10 @@ def test_an_answer_that_would_be_too_long_comes_out_whole(pipeline: Pipeline) ->
     until(lambda: api.quality(days)["bad: not_json"] == before + results.count("Dropped"))
 
 
-def test_a_device_speaks_for_itself_only(pipeline: Pipeline) -> None:
+def test_a_device_sends_for_itself_only(pipeline: Pipeline) -> None:
     today = datetime.now(UTC).date()
     days = [today - timedelta(days=1), today, today + timedelta(days=1)]
-    api = law.Api(pipeline.outputs["api"])
+    api = reconcile.Api(pipeline.outputs["api"])
     before = api.quality(days)["bad: another_device"]
     own, other = (f"{kind}-{uuid.uuid4().hex[:8]}" for kind in ("own", "other"))
     for device in (own, other):
@@ -259,7 +257,7 @@ def test_a_device_speaks_for_itself_only(pipeline: Pipeline) -> None:
     assert pipeline.get(f"/devices/{other}") is None
 
 
-def test_only_an_operator_has_reports_made_again(pipeline: Pipeline, history: History) -> None:
+def test_only_an_operator_runs_reports_again(pipeline: Pipeline, history: History) -> None:
     path = "/reports/hourly?period=2010-03-01"
     first = until(lambda: pipeline.get(path))
     iam = pipeline.client("iam")
@@ -267,18 +265,18 @@ def test_only_an_operator_has_reports_made_again(pipeline: Pipeline, history: Hi
     iam.attach_user_policy(UserName=history.device, PolicyArn=pipeline.outputs["operator_policy"])
     key = iam.create_access_key(UserName=history.device)["AccessKey"]
     operator = Author(pipeline.outputs, key["AccessKeyId"], key["SecretAccessKey"])
-    wish = {"from": "2010-03-01", "to": "2010-03-02"}
+    rerun = {"from": "2010-03-01", "to": "2010-03-02"}
 
-    assert httpx.post(pipeline.outputs["api"] + "/reports/hourly/runs", json=wish).status_code == 403
+    assert httpx.post(pipeline.outputs["api"] + "/reports/hourly/runs", json=rerun).status_code == 403
     assert operator.send("POST", "/reports/hourly/runs", {"period": "2010-03-01' OR '1'='1"}).status_code == 400
-    assert operator.send("POST", "/reports/hourly/runs", wish).status_code == 202
+    assert operator.send("POST", "/reports/hourly/runs", rerun).status_code == 202
 
     second = until(lambda: (now := pipeline.get(path)) and now["generated_at"] > first["generated_at"] and now)
     assert second["rows"] == first["rows"]
     assert pipeline.get("/reports/hourly?period=2010-03-02") is None
 
 
-def test_a_notification_that_comes_again_makes_nothing_anew(pipeline: Pipeline, history: History) -> None:
+def test_a_repeated_notification_runs_nothing(pipeline: Pipeline, history: History) -> None:
     path = "/reports/hourly?period=2010-04-01"
     first = until(lambda: pipeline.get(path))
     until(pipeline.is_quiet)

@@ -1,4 +1,4 @@
-"""Files of other people: what is read out of them, and what is refused with which words."""
+"""Files of users: the readings in them, and the messages for lines that are not readings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import random
 import subprocess
 import sys
@@ -14,13 +15,14 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import ingest
 import pytest
-import readings_file
-from conversion import Form, NotReadable
-from progress import Progress
-from stream import Record
 
+from tools import ingest, readings_file
+from tools.conversion import FileFormat, UnreadableFile
+from tools.progress import Progress
+from tools.sender import Entry
+
+ROOT = Path(__file__).parent.parent.parent
 CONSTANTS = {"device_id": "pump-1", "metric": "temperature", "unit": "C"}
 COLUMNS = {"ts": "timestamp", "value": "reading"}
 
@@ -37,29 +39,31 @@ def write(tmp_path: Path) -> Write:
     return write
 
 
-def form(**said: Any) -> Form:
-    return Form(**{"columns": COLUMNS, "constants": CONSTANTS, **said})
+def form(**options: Any) -> FileFormat:
+    return FileFormat(**{"columns": COLUMNS, "constants": CONSTANTS, **options})
 
 
-def readings(path: Path, **said: Any) -> list[dict[str, Any]]:
-    lines = list(readings_file.read(path, form(**said)))
+def readings(path: Path, **options: Any) -> list[dict[str, Any]]:
+    lines = list(readings_file.read(path, form(**options)))
     assert all(line.reading for line in lines), lines
     return [line.reading for line in lines if line.reading]
 
 
-def refusals(path: Path, **said: Any) -> list[tuple[int, int, str]]:
-    return [(line.first, line.last, line.reason) for line in readings_file.read(path, form(**said)) if not line.reading]
+def refusals(path: Path, **options: Any) -> list[tuple[int, int, str]]:
+    return [
+        (line.first, line.last, line.reason) for line in readings_file.read(path, form(**options)) if not line.reading
+    ]
 
 
-def reason(path: Path, **said: Any) -> str:
-    [(_, _, found)] = refusals(path, **said)
+def reason(path: Path, **options: Any) -> str:
+    [(_, _, found)] = refusals(path, **options)
     return found
 
 
-def not_readable(path: Path, **said: Any) -> str:
-    with pytest.raises(NotReadable) as told:
-        list(readings_file.read(path, form(**said)))
-    return str(told.value)
+def unreadable(path: Path, **options: Any) -> str:
+    with pytest.raises(UnreadableFile) as raised:
+        list(readings_file.read(path, form(**options)))
+    return str(raised.value)
 
 
 class TestFile:
@@ -97,16 +101,16 @@ class TestFile:
 
     @pytest.mark.parametrize("content", ["", "\n\r\n \n", "\ufeff"])
     def test_an_empty_file_is_told(self, write: Write, content: str) -> None:
-        assert "is empty" in not_readable(write(content))
+        assert "is empty" in unreadable(write(content))
 
     def test_a_header_alone_is_no_readings(self, write: Write) -> None:
         assert readings(write("timestamp,reading\n")) == []
 
     def test_a_binary_file_is_told(self, write: Write) -> None:
-        assert "is no text" in not_readable(write(b"PK\x03\x04" + random.Random(1).randbytes(9000)))
+        assert "is not text" in unreadable(write(b"PK\x03\x04" + random.Random(1).randbytes(9000)))
 
     def test_a_json_array_is_told(self, write: Write) -> None:
-        assert "one JSON array" in not_readable(write('[{"timestamp": 1, "reading": 2}]'))
+        assert "one JSON array" in unreadable(write('[{"timestamp": 1, "reading": 2}]'))
 
     def test_a_damaged_archive_is_told_after_what_could_be_read(self, write: Write) -> None:
         rows = (f"2014-01-31 00:00:00,{random.Random(number).random()}\n" for number in range(9000))
@@ -114,37 +118,37 @@ class TestFile:
         lines = readings_file.read(path, form())
 
         assert next(lines).reading
-        with pytest.raises(NotReadable, match="damaged"):
+        with pytest.raises(UnreadableFile, match="damaged"):
             list(lines)
 
     def test_a_file_that_is_not_there_is_told(self, tmp_path: Path) -> None:
-        assert "No such file" in not_readable(tmp_path / "none.csv")
+        assert "No such file" in unreadable(tmp_path / "none.csv")
 
     def test_a_column_that_is_not_there_is_told_with_those_that_are(self, write: Write) -> None:
-        told = not_readable(write("time,reading\n2014-01-31,1\n"))
+        message = unreadable(write("time,reading\n2014-01-31,1\n"))
 
-        assert told == "the header has no column “timestamp”; it has “time”, “reading”"
+        assert message == "the header has no column “timestamp”; it has “time”, “reading”"
 
     def test_a_field_that_nothing_gives_is_told(self, write: Write) -> None:
-        assert "nothing gives “metric”" in not_readable(write("ts,value\n"), columns={}, constants={"device_id": "p"})
+        assert "no column for “metric”" in unreadable(write("ts,value\n"), columns={}, constants={"device_id": "p"})
 
     def test_a_column_that_is_there_twice_is_told(self, write: Write) -> None:
-        assert "more than one column “reading”" in not_readable(write("timestamp,reading,reading\n"))
+        assert "more than one column “reading”" in unreadable(write("timestamp,reading,reading\n"))
 
     @pytest.mark.parametrize(
-        ("said", "words"),
+        ("options", "words"),
         [
             ({"columns": {"time": "timestamp"}}, "a reading has no “time”"),
             ({"columns": {"unit": "u"}}, "“unit” cannot come from a column and be a constant"),
             ({"decimal": ";"}, "decimal mark"),
         ],
     )
-    def test_what_cannot_be_said_of_a_file_is_told(self, said: dict[str, Any], words: str) -> None:
-        with pytest.raises(NotReadable, match=words):
-            form(**said)
+    def test_what_cannot_be_said_of_a_file_is_told(self, options: dict[str, Any], words: str) -> None:
+        with pytest.raises(UnreadableFile, match=words):
+            form(**options)
 
     def test_an_unknown_encoding_is_told(self, write: Write) -> None:
-        assert "unknown encoding" in not_readable(write("a,b\n"), encoding="latin-17")
+        assert "unknown encoding" in unreadable(write("a,b\n"), encoding="latin-17")
 
 
 class TestLines:
@@ -270,27 +274,27 @@ class TestNumbers:
         assert "value" in reason(write(json.dumps({"timestamp": "2014-01-31", "reading": value})))
 
 
-class Taken:
-    """A stream that takes everything."""
+class MemorySender:
+    """A sender to a stream that accepts everything."""
 
     def __init__(self) -> None:
-        self.records: list[Record] = []
+        self.entries: list[Entry] = []
 
-    def send(self, records: Iterable[Record]) -> Iterator[int]:
-        for record in records:
-            self.records.append(record)
+    def send(self, entries: Iterable[Entry]) -> Iterator[int]:
+        for entry in entries:
+            self.entries.append(entry)
             yield 1
 
 
 class TestIngestion:
-    def run(self, path: Path, **said: Any) -> tuple[list[Record], ingest.Ingestion]:
-        to = Taken()
-        ingestion = ingest.Ingestion(to, ingest.Refusals(path.with_suffix(".refused.csv")), Progress(io.StringIO()))
+    def run(self, path: Path, **options: Any) -> tuple[list[Entry], ingest.Ingestion]:
+        to = MemorySender()
+        ingestion = ingest.Ingestion(to, ingest.RefusedLines(path.with_suffix(".refused.csv")), Progress(io.StringIO()))
         try:
-            ingestion.run(readings_file.read(path, form(**said)))
+            ingestion.run(readings_file.read(path, form(**options)))
         finally:
             ingestion.refused.close()
-        return to.records, ingestion
+        return to.entries, ingestion
 
     def test_every_line_is_sent_or_in_the_report(self, write: Write) -> None:
         records, ingestion = self.run(write("timestamp,reading\n2014-01-31,1\n2014-01-31,x\n2014-01-31,2\n"))
@@ -299,7 +303,7 @@ class TestIngestion:
         assert {record.key for record in records} == {"pump-1"}
         assert (ingestion.sent, ingestion.refused.count) == (2, 1)
         with ingestion.refused.report.open(newline="") as report:
-            assert list(csv.reader(report)) == [["line", "reason"], ["3", "value “x” is no number"]]
+            assert list(csv.reader(report)) == [["line", "reason"], ["3", "value “x” is not a number"]]
 
     def test_a_file_sent_twice_is_the_same_readings(self, write: Write) -> None:
         path = write("timestamp,reading\n2014-01-31,1\n2014-01-31,1\n")
@@ -311,7 +315,7 @@ class TestIngestion:
     def test_a_wrong_description_stops_before_anything_is_sent(self, write: Write) -> None:
         path = write("timestamp,reading\n" + "31/01/2014,1\n" * 5000)
 
-        with pytest.raises(NotReadable, match="none of the first 100 lines is a reading"):
+        with pytest.raises(UnreadableFile, match="none of the first 100 lines is a reading"):
             self.run(path)
 
     def test_a_report_of_before_goes_when_nothing_is_refused(self, write: Write) -> None:
@@ -327,14 +331,15 @@ class TestIngestion:
     ("option", "words"),
     [
         (["--map", "ts"], "not of the form name=value"),
-        (["--tz", "Mars/Base"], "is no time zone"),
+        (["--tz", "Mars/Base"], "is not a time zone"),
         (["--map", "when=timestamp"], "a reading has no “when”"),
     ],
 )
 def test_a_wrong_option_ends_with_its_reason_and_status_2(write: Write, option: list[str], words: str) -> None:
-    command = [sys.executable, ingest.__file__, "readings", str(write("timestamp,reading\n")), *option]
+    command = [sys.executable, "-m", "tools.ingest", "readings", str(write("timestamp,reading\n")), *option]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "pipeline-app")}
 
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
     assert done.returncode == 2
     assert words in done.stderr

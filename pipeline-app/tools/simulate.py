@@ -1,7 +1,7 @@
-"""Simulated devices that send readings by MQTT: `make devices DEVICES=20 RATE=50`. A client of AWS IoT Core.
+"""Simulates devices that send readings by MQTT: `make devices DEVICES=20 RATE=50`. A client of AWS IoT Core.
 
-Each device is a thing with a key and a certificate of its own, which carries the IoT policy of the stage. The key is
-made here and never leaves this machine; it is kept in a folder that only its owner can read, for the next run. The
+Each device is a thing with its own key and certificate; the certificate has the IoT policy of the stage. The key is
+created here and never leaves this machine. It is stored in a folder that only its owner can read, and used again. The
 same ``--seed`` and ``--start`` send the same readings.
 """
 
@@ -35,19 +35,20 @@ from cryptography.x509.oid import NameOID
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
-from progress import Progress
-from simulation import SOME_FAULTS, Device, Faults, Message
 
-_PATIENCE = 20
-"""Seconds to wait for a connection, and at the end for acknowledgements."""
+from tools.progress import Progress
+from tools.simulated_device import DEFAULT_FAULTS, Faults, Message, SimulatedDevice
+
+_TIMEOUT = 20
+"""Seconds to wait for a connection, and for acknowledgements at the end."""
 
 
 class NotConnected(Exception):
-    """The broker did not let a device in; the message says which and why."""
+    """The broker rejected a device. The message says which and why."""
 
 
-class Registry:
-    """The things of AWS IoT, and their keys in *folder*. What is there already is used again."""
+class ThingRegistry:
+    """The things of AWS IoT, and their keys in *folder*. Existing things and keys are used again."""
 
     def __init__(self, iot: Any, policy: str, folder: Path) -> None:
         self._iot = iot
@@ -56,7 +57,7 @@ class Registry:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def identity(self, device_id: str) -> Path:
-        """Return the PEM file with key and certificate of a device, which is registered if it is not yet."""
+        """Return the PEM file with the key and certificate of a device. Registers the device if needed."""
         file = self._folder / f"{device_id}.pem"
         if not (file.exists() and self._is_active(file.read_bytes())):
             file.unlink(missing_ok=True)
@@ -64,7 +65,7 @@ class Registry:
         return file
 
     def _is_active(self, pem: bytes) -> bool:
-        # AWS names a certificate by its fingerprint.
+        # The id of a certificate is its fingerprint.
         certificate = x509.load_pem_x509_certificate(pem[pem.index(b"-----BEGIN CERT") :])
         try:
             known = self._iot.describe_certificate(certificateId=certificate.fingerprint(hashes.SHA256()).hex())
@@ -90,7 +91,7 @@ class Registry:
             opened.write(private + made["certificatePem"].encode())
 
     def remove(self, device_id: str) -> None:
-        """Take a device, its certificates and its key away."""
+        """Delete a device, its certificates and its key."""
         try:
             principals = self._iot.list_thing_principals(thingName=device_id)["principals"]
         except self._iot.exceptions.ResourceNotFoundException:
@@ -105,16 +106,16 @@ class Registry:
         (self._folder / f"{device_id}.pem").unlink(missing_ok=True)
 
 
-class Connection:
-    """A device's connection to the broker, which comes back by itself when it is lost."""
+class MqttConnection:
+    """The connection of a device to the broker. Reconnects by itself."""
 
     def __init__(self, device_id: str, tls: ssl.SSLContext) -> None:
         self._device_id = device_id
         self._topic = f"devices/{device_id}/readings"
-        self._answered = threading.Event()
-        self._refusal = ""
+        self._connected = threading.Event()
+        self._rejection = ""
         self.acknowledged = 0
-        # AWS IoT lets a thing in under its own name.
+        # AWS IoT requires the name of the thing as the client id.
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=device_id, protocol=mqtt.MQTTv311)
         self._client.tls_set_context(tls)
         self._client.max_inflight_messages_set(100)
@@ -128,34 +129,35 @@ class Connection:
         except OSError as error:
             raise NotConnected(f"{self._device_id} cannot reach {host}:{port}: {error}") from error
         self._client.loop_start()
-        if not self._answered.wait(_PATIENCE) or self._refusal:
-            raise NotConnected(f"{self._device_id} is not let in: {self._refusal or 'no answer'}")
+        if not self._connected.wait(_TIMEOUT) or self._rejection:
+            raise NotConnected(f"{self._device_id} is rejected: {self._rejection or 'no answer'}")
 
     def send(self, payload: bytes) -> None:
-        """Publish *payload*; it is sent again until it is acknowledged (QoS 1)."""
+        """Publish *payload*, again until it is acknowledged (QoS 1)."""
         self._client.publish(self._topic, payload, qos=1)
 
     def close(self) -> None:
+        """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
 
     def _on_connect(self, client: Any, data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
-        self._refusal = str(reason) if reason.is_failure else ""
-        self._answered.set()
+        self._rejection = str(reason) if reason.is_failure else ""
+        self._connected.set()
 
     def _on_publish(self, client: Any, data: Any, number: int, reason: ReasonCode, properties: Any) -> None:
         self.acknowledged += 1
 
 
 class Fleet:
-    """Devices at work. *stop* ends it, from a signal's handler too."""
+    """Devices that send. `stop` may be called from a signal handler."""
 
-    def __init__(self, connections: dict[str, Connection], progress: Progress) -> None:
+    def __init__(self, connections: dict[str, MqttConnection], progress: Progress) -> None:
         self._connections = connections
         self._progress = progress
         self._stopped = threading.Event()
         self.sent: Counter[str | None] = Counter()
-        """Messages by their fault."""
+        """Number of messages by fault."""
 
     @property
     def acknowledged(self) -> int:
@@ -165,29 +167,29 @@ class Fleet:
         self._stopped.set()
 
     def run(self, plan: Iterable[tuple[float, str, Message]]) -> None:
-        """Send each message of *plan* when its seconds are over, and wait until all are acknowledged."""
-        began = time.monotonic()
+        """Send each message of *plan* when it is due, and wait until all are acknowledged."""
+        started = time.monotonic()
         for due, device_id, message in plan:
-            if self._stopped.wait(max(0, began + due - time.monotonic())):
+            if self._stopped.wait(max(0, started + due - time.monotonic())):
                 break
             self._connections[device_id].send(message.payload)
             self.sent[message.fault] += 1
             if self._progress.is_due():
-                self._progress.show(f"{time.monotonic() - began:,.0f} s  {self.told()}")
-        patience = time.monotonic() + _PATIENCE
-        while self.acknowledged < self.sent.total() and time.monotonic() < patience:
+                self._progress.show(f"{time.monotonic() - started:,.0f} s  {self.summary()}")
+        deadline = time.monotonic() + _TIMEOUT
+        while self.acknowledged < self.sent.total() and time.monotonic() < deadline:
             time.sleep(0.05)
         self._progress.end()
 
-    def told(self) -> str:
+    def summary(self) -> str:
         faults = "".join(f", {self.sent[fault.name]:,} {fault.name}" for fault in fields(Faults))
         return f"{self.sent.total():,} sent, {self.acknowledged:,} acknowledged{faults}"
 
 
 def schedule(
-    devices: Sequence[Device], rate: float, start: float, readings: float
+    devices: Sequence[SimulatedDevice], rate: float, start: float, readings: float
 ) -> Iterator[tuple[float, str, Message]]:
-    """Yield what the devices send, in turns, at *rate* readings a second from *start* on: seconds, device, message."""
+    """Yield messages at *rate* readings a second from *start* on: when each is due in seconds, its device, itself."""
     number = 0
     while number < readings:
         device, due = devices[number % len(devices)], number / rate
@@ -195,26 +197,26 @@ def schedule(
             yield due, device.id, message
         number += 1
     for device in devices:
-        for message in device.rest():
+        for message in device.flush():
             yield number / rate, device.id, message
 
 
 def main() -> str | None:
     arguments = _arguments()
     iot = boto3.client("iot", config=Config(retries={"mode": "adaptive", "max_attempts": 10}))
-    registry = Registry(iot, arguments.policy, arguments.keys or _KEYS / arguments.policy)
+    registry = ThingRegistry(iot, arguments.policy, arguments.keys or _KEYS / arguments.policy)
     numbers = range(1, arguments.devices + 1)
-    devices = [Device(number, arguments.seed, arguments.faults, arguments.name) for number in numbers]
+    devices = [SimulatedDevice(number, arguments.seed, arguments.faults, arguments.name) for number in numbers]
     if arguments.remove:
         for device in devices:
             registry.remove(device.id)
         return None
     host, _, port = (arguments.endpoint or _endpoint(iot)).partition(":")
     authority = _authority(arguments.ca)
-    connections: dict[str, Connection] = {}
+    connections: dict[str, MqttConnection] = {}
 
-    def connect(device: Device) -> None:
-        connection = Connection(device.id, _tls(authority, registry.identity(device.id)))
+    def connect(device: SimulatedDevice) -> None:
+        connection = MqttConnection(device.id, _tls(authority, registry.identity(device.id)))
         connections[device.id] = connection
         connection.open(host, int(port or 8883))
 
@@ -231,7 +233,7 @@ def main() -> str | None:
     finally:
         for connection in connections.values():
             connection.close()
-    print(f"{fleet.told()}.")
+    print(f"{fleet.summary()}.")
     return None if fleet.acknowledged == fleet.sent.total() else "Some messages were not acknowledged."
 
 
@@ -240,7 +242,7 @@ def _endpoint(iot: Any) -> str:
 
 
 def _authority(ca: str | None) -> str | None:
-    """Return the certificates, PEM, that the broker's is to be signed by; None is those that this machine trusts."""
+    """Return the CA certificates of the broker in PEM. None means those that this machine trusts."""
     if ca is None:
         return None
     if "://" not in ca:
@@ -256,26 +258,30 @@ def _tls(authority: str | None, identity: Path) -> ssl.SSLContext:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Let simulated devices send readings by MQTT.")
-    parser.add_argument("policy", help="name of the IoT policy that their certificates carry")
-    parser.add_argument("--devices", type=_positive(int), default=5, help="how many")
-    parser.add_argument("--name", default="pump", help="what their names begin with")
-    parser.add_argument("--rate", type=_positive(float), default=5, help="readings a second, of all together")
-    parser.add_argument("--seconds", type=float, default=math.inf, help="for so long; else until Ctrl-C")
-    parser.add_argument("--count", type=float, default=math.inf, help="so many readings; else until Ctrl-C")
+    parser = argparse.ArgumentParser(description="Simulate devices that send readings by MQTT.")
+    parser.add_argument("policy", help="name of the IoT policy for their certificates")
+    parser.add_argument("--devices", type=_positive(int), default=5, help="number of devices")
+    parser.add_argument("--name", default="pump", help="prefix of their names")
+    parser.add_argument("--rate", type=_positive(float), default=5, help="readings a second, of all devices together")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="duration; default: until Ctrl-C")
+    parser.add_argument("--count", type=float, default=math.inf, help="number of readings; default: until Ctrl-C")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--start", type=_moment, help="time of the first reading, ISO 8601 with an offset; else now")
-    parser.add_argument("--faults", type=_faults, default=SOME_FAULTS, metavar="NAME=SHARE,…|none", help=_FAULTS)
-    parser.add_argument("--endpoint", metavar="HOST[:PORT]", help="of the broker; else the account's own")
-    parser.add_argument("--ca", metavar="FILE|URL", help="certificate that the broker's is signed by")
-    parser.add_argument("--keys", type=Path, metavar="FOLDER", help="where keys are kept; else beside this file")
-    parser.add_argument("--remove", action="store_true", help="take the devices and their certificates away")
+    parser.add_argument(
+        "--start", type=_moment, help="time of the first reading, ISO 8601 with an offset; default: now"
+    )
+    parser.add_argument("--faults", type=_faults, default=DEFAULT_FAULTS, metavar="NAME=SHARE,…|none", help=_FAULTS)
+    parser.add_argument("--endpoint", metavar="HOST[:PORT]", help="address of the broker; default: the account's")
+    parser.add_argument("--ca", metavar="FILE|URL", help="CA certificate of the broker")
+    parser.add_argument(
+        "--keys", type=Path, metavar="FOLDER", help="folder for the keys; default: pipeline-app/.devices"
+    )
+    parser.add_argument("--remove", action="store_true", help="delete the devices and their certificates")
     return parser.parse_args()
 
 
-_KEYS = Path(__file__).parent / ".devices"
-_DEFAULTS = ", ".join(f"{fault.name}={getattr(SOME_FAULTS, fault.name)}" for fault in fields(Faults))
-_FAULTS = f"shares of the messages that have a fault, by default {_DEFAULTS}"
+_KEYS = Path(__file__).parent.parent / ".devices"
+_DEFAULTS = ", ".join(f"{fault.name}={getattr(DEFAULT_FAULTS, fault.name)}" for fault in fields(Faults))
+_FAULTS = f"share of the messages with each fault; default: {_DEFAULTS}"
 
 
 def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
@@ -296,7 +302,7 @@ def _moment(text: str) -> float:
 
 
 def _faults(text: str) -> Faults:
-    """Return the faults of ``late=0.1,poison=0.02``."""
+    """Return the faults in ``late=0.1,poison=0.02``."""
     if text == "none":
         return Faults()
     try:

@@ -1,23 +1,23 @@
-"""The simulated devices: their readings are such, and their faults are what the pipeline takes them for."""
+"""Simulated devices: their readings are valid, and their faults are what the pipeline says they are."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
 
-import law
 import pytest
-from simulation import METRICS, SOME_FAULTS, Device, Faults, encoded, poison
 
 from chalicelib import readings
+from tools import reconcile
+from tools.simulated_device import DEFAULT_FAULTS, METRICS, Faults, SimulatedDevice, encode, poison
 
 NOW = 1_780_000_000.0
 PLAUSIBLE = {"temperature": (20, 110), "pressure": (99_000, 104_000), "humidity": (5, 99), "vibration": (0.1, 12)}
 UNITS = {"temperature": "C", "pressure": "Pa", "humidity": "%", "vibration": "mm/s"}
 
 
-def sent(seed: int, faults: Faults = SOME_FAULTS) -> list[bytes]:
-    device = Device(1, seed, faults)
+def sent(seed: int, faults: Faults = DEFAULT_FAULTS) -> list[bytes]:
+    device = SimulatedDevice(1, seed, faults)
     return [message.payload for second in range(500) for message in device.messages(NOW + second)]
 
 
@@ -32,11 +32,11 @@ def test_the_same_seed_sends_the_same_bytes_and_another_does_not() -> None:
 
 @pytest.mark.parametrize("number", range(12))
 def test_whatever_units_and_times_a_device_writes_it_is_understood(number: int) -> None:
-    device = Device(number, seed=1)
+    device = SimulatedDevice(number, seed=1)
 
     for minute in range(120):
         moment = NOW - 60 * minute
-        taken = read(encoded(device.reading(moment)))
+        taken = read(encode(device.reading(moment)))
         least, most = PLAUSIBLE[taken.metric]
         assert least <= taken.value <= most, taken
         assert taken.unit == UNITS[taken.metric]
@@ -44,7 +44,7 @@ def test_whatever_units_and_times_a_device_writes_it_is_understood(number: int) 
 
 
 def test_every_kind_of_poison_is_bad() -> None:
-    chance, device = random.Random(1), Device(1, seed=1)
+    chance, device = random.Random(1), SimulatedDevice(1, seed=1)
     reasons: Counter[str] = Counter()
 
     for _ in range(2000):
@@ -56,7 +56,7 @@ def test_every_kind_of_poison_is_bad() -> None:
 
 
 def test_faults_are_as_frequent_as_asked_for() -> None:
-    device = Device(1, seed=3, faults=Faults(duplicates=0.1, late=0.2, disorder=0.1, skew=0.05, poison=0.15))
+    device = SimulatedDevice(1, seed=3, faults=Faults(duplicates=0.1, late=0.2, disorder=0.1, skew=0.05, poison=0.15))
     faults = Counter(message.fault for second in range(20_000) for message in device.messages(NOW + second))
     share = {fault: count / faults.total() for fault, count in faults.items()}
 
@@ -68,15 +68,15 @@ def test_faults_are_as_frequent_as_asked_for() -> None:
 
 
 def test_a_duplicate_comes_right_after_the_message_and_is_the_same_bytes() -> None:
-    first, second = Device(1, seed=3, faults=Faults(duplicates=1)).messages(NOW)
+    first, second = SimulatedDevice(1, seed=3, faults=Faults(duplicates=1)).messages(NOW)
 
     assert first.payload == second.payload
     assert (first.fault, second.fault) == (None, "duplicates")
 
 
 def test_what_is_overtaken_still_comes() -> None:
-    device = Device(1, seed=3, faults=Faults(disorder=0.5))
-    messages = [message for second in range(99) for message in device.messages(NOW + second)] + list(device.rest())
+    device = SimulatedDevice(1, seed=3, faults=Faults(disorder=0.5))
+    messages = [message for second in range(99) for message in device.messages(NOW + second)] + list(device.flush())
     order = [read(message.payload).seq for message in messages]
 
     assert order != sorted(order)
@@ -84,7 +84,7 @@ def test_what_is_overtaken_still_comes() -> None:
 
 
 def test_late_is_up_to_two_days() -> None:
-    device = Device(1, seed=3, faults=Faults(late=1))
+    device = SimulatedDevice(1, seed=3, faults=Faults(late=1))
     ages = [NOW - read(message.payload).ts / 1000 for _ in range(500) for message in device.messages(NOW)]
 
     assert min(ages) >= 3600
@@ -92,16 +92,16 @@ def test_late_is_up_to_two_days() -> None:
 
 
 def test_the_metrics_take_turns() -> None:
-    device = Device(1, seed=3)
+    device = SimulatedDevice(1, seed=3)
 
     assert [device.reading(NOW)["metric"] for _ in range(5)] == [*METRICS, METRICS[0]]
 
 
-def test_the_records_of_the_law_are_what_it_says_of_them() -> None:
-    made = law.readings(10_000, seed=1, now=NOW, name="law")
+def test_the_records_of_a_reconciliation_are_as_expected() -> None:
+    expected = reconcile.generate(10_000, seed=1, now=NOW, name="reconcile")
     outcomes: Counter[str] = Counter()
     known = set()
-    for record in made.records:
+    for record in expected.entries:
         try:
             reading = read(record.data)
         except readings.BadReading:
@@ -111,5 +111,5 @@ def test_the_records_of_the_law_are_what_it_says_of_them() -> None:
         outcomes["duplicate" if key in known else "accepted"] += 1
         known.add(key)
 
-    assert outcomes == {"accepted": made.accepted, "duplicate": made.duplicates, "bad": made.bad}
-    assert (made.accepted, made.duplicates, made.bad) == (9500, 300, 200)
+    assert outcomes == {"accepted": expected.accepted, "duplicate": expected.duplicates, "bad": expected.bad}
+    assert (expected.accepted, expected.duplicates, expected.bad) == (9500, 300, 200)

@@ -1,4 +1,4 @@
-"""Reads the lines of somebody else's file: CSV of any dialect or JSON lines, gzipped or not. Knows no AWS."""
+"""Reads the lines of a user's file: CSV of any dialect or JSON lines, gzipped or not."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from conversion import FIELDS, REQUIRED, Converter, Form, NotReadable, Refused, listed
+
+from tools.conversion import FIELDS, REQUIRED, Converter, FileFormat, InvalidLine, UnreadableFile, quoted
 
 _HEAD = 1 << 16
-"""Bytes of the beginning that tell encoding, format and delimiter."""
+"""Bytes at the start of a file from which encoding, format and delimiter are detected."""
 
 _DELIMITERS = ",;\t|"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -24,34 +25,34 @@ _BLANK = "\ufeff \t\r\n"
 
 
 class Line(NamedTuple):
-    """One row of the file: a reading, or the reason why it is none."""
+    """One row of the file: a reading, or the reason why it is not one."""
 
     first: int
     last: int
-    """Line numbers, from 1; a quoted field may hold line breaks."""
+    """Line numbers, from 1. A quoted field may contain line breaks."""
     reading: dict[str, Any] | None
     reason: str = ""
 
 
-def read(path: Path, form: Form) -> Iterator[Line]:
-    """Yield every row of the file at *path* but blank ones. Raises NotReadable, as late as where the file breaks."""
+def read(path: Path, file_format: FileFormat) -> Iterator[Line]:
+    """Yield every row of the file at *path* except blank ones. Raises UnreadableFile where the file is damaged."""
     try:
-        with _opened(path, form.encoding) as (text, head):
+        with _opened(path, file_format.encoding) as (text, head):
             start = head.lstrip(_BLANK)[:1]
             if not start:
-                raise NotReadable(f"{path} is empty")
+                raise UnreadableFile(f"{path} is empty")
             if start == "[":
-                raise NotReadable(f"{path} is one JSON array; one object a line is read (jq -c '.[]' makes that)")
-            yield from (_json_lines(text, form) if start == "{" else _csv_rows(text, head, form))
+                raise UnreadableFile(f"{path} is one JSON array; convert it to one object a line with jq -c '.[]'")
+            yield from (_json_lines(text, file_format) if start == "{" else _csv_rows(text, head, file_format))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise NotReadable(f"{path} is damaged: {error}") from error
+        raise UnreadableFile(f"{path} is damaged: {error}") from error
     except (OSError, LookupError, UnicodeError) as error:  # no such file, no such encoding
-        raise NotReadable(f"{path}: {error}") from error
+        raise UnreadableFile(f"{path}: {error}") from error
 
 
 @contextlib.contextmanager
 def _opened(path: Path, encoding: str | None) -> Iterator[tuple[io.TextIOWrapper, str]]:
-    """The text of a file, and the beginning of it."""
+    """Open a file. Yield its text, and the start of the text."""
     with contextlib.ExitStack() as files:
         raw: Any = files.enter_context(path.open("rb", buffering=_HEAD))
         if raw.peek(2)[:2] == b"\x1f\x8b":
@@ -59,7 +60,7 @@ def _opened(path: Path, encoding: str | None) -> Iterator[tuple[io.TextIOWrapper
             raw = io.BufferedReader(unzipped, _HEAD)
         head = raw.peek(_HEAD)
         if b"\0" in head and not encoding and not head.startswith(_UTF_16):
-            raise NotReadable(f"{path} is no text, or not in UTF-8 (ENCODING=); CSV and JSON lines are read")
+            raise UnreadableFile(f"{path} is not text in UTF-8; set ENCODING=, or convert it to CSV or JSON lines")
         encoding = encoding or ("utf-16" if head.startswith(_UTF_16) else "utf-8-sig")
         beginning = codecs.getincrementaldecoder(encoding)("replace").decode(head)
         yield files.enter_context(io.TextIOWrapper(raw, encoding, "replace", newline="")), beginning
@@ -68,36 +69,36 @@ def _opened(path: Path, encoding: str | None) -> Iterator[tuple[io.TextIOWrapper
 # CSV -----------------------------------------------------------------------------------------------------------------
 
 
-def _csv_rows(text: io.TextIOWrapper, head: str, form: Form) -> Iterator[Line]:
-    delimiter = max(_DELIMITERS, key=lambda character: _fit(character, head, form))
-    rows = _records(csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True))
+def _csv_rows(text: io.TextIOWrapper, head: str, file_format: FileFormat) -> Iterator[Line]:
+    delimiter = max(_DELIMITERS, key=lambda character: _fit(character, head, file_format))
+    rows = _rows(csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True))
     _, _, header = next(rows)
     if isinstance(header, str):
-        raise NotReadable(f"the header cannot be read: {header}")
+        raise UnreadableFile(f"the header cannot be read: {header}")
     names = [name.strip(_BLANK) for name in header]
-    columns = _columns(form, names)
-    converter = Converter(form)
+    columns = _columns(file_format, names)
+    converter = Converter(file_format)
     for first, last, row in rows:
         try:
             if isinstance(row, str):
-                raise Refused(row)
+                raise InvalidLine(row)
             if len(row) != len(names):
-                raise Refused(f"{len(row)} columns, the header has {len(names)}")
+                raise InvalidLine(f"{len(row)} columns, the header has {len(names)}")
             values = {field: row[position].strip() for field, position in columns.items()}
             yield Line(first, last, converter.reading(values, first))
-        except Refused as refusal:
-            yield Line(first, last, None, str(refusal))
+        except InvalidLine as error:
+            yield Line(first, last, None, str(error))
 
 
-def _fit(delimiter: str, head: str, form: Form) -> tuple[int, int]:
-    """Return how well *delimiter* splits the header: into the columns that are asked for, and into many."""
+def _fit(delimiter: str, head: str, file_format: FileFormat) -> tuple[int, int]:
+    """Return how well *delimiter* splits the header: the number of columns that are requested, and of all."""
     line = next(line for line in head.splitlines() if line.strip())
     names = [name.strip(_BLANK) for name in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))]
-    return len(set(form.columns.values()) & set(names)), len(names)
+    return len(set(file_format.columns.values()) & set(names)), len(names)
 
 
-def _records(reader: Any) -> Iterator[tuple[int, int, list[str] | str]]:
-    """Yield first line, last line, and the fields or what is wrong with the quotes; blank lines are left out."""
+def _rows(reader: Any) -> Iterator[tuple[int, int, list[str] | str]]:
+    """Yield the first line, the last line, and the fields or the error of each row. Skips blank lines."""
     while True:
         first = reader.line_num + 1
         try:
@@ -111,27 +112,28 @@ def _records(reader: Any) -> Iterator[tuple[int, int, list[str] | str]]:
             yield first, reader.line_num, row
 
 
-def _columns(form: Form, names: list[str]) -> dict[str, int]:
-    """Return by field the position of its column; a field that nothing is said of has the column of its own name."""
-    asked = {name: name for name in FIELDS if name in names and name not in form.constants} | dict(form.columns)
+def _columns(file_format: FileFormat, names: list[str]) -> dict[str, int]:
+    """Return the position of each field's column. A field without a description has the column of its own name."""
+    own = {name: name for name in FIELDS if name in names and name not in file_format.constants}
+    asked = own | dict(file_format.columns)
     absent = [column for column in asked.values() if column not in names]
     if absent:
-        raise NotReadable(f"the header has no column {listed(absent)}; it has {listed(names)}")
+        raise UnreadableFile(f"the header has no column {quoted(absent)}; it has {quoted(names)}")
     twice = [column for column in asked.values() if names.count(column) > 1]
     if twice:
-        raise NotReadable(f"the header has more than one column {listed(twice)}")
-    missing = [name for name in REQUIRED if name not in asked and name not in form.constants]
+        raise UnreadableFile(f"the header has more than one column {quoted(twice)}")
+    missing = [name for name in REQUIRED if name not in asked and name not in file_format.constants]
     if missing:
-        raise NotReadable(f"nothing gives {listed(missing)}; say which column does: the header has {listed(names)}")
+        raise UnreadableFile(f"no column for {quoted(missing)}; set MAP=: the header has {quoted(names)}")
     return {name: names.index(column) for name, column in asked.items()}
 
 
 # JSON lines ----------------------------------------------------------------------------------------------------------
 
 
-def _json_lines(text: io.TextIOWrapper, form: Form) -> Iterator[Line]:
-    keys = {name: name for name in FIELDS if name not in form.constants} | dict(form.columns)
-    converter = Converter(form)
+def _json_lines(text: io.TextIOWrapper, file_format: FileFormat) -> Iterator[Line]:
+    keys = {name: name for name in FIELDS if name not in file_format.constants} | dict(file_format.columns)
+    converter = Converter(file_format)
     for number, line in enumerate(text, 1):
         if not line.strip(_BLANK):
             continue
@@ -139,17 +141,17 @@ def _json_lines(text: io.TextIOWrapper, form: Form) -> Iterator[Line]:
             document = _object(line)
             values = {field: _found(document, key) for field, key in keys.items()}
             yield Line(number, number, converter.reading(values, number))
-        except Refused as refusal:
-            yield Line(number, number, None, str(refusal))
+        except InvalidLine as error:
+            yield Line(number, number, None, str(error))
 
 
 def _object(line: str) -> dict[str, Any]:
     try:
         document = msgspec.json.decode(line)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Refused(f"not JSON: {error}") from error
+        raise InvalidLine(f"not JSON: {error}") from error
     if not isinstance(document, dict):
-        raise Refused("not a JSON object")
+        raise InvalidLine("not a JSON object")
     return document
 
 

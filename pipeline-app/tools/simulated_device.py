@@ -1,6 +1,6 @@
-"""Readings as the devices of a plant send them, and what goes wrong with some. Knows no AWS, no network and no clock.
+"""Simulated devices: readings of a plant's pumps, with faults. Uses no network and no clock.
 
-All of it follows from a seed: the same seed and the same moments give the same bytes.
+Everything follows from a seed: the same seed and the same times give the same bytes.
 """
 
 from __future__ import annotations
@@ -14,35 +14,37 @@ from typing import Any
 
 import msgspec
 
+from common.times import iso
+
 type Reading = dict[str, Any]
 
 _DAY = 86_400
 _EPISODE, _EPISODES_EVERY = 90, 1200
-"""Seconds that a bearing runs hot, and from one such episode to the next."""
+"""Seconds for which a bearing runs hot, and from one such episode to the next."""
 
 
 @dataclass(frozen=True)
 class Faults:
-    """Of all messages, the share that…"""
+    """For each fault, the share of messages that have it."""
 
     duplicates: float = 0
-    """… is sent a second time, as after an acknowledgement that got lost."""
+    """Sent twice, as after a lost acknowledgement."""
     late: float = 0
-    """… was kept by a device that was out of reach, for up to two days."""
+    """Up to two days old, as from a device that was offline."""
     disorder: float = 0
-    """… is overtaken by the next one of its device."""
+    """Sent after the next message of the device."""
     skew: float = 0
-    """… was stamped by a clock up to a quarter of an hour wrong; five minutes ahead is what the pipeline allows."""
+    """With a clock up to 15 minutes wrong. The pipeline accepts a clock that is up to 5 minutes ahead."""
     poison: float = 0
-    """… is no reading."""
+    """Not a reading."""
 
 
-SOME_FAULTS = Faults(duplicates=0.03, late=0.05, disorder=0.05, skew=0.01, poison=0.02)
+DEFAULT_FAULTS = Faults(duplicates=0.03, late=0.05, disorder=0.05, skew=0.01, poison=0.02)
 
 
 @dataclass(frozen=True)
 class Message:
-    """What a device sends, and the fault in it, a field of Faults."""
+    """A message of a device, and its fault: the name of a field of `Faults`."""
 
     payload: bytes
     fault: str | None = None
@@ -58,23 +60,23 @@ _UNITS: dict[str, tuple[tuple[str, Callable[[float], float]], ...]] = {
 }
 METRICS = tuple(_UNITS)
 
-_STAMPS: tuple[Callable[[float], str | int], ...] = (
-    lambda moment: _iso(moment, UTC),
-    lambda moment: _iso(moment, timezone(timedelta(hours=2))),
+_TIMESTAMPS: tuple[Callable[[float], str | int], ...] = (
+    lambda moment: iso(_datetime(moment, UTC)),
+    lambda moment: _datetime(moment, timezone(timedelta(hours=2))).isoformat(timespec="milliseconds"),
     lambda moment: round(moment * 1000),
 )
-"""How devices of different makers write a time."""
+"""The formats of time that devices send."""
 
 
-def _iso(moment: float, zone: timezone) -> str:
-    return datetime.fromtimestamp(round(moment, 3), zone).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _datetime(moment: float, zone: timezone) -> datetime:
+    return datetime.fromtimestamp(round(moment, 3), zone)
 
 
 # Devices -------------------------------------------------------------------------------------------------------------
 
 
-class Device:
-    """A pump with sensors. Number *number* of those of *seed*; every device has its own units, clock and wear."""
+class SimulatedDevice:
+    """Pump *number* of the plant of *seed*. Each has its own units, format of time and wear."""
 
     def __init__(self, number: int, seed: int, faults: Faults = Faults(), name: str = "pump") -> None:
         self.id = f"{name}-{number:04d}"
@@ -83,21 +85,21 @@ class Device:
         self._seq = 0
         self._held: Message | None = None
         self._units = {metric: self._random.choice(units) for metric, units in _UNITS.items()}
-        self._stamp = self._random.choice(_STAMPS)
+        self._timestamp = self._random.choice(_TIMESTAMPS)
         self._wear = self._random.uniform(-4, 6)
         self._phase = self._random.random()
 
     def reading(self, moment: float) -> Reading:
-        """Return the next reading, of *moment* in seconds since 1970; the metrics take turns."""
+        """Return the next reading, at *moment* in seconds since 1970. The metrics alternate."""
         metric = METRICS[self._seq % len(METRICS)]
         self._seq += 1
         unit, converted = self._units[metric]
         value = round(converted(self._value(metric, moment)), 3)
-        stamp = self._stamp(moment)
-        return {"device_id": self.id, "metric": metric, "value": value, "unit": unit, "ts": stamp, "seq": self._seq}
+        timestamp = self._timestamp(moment)
+        return {"device_id": self.id, "metric": metric, "value": value, "unit": unit, "ts": timestamp, "seq": self._seq}
 
     def messages(self, moment: float) -> Iterator[Message]:
-        """Yield what the device sends at *moment*: as a rule one reading."""
+        """Yield the messages that the device sends at *moment*, usually one."""
         message = self._message(moment)
         if self._held:
             yield message
@@ -109,8 +111,8 @@ class Device:
         if self._random.random() < self._faults.duplicates:
             yield Message(message.payload, "duplicates")
 
-    def rest(self) -> Iterator[Message]:
-        """Yield what is still held back when the device is switched off."""
+    def flush(self) -> Iterator[Message]:
+        """Yield the messages that are still held back, before the device is switched off."""
         if self._held:
             yield self._held
             self._held = None
@@ -124,11 +126,11 @@ class Device:
             if not change:
                 return Message(poison(self.reading(moment), self._random), fault)
             off = self._random.uniform(3600, 2 * _DAY) if fault == "late" else self._random.uniform(-900, 900)
-            return Message(encoded(self.reading(moment + change * off)), fault)
-        return Message(encoded(self.reading(moment)))
+            return Message(encode(self.reading(moment + change * off)), fault)
+        return Message(encode(self.reading(moment)))
 
     def _value(self, metric: str, moment: float) -> float:
-        """Return what a sensor shows: a daily curve, the weather, a bearing that now and then runs hot, and noise."""
+        """Return the value of a sensor: a daily curve, the weather, a bearing that sometimes runs hot, and noise."""
         day = math.sin(2 * math.pi * (moment / _DAY - 0.375))  # warmest at 15:00 UTC
         noise = self._random.gauss()
         if metric == "temperature":
@@ -140,7 +142,7 @@ class Device:
         return max(0.1, 2.4 + 0.1 * self._wear + 7.5 * self._heat(moment) + 0.15 * noise)
 
     def _heat(self, moment: float) -> float:
-        """Return how hot the bearing runs, 0 to 1: an episode every twenty minutes, each device at its own time."""
+        """Return how hot the bearing is, 0 to 1: an episode every 20 minutes, at another time for each device."""
         into = (moment + self._phase * _EPISODES_EVERY) % _EPISODES_EVERY
         return math.sin(math.pi * into / _EPISODE) if into < _EPISODE else 0.0
 
@@ -148,31 +150,31 @@ class Device:
 # Messages ------------------------------------------------------------------------------------------------------------
 
 
-def encoded(reading: Reading) -> bytes:
+def encode(reading: Reading) -> bytes:
     """Return *reading* as a device sends it."""
     return msgspec.json.encode(reading)
 
 
 def _changed(**fields: Any) -> Callable[[Reading], bytes]:
-    return lambda reading: encoded({**reading, **fields})
+    return lambda reading: encode({**reading, **fields})
 
 
 def _without(field: str) -> Callable[[Reading], bytes]:
-    return lambda reading: encoded({name: kept for name, kept in reading.items() if name != field})
+    return lambda reading: encode({name: kept for name, kept in reading.items() if name != field})
 
 
 def _with_value(text: bytes) -> Callable[[Reading], bytes]:
-    return lambda reading: encoded({**reading, "value": None}).replace(b"null", text)
+    return lambda reading: encode({**reading, "value": None}).replace(b"null", text)
 
 
 _POISON: tuple[Callable[[Reading], bytes], ...] = (
     lambda reading: b"",
     lambda reading: b"\xff\xfe\x00pump",
-    lambda reading: encoded(reading)[:-9],
-    lambda reading: encoded({**reading, "device_id": "?"}).replace(b"?", b"\xc3\x28"),
+    lambda reading: encode(reading)[:-9],
+    lambda reading: encode({**reading, "device_id": "?"}).replace(b"?", b"\xc3\x28"),
     lambda reading: b"[" * 5000,
     lambda reading: b'{"a":' * 2000 + b"1" + b"}" * 2000,
-    lambda reading: encoded([reading, reading]),  # type: ignore[arg-type]
+    lambda reading: encode([reading, reading]),  # type: ignore[arg-type]
     lambda reading: b"null",
     _changed(value="n/a"),
     _with_value(b"NaN"),
@@ -198,9 +200,9 @@ _POISON: tuple[Callable[[Reading], bytes], ...] = (
     _without("ts"),
     _without("seq"),
 )
-"""Each makes of a reading something that is none."""
+"""Each makes a reading into something that is not a reading."""
 
 
 def poison(reading: Reading, chance: random.Random) -> bytes:
-    """Return *reading* broken in one of many ways: not JSON, a wrong type, a missing field, an impossible time, …"""
+    """Return *reading* broken in one of many ways, for example not JSON, a wrong type, or an impossible time."""
     return chance.choice(_POISON)(reading)

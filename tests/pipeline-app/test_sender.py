@@ -1,4 +1,4 @@
-"""Records on their way to Kinesis: full batches, and what is refused again and alone."""
+"""Records that are sent to Kinesis: full batches, and retries of refused records only."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from threading import Lock
 from typing import Any
 
 import pytest
-from stream import Record, Stream, StreamBusy
+
+from chalicelib.kinesis_stream import KinesisStream
+from tools.sender import Entry, Sender, SendFailed
 
 type Refuses = Callable[[bytes, int], bool]
 
 
 class Kinesis:
-    """Takes records unless *refuses* says otherwise of the data and how often it came."""
+    """Accepts records, unless *refuses* is true of the data and of how often it came."""
 
     def __init__(self, refuses: Refuses = lambda data, times: False) -> None:
         self._refuses = refuses
@@ -36,27 +38,28 @@ class Kinesis:
         return {"SequenceNumber": "1", "ShardId": "shardId-000000000000"}
 
 
-def records(count: int, size: int = 0) -> list[Record]:
-    return [Record("key", str(number).encode().rjust(size, b" ")) for number in range(count)]
+def entries(count: int, size: int = 0) -> list[Entry]:
+    return [Entry("key", str(number).encode().rjust(size, b" ")) for number in range(count)]
 
 
-def send(kinesis: Kinesis, what: list[Record]) -> int:
-    return sum(Stream(kinesis, "readings", pause=lambda seconds: None).send(what))
+def send(kinesis: Kinesis, what: list[Entry]) -> int:
+    stream = KinesisStream(kinesis, "readings", attempts=8, sleep=lambda seconds: None)
+    return sum(Sender(stream).send(what))
 
 
 def test_all_records_arrive_in_full_batches() -> None:
     kinesis = Kinesis()
 
-    assert send(kinesis, records(1201)) == 1201
+    assert send(kinesis, entries(1201)) == 1201
 
     assert sorted(len(batch) for batch in kinesis.batches) == [201, 500, 500]
-    assert sorted(kinesis.taken) == sorted(record.data for record in records(1201))
+    assert sorted(kinesis.taken) == sorted(entry.data for entry in entries(1201))
 
 
 def test_a_batch_is_no_larger_than_kinesis_takes() -> None:
     kinesis = Kinesis()
 
-    send(kinesis, records(12, size=1_000_000))
+    send(kinesis, entries(12, size=1_000_000))
 
     assert sorted(len(batch) for batch in kinesis.batches) == [2, 5, 5]
 
@@ -64,23 +67,23 @@ def test_a_batch_is_no_larger_than_kinesis_takes() -> None:
 def test_only_what_was_refused_is_sent_again() -> None:
     kinesis = Kinesis(refuses=lambda data, times: int(data) % 100 == 7 and times < 3)
 
-    assert send(kinesis, records(500)) == 500
+    assert send(kinesis, entries(500)) == 500
 
     assert [len(batch) for batch in kinesis.batches] == [500, 5, 5]
     assert len(kinesis.taken) == len(set(kinesis.taken)) == 500
 
 
-def test_a_stream_that_takes_nothing_any_more_is_told_with_its_reason() -> None:
+def test_a_stream_that_refuses_everything_is_an_error_with_its_reason() -> None:
     kinesis = Kinesis(refuses=lambda data, times: True)
 
-    with pytest.raises(StreamBusy, match="readings takes no more records: ProvisionedThroughputExceeded"):
-        send(kinesis, records(3))
+    with pytest.raises(SendFailed, match="the stream refuses records: ProvisionedThroughputExceeded"):
+        send(kinesis, entries(3))
 
 
-def test_a_slow_stream_is_waited_for_as_long_as_it_takes_some() -> None:
+def test_a_slow_stream_is_retried_while_it_accepts_some() -> None:
     kinesis = Kinesis(refuses=lambda data, times: times <= int(data))
 
-    assert send(kinesis, records(40)) == 40
+    assert send(kinesis, entries(40)) == 40
 
 
 def test_nothing_to_send_is_no_request() -> None:
