@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from device_memory import MemoryDevices
 from msgspec.structs import replace
 
-from chalicelib.device_table import DeviceTable
+from chalicelib.device_table import DeviceTable, alert_of
 from chalicelib.devices import Alert, AlertQuery, Device, DeviceQuery, Latest
 from common import dynamodb
 from common.errors import InvalidInput, ServiceUnavailable
@@ -171,3 +172,37 @@ def test_more_alerts_than_a_transaction_takes_do_not_stop_a_device(tables: Any) 
     device = a_device()
 
     assert DeviceTable(tables, DEVICES, ALERTS).write(device, alerts_of(device, 200))
+
+
+# Items as the first release wrote them. They must stay readable: a field that is added later needs a default.
+
+
+def test_a_device_without_later_fields_is_read(tables: Any) -> None:
+    name = f"pump-{new_id()}"
+    state = {
+        "device_id": name,
+        "metrics": {"temperature": {"value": 81.0, "unit": "C", "ts": 3, "seq": 4}},
+        "alerts": {"temperature": {"raised_at": 3, "value": 81.0, "threshold": 80.0}},
+    }
+    item = {"device_id": name, "list": "devices", "version": 1, "state": json.dumps(state)}
+    tables.put_item(TableName=DEVICES, Item=dynamodb.item(item))
+    store = DeviceTable(tables, DEVICES, ALERTS)
+
+    device = store.read([name])[name]
+
+    assert (device.metrics["temperature"].value, device.alerts["temperature"].threshold) == (81, 80)
+    assert (device.last_seen, device.version) == (0, 0)
+    assert store.page(DeviceQuery(name)).items == [device]
+
+
+def test_an_alert_without_later_fields_is_read(tables: Any) -> None:
+    alert = {"metric": "temperature", "state": "raised", "value": 81.0, "unit": "C", "threshold": 80.0, "ts": 2**42}
+    state = json.dumps(alert | {"device_id": "pump-1"})
+    item = dynamodb.item({"list": "alerts", "id": f"{2**42:013d} {new_id()}", "state": state})
+    tables.put_item(TableName=ALERTS, Item=item)
+
+    (newest,) = DeviceTable(tables, DEVICES, ALERTS).alerts(AlertQuery(limit=1)).items
+    tables.delete_item(TableName=ALERTS, Key={name: item[name] for name in ("list", "id")})
+
+    assert newest == alert_of(item)
+    assert (newest.device_id, newest.value, newest.seq) == ("pump-1", 81, 0)

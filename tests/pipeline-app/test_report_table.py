@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from msgspec.structs import replace
 from report_memory import MemoryIndex
 
 from chalicelib.editions import Edition
@@ -138,3 +139,27 @@ def test_of_many_editions_at_once_the_latest_wins(table: ReportTable, name: str)
     latest = table.latest(name, "2030-01-01")
     assert latest
     assert latest.version == "04"
+
+
+# Items as the first release wrote them. They must stay readable: a field that is added later needs a default.
+
+FIRST_EDITION = {"version": "1", "generated_at": 1, "bytes_scanned": 2, "ms": 3}
+
+
+def test_an_edition_without_later_fields_is_read(table: ReportTable, emulator: str, name: str) -> None:
+    client = boto3.client("dynamodb", endpoint_url=emulator)
+    client.put_item(TableName=TABLE, Item=dynamodb.item({"name": name, "period": "2030-01-01", **FIRST_EDITION}))
+    last_run = {"name": "#newest", "period": name, "of": "2030-01-01", **FIRST_EDITION}
+    client.put_item(TableName=TABLE, Item=dynamodb.item(last_run))
+
+    edition = Edition(name=name, period="2030-01-01", version="1", generated_at=1, bytes_scanned=2, ms=3)
+    assert table.latest(name, "2030-01-01") == edition
+    assert [each for each in table.last_runs() if each.name == name] == [edition]
+    assert table.publish(replace(edition, version="2")).previous == "1"
+
+
+def test_an_object_without_later_fields_is_processed(table: ReportTable, emulator: str, name: str) -> None:
+    client = boto3.client("dynamodb", endpoint_url=emulator)
+    client.put_item(TableName=TABLE, Item=dynamodb.item({"name": "#object", "period": name}))
+
+    assert table.processed([name]) == {name}
