@@ -1,11 +1,11 @@
--- Run once in the database `pipeline` of redshift.yaml, with the names of the stage put in (docs/warehouse.md).
+-- Run this once in the database `pipeline` of redshift.yaml. Replace `prod` with your stage. See docs/warehouse.md.
 
--- The reports where they are: every edition shows as soon as the catalogue points to it.
+-- The reports in S3. An edition is visible as soon as it is published in the Glue catalog.
 CREATE EXTERNAL SCHEMA IF NOT EXISTS reports
 FROM DATA CATALOG DATABASE 'pipeline_app_prod'
 IAM_ROLE default;
 
--- A copy in the warehouse, for joins with other data or for dashboards that ask often.
+-- A copy in the warehouse, for joins with other data and for dashboards with many queries.
 CREATE TABLE IF NOT EXISTS hourly (
     device_id varchar(512) NOT NULL,
     metric varchar(256) NOT NULL,
@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS hourly (
 )
 DISTKEY (device_id) SORTKEY (period, device_id);
 
--- Brings the days since *first* up to date; a day that was made anew takes the place of what was there.
+-- Replaces the days since *first* with the latest editions.
 CREATE OR REPLACE PROCEDURE refresh_hourly(first date) AS $$
 BEGIN
     DELETE FROM hourly WHERE period >= first;

@@ -1,7 +1,7 @@
-/** Alerts, newest first: the first page is kept fresh, older ones come when asked for. */
+/** The alerts, newest first. Refreshes the first page; a button loads older ones. */
 
 import { attempt, byId, fill, part, put, reconcile } from "./page.js";
-import { measured, tellTime } from "./words.js";
+import { measured, showTime } from "./format.js";
 
 export class AlertsView {
   #api;
@@ -20,7 +20,7 @@ export class AlertsView {
 
   async refresh() {
     const { items, cursor } = await this.#api.alerts();
-    // What the first page no longer has is older now.
+    // Moves the alerts that have left the first page to the older ones.
     const shown = new Set(items.map(keyOf));
     if (this.#older.length) this.#older = [...this.#newest.filter((a) => !shown.has(keyOf(a))), ...this.#older];
     else this.#cursor = cursor;
@@ -41,7 +41,7 @@ export class AlertsView {
     byId("no-alerts").hidden = alerts.length > 0;
     byId("more-alerts").hidden = this.#cursor === null;
     reconcile(byId("alert-list"), alerts, keyOf, (alert) => this.#item(alert), (item, { ts }) => {
-      tellTime(part(item, "time"), ts);
+      showTime(part(item, "time"), ts);
     });
   }
 

@@ -1,4 +1,4 @@
-/** The REST API of the pipeline: reads only, each of them asked for again and again. */
+/** The REST API of the pipeline. The page only reads, and repeats each request every few seconds. */
 
 import { Problem, send } from "./shared/http.js";
 
@@ -14,12 +14,12 @@ import { Problem, send } from "./shared/http.js";
  * @typedef {{event_at: string, visible_at: string, seconds: number} | null} Freshness
  */
 
-/** How many answers are kept, each to be asked for anew by its entity tag. */
-const KEPT = 100;
+/** Number of responses to keep, so that each can be requested again by its entity tag. */
+const MAX_RESPONSES = 100;
 
 export class Api {
   #base;
-  #answers = new Map();
+  #responses = new Map();
 
   /** @param {string} base */
   constructor(base) {
@@ -31,7 +31,7 @@ export class Api {
     return this.#get("/status");
   }
 
-  /** @returns {Promise<{items: Device[], cursor: string | null}>} in order of their names */
+  /** @returns {Promise<{items: Device[], cursor: string | null}>} ordered by name */
   devices({ prefix, cursor, limit }) {
     return this.#get("/devices", { prefix, cursor, limit });
   }
@@ -56,13 +56,13 @@ export class Api {
     return this.#report(name, { period, limit });
   }
 
-  /** The hours of a device on a day, UTC; none while there is no report. @returns {Promise<Hour[]>} */
+  /** The hours of a device on a UTC day. Empty if there is no report yet. @returns {Promise<Hour[]>} */
   async hours(day, deviceId) {
     const rows = await this.#rows("hourly", { period: day, device_id: deviceId });
     return rows.filter((row) => row.device_id === deviceId);
   }
 
-  /** What became of the records that arrived on a day, UTC. @returns {Promise<Quality | undefined>} */
+  /** The outcomes of the records that arrived on a UTC day. @returns {Promise<Quality | undefined>} */
   async quality(day) {
     return (await this.#rows("quality", { period: day }))[0];
   }
@@ -88,30 +88,30 @@ export class Api {
     }
   }
 
-  /** What did not change since is not sent again, and is the same object as before. */
+  /** Requests *path*. If the response has not changed, returns the same object as before. */
   async #get(path, query = {}) {
     const given = Object.entries(query).filter(([, value]) => value);
     const url = `${this.#base}${path}?${new URLSearchParams(given)}`;
-    const known = this.#answers.get(url);
+    const known = this.#responses.get(url);
     const headers = known ? { "If-None-Match": known.etag } : {};
-    const answer = await send(url, { headers, cache: "no-store" });
-    if (answer.status === 304) return known.value;
-    if (!answer.ok) throw await refusal(answer);
-    const value = await answer.json();
-    this.#answers.delete(url);
-    this.#answers.set(url, { etag: answer.headers.get("ETag") ?? "", value });
-    if (this.#answers.size > KEPT) this.#answers.delete(this.#answers.keys().next().value);
+    const response = await send(url, { headers, cache: "no-store" });
+    if (response.status === 304) return known.value;
+    if (!response.ok) throw await failure(response);
+    const value = await response.json();
+    this.#responses.delete(url);
+    this.#responses.set(url, { etag: response.headers.get("ETag") ?? "", value });
+    if (this.#responses.size > MAX_RESPONSES) this.#responses.delete(this.#responses.keys().next().value);
     return value;
   }
 }
 
-async function refusal(answer) {
-  const { Code: code, Message: message } = await answer.json().catch(() => ({}));
-  return new Problem(sentence(answer.status, message), { status: answer.status, code });
+async function failure(response) {
+  const { Code: code, Message: message } = await response.json().catch(() => ({}));
+  return new Problem(sentence(response.status, message), { status: response.status, code });
 }
 
 function sentence(status, message) {
-  if (status === 429) return "That was too fast; the next try is on its way.";
-  if (status >= 500) return "The service has a problem; the next try is on its way.";
-  return `The service did not take this: ${message ?? `status ${status}`}.`;
+  if (status === 429) return "Too many requests. The page tries again in a few seconds.";
+  if (status >= 500) return "The service has a problem. The page tries again in a few seconds.";
+  return `The service rejected the request: ${message ?? `status ${status}`}.`;
 }

@@ -1,17 +1,18 @@
-/** The dashboard: asks the API again every few seconds while somebody looks, and changes only what is new. */
+/** The dashboard: requests the API every few seconds while the page is visible, and changes only what is new. */
 
 import { AlertsView } from "./alerts-view.js";
 import { Api } from "./api.js";
 import { DeviceView } from "./device-view.js";
 import { DevicesView } from "./devices-view.js";
 import { Problem, send } from "./shared/http.js";
-import { byId, put, tellFailure } from "./page.js";
+import { byId, put, showFailure } from "./page.js";
 import { QualityView } from "./quality-view.js";
 import { ReportsView, showFreshness } from "./reports-view.js";
 
-const PAUSE = 3000;
+/** Milliseconds between two refreshes. */
+const INTERVAL = 3000;
 
-/** @param {{api: string}} config what the stage's `config.json` says */
+/** @param {{api: string}} config of the stage, from `config.json` */
 function start({ api: base }) {
   const api = new Api(base);
   const device = new DeviceView(api);
@@ -47,19 +48,19 @@ async function run(refresh) {
     if (document.visibilityState === "visible") {
       const outcomes = await refresh();
       const failed = outcomes.filter(({ status }) => status === "rejected");
-      tellFailure(failed[0]?.reason);
-      tellState(!failed.length ? "Live" : failed.length === outcomes.length ? "Not reachable" : "Partly reachable");
+      showFailure(failed[0]?.reason);
+      showState(!failed.length ? "Live" : failed.length === outcomes.length ? "Not reachable" : "Partly reachable");
     } else {
-      tellState("Paused");
+      showState("Paused");
     }
     await new Promise((resolve) => {
       wake = resolve;
-      setTimeout(resolve, PAUSE);
+      setTimeout(resolve, INTERVAL);
     });
   }
 }
 
-function tellState(text) {
+function showState(text) {
   put(byId("state"), text);
   byId("state").classList.toggle("live", text === "Live");
 }
@@ -67,10 +68,10 @@ function tellState(text) {
 document.addEventListener("visibilitychange", () => wake());
 
 try {
-  const answer = await send("config.json", { cache: "no-cache" });
-  if (!answer.ok) throw new Problem("This page has not been set up yet: its config.json is missing.");
-  run(start(await answer.json()));
+  const response = await send("config.json", { cache: "no-cache" });
+  if (!response.ok) throw new Problem("This page is not set up: its config.json is missing.");
+  run(start(await response.json()));
 } catch (problem) {
-  tellState("Not reachable");
-  tellFailure(problem);
+  showState("Not reachable");
+  showFailure(problem);
 }

@@ -1,4 +1,4 @@
-/** A metric over time: the mean of each hour in the band of its least and most, and the readings that just came. */
+/** A metric over time: the mean of each hour in the band of its minimum and maximum, and live readings. */
 
 import uPlot from "./vendor/uplot-1.6.32.js";
 
@@ -8,7 +8,7 @@ const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
 /**
  * @typedef {{times: number[], min: (number|null)[], max: (number|null)[], avg: (number|null)[], live: (number|null)[]}} Series
- * times are seconds since 1970, in order
+ * *times* are seconds since 1970, ascending
  */
 
 export class Chart {
@@ -18,14 +18,14 @@ export class Chart {
   #unit = "";
   #data = [[], [], [], [], []];
 
-  /** @param {HTMLElement} element whose size the chart takes */
+  /** @param {HTMLElement} element that the chart fills */
   constructor(element) {
     this.#element = element;
     new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(element);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
   }
 
-  /** @param {Series} series @param {[number, number]} span first and last second shown */
+  /** @param {Series} series @param {[number, number]} span first and last second to show */
   show({ times, min, max, avg, live }, span, unit) {
     this.#data = [times, min, max, avg, live];
     this.#span = span;
@@ -38,7 +38,7 @@ export class Chart {
     return { width: this.#element.clientWidth, height: this.#element.clientHeight };
   }
 
-  /** Colours are those of the page, which a canvas does not inherit: so a change of them draws anew. */
+  /** Draws the chart again. A canvas does not inherit the colours of the page, so a change of them needs this too. */
   #draw() {
     this.#plot?.destroy();
     this.#plot = null;
@@ -60,8 +60,8 @@ export class Chart {
       axes: [{ ...axis, values: (_, moments, __, ___, step) => moments.map((at) => label(at, step)) }, { ...axis, size: 56, label: this.#unit, labelSize: 20, labelFont: FONT }],
       series: [
         {},
-        { ...band, label: "Least" },
-        { ...band, label: "Most" },
+        { ...band, label: "Minimum" },
+        { ...band, label: "Maximum" },
         {
           label: "Mean",
           stroke: color("accent"),
@@ -83,14 +83,14 @@ export class Chart {
   }
 }
 
-/** A time of the axis, UTC: as exact as the *step* to the next one, with the date where a day begins. */
+/** A label of the time axis in UTC, as exact as the *step* to the next one needs; the date where a day starts. */
 function label(seconds, step) {
   const text = new Date(seconds * 1000).toISOString();
   if (step >= DAY || seconds % DAY === 0) return DATE.format(seconds * 1000);
   return text.slice(11, step < 60 ? 19 : 16);
 }
 
-/** Some room above and below, also for one value alone and for none. */
+/** The range of the value axis, with room above and below, also for a single value and for none. */
 function withRoom(least, most) {
   if (least === null) return [0, 1];
   const room = (most - least) * 0.1 || Math.abs(most) * 0.01 || 1;

@@ -1,11 +1,11 @@
-/** One device: its metrics now, one of them over time, and its hours as a table. */
+/** One device: its latest readings, one metric over time, and the hours as a table. */
 
 import { Chart } from "./chart.js";
 import { attempt, byId, fill, part, put, reconcile } from "./page.js";
-import { ago, measured, plain, tellTime, whole } from "./words.js";
+import { ago, measured, plain, showTime, whole } from "./format.js";
 
 const DAY = 86_400;
-/** Points of a metric that are kept while one looks, and the fewest and most seconds that "live" shows of them. */
+/** Live points to keep of a metric, and the minimum and maximum seconds that the range "live" shows. */
 const POINTS = 2000;
 const LIVE = [60, 600];
 
@@ -17,7 +17,7 @@ export class DeviceView {
   #device = null;
   /** @type {import("./api.js").Hour[]} */
   #hours = [];
-  /** By metric, the readings that came while one looked: time to value. @type {Map<string, Map<number, number>>} */
+  /** Readings since the device was opened, by metric: time to value. @type {Map<string, Map<number, number>>} */
   #live = new Map();
   #asked = 0;
 
@@ -51,7 +51,7 @@ export class DeviceView {
       this.#api.device(this.#id),
       ...this.#days().map((day) => this.#api.hours(day, this.#id)),
     ]);
-    if (asked !== this.#asked) return; // another device or range was chosen meanwhile
+    if (asked !== this.#asked) return; // another device or range has been chosen meanwhile
     this.#device = device;
     this.#hours = hours.flat();
     this.#show();
@@ -65,7 +65,7 @@ export class DeviceView {
     return byId("metrics").querySelector(":checked")?.value;
   }
 
-  /** First and last second that are drawn. */
+  /** The first and last second to draw. */
   #span() {
     const now = Date.now() / 1000;
     if (this.#range === "live") {
@@ -77,7 +77,7 @@ export class DeviceView {
     return [first, first + DAY];
   }
 
-  /** The days, UTC, whose reports are drawn; live ones need none. */
+  /** The UTC days whose reports to draw. The range "live" needs none. */
   #days() {
     if (this.#range === "live") return [];
     const [first, last] = this.#span();
@@ -94,18 +94,18 @@ export class DeviceView {
 
   #show() {
     const { last_seen: seen, metrics, alerts } = this.#device;
-    put(byId("device-seen"), `Last heard of ${ago(seen)}`);
+    put(byId("device-seen"), `Last reading ${ago(seen)}`);
     const raised = new Set(alerts.map(({ metric }) => metric));
     const items = Object.entries(metrics).sort();
     reconcile(byId("metrics"), items, ([name]) => name, metricItem, (item, [name, latest]) => {
       put(part(item, "value"), measured(latest.value, latest.unit));
-      tellTime(part(item, "seen"), latest.ts);
+      showTime(part(item, "seen"), latest.ts);
       item.classList.toggle("is-raised", raised.has(name));
       this.#keep(name, latest);
     });
     if (!this.#metric && items.length) {
-      const hottest = items.find(([name]) => raised.has(name)) ?? items.find(([name]) => name === "temperature");
-      byId("metrics").querySelector(`[value="${CSS.escape((hottest ?? items[0])[0])}"]`).checked = true;
+      const first = items.find(([name]) => raised.has(name)) ?? items.find(([name]) => name === "temperature");
+      byId("metrics").querySelector(`[value="${CSS.escape((first ?? items[0])[0])}"]`).checked = true;
     }
     this.#draw();
   }
@@ -124,24 +124,24 @@ export class DeviceView {
     const { unit } = this.#device.metrics[metric];
     const hours = this.#hours.filter((hour) => hour.metric === metric && within(hourOf(hour), span));
     const live = [...(this.#live.get(metric) ?? [])].filter(([time]) => time >= span[0] && time <= span[1]);
-    // The mean of an hour stands in its middle.
+    // Draws the mean of an hour in its middle.
     const rows = [
       ...hours.map(({ hour, min, max, avg }) => [Date.parse(hour) / 1000 + 1800, min, max, avg, null]),
       ...live.map(([time, value]) => [time, null, null, null, value]),
     ].sort(([a], [b]) => a - b);
     const [times, min, max, avg, now] = [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column]));
     this.#chart.show({ times, min, max, avg, live: now }, span, measured(0, unit).replace(/^0 ?/, ""));
-    this.#tell(metric, hours, live);
+    this.#describe(metric, hours, live);
     this.#table(hours);
   }
 
-  #tell(metric, hours, live) {
+  #describe(metric, hours, live) {
     const count = hours.reduce((sum, hour) => sum + hour.count, 0);
-    const told = [
-      hours.length && `${counted(hours.length, "hour")} of ${counted(count, "reading")}: mean, least and most`,
-      live.length && `${counted(live.length, "reading")} as they came`,
+    const parts = [
+      hours.length && `${counted(hours.length, "hour")} of ${counted(count, "reading")}: mean, minimum and maximum`,
+      live.length && `${counted(live.length, "reading")} live`,
     ].filter(Boolean);
-    const note = told.length ? `${told.join("; ")}. Times are UTC.` : "Nothing was measured in this time.";
+    const note = parts.length ? `${parts.join("; ")}. Times are UTC.` : "No readings in this time.";
     put(byId("chart-note"), note);
     byId("chart").ariaLabel = `${metric} of ${this.#id} over time. ${note}`;
   }
@@ -167,7 +167,7 @@ const counted = (count, noun) => `${whole(count)} ${noun}${count === 1 ? "" : "s
 
 const hourOf = ({ hour }) => Date.parse(hour) / 1000;
 
-/** Whether any of the hour that begins at *time* is in the span. */
+/** Whether any part of the hour that starts at *time* is in the span. */
 const within = (time, [first, last]) => time + 3600 > first && time < last;
 
 const dayOf = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 10);

@@ -1,18 +1,18 @@
-/** The devices, page by page in order of their names, and the search for some. */
+/** The list of devices, page by page and ordered by name, with a search by prefix. */
 
 import { attempt, byId, fill, part, put, reconcile } from "./page.js";
-import { measured, tellTime } from "./words.js";
+import { measured, showTime } from "./format.js";
 
 const PAGE = 50;
-/** Between a key and the search: one for a word, not one for a letter. */
-const PATIENCE = 250;
+/** Milliseconds between the last key and the search, so that a word is one search. */
+const DEBOUNCE = 250;
 
 export class DevicesView {
   #api;
   #onPick;
   #prefix = "";
   #picked = null;
-  /** Cursors of the pages up to the one shown; the first has none. */
+  /** The cursors of the pages up to the current one. The first page has none. */
   #cursors = [null];
   #next = null;
   #asked = 0;
@@ -22,26 +22,26 @@ export class DevicesView {
     this.#api = api;
     this.#onPick = onPick;
     let typing;
-    this.#prefix = byId("prefix").value.trim(); // typed before this ran, or kept by the browser
+    this.#prefix = byId("prefix").value.trim(); // the user typed before this script ran, or the browser restored it
     byId("prefix").addEventListener("input", ({ target }) => {
       clearTimeout(typing);
-      typing = setTimeout(() => this.#search(target.value.trim()), PATIENCE);
+      typing = setTimeout(() => this.#search(target.value.trim()), DEBOUNCE);
     });
     byId("next").addEventListener("click", () => this.#turn([...this.#cursors, this.#next]));
     byId("previous").addEventListener("click", () => this.#turn(this.#cursors.slice(0, -1)));
   }
 
-  /** Asks for the page that is shown once more. */
+  /** Requests the current page again. */
   async refresh() {
     const asked = ++this.#asked;
     const query = { prefix: this.#prefix, cursor: this.#cursors.at(-1), limit: PAGE };
     const { items, cursor } = await this.#api.devices(query);
-    if (asked !== this.#asked) return; // another page was asked for meanwhile
+    if (asked !== this.#asked) return; // another page has been requested meanwhile
     this.#next = cursor;
     this.#show(items);
   }
 
-  /** Marks the device that is shown beside the list. */
+  /** Marks the open device in the list. */
   pick(id) {
     this.#picked = id;
     for (const item of byId("device-list").children) this.#mark(item);
@@ -88,7 +88,7 @@ export class DevicesView {
 
 /** @param {HTMLElement} item @param {import("./api.js").Device} device */
 function update(item, { last_seen: seen, metrics, alerts }) {
-  tellTime(part(item, "seen"), seen);
+  showTime(part(item, "seen"), seen);
   part(item, "alerts").hidden = !alerts.length;
   part(item, "alerts").classList.toggle("raised", alerts.length > 0);
   put(part(item, "alerts"), alerts.length === 1 ? "1 alert" : `${alerts.length} alerts`);

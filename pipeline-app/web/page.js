@@ -1,4 +1,4 @@
-/** What the views share: templates, content that changes in place, and failures. */
+/** Functions that the views share: templates, updates in place, and failures. */
 
 import { Problem, Unreachable } from "./shared/http.js";
 
@@ -8,15 +8,15 @@ export const byId = (id) => document.getElementById(id);
 /** A copy of the one element in the template *id*. @returns {HTMLElement} */
 export const fill = (id) => byId(id).content.firstElementChild.cloneNode(true);
 
-/** The element in *root* that its template calls *name*. @returns {HTMLElement} */
+/** The element in *root* with the data-part *name*. @returns {HTMLElement} */
 export const part = (root, name) => root.querySelector(`[data-part="${name}"]`);
 
-/** Sets text only when it is another, so that a selection in it stays. */
+/** Sets the text only if it changes, so that a selection in it stays. */
 export function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Makes *parent* show *items* in their order; the element of an item that stays is kept, with its focus. */
+/** Makes *parent* show *items* in order. Keeps the element of an item that stays, with its focus. */
 export function reconcile(parent, items, keyOf, make, update = () => {}) {
   const known = new Map([...parent.children].map((element) => [element.dataset.key, element]));
   let next = parent.firstElementChild;
@@ -32,24 +32,24 @@ export function reconcile(parent, items, keyOf, make, update = () => {}) {
   for (const element of known.values()) element.remove();
 }
 
-/** Does what a person asked for; what goes wrong is told, and the next refresh tries it again. */
+/** Runs *action* and shows its failure. The next refresh tries again. */
 export async function attempt(action) {
   try {
     await action();
   } catch (problem) {
-    tellFailure(problem);
+    showFailure(problem);
   }
 }
 
-/** Says *problem* as a sentence. This page asks again by itself, so it tells nobody to. */
+/** Describes *problem*. This page retries by itself, so it does not ask the user to. */
 function words(problem) {
-  if (problem instanceof Unreachable) return "The service does not answer. The next try is on its way.";
+  if (problem instanceof Unreachable) return "The service does not respond. The page tries again in a few seconds.";
   if (problem instanceof Problem) return problem.message;
   console.error(problem);
   return "Something went wrong on this page. Please load it again.";
 }
 
-/** Says *problem* on top of the page; null takes it away. */
-export function tellFailure(problem) {
+/** Shows *problem* at the top of the page. Without one, hides the message. */
+export function showFailure(problem) {
   put(byId("failure"), problem ? words(problem) : "");
 }

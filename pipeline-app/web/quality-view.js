@@ -1,7 +1,7 @@
-/** What became of the records of a day, as a sum, and why some are bad. */
+/** The outcomes of the records of a day as a sum, and the reasons of the bad ones. */
 
 import { attempt, byId, fill, part, put, reconcile } from "./page.js";
-import { reason, whole } from "./words.js";
+import { reason, whole } from "./format.js";
 
 const KINDS = ["accepted", "duplicates", "bad"];
 
@@ -16,18 +16,18 @@ export class QualityView {
     byId("quality-day").addEventListener("change", () => attempt(() => this.refresh(this.#days)));
   }
 
-  /** @param {string[]} days that there are reports of, newest first */
+  /** @param {string[]} days that the report has, newest first */
   async refresh(days) {
     this.#days = days;
     const choice = byId("quality-day");
-    const newest = choice.selectedIndex <= 0; // who looks at the newest day goes on with the next
+    const newest = choice.selectedIndex <= 0; // keeps showing the newest day when a newer one comes
     reconcile(choice, days, (day) => day, (day) => new Option(day, day));
     if (newest) choice.selectedIndex = days.length ? 0 : -1;
     choice.parentElement.hidden = days.length === 0;
     const asked = ++this.#asked;
     const quality = choice.value ? await this.#api.quality(choice.value) : undefined;
-    if (asked !== this.#asked) return; // another day was chosen meanwhile
-    byId("law").hidden = !quality;
+    if (asked !== this.#asked) return; // another day has been chosen meanwhile
+    byId("outcomes").hidden = !quality;
     byId("no-quality").hidden = Boolean(quality);
     if (quality) show(quality);
   }
@@ -35,20 +35,20 @@ export class QualityView {
 
 /** @param {import("./api.js").Quality} quality */
 function show({ received, accepted, duplicates, bad }) {
-  const law = byId("law");
+  const outcomes = byId("outcomes");
   const reasons = Object.entries(bad).sort(([, a], [, b]) => b - a);
   const counts = { received, accepted, duplicates, bad: reasons.reduce((sum, [, count]) => sum + count, 0) };
-  for (const [kind, count] of Object.entries(counts)) put(part(law, kind), whole(count));
-  for (const kind of KINDS) law.querySelector(`.shares .${kind}`).style.flexGrow = counts[kind];
+  for (const [kind, count] of Object.entries(counts)) put(part(outcomes, kind), whole(count));
+  for (const kind of KINDS) outcomes.querySelector(`.shares .${kind}`).style.flexGrow = counts[kind];
   const missing = received - KINDS.reduce((sum, kind) => sum + counts[kind], 0);
   put(
-    part(law, "verdict"),
+    part(outcomes, "verdict"),
     missing === 0
-      ? "✓ Every record is accounted for: none is lost, none counted twice."
+      ? "✓ Every record is accounted for: none is lost, none is counted twice."
       : `✗ ${whole(Math.abs(missing))} records ${missing > 0 ? "are not accounted for" : "are counted twice"}.`,
   );
-  part(law, "verdict").classList.toggle("broken", missing !== 0);
-  part(law, "reasons").hidden = reasons.length === 0;
+  part(outcomes, "verdict").classList.toggle("broken", missing !== 0);
+  part(outcomes, "reasons").hidden = reasons.length === 0;
   reconcile(byId("reason-rows"), reasons, ([code]) => code, () => fill("reason-row"), (row, [code, count]) => {
     put(part(row, "words"), reason(code));
     put(part(row, "reason"), code);

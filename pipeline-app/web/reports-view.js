@@ -1,7 +1,7 @@
 /** The reports: when each last ran and what that cost; and the rows of one of them as a table. */
 
 import { attempt, byId, fill, part, put, reconcile } from "./page.js";
-import { ago, bytes, cell, lasted, tellTime, whole } from "./words.js";
+import { ago, bytes, cell, duration, showTime, whole } from "./format.js";
 
 /** Rows to show at first, and to add with each press of the button. */
 const PAGE = 100;
@@ -43,8 +43,8 @@ export class ReportsView {
       put(part(row, "periods"), whole(report.periods.length));
       put(part(row, "period"), run?.period ?? "–");
       put(part(row, "scanned"), run ? bytes(run.bytes_scanned) : "–");
-      put(part(row, "took"), run ? lasted(run.ms / 1000) : "–");
-      if (run) tellTime(part(row, "made"), run.generated_at);
+      put(part(row, "took"), run ? duration(run.ms / 1000) : "–");
+      if (run) showTime(part(row, "made"), run.generated_at);
       else put(part(row, "made"), "not yet");
     });
     await this.#refreshRows();
@@ -87,7 +87,7 @@ export class ReportsView {
     choice.parentElement.hidden = report.periods.length === 0;
     const asked = ++this.#asked;
     const page = choice.value ? await this.#api.report(report.name, choice.value, this.#limit) : undefined;
-    if (asked !== this.#asked) return; // another report or period was chosen meanwhile
+    if (asked !== this.#asked) return; // another report or period has been chosen meanwhile
     this.#showRows(page?.rows ?? []);
     byId("more-rows").hidden = !page?.cursor || page.rows.length < this.#limit; // fewer: the response is full
     put(byId("report-note"), page ? note(page) : "No rows yet.");
@@ -130,8 +130,8 @@ const newCell = () => document.createElement("td");
 export function showFreshness({ freshness, reports }) {
   put(byId("newest"), freshness.devices ? ago(freshness.devices.event_at) : "–");
   put(byId("newest-device"), freshness.devices ? "by its own clock" : "none yet");
-  put(byId("fresh-devices"), freshness.devices ? lasted(freshness.devices.seconds) : "–");
-  put(byId("fresh-reports"), freshness.reports ? lasted(freshness.reports.seconds) : "–");
+  put(byId("fresh-devices"), freshness.devices ? duration(freshness.devices.seconds) : "–");
+  put(byId("fresh-reports"), freshness.reports ? duration(freshness.reports.seconds) : "–");
   put(byId("scanned"), reports.length ? bytes(reports.reduce((sum, run) => sum + run.bytes_scanned, 0)) : "–");
   put(byId("scanned-by"), reports.length ? "for the newest reports" : "no report yet");
 }

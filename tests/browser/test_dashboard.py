@@ -1,4 +1,4 @@
-"""The pipeline's dashboard as an operator sees it: with devices that send, and in states hard to bring about."""
+"""The pipeline's dashboard: with devices that send, and in states that are hard to cause in a sandbox."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ type Open = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def site(free_port: Callable[[], int]) -> Iterator[str]:
-    """The page as the sandbox serves it, for an API that is not there; its address."""
+    """Serve the page as the sandbox does, for an API that does not exist. Yield its URL."""
     port = free_port()
     config = uvicorn.Config(web.page("pipeline-app", {"api": API}), port=port, log_level="error")
     server = uvicorn.Server(config)
@@ -44,7 +44,7 @@ def site(free_port: Callable[[], int]) -> Iterator[str]:
 
 @pytest.fixture
 def open_dashboard(browser: Browser) -> Iterator[Open]:
-    """Return a function that opens the page at *url*, of *pipeline* if given; it may raise no error until the end."""
+    """Return a function that opens the page at *url*, with *pipeline* as its API if given. No page may raise an error."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
@@ -99,7 +99,7 @@ def test_readings_are_on_the_dashboard_within_90_seconds_of_the_first_message(
     expect(devices(page)).to_have_count(3, timeout=90_000)
     devices(page).last.click()
     expect(page.get_by_role("heading", name="shown-0003")).to_be_visible()
-    choose(page, "temperature")  # one with an alert would be drawn first
+    choose(page, "temperature")  # the page draws a metric with an alert first
     choose(page, "24 hours")
     expect(page.get_by_role("img", name=re.compile("temperature of shown-0003.*1 hour of"))).to_be_visible(
         timeout=90_000
@@ -111,7 +111,7 @@ def test_readings_are_on_the_dashboard_within_90_seconds_of_the_first_message(
 def test_without_devices_every_part_says_that_it_is_empty(open_dashboard: Open, site: str) -> None:
     page = live(open_dashboard(site, Pipeline(0)))
 
-    for words in ("No device has sent anything yet", "No alert yet", "No report on quality yet"):
+    for words in ("No device has sent anything yet", "No alerts yet", "No quality report yet"):
         expect(page.get_by_text(words)).to_be_visible()
     expect(page.get_by_role("img")).to_be_hidden()
     expect(page.get_by_role("row", name="hourly").get_by_text("not yet")).to_be_visible()
@@ -139,13 +139,13 @@ def test_ten_thousand_devices_come_page_by_page_and_by_name(open_dashboard: Open
     assert not any("limit=50" not in asked for asked in pipeline.asked if asked.startswith("/devices?"))
 
 
-def test_a_metric_is_drawn_over_the_hours_of_a_day_and_is_there_as_a_table(open_dashboard: Open, site: str) -> None:
+def test_a_metric_is_drawn_over_the_hours_of_a_day_and_shown_as_a_table(open_dashboard: Open, site: str) -> None:
     pipeline = Pipeline(5)
     page = live(open_dashboard(site, pipeline))
 
     expect(page.get_by_role("img", name=re.compile("^temperature of pump-00001 over time"))).to_be_visible()
     choose(page, "7 days")
-    chart = page.get_by_role("img", name=re.compile(r"\d+ hours of [\d,]+ readings: mean, least and most"))
+    chart = page.get_by_role("img", name=re.compile(r"\d+ hours of [\d,]+ readings: mean, minimum and maximum"))
     expect(chart).to_be_visible()
     assert chart.locator("canvas").evaluate(_DRAWN) > 2000
     choose(page, "A day")
@@ -155,7 +155,7 @@ def test_a_metric_is_drawn_over_the_hours_of_a_day_and_is_there_as_a_table(open_
     row = page.get_by_role("row", name=f"{day(3)} 15:00")
     assert row.inner_text().split("\t") == [f"{day(3)} 15:00", "720", "48", "50", "53"]
     page.get_by_label("Day, UTC").fill("2014-01-31")
-    expect(page.get_by_text("Nothing was measured in this time.")).to_be_visible()
+    expect(page.get_by_text("No readings in this time.")).to_be_visible()
     assert "/reports/hourly?period=2014-01-31&device_id=pump-00001" in pipeline.asked
 
 
@@ -167,20 +167,20 @@ _DRAWN = """canvas => {
 }"""
 
 
-def test_what_became_of_the_records_is_a_sum_and_a_gap_in_it_is_told(open_dashboard: Open, site: str) -> None:
+def test_the_outcomes_of_the_records_are_a_sum_and_a_gap_in_it_is_shown(open_dashboard: Open, site: str) -> None:
     pipeline = Pipeline(5)
     page = live(open_dashboard(site, pipeline))
 
-    law = page.get_by_role("region", name="Quality")
-    expect(law).to_contain_text("99,434")
-    expect(law.get_by_text("Every record is accounted for: none is lost, none counted twice.")).to_be_visible()
-    reasons = law.get_by_role("row")
+    quality = page.get_by_role("region", name="Quality")
+    expect(quality).to_contain_text("99,434")
+    expect(quality.get_by_text("Every record is accounted for: none is lost, none is counted twice.")).to_be_visible()
+    reasons = quality.get_by_role("row")
     expect(reasons).to_have_text(
         [re.compile("Reason"), *map(re.compile, ("Not JSON.*41", "No ts.*17", "future.*9", "wrong value.*5"))]
     )
     pipeline.lost = 3
     page.clock.run_for(5000)
-    expect(law.get_by_text("3 records are not accounted for.")).to_be_visible()
+    expect(quality.get_by_text("3 records are not accounted for.")).to_be_visible()
 
 
 def test_any_report_opens_as_a_table_whatever_its_columns(open_dashboard: Open, site: str) -> None:
@@ -243,11 +243,11 @@ def test_older_alerts_are_loaded_and_one_leads_to_its_device(open_dashboard: Ope
     expect(devices(page).nth(2)).to_have_attribute("aria-pressed", "true")
 
 
-def test_what_did_not_change_is_not_sent_again(open_dashboard: Open, site: str) -> None:
+def test_an_unchanged_response_is_not_sent_again(open_dashboard: Open, site: str) -> None:
     pipeline = Pipeline(5)
     page = live(open_dashboard(site, pipeline))
 
-    for _ in range(20):  # until a second round of answers has come, however busy the machine is
+    for _ in range(20):  # until the page has requested everything twice, however busy the machine is
         page.clock.run_for(5_000)
         page.wait_for_load_state("networkidle")
         if pipeline.unchanged:
@@ -257,7 +257,7 @@ def test_what_did_not_change_is_not_sent_again(open_dashboard: Open, site: str) 
     assert pipeline.unchanged > 0
 
 
-def test_a_page_that_nobody_sees_asks_nothing(open_dashboard: Open, site: str) -> None:
+def test_a_hidden_page_requests_nothing(open_dashboard: Open, site: str) -> None:
     pipeline = Pipeline(5)
     page = live(open_dashboard(site, pipeline))
 
@@ -273,14 +273,16 @@ def test_a_page_that_nobody_sees_asks_nothing(open_dashboard: Open, site: str) -
     assert len(pipeline.asked) > asked
 
 
-def test_a_service_that_is_gone_is_told_and_its_return_too(open_dashboard: Open, site: str) -> None:
+def test_a_failing_service_and_its_recovery_are_shown(open_dashboard: Open, site: str) -> None:
     pipeline = Pipeline(5)
     page = live(open_dashboard(site, pipeline))
 
     pipeline.down = True
     page.clock.run_for(5000)
     expect(page.get_by_text("Not reachable")).to_be_visible()
-    expect(page.get_by_role("alert")).to_have_text("The service does not answer. The next try is on its way.")
+    expect(page.get_by_role("alert")).to_have_text(
+        "The service does not respond. The page tries again in a few seconds."
+    )
     expect(devices(page)).to_have_count(5)
     pipeline.down = False
     page.clock.run_for(5000)
@@ -338,7 +340,7 @@ def test_on_a_phone_nothing_scrolls_sideways_and_everything_is_large_enough_to_t
     assert (int(re.findall(r"\d+", paper)[0]) < 64) is (scheme == "dark")
 
 
-def test_the_dashboard_loads_nothing_from_elsewhere(site: str) -> None:
+def test_the_dashboard_loads_nothing_from_other_hosts(site: str) -> None:
     html = httpx.get(site).text
 
     assert "default-src 'self'" in html

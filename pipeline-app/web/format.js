@@ -1,4 +1,4 @@
-/** Numbers, units, times and reasons as a person reads them. Days are those of UTC, as in the reports. */
+/** Numbers, units, times and reasons as text for people. Days are UTC days, as in the reports. */
 
 const number = (digits) => new Intl.NumberFormat("en-GB", { maximumFractionDigits: digits });
 const WHOLE = number(0);
@@ -7,13 +7,13 @@ const SHOWN = { C: "°C", F: "°F" };
 
 export const whole = (value) => WHOLE.format(value);
 
-/** Three or four digits that matter, and the unit: 46.2 °C, 1,013 hPa. */
+/** A value with three or four significant digits and its unit: 46.2 °C, 1,013 hPa. */
 export function measured(value, unit = "") {
   const [size, name] = unit === "Pa" && Math.abs(value) >= 1000 ? [value / 100, "hPa"] : [value, SHOWN[unit] ?? unit];
   return `${plain(size)} ${name}`.trim();
 }
 
-/** A number alone, as exact as it is worth. */
+/** A number with three or four significant digits. */
 export function plain(value) {
   const size = Math.abs(value);
   if (size >= 1e9 || (size > 0 && size < 1e-4)) return value.toPrecision(3);
@@ -23,11 +23,11 @@ export function plain(value) {
 /** "4 s ago"; *now* in milliseconds. */
 export function ago(iso, now = Date.now()) {
   const seconds = (now - Date.parse(iso)) / 1000;
-  return seconds < 1 ? "just now" : `${lasted(seconds < 10 ? Math.floor(seconds) : seconds)} ago`;
+  return seconds < 1 ? "just now" : `${duration(seconds < 10 ? Math.floor(seconds) : seconds)} ago`;
 }
 
-/** A length of time, in one unit. */
-export function lasted(seconds) {
+/** A duration in one unit. */
+export function duration(seconds) {
   if (seconds < 10) return `${number(1).format(seconds)} s`;
   if (seconds < 120) return `${WHOLE.format(seconds)} s`;
   if (seconds < 7200) return `${WHOLE.format(seconds / 60)} min`;
@@ -35,8 +35,8 @@ export function lasted(seconds) {
   return `${WHOLE.format(seconds / 86_400)} days`;
 }
 
-/** Has *element*, a `time`, say when *iso* was; the exact time is its tooltip. */
-export function tellTime(element, iso, text = ago(iso)) {
+/** Shows in *element*, a `time`, how long ago *iso* was. The exact time is the tooltip. */
+export function showTime(element, iso, text = ago(iso)) {
   if (element.textContent !== text) element.textContent = text;
   if (element.dateTime !== iso) {
     element.dateTime = iso;
@@ -53,7 +53,7 @@ export function bytes(count) {
   return `${number(1).format(count / 1000 ** step)} ${["B", "kB", "MB", "GB", "TB"][step]}`;
 }
 
-/** A value of a report, of whatever column: a number, a time, a text, or counts by name. */
+/** A value of any column of a report: a number, a time, a text, or counts by name. */
 export function cell(value) {
   if (value == null || value === "") return "–";
   if (typeof value === "number") return plain(value);
@@ -68,13 +68,13 @@ const REASONS = {
   too_deep: "Nested too deep",
   not_an_object: "Not a JSON object",
   another_device: "Sent by another device",
-  value_not_finite: "The value is no finite number",
+  value_not_finite: "The value is not a finite number",
   ts_naive: "The time has no offset",
   ts_future: "The time is in the future",
   ts_before_1970: "The time is before 1970",
 };
 
-/** Why a record is bad, from its reason code. */
+/** Describes a reason code of a bad record. */
 export function reason(code) {
   const [, kind, field] = code.match(/^(missing|wrong)_(.+)$/) ?? [];
   if (kind) return kind === "missing" ? `No ${field}` : `A wrong ${field}`;
