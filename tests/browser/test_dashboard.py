@@ -44,7 +44,7 @@ def site(free_port: Callable[[], int]) -> Iterator[str]:
 
 @pytest.fixture
 def open_dashboard(browser: Browser) -> Iterator[Open]:
-    """Return a function that opens the page at *url*, with *pipeline* as its API if given. No page may raise an error."""
+    """Return a function that opens the page at *url*, with *pipeline* as its API. No page may raise an error."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
