@@ -42,8 +42,9 @@ def _python(app: str, folder: Path) -> None:
 
 def _typescript(app: str, folder: Path) -> None:
     """A compiled module: the types of all paths, and the fetch client that they are for."""
-    folder.mkdir(exist_ok=True)
-    _run(["node_modules/.bin/openapi-typescript", f"{app}/openapi.json", "--output", str(folder / "schema.d.ts")])
+    sources = folder / "src"
+    sources.mkdir(parents=True, exist_ok=True)
+    _run(["node_modules/.bin/openapi-typescript", f"{app}/openapi.json", "--output", str(sources / "schema.ts")])
     needs = json.loads((ROOT / "package.json").read_text())["devDependencies"]
     package = {
         "name": f"{app}-client",
@@ -54,9 +55,10 @@ def _typescript(app: str, folder: Path) -> None:
         "dependencies": {"openapi-fetch": needs["openapi-fetch"]},
     }
     (folder / "package.json").write_text(json.dumps(package, indent=2) + "\n")
-    (folder / "index.ts").write_text(_INDEX)
-    options = ["--declaration", "--strict", "--target", "es2022", "--module", "nodenext"]
-    _run(["node_modules/.bin/tsc", *options, str(folder / "index.ts")])
+    (sources / "index.ts").write_text(_INDEX)
+    # The libraries' own declarations are not checked again: that takes four times as long as the client itself.
+    options = ["--declaration", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "nodenext"]
+    _run(["node_modules/.bin/tsc", *options, "--outDir", str(folder), str(sources / "index.ts")])
 
 
 def _run(command: list[str]) -> None:

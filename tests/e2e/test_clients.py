@@ -50,6 +50,6 @@ def test_the_typescript_client_makes_the_journey(sign_up: Callable[[], User], tm
     (tmp_path / "package.json").write_text('{"type": "module"}')
     user = sign_up()
 
-    options = ["--strict", "--target", "es2022", "--module", "nodenext", "--outDir", str(tmp_path / "out")]
-    run(str(NPM / ".bin" / "tsc"), *options, "todo_journey.ts", cwd=tmp_path)
+    options = ["--strict", "--skipLibCheck", "--target", "es2022", "--module", "nodenext"]
+    run(str(NPM / ".bin" / "tsc"), *options, "--outDir", "out", "todo_journey.ts", cwd=tmp_path)
     run("node", str(tmp_path / "out" / "todo_journey.js"), user.outputs["api"], user.id_token, cwd=tmp_path)
