@@ -1,10 +1,10 @@
 """Gap: SQS cannot move the messages of a dead-letter queue; StartMessageMoveTask is an invalid action.
 
+This module completes a task before it returns the task's handle. The task moves the messages that are not in flight.
+The caller needs permission to receive and delete at the source and to send to the destination, as in AWS.
 AWS: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
-A task also needs the caller's permission to receive and delete at the source and to send to the destination:
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
-Here a task is complete when it is returned. It moves the messages that are not in flight.
-No longer needed when a message of a dead-letter queue comes back to its queue with its attributes.
+AWS: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
+No longer needed when StartMessageMoveTask returns a message to its source queue with the message attributes.
 """
 
 import json
