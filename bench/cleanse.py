@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sandbox import settings
+from sandbox.settings import ROOT
 
 _ROUNDS = 7
 _RECORDS = 4000
@@ -27,7 +27,7 @@ type _Event = dict[str, Any]
 
 def run() -> None:
     """Print the speed of both handlers and the ratio."""
-    sys.path.insert(0, str(settings.ROOT / "pipeline-app"))
+    sys.path.insert(0, str(ROOT / "pipeline-app"))
     from chalicelib.cleansing import Cleansing
     from chalicelib.units import normalised
 

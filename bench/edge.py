@@ -25,7 +25,8 @@ import psutil
 
 from bench.emulator import emulator
 from localaws.ports import find_free_port
-from sandbox import settings
+from localaws.settings import Settings
+from sandbox.settings import ROOT
 
 _SIZE = 1_000_000
 _OBJECTS = 20
@@ -127,7 +128,7 @@ def _origin(folder: Path, port: int) -> list[str]:
     packages.mkdir(parents=True)
     for number in range(_OBJECTS):
         (packages / str(number)).write_bytes(os.urandom(_SIZE))
-    program = settings.ROOT / "updates" / "origin" / "server.py"
+    program = ROOT / "updates" / "origin" / "server.py"
     return [sys.executable, str(program), str(folder / "releases"), "--port", str(port)]
 
 
@@ -163,9 +164,9 @@ def _distribution(origin: int) -> str:
 
 @contextmanager
 def _running(command: list[str], port: int, path: str, endpoint: str = "") -> Iterator[psutil.Process]:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(settings.ROOT)}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     if endpoint:
-        environment |= settings.environment() | {"AWS_ENDPOINT_URL": endpoint}
+        environment |= Settings(ROOT).environment | {"AWS_ENDPOINT_URL": endpoint}
     process = psutil.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while process.poll() is None:

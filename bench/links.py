@@ -15,7 +15,7 @@ import yaml
 from bench.emulator import emulator
 from common.cloudfront import UrlSigner
 from deploy.signing_keys import Algorithm, key_pair
-from sandbox import settings
+from sandbox.settings import ROOT
 
 _RUNS = 200
 _USER, _VIDEO = "user", "018f0000-0000-7000-8000-000000000000"
@@ -23,7 +23,7 @@ _USER, _VIDEO = "user", "018f0000-0000-7000-8000-000000000000"
 
 def run() -> None:
     """Print the median of both parts. Runs in a separate process, because each app has its own `chalicelib`."""
-    path = os.pathsep.join(map(str, (settings.ROOT / "video-app", settings.ROOT)))
+    path = os.pathsep.join(map(str, (ROOT / "video-app", ROOT)))
     subprocess.run([sys.executable, "-m", "bench.links"], env=os.environ | {"PYTHONPATH": path}, check=True)
 
 
@@ -83,7 +83,7 @@ def _report(algorithm: Algorithm, catalogue: Any, entitlements: Any) -> None:
 
 def _tables() -> dict[str, Any]:
     yaml.SafeLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
-    resources = yaml.safe_load((settings.ROOT / "video-app/resources.yaml").read_text())["Resources"]
+    resources = yaml.safe_load((ROOT / "video-app/resources.yaml").read_text())["Resources"]
     wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     return {
         name: {key: value for key, value in resources[name]["Properties"].items() if key in wanted}

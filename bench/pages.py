@@ -12,7 +12,7 @@ import boto3
 import yaml
 
 from bench.emulator import emulator
-from sandbox import settings
+from sandbox.settings import ROOT
 
 _SIZES = (10, 1_000, 100_000)
 _RUNS = 50
@@ -20,7 +20,7 @@ _RUNS = 50
 
 def run() -> None:
     """Print read capacity and time of a page for each number of todos, and the ratio to the time of the smallest."""
-    sys.path.insert(0, str(settings.ROOT / "todo-app"))
+    sys.path.insert(0, str(ROOT / "todo-app"))
     from chalicelib.table import TodoTable
     from chalicelib.todos import TodoQuery
 
@@ -46,7 +46,7 @@ def run() -> None:
 
 def _schema() -> dict[str, Any]:
     yaml.SafeLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
-    template = yaml.safe_load((settings.ROOT / "todo-app/resources.yaml").read_text())
+    template = yaml.safe_load((ROOT / "todo-app/resources.yaml").read_text())
     wanted = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "BillingMode")
     return {name: template["Resources"]["Todos"]["Properties"][name] for name in wanted}
 

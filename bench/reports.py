@@ -6,12 +6,9 @@ The benchmark runs the app's own statements on the local Athena, with a day of r
 from __future__ import annotations
 
 import contextlib
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,8 @@ from typing import Any
 import boto3
 import duckdb
 
-from sandbox import settings
+from localaws import serve
+from sandbox.settings import REGION, ROOT
 
 _DAY = "2030-01-01"
 _SIZES = {"1x": 10_000, "10x": 100_000, "100x": 1_000_000}
@@ -61,10 +59,10 @@ _BAD = "SELECT arrived_at, record, 'not_json' AS reason, repeat('x', 100) AS raw
 
 def run() -> None:
     """Print the bytes scanned and the times."""
-    sys.path.insert(0, str(settings.ROOT / "pipeline-app"))
+    sys.path.insert(0, str(ROOT / "pipeline-app"))
     from chalicelib.reports import load
 
-    reports = load(settings.ROOT / "pipeline-app" / "chalicelib" / "reports")
+    reports = load(ROOT / "pipeline-app" / "chalicelib" / "reports")
     values = {"periods": [_DAY], "period": [_DAY], "days": [_DAY]}
     with _athena() as athena:
         for name, count in _SIZES.items():
@@ -89,7 +87,7 @@ class _Athena:
     """Tables of readings in the emulator at *endpoint*."""
 
     def __init__(self, endpoint: str, folder: Path) -> None:
-        options = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": settings.REGION}
+        options = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
         session = boto3.Session(**options)
         self._s3, self._athena = (session.client(name, endpoint_url=endpoint) for name in ("s3", "athena"))
         self._folder = folder
@@ -161,26 +159,5 @@ class _Athena:
 
 @contextlib.contextmanager
 def _athena() -> Iterator[_Athena]:
-    with tempfile.TemporaryDirectory() as name, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(settings.ROOT), "TMPDIR": name, "STATE_DIR": name}
-        environment |= {"GATEWAY_PORT": str(port), "LOG_LEVEL": "ERROR"}
-        process = subprocess.Popen([sys.executable, "-m", "localaws.emulator"], env=environment, cwd=name)
-        try:
-            endpoint = f"http://127.0.0.1:{port}"
-            _wait(f"{endpoint}/_ministack/health")
-            yield _Athena(endpoint, Path(name))
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _wait(url: str) -> None:
-    for _ in range(200):
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(url, timeout=1).close()
-            return
-        time.sleep(0.05)
-    raise RuntimeError(f"no response from {url}")
+    with tempfile.TemporaryDirectory() as name, serve.emulator(Path(name)) as endpoint:
+        yield _Athena(endpoint, Path(name))

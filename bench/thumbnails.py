@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 
-from sandbox import settings
+from sandbox.settings import ROOT
 
 _ROUNDS = 5
 _RUNS = 3
@@ -61,7 +61,7 @@ def run() -> None:
         folder = Path(name)
         _install(folder)
         contestants: dict[str, Callable[[Path], _Result]] = {
-            "ours": lambda original: _python(_OURS, original, settings.ROOT / "blog-app", settings.ROOT),
+            "ours": lambda original: _python(_OURS, original, ROOT / "blog-app", ROOT),
             "sharp": lambda original: _sharp(folder, original),
             "pyvips": lambda original: _python(_PYVIPS, original, folder),
         }

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 from localaws import processes
 from localaws.lambda_.batches import Backoff
 from localaws.lambda_.poller import Poller
+from localaws.ports import find_free_port
 from localaws.settings import Settings
 
 LONGEST_RETRY_DELAY = 2
@@ -50,6 +52,17 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         stack.push_async_callback(asyncio.to_thread, poller.stop)
         stack.enter_context(data_plane(settings, "localaws.firehose"))
         yield
+
+
+@contextlib.contextmanager
+def emulator(folder: Path) -> Iterator[str]:
+    """Run an empty emulator, without data planes, in *folder* until the block ends; the value is its address."""
+    port = find_free_port()
+    environment = {"GATEWAY_PORT": str(port), "TMPDIR": str(folder), "STATE_DIR": str(folder), "LOG_LEVEL": "ERROR"}
+    with processes.running(["-m", "localaws.emulator"], environment, folder) as process:
+        url = f"http://127.0.0.1:{port}"
+        processes.wait_for(f"{url}/_ministack/health", process)
+        yield url
 
 
 def data_plane(

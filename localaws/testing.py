@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from localaws import processes
+from localaws import serve
 from localaws.ports import find_free_port
 
 
@@ -20,12 +20,7 @@ def free_port() -> Callable[[], int]:
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an empty emulator with its gaps closed, without the data planes that run beside it."""
-    port = find_free_port()
-    folder = tmp_path_factory.mktemp("emulator")
-    environment = {"GATEWAY_PORT": str(port), "TMPDIR": str(folder), "STATE_DIR": str(folder), "LOG_LEVEL": "ERROR"}
-    with processes.running(["-m", "localaws.emulator"], environment, folder) as process:
-        url = f"http://127.0.0.1:{port}"
-        processes.wait_for(f"{url}/_ministack/health", process)
+    with serve.emulator(tmp_path_factory.mktemp("emulator")) as url:
         yield url
 
 

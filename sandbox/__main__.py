@@ -3,208 +3,196 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from sandbox import settings as place
-
-
-def main() -> str | None:
-    parser = argparse.ArgumentParser(prog="python -m sandbox")
-    commands = parser.add_subparsers(required=True)
-    for command in (up, run, down, status, env, serve):
-        commands.add_parser(command.__name__, help=command.__doc__).set_defaults(command=command)
-    logs_parser = commands.add_parser("logs", help=logs.__doc__)
-    logs_parser.add_argument("app")
-    logs_parser.set_defaults(command=logs)
-    output_parser = commands.add_parser("output", help=output.__doc__)
-    output_parser.add_argument("app")
-    output_parser.add_argument("name")
-    output_parser.set_defaults(command=output)
-    for command_of_a_stage in (clone, delete):
-        stage_parser = commands.add_parser(command_of_a_stage.__name__, help=command_of_a_stage.__doc__)
-        stage_parser.add_argument("stage")
-        stage_parser.set_defaults(command=command_of_a_stage)
-    arguments = vars(parser.parse_args())
-    command_of: Callable[..., str | None] = arguments.pop("command")
-    return command_of(**arguments)
-
-
-def up() -> str | None:
-    """Start the sandbox in the background and return when it is ready."""
-    if place.pid():
-        print(f"The sandbox is already up: {place.url('console')}")
-        return None
-    try:
-        place.require_free_ports()
-    except place.PortBusy as busy:
-        return str(busy)
-    return _start(place.FOLDER, {}) or status()
-
-
-def clone(stage: str) -> str | None:
-    """Bring up a second stage of everything beside the first, in the same AWS, and return when it is ready."""
-    if not place.pid():
-        return _NOT_RUNNING
-    folder = place.FOLDER / stage
-    if place.pid(folder):
-        return f"The stage {stage} is up already: {folder / place.OUTPUTS.name}"
-    own = {"SANDBOX_STAGE": stage, "SANDBOX_DIR": str(folder), "SANDBOX_LIKE": place.STAGE}
-    failed = _start(folder, own | place.ports_of_a_clone())
-    if not failed:
-        _show(folder)
-    return failed
-
-
-def delete(stage: str) -> str | None:
-    """End a stage that was brought up beside the first, and delete all that was deployed of it."""
-    from deploy.delete import delete as delete_stage
-    from sandbox.demo import seed
-
-    if not place.pid():
-        return _NOT_RUNNING
-    if stage == place.STAGE:
-        return f"{stage} is the sandbox's own stage: it goes with `make down`."
-    folder = place.FOLDER / stage
-    _end(folder)
-    os.environ.update(place.environment())
-    left = delete_stage(stage)
-    seed.forget(stage)
-    shutil.rmtree(folder, ignore_errors=True)
-    print(f"The stage {stage} is gone.")
-    return f"left: {left}" if left else None
-
+from localaws import processes
+from localaws.ports import PortBusy, require_free_ports
+from sandbox.apps import ADDRESSES, InvalidFile
+from sandbox.settings import InvalidPort, Settings, port_variables
 
 _NOT_RUNNING = "The sandbox is not running. Start it with `make up`."
 
 
-def _start(folder: Path, settings: dict[str, str]) -> str | None:
-    """Start the process of the stage in *folder*, and return when it is ready, or why it is not."""
+def main() -> str | None:
+    """Run the command of the arguments; return what went wrong, if anything."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox")
+    commands = parser.add_subparsers(required=True)
+    for command in (up, run, down, status, env, serve):
+        commands.add_parser(command.__name__, help=command.__doc__).set_defaults(command=command)
+    parsed = commands.add_parser("logs", help=logs.__doc__)
+    parsed.add_argument("app")
+    parsed.set_defaults(command=logs)
+    parsed = commands.add_parser("output", help=output.__doc__)
+    parsed.add_argument("app")
+    parsed.add_argument("name")
+    parsed.set_defaults(command=output)
+    for command_of_a_stage in (clone, delete):
+        parsed = commands.add_parser(command_of_a_stage.__name__, help=command_of_a_stage.__doc__)
+        parsed.add_argument("stage")
+        parsed.set_defaults(command=command_of_a_stage)
+    arguments = vars(parser.parse_args())
+    command_of: Callable[..., str | None] = arguments.pop("command")
+    try:
+        settings = Settings.from_environment()
+    except (InvalidFile, InvalidPort) as error:
+        return str(error)
+    return command_of(settings, **arguments)
+
+
+def up(settings: Settings) -> str | None:
+    """Start the sandbox in the background and return when it is ready."""
+    if processes.pid(settings.folder):
+        print(f"The sandbox is already up: {settings.url('console')}")
+        return None
+    try:
+        require_free_ports(settings.ports)
+    except PortBusy as busy:
+        variable, _ = port_variables()[busy.use]
+        return f"{busy}; free it or choose another: {variable}=… make run"
+    return _start(settings) or status(settings)
+
+
+def clone(settings: Settings, stage: str) -> str | None:
+    """Start a second stage of everything beside the first, in the same AWS, and return when it is ready."""
+    if not processes.pid(settings.folder):
+        return _NOT_RUNNING
+    variables = settings.clone_environment(stage)
+    cloned = Settings.from_environment(os.environ | variables)
+    if processes.pid(cloned.folder):
+        return f"The stage {stage} is up already: {cloned.outputs_file}"
+    if failed := _start(cloned, variables):
+        return failed
+    _show(cloned.outputs() or {})
+    return None
+
+
+def delete(settings: Settings, stage: str) -> str | None:
+    """Stop a stage that was cloned from the first, and delete all that was deployed of it."""
+    from deploy.delete import delete as delete_stage
+    from sandbox.demo import seed
+
+    if not processes.pid(settings.folder):
+        return _NOT_RUNNING
+    if stage == settings.stage:
+        return f"{stage} is the sandbox's own stage: `make down` deletes it."
+    folder = settings.folder / stage
+    processes.stop(folder)
+    os.environ.update(settings.environment)
+    left = delete_stage(stage)
+    seed.forget(stage)
+    shutil.rmtree(folder, ignore_errors=True)
+    print(f"The stage {stage} is deleted.")
+    return f"not deleted: {left}" if left else None
+
+
+def _start(settings: Settings, variables: dict[str, str] | None = None) -> str | None:
+    """Start the process of a stage, and return when it is ready, or why it is not."""
     started = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True)
-    outputs, log_file = folder / place.OUTPUTS.name, folder / place.LOG.name
-    with log_file.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "serve"],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env=os.environ | settings,
-            cwd=place.ROOT,
+    try:
+        processes.start(
+            ["-m", "sandbox", "serve"],
+            log=settings.log,
+            ready=settings.outputs_file.exists,
+            environment=variables,
+            cwd=Path(__file__).parents[1],
         )
-    while not outputs.exists():
-        if process.poll() is not None:
-            return f"The sandbox did not start. The end of {log_file}:\n{_tail(log_file)}"
-        time.sleep(0.1)
+    except processes.NotStarted as error:
+        return f"The sandbox did not start. {error}"
     print(f"The sandbox is ready after {time.monotonic() - started:.1f} s.\n")
     return None
 
 
-def run() -> str | None:
+def run(settings: Settings) -> str | None:
     """Start the sandbox, follow its log, and stop it on Ctrl-C."""
-    failed = up()
+    failed = up(settings)
     if failed:
         return failed
     print("\nThe log follows. Ctrl-C stops the sandbox.\n")
-    follow = subprocess.Popen(["tail", "-n", "0", "-F", str(place.LOG)])
+    follow = subprocess.Popen(["tail", "-n", "0", "-F", str(settings.log)])
     try:
         follow.wait()
     except KeyboardInterrupt:
         print()
     finally:
         follow.terminate()
-    return down()
+    return down(settings)
 
 
-def down() -> str | None:
-    """Stop the sandbox, with every stage in it, and wait until nothing of it is left."""
-    print("The sandbox is down." if _end(place.FOLDER) else "The sandbox is not running.")
+def down(settings: Settings) -> str | None:
+    """Stop the sandbox with every stage in it, and wait until every process has ended."""
+    print("The sandbox is down." if processes.stop(settings.folder) else "The sandbox is not running.")
     return None
 
 
-def _end(folder: Path) -> bool:
-    """End the process of the stage in *folder* and wait until it has; return whether there was one."""
-    pid = place.pid(folder)
-    if not pid:
-        return False
-    os.kill(pid, signal.SIGTERM)
-    while place.pid(folder):  # until it has tidied up
-        time.sleep(0.05)
-    deadline = time.monotonic() + 5
-    while place.runs(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return True
-
-
-def status() -> str | None:
-    """Print where everything is."""
-    if not place.pid() or not place.OUTPUTS.exists():
+def status(settings: Settings) -> str | None:
+    """Print every address."""
+    outputs = settings.outputs()
+    if outputs is None:
         return _NOT_RUNNING
-    _show(place.FOLDER)
-    for folder in place.clones():
+    _show(outputs)
+    for folder in settings.clones():
         print(f"\nThe stage {folder.name}, in the same AWS:")
-        _show(folder)
+        cloned = Settings.from_environment({"SANDBOX_DIR": str(folder)}).outputs()
+        if cloned is None:
+            print("it is starting")
+        else:
+            _show(cloned)
     return None
 
 
-def _show(folder: Path) -> None:
-    outputs = json.loads((folder / place.OUTPUTS.name).read_text())
+def _show(outputs: dict[str, Any]) -> None:
     print(f"{'console':14} {outputs['console']}\n{'AWS endpoint':14} {outputs['endpoint']}")
     for app, values in outputs.items():
         if isinstance(values, dict):
-            for name in place.ADDRESSES:
+            for name in ADDRESSES:
                 if name in values:
                     print(f"{app:14} {name:9} {values[name]}")
 
 
-def output(app: str, name: str) -> str | None:
+def output(settings: Settings, app: str, name: str) -> str | None:
     """Print one output of *app*, for a command: its ``api``, its ``stream``."""
-    if not place.pid() or not place.OUTPUTS.exists():
-        return "The sandbox is not running. Start it with `make up`."
-    print(json.loads(place.OUTPUTS.read_text())[app][name])
+    outputs = settings.outputs()
+    if outputs is None:
+        return _NOT_RUNNING
+    print(outputs[app][name])
     return None
 
 
-def logs(app: str) -> str | None:
-    """Print what the functions of *app* logged, then go on as they log, until Ctrl-C."""
+def logs(settings: Settings, app: str) -> str | None:
+    """Print what the functions of *app* logged, then each new line, until Ctrl-C."""
     from sandbox import function_logs
 
-    if not place.pid():
+    if not processes.pid(settings.folder):
         return _NOT_RUNNING
-    os.environ.update(place.environment())
+    os.environ.update(settings.environment)
     try:
-        for line in function_logs.follow(app):
+        for line in function_logs.follow(app, settings.stage):
             print(f"{line.time} {line.function}  {line.text}", flush=True)
     except KeyboardInterrupt:
         print()
     return None
 
 
-def env() -> str | None:
+def env(settings: Settings) -> str | None:
     """Print the variables for a shell, as in: eval "$(make env)"."""
-    for name, value in place.environment().items():
+    for name, value in settings.environment.items():
         print(f"export {name}='{value}'")
     return None
 
 
-def serve() -> str | None:
-    """Be the sandbox, in the foreground."""
+def serve(settings: Settings) -> str | None:
+    """Run the sandbox in the foreground."""
     from sandbox import serve as server
 
-    server.main()
+    server.main(settings)
     return None
-
-
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-25:])
 
 
 if __name__ == "__main__":

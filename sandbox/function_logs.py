@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 
 import boto3
 
-from sandbox import settings as place
-
 
 @dataclass(frozen=True)
 class Line:
@@ -21,14 +19,14 @@ class Line:
     text: str
 
 
-def recent(app: str, stage: str = place.STAGE, since: int = 0) -> list[Line]:
+def recent(app: str, stage: str, since: int = 0) -> list[Line]:
     """Return what a stage's functions of *app* logged at or after *since*, epoch milliseconds, oldest first."""
     logs = boto3.client("logs")
     lines = []
-    of_the_stage = f"/aws/lambda/{app}-{stage}"
-    for group in logs.describe_log_groups(logGroupNamePrefix=of_the_stage)["logGroups"]:
+    prefix = f"/aws/lambda/{app}-{stage}"
+    for group in logs.describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]:
         name = group["logGroupName"]
-        if not f"{name}-".startswith(f"{of_the_stage}-"):
+        if not f"{name}-".startswith(f"{prefix}-"):
             continue
         for event in logs.filter_log_events(logGroupName=name, startTime=since)["events"]:
             moment = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
@@ -37,11 +35,11 @@ def recent(app: str, stage: str = place.STAGE, since: int = 0) -> list[Line]:
     return sorted(lines, key=lambda line: line.time)
 
 
-def follow(app: str) -> Iterator[Line]:
-    """Yield the lines so far, and then each as it comes."""
+def follow(app: str, stage: str) -> Iterator[Line]:
+    """Yield the lines so far, and then each new line."""
     seen: set[Line] = set()
     while True:
-        for line in recent(app):
+        for line in recent(app, stage):
             if line not in seen:
                 seen.add(line)
                 yield line

@@ -1,117 +1,141 @@
-"""Where a sandbox is: its folder, its ports, and the environment that makes boto3 speak to it."""
+"""The settings of one stage in the sandbox, read once from the environment by the command that starts."""
 
 from __future__ import annotations
 
+import json
 import os
-import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import localaws.settings
+from localaws import processes
+from localaws.ports import find_free_port
+from sandbox import apps
 
 ROOT = Path(__file__).parent.parent
-FOLDER = Path(os.environ.get("SANDBOX_DIR", ROOT / ".sandbox"))
-STAGE = os.environ.get("SANDBOX_STAGE", "local")
-LIKE = os.environ.get("SANDBOX_LIKE")
-"""The stage of which this one is a clone, in the AWS of that one's sandbox; None where this one has its own AWS."""
 REGION = "us-east-1"
 REPLICA_REGION = "eu-west-1"
 
-OUTPUTS = FOLDER / "outputs.json"
-PID = FOLDER / "pid"
-LOG = FOLDER / "sandbox.log"
-FLEET = FOLDER / "state" / "fleet"
-
-PORTS = {
+_PORTS = {
     "emulator": ("EMULATOR_PORT", 4566),
     "dax": ("SANDBOX_DAX_PORT", 8111),
-    "console": ("CONSOLE_PORT", 4500),
-    "todo-app": ("TODO_PORT", 4501),
-    "blog-app": ("BLOG_PORT", 4502),
-    "video-app": ("VIDEO_PORT", 4503),
-    "pipeline-app": ("PIPELINE_PORT", 4504),
-    "payments": ("PAYMENTS_PORT", 4507),
-    "updates": ("UPDATES_PORT", 4505),
     "mqtt": ("IOT_PORT", 8883),
+    "console": ("CONSOLE_PORT", 4500),
+    "payments": ("PAYMENTS_PORT", 4507),
 }
-"""By name, the variable that moves a port, and the port."""
+"""The sandbox's own ports: by name the variable that moves a port, and the port."""
 
-ADDRESSES = ("web", "site", "dashboard", "cdn", "edge", "origin", "api")
-"""Which of an app's outputs a person may open."""
-
-OF_THE_AWS = ("emulator", "dax", "mqtt")
-"""Those that all stages of a sandbox share; each stage has the others for itself."""
+_SHARED = ("emulator", "dax", "mqtt")
+"""The ports of the AWS, which all stages of a sandbox share."""
 
 
-class PortBusy(Exception):
-    """Something else listens on a port of the sandbox."""
+def port_variables(root: Path = ROOT) -> dict[str, tuple[str, int]]:
+    """Return by name the variable that moves a port, and the port: the sandbox's own, and that of each app's page.
 
-
-def port(name: str) -> int:
-    """Return the port of *name*: the emulator, the console, the payment provider or an app's page."""
-    variable, default = PORTS[name]
-    return int(os.environ.get(variable, default))
-
-
-def url(name: str) -> str:
-    """Return the address of *name* without a closing slash."""
-    return f"http://127.0.0.1:{port(name)}"
-
-
-def ports_of_a_clone() -> dict[str, str]:
-    """Return by variable the ports of one more stage in this sandbox's AWS; those of its own are free ones."""
-    return {variable: str(port(name) if name in OF_THE_AWS else _free_port()) for name, (variable, _) in PORTS.items()}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def pid(folder: Path = FOLDER) -> int | None:
-    """Return the id of the process that serves the stage of *folder*, if it runs."""
-    try:
-        number = int((folder / PID.name).read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-    return number if runs(number) else None
-
-
-def runs(pid: int) -> bool:
-    """Return whether there is such a process."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def clones() -> list[Path]:
-    """Return the folders of the stages that are served beside this one, in its AWS."""
-    return sorted(file.parent for file in FOLDER.glob(f"*/{PID.name}") if pid(file.parent))
-
-
-def require_free_ports() -> None:
-    """Raise PortBusy, naming the port and the variable that moves it, if one is taken."""
-    for name, (variable, _) in PORTS.items():
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port(name)))
-            except OSError as error:
-                raise PortBusy(
-                    f"port {port(name)} ({name}) is busy; free it or choose another: {variable}=… make run"
-                ) from error
-
-
-def environment() -> dict[str, str]:
-    """Return the variables under which boto3, Chalice and the AWS CLI speak to the sandbox.
-
-    AWS_DATA_PATH shortens the waits of `chalice deploy`, which are made for a slower cloud.
+    The variable of an app is its name without ``-app``: ``TODO_PORT`` moves the page of ``todo-app``. Raises
+    sandbox.apps.InvalidFile.
     """
-    return {
-        "AWS_ENDPOINT_URL": url("emulator"),
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_DATA_PATH": str(ROOT / "localaws" / "botodata"),
-        "PYTHONDONTWRITEBYTECODE": "1",
+    pages = {
+        app: (f"{app.removesuffix('-app').upper().replace('-', '_')}_PORT", needs.port)
+        for app, needs in apps.found(root).items()
+        if needs.port
     }
+    return _PORTS | pages
+
+
+def _port(environment: Mapping[str, str], variable: str, default: int) -> int:
+    text = environment.get(variable, str(default))
+    if not text.isdecimal():
+        raise InvalidPort(f"{variable}={text} is not a port: give a number")
+    return int(text)
+
+
+class InvalidPort(Exception):
+    """A variable that moves a port has no number; the message names the variable."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One stage. ``clone_of`` names the stage in whose AWS a clone runs; None for a stage with an AWS of its own."""
+
+    folder: Path
+    stage: str
+    clone_of: str | None
+    ports: Mapping[str, int]
+    keep: bool
+    background: bool
+    """Whether the apps' background commands run, such as devices that send."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Read the variables SANDBOX_DIR, SANDBOX_STAGE, CLONE_OF, KEEP, DEVICES and those of the ports.
+
+        Raises InvalidPort, and sandbox.apps.InvalidFile.
+        """
+        return cls(
+            folder=Path(environment.get("SANDBOX_DIR", ROOT / ".sandbox")).resolve(),
+            stage=environment.get("SANDBOX_STAGE", "local"),
+            clone_of=environment.get("CLONE_OF"),
+            ports={name: _port(environment, *port) for name, port in port_variables().items()},
+            keep=environment.get("KEEP") == "1",
+            background=environment.get("DEVICES") != "0",
+        )
+
+    @property
+    def aws(self) -> localaws.settings.Settings:
+        """The settings of the AWS that the stage is deployed to. A clone shares the folder of the first stage."""
+        return localaws.settings.Settings(
+            folder=self.folder.parent if self.clone_of else self.folder,
+            port=self.ports["emulator"],
+            dax_port=self.ports["dax"],
+            mqtt_port=self.ports["mqtt"],
+            regions=(REGION, REPLICA_REGION),
+            keep=self.keep,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables under which boto3, Chalice and the AWS CLI use the sandbox."""
+        # Without bytecode the same source makes the same zip.
+        return self.aws.environment | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+    @property
+    def outputs_file(self) -> Path:
+        """The file that is written when the stage is ready."""
+        return self.folder / "outputs.json"
+
+    @property
+    def log(self) -> Path:
+        """The file with what the stage's process prints."""
+        return self.folder / "sandbox.log"
+
+    @property
+    def instances(self) -> Path:
+        """The folder of the update servers' instances and their file systems."""
+        return self.folder / "state" / "fleet"
+
+    def url(self, name: str) -> str:
+        """Return the address of a port by its name, without a closing slash."""
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    def outputs(self) -> dict[str, Any] | None:
+        """Return what a ready stage wrote, or None if the stage does not run or is not ready."""
+        if not processes.pid(self.folder) or not self.outputs_file.exists():
+            return None
+        outputs: dict[str, Any] = json.loads(self.outputs_file.read_text())
+        return outputs
+
+    def clones(self) -> list[Path]:
+        """Return the folders of the clones that run in this stage's AWS."""
+        files = self.folder.glob(f"*/{processes.PID}")
+        return sorted(file.parent for file in files if processes.pid(file.parent))
+
+    def clone_environment(self, stage: str) -> dict[str, str]:
+        """Return the variables of a clone named *stage*: free ports for what it has for itself."""
+        ports = {
+            variable: str(self.ports[name] if name in _SHARED else find_free_port())
+            for name, (variable, _) in port_variables().items()
+        }
+        return ports | {"SANDBOX_DIR": str(self.folder / stage), "SANDBOX_STAGE": stage, "CLONE_OF": self.stage}

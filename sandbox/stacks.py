@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,103 +13,110 @@ import deploy.apps
 import deploy.clone
 import deploy.order
 import deploy.updates
-import sandbox.payments.client as provider
 from localaws.autoscaling.instances import file_system
-from sandbox import payments
-from sandbox import settings as place
+from sandbox import apps, payments
+from sandbox.payments.client import Payments
+from sandbox.settings import ROOT, Settings
 
-_SHORT_BUFFERS = {"ReportSeconds": "2", "BufferSeconds": "5", "CleanseSeconds": "1"}
-"""A developer is waiting."""
-
-
-def deploy_all() -> dict[str, Any]:
-    """Deploy everything and return, by app, the addresses and the outputs of the resources."""
-    if place.LIKE:
-        deploy.clone.begin(place.LIKE, place.STAGE)
-    released = deploy.order.release(place.STAGE, deploy.order.names(), parameters_for)
-    outputs = {app: _outputs(app, released[app]) for app in deploy.apps.names()}
-    return outputs | {"updates": _updates(released["updates"]["servers"])}
+_NOTHING = apps.Needs()
 
 
-def parameters_for(app: str, step: str) -> dict[str, str]:
-    """Return the sandbox's parameters of a step, above those that a clone has from its source."""
-    cloned = deploy.clone.parameters_for(place.LIKE, place.STAGE)(app, step) if place.LIKE else {}
-    site = {"SiteUrl": place.url(app)} if app in place.PORTS else {}
-    own: dict[str, dict[str, str]] = {
-        "resources": {"PaymentsApi": place.url("payments"), **site},
-        "dax": {"EndpointEncryption": "NONE"},
-        "app": {"Dax": "true", **_SHORT_BUFFERS},
-        "delivery": _SHORT_BUFFERS,
-        "edge": {"SignInUrl": place.url("emulator")},
-        "servers": {"Template": "after"},
-        "site": {"endpoint": place.url("emulator"), "console": place.url("console")},
-    }
-    if step == "register":
-        return {"Address": _local(deploy.apps.endpoint(app, place.STAGE))}
-    return {**cloned, **own.get(step, {})}
+class Stacks:
+    """The stacks of one stage in the sandbox."""
 
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._needs = apps.found(ROOT)
 
-def _outputs(app: str, released: dict[str, dict[str, str]]) -> dict[str, str]:
-    resources, api = released["resources"], _local(released["app"]["EndpointURL"])
-    return {"api": api, **resources, **_people(resources), **_payments(api, resources), **_places(app, released)}
+    def deploy(self) -> dict[str, Any]:
+        """Deploy everything and return, by app, the addresses and the outputs of the resources."""
+        settings = self._settings
+        if settings.clone_of:
+            deploy.clone.begin(settings.clone_of, settings.stage)
+        released = deploy.order.release(settings.stage, deploy.order.names(), self.parameters_for)
+        outputs = {app: self._outputs(app, released[app]) for app in deploy.apps.names()}
+        return outputs | {deploy.order.UPDATES: self._updates(released[deploy.order.UPDATES]["servers"])}
 
+    def parameters_for(self, app: str, step: str) -> dict[str, str]:
+        """Return the sandbox's parameters of a step, above those that a clone has from its source."""
+        if step == "register":
+            return {"Address": self._local(deploy.apps.endpoint(app, self._settings.stage))}
+        if step == "site":
+            return {"endpoint": self._settings.aws.endpoint, "console": self._settings.url("console")}
+        own: dict[str, dict[str, str]] = {
+            "dax": {"EndpointEncryption": "NONE"},
+            "app": {"Dax": "true"},
+            "servers": {"Template": "after"},
+        }
+        needed = {name: self._filled(app, text) for name, text in self._needs_of(app).parameters.items()}
+        return {**self._cloned(app, step), **needed, **own.get(step, {})}
 
-def _places(app: str, released: dict[str, dict[str, str]]) -> dict[str, str]:
-    """Return where the app's pages are, and what stands before and behind it."""
-    if "delivery" in released:
-        return {"dashboard": place.url(app), "delivery_stream": released["delivery"]["DeliveryStream"], **_iot()}
-    if "edge" not in released:
-        return {"web": place.url(app)} if (place.ROOT / app / "web" / "index.html").exists() else {}
-    distribution = {"distribution_id": released["edge"]["DistributionId"]}
-    pages = ("web", "cdn") if "site" in released else ("site",)
-    return dict.fromkeys(pages, place.url(app)) | distribution
+    def _cloned(self, app: str, step: str) -> dict[str, str]:
+        """Return the parameters that a clone's stack has from the stage that it is a clone of."""
+        settings = self._settings
+        return deploy.clone.parameters_for(settings.clone_of, settings.stage)(app, step) if settings.clone_of else {}
 
+    def background(self, app: str, outputs: Mapping[str, str]) -> list[str]:
+        """Return the command that runs beside the app, if there is one."""
+        return [self._filled(app, part, outputs) for part in self._needs_of(app).background]
 
-def _iot() -> dict[str, str]:
-    """Return where devices send to, and who vouches for that address."""
-    return {
-        "iot_endpoint": f"127.0.0.1:{place.port('mqtt')}",
-        "iot_ca": f"{place.url('emulator')}/_ministack/iot/ca.pem",
-    }
+    def _needs_of(self, app: str) -> apps.Needs:
+        return self._needs.get(app, _NOTHING)
 
+    def _filled(self, app: str, text: str, outputs: Mapping[str, str] | None = None) -> str:
+        """Return a text of sandbox.toml with its places filled in."""
+        settings = self._settings
+        places = {
+            "endpoint": settings.aws.endpoint,
+            "folder": str(settings.folder),
+            "mqtt_port": str(settings.aws.mqtt_port),
+            "payments": settings.url("payments"),
+        }
+        page = {"page": settings.url(app)} if app in settings.ports else {}
+        return text.format_map(places | page | dict(outputs or {}))
 
-def _updates(stack: dict[str, str]) -> dict[str, str]:
-    releases = file_system(place.FLEET, stack["FileSystem"])
-    return {
-        "edge": place.url("updates"),
-        "origin": f"{place.url('emulator')}/_alb/{deploy.updates.stack(place.STAGE)}",
-        "distribution_id": stack["DistributionId"],
-        "releases": str(releases),
-        "root": str(releases / "metadata" / "1.root.json"),
-        "signing_key": f"secretsmanager:{deploy.updates.stack(place.STAGE)}-signing-key",
-    }
+    def _outputs(self, app: str, released: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        resources, api = released["resources"], self._local(released["app"]["EndpointURL"])
+        outputs = {"api": api, **resources, **self._access_keys(app, resources), **self._payments(api, resources)}
+        outputs |= {name: self._filled(app, text) for name, text in self._needs_of(app).outputs.items()}
+        if "edge" in released:
+            outputs["distribution_id"] = released["edge"]["DistributionId"]
+        if "delivery" in released:
+            outputs["delivery_stream"] = released["delivery"]["DeliveryStream"]
+        return outputs
 
+    def _updates(self, stack: Mapping[str, str]) -> dict[str, str]:
+        app, name = deploy.order.UPDATES, deploy.updates.stack(self._settings.stage)
+        releases = file_system(self._settings.instances, stack["FileSystem"])
+        return {name: self._filled(app, text) for name, text in self._needs_of(app).outputs.items()} | {
+            "origin": f"{self._settings.aws.endpoint}/_alb/{name}",
+            "distribution_id": stack["DistributionId"],
+            "releases": str(releases),
+            "root": str(releases / "metadata" / "1.root.json"),
+            "signing_key": f"secretsmanager:{name}-signing-key",
+        }
 
-def _people(resources: dict[str, str]) -> dict[str, str]:
-    """Return the access keys of those who sign with one."""
-    secrets = boto3.Session().client("secretsmanager")
-    return {
-        f"{person}_{name}": value
-        for person in ("author", "owner")
-        if f"{person}_secret" in resources
-        for name, value in json.loads(
-            secrets.get_secret_value(SecretId=resources[f"{person}_secret"])["SecretString"]
-        ).items()
-    }
+    def _access_keys(self, app: str, resources: Mapping[str, str]) -> dict[str, str]:
+        """Return the access keys of the people who sign their requests to the app."""
+        secrets = boto3.Session().client("secretsmanager")
+        keys: dict[str, str] = {}
+        for person in self._needs_of(app).access_keys:
+            secret = secrets.get_secret_value(SecretId=resources[f"{person}_secret"])["SecretString"]
+            keys |= {f"{person}_{name}": value for name, value in json.loads(secret).items()}
+        return keys
 
+    def _payments(self, api: str, resources: Mapping[str, str]) -> dict[str, str]:
+        """Do what a shop's owner does at Stripe: register the webhook, and store the account's keys in the secret."""
+        if "payments_secret" not in resources:
+            return {}
+        url = self._settings.url("payments")
+        keys = {"api_key": payments.API_KEY, "webhook_secret": Payments(url).register(f"{api}/payments/webhook")}
+        secrets = boto3.Session().client("secretsmanager")
+        secrets.put_secret_value(SecretId=resources["payments_secret"], SecretString=json.dumps(keys))
+        return {"payments": url, "payments_webhook_secret": keys["webhook_secret"]}
 
-def _payments(api: str, resources: dict[str, str]) -> dict[str, str]:
-    """Do what a shop's owner does at Stripe: register the webhook, and put the account's keys into the secret."""
-    if "payments_secret" not in resources:
-        return {}
-    keys = {"api_key": payments.API_KEY, "webhook_secret": provider.register(f"{api}/payments/webhook")}
-    secrets = boto3.Session().client("secretsmanager")
-    secrets.put_secret_value(SecretId=resources["payments_secret"], SecretString=json.dumps(keys))
-    return {"payments": place.url("payments"), "payments_webhook_secret": keys["webhook_secret"]}
-
-
-def _local(endpoint_url: str) -> str:
-    """Return where the emulator answers for ``https://<api>.execute-api.<region>.amazonaws.com/<stage>/``."""
-    url = urlsplit(endpoint_url)
-    api = str(url.hostname).partition(".")[0]
-    return f"{place.url('emulator')}/_aws/execute-api/{api}{url.path.rstrip('/')}"
+    def _local(self, endpoint_url: str) -> str:
+        """Return where the emulator answers for ``https://<api>.execute-api.<region>.amazonaws.com/<stage>/``."""
+        url = urlsplit(endpoint_url)
+        api = str(url.hostname).partition(".")[0]
+        return f"{self._settings.aws.endpoint}/_aws/execute-api/{api}{url.path.rstrip('/')}"

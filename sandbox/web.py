@@ -12,15 +12,16 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox import settings as place
+from sandbox.settings import ROOT, Settings
 
 _KEYS = ("api", "user_pool_id", "user_pool_client_id", "identity_pool_id")
 
 
-def page(app: str, outputs: dict[str, Any]) -> Starlette:
+def page(settings: Settings, app: str, outputs: dict[str, Any]) -> Starlette:
     """Return the site of *app*; *outputs* are those of its stacks."""
     config = {key: outputs[key] for key in _KEYS if key in outputs}
-    config |= {"region": place.REGION, "endpoint": place.url("emulator"), "console": place.url("console")}
+    aws = settings.aws
+    config |= {"region": aws.regions[0], "endpoint": aws.endpoint, "console": settings.url("console")}
 
     def config_json(request: Request) -> Response:
         return JSONResponse(config)
@@ -28,7 +29,7 @@ def page(app: str, outputs: dict[str, Any]) -> Starlette:
     return Starlette(
         routes=[
             Route("/config.json", config_json),
-            Mount("/", StaticFiles(directory=place.ROOT / app / "web", html=True, follow_symlink=True)),
+            Mount("/", StaticFiles(directory=ROOT / app / "web", html=True, follow_symlink=True)),
         ],
         middleware=[Middleware(_Revalidated)],
     )

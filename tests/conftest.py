@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from users import PASSWORD, User, anonymous
 
-from sandbox import settings as place
+from sandbox.settings import Settings, port_variables
 
 pytest_plugins = ["localaws.testing"]
 
@@ -45,8 +45,9 @@ def sandbox(
 ) -> Iterator[dict[str, Any]]:
     """The whole sandbox, started as a user starts it, on free ports and as a stage of its own; its outputs."""
     if request.config.getoption("--running"):
-        running: dict[str, Any] = json.loads(place.OUTPUTS.read_text())
-        os.environ |= {"SANDBOX_STAGE": place.STAGE, "AWS_ENDPOINT_URL": running["endpoint"]}
+        settings = Settings.from_environment()
+        running: dict[str, Any] = json.loads(settings.outputs_file.read_text())
+        os.environ |= {"SANDBOX_STAGE": settings.stage, "AWS_ENDPOINT_URL": running["endpoint"]}
         yield running
         return
     folder = tmp_path_factory.mktemp("sandbox")
@@ -54,7 +55,7 @@ def sandbox(
         "SANDBOX_DIR": str(folder),
         "SANDBOX_STAGE": request.config.getoption("--stage"),
         "DEVICES": "0",  # what tests count must not move by itself
-        **{variable: str(free_port()) for variable, _ in place.PORTS.values()},
+        **{variable: str(free_port()) for variable, _ in port_variables().values()},
     }
     command = [sys.executable, "-m", "sandbox"]
     started = subprocess.run([*command, "up"], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -16,7 +16,7 @@ from bench.release_day import clients, costs
 from bench.release_day.clients import Tally
 from bench.release_day.report import Phase, Sample, page, table
 from bench.release_day.servers import Servers, Work
-from sandbox import settings
+from sandbox.settings import ROOT
 
 _MB = 1_000_000
 _EVERY = 0.25
@@ -47,10 +47,10 @@ def main() -> str | None:
     measured = costs.Measured(after.work.bytes, after.work.requests)
     bills = (costs.without_edge(day.size, month), costs.with_edge(day.size, month, measured))
     print("\n" + table(before, after, bills, month, day.size))
-    file = settings.ROOT / "dist" / "release-day.html"
+    file = ROOT / "dist" / "release-day.html"
     file.parent.mkdir(exist_ok=True)
     file.write_text(page(before, after, bills, month, day.clients, day.size))
-    print(f"\nThe same with a plot: {file.relative_to(settings.ROOT)}")
+    print(f"\nThe same with a plot: {file.relative_to(ROOT)}")
     wrong = before.tally.wrong + after.tally.wrong
     return f"{wrong} clients got a package whose hash differs from the index" if wrong else None
 

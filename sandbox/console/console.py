@@ -19,10 +19,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from sandbox import function_logs
-from sandbox import settings as place
+from sandbox.apps import ADDRESSES
 from sandbox.console import graph
-from sandbox.demo import seed
-from sandbox.payments import client as payments
+from sandbox.demo.users import PASSWORD, USERS
+from sandbox.payments.client import Payments
+from sandbox.settings import Settings
 
 _CACHES = (
     ("API Gateway stage cache", "AWS/ApiGateway", "CacheHitCount", "CacheMissCount"),
@@ -32,17 +33,18 @@ _CACHES = (
 )
 
 
-def site(apps: dict[str, Any]) -> Starlette:
+def site(settings: Settings, apps: dict[str, Any]) -> Starlette:
     """Return the console of the deployed *apps*."""
+    payments = Payments(settings.url("payments"))
     return Starlette(
         routes=[
             _json("/apps.json", lambda _: _cards(apps)),
-            _json("/mails.json", lambda _: mails()),
+            _json("/mails.json", lambda _: mails(settings.aws.endpoint)),
             _json("/payments.json", lambda _: payments.charges()),
-            Route("/payments/{payment_intent}/refund", _refund, methods=["POST"]),
-            _json("/logs.json", lambda request: _lines(request.query_params["app"])),
+            Route("/payments/{payment_intent}/refund", _refund(payments), methods=["POST"]),
+            _json("/logs.json", lambda request: _lines(request.query_params["app"], settings.stage)),
             _json("/caches.json", lambda _: caches()),
-            _json("/graph.json", lambda _: graph.graph()),
+            _json("/graph.json", lambda _: graph.graph(settings.stage)),
             Mount("/", StaticFiles(directory=Path(__file__).parent / "web", html=True, follow_symlink=True)),
         ]
     )
@@ -60,29 +62,32 @@ def _cards(apps: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "name": app,
-            "addresses": {name: outputs[name] for name in place.ADDRESSES if name in outputs},
-            "sign_ins": list(seed.USERS) if "user_pool_id" in outputs else [],
-            "password": seed.PASSWORD,
+            "addresses": {name: outputs[name] for name in ADDRESSES if name in outputs},
+            "sign_ins": list(USERS) if "user_pool_id" in outputs else [],
+            "password": PASSWORD,
         }
         for app, outputs in apps.items()
     ]
 
 
-def _refund(request: Request) -> Response:
-    try:
-        payments.refund(request.path_params["payment_intent"])
-    except HTTPError as refused:
-        return Response(refused.read(), refused.code, media_type="application/json")
-    return Response(status_code=204)
+def _refund(payments: Payments) -> Callable[[Request], Response]:
+    def refund(request: Request) -> Response:
+        try:
+            payments.refund(request.path_params["payment_intent"])
+        except HTTPError as error:
+            return Response(error.read(), error.code, media_type="application/json")
+        return Response(status_code=204)
+
+    return refund
 
 
-def _lines(app: str) -> list[dict[str, Any]]:
-    return [dataclasses.asdict(line) for line in function_logs.recent(app)[-800:]]
+def _lines(app: str, stage: str) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(line) for line in function_logs.recent(app, stage)[-800:]]
 
 
-def mails() -> list[dict[str, Any]]:
+def mails(endpoint: str) -> list[dict[str, Any]]:
     """Return every mail sent, newest first, as the emulator keeps it."""
-    with urllib.request.urlopen(f"{place.url('emulator')}/_ministack/ses/messages", timeout=30) as answer:
+    with urllib.request.urlopen(f"{endpoint}/_ministack/ses/messages", timeout=30) as answer:
         by_account: dict[str, list[dict[str, Any]]] = json.load(answer)["messages"]
     mails = [mail for kept in by_account.values() for mail in kept]
     return sorted(mails, key=lambda mail: float(mail["Timestamp"]), reverse=True)

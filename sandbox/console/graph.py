@@ -19,7 +19,7 @@ from typing import Any
 import boto3
 
 from deploy import stages
-from sandbox import settings as place
+from sandbox.settings import REGION
 
 KINDS = {
     "AWS::ApiGateway::RestApi": "API",
@@ -75,15 +75,15 @@ class Node:
             return self.physical
         name = self.physical.rpartition("/")[2] if self.kind == "queue" else self.physical
         prefix = {
-            "API": f"arn:aws:execute-api:{place.REGION}:{_account()}:",
+            "API": f"arn:aws:execute-api:{REGION}:{_account()}:",
             "bucket": "arn:aws:s3:::",
-            "table": f"arn:aws:dynamodb:{place.REGION}:{_account()}:table/",
-            "stream": f"arn:aws:kinesis:{place.REGION}:{_account()}:stream/",
-            "queue": f"arn:aws:sqs:{place.REGION}:{_account()}:",
-            "mail": f"arn:aws:ses:{place.REGION}:{_account()}:identity/",
-            "secret": f"arn:aws:secretsmanager:{place.REGION}:{_account()}:secret:",
-            "workgroup": f"arn:aws:athena:{place.REGION}:{_account()}:workgroup/",
-            "function": f"arn:aws:lambda:{place.REGION}:{_account()}:function:",
+            "table": f"arn:aws:dynamodb:{REGION}:{_account()}:table/",
+            "stream": f"arn:aws:kinesis:{REGION}:{_account()}:stream/",
+            "queue": f"arn:aws:sqs:{REGION}:{_account()}:",
+            "mail": f"arn:aws:ses:{REGION}:{_account()}:identity/",
+            "secret": f"arn:aws:secretsmanager:{REGION}:{_account()}:secret:",
+            "workgroup": f"arn:aws:athena:{REGION}:{_account()}:workgroup/",
+            "function": f"arn:aws:lambda:{REGION}:{_account()}:function:",
         }.get(self.kind, "")
         return prefix + name
 
@@ -95,9 +95,12 @@ class Edge:
     how: str
 
 
-def graph() -> dict[str, Any]:
-    """Return ``{nodes: [{id, app, kind, name, calls}], edges: [{source, target, how}]}``; calls are the last hour's."""
-    nodes = _nodes()
+def graph(stage: str) -> dict[str, Any]:
+    """Return ``{nodes: [{id, app, kind, name, calls}], edges: [{source, target, how}]}`` of a stage.
+
+    ``calls`` counts those of the last hour.
+    """
+    nodes = _nodes(stage)
     with ThreadPoolExecutor() as pool:
         found = [edge for edges in pool.map(lambda read: list(read(nodes)), _READERS) for edge in edges]
         calls = dict(zip(nodes, pool.map(_calls, nodes), strict=True))
@@ -113,11 +116,11 @@ def graph() -> dict[str, Any]:
     }
 
 
-def _nodes() -> list[Node]:
+def _nodes(stage: str) -> list[Node]:
     cloudformation = _client("cloudformation")
     return [
         Node(f"{app}.{r['LogicalResourceId']}", app, KINDS[r["ResourceType"]], _name(r, app), r["PhysicalResourceId"])
-        for stack, app in stages.stacks_of(place.STAGE).items()
+        for stack, app in stages.stacks_of(stage).items()
         for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
         for r in page["StackResourceSummaries"]
         if r["ResourceType"] in KINDS

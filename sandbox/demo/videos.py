@@ -17,9 +17,9 @@ from random import Random
 
 from PIL import Image, ImageDraw
 
-from sandbox import settings as place
+from sandbox.settings import ROOT
 
-FOLDER = place.ROOT / "video-app" / "videos"
+FOLDER = ROOT / "video-app" / "videos"
 WIDTH, HEIGHT = 640, 360
 RATE = 24
 """Frames a second."""

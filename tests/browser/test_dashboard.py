@@ -18,8 +18,8 @@ import uvicorn
 from pipeline_stub import API, Pipeline, day
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from sandbox import settings as place
 from sandbox import web
+from sandbox.settings import ROOT, Settings
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 MINUTE = 60_000
@@ -31,7 +31,8 @@ type Open = Callable[..., Page]
 def site(free_port: Callable[[], int]) -> Iterator[str]:
     """Serve the page as the sandbox does, for an API that does not exist. Yield its URL."""
     port = free_port()
-    config = uvicorn.Config(web.page("pipeline-app", {"api": API}), port=port, log_level="error")
+    page = web.page(Settings.from_environment(), "pipeline-app", {"api": API})
+    config = uvicorn.Config(page, port=port, log_level="error")
     server = uvicorn.Server(config)
     thread = Thread(target=server.run)
     thread.start()
@@ -86,8 +87,8 @@ def test_readings_are_on_the_dashboard_within_90_seconds_of_the_first_message(
     broker = ["--endpoint", outputs["iot_endpoint"], "--ca", outputs["iot_ca"], "--keys", str(tmp_path)]
     done = subprocess.run(
         [*command, *broker, "--devices", "3", "--rate", "30", "--count", "90"],
-        cwd=place.ROOT,
-        env=os.environ | {"PYTHONPATH": str(place.ROOT / "pipeline-app")},
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "pipeline-app")},
         capture_output=True,
         text=True,
         check=False,

@@ -13,8 +13,8 @@ from phone import PHONE, fits
 from playwright.sync_api import Locator, Page, Request, Route, expect
 from users import PASSWORD, User
 
-from sandbox.payments import client as provider
 from sandbox.payments.account import PAYS
+from sandbox.payments.client import Payments
 
 TITLE = "The ferry home"
 WITHOUT_MEDIA_SOURCE = "delete window.MediaSource; delete window.ManagedMediaSource; delete window.WebKitMediaSource;"
@@ -59,7 +59,8 @@ def buy(user: User, video: str) -> None:
 
 def refund(user: User, video: str, title: str) -> None:
     """Give back the newest payment for a film, and return when the shop has heard of it."""
-    provider.refund(next(charge["payment_intent"] for charge in provider.charges() if charge["description"] == title))
+    payments = Payments(user.outputs["payments"])
+    payments.refund(next(charge["payment_intent"] for charge in payments.charges() if charge["description"] == title))
     with user.api() as api:
         for _ in range(100):
             if api.get(f"/videos/{video}/link").status_code == 403:

@@ -15,8 +15,8 @@ import pytest
 
 from deploy import __main__ as command
 from deploy import apps, clone, order, signing_keys, stacks, updates
-from sandbox import settings as place
-from sandbox import stacks as sandbox
+from sandbox.settings import Settings
+from sandbox.stacks import Stacks
 
 DOMAIN = "d1.cloudfront.net"
 API = "https://abc.execute-api.us-east-1.amazonaws.com/api/"
@@ -125,9 +125,8 @@ def deploy_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with monkeypatch.context() as patched:
         patched.setattr(order, "release", release_only)
-        patched.setattr(place, "STAGE", "local")
         with pytest.raises(Released):
-            sandbox.deploy_all()
+            Stacks(Settings.from_environment({"SANDBOX_STAGE": "local"})).deploy()
 
 
 STAGES = ("prod", "twin", "local")

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox import settings as place
+from sandbox.settings import ROOT
 
 FIRST = datetime(2014, 2, 27)
 DAYS = ("2014-02-27", "2014-02-28", "2014-03-01")
@@ -41,7 +41,7 @@ def test_a_data_set_of_years_ago_becomes_the_report_that_a_few_lines_of_python_c
     options = ["MAP=ts=Zeitpunkt,value=Messwert", f"SET=device_id={device},metric=level,unit=mm", "TIME=%d.%m.%Y %H:%M"]
     command = ["make", "--assume-old=.venv/run", "ingest", f"FILE={file}", *options, "DECIMAL=,", "ENCODING=cp1252"]
 
-    done = subprocess.run(command, cwd=place.ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "432 lines sent, 0 refused" in done.stdout
@@ -59,7 +59,7 @@ def test_a_file_with_refused_lines_exits_with_an_error(sandbox: dict[str, Any], 
 
     done = subprocess.run(
         ["make", "--assume-old=.venv/run", "ingest", *options],
-        cwd=place.ROOT,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

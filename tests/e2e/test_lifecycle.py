@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sandbox import settings as place
+from sandbox.settings import port_variables
 
 pytestmark = pytest.mark.alone
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent.parent
 @pytest.fixture
 def environment(tmp_path: Path, free_port: Callable[[], int]) -> dict[str, str]:
     """Settings of one more sandbox, beside any other."""
-    ports = {variable: str(free_port()) for variable, _ in place.PORTS.values()}
+    ports = {variable: str(free_port()) for variable, _ in port_variables().values()}
     own = {"SANDBOX_DIR": str(tmp_path), "SANDBOX_STAGE": "kept", **ports}
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | own
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from users import Author, stage
 
-from sandbox import settings as place
+from sandbox.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 NEW = "parcels-app"
@@ -35,7 +35,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(copy: Path, *command: str) -> str:
-    environment = os.environ | place.environment()
+    environment = os.environ | Settings.from_environment().environment
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

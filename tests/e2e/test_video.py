@@ -26,8 +26,8 @@ from users import Author, User, pay, stage
 from waiting import until
 
 from sandbox import function_logs
-from sandbox import settings as place
-from sandbox.payments import client as provider
+from sandbox.payments.client import Payments
+from sandbox.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -53,6 +53,7 @@ class Viewer:
 
     def __init__(self, user: User) -> None:
         self.site = user.outputs["cdn"]
+        self.payments = Payments(user.outputs["payments"])
         self.api = httpx.Client(
             base_url=f"{self.site}/api",
             headers={"Authorization": user.id_token},
@@ -79,8 +80,8 @@ class Viewer:
 
     def refund(self) -> None:
         """Give back the newest payment of this viewer."""
-        mine = [charge for charge in provider.charges() if charge["metadata"].get("user") == self.sub]
-        provider.refund(mine[0]["payment_intent"])
+        mine = [charge for charge in self.payments.charges() if charge["metadata"].get("user") == self.sub]
+        self.payments.refund(mine[0]["payment_intent"])
 
 
 @pytest.fixture
@@ -305,7 +306,9 @@ def test_the_page_is_sent_with_the_headers_that_protect_it(video: dict[str, Any]
 def test_a_page_that_is_published_anew_is_seen_at_once_and_keeps_what_it_was_told(video: dict[str, Any]) -> None:
     def publish(*told: str) -> None:
         command = [sys.executable, "-m", "deploy", "site", "video-app", stage(), *told]
-        subprocess.run(command, cwd=ROOT, env=os.environ | place.environment(), check=True, capture_output=True)
+        subprocess.run(
+            command, cwd=ROOT, env=os.environ | Settings.from_environment().environment, check=True, capture_output=True
+        )
 
     def config() -> dict[str, str]:
         answer: dict[str, str] = httpx.get(f"{video['cdn']}/config.json").json()

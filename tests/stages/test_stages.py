@@ -14,13 +14,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from contents import everything
-
-from sandbox import settings as place
 
 ROOT = Path(__file__).parent.parent.parent
 OTHER = "twin"
@@ -32,15 +29,14 @@ BY_CHANCE = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|[\w.+-]
 def twin(sandbox: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A second stage of everything; its outputs."""
     subprocess.run([sys.executable, "-m", "sandbox", "clone", OTHER], cwd=ROOT, check=True, capture_output=True)
-    yield json.loads((Path(os.environ["SANDBOX_DIR"]) / OTHER / place.OUTPUTS.name).read_text())
+    yield json.loads((Path(os.environ["SANDBOX_DIR"]) / OTHER / "outputs.json").read_text())
     subprocess.run([sys.executable, "-m", "sandbox", "delete", OTHER], cwd=ROOT, check=True, capture_output=True)
 
 
 def suite(folder: Path, stage: str, outputs: dict[str, Any], report: Path) -> subprocess.Popen[bytes]:
     """Begin to run all tests on the stage that is served from *folder*."""
     command = [sys.executable, "-m", "pytest", "-o", "pythonpath=. tests", "--running", "-m", "not alone", "tests/e2e"]
-    payments = urlsplit(outputs["video-app"]["payments"]).port
-    own = {"SANDBOX_DIR": str(folder), "SANDBOX_STAGE": stage, "PAYMENTS_PORT": str(payments)}
+    own = {"SANDBOX_DIR": str(folder), "SANDBOX_STAGE": stage}
     with report.open("wb") as output:
         return subprocess.Popen(command, cwd=ROOT, env=os.environ | own, stdout=output, stderr=output)
 

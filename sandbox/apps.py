@@ -1,0 +1,49 @@
+"""What each app needs of the sandbox, read from the app's own folder.
+
+``<app>/sandbox.toml`` is optional. ``<app>/tools/seed.py``, if there is one, makes the app's demo data.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+FILE = "sandbox.toml"
+
+ADDRESSES = ("web", "site", "dashboard", "cdn", "edge", "origin", "api")
+"""The outputs of an app that a person can open."""
+
+
+class InvalidFile(Exception):
+    """A sandbox.toml has an error; the message names the file and the field."""
+
+
+class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The contents of sandbox.toml.
+
+    Texts may contain places such as ``{page}``, the address of the app's page: `values` of a stage lists them.
+    """
+
+    port: int | None = None
+    """The port of the app's page."""
+    outputs: dict[str, str] = {}
+    """Addresses to add to the app's entry in outputs.json."""
+    parameters: dict[str, str] = {}
+    """Parameters of the app's stacks."""
+    access_keys: list[str] = []
+    """People with an access key: for ``author`` the stack's output ``author_secret`` names the secret with the key."""
+    background: list[str] = []
+    """A Python command that runs beside the app, started in the app's folder."""
+
+
+def found(root: Path) -> dict[str, Needs]:
+    """Return the needs of each folder with a sandbox.toml. Raises InvalidFile."""
+    return {file.parent.name: _read(file) for file in sorted(root.glob(f"*/{FILE}"))}
+
+
+def _read(file: Path) -> Needs:
+    try:
+        return msgspec.toml.decode(file.read_bytes(), type=Needs)
+    except msgspec.DecodeError as error:
+        raise InvalidFile(f"{file}: {error}") from error

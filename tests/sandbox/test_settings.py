@@ -1,0 +1,58 @@
+"""What the sandbox knows of the apps: what their own folders say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sandbox import apps
+from sandbox.settings import InvalidPort, Settings, port_variables
+
+
+def write(root: Path, app: str, text: str) -> None:
+    (root / app).mkdir()
+    (root / app / apps.FILE).write_text(text)
+
+
+def test_an_app_of_any_name_gets_a_port_and_a_variable_that_moves_it(tmp_path: Path) -> None:
+    write(tmp_path, "notes-app", "port = 4711")
+    write(tmp_path, "quiet-app", "")
+    (tmp_path / "plain-app").mkdir()
+
+    ports = port_variables(tmp_path)
+
+    assert ports["notes-app"] == ("NOTES_PORT", 4711)
+    assert {"quiet-app", "plain-app", "todo-app"}.isdisjoint(ports)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("prot = 1", "prot"), ("port = 'x'", "port"), ("[outputs]\nweb = 1", "outputs"), ("port", "after a key")],
+)
+def test_an_error_in_the_file_is_named(text: str, named: str, tmp_path: Path) -> None:
+    write(tmp_path, "notes-app", text)
+
+    with pytest.raises(apps.InvalidFile, match=rf"(?s)notes-app.sandbox\.toml: .*{named}"):
+        apps.found(tmp_path)
+
+
+def test_a_port_that_is_no_number_is_named() -> None:
+    with pytest.raises(InvalidPort, match="TODO_PORT=x"):
+        Settings.from_environment({"TODO_PORT": "x"})
+
+
+def test_no_two_ports_are_equal() -> None:
+    ports = [port for _, port in port_variables().values()]
+
+    assert len(set(ports)) == len(ports)
+
+
+def test_a_clone_shares_the_aws_and_has_free_ports_for_itself() -> None:
+    first = Settings.from_environment({"SANDBOX_DIR": "/x"})
+    clone = Settings.from_environment(first.clone_environment("twin"))
+
+    assert (clone.stage, clone.clone_of, clone.folder) == ("twin", "local", Path("/x/twin"))
+    assert clone.aws == first.aws
+    shared = {name for name, port in first.ports.items() if clone.ports[name] == port}
+    assert shared == {"emulator", "dax", "mqtt"}
