@@ -33,6 +33,7 @@ GAPS = (
     "dynamodb.table_ttl",
     "elasticloadbalancing.target_ports",
     "firehose.delivery_streams",
+    "glue.table_authorization",
     "iam.access_key",
     "iam.batch_actions",
     "iam.policy_variables",

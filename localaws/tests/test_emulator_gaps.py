@@ -904,6 +904,27 @@ def a_policy_can_allow_the_queries_of_one_workgroup(aws: Aws) -> None:
         reader.get_query_execution(QueryExecutionId=other)
 
 
+def a_policy_can_allow_one_table(aws: Aws) -> None:
+    database, glue = f"database-{next(numbers)}", aws.client("glue")
+    glue.create_database(DatabaseInput={"Name": database})
+    for table in ("allowed", "other"):
+        glue.create_table(DatabaseName=database, TableInput={"Name": table})
+    catalog = f"arn:aws:glue:{REGION}:{ACCOUNT}"
+    needed = [f"{catalog}:catalog", f"{catalog}:database/{database}", f"{catalog}:table/{database}/allowed"]
+    reader = user(aws, ["glue:GetTable", "glue:BatchCreatePartition"], needed).client("glue")
+    assert reader.get_table(DatabaseName=database, Name="allowed")["Table"]["Name"] == "allowed"
+    partition = {"Values": ["2030-01-01"], "StorageDescriptor": {}}
+    reader.batch_create_partition(DatabaseName=database, TableName="allowed", PartitionInputList=[partition])
+    with pytest.raises(ClientError, match="AccessDenied"):
+        reader.get_table(DatabaseName=database, Name="other")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        reader.batch_create_partition(DatabaseName=database, TableName="other", PartitionInputList=[partition])
+    for missing in needed[:2]:
+        outsider = user(aws, ["glue:GetTable"], [each for each in needed if each != missing]).client("glue")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            outsider.get_table(DatabaseName=database, Name="allowed")
+
+
 def a_permission_for_one_message_includes_batches(aws: Aws) -> None:
     name = f"batches-{next(numbers)}"
     url = aws.client("sqs").create_queue(QueueName=name)["QueueUrl"]
@@ -1104,6 +1125,7 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("dynamodb.global_table", a_stack_creates_the_replicas_of_a_global_table),
     ("ses.identity", a_policy_can_allow_one_sender_identity),
     ("athena.workgroup_authorization", a_policy_can_allow_the_queries_of_one_workgroup),
+    ("glue.table_authorization", a_policy_can_allow_one_table),
     ("iam.batch_actions", a_permission_for_one_message_includes_batches),
     ("iam.access_key", a_stack_creates_an_access_key),
     ("iam.secure_transport", a_bucket_that_requires_tls_accepts_requests),

@@ -1,0 +1,1 @@
+"""Glue: how the tables of the Data Catalog are authorized."""
