@@ -1,4 +1,4 @@
-"""The routes and the queue's messages, through Chalice's own test client."""
+"""The routes and the messages of the queue, through Chalice's test client."""
 
 from __future__ import annotations
 
@@ -89,14 +89,14 @@ def test_a_report_is_404_until_it_exists(call: Any, index: MemoryIndex, store: M
 
 
 @pytest.mark.parametrize("period", ["", "2030-1-1", "2030-01-01'--", "yesterday", "%00"])
-def test_a_period_that_is_no_day_is_refused_by_name(call: Any, period: str) -> None:
+def test_an_invalid_period_is_rejected_by_name(call: Any, period: str) -> None:
     refused = call("GET", f"/reports/hourly?period={period}")
 
     assert refused.status_code in (400, 404)
     assert period == "" or "period" in refused.json_body["Message"]
 
 
-def test_a_report_of_very_many_rows_comes_in_pages(call: Any, index: MemoryIndex, store: MemoryStore) -> None:
+def test_a_report_with_many_rows_is_paged(call: Any, index: MemoryIndex, store: MemoryStore) -> None:
     publish(index, store, 60_000)
 
     found, cursor, answers = [], "", 0
@@ -110,7 +110,7 @@ def test_a_report_of_very_many_rows_comes_in_pages(call: Any, index: MemoryIndex
     assert found == [f"d-{number}" for number in range(60_000)]
 
 
-def test_a_page_is_of_the_edition_that_the_first_was_of(call: Any, index: MemoryIndex, store: MemoryStore) -> None:
+def test_all_pages_are_of_the_edition_of_the_first(call: Any, index: MemoryIndex, store: MemoryStore) -> None:
     publish(index, store, 3, "v1")
     cursor = call("GET", "/reports/hourly?period=2030-01-01&limit=2").json_body["cursor"]
     publish(index, store, 3, "v2", device="new")
@@ -122,7 +122,7 @@ def test_a_page_is_of_the_edition_that_the_first_was_of(call: Any, index: Memory
     assert call("GET", f"/reports/hourly?period=2030-01-01&cursor={cursor}").status_code == 400
 
 
-def test_a_report_may_be_of_one_device(call: Any, index: MemoryIndex, store: MemoryStore) -> None:
+def test_a_report_can_be_filtered_by_device(call: Any, index: MemoryIndex, store: MemoryStore) -> None:
     publish(index, store, 20)
 
     rows = call("GET", "/reports/hourly?period=2030-01-01&device_id=d-7").json_body["rows"]
@@ -142,13 +142,15 @@ def test_the_status_says_how_fresh_everything_is(call: Any, index: MemoryIndex) 
     assert status["reports"][0]["generated_at"] == "2030-03-17T17:46:41.000Z"
 
 
-def test_a_run_is_asked_for(call: Any, reruns: list[tuple[str, list[str]]]) -> None:
+def test_a_rerun_is_requested(call: Any, reruns: list[tuple[str, list[str]]]) -> None:
     assert call("POST", "/reports/hourly/runs", {"from": "2030-01-01", "to": "2030-01-02"}).status_code == 202
     assert reruns == [("hourly", ["2030-01-01", "2030-01-02"])]
 
 
 @pytest.mark.parametrize("period", ["2030-01-01' OR '1'='1", "x", 5, None])
-def test_a_run_of_what_is_no_period_is_refused(call: Any, reruns: list[tuple[str, list[str]]], period: object) -> None:
+def test_a_rerun_of_an_invalid_period_is_rejected(
+    call: Any, reruns: list[tuple[str, list[str]]], period: object
+) -> None:
     refused = call("POST", "/reports/hourly/runs", {"period": period})
 
     assert (refused.status_code, reruns) == (400, [])
@@ -178,7 +180,7 @@ def created(key: str) -> dict[str, Any]:
 KEY = "readings/day%3D2030-01-01/arrived-2030-01-02/a+b.parquet"
 
 
-def test_messages_tell_of_objects_and_of_reruns() -> None:
+def test_messages_name_new_objects_and_reports_to_run_again() -> None:
     batch = read(
         {
             "Records": [
@@ -240,7 +242,7 @@ def test_all_messages_of_an_invocation_share_one_deadline() -> None:
     assert json.loads(CONFIG.read_text())["lambda_functions"]["run_reports"]["lambda_timeout"] - 60 >= RUN_SECONDS
 
 
-def test_a_message_that_failed_comes_back_later_each_time() -> None:
+def test_a_failed_message_comes_back_later_each_time() -> None:
     class Sqs:
         def __init__(self) -> None:
             self.waits: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""One statement from its start to its end: the same token is the same statement, and nothing waits for ever."""
+"""Statements of Athena: the same token is the same statement, and every wait ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chalicelib.runs import QueryFailed, StillRunning
 
 
 class FakeAthena:
-    """Keeps what was started by its token; `states` are those that the executions take one after the other."""
+    """Records what was started by its token. Each execution goes through `states`."""
 
     def __init__(self) -> None:
         self.clock = 1000.0
@@ -56,7 +56,7 @@ def run(athena: Athena, name: str = "a", seconds: float = 60) -> Any:
     return athena.run(name, lambda token: f"SELECT '{token[:4]}'", ["'x'"], seconds)
 
 
-def test_a_statement_gives_its_result_and_what_it_cost(athena: Athena, fake: FakeAthena) -> None:
+def test_a_statement_returns_its_result_and_its_cost(athena: Athena, fake: FakeAthena) -> None:
     fake.states = ["QUEUED", "RUNNING", "SUCCEEDED"]
 
     result = run(athena)
@@ -74,7 +74,7 @@ def test_the_same_name_starts_nothing_new(athena: Athena, fake: FakeAthena) -> N
     assert len(fake.executions) == 2
 
 
-def test_a_statement_that_fails_says_why_and_is_another_one_the_next_time(athena: Athena, fake: FakeAthena) -> None:
+def test_a_failed_statement_raises_its_reason_and_runs_again_next_time(athena: Athena, fake: FakeAthena) -> None:
     fake.states = ["FAILED"]
     with pytest.raises(QueryFailed, match="Bytes scanned limit"):
         run(athena)
@@ -87,7 +87,7 @@ def test_a_statement_that_fails_says_why_and_is_another_one_the_next_time(athena
     assert run(athena) == result
 
 
-def test_a_statement_that_takes_too_long_is_found_by_the_next_one(athena: Athena, fake: FakeAthena) -> None:
+def test_a_slow_statement_is_found_by_the_next_call(athena: Athena, fake: FakeAthena) -> None:
     fake.states = ["RUNNING"]
     with pytest.raises(StillRunning):
         run(athena, seconds=20)

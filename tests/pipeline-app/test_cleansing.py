@@ -1,4 +1,4 @@
-"""Batches of Firehose: each record is answered once, in an answer that is never too long."""
+"""Batches of Firehose: each record has one result, in a response that is never too long."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MemoryStream:
 
 
 def sent(*datas: bytes, first: int = 0, key: str = "pump-1") -> dict[str, Any]:
-    """A batch as Firehose sends it."""
+    """Return a batch as Firehose sends it."""
     return {
         "records": [
             {
@@ -48,8 +48,8 @@ def sent(*datas: bytes, first: int = 0, key: str = "pump-1") -> dict[str, Any]:
     }
 
 
-def sent_on(*records: StreamRecord, first: int) -> dict[str, Any]:
-    """A batch of records that go through the stream once more."""
+def resent(*records: StreamRecord, first: int) -> dict[str, Any]:
+    """Return a batch of records that are sent through the stream again."""
     batches = [sent(record.data, first=first + n, key=record.key) for n, record in enumerate(records)]
     return {"records": [each for batch in batches for each in batch["records"]]}
 
@@ -105,7 +105,7 @@ def test_a_record_delivered_twice_is_the_same_record_and_a_repeated_reading_is_n
     assert first[0]["record"] != first[1]["record"]
 
 
-def test_an_answer_that_would_be_too_long_comes_out_whole_in_several() -> None:
+def test_records_over_the_limit_of_a_response_come_in_later_ones() -> None:
     datas = [reading(seq, device_id="x" * 128, metric="m" * 64) for seq in range(14_000)] + [bytes(500_000)] * 3
     stream = MemoryStream()
     cleansing = Cleansing(stream)
@@ -118,7 +118,7 @@ def test_an_answer_that_would_be_too_long_comes_out_whole_in_several() -> None:
         assert [each["recordId"] for each in answer["records"]] == [each["recordId"] for each in batch["records"]]
         found += rows(answer)
         again, stream.records = stream.records, []
-        batch, rounds = sent_on(*again, first=100_000 * (rounds + 1)), rounds + 1
+        batch, rounds = resent(*again, first=100_000 * (rounds + 1)), rounds + 1
 
     assert rounds > 1
     assert sorted(row["seq"] for row in found if "seq" in row) == list(range(14_000))
@@ -127,7 +127,7 @@ def test_an_answer_that_would_be_too_long_comes_out_whole_in_several() -> None:
     assert {row["arrived_at"] for row in found} == {NOON}
 
 
-def test_what_neither_fits_nor_can_be_sent_on_is_left_to_firehose() -> None:
+def test_a_record_that_neither_fits_nor_can_be_resent_is_left_to_firehose() -> None:
     stream = MemoryStream(refused=1)
 
     answer = Cleansing(stream, limit=900).transform(sent(*(reading(seq) for seq in range(5))))
@@ -141,11 +141,11 @@ def test_what_neither_fits_nor_can_be_sent_on_is_left_to_firehose() -> None:
 @pytest.mark.parametrize(
     ("key", "thing"), [("pump-1", None), ("thing/pump-1", "pump-1"), ("thing/", ""), ("thing/a/b\nü%2F", "a/b\nü%2F")]
 )
-def test_a_record_that_is_sent_on_stays_the_same_for_every_reader(key: str, thing: str | None) -> None:
+def test_a_resent_record_stays_the_same_for_every_reader(key: str, thing: str | None) -> None:
     (event,) = sent(reading(1), key=key)["records"]
     record = from_firehose(event)
     assert record.thing == thing
-    (on,) = sent_on(record, first=9)["records"]
+    (on,) = resent(record, first=9)["records"]
 
     assert from_firehose(on) == record
     kinesis = {"data": on["data"], "partitionKey": record.key, "approximateArrivalTimestamp": 1.0}
@@ -154,12 +154,12 @@ def test_a_record_that_is_sent_on_stays_the_same_for_every_reader(key: str, thin
     assert from_kinesis({"kinesis": first, "eventID": f"shardId-000000000000:{0:056d}"}) == record
 
 
-# Who sent it
+# The sender
 
 RESOURCES = Path(__file__).parent.parent.parent / "pipeline-app" / "resources.yaml"
 
 
-def test_the_rule_says_which_thing_sent_a_record() -> None:
+def test_the_partition_key_of_the_rule_names_the_thing() -> None:
     text = RESOURCES.read_text()
     (topic,) = re.findall(r"FROM '(.+)'", text)
     (key,) = re.findall(r"PartitionKey: '(.+?)'", text)
@@ -171,7 +171,7 @@ FORGED = b"again/5/9999999999999/0\n"
 
 
 @pytest.mark.parametrize("key", ["thing/pump-1", "thing/5", "pump-1", ""])
-def test_a_record_that_only_says_it_was_sent_on_is_bad_and_counts_on_the_day_that_it_came(key: str) -> None:
+def test_a_forged_first_line_is_bad_and_counts_on_the_day_of_its_arrival(key: str) -> None:
     event = sent(FORGED + reading(1), key=key)
 
     (record,) = passed(event)
@@ -194,7 +194,9 @@ def test_a_record_that_only_says_it_was_sent_on_is_bad_and_counts_on_the_day_tha
         ("", "pump-2", None),
     ],
 )
-def test_a_thing_speaks_for_itself_only_and_who_is_trusted_for_all(key: str, device: str, reason: str | None) -> None:
+def test_a_thing_sends_for_itself_and_a_trusted_producer_for_any_device(
+    key: str, device: str, reason: str | None
+) -> None:
     (row,) = passed(sent(reading(1, device_id=device), key=key))
 
     assert row.get("reason") == reason
@@ -210,8 +212,8 @@ def test_a_thing_speaks_for_itself_only_and_who_is_trusted_for_all(key: str, dev
         pytest.param(reading(1, arrived_at=5, record=5), id="a row"),
     ],
 )
-def test_what_its_key_decides_has_it_in_its_bytes_before_it_can_fail(data: bytes) -> None:
-    """Of what has no room Firehose keeps the bytes and not the key."""
+def test_a_record_whose_outcome_depends_on_its_key_is_resent(data: bytes) -> None:
+    """Firehose keeps the bytes of a record without room, and not its key."""
     stream = MemoryStream()
     cleansing = Cleansing(stream)
     event = sent(data, key="thing/pump-1")
@@ -221,14 +223,14 @@ def test_what_its_key_decides_has_it_in_its_bytes_before_it_can_fail(data: bytes
     assert answer["result"] == "Dropped"
     (record,) = stream.records
     assert decode_resent(record.data) == record == from_firehose(event["records"][0])
-    (row,) = rows(cleansing.transform(sent_on(record, first=1)))
+    (row,) = rows(cleansing.transform(resent(record, first=1)))
     assert (row["record"], row["arrived_at"]) == (record.id, NOON)
     assert len(stream.records) == 1
 
 
 def passed(event: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of what the stream is given, however often it goes through."""
+    """Return the rows of a batch, including those of the records that it sends again."""
     stream = MemoryStream()
     cleansing = Cleansing(stream)
     found = rows(cleansing.transform(event))
-    return found + rows(cleansing.transform(sent_on(*stream.records, first=1000)))
+    return found + rows(cleansing.transform(resent(*stream.records, first=1000)))

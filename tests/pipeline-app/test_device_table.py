@@ -22,7 +22,7 @@ DEVICES, ALERTS = "pipeline-app-unit-devices", "pipeline-app-unit-alerts"
 
 @pytest.fixture(scope="session")
 def tables(emulator: str) -> Any:
-    """A client; the tables are made."""
+    """Create the tables and return a client."""
     dynamodb = boto3.client("dynamodb", endpoint_url=emulator)
     dynamodb.create_table(
         TableName=DEVICES,
@@ -73,14 +73,14 @@ def alerts_of(device: Device, count: int = 1) -> list[Alert]:
     return [replace(alert, ts=now * 1000 + number) for number in range(count)]
 
 
-def test_what_was_written_is_read_and_an_unknown_device_is_left_out(store: Any) -> None:
+def test_a_device_is_written_and_read_and_an_unknown_one_is_left_out(store: Any) -> None:
     device = a_device()
 
     assert store.write(device, [])
     assert store.read([device.device_id, "none"]) == {device.device_id: device}
 
 
-def test_more_devices_than_one_request_takes_are_read(store: Any) -> None:
+def test_more_devices_than_one_request_returns_are_read(store: Any) -> None:
     devices = [a_device() for _ in range(130)]
     for device in devices:
         store.write(device, [])
@@ -88,7 +88,7 @@ def test_more_devices_than_one_request_takes_are_read(store: Any) -> None:
     assert len(store.read([device.device_id for device in devices])) == 130
 
 
-def test_a_table_that_leaves_everything_for_later_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_processes_nothing_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     class Busy:
         def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
             return {"Responses": {}, "UnprocessedKeys": RequestItems}
@@ -137,7 +137,7 @@ def test_alerts_are_listed_newest_first(store: Any) -> None:
     assert listed == alerts[::-1]
 
 
-def test_alerts_of_one_time_are_stored_together_and_come_twice_as_once(store: Any) -> None:
+def test_alerts_of_one_time_are_stored_together_and_once(store: Any) -> None:
     device = a_device()
     (first,) = alerts_of(device)
     alerts = [first, replace(first, state="cleared", seq=1), replace(first, seq=2)]
@@ -149,10 +149,10 @@ def test_alerts_of_one_time_are_stored_together_and_come_twice_as_once(store: An
     assert listed == alerts[::-1]
 
 
-def test_an_alert_is_mailed_by_one_until_that_one_gives_up(store: Any) -> None:
+def test_one_caller_claims_the_mail_of_an_alert_until_it_releases_it(store: Any) -> None:
     device = a_device()
     (alert,) = alerts_of(device)
-    assert not store.claim_mail(alert), "there is none yet"
+    assert not store.claim_mail(alert), "it does not exist yet"
     store.write(device, [alert])
 
     with ThreadPoolExecutor(8) as pool:
@@ -163,12 +163,12 @@ def test_an_alert_is_mailed_by_one_until_that_one_gives_up(store: Any) -> None:
     assert store.claim_mail(alert)
 
 
-def test_a_cursor_of_another_api_is_refused(store: Any) -> None:
+def test_an_invalid_cursor_is_rejected(store: Any) -> None:
     with pytest.raises(InvalidInput, match="cursor"):
         store.page(DeviceQuery(cursor="%%%"))
 
 
-def test_more_alerts_than_a_transaction_takes_do_not_stop_a_device(tables: Any) -> None:
+def test_more_alerts_than_fit_a_transaction_do_not_stop_a_device(tables: Any) -> None:
     device = a_device()
 
     assert DeviceTable(tables, DEVICES, ALERTS).write(device, alerts_of(device, 200))

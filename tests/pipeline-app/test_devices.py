@@ -1,4 +1,4 @@
-"""Devices as they are now, whatever comes late or twice; and alerts, each raised and mailed once."""
+"""Devices and their alerts: late and repeated readings change nothing, and each alert is mailed once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def states(store: MemoryDevices) -> list[tuple[str, float]]:
     return [(store.raised[each].state, store.raised[each].value) for each in sorted(store.raised)]
 
 
-def test_the_latest_reading_is_that_of_the_latest_time(devices: Devices) -> None:
+def test_the_latest_reading_has_the_latest_time(devices: Devices) -> None:
     readings = [reading(float(minute), minute) for minute in range(20)]
     random.Random(1).shuffle(readings)
 
@@ -58,7 +58,7 @@ def test_an_unknown_device_is_not_found(devices: Devices) -> None:
         devices.get("none")
 
 
-def test_a_name_that_no_device_can_have_is_not_looked_for(device_store: MemoryDevices) -> None:
+def test_an_impossible_device_id_is_not_looked_up(device_store: MemoryDevices) -> None:
     class Dynamo(MemoryDevices):
         def read(self, device_ids: Collection[str]) -> dict[str, Device]:
             assert all(len(each.encode()) <= 2048 for each in device_ids), "a ValidationException"
@@ -72,9 +72,7 @@ def test_a_name_that_no_device_can_have_is_not_looked_for(device_store: MemoryDe
         devices.get("x" * 2049)
 
 
-def test_a_value_that_trembles_about_a_threshold_raises_one_alert(
-    devices: Devices, device_store: MemoryDevices
-) -> None:
+def test_a_value_that_varies_around_a_threshold_raises_one_alert(devices: Devices, device_store: MemoryDevices) -> None:
     values = [79, 81, 79, 81, 79, 76, 82, 74, 76, 81]
 
     devices.track("pump-1", [reading(value, minute) for minute, value in enumerate(values)])
@@ -84,7 +82,7 @@ def test_a_value_that_trembles_about_a_threshold_raises_one_alert(
     assert [alert.state for alert in devices.alerts(AlertQuery()).items] == ["raised", "cleared", "raised"]
 
 
-def test_the_same_batch_again_and_a_late_reading_raise_nothing(devices: Devices, device_store: MemoryDevices) -> None:
+def test_a_repeated_batch_and_a_late_reading_raise_nothing(devices: Devices, device_store: MemoryDevices) -> None:
     batch = [reading(81, 1), reading(74, 2)]
     devices.track("pump-1", batch)
 
@@ -104,7 +102,7 @@ def test_of_two_readings_of_one_time_each_has_its_alert(devices: Devices, device
     assert len({each.ts for each in device_store.raised.values()}) == 1
 
 
-def test_alerts_are_in_order_of_time_and_then_of_their_readings() -> None:
+def test_alerts_sort_by_time_and_then_by_sequence_number() -> None:
     places = [(1, 2**63 - 1), (2, -(2**63)), (2, -1), (2, 0), (2, 9), (2, 10), (10, 0)]
     alert = Alert(device_id="d", metric="m", state="raised", value=1, unit="C", threshold=0, ts=0)
     alerts = [replace(alert, ts=ts, seq=seq) for ts, seq in places]
@@ -119,13 +117,15 @@ def test_history_raises_no_alert(devices: Devices, device_store: MemoryDevices) 
     assert devices.get("pump-1").metrics["temperature"].value == 99
 
 
-def test_a_value_in_another_unit_than_the_rules_raises_no_alert(devices: Devices, device_store: MemoryDevices) -> None:
+def test_a_value_in_another_unit_than_that_of_the_rule_raises_no_alert(
+    devices: Devices, device_store: MemoryDevices
+) -> None:
     devices.track("pump-1", [Reading("pump-1", "temperature", 99, "furlong", NOON, 1, NOON, 1)])
 
     assert states(device_store) == []
 
 
-def test_a_device_has_no_more_metrics_than_an_item_holds(devices: Devices) -> None:
+def test_a_device_has_a_limited_number_of_metrics(devices: Devices) -> None:
     devices.track("pump-1", [reading(1, metric=f"m{number}") for number in range(MAX_METRICS + 10)])
 
     assert len(devices.get("pump-1").metrics) == MAX_METRICS
@@ -141,7 +141,7 @@ def test_a_change_by_another_is_not_lost(devices: Devices, device_store: MemoryD
     assert {name: each.value for name, each in devices.get("pump-1").metrics.items()} == {"a": 1, "b": 2, "c": 3}
 
 
-def test_a_device_that_others_change_all_the_time_is_a_conflict(device_store: MemoryDevices) -> None:
+def test_a_device_that_others_keep_changing_is_a_conflict(device_store: MemoryDevices) -> None:
     class Busy(MemoryDevices):
         def write(self, device: Device, alerts: Sequence[Alert]) -> bool:
             return False
@@ -179,7 +179,7 @@ def sent(device: str, value: float, seq: int) -> bytes:
     return json.dumps({"device_id": device, "metric": "temperature", "value": value, "ts": NOON, "seq": seq}).encode()
 
 
-def test_a_batch_of_a_thousand_is_one_write_a_device(
+def test_a_batch_of_a_thousand_is_one_write_for_each_device(
     devices: Devices, device_store: MemoryDevices, index: MemoryIndex
 ) -> None:
     datas = [sent(f"pump-{seq % 50}", seq, seq) for seq in range(990)] + [b"junk"] * 10
@@ -200,7 +200,7 @@ def test_a_thing_changes_no_other_device(devices: Devices, device_store: MemoryD
     assert list(device_store.devices) == ["pump-1"]
 
 
-def test_what_fails_of_a_batch_is_reported_and_the_rest_is_done(
+def test_failures_of_a_batch_are_reported_and_the_rest_is_handled(
     devices: Devices, device_store: MemoryDevices, index: MemoryIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Failing(MemoryDevices):
@@ -265,7 +265,7 @@ def test_a_cleared_alert_is_not_mailed(device_store: MemoryDevices) -> None:
     assert sender.mails == []
 
 
-def test_a_mail_that_ses_refused_is_sent_later(device_store: MemoryDevices) -> None:
+def test_a_mail_that_ses_rejects_is_sent_later(device_store: MemoryDevices) -> None:
     sender = MemorySender()
     mails = AlertMails(device_store, sender, MailTemplate(MAILS, "alert"), "operators@pipeline.example")
     raised = alert(device_store)

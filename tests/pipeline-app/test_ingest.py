@@ -100,19 +100,19 @@ class TestFile:
         assert reading == {"device_id": "p-9", "metric": "pressure", "value": 3, "unit": "bar", "ts": moment, "seq": 17}
 
     @pytest.mark.parametrize("content", ["", "\n\r\n \n", "\ufeff"])
-    def test_an_empty_file_is_told(self, write: Write, content: str) -> None:
+    def test_an_empty_file_is_an_error(self, write: Write, content: str) -> None:
         assert "is empty" in unreadable(write(content))
 
-    def test_a_header_alone_is_no_readings(self, write: Write) -> None:
+    def test_a_header_alone_has_no_readings(self, write: Write) -> None:
         assert readings(write("timestamp,reading\n")) == []
 
-    def test_a_binary_file_is_told(self, write: Write) -> None:
+    def test_a_binary_file_is_an_error(self, write: Write) -> None:
         assert "is not text" in unreadable(write(b"PK\x03\x04" + random.Random(1).randbytes(9000)))
 
-    def test_a_json_array_is_told(self, write: Write) -> None:
+    def test_a_json_array_is_an_error(self, write: Write) -> None:
         assert "one JSON array" in unreadable(write('[{"timestamp": 1, "reading": 2}]'))
 
-    def test_a_damaged_archive_is_told_after_what_could_be_read(self, write: Write) -> None:
+    def test_a_damaged_archive_is_an_error_after_its_readable_part(self, write: Write) -> None:
         rows = (f"2014-01-31 00:00:00,{random.Random(number).random()}\n" for number in range(9000))
         path = write(gzip.compress(("timestamp,reading\n" + "".join(rows)).encode())[:-2000])
         lines = readings_file.read(path, form())
@@ -121,18 +121,18 @@ class TestFile:
         with pytest.raises(UnreadableFile, match="damaged"):
             list(lines)
 
-    def test_a_file_that_is_not_there_is_told(self, tmp_path: Path) -> None:
+    def test_a_missing_file_is_an_error(self, tmp_path: Path) -> None:
         assert "No such file" in unreadable(tmp_path / "none.csv")
 
-    def test_a_column_that_is_not_there_is_told_with_those_that_are(self, write: Write) -> None:
+    def test_a_missing_column_is_an_error_that_names_the_existing_ones(self, write: Write) -> None:
         message = unreadable(write("time,reading\n2014-01-31,1\n"))
 
         assert message == "the header has no column “timestamp”; it has “time”, “reading”"
 
-    def test_a_field_that_nothing_gives_is_told(self, write: Write) -> None:
+    def test_a_field_without_a_column_is_an_error(self, write: Write) -> None:
         assert "no column for “metric”" in unreadable(write("ts,value\n"), columns={}, constants={"device_id": "p"})
 
-    def test_a_column_that_is_there_twice_is_told(self, write: Write) -> None:
+    def test_a_repeated_column_is_an_error(self, write: Write) -> None:
         assert "more than one column “reading”" in unreadable(write("timestamp,reading,reading\n"))
 
     @pytest.mark.parametrize(
@@ -143,16 +143,16 @@ class TestFile:
             ({"decimal": ";"}, "decimal mark"),
         ],
     )
-    def test_what_cannot_be_said_of_a_file_is_told(self, options: dict[str, Any], words: str) -> None:
+    def test_an_invalid_description_is_an_error(self, options: dict[str, Any], words: str) -> None:
         with pytest.raises(UnreadableFile, match=words):
             form(**options)
 
-    def test_an_unknown_encoding_is_told(self, write: Write) -> None:
+    def test_an_unknown_encoding_is_an_error(self, write: Write) -> None:
         assert "unknown encoding" in unreadable(write("a,b\n"), encoding="latin-17")
 
 
 class TestLines:
-    def test_ragged_lines_are_refused_and_the_others_taken(self, write: Write) -> None:
+    def test_ragged_lines_are_refused_and_the_others_read(self, write: Write) -> None:
         path = write("timestamp,reading\n2014-01-31,1\n2014-01-31\n2014-01-31,2,3\n\n,\n2014-01-31,4\n")
 
         assert refusals(path) == [
@@ -161,19 +161,19 @@ class TestLines:
             (6, 6, "no value"),
         ]
 
-    def test_a_quote_that_is_not_closed_swallows_no_line_unseen(self, write: Write) -> None:
+    def test_the_lines_of_an_unclosed_quote_are_refused(self, write: Write) -> None:
         path = write('timestamp,reading\n2014-01-31,1\n2014-01-31,"2\n2014-01-31,3\n2014-01-31,4\n')
         lines = list(readings_file.read(path, form()))
 
         assert [(line.first, line.last) for line in lines] == [(2, 2), (3, 5)]
         assert "not CSV" in lines[1].reason
 
-    def test_a_quoted_field_may_hold_line_breaks(self, write: Write) -> None:
+    def test_a_quoted_field_may_contain_line_breaks(self, write: Write) -> None:
         path = write('timestamp,reading,note\n2014-01-31,1,"two\nlines"\n2014-01-31,2,\n')
 
         assert [reading["seq"] for reading in readings(path)] == [2, 4]
 
-    def test_json_that_is_no_object_or_none_at_all_is_refused(self, write: Write) -> None:
+    def test_invalid_json_and_json_that_is_not_an_object_is_refused(self, write: Write) -> None:
         path = write('{"timestamp": "2014-01-31", "reading": 1}\n{"timestamp": \n[1]\n{"reading": 1}\n' + "[" * 9000)
         found = [reason for _, _, reason in refusals(path)]
 
@@ -181,7 +181,7 @@ class TestLines:
         assert found[0].startswith("not JSON")
         assert found[3].startswith("not JSON")
 
-    def test_text_of_another_encoding_is_refused_until_it_is_said(self, write: Write) -> None:
+    def test_text_in_another_encoding_is_refused_until_it_is_set(self, write: Write) -> None:
         path = write("timestamp;reading;unit\n2014-01-31;1;°C\n".encode("cp1252"))
         constants = {"device_id": "p", "metric": "t"}
 
@@ -206,13 +206,13 @@ class TestTimes:
             ("1391163630250000000", "2014-01-31T10:20:30.250Z"),
         ],
     )
-    def test_a_time_that_can_mean_one_thing_is_read(self, write: Write, text: str, moment: str) -> None:
+    def test_an_unambiguous_time_is_read(self, write: Write, text: str, moment: str) -> None:
         assert readings(write(f'timestamp;reading\n"{text}";1\n'))[0]["ts"] == moment
 
     @pytest.mark.parametrize(
         "text", ["01/02/2014 10:20", "01.02.2014", "Jan 2 2014", "20140131", "20140131102030", "12"]
     )
-    def test_a_time_that_can_mean_two_things_is_asked_for(self, write: Write, text: str) -> None:
+    def test_an_ambiguous_time_needs_a_format(self, write: Write, text: str) -> None:
         assert "TIME=" in reason(write(f"timestamp,reading\n{text},1\n"))
 
     @pytest.mark.parametrize("text", ["2014-02-30", "2014-01-31T25:00", "2014-01-31T10:20:30+99:00", "2014-01-31 10h"])
@@ -227,18 +227,18 @@ class TestTimes:
             ("%Y%m%d%H%M", "201401311020"),
         ],
     )
-    def test_a_pattern_reads_what_it_is_of(self, write: Write, pattern: str, text: str) -> None:
+    def test_a_pattern_reads_its_times(self, write: Write, pattern: str, text: str) -> None:
         path = write(f"timestamp,reading\n{text},1\n")
 
         assert readings(path, time=pattern)[0]["ts"] == "2014-01-31T10:20:00.000Z"
 
-    def test_a_unit_reads_times_long_ago(self, write: Write) -> None:
+    def test_a_unit_reads_old_times(self, write: Write) -> None:
         path = write("timestamp,reading\n86400,1\n")
 
         assert readings(path, time="s")[0]["ts"] == "1970-01-02T00:00:00.000Z"
         assert readings(path, time="ms")[0]["ts"] == "1970-01-01T00:01:26.400Z"
 
-    def test_a_zone_is_that_of_times_without_an_offset(self, write: Write) -> None:
+    def test_the_zone_applies_to_times_without_an_offset(self, write: Write) -> None:
         path = write("timestamp,reading\n2014-01-31 10:20,1\n2014-07-31 10:20,1\n2014-07-31 10:20Z,1\n")
         times = [reading["ts"][11:16] for reading in readings(path, zone=ZoneInfo("Europe/Paris"))]
 
@@ -258,19 +258,19 @@ class TestNumbers:
             (",", "1.500", 1500),
         ],
     )
-    def test_a_number_is_read_by_its_decimal_mark(self, write: Write, decimal: str, text: str, value: float) -> None:
+    def test_a_number_is_read_with_the_decimal_mark(self, write: Write, decimal: str, text: str, value: float) -> None:
         assert readings(write(f'timestamp;reading\n2014-01-31;"{text}"\n'), decimal=decimal)[0]["value"] == value
 
     @pytest.mark.parametrize("text", ["n/a", "-", ".", "1_000", "nan", "inf", "0x1F", "1,5", "1e999", "12 °C", "--1"])
-    def test_what_is_no_number_is_refused(self, write: Write, text: str) -> None:
+    def test_text_that_is_not_a_number_is_refused(self, write: Write, text: str) -> None:
         assert text in reason(write(f"timestamp;reading\n2014-01-31;{text}\n"))
 
-    def test_another_decimal_mark_is_asked_for(self, write: Write) -> None:
+    def test_another_decimal_mark_must_be_set(self, write: Write) -> None:
         assert "DECIMAL=," in reason(write("timestamp;reading\n2014-01-31;21,5\n"))
         assert "DECIMAL=." in reason(write("timestamp;reading\n2014-01-31;21.5\n"), decimal=",")
 
     @pytest.mark.parametrize("value", [True, None, [1], {"a": 1}])
-    def test_a_json_value_that_is_no_number_is_refused(self, write: Write, value: Any) -> None:
+    def test_a_json_value_that_is_not_a_number_is_refused(self, write: Write, value: Any) -> None:
         assert "value" in reason(write(json.dumps({"timestamp": "2014-01-31", "reading": value})))
 
 
@@ -305,7 +305,7 @@ class TestIngestion:
         with ingestion.refused.report.open(newline="") as report:
             assert list(csv.reader(report)) == [["line", "reason"], ["3", "value “x” is not a number"]]
 
-    def test_a_file_sent_twice_is_the_same_readings(self, write: Write) -> None:
+    def test_a_file_sent_twice_has_the_same_readings(self, write: Write) -> None:
         path = write("timestamp,reading\n2014-01-31,1\n2014-01-31,1\n")
         (first, _), (second, _) = self.run(path), self.run(path)
 
@@ -318,7 +318,7 @@ class TestIngestion:
         with pytest.raises(UnreadableFile, match="none of the first 100 lines is a reading"):
             self.run(path)
 
-    def test_a_report_of_before_goes_when_nothing_is_refused(self, write: Write) -> None:
+    def test_an_old_report_is_deleted_when_nothing_is_refused(self, write: Write) -> None:
         report = self.run(write("timestamp,reading\n2014-01-31,x\n2014-01-31,1\n"))[1].refused.report
         assert report.exists()
 
@@ -335,7 +335,7 @@ class TestIngestion:
         (["--map", "when=timestamp"], "a reading has no “when”"),
     ],
 )
-def test_a_wrong_option_ends_with_its_reason_and_status_2(write: Write, option: list[str], words: str) -> None:
+def test_an_invalid_option_exits_with_its_reason_and_status_2(write: Write, option: list[str], words: str) -> None:
     command = [sys.executable, "-m", "tools.ingest", "readings", str(write("timestamp,reading\n")), *option]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "pipeline-app")}
 
@@ -346,5 +346,5 @@ def test_a_wrong_option_ends_with_its_reason_and_status_2(write: Write, option: 
     assert "Traceback" not in done.stderr
 
 
-def test_a_column_name_may_hold_a_comma() -> None:
+def test_a_column_name_may_contain_a_comma() -> None:
     assert ingest._pairs('ts=time,"value=Temp, C"') == {"ts": "time", "value": "Temp, C"}

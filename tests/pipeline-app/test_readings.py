@@ -1,4 +1,4 @@
-"""What a reading is, and why something is none."""
+"""What a reading is, and the reasons of bad records."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_wrong_field_is_named(change: dict[str, Any], why: str) -> None:
         (b'{"device_id": "\\ud800"}', "not_json"),
     ],
 )
-def test_what_is_no_reading_has_a_reason(raw: bytes, why: str) -> None:
+def test_a_record_that_is_not_a_reading_has_a_reason(raw: bytes, why: str) -> None:
     assert reason(raw) == why
 
 
@@ -151,7 +151,7 @@ def test_other_fields_are_ignored_and_a_unit_may_be_left_out() -> None:
         (3, "rpm", (3, "rpm")),
     ],
 )
-def test_a_unit_is_made_into_that_of_its_kind(value: float, unit: str, expected: tuple[float, str]) -> None:
+def test_a_unit_is_converted_to_that_of_its_kind(value: float, unit: str, expected: tuple[float, str]) -> None:
     found, of = normalised(value, unit)
 
     assert of == expected[1]
@@ -159,7 +159,7 @@ def test_a_unit_is_made_into_that_of_its_kind(value: float, unit: str, expected:
 
 
 @given(st.binary(max_size=2000))
-def test_of_a_bad_record_all_is_kept_and_it_hardly_grows(raw: bytes) -> None:
+def test_a_bad_record_is_kept_complete_and_hardly_grows(raw: bytes) -> None:
     row = rejected(raw, NOON, 1, "x")
 
     assert raw_of(row) == raw
@@ -167,10 +167,10 @@ def test_of_a_bad_record_all_is_kept_and_it_hardly_grows(raw: bytes) -> None:
 
 
 @given(st.binary(max_size=300) | st.text().map(lambda text: json.dumps({**SENT, "device_id": text}).encode()))
-def test_whatever_comes_is_a_reading_or_bad(raw: bytes) -> None:
+def test_any_bytes_are_a_reading_or_bad(raw: bytes) -> None:
     with suppress(BadReading):
         assert read(raw, NOON, 1).device_id.isprintable()
 
 
-def test_a_day_is_that_of_utc() -> None:
+def test_a_day_is_a_utc_day() -> None:
     assert day(reading(ts="2030-03-17T00:30:00+01:00").ts) == "2030-03-16"

@@ -1,4 +1,4 @@
-"""Records that Firehose could not deliver go through the stream once more, and count once."""
+"""Records that Firehose could not deliver are sent through the stream again, and count once."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def sent(*datas: bytes) -> list[StreamRecord]:
 
 
 def encoded(row: Any) -> bytes:
-    """As the function answers it."""
+    """Return a row as the function returns it."""
     return msgspec.json.encode(row)
 
 
-def test_a_record_goes_as_it_came_and_as_one_of_its_own() -> None:
+def test_a_record_is_resent_unchanged_with_its_own_identity() -> None:
     first, second = sent(RAW, b"junk\xff\n")
 
     assert (first.raw, second.raw) == (RAW, b"junk\xff\n")
@@ -58,11 +58,11 @@ def test_a_record_goes_as_it_came_and_as_one_of_its_own() -> None:
     assert (first.arrived_at, first.attempt) == (NOON, 1)
 
 
-def test_an_object_that_is_told_of_twice_gives_the_same_records() -> None:
+def test_a_repeated_notification_resends_the_same_records() -> None:
     assert sent(RAW, RAW) == sent(RAW, RAW)
 
 
-def test_a_record_that_fails_again_stays_the_same_and_one_attempt_is_more() -> None:
+def test_a_record_that_fails_again_keeps_its_identity_and_counts_the_attempt() -> None:
     (first,) = sent(RAW)
     (second,) = sent(first.data)
 
@@ -70,7 +70,7 @@ def test_a_record_that_fails_again_stays_the_same_and_one_attempt_is_more() -> N
     assert decode_resent(second.data) == second
 
 
-def test_a_row_that_had_no_room_goes_back_to_what_it_was() -> None:
+def test_an_undelivered_row_becomes_its_record_again() -> None:
     row = read(RAW, NOON, 7)
     bad = rejected(b"junk\xff", NOON, 8, "not_json")
 
@@ -82,14 +82,14 @@ def test_a_row_that_had_no_room_goes_back_to_what_it_was() -> None:
 
 
 @pytest.mark.parametrize("thing", [None, "", "pump-1", "pump 2/\n"])
-def test_who_sent_a_record_is_not_lost_however_often_it_fails(thing: str | None) -> None:
+def test_a_record_keeps_its_sender_however_often_it_fails(thing: str | None) -> None:
     (first,) = sent(StreamRecord(RAW, 7, NOON, 0, thing).data)
     (second,) = sent(first.data)
 
     assert second == StreamRecord(RAW, 7, NOON, 2, thing)
 
 
-def test_what_was_sent_for_another_device_stays_bad_as_a_row_too() -> None:
+def test_a_row_of_another_device_stays_bad() -> None:
     row = rejected(RAW, NOON, 7, ANOTHER_DEVICE)
 
     (record,) = sent(encoded(row))
@@ -100,7 +100,7 @@ def test_what_was_sent_for_another_device_stays_bad_as_a_row_too() -> None:
 
 
 @pytest.mark.parametrize("arrived_at", [0, NOON + 3_600_000, 9_999_999_999_999])
-def test_a_day_that_a_record_cannot_have_arrived_on_is_not_believed(arrived_at: int) -> None:
+def test_an_impossible_arrival_is_not_accepted(arrived_at: int) -> None:
     header = StreamRecord(RAW, 7, arrived_at).data
     row = encoded(Reading("pump-1", "temperature", 70.0, "F", 100_000, 1, arrived_at, 7))
 
@@ -110,7 +110,7 @@ def test_a_day_that_a_record_cannot_have_arrived_on_is_not_believed(arrived_at: 
         assert record.id != 7
 
 
-def test_only_a_row_as_the_function_writes_it_is_taken_for_one() -> None:
+def test_only_the_exact_bytes_of_the_function_are_a_row() -> None:
     written = encoded(Reading("pump-1", "temperature", 70.0, "F", 100_000, 1, NOON - 5, 7))
     alike = written.replace(b'"arrived_at"', b'"\\u0061rrived_at"')
 
@@ -118,7 +118,7 @@ def test_only_a_row_as_the_function_writes_it_is_taken_for_one() -> None:
     assert (is_ambiguous(written), is_ambiguous(alike)) == (True, False)
 
 
-def test_after_all_its_attempts_a_record_stays_and_the_others_go() -> None:
+def test_a_record_without_attempts_left_stays_and_the_others_are_resent() -> None:
     stream = Stream()
     last = StreamRecord(RAW, 1, NOON, MAX_ATTEMPTS)
 
@@ -128,7 +128,7 @@ def test_after_all_its_attempts_a_record_stays_and_the_others_go() -> None:
     assert [record.raw for record in stream.records] == [RAW]
 
 
-def test_what_the_stream_does_not_take_is_tried_again() -> None:
+def test_a_refusal_of_the_stream_is_an_error() -> None:
     stream = Stream()
     stream.refusing = True
 
@@ -140,7 +140,7 @@ def test_what_the_stream_does_not_take_is_tried_again() -> None:
 
 
 class FakeKinesis:
-    """Takes records but for those of `refused`, each as often as it says."""
+    """Accepts records, but refuses those of `refused` as often as it says."""
 
     def __init__(self, refused: dict[bytes, int] | None = None) -> None:
         self.requests: list[int] = []
@@ -166,7 +166,7 @@ def records(*raws: bytes) -> list[StreamRecord]:
     return [StreamRecord(raw, number, NOON) for number, raw in enumerate(raws)]
 
 
-def test_a_request_has_no_more_records_or_bytes_than_kinesis_takes() -> None:
+def test_a_request_has_no_more_records_or_bytes_than_kinesis_accepts() -> None:
     kinesis = FakeKinesis()
 
     KinesisStream(kinesis, "s").put(records(*[b"x"] * 1100, *[bytes(1_000_000)] * 6))
@@ -187,7 +187,7 @@ def test_only_what_was_refused_is_sent_again() -> None:
     assert waits == sorted(waits)
 
 
-def test_a_record_has_its_name_for_a_key() -> None:
+def test_the_partition_key_of_a_record_is_its_identity() -> None:
     kinesis = FakeKinesis()
 
     KinesisStream(kinesis, "s").put([StreamRecord(RAW, -7, NOON, 1, "pump-1")])
@@ -195,7 +195,7 @@ def test_a_record_has_its_name_for_a_key() -> None:
     assert kinesis.keys == ["-7"]
 
 
-def test_what_is_refused_every_time_is_named() -> None:
+def test_a_record_that_is_refused_every_time_is_returned_with_the_reason() -> None:
     refused = KinesisStream(FakeKinesis({b"b": 99}), "s", sleep=lambda _: None).put(records(b"a", b"b"))
 
     assert refused == {1: "ProvisionedThroughputExceededException"}

@@ -1,4 +1,4 @@
-"""Editions in their bucket, and the catalogue that says where the latest are."""
+"""Editions in their bucket, and the catalog with the locations of the latest ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def keys(s3: Any, prefix: str) -> list[str]:
     return [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
 
 
-def test_what_a_statement_wrote_is_found_by_period(bucket: ReportBucket, s3: Any) -> None:
+def test_the_files_of_a_statement_are_found_by_period(bucket: ReportBucket, s3: Any) -> None:
     for name in ("period=2030-01-01/a", "period=2030-01-01/b", "period=2030-01-02/a", "other"):
         s3.put_object(Bucket=BUCKET, Key=f"runs/hourly/run=1/{name}", Body=b"x")
 
@@ -56,7 +56,7 @@ def test_a_result_is_read_period_by_period(bucket: ReportBucket, s3: Any) -> Non
     ]
 
 
-def test_an_edition_is_parquet_and_csv_and_goes_as_a_whole(bucket: ReportBucket, s3: Any) -> None:
+def test_an_edition_is_parquet_and_csv_and_is_deleted_as_a_whole(bucket: ReportBucket, s3: Any) -> None:
     s3.put_object(Bucket=BUCKET, Key="runs/x", Body=b"parquet")
     for _ in range(2):
         bucket.put("hourly", DAY, "v1", ["runs/x"], ROWS)
@@ -74,7 +74,7 @@ def test_an_edition_is_parquet_and_csv_and_goes_as_a_whole(bucket: ReportBucket,
     assert bucket.read("hourly", DAY, "v1") is None
 
 
-def test_the_catalogue_points_where_it_was_told_last(emulator: str) -> None:
+def test_the_catalog_has_the_location_that_was_set_last(emulator: str) -> None:
     glue = boto3.client("glue", endpoint_url=emulator)
     glue.create_database(DatabaseInput={"Name": "pipeline"})
     columns = [{"Name": "count", "Type": "bigint"}]
@@ -102,7 +102,7 @@ def test_the_catalogue_points_where_it_was_told_last(emulator: str) -> None:
     assert found[days[0]]["Columns"] == columns
 
 
-def test_what_the_catalogue_does_not_take_is_an_error() -> None:
+def test_a_rejected_partition_is_an_error() -> None:
     class Glue:
         def get_table(self, **_: Any) -> dict[str, Any]:
             return {"Table": {"StorageDescriptor": {}}}

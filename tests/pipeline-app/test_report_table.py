@@ -61,11 +61,11 @@ def test_an_edition_is_published_and_found(index: Any, name: str) -> None:
     assert index.latest(name, "2030-01-01") == edition(name, "1")
 
 
-def test_a_later_edition_takes_the_place_of_the_one_before_and_names_it(index: Any, name: str) -> None:
+def test_a_later_edition_replaces_the_previous_one_and_names_it(index: Any, name: str) -> None:
     index.publish(edition(name, "1"))
 
     assert index.publish(edition(name, "2")).previous == "1"
-    assert index.publish(edition(name, "2")).previous == "1", "told twice"
+    assert index.publish(edition(name, "2")).previous == "1", "published twice"
 
 
 def test_an_earlier_edition_changes_nothing(index: Any, name: str) -> None:
@@ -82,14 +82,14 @@ def test_periods_are_listed_newest_first(index: Any, name: str) -> None:
     assert index.periods(name) == ["2030-01-02", "2030-01-01", "2029-12-31"]
 
 
-def test_the_edition_made_last_is_known_of_each_report(index: Any, name: str) -> None:
+def test_the_last_run_of_each_report_is_recorded(index: Any, name: str) -> None:
     index.record_last_run(edition(name, "1", "2030-01-02"))
     index.record_last_run(edition(name, "2", "2030-01-01"))
 
     assert [each for each in index.last_runs() if each.name == name] == [edition(name, "2", "2030-01-01")]
 
 
-def test_days_are_added_to_those_of_an_arrival(index: Any) -> None:
+def test_event_days_are_added_to_a_day_of_arrival(index: Any) -> None:
     index.add_arrivals({"2030-01-02": {"2030-01-01"}})
 
     found = index.add_arrivals({"2030-01-02": {"2029-01-01"}, "2030-01-03": set()})
@@ -98,14 +98,14 @@ def test_days_are_added_to_those_of_an_arrival(index: Any) -> None:
     assert index.arrivals("2030-01-03") == {"2030-01-03": {"2030-01-03"}}
 
 
-def test_objects_are_remembered(index: Any, name: str) -> None:
+def test_processed_objects_are_recorded(index: Any, name: str) -> None:
     keys = {f"{name} {number}" for number in range(130)}
     index.mark_processed(keys)
 
     assert index.processed([*keys, "other"]) == keys
 
 
-def test_a_table_that_leaves_everything_for_later_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_processes_nothing_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     class Busy:
         def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
             return {"Responses": {}, "UnprocessedKeys": RequestItems}
@@ -122,7 +122,7 @@ def test_a_table_that_leaves_everything_for_later_is_busy(monkeypatch: pytest.Mo
         busy.mark_processed(["key"])
 
 
-def test_how_fresh_devices_are_is_what_was_noted_last(index: Any) -> None:
+def test_the_freshness_is_that_recorded_last(index: Any) -> None:
     index.record_freshness(1, 2)
     index.record_freshness(3, 4)
 

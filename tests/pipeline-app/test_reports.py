@@ -1,4 +1,4 @@
-"""Which reports there are, what statements they make, and which periods new objects touch."""
+"""The header, the statement and the rows of a report, and the days that new objects affect."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def test_the_values_of_a_statement_are_parameters_in_its_order(reports: dict[str
 
 
 @pytest.mark.parametrize("value", ["2030-01-01' OR 1=1 --", "2030-13-01", "", "'", "2030-01-01; DROP TABLE readings"])
-def test_a_value_that_is_no_day_makes_no_statement(reports: dict[str, Report], value: str) -> None:
+def test_a_value_that_is_not_a_day_makes_no_statement(reports: dict[str, Report], value: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         reports["hourly"].statement({"periods": [value]})
 
 
-def test_a_key_says_what_arrived_when() -> None:
+def test_a_key_names_its_kind_day_and_arrival() -> None:
     key = "readings/day=2014-03-05/arrived-2030-01-01/2030/01/01/12/pipeline-1-2030.parquet"
 
     assert parse_key(key) == DeliveredObject("readings", "2014-03-05", "2030-01-01")
@@ -41,7 +41,7 @@ def test_a_key_says_what_arrived_when() -> None:
         parse_key("readings/x.parquet")
 
 
-def test_new_objects_touch_the_days_of_their_events_and_the_day_of_their_arrival() -> None:
+def test_new_objects_affect_their_event_days_and_their_day_of_arrival() -> None:
     new = event_days(
         [
             DeliveredObject("readings", "2030-01-01", "2030-01-02"),
@@ -56,14 +56,14 @@ def test_new_objects_touch_the_days_of_their_events_and_the_day_of_their_arrival
     assert found.arrivals == {"2030-01-02": ["2029-12-31", "2030-01-01", "2030-01-02"]}
 
 
-def test_an_object_that_comes_late_touches_later_arrivals_of_the_same_events_only() -> None:
+def test_a_late_object_affects_later_arrivals_of_the_same_event_days_only() -> None:
     new = {"2030-01-02": {"2030-01-01"}}
     known = {"2030-01-02": {"2030-01-01"}, "2030-01-03": {"2030-01-01"}, "2030-01-04": {"2030-01-04"}}
 
     assert list(affected_days(new, known).arrivals) == ["2030-01-02", "2030-01-03"]
 
 
-def test_objects_of_errors_alone_touch_no_day_of_events() -> None:
+def test_objects_of_errors_alone_affect_no_event_day() -> None:
     new = event_days([DeliveredObject("errors", "2030-01-02", "2030-01-02")])
 
     assert new == {"2030-01-02": set()}
@@ -101,7 +101,7 @@ def test_the_rows_of_hourly_have_numbers_and_times(reports: dict[str, Report]) -
         ({"from": "2029-12-31", "to": "2030-01-01"}, ["2029-12-31", "2030-01-01"]),
     ],
 )
-def test_one_period_or_a_range_may_be_wanted(body: dict[str, str], days: list[str]) -> None:
+def test_a_rerun_request_has_one_period_or_a_range(body: dict[str, str], days: list[str]) -> None:
     assert msgspec.json.decode(json.dumps(body), type=RerunRequest).days() == days
 
 
@@ -116,6 +116,6 @@ def test_one_period_or_a_range_may_be_wanted(body: dict[str, str], days: list[st
         {"period": "2030-01-01' OR '1'='1"},
     ],
 )
-def test_what_is_no_period_is_refused(body: dict[str, Any]) -> None:
+def test_an_invalid_rerun_request_is_rejected(body: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(json.dumps(body), type=RerunRequest)

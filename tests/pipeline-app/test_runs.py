@@ -1,4 +1,4 @@
-"""Runs of the reports, whatever comes twice, late, at once or half done."""
+"""Runs of the reports: repeated, late, concurrent and unfinished ones."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def world(reports: dict[str, Report]) -> World:
     return World(reports)
 
 
-def test_a_batch_makes_the_reports_of_the_periods_it_touches(world: World) -> None:
+def test_a_batch_runs_the_reports_for_the_days_that_it_affects(world: World) -> None:
     world.runs.update(A, LATER)
 
     assert set(world.index.editions) == {("hourly", "2030-01-01"), ("quality", "2030-01-02")}
@@ -56,7 +56,7 @@ def test_a_batch_makes_the_reports_of_the_periods_it_touches(world: World) -> No
     assert world.index.last["quality"].newest_event == 1_893_542_400_000
 
 
-def test_a_notification_that_comes_again_changes_nothing(world: World) -> None:
+def test_a_repeated_notification_changes_nothing(world: World) -> None:
     world.runs.update(A, LATER)
     statements, puts = len(world.engine.statements), dict(world.store.puts)
 
@@ -65,13 +65,13 @@ def test_a_notification_that_comes_again_changes_nothing(world: World) -> None:
     assert (len(world.engine.statements), world.store.puts) == (statements, puts)
 
 
-def test_a_batch_that_failed_half_way_goes_on_with_the_same_statements(world: World) -> None:
+def test_a_batch_that_failed_half_way_continues_with_the_same_statements(world: World) -> None:
     world.engine.failing = QueryFailed("no")
     with pytest.raises(QueryFailed):
         world.runs.update(A, LATER)
     world.engine.failing = None
     world.runs.update(A, LATER)
-    world.index.objects.clear()  # as if it had ended before it could take note
+    world.index.objects.clear()  # as if it had died before it recorded them
     statements = len(world.engine.statements)
 
     world.runs.update(A, LATER)
@@ -80,7 +80,7 @@ def test_a_batch_that_failed_half_way_goes_on_with_the_same_statements(world: Wo
     assert len(world.index.editions) == 2
 
 
-def test_late_data_makes_a_new_edition_and_readers_of_the_one_before_go_on(world: World) -> None:
+def test_late_data_makes_a_new_edition_and_keeps_the_previous_one(world: World) -> None:
     world.runs.update(A, LATER)
     first = world.index.editions["hourly", "2030-01-01"].version
     world.set_count("2030-01-01", "2")
@@ -90,7 +90,7 @@ def test_late_data_makes_a_new_edition_and_readers_of_the_one_before_go_on(world
     assert world.store.read("hourly", "2030-01-01", first)
 
 
-def test_of_many_editions_two_are_kept(world: World) -> None:
+def test_the_last_two_editions_are_kept(world: World) -> None:
     for number in range(5):
         world.set_count("2030-01-01", str(number))
         world.runs.update({str(number): A["a"]}, LATER)
@@ -100,7 +100,7 @@ def test_of_many_editions_two_are_kept(world: World) -> None:
     assert world.count("hourly", "2030-01-01") == "4"
 
 
-def test_a_run_that_began_earlier_and_ends_later_is_not_the_latest(world: World) -> None:
+def test_a_run_that_started_earlier_and_ends_later_is_not_the_latest(world: World) -> None:
     world.runs.update(A, LATER)
     newer = world.index.editions["hourly", "2030-01-01"]
     world.engine.clock -= 3_600_000
@@ -113,7 +113,7 @@ def test_a_run_that_began_earlier_and_ends_later_is_not_the_latest(world: World)
     assert len([key for key in world.store.editions if key[0] == "hourly"]) == 1
 
 
-def test_years_of_days_are_one_statement_for_a_hundred_of_them(world: World) -> None:
+def test_years_of_days_are_one_statement_for_each_hundred(world: World) -> None:
     days = [f"20{year:02d}-{month:02d}-01" for year in range(10, 31) for month in range(1, 13)]
     for day in days:
         world.set_count(day, "1")
@@ -144,7 +144,7 @@ def test_a_rerun_request_runs_once(world: World) -> None:
     assert len(world.engine.statements) == 8
 
 
-def test_what_does_not_fit_into_its_time_is_left_and_goes_on_when_it_comes_again(world: World) -> None:
+def test_work_after_the_deadline_is_left_and_continues_with_the_next_call(world: World) -> None:
     with pytest.raises(StillRunning):
         world.runs.update(A, world.time - 1)
     with pytest.raises(StillRunning, match="hourly from 2030-01-01"):
@@ -157,7 +157,7 @@ def test_what_does_not_fit_into_its_time_is_left_and_goes_on_when_it_comes_again
     assert world.count("hourly", "2030-01-01") == "1"
 
 
-def test_athena_is_waited_for_no_longer_than_there_is_time(world: World) -> None:
+def test_athena_is_waited_for_until_the_deadline_at_most(world: World) -> None:
     world.runs.rerun("hourly", ["2030-01-01"], "first", world.time + 200)
     world.time += 150
     world.runs.rerun("hourly", ["2030-01-01"], "second", world.time + 50)
@@ -165,7 +165,7 @@ def test_athena_is_waited_for_no_longer_than_there_is_time(world: World) -> None
     assert world.engine.waits == [200, 200, 50, 50]
 
 
-def test_no_value_is_in_the_text_of_a_statement(world: World) -> None:
+def test_no_value_is_in_the_sql_of_a_statement(world: World) -> None:
     world.runs.update(A, LATER)
 
     assert not any("2030-01" in sql for sql, _ in world.engine.statements)

@@ -86,7 +86,7 @@ def test_a_slow_stream_is_retried_while_it_accepts_some() -> None:
     assert send(kinesis, entries(40)) == 40
 
 
-def test_nothing_to_send_is_no_request() -> None:
+def test_no_records_are_no_request() -> None:
     kinesis = Kinesis()
 
     assert send(kinesis, []) == 0

@@ -31,7 +31,7 @@ def test_the_same_seed_sends_the_same_bytes_and_another_does_not() -> None:
 
 
 @pytest.mark.parametrize("number", range(12))
-def test_whatever_units_and_times_a_device_writes_it_is_understood(number: int) -> None:
+def test_readings_in_all_units_and_formats_of_time_are_valid(number: int) -> None:
     device = SimulatedDevice(number, seed=1)
 
     for minute in range(120):
@@ -55,7 +55,7 @@ def test_every_kind_of_poison_is_bad() -> None:
     assert len(reasons) > 12, reasons
 
 
-def test_faults_are_as_frequent_as_asked_for() -> None:
+def test_faults_are_as_frequent_as_configured() -> None:
     device = SimulatedDevice(1, seed=3, faults=Faults(duplicates=0.1, late=0.2, disorder=0.1, skew=0.05, poison=0.15))
     faults = Counter(message.fault for second in range(20_000) for message in device.messages(NOW + second))
     share = {fault: count / faults.total() for fault, count in faults.items()}
@@ -67,14 +67,14 @@ def test_faults_are_as_frequent_as_asked_for() -> None:
     assert share["disorder"] == pytest.approx(0.06, rel=0.3)  # of what has no other fault
 
 
-def test_a_duplicate_comes_right_after_the_message_and_is_the_same_bytes() -> None:
+def test_a_duplicate_follows_the_message_and_has_the_same_bytes() -> None:
     first, second = SimulatedDevice(1, seed=3, faults=Faults(duplicates=1)).messages(NOW)
 
     assert first.payload == second.payload
     assert (first.fault, second.fault) == (None, "duplicates")
 
 
-def test_what_is_overtaken_still_comes() -> None:
+def test_an_overtaken_message_is_still_sent() -> None:
     device = SimulatedDevice(1, seed=3, faults=Faults(disorder=0.5))
     messages = [message for second in range(99) for message in device.messages(NOW + second)] + list(device.flush())
     order = [read(message.payload).seq for message in messages]
@@ -91,7 +91,7 @@ def test_late_is_up_to_two_days() -> None:
     assert 1.9 * 86_400 < max(ages) <= 2 * 86_400
 
 
-def test_the_metrics_take_turns() -> None:
+def test_the_metrics_alternate() -> None:
     device = SimulatedDevice(1, seed=3)
 
     assert [device.reading(NOW)["metric"] for _ in range(5)] == [*METRICS, METRICS[0]]
