@@ -1,4 +1,4 @@
-"""Serves the page of an app from its `web/` folder, with the `config.json` that tells it where its AWS is."""
+"""Serves the page of an app from its `web/` folder, with a `config.json` that has the addresses of its AWS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KEYS = ("api", "user_pool_id", "user_pool_client_id", "identity_pool_id")
 
 
 def page(settings: Settings, app: str, outputs: dict[str, Any]) -> Starlette:
-    """Return the site of *app*; *outputs* are those of its stacks."""
+    """Return the site of *app*, whose entry in outputs.json is *outputs*."""
     config = {key: outputs[key] for key in _KEYS if key in outputs}
     aws = settings.aws
     config |= {"region": aws.regions[0], "endpoint": aws.endpoint, "console": settings.url("console")}
@@ -36,7 +36,7 @@ def page(settings: Settings, app: str, outputs: dict[str, Any]) -> Starlette:
 
 
 class _Revalidated:
-    """Has the browser ask again each time, so that an edit shows at once."""
+    """Makes the browser revalidate each file, so that an edit shows at once."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,1 +1,1 @@
-"""The console: one page that shows what the sandbox does."""
+"""The console: one page that shows the state of the sandbox."""

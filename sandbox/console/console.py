@@ -1,4 +1,4 @@
-"""The console's data: apps, mails, payments, log lines and cache counts, each read from the sandbox by public APIs."""
+"""The console's data: apps, mails, payments, log lines and cache counts, read through public APIs."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _lines(app: str, stage: str) -> list[dict[str, Any]]:
 
 
 def mails(endpoint: str) -> list[dict[str, Any]]:
-    """Return every mail sent, newest first, as the emulator keeps it."""
+    """Return every mail sent, newest first, in the emulator's form."""
     with urllib.request.urlopen(f"{endpoint}/_ministack/ses/messages", timeout=30) as answer:
         by_account: dict[str, list[dict[str, Any]]] = json.load(answer)["messages"]
     mails = [mail for kept in by_account.values() for mail in kept]
@@ -94,7 +94,7 @@ def mails(endpoint: str) -> list[dict[str, Any]]:
 
 
 def caches() -> list[dict[str, Any]]:
-    """Return the hits and misses of each cache that was used, as CloudWatch counts them."""
+    """Return CloudWatch's counts of hits and misses of each cache that was used."""
     return [
         {
             "cache": title,
@@ -108,7 +108,7 @@ def caches() -> list[dict[str, Any]]:
 
 
 def _dimensions(namespace: str, metric: str) -> set[tuple[tuple[str, str], ...]]:
-    """Return the dimensions, as (name, value) pairs, under which *metric* is counted."""
+    """Return the dimensions of *metric*, as (name, value) pairs."""
     found = boto3.client("cloudwatch").list_metrics(Namespace=namespace, MetricName=metric)["Metrics"]
     return {tuple((d["Name"], d["Value"]) for d in metric["Dimensions"]) for metric in found}
 

@@ -1,6 +1,6 @@
-"""Who calls whom: a graph of what is deployed, read from it by public APIs and from nothing else.
+"""A graph of the deployed services, read through public APIs.
 
-A node is a resource of one of the stage's stacks. An edge is a setting that moves something: an event source mapping,
+A node is a resource of one of the stage's stacks. An edge is a setting that moves data: an event source mapping,
 an integration, a rule's target, a notification, a subscription, an origin, or a permission of a function's role.
 """
 
@@ -62,7 +62,7 @@ _OF_A_SOURCE = re.compile(
 @dataclass(frozen=True)
 class Node:
     id: str
-    """What the stack calls it: its logical id behind the app's name."""
+    """The app's name and the logical id in its stack."""
     app: str
     kind: str
     name: str
@@ -70,7 +70,7 @@ class Node:
 
     @property
     def arn(self) -> str:
-        """Return its ARN, or for an API what its ARNs begin with."""
+        """Return its ARN; for an API the common start of its ARNs."""
         if self.physical.startswith("arn:"):
             return self.physical
         name = self.physical.rpartition("/")[2] if self.kind == "queue" else self.physical
@@ -128,12 +128,12 @@ def _nodes(stage: str) -> list[Node]:
 
 
 def _name(resource: dict[str, Any], app: str) -> str:
-    """A function is named as in app.py, and anything else as in its template."""
+    """Return a function's name in app.py, or the resource's logical id."""
     logical = str(resource["LogicalResourceId"])
     if resource["ResourceType"] == "AWS::Lambda::Function":
         return "api_handler" if logical == "APIHandler" else re.sub(r"(?<!^)(?=[A-Z])", "_", logical).lower()
     if resource["ResourceType"] == "AWS::Events::Rule":
-        return re.sub(r"^(.+)\1", r"\1", logical).removesuffix("Event")  # SAM says the function's name twice
+        return re.sub(r"^(.+)\1", r"\1", logical).removesuffix("Event")  # SAM repeats the function's name
     return app if logical == "RestAPI" else logical
 
 
@@ -141,7 +141,7 @@ type _Reader = Callable[[list[Node]], Iterable[Edge]]
 
 
 def _by_arn(nodes: list[Node]) -> Callable[[str], Node | None]:
-    """Return a function that finds the node that an ARN is of, or is below."""
+    """Return a function that finds the node of an ARN, or of the resource that contains it."""
     by_arn = {node.arn: node for node in nodes}
 
     def find(arn: str) -> Node | None:
@@ -253,7 +253,7 @@ def _topic_rules(nodes: list[Node]) -> Iterator[Edge]:
 
 
 def _permissions(nodes: list[Node]) -> Iterator[Edge]:
-    """What a function may do to a resource: the API's name of it says whether that reads, writes, sends or calls."""
+    """Yield what functions may do to resources. The name of the action tells a read from a write, a send or a call."""
     iam = _client("iam")
     known = {node: _arns(node) for node in nodes if node.kind in _SERVICES}
     for function in (node for node in nodes if node.kind == "function"):
@@ -266,7 +266,7 @@ def _permissions(nodes: list[Node]) -> Iterator[Edge]:
 
 
 def _arns(node: Node) -> list[str]:
-    """Return what policies may name of a resource: itself and what is in it, of an API its routes."""
+    """Return the ARNs that a policy can name: of the resource itself, and of an API its routes."""
     match node.kind:
         case "API":
             pages = _client("apigateway").get_paginator("get_resources").paginate(restApiId=node.physical)
@@ -287,11 +287,11 @@ def _permitted(function: Node, statement: dict[str, Any], known: dict[Node, list
     for action in _listed(statement["Action"]):
         service, _, verb = action.partition(":")
         if _OF_A_SOURCE.match(verb):
-            continue  # how a mapping reads its source, which is an edge of its own
+            continue  # the event source mapping is an edge already
         for node, arns in known.items():
             if _SERVICES[node.kind] == service and any(_covers(resource, arns, node) for resource in resources):
                 if node.kind == "mail" and node.app != function.app:
-                    continue  # SES wants the recipients' identities too, so the policy says all
+                    continue  # SES checks recipients' identities too, so policies allow all identities
                 yield Edge(function.id, node.id, _how(verb))
 
 
@@ -304,7 +304,7 @@ def _how(verb: str) -> str:
 
 
 def _covers(resource: str, arns: list[str], node: Node) -> bool:
-    """Whether the pattern of a policy means the node, or what is in it."""
+    """Return whether a policy's pattern matches the node or something in it."""
     if node.kind == "bucket":
         return fnmatch.fnmatchcase(node.arn, resource.partition("/")[0])
     return any(fnmatch.fnmatchcase(arn, resource) for arn in arns)
@@ -328,7 +328,7 @@ _READERS: tuple[_Reader, ...] = (
 
 
 def _calls(node: Node) -> int | None:
-    """Return how often a function ran in the last hour."""
+    """Return how many times a function ran in the last hour."""
     if node.kind != "function":
         return None
     now = datetime.now(UTC)

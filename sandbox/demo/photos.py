@@ -1,4 +1,4 @@
-"""Photos for the seeded posts: landscapes drawn by code, the same ones each time."""
+"""Photos for the demo posts: landscapes drawn by code. Each run draws the same ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 _SIZE = (1600, 1067)
 _FINE = 2
-"""Drawn this many times larger, so that edges come out smooth."""
+"""The factor by which images are drawn larger, for smooth edges."""
 _WIDTH, _HEIGHT = _SIZE[0] * _FINE, _SIZE[1] * _FINE
 
 type _Point = tuple[float, float]
@@ -43,7 +43,7 @@ def _edge(random: Random) -> Image.Image:
 
 
 def _mail(random: Random) -> Image.Image:
-    """A lighthouse on a headland at night: a welcome from far away."""
+    """A lighthouse on a headland at night."""
     image = _gradient("#0c1030", "#16245a", "#2f4d86", "#7f8fb3", "#e7c6b4", split=0.85)
     _stars(image, random, 320, 0.45)
     for level, rise, colour in ((0.74, 120, "#5a6f9f"), (0.80, 150, "#34497c"), (0.88, 90, "#1c2a55")):
@@ -58,7 +58,7 @@ def _mail(random: Random) -> Image.Image:
 
 
 def _thumbnails(random: Random) -> Image.Image:
-    """Ridges in the morning mist, each the next one in a smaller size."""
+    """Ridges in the morning mist, each smaller than the one before."""
     image = _gradient("#a9cfd6", "#d5e6dc", "#f6ead2", "#f3d6b4", split=0.75)
     _glow(image, (_WIDTH * 0.68, _HEIGHT * 0.3), 900, "#fff8e4", 0.9)
     _disc(image, (_WIDTH * 0.68, _HEIGHT * 0.3), 105, "#fffbee")
@@ -75,7 +75,7 @@ def _thumbnails(random: Random) -> Image.Image:
 
 
 def _tables(random: Random) -> Image.Image:
-    """Mountains under the stars and the same mountains in the lake: one scene in two places."""
+    """Mountains under the stars and their reflection in a lake."""
     shore = int(_HEIGHT * 0.56)
     image = _gradient("#080b26", "#141c4f", "#3b2a72", "#a0467d", "#f08f6d", split=0.56)
     _stars(image, random, 620, 0.42)
@@ -144,7 +144,7 @@ def _disc(image: Image.Image, centre: _Point, radius: float, colour: str) -> Non
 
 
 def _glow(image: Image.Image, centre: _Point, radius: int, colour: str, strength: float) -> None:
-    """Light that fades with the square of the distance."""
+    """Draw light that fades with the square of the distance."""
     faded = ImageChops.invert(Image.radial_gradient("L"))
     light = faded.point(lambda v: int(max(0, v - 75) ** 2 / 180**2 * 255 * strength))
     image.paste(colour, _around(centre, radius), light.resize((2 * radius, 2 * radius), Image.Resampling.BICUBIC))
@@ -207,7 +207,7 @@ def _tiers(x: float, foot: float, height: float) -> Iterator[list[_Point]]:
 
 
 def _glitter(image: Image.Image, random: Random, x: float, horizon: int) -> None:
-    """The sun's way on the water."""
+    """The reflection of the sun on the water."""
     pen = ImageDraw.Draw(image, "RGBA")
     for _ in range(420):
         depth = random.random() ** 1.6
@@ -230,6 +230,6 @@ def _ripples(image: Image.Image, random: Random, shore: int) -> None:
 
 
 def _grain(image: Image.Image, random: Random) -> Image.Image:
-    """A little noise: it keeps the JPEG's gradients from showing bands."""
+    """Add a little noise, which prevents bands in the JPEG's gradients."""
     noise = Image.frombytes("L", image.size, random.randbytes(image.width * image.height))
     return ImageChops.add(image, noise.point(lambda v: v // 20).convert("RGB"), offset=-6)

@@ -24,10 +24,10 @@ WIDTH, HEIGHT = 640, 360
 RATE = 24
 """Frames a second."""
 SEGMENT = 3
-"""Seconds of each part of the HLS form; a key frame begins each."""
+"""Seconds of each HLS segment, which starts with a key frame."""
 
 _FINE = 2
-"""Drawn this many times larger, so that edges come out smooth."""
+"""The factor by which images are drawn larger, for smooth edges."""
 _W, _H = WIDTH * _FINE, HEIGHT * _FINE
 
 type _Point = tuple[float, float]
@@ -35,7 +35,7 @@ type _Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Film:
-    """A film: what it is sold as, how it is drawn, and at which second the poster is taken."""
+    """A film: its description in the shop, its drawing, and the second of its poster."""
 
     title: str
     description: str
@@ -127,7 +127,7 @@ def _gull(draw: ImageDraw.ImageDraw, at: _Point, flap: float) -> None:
 
 
 def _train(second: float, duration: int) -> Image.Image:
-    """The last train of the night, seen from beside it: what is near goes by fast, what is far stays."""
+    """The last train of the night, seen from the side: near things pass fast, far things stay."""
     image = _sky("#081028", "#15254d", "#2d4a78", "#6c86a6").copy()
     draw = ImageDraw.Draw(image)
     random = Random("night")  # noqa: S311 # scenery
@@ -228,7 +228,7 @@ def _comet(draw: ImageDraw.ImageDraw, part: float) -> None:
 
 
 def _sky(*colours: str) -> Image.Image:
-    """The colours from top to bottom, made once."""
+    """Return a gradient of the colours from top to bottom."""
     if colours not in _skies:
         strip = Image.new("RGB", (1, len(colours)))
         for row, colour in enumerate(colours):

@@ -1,6 +1,6 @@
-"""One merchant's account: checkouts, payments and refunds, and the event of everything that happens to them.
+"""A merchant's account: checkouts, payments, refunds, and an event for each change.
 
-Objects are documents as the API answers them, with the fields that a shop of single payments reads:
+Objects have the form of the API's responses, with the fields that a shop with one-time payments reads:
 https://docs.stripe.com/api/checkout/sessions/object, https://docs.stripe.com/api/payment_intents/object,
 https://docs.stripe.com/api/charges/object, https://docs.stripe.com/api/refunds/object,
 https://docs.stripe.com/api/disputes/object, https://docs.stripe.com/api/events/object
@@ -15,71 +15,71 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.payments.errors import Refused, missing
-from sandbox.payments.parameters import NewRefund, NewSession, Page
+from sandbox.payments.errors import ApiError, missing
+from sandbox.payments.parameters import ListParameters, NewRefund, NewSession
 
 API_VERSION = "2025-09-30.clover"
 DAY = 24 * 3600
-LEAST = 50
-"""Of any payment, in cents: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts"""
+MINIMUM = 50
+"""The smallest payment in cents: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts"""
 
 PAYS, DECLINED, DISPUTED = "4242424242424242", "4000000000000002", "4000000000000259"
-"""Test cards, by what becomes of a payment: https://docs.stripe.com/testing"""
+"""Test cards, named after the result of a payment: https://docs.stripe.com/testing"""
 
 type Document = dict[str, Any]
 
 
 class Account:
-    """The account's objects, in the order they were made; *announce* hears of each event."""
+    """The account's objects in the order of their creation. *on_event* is called with each event."""
 
-    def __init__(self, announce: Callable[[Document], object], clock: Callable[[], float] = time.time) -> None:
-        self._announce, self._clock = announce, clock
+    def __init__(self, on_event: Callable[[Document], object], clock: Callable[[], float] = time.time) -> None:
+        self._on_event, self._clock = on_event, clock
         self._sessions: dict[str, Document] = {}
-        self._wanted: dict[str, NewSession] = {}
+        self._parameters: dict[str, NewSession] = {}
         self._intents: dict[str, Document] = {}
         self._charges: dict[str, Document] = {}
         self._refunds: dict[str, Document] = {}
         self._events: dict[str, Document] = {}
 
-    def open_session(self, wanted: NewSession, address: str) -> Document:
-        """Begin a checkout, which the customer goes through at *address*/<id>. Raises Refused."""
-        currencies = {item.price_data.currency.lower() for item in wanted.line_items}
+    def open_session(self, parameters: NewSession, address: str) -> Document:
+        """Create a checkout, with its page at *address*/<id>. Raises ApiError."""
+        currencies = {item.price_data.currency.lower() for item in parameters.line_items}
         if len(currencies) > 1:
-            raise Refused(400, "All line items must have the same currency.", param="line_items")
+            raise ApiError(400, "All line items must have the same currency.", param="line_items")
         currency = currencies.pop()
-        total = sum(item.price_data.unit_amount * item.quantity for item in wanted.line_items)
-        if total < LEAST:
-            message = f"The Checkout Session's total amount due must add up to at least {LEAST / 100:.2f} {currency}"
-            raise Refused(400, message, code="amount_too_small")
+        total = sum(item.price_data.unit_amount * item.quantity for item in parameters.line_items)
+        if total < MINIMUM:
+            message = f"The Checkout Session's total amount due must add up to at least {MINIMUM / 100:.2f} {currency}"
+            raise ApiError(400, message, code="amount_too_small")
         now = self._now()
-        expires_at = wanted.expires_at or now + DAY
+        expires_at = parameters.expires_at or now + DAY
         if not now + 1800 <= expires_at <= now + DAY:
-            raise Refused(400, "The `expires_at` timestamp must be 30 minutes to 24 hours ahead.", param="expires_at")
+            raise ApiError(400, "The `expires_at` timestamp must be 30 minutes to 24 hours ahead.", param="expires_at")
         session = self._new("checkout.session", "cs_test_", 58) | {
             "amount_subtotal": total,
             "amount_total": total,
-            "cancel_url": wanted.cancel_url,
-            "client_reference_id": wanted.client_reference_id,
+            "cancel_url": parameters.cancel_url,
+            "client_reference_id": parameters.client_reference_id,
             "currency": currency,
             "customer": None,
-            "customer_details": {"email": wanted.customer_email} if wanted.customer_email else None,
-            "customer_email": wanted.customer_email,
+            "customer_details": {"email": parameters.customer_email} if parameters.customer_email else None,
+            "customer_email": parameters.customer_email,
             "expires_at": expires_at,
-            "metadata": dict(wanted.metadata),
-            "mode": wanted.mode,
+            "metadata": dict(parameters.metadata),
+            "mode": parameters.mode,
             "payment_intent": None,
             "payment_method_types": ["card"],
             "payment_status": "unpaid",
             "status": "open",
-            "success_url": wanted.success_url,
+            "success_url": parameters.success_url,
         }
         session["url"] = f"{address}/{session['id']}"
         self._sessions[session["id"]] = session
-        self._wanted[session["id"]] = wanted
+        self._parameters[session["id"]] = parameters
         return session
 
     def session(self, identifier: str) -> Document:
-        """Return a checkout as it is now. Raises Refused."""
+        """Return a checkout, expired if its time has passed. Raises ApiError."""
         session = self._sessions.get(identifier)
         if session is None:
             raise missing("checkout.session", identifier)
@@ -88,7 +88,7 @@ class Account:
         return session
 
     def line_items(self, identifier: str) -> list[Document]:
-        """Return what the checkout *identifier* is for. Raises Refused."""
+        """Return the items of the checkout *identifier*. Raises ApiError."""
         currency = self.session(identifier)["currency"]
         return [
             {
@@ -100,99 +100,99 @@ class Account:
                 "description": item.price_data.product_data.name,
                 "quantity": item.quantity,
             }
-            for number, item in enumerate(self._wanted[identifier].line_items)
+            for number, item in enumerate(self._parameters[identifier].line_items)
         ]
 
     def expire(self, session: Document) -> Document:
-        """End a checkout that nobody paid. Raises Refused unless it is open."""
+        """Expire a checkout. Raises ApiError unless it is open."""
         _require_open(session)
         session |= {"status": "expired", "url": None}
-        self._tell("checkout.session.expired", session)
+        self._emit("checkout.session.expired", session)
         return session
 
     def pay(self, session: Document, card: str) -> None:
-        """Pay an open checkout with the *card*, a number. Raises Refused, with status 402 when the card is declined."""
+        """Pay an open checkout with a *card* number. Raises ApiError, with status 402 if the card is declined."""
         _require_open(session)
         if card not in (PAYS, DECLINED, DISPUTED):
-            raise Refused(400, "Your card number is not that of a test card.", code="incorrect_number", param="card")
+            raise ApiError(400, "Your card number is not that of a test card.", code="incorrect_number", param="card")
         intent = self._intent(session)
         charge = self._charge(intent, declined=card == DECLINED)
         if card == DECLINED:
-            self._tell("charge.failed", charge)
-            self._tell("payment_intent.payment_failed", intent)
-            raise Refused(402, "Your card was declined.", code="card_declined", kind="card_error")
+            self._emit("charge.failed", charge)
+            self._emit("payment_intent.payment_failed", intent)
+            raise ApiError(402, "Your card was declined.", code="card_declined", kind="card_error")
         intent |= {"status": "succeeded", "amount_received": intent["amount"]}
         session |= {"status": "complete", "payment_status": "paid", "payment_intent": intent["id"], "url": None}
-        self._tell("charge.succeeded", charge)
-        self._tell("payment_intent.succeeded", intent)
-        self._tell("checkout.session.completed", session)
+        self._emit("charge.succeeded", charge)
+        self._emit("payment_intent.succeeded", intent)
+        self._emit("checkout.session.completed", session)
         if card == DISPUTED:
             self._dispute(charge)
 
-    def refund(self, wanted: NewRefund) -> Document:
-        """Give back a payment, or the part of it that is *wanted*. Raises Refused."""
-        charge = self._refundable(wanted)
+    def refund(self, parameters: NewRefund) -> Document:
+        """Refund a payment in full, or the amount in *parameters*. Raises ApiError."""
+        charge = self._refundable(parameters)
         rest = charge["amount"] - charge["amount_refunded"]
-        amount = rest if wanted.amount is None else wanted.amount
+        amount = rest if parameters.amount is None else parameters.amount
         if charge["refunded"]:
             message = f"Charge {charge['id']} has already been refunded."
-            raise Refused(400, message, code="charge_already_refunded")
+            raise ApiError(400, message, code="charge_already_refunded")
         if amount > rest:
             message = f"Refund amount ({amount}) is greater than unrefunded amount on charge ({rest})"
-            raise Refused(400, message, param="amount")
+            raise ApiError(400, message, param="amount")
         refund = self._new("refund", "re_") | {
             "amount": amount,
             "charge": charge["id"],
             "currency": charge["currency"],
-            "metadata": dict(wanted.metadata),
+            "metadata": dict(parameters.metadata),
             "payment_intent": charge["payment_intent"],
-            "reason": wanted.reason,
+            "reason": parameters.reason,
             "status": "succeeded",
         }
         self._refunds[refund["id"]] = refund
         charge["amount_refunded"] += amount
         charge["refunded"] = charge["amount_refunded"] == charge["amount"]
-        self._tell("refund.created", refund)
-        self._tell("charge.refunded", charge)
+        self._emit("refund.created", refund)
+        self._emit("charge.refunded", charge)
         return refund
 
     def intent(self, identifier: str) -> Document:
-        """Return a payment. Raises Refused."""
+        """Return a payment. Raises ApiError."""
         return _found(self._intents, "payment_intent", identifier)
 
     def charge(self, identifier: str) -> Document:
-        """Return what a card was asked for. Raises Refused."""
+        """Return a charge. Raises ApiError."""
         return _found(self._charges, "charge", identifier)
 
     def event(self, identifier: str) -> Document:
-        """Return what happened. Raises Refused."""
+        """Return an event. Raises ApiError."""
         return _found(self._events, "event", identifier)
 
-    def charges(self, page: Page) -> tuple[list[Document], bool]:
-        """Return the charges of the page's payment, or all; and whether there are more. Raises Refused."""
-        of = page.payment_intent
-        return _page([charge for charge in self._charges.values() if of in (None, charge["payment_intent"])], page)
+    def charges(self, page: ListParameters) -> tuple[list[Document], bool]:
+        """Return the charges of a payment or of all, and whether there are more. Raises ApiError."""
+        intent = page.payment_intent
+        return _page([charge for charge in self._charges.values() if intent in (None, charge["payment_intent"])], page)
 
-    def events(self, page: Page) -> tuple[list[Document], bool]:
-        """Return the events of the page's type, or all; and whether there are more. Raises Refused."""
+    def events(self, page: ListParameters) -> tuple[list[Document], bool]:
+        """Return the events of a type or of all, and whether there are more. Raises ApiError."""
         return _page([event for event in self._events.values() if page.type in (None, event["type"])], page)
 
     def _intent(self, session: Document) -> Document:
-        wanted = self._wanted[session["id"]]
+        parameters = self._parameters[session["id"]]
         intent = self._new("payment_intent", "pi_") | {
             "amount": session["amount_total"],
             "amount_received": 0,
             "currency": session["currency"],
-            "description": wanted.payment_intent_data.description,
+            "description": parameters.payment_intent_data.description,
             "latest_charge": None,
-            "metadata": dict(wanted.payment_intent_data.metadata),
+            "metadata": dict(parameters.payment_intent_data.metadata),
             "status": "requires_payment_method",
         }
         self._intents[intent["id"]] = intent
         return intent
 
     def _charge(self, intent: Document, *, declined: bool) -> Document:
-        """A charge gets a copy of its payment's metadata: https://docs.stripe.com/metadata"""
+        """Create a charge with a copy of the payment's metadata: https://docs.stripe.com/metadata"""
         charge = self._new("charge", "ch_") | {
             "amount": intent["amount"],
             "amount_captured": 0 if declined else intent["amount"],
@@ -223,26 +223,26 @@ class Account:
             "reason": "fraudulent",
             "status": "needs_response",
         }
-        self._tell("charge.dispute.created", dispute)
+        self._emit("charge.dispute.created", dispute)
 
-    def _refundable(self, wanted: NewRefund) -> Document:
-        if bool(wanted.charge) == bool(wanted.payment_intent):
-            raise Refused(400, "One of the following params is needed: payment_intent or charge.", param="charge")
-        charge = self.charge(wanted.charge or self.intent(wanted.payment_intent)["latest_charge"])
+    def _refundable(self, parameters: NewRefund) -> Document:
+        if bool(parameters.charge) == bool(parameters.payment_intent):
+            raise ApiError(400, "One of the following params is needed: payment_intent or charge.", param="charge")
+        charge = self.charge(parameters.charge or self.intent(parameters.payment_intent)["latest_charge"])
         if not charge["paid"]:
-            raise Refused(400, f"Charge {charge['id']} was not paid.", param="charge")
+            raise ApiError(400, f"Charge {charge['id']} was not paid.", param="charge")
         return charge
 
-    def _tell(self, kind: str, about: Document) -> None:
+    def _emit(self, kind: str, document: Document) -> None:
         event = self._new("event", "evt_") | {
             "api_version": API_VERSION,
-            "data": {"object": copy.deepcopy(about)},
+            "data": {"object": copy.deepcopy(document)},
             "pending_webhooks": 0,
             "request": {"id": None, "idempotency_key": None},
             "type": kind,
         }
         self._events[event["id"]] = event
-        self._announce(event)
+        self._on_event(event)
 
     def _new(self, kind: str, prefix: str, length: int = 24) -> Document:
         identifier = prefix + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
@@ -255,7 +255,7 @@ class Account:
 def _require_open(session: Document) -> None:
     if session["status"] != "open":
         message = f"This Checkout Session is {session['status']} and can no longer be paid or expired."
-        raise Refused(400, message, code="checkout_session_not_open")
+        raise ApiError(400, message, code="checkout_session_not_open")
 
 
 def _found(documents: dict[str, Document], kind: str, identifier: str) -> Document:
@@ -264,8 +264,8 @@ def _found(documents: dict[str, Document], kind: str, identifier: str) -> Docume
     return documents[identifier]
 
 
-def _page(documents: list[Document], page: Page) -> tuple[list[Document], bool]:
-    """The newest come first: https://docs.stripe.com/api/pagination"""
+def _page(documents: list[Document], page: ListParameters) -> tuple[list[Document], bool]:
+    """Return one page, newest first, and whether there are more: https://docs.stripe.com/api/pagination"""
     newest_first = documents[::-1]
     start = 0
     if page.starting_after:

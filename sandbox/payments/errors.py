@@ -1,10 +1,10 @@
-"""What the API answers when it refuses: https://docs.stripe.com/api/errors."""
+"""The API's errors: https://docs.stripe.com/api/errors."""
 
 from __future__ import annotations
 
 
-class Refused(Exception):
-    """A request is refused with *status* and an error object."""
+class ApiError(Exception):
+    """A response with *status* and an error object."""
 
     def __init__(
         self, status: int, message: str, *, code: str = "", param: str = "", kind: str = "invalid_request_error"
@@ -15,6 +15,6 @@ class Refused(Exception):
         self.body = {"error": {name: value for name, value in error.items() if value}}
 
 
-def missing(kind: str, identifier: str) -> Refused:
-    """Return the refusal of an *identifier* that no object of *kind* has."""
-    return Refused(404, f"No such {kind}: '{identifier}'", code="resource_missing", param="id")
+def missing(kind: str, identifier: str) -> ApiError:
+    """Return the error for an *identifier* that no object of *kind* has."""
+    return ApiError(404, f"No such {kind}: '{identifier}'", code="resource_missing", param="id")

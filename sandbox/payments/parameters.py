@@ -1,4 +1,4 @@
-"""What a request may carry: form fields with nested names, ``line_items[0][price_data][currency]=eur``.
+"""The parameters of requests: form fields with nested names such as ``line_items[0][price_data][currency]=eur``.
 
 https://docs.stripe.com/api/checkout/sessions/create, https://docs.stripe.com/api/refunds/create,
 https://docs.stripe.com/api/webhook_endpoints/create
@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Meta, Struct
 
-from sandbox.payments.errors import Refused
+from sandbox.payments.errors import ApiError
 
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,8})")
 _FIELD = re.compile(r"Object (missing required|contains unknown) field `(\w+)`")
@@ -54,7 +54,7 @@ class PaymentIntentData(_Parameters, frozen=True):
 
 
 class NewSession(_Parameters, frozen=True):
-    """A checkout of one payment; subscriptions and set-ups are not played."""
+    """A checkout of one payment. There are no subscriptions and no set-ups."""
 
     mode: Literal["payment"]
     line_items: Annotated[list[LineItem], Meta(min_length=1, max_length=100)]
@@ -89,7 +89,7 @@ class EndpointChange(_Parameters, frozen=True):
 
 
 class Retry(_Parameters, frozen=True):
-    """Which endpoint an event goes to again; without one, all that listen."""
+    """The endpoint that gets an event again; by default every endpoint that listens to its type."""
 
     webhook_endpoint: str | None = None
 
@@ -98,8 +98,8 @@ class Nothing(_Parameters, frozen=True):
     pass
 
 
-class Page(_Parameters, frozen=True):
-    """Which part of a list: https://docs.stripe.com/api/pagination."""
+class ListParameters(_Parameters, frozen=True):
+    """The part of a list: https://docs.stripe.com/api/pagination."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
     starting_after: str | None = None
@@ -108,53 +108,53 @@ class Page(_Parameters, frozen=True):
 
 
 def parse[T](form: str, cls: type[T]) -> T:
-    """Return the *form*, a body or a query, as a *cls*. Raises Refused, which names the parameter."""
+    """Return the *form*, a body or a query string, as a *cls*. Raises ApiError, which names the parameter."""
     try:
         return msgspec.convert(nested(form), cls, strict=False)
     except msgspec.ValidationError as error:
-        raise _refusal(str(error)) from None
+        raise _translated(str(error)) from None
 
 
 def nested(form: str) -> dict[str, Any]:
-    """Return what the names of the *form*'s fields spell: ``a[b][0]=c`` is ``{"a": {"b": ["c"]}}``.
+    """Return the fields of the *form* by their nested names: ``a[b][0]=c`` is ``{"a": {"b": ["c"]}}``.
 
-    Raises Refused for a name that is none, or that is a value here and holds others there.
+    Raises ApiError for an invalid name, and for a name with both a value and inner names.
     """
     root: dict[str, Any] = {}
     for name, value in parse_qsl(form, keep_blank_values=True):
         found = _NAME.fullmatch(name)
         if not found:
-            raise Refused(400, f"Invalid parameter name: {name}", param=name)
-        place, key = root, found[1]
+            raise ApiError(400, f"Invalid parameter name: {name}", param=name)
+        level, key = root, found[1]
         for inner in re.findall(r"\[([^\]]*)\]", found[2]):
-            place = place.setdefault(key, {})
-            if not isinstance(place, dict):
-                raise Refused(400, f"Invalid object: {name}", param=name)
-            key = inner or str(len(place))
-        if isinstance(place.get(key), dict):
-            raise Refused(400, f"Invalid string: {name}", param=name)
-        place[key] = value
+            level = level.setdefault(key, {})
+            if not isinstance(level, dict):
+                raise ApiError(400, f"Invalid object: {name}", param=name)
+            key = inner or str(len(level))
+        if isinstance(level.get(key), dict):
+            raise ApiError(400, f"Invalid string: {name}", param=name)
+        level[key] = value
     return {name: value if name == "metadata" else _with_arrays(value) for name, value in root.items()}
 
 
 def _with_arrays(value: Any) -> Any:
-    """Fields of which every key is a number are an array, but for metadata, whose keys are the caller's."""
+    """Turn fields whose keys are all numbers into an array, except in metadata, whose keys are the caller's."""
     if not isinstance(value, dict):
         return value
     filled = {key: inner if key == "metadata" else _with_arrays(inner) for key, inner in value.items()}
     return [filled[key] for key in sorted(filled, key=int)] if all(key.isdecimal() for key in filled) else filled
 
 
-def _refusal(message: str) -> Refused:
-    """Say a message of msgspec, which names the place as ``$.line_items[0].quantity``, as the API does."""
-    place = _PATH.search(message)
-    steps = re.findall(r"\w+|\.\.\.", place[1]) if place else []
+def _translated(message: str) -> ApiError:
+    """Return msgspec's message, which names ``$.line_items[0].quantity``, as the API words it."""
+    path = _PATH.search(message)
+    steps = re.findall(r"\w+|\.\.\.", path[1]) if path else []
     field = _FIELD.match(message)
     first, *rest = [*steps, field[2]] if field else steps or ["…"]
     param = first + "".join(f"[{step}]" for step in rest)
     if field and field[1] == "missing required":
-        return Refused(400, f"Missing required param: {param}.", code="parameter_missing", param=param)
+        return ApiError(400, f"Missing required param: {param}.", code="parameter_missing", param=param)
     if field:
-        return Refused(400, f"Received unknown parameter: {param}", code="parameter_unknown", param=param)
+        return ApiError(400, f"Received unknown parameter: {param}", code="parameter_unknown", param=param)
     reason = message.partition(" - at ")[0]
-    return Refused(400, f"Invalid {param}: {reason}", code="parameter_invalid", param=param)
+    return ApiError(400, f"Invalid {param}: {reason}", code="parameter_invalid", param=param)

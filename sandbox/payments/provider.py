@@ -20,34 +20,34 @@ from starlette.staticfiles import StaticFiles
 
 from sandbox.payments import API_KEY
 from sandbox.payments.account import DECLINED, DISPUTED, PAYS, Account, Document
-from sandbox.payments.errors import Refused
+from sandbox.payments.errors import ApiError
 from sandbox.payments.parameters import (
     EndpointChange,
+    ListParameters,
     NewEndpoint,
     NewRefund,
     NewSession,
     Nothing,
-    Page,
     Retry,
     nested,
     parse,
 )
-from sandbox.payments.webhooks import PAUSES, Webhooks
+from sandbox.payments.webhooks import RETRY_DELAYS, Webhooks
 
 WEB = Path(__file__).parent / "web"
-LARGEST = 256 * 1024
-"""Bytes of a request's body."""
-PATIENCE = 10
-"""Seconds that a paid customer waits for the shop to hear of it: https://docs.stripe.com/checkout/fulfillment"""
+MAX_BODY = 256 * 1024
+"""Bytes."""
+WEBHOOK_WAIT = 10
+"""Seconds that the redirect after a payment waits for the shop's webhook, at most: https://docs.stripe.com/checkout/fulfillment"""
 
 _CURRENCIES_WITHOUT_CENTS = {"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf"}
 _SYMBOLS = {"eur": "€", "gbp": "£", "usd": "$"}
 _STATES = {
     "open": {"title": "Pay"},
-    "complete": {"title": "Paid", "explanation": "This has been paid already. Nothing more is to be done here."},
+    "complete": {"title": "Paid", "explanation": "This payment is complete. You can close this page."},
     "expired": {
-        "title": "Too late",
-        "explanation": "This checkout is over and nothing was paid. Begin again in the shop.",
+        "title": "Expired",
+        "explanation": "This checkout has expired and nothing was charged. Start again in the shop.",
     },
 }
 _pages = Environment(loader=FileSystemLoader(WEB), autoescape=True)
@@ -55,9 +55,9 @@ _pages = Environment(loader=FileSystemLoader(WEB), autoescape=True)
 type _Answer = Callable[[Request, str], Document]
 
 
-def site(pauses: Sequence[float] = PAUSES) -> Starlette:
-    """Return a provider with a new account; its webhooks wait *pauses* seconds before each retry."""
-    webhooks = Webhooks(pauses)
+def site(delays: Sequence[float] = RETRY_DELAYS) -> Starlette:
+    """Return a provider with a new account. Its webhooks wait *delays* seconds before each retry."""
+    webhooks = Webhooks(delays)
     api = _Api(Account(webhooks.send), webhooks)
 
     @asynccontextmanager
@@ -72,13 +72,13 @@ def site(pauses: Sequence[float] = PAUSES) -> Starlette:
             Mount("/static", StaticFiles(directory=WEB)),
             Route("/{path:path}", _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ],
-        exception_handlers={Refused: _refused},
+        exception_handlers={ApiError: _error},
         lifespan=lifespan,
     )
 
 
 class _Api:
-    """What a shop's server calls with its key."""
+    """The API that a shop's server calls with its key."""
 
     def __init__(self, account: Account, webhooks: Webhooks) -> None:
         self.account, self._webhooks = account, webhooks
@@ -92,10 +92,12 @@ class _Api:
             self._get("/v1/checkout/sessions/{id}/line_items", self._line_items),
             self._post("/v1/checkout/sessions/{id}/expire", self._expire_session),
             self._get("/v1/payment_intents/{id}", lambda it, form: account.intent(it.path_params["id"])),
-            self._get("/v1/charges", lambda it, form: _list("/v1/charges", *account.charges(parse(form, Page)))),
+            self._get(
+                "/v1/charges", lambda it, form: _list("/v1/charges", *account.charges(parse(form, ListParameters)))
+            ),
             self._get("/v1/charges/{id}", lambda it, form: account.charge(it.path_params["id"])),
             self._post("/v1/refunds", lambda it, form: account.refund(parse(form, NewRefund))),
-            self._get("/v1/events", lambda it, form: _list("/v1/events", *account.events(parse(form, Page)))),
+            self._get("/v1/events", lambda it, form: _list("/v1/events", *account.events(parse(form, ListParameters)))),
             self._get("/v1/events/{id}", lambda it, form: account.event(it.path_params["id"])),
             self._post("/v1/events/{id}/retry", self._retry),
             self._get("/v1/webhook_endpoints", lambda it, form: _list("/v1/webhook_endpoints", webhooks.endpoints())),
@@ -119,10 +121,10 @@ class _Api:
         return self._webhooks.change(request.path_params["id"], parse(form, EndpointChange))
 
     def _retry(self, request: Request, form: str) -> Document:
-        """What the Stripe CLI's `stripe events resend` calls."""
-        event, wanted = self.account.event(request.path_params["id"]), parse(form, Retry).webhook_endpoint
-        if wanted:
-            self._webhooks.send_to(self._webhooks.endpoint(wanted), event)
+        """Send an event again, as `stripe events resend` of the Stripe CLI does."""
+        event, endpoint = self.account.event(request.path_params["id"]), parse(form, Retry).webhook_endpoint
+        if endpoint:
+            self._webhooks.send_to(self._webhooks.endpoint(endpoint), event)
         else:
             self._webhooks.send(event)
         return event
@@ -145,15 +147,15 @@ class _Api:
         return Route(path, endpoint, methods=[method])
 
     def _once(self, key: str, request: Request, form: str, answer: _Answer) -> Response:
-        """Answer the same to the same key; what was refused leaves nothing: https://docs.stripe.com/api/idempotent_requests"""
+        """Return the first response to the key. An error is not kept: https://docs.stripe.com/api/idempotent_requests"""
         if not 1 <= len(key) <= 255:
-            raise Refused(400, "Idempotency-Key must have 1 to 255 characters.", kind="idempotency_error")
+            raise ApiError(400, "Idempotency-Key must have 1 to 255 characters.", kind="idempotency_error")
         asked = request.url.path, json.dumps(nested(form), sort_keys=True)
         if key in self._answers:
             *before, kept = self._answers[key]
             if tuple(before) != asked:
                 message = "Keys for idempotent requests can only be used with the parameters they were first used with."
-                raise Refused(400, message, kind="idempotency_error")
+                raise ApiError(400, message, kind="idempotency_error")
             return JSONResponse(kept, headers={"Idempotent-Replayed": "true"})
         made = copy.deepcopy(answer(request, form))
         self._answers[key] = (*asked, made)
@@ -176,27 +178,30 @@ class _PaymentPage:
         try:
             session = self._account.session(request.path_params["id"])
             self._account.pay(session, str(nested(await _form(request)).get("card", "")))
-        except Refused as refused:
-            return self._page(request, refused)
-        await self._webhooks.first_attempts(PATIENCE)
+        except ApiError as error:
+            return self._page(request, error)
+        await self._webhooks.first_attempts(WEBHOOK_WAIT)
         return RedirectResponse(_filled(session["success_url"], session), 303)
 
-    def _page(self, request: Request, refused: Refused | None = None) -> Response:
-        """The page of a checkout as it is, saying first why what came was *refused*."""
+    def _page(self, request: Request, error: ApiError | None = None) -> Response:
+        """Return the page of a checkout, with the *error* of the last attempt."""
         try:
             session = self._account.session(request.path_params["id"])
-        except Refused as unknown:
+        except ApiError as unknown:
             return _html(
-                unknown.status, "'none'", title="Nothing to pay", explanation="This address leads to no payment."
+                unknown.status,
+                "'none'",
+                title="No payment here",
+                explanation="This address has no payment. Check the link in the shop.",
             )
         shop = urlsplit(session["success_url"])
         return _html(
-            refused.status if refused else 200,
-            f"'self' {shop.scheme}://{shop.netloc}",  # a browser holds the redirect to it as well
+            error.status if error else 200,
+            f"'self' {shop.scheme}://{shop.netloc}",  # browsers apply it to the redirect too
             session=session,
             items=self._account.line_items(session["id"]),
             back=_filled(session["cancel_url"] or session["success_url"], session),
-            problem=refused,
+            problem=error,
             cards={"pays": PAYS, "declined": DECLINED, "disputed": DISPUTED},
             **_STATES[session["status"]],
         )
@@ -212,7 +217,7 @@ def _html(status: int, form_action: str, **values: object) -> Response:
 
 
 def _authenticate(request: Request) -> None:
-    """Raise Refused unless the key comes as a bearer's or as the user of Basic: https://docs.stripe.com/api/authentication"""
+    """Raise ApiError unless the key is a bearer token or Basic's user: https://docs.stripe.com/api/authentication"""
     scheme, _, credential = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
         try:
@@ -220,21 +225,21 @@ def _authenticate(request: Request) -> None:
         except ValueError:
             credential = ""
     if not credential:
-        raise Refused(401, "You did not provide an API key. You need to provide your API key as a bearer token.")
+        raise ApiError(401, "You did not provide an API key. You need to provide your API key as a bearer token.")
     if not hmac.compare_digest(credential.encode(), API_KEY.encode()):
-        raise Refused(401, f"Invalid API Key provided: {credential[:8]}****")
+        raise ApiError(401, f"Invalid API Key provided: {credential[:8]}****")
 
 
 async def _form(request: Request) -> str:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LARGEST:
-            raise Refused(413, f"The body is larger than {LARGEST} bytes.")
+        if len(body) > MAX_BODY:
+            raise ApiError(413, f"The body is larger than {MAX_BODY} bytes.")
     try:
         return body.decode()
     except UnicodeDecodeError:
-        raise Refused(400, "The body is not UTF-8.") from None
+        raise ApiError(400, "The body is not UTF-8.") from None
 
 
 def _list(url: str, documents: list[Document], more: bool = False) -> Document:
@@ -250,10 +255,10 @@ def _price(cents: int, currency: str) -> str:
     return _SYMBOLS[currency] + amount if currency in _SYMBOLS else f"{amount} {currency.upper()}"
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
+async def _error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
     return JSONResponse(error.body, error.status)
 
 
 async def _unknown(request: Request) -> Response:
-    raise Refused(404, f"Unrecognized request URL ({request.method}: {request.url.path}).")
+    raise ApiError(404, f"Unrecognized request URL ({request.method}: {request.url.path}).")

@@ -17,7 +17,7 @@ import uvicorn
 
 from sandbox.payments import API_KEY, provider
 from sandbox.payments.account import DECLINED, DISPUTED, PAYS, Account
-from sandbox.payments.errors import Refused
+from sandbox.payments.errors import ApiError
 from sandbox.payments.parameters import NewSession, nested, parse
 
 CHECKOUT: dict[str, Any] = {
@@ -109,7 +109,7 @@ class Provider:
 
 @contextmanager
 def _running(port: int) -> Iterator[Provider]:
-    site = provider.site(pauses=(0.01, 0.02, 0.04))
+    site = provider.site(delays=(0.01, 0.02, 0.04))
     server = uvicorn.Server(uvicorn.Config(site, host="127.0.0.1", port=port, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -179,7 +179,7 @@ def test_a_checkout_is_paid_once(payments: Provider) -> None:
     again = payments.pay(session)
 
     assert (again.status_code, again.headers.get("location")) == (400, None)
-    assert "has been paid already" in again.text
+    assert "payment is complete" in again.text
     assert payments.types().count("charge.succeeded") == 1
 
 
@@ -189,7 +189,7 @@ def test_a_checkout_that_was_ended_cannot_be_paid(payments: Provider) -> None:
     ended = payments.stripe.v1.checkout.sessions.expire(session.id)
 
     assert (ended.status, ended.url) == ("expired", None)
-    assert "nothing was paid" in payments.pay(session).text
+    assert "nothing was charged" in payments.pay(session).text
     assert payments.types() == ["checkout.session.expired"]
 
 
@@ -393,7 +393,7 @@ def test_a_checkout_ends_by_itself_after_a_day() -> None:
     session = account.open_session(parse(_urlencoded(FORM), NewSession), "http://provider/pay")
     now[0] += 24 * 3600
     assert account.session(session["id"])["status"] == "expired"
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         account.pay(session, PAYS)
     assert [event["type"] for event in events] == ["checkout.session.expired"]
 
