@@ -146,7 +146,7 @@ class AlertView(Struct):
 # The rules
 
 
-class Rule(Struct, frozen=True, forbid_unknown_fields=True):
+class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The thresholds at which a metric raises and clears an alert, in the unit that its readings are stored in."""
 
     metric: str

@@ -39,7 +39,7 @@ class BadReading(Exception):
     """The record is not a reading. The message is the reason, a short code."""
 
 
-class Sent(Struct, gc=False):
+class Sent(Struct, gc=False, kw_only=True):
     """A reading as a device sends it. Other fields are ignored: newer devices may send more."""
 
     device_id: Annotated[str, Meta(min_length=1, max_length=MAX_DEVICE_ID_LENGTH)]
@@ -50,7 +50,7 @@ class Sent(Struct, gc=False):
     unit: Annotated[str, Meta(max_length=32)] | None = None
 
 
-class Reading(Struct, gc=False):
+class Reading(Struct, gc=False, kw_only=True):
     """A row of the table ``readings``.
 
     *record* identifies the record of the stream. A record that is delivered twice keeps it; a reading that a device
@@ -67,7 +67,7 @@ class Reading(Struct, gc=False):
     record: int
 
 
-class Rejected(Struct, gc=False):
+class Rejected(Struct, gc=False, kw_only=True):
     """A row of the table ``errors``. *raw* is what was sent: as text, or as ``base64:…`` if it is not text."""
 
     arrived_at: Milliseconds
@@ -103,7 +103,16 @@ def read(raw: bytes, arrived_at: Milliseconds, record: int, thing: str | None = 
         raise BadReading("ts_future")
     if not (sent.device_id.isprintable() and sent.metric.isprintable() and unit.isprintable()):
         raise BadReading("not_printable")
-    return Reading(sent.device_id, sent.metric, value, unit, ts, sent.seq, arrived_at, record)
+    return Reading(
+        device_id=sent.device_id,
+        metric=sent.metric,
+        value=value,
+        unit=unit,
+        ts=ts,
+        seq=sent.seq,
+        arrived_at=arrived_at,
+        record=record,
+    )
 
 
 def rejected(raw: bytes, arrived_at: Milliseconds, record: int, reason: str) -> Rejected:
@@ -117,7 +126,7 @@ def rejected(raw: bytes, arrived_at: Milliseconds, record: int, reason: str) -> 
         text = ""
     if not text or text.startswith(_BASE64) or len(msgspec.json.encode(text)) > len(raw) * 4 // 3 + 2:
         text = _BASE64 + binascii.b2a_base64(raw, newline=False).decode("ascii")
-    return Rejected(arrived_at, record, reason, text)
+    return Rejected(arrived_at=arrived_at, record=record, reason=reason, raw=text)
 
 
 def raw_of(row: Rejected) -> bytes:

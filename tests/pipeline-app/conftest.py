@@ -45,7 +45,7 @@ def device_store() -> MemoryDevices:
 
 @pytest.fixture
 def devices(device_store: MemoryDevices) -> Devices:
-    return Devices(device_store, [Rule("temperature", "C", raise_above=80, clear_below=75)])
+    return Devices(device_store, [Rule(metric="temperature", unit="C", raise_above=80, clear_below=75)])
 
 
 @pytest.fixture

@@ -57,7 +57,10 @@ def publish(index: MemoryIndex, store: MemoryStore, rows: int, version: str = "v
 
 
 def test_devices_and_alerts_are_shown(call: Any, devices: Devices) -> None:
-    devices.track("pump-1", [Reading("pump-1", "temperature", 81, "C", NOON, 1, NOON + 5, 1)])
+    reading = Reading(
+        device_id="pump-1", metric="temperature", value=81, unit="C", ts=NOON, seq=1, arrived_at=NOON + 5, record=1
+    )
+    devices.track("pump-1", [reading])
 
     shown = call("GET", "/devices/pump-1")
 

@@ -29,7 +29,9 @@ MAILS = Path(__file__).parent.parent.parent / "pipeline-app" / "chalicelib" / "m
 
 def reading(value: float, minute: int = 0, seq: int = 0, metric: str = "temperature", late: int = 0) -> Reading:
     ts = NOON + minute * 60_000
-    return Reading("pump-1", metric, value, "C", ts, seq, ts + late, 1)
+    return Reading(
+        device_id="pump-1", metric=metric, value=value, unit="C", ts=ts, seq=seq, arrived_at=ts + late, record=1
+    )
 
 
 def states(store: MemoryDevices) -> list[tuple[str, float]]:
@@ -120,7 +122,7 @@ def test_history_raises_no_alert(devices: Devices, device_store: MemoryDevices) 
 def test_a_value_in_another_unit_than_that_of_the_rule_raises_no_alert(
     devices: Devices, device_store: MemoryDevices
 ) -> None:
-    devices.track("pump-1", [Reading("pump-1", "temperature", 99, "furlong", NOON, 1, NOON, 1)])
+    devices.track("pump-1", [replace(reading(99), unit="furlong")])
 
     assert states(device_store) == []
 
@@ -152,7 +154,7 @@ def test_a_device_that_others_keep_changing_is_a_conflict(device_store: MemoryDe
 
 def test_a_rule_clears_below_where_it_raises() -> None:
     with pytest.raises(ValueError, match="clear_below"):
-        Rule("temperature", "C", raise_above=75, clear_below=80)
+        Rule(metric="temperature", unit="C", raise_above=75, clear_below=80)
 
 
 # Batches of the stream

@@ -40,7 +40,16 @@ def without(name: str) -> dict[str, Any]:
 
 
 def test_a_reading_becomes_a_row() -> None:
-    assert reading() == Reading("pump-1", "temperature", 21.5, "C", 1_899_997_200_000, 7, NOON, 1)
+    assert reading() == Reading(
+        device_id="pump-1",
+        metric="temperature",
+        value=21.5,
+        unit="C",
+        ts=1_899_997_200_000,
+        seq=7,
+        arrived_at=NOON,
+        record=1,
+    )
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,19 @@ def sent(*datas: bytes) -> list[StreamRecord]:
     return stream.records
 
 
+def a_row(arrived_at: int) -> Reading:
+    return Reading(
+        device_id="pump-1",
+        metric="temperature",
+        value=70.0,
+        unit="F",
+        ts=100_000,
+        seq=1,
+        arrived_at=arrived_at,
+        record=7,
+    )
+
+
 def encoded(row: Any) -> bytes:
     """Return a row as the function returns it."""
     return msgspec.json.encode(row)
@@ -102,7 +115,7 @@ def test_a_row_of_another_device_stays_bad() -> None:
 @pytest.mark.parametrize("arrived_at", [0, NOON + 3_600_000, 9_999_999_999_999])
 def test_an_impossible_arrival_is_not_accepted(arrived_at: int) -> None:
     header = StreamRecord(RAW, 7, arrived_at).data
-    row = encoded(Reading("pump-1", "temperature", 70.0, "F", 100_000, 1, arrived_at, 7))
+    row = encoded(a_row(arrived_at))
 
     for data in (header, row):
         (record,) = sent(data)
@@ -111,7 +124,7 @@ def test_an_impossible_arrival_is_not_accepted(arrived_at: int) -> None:
 
 
 def test_only_the_exact_bytes_of_the_function_are_a_row() -> None:
-    written = encoded(Reading("pump-1", "temperature", 70.0, "F", 100_000, 1, NOON - 5, 7))
+    written = encoded(a_row(NOON - 5))
     alike = written.replace(b'"arrived_at"', b'"\\u0061rrived_at"')
 
     assert [record.arrived_at for record in sent(written, alike)] == [NOON - 5, NOON]
