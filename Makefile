@@ -131,8 +131,8 @@ bench: .venv/test loadtools ## Speed, as ratios against a peer in the same run
 	@$(BIN)/python -m bench
 format: .venv/test
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
-lock: ## Pin all packages anew from pyproject.toml
-	@./lock.sh
+lock: ## Pin all packages with their hashes; UPGRADE=1 takes the newest versions
+	@UPGRADE=$(UPGRADE) ./lock.sh
 clean: ## Remove what was built or installed here
 	rm -rf .venv .sandbox dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
 
@@ -178,11 +178,11 @@ loadtools:
 	echo "Python 3.12 or newer is needed and none of these is one: $(PYTHONS). See .python-version."; exit 1
 .venv/run: requirements.txt | .venv/bin/python
 	@echo "Installing the packages of requirements.txt into .venv"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r $<
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 .venv/test: requirements-test.txt .venv/run
 	@echo "Installing the packages of requirements-test.txt into .venv"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r $<
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .PHONY: help

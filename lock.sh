@@ -1,19 +1,32 @@
 #!/usr/bin/env bash
-# Pins the packages of pyproject.toml's dependency groups, with all that they need, without addresses.
+# Pins every package with its hashes: `make lock` keeps the versions that still fit, `make lock UPGRADE=1` takes the newest.
+#
+# requirements.txt: what the suite runs with. requirements-test.txt: that, and what its tests need.
+# */requirements.txt: what is in an app's zip. All have the same versions, and none names an index.
 set -euo pipefail
+cd "$(dirname "$0")"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-group() {
-  python3 -c 'import sys, tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]]))' "$1"
+python3 -m venv "$folder"
+"$folder/bin/pip" install --quiet --disable-pip-version-check uv==0.13.9
+
+lock() {
+  echo "Locking ${*: -1}"
+  "$folder/bin/uv" --quiet pip compile --generate-hashes --no-annotate --custom-compile-command "make lock" \
+    ${UPGRADE:+--upgrade} "$@"
 }
-python3 -m venv "$folder/venv"
-pip="$folder/venv/bin/pip --quiet --disable-pip-version-check"
-header="# Made by \`make lock\` from pyproject.toml."
+everywhere=(--universal --python-version 3.12)
 
-group run >"$folder/run.txt"
-$pip install -r "$folder/run.txt"
-{ echo "$header"; $pip freeze --all | grep -v '^pip=='; } >requirements.txt
-
-group test >"$folder/test.txt"
-$pip install -r "$folder/test.txt"
-{ echo "$header"; echo "-r requirements.txt"; $pip freeze --all | grep -v '^pip==' | grep -vxFf requirements.txt; } >requirements-test.txt
+zips=(*/requirements.in deploy/dax-requirements.in services/template/app/requirements.in updates/origin/requirements.in)
+lock "${everywhere[@]}" localaws/pyproject.toml --group pyproject.toml:run "${zips[@]}" --output-file requirements.txt
+lock "${everywhere[@]}" localaws/pyproject.toml --group pyproject.toml:run --group pyproject.toml:test "${zips[@]}" \
+  --constraint requirements.txt --output-file requirements-test.txt
+UPGRADE= # the versions are those of requirements.txt
+for needed in */requirements.in services/template/app/requirements.in; do
+  lock "${everywhere[@]}" "$needed" --constraint requirements.txt --output-file "${needed%.in}.txt"
+done
+# The layer and the update server are made with `pip install --no-deps`, for a Python that need not be this one.
+lock --no-deps --python-version 3.12 --python-platform linux deploy/dax-requirements.in --constraint requirements.txt \
+  --output-file deploy/dax-requirements.txt
+lock --python-version 3.12 --python-platform linux updates/origin/requirements.in --constraint requirements.txt \
+  --output-file updates/origin/requirements.txt

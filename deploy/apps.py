@@ -103,7 +103,7 @@ def layer(requirements: Path, files: Mapping[str, Path] = MappingProxyType({}), 
 def _installed(requirements: Path, files: Mapping[str, Path], root: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-        command = [*pip, "--no-deps", "--target", folder, "--requirement", str(requirements)]
+        command = [*pip, "--no-deps", "--require-hashes", "--target", folder, "--requirement", str(requirements)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise PackageFailed(f"{requirements}: {done.stderr}")
