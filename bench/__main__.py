@@ -1,13 +1,28 @@
-"""Run all benchmarks: `make bench`."""
+"""Run all benchmarks: `make bench`; or one: `python -m bench links`.
 
-from bench import cleanse, edge, imports, links, pages, reports, signatures, thumbnails
+Each benchmark runs in a process of its own, because each app has its own `chalicelib`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from importlib import import_module
+
+BENCHMARKS = ("imports", "thumbnails", "pages", "signatures", "links", "edge", "cleanse", "reports")
+
+
+def main() -> int:
+    """Run the benchmark of the arguments, or all; return 1 if one failed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Run one benchmark, or all.")
+    parser.add_argument("name", nargs="?", choices=BENCHMARKS)
+    name = parser.parse_args().name
+    if name:
+        import_module(f"bench.{name}").run()
+        return 0
+    return max([subprocess.run([sys.executable, "-m", "bench", each], check=False).returncode for each in BENCHMARKS])
+
 
 if __name__ == "__main__":
-    imports.run()
-    thumbnails.run()
-    pages.run()
-    signatures.run()
-    links.run()
-    edge.run()
-    cleanse.run()
-    reports.run()
+    sys.exit(main())
