@@ -1,5 +1,6 @@
 """The gaps that the edge closes: the stock emulator's distributions have no cache and check no signatures."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -85,19 +86,20 @@ def test_localaws_rejects_requests_to_a_distributions_domain(emulator: str) -> N
 
 
 def test_only_localaws_completes_an_invalidation_before_it_answers(stock: str, emulator: str) -> None:
+    numbers = itertools.count()
+
     def seconds(endpoint: str) -> float:
         cloudfront = boto3.client("cloudfront", endpoint_url=endpoint)
         (distribution, *_) = cloudfront.list_distributions()["DistributionList"]["Items"]
         started = time.monotonic()
         made = cloudfront.create_invalidation(
             DistributionId=distribution["Id"],
-            InvalidationBatch={"Paths": {"Quantity": 1, "Items": ["/a"]}, "CallerReference": "1"},
+            InvalidationBatch={"Paths": {"Quantity": 1, "Items": ["/a"]}, "CallerReference": str(next(numbers))},
         )
         assert made["Invalidation"]["Status"] == "Completed"
         return time.monotonic() - started
 
-    assert seconds(stock) < 0.5
-    assert seconds(emulator) >= 1
+    assert min(seconds(stock) for _ in range(5)) < 1 <= seconds(emulator)
 
 
 def test_only_localaws_answers_404_if_the_origin_may_list_the_bucket(stock: str, emulator: str) -> None:
