@@ -38,8 +38,9 @@ release-day: .venv/run ## What the edge takes from the update servers: make rele
 
 .PHONY: post devices ingest reconcile law
 post: .venv/run ## Publish a Markdown file to the sandbox's blog: make post FILE=my-post.md
-	@$(on_sandbox) blog-app/tools/author.py $(call output,blog-app,api) blog-app-local-author $(FILE)
+	@$(on_sandbox) -m tools.author $(call output,blog-app,api) blog-app-local-author $(FILE)
 devices ingest reconcile: export PYTHONPATH = pipeline-app
+post: export PYTHONPATH = blog-app
 devices: .venv/run ## Simulate more devices that send to the sandbox: make devices DEVICES=20 RATE=50 SECONDS=60
 	@$(on_sandbox) -m tools.simulate $(call output,pipeline-app,iot_policy) \
 	  --endpoint $(call output,pipeline-app,iot_endpoint) --ca $(call output,pipeline-app,iot_ca) \

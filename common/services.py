@@ -9,11 +9,9 @@ from typing import Any
 import boto3
 import msgspec
 import urllib3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from pybreaker import CircuitBreaker, CircuitBreakerError, CircuitBreakerStorage
 
-from common import aws, logs
+from common import aws, logs, sigv4
 from common.errors import NotFound, ServiceUnavailable
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 0.5, 2.0
@@ -62,10 +60,10 @@ class Service:
         return msgspec.json.decode(answer.data, type=cls)
 
     def _send(self, method: str, path: str) -> urllib3.BaseHTTPResponse:
-        request = AWSRequest(method, self._address.value() + path, {"X-Correlation-Id": logs.correlation_id.get()})
-        SigV4Auth(self._session.get_credentials(), "execute-api", self._session.region_name).add_auth(request)
+        url, sent = self._address.value() + path, {"X-Correlation-Id": logs.correlation_id.get()}
+        headers = sigv4.sign(self._session.get_credentials(), self._session.region_name, method, url, sent)
         try:
-            answer = self._http.request(method, request.url, headers=dict(request.headers))
+            answer = self._http.request(method, url, headers=headers)
         except urllib3.exceptions.HTTPError as error:
             self._address.forget()
             raise _Down(str(error)) from error

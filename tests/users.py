@@ -10,10 +10,8 @@ from typing import Any
 import boto3
 import httpx
 from botocore import UNSIGNED
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from botocore.credentials import Credentials
+from clients.signed import Signed
 
 PASSWORD = "Correct-horse-1"
 
@@ -85,7 +83,5 @@ class Author:
     def send(self, method: str, path: str, body: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
         content = json.dumps(body) if body is not None else ""
         sent = {"Content-Type": "application/json"} | {n.replace("_", "-"): v for n, v in headers.items()}
-        request = AWSRequest(method, self.outputs["api"] + path, sent, content)
-        key = Credentials(self.access_key_id, self.secret_access_key)
-        SigV4Auth(key, "execute-api", "us-east-1").add_auth(request)
-        return httpx.request(method, request.url, headers=dict(request.headers), content=content, timeout=60)
+        key = Signed(f"{self.access_key_id}:{self.secret_access_key}")
+        return httpx.request(method, self.outputs["api"] + path, headers=sent, content=content, auth=key, timeout=60)

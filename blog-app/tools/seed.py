@@ -21,7 +21,7 @@ def main() -> None:
     given = json.load(sys.stdin)
     outputs = given["outputs"]
     key = (outputs["author_access_key_id"], outputs["author_secret_access_key"])
-    author = Author(outputs["api"], *key, given["region"], tell=lambda step: None)
+    author = Author(outputs["api"], *key, given["region"], on_step=lambda step: None)
     with urllib.request.urlopen(f"{outputs['api']}/posts?limit=100", timeout=30) as answer:
         published = {post["slug"] for post in json.load(answer)["items"]}
     files = [file for file in (_APP / "posts").glob("*.md") if file.stem not in published]

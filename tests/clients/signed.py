@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import httpx
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
+from common import sigv4
 
 
 class Signed(httpx.Auth):
@@ -19,7 +19,6 @@ class Signed(httpx.Auth):
         self._key = Credentials(*key.split(":", 1))
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
-        signed = AWSRequest(request.method, str(request.url), data=request.content)
-        SigV4Auth(self._key, "execute-api", "us-east-1").add_auth(signed)
-        request.headers.update(dict(signed.headers))
+        signed = sigv4.sign(self._key, "us-east-1", request.method, str(request.url), body=request.content)
+        request.headers.update(signed)
         yield request

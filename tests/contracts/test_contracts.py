@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 import requests
 import schemathesis
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -25,6 +23,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 from users import User
+
+from common import sigv4
 
 ROOT = Path(__file__).parent.parent.parent
 APPS = sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/config.json"))
@@ -49,9 +49,9 @@ class Signed(AuthBase):
         self._key = Credentials(access_key_id, secret_access_key)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        signed = AWSRequest(request.method, request.url, data=request.body)
-        SigV4Auth(self._key, "execute-api", "us-east-1").add_auth(signed)
-        request.headers.update(dict(signed.headers))
+        url, body = str(request.url), request.body or b""
+        content = body.encode() if isinstance(body, str) else body
+        request.headers.update(sigv4.sign(self._key, "us-east-1", str(request.method), url, body=content))
         return request
 
 

@@ -36,7 +36,7 @@ def test_the_python_client_makes_the_journey(
     else:
         credential = f"{outputs.get('author_access_key_id', 'test')}:{outputs.get('author_secret_access_key', 'test')}"
 
-    run(sys.executable, str(journey), outputs["api"], credential, PYTHONPATH=str(client))
+    run(sys.executable, str(journey), outputs["api"], credential, PYTHONPATH=os.pathsep.join([str(client), str(ROOT)]))
 
 
 @pytest.mark.skipif(not NPM.exists(), reason="no Node.js: `make node_modules` says how to get it")

@@ -99,13 +99,13 @@ def films(video: dict[str, Any]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def owner(video: dict[str, Any]) -> Any:
-    specification = importlib.util.spec_from_file_location("owner", ROOT / "video-app/owner.py")
+    specification = importlib.util.spec_from_file_location("owner", ROOT / "video-app/tools/owner.py")
     assert specification
     assert specification.loader
     command = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(command)
     key = (video["owner_access_key_id"], video["owner_secret_access_key"])
-    return command.Owner(video["api"], *key, "us-east-1", tell=lambda step: None)
+    return command.Owner(video["api"], *key, "us-east-1", on_step=lambda step: None)
 
 
 @pytest.fixture

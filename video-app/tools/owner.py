@@ -1,4 +1,4 @@
-"""Publishes videos: `python video-app/owner.py API SECRET FOLDER`. A client of the API, no part of the app.
+"""Publishes videos: `python -m tools.owner API SECRET FOLDER`. A client of the API, no part of the app.
 
 A folder has ``video.json`` (title, description, duration in seconds, price in the currency's smallest unit, currency),
 ``video.mp4``, ``poster.jpg``, and for HLS ``hls/index.m3u8`` with all that it names. Published a second time it is the
@@ -9,69 +9,56 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import http.client
 import json
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
+import urllib3
+
+from common.sigv4 import Api, RequestFailed
 
 _AT_ONCE = 8
 _TRIES = 4
+_HTTP = urllib3.PoolManager(maxsize=_AT_ONCE, timeout=300)
 
 
-class Refused(Exception):
-    """The API or S3 refused a request; the message is its own."""
+class UploadFailed(Exception):
+    """S3 refused a part of a file; the message is its own."""
 
 
 class Owner:
-    """The owner with an access key, at the API *url*; *tell* hears of each step."""
+    """The owner with an access key, at the API *url*. *on_step* is called with each step in words."""
 
     def __init__(
-        self, url: str, access_key_id: str, secret: str, region: str, tell: Callable[[str], object] = print
+        self, url: str, access_key_id: str, secret: str, region: str, on_step: Callable[[str], object] = print
     ) -> None:
-        self._url = url.rstrip("/")
-        credentials = boto3.Session(access_key_id, secret).get_credentials()
-        self._signer = SigV4Auth(credentials, "execute-api", region)
-        self._tell = tell
+        self._api = Api(url, access_key_id, secret, region)
+        self._on_step = on_step
 
     def publish(self, folder: Path) -> str:
-        """Upload and publish the video in *folder*, and return its id. Raises Refused; OSError for a missing file."""
+        """Upload and publish the video in *folder*, and return its id.
+
+        Raises RequestFailed, UploadFailed, and OSError for a missing file.
+        """
         files = _files(folder)
         about = json.loads((folder / "video.json").read_text())
         new = about | {"files": [{"name": name, "size": file.stat().st_size} for name, file in files.items()]}
-        draft = self._send("POST", "/videos", new, _digest(new, files))
+        draft = self._api.send("POST", "/videos", new, {"Idempotency-Key": _digest(new, files)})
         for upload in draft["uploads"]:
-            self._tell(f"uploading {upload['name']}, {files[upload['name']].stat().st_size / 1e6:.1f} MB")
+            self._on_step(f"uploading {upload['name']}, {files[upload['name']].stat().st_size / 1e6:.1f} MB")
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             uploaded = list(pool.map(lambda upload: _upload(files[upload["name"]], upload), draft["uploads"]))
-        self._send("POST", f"/videos/{draft['id']}/publish", {"uploads": uploaded})
-        self._tell(f"published {draft['id']}")
+        self._api.send("POST", f"/videos/{draft['id']}/publish", {"uploads": uploaded})
+        self._on_step(f"published {draft['id']}")
         return str(draft["id"])
 
     def withdraw(self, video_id: str) -> None:
-        """End the sale of a video. Raises Refused."""
-        self._send("DELETE", f"/videos/{video_id}")
-
-    def _send(self, method: str, path: str, body: dict[str, Any] | None = None, key: str | None = None) -> Any:
-        headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
-        content = json.dumps(body).encode() if body is not None else b""
-        request = AWSRequest(method, self._url + path, headers, content)
-        self._signer.add_auth(request)
-        signed = urllib.request.Request(request.url, content or None, dict(request.headers.items()), method=method)
-        try:
-            with urllib.request.urlopen(signed, timeout=60) as answer:
-                return json.loads(answer.read() or "null")
-        except urllib.error.HTTPError as error:
-            raise Refused(f"{method} {path}: {error.code} {error.read().decode()}") from error
+        """Withdraw a video from sale. Raises RequestFailed."""
+        self._api.send("DELETE", f"/videos/{video_id}")
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -81,7 +68,7 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def _digest(new: dict[str, Any], files: dict[str, Path]) -> str:
-    """Return what is the same for the same video; large files are told apart without being held in memory."""
+    """Return a digest of the video: equal for equal videos. Reads the files in blocks."""
     digests = [json.dumps(new, sort_keys=True)]
     for file in files.values():
         with file.open("rb") as content:
@@ -96,19 +83,12 @@ def _upload(file: Path, upload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _put(url: str, part: bytes) -> str:
-    """Send a part, which is the same however often it is sent."""
-    for attempt in range(_TRIES):
-        try:
-            request = urllib.request.Request(url, part, method="PUT")
-            with urllib.request.urlopen(request, timeout=300) as answer:
-                return str(answer.headers["ETag"])
-        except (OSError, http.client.HTTPException) as error:
-            if isinstance(error, urllib.error.HTTPError) and error.code < 500:
-                raise Refused(f"S3: {error.code} {error.read().decode()}") from error
-            if attempt == _TRIES - 1:
-                raise
-        time.sleep(2**attempt)
-    raise AssertionError("the last try returns or raises")
+    """Send a part and return its ETag; sending it again is harmless. Raises UploadFailed."""
+    retries = urllib3.Retry(_TRIES - 1, backoff_factor=1, status_forcelist=range(500, 600), raise_on_status=False)
+    answer = _HTTP.request("PUT", url, body=part, retries=retries)
+    if answer.status >= 400:
+        raise UploadFailed(f"S3: {answer.status} {answer.data.decode()}")
+    return str(answer.headers["ETag"])
 
 
 def main() -> str | None:
@@ -122,7 +102,7 @@ def main() -> str | None:
     owner = Owner(arguments.api, key["access_key_id"], key["secret_access_key"], str(session.region_name))
     try:
         owner.publish(arguments.folder)
-    except (Refused, OSError) as error:
+    except (RequestFailed, UploadFailed, urllib3.exceptions.HTTPError, OSError) as error:
         return str(error)
     return None
 

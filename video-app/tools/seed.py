@@ -17,7 +17,7 @@ def main() -> None:
     given = json.load(sys.stdin)
     outputs = given["outputs"]
     key = (outputs["owner_access_key_id"], outputs["owner_secret_access_key"])
-    owner = Owner(outputs["api"], *key, given["region"], tell=lambda step: None)
+    owner = Owner(outputs["api"], *key, given["region"], on_step=lambda step: None)
     with urllib.request.urlopen(f"{outputs['api']}/videos?limit=100", timeout=30) as answer:
         published = {film["title"] for film in json.load(answer)["items"]}
     for about in sorted(_VIDEOS.glob("*/video.json")):
