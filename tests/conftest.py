@@ -1,4 +1,4 @@
-"""Fixtures that every kind of test may ask for: a bare emulator, the whole sandbox, and users of it."""
+"""Fixtures for every kind of test: an emulator, the whole sandbox, and its users."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytest_plugins = ["localaws.testing"]
 
 ROOT = Path(__file__).parent.parent
 
-# No test may reach AWS, whatever the developer's own environment says.
+# No test reaches AWS, whatever the developer's environment says.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
 os.environ |= {
@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def sandbox(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
 ) -> Iterator[dict[str, Any]]:
-    """The whole sandbox, started as a user starts it, on free ports and as a stage of its own; its outputs."""
+    """The outputs of a whole sandbox, started as a user starts it, on free ports and with its own stage."""
     if request.config.getoption("--running"):
         settings = Settings.from_environment()
         running: dict[str, Any] = json.loads(settings.outputs_file.read_text())
@@ -54,7 +54,7 @@ def sandbox(
     os.environ |= {
         "SANDBOX_DIR": str(folder),
         "SANDBOX_STAGE": request.config.getoption("--stage"),
-        "DEVICES": "0",  # what tests count must not move by itself
+        "DEVICES": "0",  # background devices would change what tests count
         **{variable: str(free_port()) for variable, _ in port_variables().values()},
     }
     command = [sys.executable, "-m", "sandbox"]
@@ -69,7 +69,7 @@ def sandbox(
 
 @pytest.fixture(scope="session")
 def mailed_code(sandbox: dict[str, Any]) -> Callable[[str], str]:
-    """Return a function that reads the newest code mailed to an address."""
+    """A function that reads the newest code mailed to an address."""
 
     def mailed_code(email: str) -> str:
         with urllib.request.urlopen(f"{sandbox['console']}/mails.json") as answer:
@@ -83,7 +83,7 @@ def mailed_code(sandbox: dict[str, Any]) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def sign_up(sandbox: dict[str, Any], mailed_code: Callable[[str], str]) -> Callable[..., User]:
-    """Return a function that signs up a new user of an app, code by mail and all; in the sandbox or a clone in it."""
+    """A function that signs up a new user of an app with a mailed code, in the sandbox or in a clone."""
     cognito = anonymous("cognito-idp", sandbox["endpoint"])
 
     def sign_up(app: str = "todo-app", stage: dict[str, Any] = sandbox) -> User:

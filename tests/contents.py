@@ -1,4 +1,4 @@
-"""What a stage has in its tables and buckets."""
+"""The contents of a stage's tables and buckets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from deploy.delete import contents
 
 
 def everything(stage: str) -> str:
-    """Return every row and every object's key of a stage as text, a line each."""
+    """Return every item and every object key of a stage as text, one a line."""
     s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
     found = []
     for kind, name in contents(stage):

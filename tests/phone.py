@@ -1,4 +1,4 @@
-"""A phone, and whether a page is made for it."""
+"""A phone's viewport, and checks that a page fits it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TOO_SMALL = """(touched) => [...document.querySelectorAll(touched)]
 
 
 def fits(page: Page, view: str) -> None:
-    """Assert that the *view* shown does not scroll sideways, and that a finger can hit what it offers."""
+    """Assert that the *view* does not scroll sideways and that its controls are large enough for a finger."""
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360, f"{view} scrolls sideways"
     assert page.evaluate(_TOO_SMALL, _TOUCHED) == [], f"too small to touch in {view}"

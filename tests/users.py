@@ -1,4 +1,4 @@
-"""Users of the deployed apps, with no more than AWS gives them: a user's tokens, an author's or owner's key."""
+"""Users of the deployed apps, with only the credentials that AWS gives them: tokens, or an author's or owner's key."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PASSWORD = "Correct-horse-1"
 
 
 def stage() -> str:
-    """Return the name of the stage that is tested."""
+    """Return the name of the stage under test."""
     return os.environ["SANDBOX_STAGE"]
 
 
 @dataclass
 class User:
-    """A signed-in user of an app: tokens, a client of the API, and the files that are the user's own."""
+    """A signed-in user of an app: tokens, a client of the API, and the user's own files."""
 
     outputs: dict[str, Any]
     endpoint: str
@@ -61,7 +61,7 @@ def anonymous(service: str, endpoint: str) -> Any:
 
 
 def pay(checkout: httpx.Response) -> httpx.Response:
-    """Pay what was begun at the provider's page, and return where that leads."""
+    """Pay a checkout on the provider's page, and return the redirect."""
     assert checkout.status_code == 201, checkout.text
     paid = httpx.post(checkout.json()["url"], data={"card": "4242424242424242"}, timeout=60)
     assert paid.status_code == 303, paid.text

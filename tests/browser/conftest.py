@@ -1,4 +1,4 @@
-"""The system's Chromium on the sandbox's pages, and people who use them."""
+"""The system's Chromium, and users of the sandbox's pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ARGUMENTS = (
     "--no-first-run",
 )
 
-# The first call of a function starts it.
+# The first call of a function is a cold start.
 expect.set_options(timeout=15_000)
 
 
@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, sandbox: dict[str, Any]) -> Iterator[Callable[..., Page]]:
-    """Return a function that opens a page in a browser of its own. At the end, no page may have raised an error."""
+    """A function that opens a page in a new browser context. The test fails if a page raises an error."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
@@ -57,17 +57,17 @@ def open_page(browser: Browser, sandbox: dict[str, Any]) -> Iterator[Callable[..
 
 @pytest.fixture
 def page(open_page: Callable[..., Page]) -> Page:
-    """MyTodoList, nobody signed in."""
+    """MyTodoList, signed out."""
     return open_page()
 
 
 @pytest.fixture
 def elsewhere(sign_up: Callable[[], User]) -> User:
-    """A person, signed in on another device."""
+    """A user who is signed in on another device."""
     return sign_up()
 
 
 @pytest.fixture
 def email(elsewhere: User) -> str:
-    """The address of that person."""
+    """The email address of that user."""
     return elsewhere.email

@@ -34,7 +34,7 @@ def blog(open_page: Callable[..., Page]) -> Page:
 
 @pytest.fixture
 def publish(sandbox: dict[str, Any]) -> Iterator[Publish]:
-    """Return a function that publishes a post with the author's key, and returns its path. At the end it is removed."""
+    """A function that publishes a post with the author's key until the end of the test, and returns its path."""
     author = Author.of(sandbox["blog-app"])
     slugs: list[str] = []
 
@@ -50,7 +50,7 @@ def publish(sandbox: dict[str, Any]) -> Iterator[Publish]:
 
 
 def until_there(page: Page, path: str) -> None:
-    """Open *path*, again and again until the site has it."""
+    """Open *path*, repeatedly until the site has it."""
     for _ in range(30):
         answer = page.goto(path)
         if answer and answer.status == 200:
@@ -77,7 +77,7 @@ def test_a_reader_goes_from_the_list_to_a_post_its_neighbour_and_its_tag(blog: P
     expect(blog.get_by_role("link", name=name)).to_be_visible()
 
 
-def test_all_can_be_read_without_javascript(open_page: Callable[..., Page]) -> None:
+def test_everything_can_be_read_without_javascript(open_page: Callable[..., Page]) -> None:
     page = open_page("blog-app", java_script_enabled=False)
     expect(page.get_by_text("Subscribing by mail needs JavaScript")).to_be_visible()
     expect(page.get_by_role("button", name="Subscribe")).to_be_hidden()
@@ -88,7 +88,7 @@ def test_all_can_be_read_without_javascript(open_page: Callable[..., Page]) -> N
     expect(page.get_by_text("This page needs JavaScript")).to_be_visible()
 
 
-def test_a_photo_comes_in_the_size_of_the_screen_and_moves_nothing(open_page: Callable[..., Page]) -> None:
+def test_a_photo_has_the_size_of_the_screen_and_causes_no_layout_shift(open_page: Callable[..., Page]) -> None:
     page = open_page("blog-app", **PHONE)
     with page.expect_navigation():
         page.get_by_role("article").first.get_by_role("link").first.tap()
@@ -109,7 +109,7 @@ _SHIFTS = """() => new Promise((resolve) => {
 })"""
 
 
-def test_a_reader_subscribes_gets_a_mail_and_leaves_by_its_link(blog: Page, sandbox: dict[str, Any]) -> None:
+def test_a_reader_subscribes_gets_a_mail_and_unsubscribes_by_its_link(blog: Page, sandbox: dict[str, Any]) -> None:
     email = f"{os.urandom(6).hex()}@example.com"
     blog.get_by_label("Email").fill(email)
     blog.get_by_role("button", name="Subscribe").click()
@@ -133,7 +133,7 @@ def _unsubscribe_link(page: Page, console: str, email: str) -> str:
     raise AssertionError(f"no mail to {email}")
 
 
-def test_an_address_that_cannot_be_written_to_is_told_in_words(blog: Page) -> None:
+def test_an_invalid_address_is_explained(blog: Page) -> None:
     blog.get_by_label("Email").fill("ann@example")
     blog.get_by_role("button", name="Subscribe").click()
     expect(blog.get_by_role("status")).to_have_text("We cannot write to this address. Is it spelled right?")
@@ -143,7 +143,7 @@ def test_an_address_that_cannot_be_written_to_is_told_in_words(blog: Page) -> No
     expect(blog.get_by_role("status")).to_be_empty()
 
 
-def test_a_service_that_does_not_answer_is_told_in_words(blog: Page) -> None:
+def test_a_service_that_does_not_answer_is_explained(blog: Page) -> None:
     blog.route("**/api/**", lambda route: route.abort("connectionrefused"))
     blog.get_by_label("Email").fill("ann@example.com")
     blog.get_by_role("button", name="Subscribe").click()
@@ -151,7 +151,7 @@ def test_a_service_that_does_not_answer_is_told_in_words(blog: Page) -> None:
     expect(blog.get_by_label("Email")).to_have_value("ann@example.com")
 
 
-def test_a_link_of_a_mail_that_is_used_up_or_cut_short_is_told_in_words(blog: Page) -> None:
+def test_a_used_or_incomplete_link_of_a_mail_is_explained(blog: Page) -> None:
     blog.goto("/unsubscribe/?token=unknown")
     blog.get_by_role("button", name="Unsubscribe").click()
     expect(blog.get_by_role("status")).to_contain_text("not valid any more")
@@ -160,7 +160,7 @@ def test_a_link_of_a_mail_that_is_used_up_or_cut_short_is_told_in_words(blog: Pa
     expect(blog.get_by_role("button", name="Unsubscribe")).to_be_hidden()
 
 
-def test_an_address_that_leads_nowhere_gets_a_page_that_leads_back(blog: Page) -> None:
+def test_a_missing_page_links_to_the_start(blog: Page) -> None:
     answer = blog.goto("/posts/no-such-post/")
     assert answer is not None
     assert answer.status == 404
@@ -169,7 +169,7 @@ def test_an_address_that_leads_nowhere_gets_a_page_that_leads_back(blog: Page) -
     expect(blog.get_by_role("article").first).to_be_visible()
 
 
-def test_a_stored_script_runs_nowhere(blog: Page, publish: Publish) -> None:
+def test_a_stored_script_never_runs(blog: Page, publish: Publish) -> None:
     alarms: list[str] = []
     blog.on("dialog", lambda dialog: alarms.append(dialog.message))
     blog.on("console", lambda message: alarms.append(message.text) if "Security Policy" in message.text else None)
@@ -186,7 +186,7 @@ def test_a_stored_script_runs_nowhere(blog: Page, publish: Publish) -> None:
     assert alarms == []
 
 
-def test_an_email_that_carries_a_script_is_shown_as_words(blog: Page) -> None:
+def test_a_script_in_an_email_is_shown_as_text(blog: Page) -> None:
     blog.route("**/api/subscribers", lambda route: route.fulfill(status=202, json={}))
     blog.evaluate("document.querySelector('#subscribe_form').noValidate = true")
     blog.get_by_label("Email").fill(f"{PAYLOADS[2]}@example.com")
@@ -217,7 +217,7 @@ def test_the_keyboard_reaches_the_content_first(blog: Page) -> None:
     expect(blog.get_by_role("article").first.get_by_role("link").first).to_be_focused()
 
 
-def test_a_page_loads_nothing_from_elsewhere(blog: Page, sandbox: dict[str, Any]) -> None:
+def test_a_page_loads_nothing_from_other_hosts(blog: Page, sandbox: dict[str, Any]) -> None:
     urls: list[str] = []
     blog.on("request", lambda request: urls.append(request.url))
     blog.get_by_role("article").first.get_by_role("link").first.click()

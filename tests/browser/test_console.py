@@ -41,9 +41,7 @@ def test_each_app_is_listed_with_its_addresses_and_sign_ins_that_work(console: P
     expect(popup.value.get_by_role("checkbox").first).to_be_visible()
 
 
-def test_a_mail_arrives_while_one_looks_and_leaves_focus_and_selection_alone(
-    console: Page, sandbox: dict[str, Any], email: str
-) -> None:
+def test_a_new_mail_appears_and_keeps_focus_and_selection(console: Page, sandbox: dict[str, Any], email: str) -> None:
     first = console.get_by_role("listitem").filter(has_text=email)
     expect(first).to_have_count(1)
     code = first.locator("code").inner_text()
@@ -79,7 +77,7 @@ def test_a_request_shows_as_a_log_line_with_its_raw_record(console: Page, elsewh
     expect(lines.get_by_text("REPORT RequestId").first).to_be_visible()
 
 
-def test_the_newest_log_line_is_in_sight_while_following(console: Page, elsewhere: User) -> None:
+def test_the_newest_log_line_is_visible_while_following(console: Page, elsewhere: User) -> None:
     with elsewhere.api() as api:
         for _ in range(30):
             api.get("/todos")
@@ -103,7 +101,7 @@ def test_the_hits_and_misses_of_each_cache_are_counted(console: Page, elsewhere:
     expect(row.get_by_role("cell").first).to_have_text(str(before + 3))
 
 
-def test_a_sandbox_that_is_gone_is_told_and_its_return_too(console: Page) -> None:
+def test_a_stopped_sandbox_and_its_return_are_shown(console: Page) -> None:
     console.route("**/*.json*", lambda route: route.abort("connectionrefused"))
     expect(console.get_by_text("Not reachable, trying again")).to_be_visible()
     expect(console.get_by_role("heading", name="todo-app")).to_be_visible()
@@ -122,7 +120,7 @@ def test_on_a_phone_the_console_does_not_scroll_sideways(
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_the_console_loads_nothing_from_elsewhere(sandbox: dict[str, Any]) -> None:
+def test_the_console_loads_nothing_from_other_hosts(sandbox: dict[str, Any]) -> None:
     html = httpx.get(sandbox["console"]).text
     assert "default-src 'self'" in html
     assert "http://" not in html
@@ -134,7 +132,7 @@ def _hits(row: str) -> int:
 
 
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
-def test_who_calls_whom_is_drawn_and_told(open_page: Callable[..., Page], color_scheme: str) -> None:
+def test_the_graph_of_services_is_drawn_and_listed(open_page: Callable[..., Page], color_scheme: str) -> None:
     page = open_page("console", color_scheme=color_scheme)
     page.get_by_role("link", name="Services").click()
     picture = page.locator("#graph svg")
@@ -155,7 +153,7 @@ def test_who_calls_whom_is_drawn_and_told(open_page: Callable[..., Page], color_
     expect(page.get_by_text("todo-app.RestAPI → todo-app.APIHandler: integration")).to_be_visible()
 
 
-def test_who_calls_whom_fits_a_phone(open_page: Callable[..., Page]) -> None:
+def test_the_graph_of_services_fits_a_phone(open_page: Callable[..., Page]) -> None:
     page = open_page("console", **PHONE)
     page.goto("/services.html")
     expect(page.locator("#graph svg")).to_be_visible()

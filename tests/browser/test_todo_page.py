@@ -119,7 +119,7 @@ def test_a_person_signs_up_keeps_todos_and_a_file_and_signs_out(page: Page) -> N
     expect(page.get_by_text("Plant the tulips")).to_have_count(0)
 
 
-def test_a_wrong_password_is_told_in_words(page: Page, email: str) -> None:
+def test_a_wrong_password_is_explained(page: Page, email: str) -> None:
     sign_in(page, email, "Wrong-horse-12")
     expect(page.get_by_role("alert").filter(has_text="The email or the password is not right.")).to_be_visible()
     sign_in(page, email)
@@ -158,7 +158,7 @@ def test_a_forgotten_password_is_replaced_by_mail(page: Page, email: str, mailed
     expect(page.get_by_role("heading", name="Todos")).to_be_visible()
 
 
-def test_a_stale_edit_is_told_and_loses_nothing(page: Page, email: str, elsewhere: User) -> None:
+def test_a_stale_edit_is_explained_and_loses_nothing(page: Page, email: str, elsewhere: User) -> None:
     signed_in(page, email)
     add(page, "Book the train")
     page.get_by_role("button", name="Edit Book the train").click()
@@ -270,7 +270,7 @@ def test_a_tick_under_a_filter_can_be_undone(page: Page, email: str) -> None:
     expect(tick).not_to_be_checked()
 
 
-def test_an_answer_that_got_lost_does_not_add_twice(page: Page, email: str) -> None:
+def test_a_lost_response_does_not_add_twice(page: Page, email: str) -> None:
     signed_in(page, email)
     lost: list[str] = []
 
@@ -288,7 +288,7 @@ def test_an_answer_that_got_lost_does_not_add_twice(page: Page, email: str) -> N
     assert len(lost) == 1
 
 
-def test_a_tick_that_cannot_be_kept_is_taken_back(page: Page, email: str) -> None:
+def test_a_tick_that_cannot_be_saved_is_undone(page: Page, email: str) -> None:
     signed_in(page, email)
     add(page, "Be honest")
     page.route("**/todos/*", lambda route: route.abort("connectionfailed"))
@@ -297,7 +297,7 @@ def test_a_tick_that_cannot_be_kept_is_taken_back(page: Page, email: str) -> Non
     expect(page.get_by_role("checkbox", name="Be honest")).not_to_be_checked()
 
 
-def test_of_quick_clicks_the_last_one_counts(page: Page, email: str) -> None:
+def test_the_last_of_several_quick_clicks_counts(page: Page, email: str) -> None:
     signed_in(page, email)
     add(page, "Make up my mind")
     tick = page.get_by_role("checkbox", name="Make up my mind")
@@ -308,7 +308,7 @@ def test_of_quick_clicks_the_last_one_counts(page: Page, email: str) -> None:
     expect(tick).to_be_checked()
 
 
-def test_an_edit_right_after_a_tick_is_of_what_the_tick_made(page: Page, email: str) -> None:
+def test_an_edit_right_after_a_tick_has_the_version_of_the_tick(page: Page, email: str) -> None:
     signed_in(page, email)
     add(page, "Take it slowly")
     late: list[Callable[[], None]] = []
@@ -327,7 +327,7 @@ def test_an_edit_right_after_a_tick_is_of_what_the_tick_made(page: Page, email: 
     expect(page.get_by_role("checkbox", name="Taken slowly")).to_be_checked()
 
 
-def test_a_wrong_tag_that_is_folded_away_is_unfolded(page: Page, email: str) -> None:
+def test_a_wrong_tag_in_a_closed_section_opens_it(page: Page, email: str) -> None:
     signed_in(page, email)
     page.get_by_role("textbox", name="New todo").fill("Too many words")
     page.get_by_text("Details").click()
@@ -339,7 +339,7 @@ def test_a_wrong_tag_that_is_folded_away_is_unfolded(page: Page, email: str) -> 
     expect(page.get_by_role("checkbox")).to_have_count(0)
 
 
-def test_a_list_that_cannot_be_read_offers_another_try(page: Page, email: str) -> None:
+def test_a_list_that_cannot_be_read_offers_a_retry(page: Page, email: str) -> None:
     signed_in(page, email)
     add(page, "Still there")
     page.route("**/todos?*", lambda route: route.abort("connectionfailed"))
@@ -351,7 +351,7 @@ def test_a_list_that_cannot_be_read_offers_another_try(page: Page, email: str) -
 
 
 @pytest.mark.parametrize("worn_out", [{"expiresAt": 0}, {"idToken": "not a token"}], ids=["expired", "refused"])
-def test_a_token_that_is_worn_out_is_renewed_unnoticed(page: Page, email: str, worn_out: dict[str, Any]) -> None:
+def test_an_expired_token_is_renewed_silently(page: Page, email: str, worn_out: dict[str, Any]) -> None:
     signed_in(page, email)
     _change_session(page, worn_out)
     add(page, "Go on")
@@ -359,7 +359,7 @@ def test_a_token_that_is_worn_out_is_renewed_unnoticed(page: Page, email: str, w
     expect(page.get_by_text("Your folder is empty.")).to_be_visible()
 
 
-def test_a_session_ended_elsewhere_leads_to_the_sign_in_with_a_sentence(
+def test_a_session_ended_elsewhere_leads_to_the_sign_in_with_an_explanation(
     page: Page, email: str, elsewhere: User, sandbox: dict[str, Any]
 ) -> None:
     signed_in(page, email)
@@ -371,7 +371,7 @@ def test_a_session_ended_elsewhere_leads_to_the_sign_in_with_a_sentence(
     expect(page.get_by_role("alert").filter(has_text="Your session has ended.")).to_be_visible()
 
 
-def test_a_file_that_is_too_large_is_told_and_the_others_go_on(page: Page, email: str) -> None:
+def test_a_file_that_is_too_large_is_named_and_the_others_are_uploaded(page: Page, email: str) -> None:
     signed_in(page, email)
     page.get_by_role("link", name="Files").click()
     large: FilePayload = {"name": "film.mp4", "mimeType": "video/mp4", "buffer": bytes(10 * 1024 * 1024 + 1)}
@@ -381,7 +381,7 @@ def test_a_file_that_is_too_large_is_told_and_the_others_go_on(page: Page, email
     expect(page.get_by_role("button", name="Download note.txt")).to_be_visible()
 
 
-def test_a_file_dropped_on_the_page_is_uploaded_and_one_of_the_same_name_asks_first(page: Page, email: str) -> None:
+def test_a_dropped_file_is_uploaded_and_a_file_of_the_same_name_asks_first(page: Page, email: str) -> None:
     signed_in(page, email)
     page.get_by_role("link", name="Files").click()
     drop = """(element, text) => {

@@ -1,4 +1,4 @@
-"""MyVideos as a person uses it: the page and the films through the edge, paid for at the sandbox's provider."""
+"""MyVideos as a person uses it: page and films through the edge, payments at the sandbox's provider."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WITHOUT_HLS = WITHOUT_MEDIA_SOURCE + "HTMLMediaElement.prototype.canPlayType = (
 
 @pytest.fixture
 def shop(open_page: Callable[..., Page]) -> Iterator[Page]:
-    """The shop, nobody signed in. At the end, nothing may have broken its Content-Security-Policy."""
+    """The shop, signed out. The test fails if something violates its Content-Security-Policy."""
     page = open_page("video-app")
     broken: list[str] = []
     page.on("console", lambda said: broken.append(said.text) if "Security Policy" in said.text else None)
@@ -33,7 +33,7 @@ def shop(open_page: Callable[..., Page]) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def viewer(sign_up: Callable[..., User]) -> User:
-    """Somebody who has bought one film, and may watch it in every test."""
+    """A buyer of one film, who can watch it in every test."""
     user = sign_up("video-app")
     buy(user, film(user.outputs))
     return user
@@ -41,7 +41,7 @@ def viewer(sign_up: Callable[..., User]) -> User:
 
 @pytest.fixture
 def stranger(sign_up: Callable[..., User]) -> User:
-    """Somebody who has bought nothing."""
+    """A user who has bought nothing."""
     return sign_up("video-app")
 
 
@@ -58,7 +58,7 @@ def buy(user: User, video: str) -> None:
 
 
 def refund(user: User, video: str, title: str) -> None:
-    """Give back the newest payment for a film, and return when the shop has heard of it."""
+    """Refund the newest payment for a film, and return when the shop has processed the refund."""
     payments = Payments(user.outputs["payments"])
     payments.refund(next(charge["payment_intent"] for charge in payments.charges() if charge["description"] == title))
     with user.api() as api:
@@ -76,7 +76,7 @@ def sign_in(page: Page, user: User) -> None:
 
 
 def watch(page: Page, user: User, video: str) -> Locator:
-    """Sign in, open a film that is paid for, and return its player, which plays."""
+    """Sign in, open a paid film, and return its playing player."""
     page.goto(f"/#videos/{video}")
     page.locator("main").get_by_role("link", name="Sign in").click()
     sign_in(page, user)
@@ -88,7 +88,7 @@ def watch(page: Page, user: User, video: str) -> Locator:
 
 
 def plays(player: Locator, beyond: float = 0) -> None:
-    """Assert that the film is, or comes, further than *beyond* seconds, and that it goes on."""
+    """Assert that the film passes *beyond* seconds and keeps playing."""
     player.page.wait_for_function(
         "([video, from]) => video.currentTime > from && video.readyState > 2", arg=[player.element_handle(), beyond]
     )
@@ -144,7 +144,7 @@ def test_a_person_is_refused_pays_watches_and_is_refused_after_the_refund(
     expect(shop.get_by_text("Nothing here yet.")).to_be_visible()
 
 
-def test_a_film_plays_by_a_valid_link_and_by_no_other(shop: Page, viewer: User) -> None:
+def test_a_film_plays_only_with_a_valid_link(shop: Page, viewer: User) -> None:
     video, other = film(viewer.outputs), film(viewer.outputs, "Small planets")
     with viewer.api() as api:
         link: str = api.get(f"/videos/{video}/link").json()["url"]
@@ -171,7 +171,7 @@ _PLAY = """(link) => new Promise((resolve) => {
 })"""
 
 
-def test_a_seek_after_the_cookies_died_goes_on_from_there(shop: Page, viewer: User) -> None:
+def test_a_seek_after_the_cookies_expired_continues_from_there(shop: Page, viewer: User) -> None:
     video = film(viewer.outputs)
     sessions = asked(shop, f"/api/videos/{video}/session")
     player = watch(shop, viewer, video)
@@ -187,13 +187,13 @@ def test_a_seek_after_the_cookies_died_goes_on_from_there(shop: Page, viewer: Us
     assert len(sessions) == 2
 
 
-def test_a_session_is_renewed_before_it_dies_and_a_refund_ends_it(shop: Page, stranger: User) -> None:
+def test_a_session_is_renewed_before_it_expires_and_a_refund_ends_it(shop: Page, stranger: User) -> None:
     video = film(stranger.outputs, "Small planets")
     buy(stranger, video)
     shop.clock.install()
     sessions = asked(shop, f"/api/videos/{video}/session")
     player = watch(shop, stranger, video)
-    # A download under way would seem to take minutes.
+    # A running download would seem to take minutes.
     shop.wait_for_function("([video]) => video.buffered.end(0) > 15", arg=[player.element_handle()])
     assert len(sessions) == 1
 
@@ -210,7 +210,7 @@ def test_a_session_is_renewed_before_it_dies_and_a_refund_ends_it(shop: Page, st
 
 
 @pytest.mark.parametrize("lacks", [WITHOUT_MEDIA_SOURCE, WITHOUT_HLS], ids=["media source", "hls"])
-def test_a_browser_that_lacks_something_plays_all_the_same(shop: Page, viewer: User, lacks: str) -> None:
+def test_a_browser_without_a_feature_plays_too(shop: Page, viewer: User, lacks: str) -> None:
     video = film(viewer.outputs)
     shop.add_init_script(lacks)
     shop.reload()
@@ -220,14 +220,14 @@ def test_a_browser_that_lacks_something_plays_all_the_same(shop: Page, viewer: U
     assert {".mp4" in request.url for request in files} == {lacks == WITHOUT_HLS}
 
 
-def test_a_link_that_dies_on_the_way_is_renewed_at_the_same_place_and_speed(shop: Page, viewer: User) -> None:
+def test_a_link_that_expires_while_playing_is_renewed_at_the_same_position_and_speed(shop: Page, viewer: User) -> None:
     video = film(viewer.outputs)
     shop.add_init_script(WITHOUT_HLS)
     shop.reload()
     links = asked(shop, f"/api/videos/{video}/link")
 
     def half_alive(route: Route) -> None:
-        """The first link brings the beginning of the film, and then it is over."""
+        """The first link delivers the beginning of the film and then expires."""
         if len(links) > 1:
             return route.continue_()
         start = int(re.findall(r"bytes=(\d+)", route.request.headers.get("range", "bytes=0"))[0])
@@ -276,7 +276,7 @@ def test_with_premium_every_film_is_in_the_library_on_a_phone_too(
     fits(page, "player")
 
 
-def test_a_visitor_sees_prices_and_is_led_back_after_the_sign_in(shop: Page, stranger: User) -> None:
+def test_a_visitor_sees_prices_and_returns_to_the_film_after_the_sign_in(shop: Page, stranger: User) -> None:
     shop.get_by_role("link", name="Premium", exact=True).click()
     shop.get_by_role("button", name="Sign in first").first.click()
     sign_in(shop, stranger)
@@ -284,7 +284,7 @@ def test_a_visitor_sees_prices_and_is_led_back_after_the_sign_in(shop: Page, str
     expect(shop.get_by_role("button", name="Get a month")).to_be_visible()
 
 
-def test_two_clicks_on_buy_begin_one_payment(shop: Page, stranger: User) -> None:
+def test_two_clicks_on_buy_start_one_payment(shop: Page, stranger: User) -> None:
     checkouts = asked(shop, "/checkout$")
     shop.get_by_role("link", name=TITLE).click()
     shop.locator("main").get_by_role("link", name="Sign in").click()
@@ -294,7 +294,7 @@ def test_two_clicks_on_buy_begin_one_payment(shop: Page, stranger: User) -> None
     assert len(checkouts) == 1
 
 
-def test_a_provider_that_is_down_is_told_in_words(shop: Page, stranger: User) -> None:
+def test_a_provider_that_is_down_is_explained(shop: Page, stranger: User) -> None:
     shop.get_by_role("link", name=TITLE).click()
     shop.locator("main").get_by_role("link", name="Sign in").click()
     sign_in(shop, stranger)
@@ -306,7 +306,7 @@ def test_a_provider_that_is_down_is_told_in_words(shop: Page, stranger: User) ->
     expect(shop.get_by_role("heading", name="Pay")).to_be_visible()
 
 
-def test_a_payment_that_has_not_arrived_yet_is_waited_for(shop: Page, viewer: User) -> None:
+def test_the_page_waits_for_a_payment_that_has_not_arrived_yet(shop: Page, viewer: User) -> None:
     video = film(viewer.outputs)
     shop.goto("/#sign-in")
     sign_in(shop, viewer)
@@ -325,7 +325,7 @@ def test_a_payment_that_has_not_arrived_yet_is_waited_for(shop: Page, viewer: Us
     expect(shop).to_have_url(re.compile(f"#videos/{video}$"))
 
 
-def test_what_is_not_there_or_cannot_be_reached_is_told_in_words(shop: Page) -> None:
+def test_a_missing_film_and_an_unreachable_service_are_explained(shop: Page) -> None:
     shop.goto("/#videos/00000000-0000-7000-8000-000000000000")
     expect(shop.get_by_role("alert").filter(has_text="This film is not here.")).to_be_visible()
     shop.route("**/api/videos*", lambda route: route.abort("connectionrefused"))

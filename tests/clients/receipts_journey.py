@@ -1,4 +1,4 @@
-"""A receipt that there is none of, through the generated Python client: `receipts_journey.py API ACCESS_KEY`."""
+"""A missing receipt, through the generated Python client: `receipts_journey.py API ACCESS_KEY`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What the deployed APIs answer, to valid and to invalid requests, is what their openapi.json says."""
+"""The deployed APIs answer valid and invalid requests as their openapi.json says."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def operations(app: str) -> list[Any]:
 
 
 class Signed(AuthBase):
-    """SigV4 by an access key, as an author, an owner or another service signs."""
+    """Signature Version 4 with an access key, as an author, an owner or another service signs."""
 
     def __init__(self, access_key_id: str, secret_access_key: str) -> None:
         self._key = Credentials(access_key_id, secret_access_key)
@@ -57,7 +57,7 @@ class Signed(AuthBase):
 
 @pytest.fixture(scope="session")
 def authorization(sandbox: dict[str, Any], sign_up: Callable[..., User]) -> Callable[[str, Any], dict[str, Any]]:
-    """Return a function that says how to call an operation of an app: with whose token or key."""
+    """Return a function that returns the authentication for an operation of an app: a token or a key."""
     users: dict[str, User] = {}
     keys = {"blog-app": "author", "video-app": "owner"}
 
@@ -75,7 +75,7 @@ def authorization(sandbox: dict[str, Any], sign_up: Callable[..., User]) -> Call
 
 
 @pytest.mark.parametrize(("app", "operation"), [one for app in APPS for one in operations(app)])
-def test_answers_are_those_of_the_contract(
+def test_responses_match_the_contract(
     app: str, operation: Any, sandbox: dict[str, Any], authorization: Callable[[str, Any], dict[str, Any]]
 ) -> None:
     call = authorization(app, operation)

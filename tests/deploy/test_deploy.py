@@ -1,4 +1,4 @@
-"""How an app gets to AWS, in the bare emulator."""
+"""The deployment of an app, in the emulator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACCOUNT = "000000000000"
 
 @pytest.fixture
 def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Clients of the deployment go to the emulator."""
+    """Point the clients of the deployment to the emulator."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
     for cached in (stacks._client, stacks._artifacts):
         cached.cache_clear()
@@ -28,7 +28,7 @@ def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         cached.cache_clear()
 
 
-def test_the_bucket_of_what_is_deployed_is_ours_and_nobody_elses(aws: str) -> None:
+def test_the_bucket_for_code_is_private_and_its_owner_is_checked(aws: str) -> None:
     asked: dict[str, Any] = {}
     s3 = stacks._client("s3")
     s3.meta.events.register("before-call.s3", lambda model, params, **_: asked.update({model.name: params["headers"]}))
@@ -44,7 +44,7 @@ def test_the_bucket_of_what_is_deployed_is_ours_and_nobody_elses(aws: str) -> No
         assert owners[name] == ACCOUNT, name
 
 
-def test_what_chalice_deploy_brought_is_registered(
+def test_an_api_deployed_by_chalice_is_registered(
     aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deployed = tmp_path / "receipts-app" / ".chalice" / "deployed" / "unit.json"

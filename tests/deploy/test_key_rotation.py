@@ -91,7 +91,7 @@ def distribution_config(origin: int, key_group: str) -> dict[str, Any]:
     }
 
 
-def test_a_rotation_of_keys_breaks_no_link_that_lives_and_ends_the_old_key(
+def test_a_rotation_breaks_no_valid_link_and_ends_the_old_key(
     origin: int, bring_up: Callable[[int, str], tuple[str, str]]
 ) -> None:
     life, max_age, requests = 4, 0.5, 2_000
@@ -117,7 +117,7 @@ def test_a_rotation_of_keys_breaks_no_link_that_lives_and_ends_the_old_key(
             time.sleep(0.05)
 
     def watch(number: int) -> Counter[bool]:
-        """Open new links and those of some time ago that still live, as viewers do."""
+        """Open new links and older links that are still valid, as viewers do."""
         seen: Counter[bool] = Counter()
         links: deque[tuple[float, str]] = deque()
         while not rotated.is_set() or seen.total() < requests // 4:

@@ -19,11 +19,11 @@ from deploy.signing_keys import Algorithm, SigningKeys
 
 
 class Interrupted(Exception):
-    """Somebody pressed Ctrl-C, or the machine went away."""
+    """The process ends in the middle, as after Ctrl-C."""
 
 
 class Account:
-    """A stage of its own in the emulator, and its keys as clients and edges see them."""
+    """A new stage in the emulator, with its keys as clients and edges see them."""
 
     def __init__(self, emulator: str, stage: str | None = None) -> None:
         self.stage = stage or uuid.uuid4().hex[:8]
@@ -61,7 +61,7 @@ class Account:
 
 
 class Interrupting:
-    """A client whose *nth* call fails, before it does anything or when all is done but the answer."""
+    """A client whose *nth* call fails: before it does anything, or after it did everything except respond."""
 
     def __init__(self, client: Any, calls: itertools.count[int], nth: int, late: bool) -> None:
         self._client, self._calls, self._nth, self._late = client, calls, nth, late
@@ -98,7 +98,7 @@ def test_a_key_is_made_once_and_trusted(account: Account, algorithm: Algorithm, 
     assert account.secret() == secret
 
 
-def test_a_rotation_trusts_both_keys_until_no_link_of_the_old_one_lives(account: Account) -> None:
+def test_a_rotation_trusts_both_keys_until_the_old_links_have_expired(account: Account) -> None:
     account.keys().ensure("ecdsa")
     old = account.signing()
 
@@ -117,7 +117,7 @@ def test_keys_can_be_rotated_again(account: Account) -> None:
     assert account.trusted() == account.public_keys() == [second]
 
 
-def test_the_keys_of_another_stage_are_left_alone(emulator: str, account: Account) -> None:
+def test_the_keys_of_another_stage_stay(emulator: str, account: Account) -> None:
     other = Account(emulator, f"{account.stage}-blue")
     other.keys().ensure("ecdsa")
 
@@ -127,7 +127,7 @@ def test_the_keys_of_another_stage_are_left_alone(emulator: str, account: Accoun
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_a_rotation_that_was_interrupted_anywhere_goes_on(emulator: str, late: bool) -> None:
+def test_an_interrupted_rotation_resumes(emulator: str, late: bool) -> None:
     for nth in itertools.count():
         account = Account(emulator)
         account.keys().ensure("ecdsa")
@@ -150,7 +150,7 @@ def test_a_rotation_that_was_interrupted_anywhere_goes_on(emulator: str, late: b
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_making_keys_that_was_interrupted_anywhere_goes_on(emulator: str, late: bool) -> None:
+def test_an_interrupted_creation_of_keys_resumes(emulator: str, late: bool) -> None:
     for nth in itertools.count():
         account = Account(emulator)
         calls = itertools.count()

@@ -1,4 +1,4 @@
-"""A stage like another: what its stacks are given. tests/e2e/test_clone.py makes one in the sandbox."""
+"""The parameters of a cloned stage. tests/e2e/test_clone.py makes one in the sandbox."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ THERE = {
 
 
 class Account:
-    """Notes what is deployed to it; its stage *prod* has a shop and update servers."""
+    """An account that records deployments. Its stage *prod* has a shop and update servers."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.deployed: list[tuple[str, dict[str, str]]] = []
@@ -53,7 +53,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Account:
     return Account(monkeypatch)
 
 
-def test_a_clone_is_at_its_own_place_and_has_the_settings_of_the_other(account: Account) -> None:
+def test_a_clone_has_its_own_addresses_and_the_settings_of_its_source(account: Account) -> None:
     clone.clone("prod", "twin")
 
     first, last = account.given("resources video-app twin")
@@ -66,7 +66,7 @@ def test_a_clone_is_at_its_own_place_and_has_the_settings_of_the_other(account: 
     assert len(account.given("updates after twin")) == 1
 
 
-def test_a_clone_is_where_it_is_told_to_be(account: Account) -> None:
+def test_a_clone_uses_a_given_address(account: Account) -> None:
     clone.clone("prod", "twin", SiteUrl="https://twin.example")
 
     assert [given["SiteUrl"] for given in account.given("resources video-app twin")] == ["https://twin.example"]

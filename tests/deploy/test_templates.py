@@ -1,4 +1,4 @@
-"""What CloudFormation would be given: cfn-lint and the SAM transform find nothing wrong with it."""
+"""cfn-lint and the SAM transform find no error in any template."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ APPS = sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/conf
 NAMES = ("resources", "edge", "dax", "delivery", "before", "after", "quicksight", "redshift")
 TEMPLATES = sorted(str(file.relative_to(ROOT)) for name in NAMES for file in ROOT.glob(f"*/{name}.yaml"))
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/x/stream/2030-01-01T00:00:00.000"
-# What the decorators of the apps need to know of a stage.
+# The settings that the apps' decorators need.
 SETTINGS = {
     "USER_POOL_ARN": "arn:aws:cognito-idp:us-east-1:000000000000:userpool/us-east-1_x",
     "POSTS_STREAM_ARN": STREAM,
@@ -36,7 +36,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module", params=APPS)
 def packaged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template that `chalice package` writes for each app; its code is not looked at here."""
+    """The template that `chalice package` writes for each app, with a placeholder for the code."""
     folder = tmp_path_factory.mktemp("package")
     app = ROOT / request.param
     outputs = re.findall(r"^  (\w+): \{Value", (app / "resources.yaml").read_text(), re.MULTILINE)
@@ -72,11 +72,11 @@ def lint(file: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_a_template_of_ours_is_right(name: str) -> None:
+def test_a_template_has_no_error(name: str) -> None:
     lint(ROOT / name)
 
 
-def test_the_packaged_template_is_right_before_and_after_the_transform(packaged: Path, tmp_path: Path) -> None:
+def test_the_packaged_template_has_no_error_before_and_after_the_transform(packaged: Path, tmp_path: Path) -> None:
     lint(packaged)
     after = tmp_path / "transformed.json"
     after.write_text(json.dumps(transformed(json.loads(packaged.read_text()))))
@@ -84,7 +84,7 @@ def test_the_packaged_template_is_right_before_and_after_the_transform(packaged:
 
 
 @pytest.mark.parametrize("packaged", ["todo-app"], indirect=True)
-def test_only_the_cached_reads_are_cached_and_the_caller_is_in_the_key(packaged: Path) -> None:
+def test_only_cached_reads_are_cached_with_the_caller_in_the_key(packaged: Path) -> None:
     api = json.loads(packaged.read_text())["Resources"]["RestAPI"]["Properties"]
     cached = [setting["ResourcePath"] for setting in api["MethodSettings"] if setting["CachingEnabled"]]
 

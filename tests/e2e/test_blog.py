@@ -1,4 +1,4 @@
-"""The deployed blog: read through the edge, written with an author's key, its buckets closed to all else."""
+"""The deployed blog: read through the edge, written with an author's key, with private buckets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def author(blog: dict[str, Any]) -> Author:
 
 @pytest.fixture
 def slug(author: Author) -> Iterator[str]:
-    """A post's slug; the post goes after the test."""
+    """A slug for a post, which is deleted after the test."""
     slug = f"test-{uuid.uuid4().hex[:12]}"
     yield slug
     author.send("DELETE", f"/posts/{slug}")
@@ -47,7 +47,7 @@ def slug(author: Author) -> Iterator[str]:
 # Posts
 
 
-def test_a_post_lives_from_post_to_delete(author: Author, slug: str) -> None:
+def test_a_post_is_created_read_changed_and_deleted(author: Author, slug: str) -> None:
     created = author.send("POST", "/posts", {"slug": slug, **TEXT})
     assert (created.status_code, created.json()["body_html"]) == (201, "<p>Hello <em>there</em>.</p>\n")
     assert author.send("POST", "/posts", {"slug": slug, **TEXT}).text == created.text
@@ -61,7 +61,7 @@ def test_a_post_lives_from_post_to_delete(author: Author, slug: str) -> None:
     assert author.send("DELETE", f"/posts/{slug}").status_code == 404
 
 
-def test_nobody_writes_without_an_authors_key(blog: dict[str, Any], sandbox: dict[str, Any]) -> None:
+def test_writing_needs_an_authors_key(blog: dict[str, Any], sandbox: dict[str, Any]) -> None:
     iam = boto3.client("iam", endpoint_url=sandbox["endpoint"])
     name = f"stranger-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)
@@ -126,11 +126,11 @@ def test_many_first_reads_reach_the_origin_once(
         answers = list(pool.map(lambda _: client.get(url, timeout=60), range(500)))
 
     assert {answer.status_code for answer in answers} == {200}
-    # The correlation id is the function's own, one for each time it was asked.
+    # Each invocation of the function has its own correlation id.
     assert len({answer.headers["X-Correlation-Id"] for answer in answers}) == 1
 
 
-def test_the_buckets_answer_the_edge_alone(blog: dict[str, Any], sandbox: dict[str, Any]) -> None:
+def test_the_buckets_answer_only_the_edge(blog: dict[str, Any], sandbox: dict[str, Any]) -> None:
     endpoint, site = sandbox["endpoint"], blog["site"]
     photo = re.search(r"/thumbnails/[^ \"]+\.webp", httpx.get(site + "/").text)
     assert photo
@@ -142,14 +142,14 @@ def test_the_buckets_answer_the_edge_alone(blog: dict[str, Any], sandbox: dict[s
     assert httpx.get(f"{site}/uploads/x.jpg").status_code == 404
 
 
-def test_what_is_not_there_has_a_page_of_its_own(blog: dict[str, Any]) -> None:
+def test_a_missing_page_has_an_error_page(blog: dict[str, Any]) -> None:
     missing = httpx.get(f"{blog['site']}/nothing-here/")
 
     assert (missing.status_code, missing.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
     assert httpx.get(f"{blog['site']}/api/posts/nothing-here").json()["Code"] == "NotFound"
 
 
-def test_pages_are_sent_with_the_headers_that_protect_them(blog: dict[str, Any]) -> None:
+def test_pages_have_security_headers(blog: dict[str, Any]) -> None:
     headers = httpx.get(blog["site"]).headers
 
     assert "script-src 'self'" in headers["Content-Security-Policy"]
@@ -200,7 +200,7 @@ def test_a_photo_over_six_megabytes_becomes_thumbnails_at_the_edge(author: Autho
         assert "immutable" in answer.headers["Cache-Control"]
 
 
-def test_what_is_no_photo_is_rejected_with_a_reason(author: Author, blog: dict[str, Any]) -> None:
+def test_a_file_that_is_no_photo_is_rejected_with_a_reason(author: Author, blog: dict[str, Any]) -> None:
     for content in (b"<html>", a_photo(200, 200)[:500]):
         photo_id, _ = upload(author, content)
         photo = settled(blog, photo_id)
@@ -208,7 +208,7 @@ def test_what_is_no_photo_is_rejected_with_a_reason(author: Author, blog: dict[s
         assert photo["reason"]
 
 
-def test_an_upload_is_held_to_what_was_asked_for(author: Author) -> None:
+def test_an_upload_must_match_its_request(author: Author) -> None:
     assert upload(author, b"x" * 11, size=10)[1] == 400
     refused = author.send("POST", "/photos", {"filename": "a.svg", "content_type": "image/svg+xml", "size": 1})
     assert refused.status_code == 400
@@ -252,7 +252,7 @@ def mails_to(sandbox: dict[str, Any], email: str) -> list[dict[str, Any]]:
         return [mail for mail in json.load(answer) if email in mail["To"]]
 
 
-def test_a_subscriber_is_welcomed_once_and_may_leave_with_one_click(
+def test_a_subscriber_is_welcomed_once_and_can_unsubscribe_with_one_click(
     blog: dict[str, Any], sandbox: dict[str, Any]
 ) -> None:
     email = f"{uuid.uuid4().hex}@example.com"
@@ -271,14 +271,14 @@ def test_a_subscriber_is_welcomed_once_and_may_leave_with_one_click(
 @pytest.mark.parametrize(
     "email", ["ann", "ann@", "@example.com", "a@b@c.example", "ann@example.com\r\nBcc: x@y.example", 1]
 )
-def test_what_is_no_address_is_refused(blog: dict[str, Any], email: Any) -> None:
+def test_an_invalid_address_is_refused(blog: dict[str, Any], email: Any) -> None:
     refused = httpx.post(f"{blog['api']}/subscribers", json={"email": email})
 
     assert refused.status_code == 400
     assert "email" in refused.json()["Message"]
 
 
-def test_a_poison_record_holds_up_nobody_and_is_kept_with_its_place(
+def test_a_poison_record_delays_no_other_and_is_kept_with_its_position(
     blog: dict[str, Any], sandbox: dict[str, Any]
 ) -> None:
     poison = uuid.uuid4().hex

@@ -1,4 +1,4 @@
-"""With stage cache, item cache and query cache all on: own writes are read at once, and nobody reads another's."""
+"""With the stage, item and query caches on, users read their own writes at once, and never another user's items."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def hits(sandbox: dict[str, Any]) -> dict[str, int]:
 
 
 def live(user: User, name: str, rounds: int) -> None:
-    """Create, change and remove todos, and after each write read list and item as a client that knows no caches."""
+    """Create, change and delete todos, and read the list and the item after each write, past the caches."""
     chance = random.Random(name)
     mine: dict[str, dict[str, Any]] = {}
     with user.api() as api:
@@ -49,7 +49,7 @@ def write(api: httpx.Client, chance: random.Random, mine: dict[str, dict[str, An
 
 
 def read_cached(api: httpx.Client, name: str, todo_id: str) -> None:
-    """A cached read may be old, but it is the caller's own.
+    """A cached read may be stale, but it is always the caller's own.
 
     A header that is part of the stage's key leads past its cache, to DAX's.
     """
@@ -61,9 +61,7 @@ def read_cached(api: httpx.Client, name: str, todo_id: str) -> None:
         assert all(item["title"].startswith(f"{name} ") for item in items)
 
 
-def test_every_client_reads_its_own_writes_and_nobody_elses(
-    sandbox: dict[str, Any], sign_up: Callable[[], User]
-) -> None:
+def test_every_client_reads_only_its_own_writes(sandbox: dict[str, Any], sign_up: Callable[[], User]) -> None:
     before = hits(sandbox)
 
     with ThreadPoolExecutor() as pool:
@@ -80,7 +78,7 @@ def test_every_client_reads_its_own_writes_and_nobody_elses(
     assert after["API Gateway stage cache"] - before.get("API Gateway stage cache", 0) >= 200
 
 
-def test_a_cached_list_is_read_once_for_each_caller_and_question(sign_up: Callable[[], User]) -> None:
+def test_a_cached_list_is_read_once_for_each_caller_and_query(sign_up: Callable[[], User]) -> None:
     with sign_up().api() as api:
         api.post("/todos", json={"title": "Milk"})
         first = api.get("/cached/todos")
@@ -93,7 +91,7 @@ def test_a_cached_list_is_read_once_for_each_caller_and_question(sign_up: Callab
         assert other.get("/cached/todos").json()["items"] == []
 
 
-def test_a_known_cached_list_is_not_sent_again(sign_up: Callable[[], User]) -> None:
+def test_an_unchanged_cached_list_gets_304(sign_up: Callable[[], User]) -> None:
     with sign_up().api() as api:
         first = api.get("/cached/todos")
         known = {"If-None-Match": first.headers["ETag"]}
@@ -114,7 +112,7 @@ def test_no_client_may_flush_the_cache(sign_up: Callable[[], User]) -> None:
         assert flushed.headers["Warning"].startswith("199")
 
 
-def test_a_cached_answer_is_for_a_valid_token_only(todo: dict[str, Any], ann: User) -> None:
+def test_a_cached_response_needs_a_valid_token(todo: dict[str, Any], ann: User) -> None:
     with ann.api() as api:
         assert api.get("/cached/todos").status_code == 200
     assert httpx.get(f"{todo['api']}/cached/todos").status_code == 401

@@ -1,4 +1,4 @@
-"""`chalice deploy` as its users type it, twice; and its function can do no more than its policy file says."""
+"""`chalice deploy` as its users type it, twice. The function has no more rights than its policy file says."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.alone
 
 ROOT = Path(__file__).parent.parent.parent
 POLICY = json.loads((ROOT / "todo-app/.chalice/policy-api-handler.json").read_text())
-# Logs and traces the emulator takes without asking; what goes through DAX is another deployment's.
+# The emulator does not authorize logs and traces. This deployment does not use DAX.
 ACTIONS = [
     action
     for statement in POLICY["Statement"]
@@ -40,9 +40,9 @@ def as_list(value: str | list[str]) -> list[str]:
 
 
 def clone(app: str, folder: Path) -> Path:
-    """Copy *app*, so that what Chalice notes of its deployment does not meet the developer's own."""
+    """Copy *app*, so that Chalice's record of the deployment does not mix with the developer's."""
     shutil.copytree(ROOT / "common", folder / "common", dirs_exist_ok=True)
-    # Chalice's cached zip does not see that a file has only another name.
+    # Chalice's cached zip does not notice a renamed file.
     ignored = shutil.ignore_patterns("deployed", "deployments", "stages")
     project = folder / app
     shutil.copytree(ROOT / app, project, symlinks=True, ignore=ignored)
@@ -84,7 +84,7 @@ ALL_GOOD = [201, 200, 200, 200, 200, 204, 201, 204]
 
 
 def use(url: str, user: User) -> list[int]:
-    """Use every route, with and without an idempotency key; the statuses."""
+    """Call every route, with and without an idempotency key, and return the statuses."""
     with httpx.Client(base_url=url, headers={"Authorization": user.id_token}, timeout=30) as api:
         created = api.post("/todos", json={"title": "Milk"})
         path = f"/todos/{created.json().get('id', 'none')}"
@@ -109,7 +109,7 @@ def upload(api: httpx.Client) -> httpx.Response:
     return httpx.post(signed["url"], data=signed["fields"], files={"file": ("a.txt", b"12345")})
 
 
-def test_the_app_answers_where_chalice_deployed_it(url: str, ann: User) -> None:
+def test_the_app_answers_at_the_address_that_chalice_printed(url: str, ann: User) -> None:
     assert use(url, ann) == ALL_GOOD
     assert httpx.get(f"{url}/todos").status_code == 401
 
@@ -156,7 +156,7 @@ def test_the_blog_with_all_its_triggers_is_deployed_twice(sandbox: dict[str, Any
     )
 
 
-# The shop, whose one function does under `chalice deploy` what are two in the production way.
+# The shop: one function under `chalice deploy`, two functions in production.
 
 SHOP_POLICY = json.loads((ROOT / "video-app/.chalice/policy-api-handler.json").read_text())
 SHOP_RIGHTS = [
@@ -168,12 +168,12 @@ SHOP_RIGHTS = [
 ]
 
 SHOP_REMEMBERS = {"PaymentKeys", "SigningKeyWhereOneFunctionDoesAll", "OtherServices", "Breakers"}
-"""What a container has read it keeps for a while, so that only a new one needs the right at once."""
+"""A container keeps these values for a while, so only a new one needs the right at once."""
 
 
 @pytest.fixture(scope="module")
 def shop_url(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of video-app, deployed twice; then it hears no more of the payments that others make."""
+    """The address of video-app, deployed twice. Afterwards it gets no events of other tests' payments."""
     project = clone("video-app", tmp_path_factory.mktemp("clone"))
     ssm = boto3.client("ssm", endpoint_url=sandbox["endpoint"])
     ssm.put_parameter(Name="/local/receipts-app/api", Value=sandbox["receipts-app"]["api"], Type="String")
@@ -198,7 +198,7 @@ class Shop:
         self._sub = str(cognito.get_user(AccessToken=user.access_token)["Username"])
 
     def use(self) -> list[int]:
-        """Use every route; the statuses."""
+        """Call every route and return the statuses."""
         with httpx.Client(base_url=self._url, headers={"Authorization": self._user.id_token}, timeout=60) as api:
             video_id, published = self._publish()
             paths = ["", "/link", "/checkout", "/session"]
@@ -219,7 +219,7 @@ class Shop:
             ]
 
     def _receipt(self, api: httpx.Client, video: str) -> int:
-        """Ask for the receipt, of which there is none, for the event says no address; receipts-app may be cold."""
+        """Request a receipt that does not exist, because the event has no address. receipts-app may be cold."""
         for _ in range(5):
             status = api.get(f"{video}/receipt").status_code
             if status != 503:
@@ -242,7 +242,7 @@ class Shop:
         return video_id, [created.status_code, published.status_code]
 
     def _tell(self, item: str) -> int:
-        """Send the event that the user has paid."""
+        """Send the event of the user's payment."""
         at = int(time.time())
         metadata = {"user": self._sub, "item": item, "stage": "local"}
         about = {"payment_status": "paid", "payment_intent": f"pi_{uuid.uuid4().hex}", "metadata": metadata}
@@ -256,7 +256,7 @@ class Shop:
 SHOP_ALL_GOOD = [201, 200, 200, 200, 200, 200, 201, 200, 200, 404, 200, 404, 204]
 
 
-def test_the_shop_answers_where_chalice_deployed_it_and_needs_every_right_of_its_policy(
+def test_the_shop_answers_at_its_address_and_needs_every_right_of_its_policy(
     shop_url: str, sign_up: Callable[..., User], sandbox: dict[str, Any]
 ) -> None:
     iam = boto3.client("iam", endpoint_url=sandbox["endpoint"])
@@ -279,7 +279,7 @@ def test_the_shop_answers_where_chalice_deployed_it_and_needs_every_right_of_its
 
 
 def without_right(sid: str, action: str) -> dict[str, Any]:
-    """Return the shop's policy with *action* taken out of the statement *sid*."""
+    """Return the shop's policy without *action* in the statement *sid*."""
     statements = []
     for statement in SHOP_POLICY["Statement"]:
         kept = [a for a in as_list(statement["Action"]) if (statement["Sid"], a) != (sid, action)]
@@ -323,7 +323,7 @@ def test_the_pipeline_with_all_its_triggers_is_deployed_twice_and_needs_its_righ
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
         assert 500 in statuses, action
     assert {httpx.get(url + path, timeout=60).status_code for path in paths} <= {200, 404}
-    # What a function has taken from a queue when it goes would be hidden from others for long.
+    # Messages that a deleted function had received would stay hidden for long.
     until(lambda: found(f"{url}/reports/hourly?period={datetime.now(UTC):%Y-%m-%d}&device_id=deployed-pump"))
     until(lambda: is_empty(pipeline["batches_queue"]))
     chalice = Path(sys.executable).with_name("chalice")
@@ -345,7 +345,7 @@ def found(url: str) -> Any:
 
 
 def without(action: str, policy: dict[str, Any] = POLICY) -> dict[str, Any]:
-    """Return the policy with *action* taken out of every statement."""
+    """Return the policy without *action* in any statement."""
     statements = [
         statement | {"Action": kept}
         for statement in policy["Statement"]

@@ -1,4 +1,4 @@
-"""The generated clients make the journeys of the hand-written tests; tests/common/test_sdk.py checks their types."""
+"""The generated clients run the journeys of the hand-written tests. tests/services/test_sdk.py checks their types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two stages of everything in one AWS: both work at the same time, and neither sees anything of the other."""
+"""Two stages of everything in one AWS: both work at the same time and share no data."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sandbox_command(*arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def twin(sandbox: Outputs) -> Iterator[Outputs]:
-    """A clone of the sandbox's stage; its outputs."""
+    """The outputs of a clone of the sandbox's stage."""
     sandbox_command("clone", OTHER)
     yield json.loads((Path(os.environ["SANDBOX_DIR"]) / OTHER / "outputs.json").read_text())
     if stages.of(OTHER):
@@ -47,7 +47,7 @@ def twin(sandbox: Outputs) -> Iterator[Outputs]:
 
 
 def live(stage: Outputs, sign_up: Callable[..., User]) -> tuple[str, str]:
-    """Do something with every app of a stage; return a word that is in all of it, and who has bought a film."""
+    """Use every app of a stage. Return a word that all the new data contains, and the buyer of a film."""
     word = uuid.uuid4().hex
     buyer = sign_up("video-app", stage)
     keep_todo(sign_up("todo-app", stage), word)
@@ -82,11 +82,11 @@ def buy_film(viewer: User) -> None:
 
 
 def mails(stage: Outputs, recipient: str) -> list[str]:
-    """Return who wrote to somebody, as the stage's console shows it."""
+    """Return the senders of the mails to an address, as the stage's console shows them."""
     return [mail["Source"] for mail in httpx.get(f"{stage['console']}/mails.json").json() if recipient in mail["To"]]
 
 
-def test_two_stages_live_at_once_and_have_nothing_in_common(
+def test_two_stages_run_at_once_and_share_no_data(
     sandbox: Outputs, twin: Outputs, sign_up: Callable[..., User]
 ) -> None:
     with ThreadPoolExecutor() as pool:
@@ -129,7 +129,7 @@ def test_a_user_of_one_stage_is_a_stranger_in_the_other(
         (OTHER, "test", "is no clone of"),
     ],
 )
-def test_a_clone_takes_nobodys_place(twin: Outputs, source: str, target: str, why: str) -> None:
+def test_a_clone_cannot_take_the_name_of_a_stage(twin: Outputs, source: str, target: str, why: str) -> None:
     with pytest.raises(NotCloned, match=why):
         begin(source, target)
 
@@ -139,7 +139,7 @@ def test_production_is_not_deleted_by_mistake() -> None:
         delete("prod")
 
 
-def test_of_a_deleted_stage_nothing_is_left_and_the_other_lives(twin: Outputs, ann: User) -> None:
+def test_a_deleted_stage_leaves_nothing_and_the_other_stage_still_works(twin: Outputs, ann: User) -> None:
     names = [name for _, name in contents(OTHER)]
 
     sandbox_command("delete", OTHER)
@@ -155,7 +155,7 @@ def test_of_a_deleted_stage_nothing_is_left_and_the_other_lives(twin: Outputs, a
 
 
 def every_name() -> list[str]:
-    """Return the names of what outlives stacks: buckets, tables, pools, secrets, parameters, logs, keys, identities."""
+    """Return the names of everything that can outlive a stack: buckets, tables, pools, secrets, logs, keys."""
     client = boto3.client
     pools = client("cognito-idp").list_user_pools(MaxResults=60)["UserPools"]
     groups = client("cloudfront").list_key_groups()["KeyGroupList"].get("Items", [])

@@ -55,7 +55,7 @@ def upload(signed: dict[str, Any], content: bytes, **changed: str) -> int:
     return httpx.post(signed["url"], data=signed["fields"] | changed, files=files).status_code
 
 
-def test_a_presigned_upload_takes_just_what_was_asked_for(ann: User) -> None:
+def test_a_presigned_upload_must_match_its_request(ann: User) -> None:
     with ann.api() as api:
         signed = api.post("/files", json={"name": "a.txt", "content_type": "text/plain", "size": 5}).json()
 
@@ -79,7 +79,7 @@ def test_a_presigned_upload_takes_just_what_was_asked_for(ann: User) -> None:
         ({"name": "a", "content_type": "text/plain"}, "size"),
     ],
 )
-def test_a_wrong_file_is_refused_by_name(ann: User, body: dict[str, Any], named: str) -> None:
+def test_a_wrong_field_of_a_file_is_named(ann: User, body: dict[str, Any], named: str) -> None:
     with ann.api() as api:
         refused = api.post("/files", json=body)
     assert refused.status_code == 400

@@ -1,4 +1,4 @@
-"""The graph of the services is that of the deployed stacks, and names what the templates say."""
+"""The graph of the services matches the deployed stacks and their templates."""
 
 from __future__ import annotations
 

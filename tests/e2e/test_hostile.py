@@ -1,4 +1,4 @@
-"""A thousand hostile bodies: each gets a 4xx that tells nothing of the inside, and nothing is stored."""
+"""A thousand hostile bodies: each gets a 4xx without internal details, and nothing is stored."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def hostile(chance: random.Random) -> Iterator[bytes]:
             yield good[: chance.randrange(len(good))]
 
 
-def test_hostile_bodies_get_a_4xx_and_leave_nothing(sign_up: Callable[[], User]) -> None:
+def test_hostile_bodies_get_a_4xx_and_store_nothing(sign_up: Callable[[], User]) -> None:
     bodies = hostile(random.Random(1))
     with sign_up().api(**{"Content-Type": "application/json"}) as api, ThreadPoolExecutor(8) as pool:
         todo = api.post("/todos", json={"title": "untouched"}).json()

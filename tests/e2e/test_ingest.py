@@ -1,4 +1,4 @@
-"""Old data of a user, through `make ingest` and the whole pipeline."""
+"""A user's old data, sent by `make ingest` through the whole pipeline."""
 
 from __future__ import annotations
 

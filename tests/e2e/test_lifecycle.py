@@ -1,4 +1,4 @@
-"""The sandbox from start to end, as `make` drives it: what it keeps, what it leaves, what it says when it cannot."""
+"""Starts and stops of the sandbox: the data that it keeps, the files that it leaves, and its error messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture
 def environment(tmp_path: Path, free_port: Callable[[], int]) -> dict[str, str]:
-    """Settings of one more sandbox, beside any other."""
+    """Variables of a second sandbox beside any other."""
     ports = {variable: str(free_port()) for variable, _ in port_variables().values()}
     own = {"SANDBOX_DIR": str(tmp_path), "SANDBOX_STAGE": "kept", **ports}
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | own
@@ -51,7 +51,7 @@ def sign_in(outputs: Path) -> tuple[str, str]:
     return todo["api"], answer.json()["AuthenticationResult"]["IdToken"]
 
 
-def test_what_is_kept_is_there_after_the_next_start(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_kept_data_is_there_after_the_next_start(tmp_path: Path, environment: dict[str, str]) -> None:
     keeping = environment | {"KEEP": "1"}
     started = sandbox("up", keeping)
     assert started.returncode == 0, started.stderr[-3000:]

@@ -1,4 +1,4 @@
-"""Links to the deployed shop's films over HTTP: changed ones, those of other keys, and ways around the edge."""
+"""Links to the deployed shop's films over HTTP: tampered links, links of other keys, and ways around the edge."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def films(edge: httpx.Client) -> list[str]:
 
 @pytest.fixture(scope="module")
 def signer(video: dict[str, Any]) -> UrlSigner:
-    """The key of the shop, as its function reads it."""
+    """The signing key of the shop, read as its function reads it."""
     secret = boto3.client("secretsmanager").get_secret_value(SecretId=video["signing_key_secret"])
     return UrlSigner(**json.loads(secret["SecretString"]))
 
@@ -50,7 +50,7 @@ def later() -> int:
 
 
 def opens(edge: httpx.Client, target: str, **headers: str) -> bool:
-    """Ask for path and query as they are, which httpx would tidy; whether there is a film in the answer."""
+    """Request path and query unchanged, which httpx would normalize. Return whether the response has a film."""
     connection = http.client.HTTPConnection(str(edge.base_url.host), edge.base_url.port, timeout=60)
     with contextlib.closing(connection):
         connection.request("GET", target, headers={"Range": "bytes=0-99", **headers})
@@ -59,7 +59,7 @@ def opens(edge: httpx.Client, target: str, **headers: str) -> bool:
         return answer.status == 206 or b"ftyp" in answer.read()
 
 
-def test_links_that_somebody_changed_do_not_open(edge: httpx.Client, films: list[str], signer: UrlSigner) -> None:
+def test_tampered_links_do_not_open(edge: httpx.Client, films: list[str], signer: UrlSigner) -> None:
     site = str(edge.base_url).rstrip("/")
     link = signer.url(f"{site}{films[0]}/video.mp4", later()).removeprefix(site)
     changed = [text for text in changed_bits(link) if text.isascii() and text.isprintable() and " " not in text]
@@ -90,7 +90,7 @@ def test_a_link_to_one_film_does_not_open_another(edge: httpx.Client, films: lis
     assert not any(opens(edge, link.replace(f"{mine}/video.mp4", path)) for path in detours)
 
 
-def test_no_other_way_leads_to_a_film(edge: httpx.Client, films: list[str]) -> None:
+def test_there_is_no_other_way_to_a_film(edge: httpx.Client, films: list[str]) -> None:
     film = f"{films[0]}/video.mp4"
     for prefix in ("", "/posters/..", "/posters/../posters/..", "/api/..", "/x/.."):
         for path in (
@@ -115,9 +115,7 @@ def test_no_other_way_leads_to_a_film(edge: httpx.Client, films: list[str]) -> N
         assert not opens(edge, film.replace("/videos", path)), path
 
 
-def test_the_bucket_answers_nobody_but_the_edge(
-    sandbox: dict[str, Any], video: dict[str, Any], films: list[str]
-) -> None:
+def test_the_bucket_answers_only_the_edge(sandbox: dict[str, Any], video: dict[str, Any], films: list[str]) -> None:
     bucket, key = video["origin_bucket"], f"{films[0]}/video.mp4".lstrip("/")
     blog = sandbox["blog-app"]
     stranger = boto3.client(

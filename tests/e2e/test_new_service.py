@@ -1,4 +1,4 @@
-"""From nothing to a tested and deployed service, in a copy of the repository, by the commands that the README names."""
+"""Make, test and deploy a new service in a copy of the repository, with the README's commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEW = "parcels-app"
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository as one has it after `git clone` and `make`."""
+    """A copy of the repository, as after `git clone` and `make`."""
     folder = tmp_path_factory.mktemp("copy")
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
     for name in listed.stdout.splitlines():
@@ -41,7 +41,7 @@ def run(copy: Path, *command: str) -> str:
     return done.stdout
 
 
-def test_a_service_comes_tested_answers_and_goes_without_a_trace(copy: Path, sandbox: dict[str, Any]) -> None:
+def test_a_new_service_is_tested_answers_and_is_removed_without_a_trace(copy: Path, sandbox: dict[str, Any]) -> None:
     run(copy, "make", "new-service", f"NAME={NEW}")
     run(copy, "make", f"test-{NEW}", f"types-{NEW}")
     contract = json.loads((copy / NEW / "openapi.json").read_text())
@@ -59,7 +59,7 @@ def test_a_service_comes_tested_answers_and_goes_without_a_trace(copy: Path, san
 
     run(copy, "make", "remove-service", f"NAME={NEW}")
     assert not (copy / NEW).exists()
-    # .gitignore means a folder, and here it is a link.
+    # .gitignore names a folder, and this is a link.
     assert run(copy, "git", "ls-files", "--modified", "--deleted", "--others", "--exclude-standard").split() == [
         ".venv"
     ]

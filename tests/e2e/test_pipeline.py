@@ -36,7 +36,7 @@ REFUSED = {"Effect": "Deny", "Action": ["athena:StartQueryExecution"], "Resource
 
 @dataclass
 class Pipeline:
-    """The pipeline of a sandbox, and what an operator may do to it."""
+    """The pipeline of a sandbox, with an operator's rights."""
 
     outputs: dict[str, Any]
     endpoint: str

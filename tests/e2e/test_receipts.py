@@ -1,4 +1,4 @@
-"""A purchase becomes one receipt, whatever fails on the way, and the shop asks for it without being held up."""
+"""A purchase becomes one receipt, whatever fails on the way. A slow receipts-app does not block the shop."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BREAKER = {"name": {"S": "receipts-app"}}
 
 
 class Buyer:
-    """Somebody who has bought a film, at the API itself."""
+    """A buyer of a film, at the API's own address."""
 
     def __init__(self, user: User) -> None:
         self.email, self.api = user.email, user.api()
@@ -48,7 +48,7 @@ def buy(sandbox: Sandbox, sign_up: Callable[..., User]) -> Callable[[], Buyer]:
 
 @pytest.fixture(scope="module")
 def buyer(sandbox: Sandbox, sign_up: Callable[..., User]) -> Buyer:
-    """Somebody whose receipt was sent."""
+    """A buyer whose receipt was sent."""
     buyer = Buyer(sign_up("video-app"))
     until(buyer.has_receipt)
     return buyer
@@ -56,7 +56,7 @@ def buyer(sandbox: Sandbox, sign_up: Callable[..., User]) -> Buyer:
 
 @pytest.fixture
 def mails(sandbox: Sandbox) -> Callable[[Buyer], list[str]]:
-    """Return a function that reads the receipts that somebody was sent."""
+    """Return a function that reads the receipts sent to a buyer."""
 
     def mails(buyer: Buyer) -> list[str]:
         sent = httpx.get(f"{sandbox['console']}/mails.json").json()
@@ -80,7 +80,7 @@ def lines(app: str, message: str, correlation_id: str) -> list[str]:
 # One receipt
 
 
-def test_a_purchase_becomes_one_receipt_however_often_it_is_told_of(
+def test_a_purchase_becomes_one_receipt_however_often_its_event_comes(
     sandbox: Sandbox, buyer: Buyer, mails: Callable[[Buyer], list[str]]
 ) -> None:
     payment_id = buyer.receipt().json()["payment_id"]
@@ -111,7 +111,7 @@ def test_a_request_has_one_correlation_id_in_both_services(buyer: Buyer) -> None
     until(lambda: all(lines(app, "request", correlation_id) for app in ("video-app", "receipts-app")))
 
 
-def test_nobody_reads_a_receipt_but_its_buyer_and_the_shop(
+def test_only_its_buyer_and_the_shop_read_a_receipt(
     sandbox: Sandbox, buyer: Buyer, sign_up: Callable[..., User]
 ) -> None:
     payment_id = buyer.receipt().json()["payment_id"]
@@ -123,7 +123,7 @@ def test_nobody_reads_a_receipt_but_its_buyer_and_the_shop(
         assert refused.status_code == 403
 
 
-def test_an_event_waits_for_a_service_that_is_down_and_is_receipted_once(
+def test_an_event_waits_for_a_service_that_is_down_and_gets_one_receipt(
     sandbox: Sandbox, buy: Callable[[], Buyer], mails: Callable[[Buyer], list[str]]
 ) -> None:
     sqs, functions = boto3.client("sqs"), boto3.client("lambda")
@@ -154,7 +154,7 @@ def test_an_event_waits_for_a_service_that_is_down_and_is_receipted_once(
 
 
 class Failing(ThreadingHTTPServer):
-    """Stands where receipts-app was; it answers 500, or after longer than anybody waits."""
+    """Replaces receipts-app. It answers 500, or only after the caller's timeout."""
 
     def __init__(self, mode: str) -> None:
         self.asked = 0
@@ -169,17 +169,17 @@ class Failing(ThreadingHTTPServer):
                 self.send_error(500)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         super().__init__(("127.0.0.1", 0), Handler)
 
     def handle_error(self, *_: object) -> None:
-        """The caller gave up: that is what is tested."""
+        """Ignore that the caller closed the connection."""
 
 
 @pytest.fixture
 def failing(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Failing]:
-    """The other service has moved to where it fails, and moves back."""
+    """Point the shop to a failing service, and back after the test."""
     ssm, name = boto3.client("ssm"), f"/{stage()}/receipts-app/api"
     address = ssm.get_parameter(Name=name)["Parameter"]["Value"]
     with Failing(request.param) as server:
@@ -188,7 +188,7 @@ def failing(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Failin
         if request.param == "is not there":
             server.socket.close()
         ssm.put_parameter(Name=name, Value=f"http://127.0.0.1:{server.server_port}", Overwrite=True)
-        # A new container knows no address yet.
+        # A new container has no cached address.
         boto3.client("lambda").update_function_configuration(
             FunctionName=function("video-app", "APIHandler"), Timeout=28
         )
@@ -207,7 +207,7 @@ def state(sandbox: Sandbox) -> str:
 
 
 def refused_all(buyer: Buyer, callers: int) -> None:
-    """Ask for the receipt often and at once; every answer is a refusal that says when to come again."""
+    """Request the receipt many times at once. Each response is a 503 with Retry-After."""
     with ThreadPoolExecutor(callers) as pool:
         answers = list(pool.map(lambda _: buyer.receipt(), range(5 * callers)))
     assert {(answer.status_code, answer.json()["Code"]) for answer in answers} == {(503, "ServiceUnavailable")}
@@ -215,7 +215,7 @@ def refused_all(buyer: Buyer, callers: int) -> None:
 
 
 @pytest.mark.parametrize("failing", ["hangs", "is not there"], indirect=True)
-def test_a_service_that_fails_holds_nobody_up_and_is_let_be(sandbox: Sandbox, buyer: Buyer, failing: Failing) -> None:
+def test_a_failing_service_blocks_nobody_and_is_not_called(sandbox: Sandbox, buyer: Buyer, failing: Failing) -> None:
     refused_all(buyer, callers=4)
 
     assert state(sandbox) == "open"

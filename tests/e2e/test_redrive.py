@@ -1,4 +1,4 @@
-"""`make redrive`: what failed goes back to where it came from, and what fails again stays."""
+"""`make redrive`: failed messages go back to where they came from. What fails again stays."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_an_event_goes_to_its_function_and_stays_if_it_fails_again(aws: Emulator
 
 @pytest.fixture
 def batch(aws: Emulator) -> dict[str, Any]:
-    """What a failure queue is told of the middle three of five records."""
+    """The message of a failure queue about the middle three of five records."""
     kinesis = aws.client("kinesis")
     kinesis.create_stream(StreamName=aws.app, ShardCount=1)
     kinesis.get_waiter("stream_exists").wait(StreamName=aws.app, WaiterConfig={"Delay": 1})
@@ -147,7 +147,7 @@ def test_a_batch_of_a_stream_is_read_again_for_its_function(aws: Emulator, batch
     assert event["Records"][0]["eventID"] == f"{batch['shardId']}:{batch['startSequenceNumber']}"
 
 
-def test_a_batch_that_is_no_longer_whole_stays_and_holds_up_no_other(aws: Emulator, batch: dict[str, Any]) -> None:
+def test_an_incomplete_batch_stays_and_delays_no_other(aws: Emulator, batch: dict[str, Any]) -> None:
     failed, context = aws.queue("failed"), {"requestContext": {"functionArn": aws.function}}
     for gone in ({"batchSize": 4}, {"streamArn": f"{batch['streamArn']}-deleted"}):
         aws.send(failed, context | {"KinesisBatchInfo": batch | gone})
@@ -161,7 +161,7 @@ def test_a_batch_that_is_no_longer_whole_stays_and_holds_up_no_other(aws: Emulat
     assert (aws.handled(), aws.waiting(failed)) == ([{"word": "good"}], 2)
 
 
-def test_what_a_rule_could_not_deliver_goes_into_its_stream_by_its_thing(aws: Emulator, batch: dict[str, Any]) -> None:
+def test_a_payload_that_a_rule_could_not_deliver_goes_into_its_stream(aws: Emulator, batch: dict[str, Any]) -> None:
     payload = base64.b64encode(b"{}").decode()
     told = {"topic": "devices/pump-1/readings", "base64OriginalPayload": payload}
     aws.send(aws.queue("undelivered"), told | {"failures": [{"failedResource": aws.app}]})
@@ -175,7 +175,7 @@ def test_what_a_rule_could_not_deliver_goes_into_its_stream_by_its_thing(aws: Em
     assert (record["PartitionKey"], record["Data"]) == ("thing/pump-1", b"{}")
 
 
-def test_a_message_that_nobody_understands_stays(aws: Emulator) -> None:
+def test_an_unknown_message_stays(aws: Emulator) -> None:
     failed = aws.queue("failed")
     aws.send(failed, {"x": 1})
 

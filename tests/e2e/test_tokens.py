@@ -1,4 +1,4 @@
-"""What is no ID token of a user of the pool, for this app, now, opens nothing: deployed, and under `chalice local`."""
+"""Only a valid ID token of the pool, for this app's client, is accepted: deployed and under `chalice local`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(scope="module")
 def chalice_local(sandbox: dict[str, Any], free_port: Callable[[], int]) -> Iterator[str]:
-    """Plain `chalice local`, in the app's folder, against the sandbox; its address."""
+    """The address of plain `chalice local`, run in the app's folder against the sandbox."""
     port = free_port()
     command = [Path(sys.executable).with_name("chalice"), "local", "--stage", stage(), "--port", str(port)]
     process = subprocess.Popen(
@@ -58,7 +58,7 @@ def encode(part: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def tokens(sandbox: dict[str, Any], todo: dict[str, Any], ann: User) -> dict[str, str | None]:
-    """Tokens that must not open anything, by what is wrong with them."""
+    """Invalid tokens by their fault."""
     header = jwt.get_unverified_header(ann.id_token)
     claims = jwt.decode(ann.id_token, options={"verify_signature": False})
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -80,7 +80,7 @@ def tokens(sandbox: dict[str, Any], todo: dict[str, Any], ann: User) -> dict[str
 
 
 def expired(endpoint: str, todo: dict[str, Any]) -> str:
-    """Return a token that was good: while its user signed in, the client's tokens lived for a second."""
+    """Return an expired token: the client's tokens were valid for one second when its user signed in."""
     cognito = boto3.client("cognito-idp", endpoint_url=endpoint)
     names = {"UserPoolId": todo["user_pool_id"], "ClientId": todo["user_pool_client_id"]}
     client = cognito.describe_user_pool_client(**names)["UserPoolClient"]
@@ -158,6 +158,6 @@ def test_a_wrong_token_is_refused(url: str, tokens: dict[str, str | None], wrong
 
 
 @pytest.mark.parametrize("prefix", ["", "Bearer "])
-def test_the_users_own_token_is_taken(url: str, ann: User, prefix: str) -> None:
+def test_a_valid_token_is_accepted(url: str, ann: User, prefix: str) -> None:
     assert httpx.get(f"{url}/todos", headers={"Authorization": prefix + ann.id_token}).status_code == 200
     assert httpx.get(f"{url}/files", headers={"Authorization": prefix + ann.id_token}).status_code == 200

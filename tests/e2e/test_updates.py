@@ -47,7 +47,7 @@ def release(updates: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def origins_that_end(updates: dict[str, str]) -> Iterator[Callable[[], None]]:
-    """Return a function that ends all origins; they are back after the test."""
+    """Return a function that stops all origins until the end of the test."""
     autoscaling, name = boto3.client("autoscaling"), f"updates-{stage()}"
     (group,) = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
 
@@ -68,7 +68,7 @@ def targets() -> list[Any]:
 
 
 def sent_by_origins(updates: dict[str, str], path: str) -> list[int]:
-    """Return the bytes of each answer that an origin gave at *path*."""
+    """Return the size in bytes of each response of an origin at *path*."""
     log = (Path(updates["releases"]).parent / "instances.log").read_text()
     return [int(sent) for sent in re.findall(rf'"GET {re.escape(path)}" \d+ (\d+)$', log, re.MULTILINE)]
 
@@ -78,7 +78,7 @@ async def run_clients(updates: dict[str, str], version: str, count: int, tally: 
         await clients.run(Address(int(urlsplit(updates["edge"]).port or 0), "edge"), version, count, tally)
 
 
-def test_500_clients_bring_one_package_from_the_origin_and_each_has_it_right(
+def test_500_clients_cause_one_origin_request_and_each_gets_the_right_package(
     updates: dict[str, str], release: Callable[[str, int], str]
 ) -> None:
     size, tally = 300_000, Tally()
@@ -112,7 +112,7 @@ def test_a_client_that_verifies_updates_through_the_edge(
     assert installed.read_bytes() == random.Random("5.1.0").randbytes(100_000)
 
 
-def test_an_index_is_never_older_than_its_time_and_a_range_never_of_two_of_them(
+def test_an_index_is_never_older_than_its_ttl_and_a_range_never_mixes_two_versions(
     updates: dict[str, str], release: Callable[[str, int], str]
 ) -> None:
     index = f"{updates['edge']}/releases/index.json?channel=stable"
@@ -134,12 +134,12 @@ def test_an_index_is_never_older_than_its_time_and_a_range_never_of_two_of_them(
     assert (rest.status_code, rest.json()["releases"][0]["version"]) == (200, "5.2.0")
 
 
-def test_without_origins_clients_finish_from_the_edge_and_a_stale_index_says_how_old_it_is(
+def test_without_origins_clients_finish_from_the_edge_and_a_stale_index_has_its_age(
     updates: dict[str, str], release: Callable[[str, int], str], origins_that_end: Callable[[], None]
 ) -> None:
     path = release("5.3.0", 300_000)
     index = f"{updates['edge']}/releases/index.json?channel=stable"
-    plain = {"Accept-Encoding": "identity"}  # as the clients below: each encoding is an object of its own
+    plain = {"Accept-Encoding": "identity"}  # like the clients below: each encoding is cached separately
     until(lambda: httpx.get(index, headers=plain).json()["releases"][0]["version"] == "5.3.0")
     httpx.get(updates["edge"] + path).raise_for_status()
 
@@ -181,7 +181,7 @@ def test_several_ranges_answer_as_cloudfront_documents(
         assert answer.content == whole
 
 
-def test_the_load_balancer_answers_the_edge_and_nobody_else(updates: dict[str, str]) -> None:
+def test_the_load_balancer_answers_only_the_edge(updates: dict[str, str]) -> None:
     direct = f"{updates['origin']}/releases/index.json"
 
     assert httpx.get(direct).status_code == 403

@@ -1,4 +1,4 @@
-"""The deployed shop: bought at the provider, watched through the edge, closed to all else, silent about its keys."""
+"""The deployed shop: films are paid for at the provider and watched only through the edge, and no key leaks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from sandbox.settings import Settings
 ROOT = Path(__file__).parent.parent.parent
 
 answers: list[str] = []
-"""Every answer of the API in this run; and the signatures in them."""
+"""Every response of the API in this run, and the signatures in them."""
 signatures: set[str] = set()
 
 
@@ -49,7 +49,7 @@ def video(sandbox: dict[str, Any]) -> dict[str, Any]:
 
 
 class Viewer:
-    """Somebody signed in at the site, whose API is behind the edge."""
+    """A signed-in user of the site, whose API is behind the edge."""
 
     def __init__(self, user: User) -> None:
         self.site = user.outputs["cdn"]
@@ -79,7 +79,7 @@ class Viewer:
         return {item["id"]: item["access"] for item in items}
 
     def refund(self) -> None:
-        """Give back the newest payment of this viewer."""
+        """Refund the newest payment of this viewer."""
         mine = [charge for charge in self.payments.charges() if charge["metadata"].get("user") == self.sub]
         self.payments.refund(mine[0]["payment_intent"])
 
@@ -121,7 +121,7 @@ def folder(tmp_path: Path) -> Path:
 # Watching
 
 
-def test_a_video_is_refused_bought_watched_paid_back_and_refused(viewer: Viewer, films: list[str]) -> None:
+def test_a_video_is_refused_bought_watched_refunded_and_refused(viewer: Viewer, films: list[str]) -> None:
     film, other = films[:2]
     assert viewer.link(film).json()["Code"] == "NotEntitled"
     assert viewer.api.post(f"/videos/{film}/session").status_code == 403
@@ -154,7 +154,7 @@ def test_hls_is_opened_by_cookies_for_one_video(viewer: Viewer, films: list[str]
     assert {httpx.get(f"{folder}/{name}", headers=cookies).status_code for name in segments} == {200}
     assert httpx.get(f"{folder}/{segments[0]}").status_code == 403
     assert httpx.get(f"{viewer.site}/videos/{other}/hls/index.m3u8", headers=cookies).status_code == 403
-    # What the edge has cached it still gives to nobody without a signature, and it told the origin of none.
+    # The edge gives cached segments only to signed requests, and forwards no signature to the origin.
     again = httpx.get(f"{folder}/{segments[0]}", headers=cookies)
     assert "Hit from cloudfront" in again.headers["X-Cache"]
 
@@ -180,7 +180,7 @@ def test_a_card_that_is_declined_buys_nothing(viewer: Viewer, films: list[str]) 
     assert viewer.library() == {}
 
 
-def test_the_same_key_is_the_same_page_to_pay_on(viewer: Viewer, films: list[str]) -> None:
+def test_the_same_idempotency_key_gets_the_same_payment_page(viewer: Viewer, films: list[str]) -> None:
     key = {"Idempotency-Key": str(uuid.uuid4())}
     path = f"/videos/{films[0]}/checkout"
 
@@ -192,21 +192,21 @@ def test_the_same_key_is_the_same_page_to_pay_on(viewer: Viewer, films: list[str
     assert (other.status_code, other.json()["Code"]) == (422, "IdempotencyKeyReused")
 
 
-def test_a_link_may_be_bound_to_an_address_and_opens_from_there_alone(
+def test_a_link_bound_to_an_address_opens_only_from_there(
     viewer: Viewer, video: dict[str, Any], films: list[str]
 ) -> None:
     viewer.buy("/premium/checkout", {"plan": "month"})
     path = f"/videos/{films[0]}/link?bind=address"
     elsewhere = {"X-Forwarded-For": "203.0.113.7"}
 
-    own = viewer.api.get(path, headers=elsewhere).json()["url"]  # the edge adds whom it sees itself
+    own = viewer.api.get(path, headers=elsewhere).json()["url"]  # the edge appends the address that it sees
     foreign = viewer.api.get(video["api"] + path, headers=elsewhere).json()["url"]
 
     assert httpx.get(own).status_code == 200
     assert httpx.get(foreign).status_code == 403
 
 
-def test_there_is_no_way_past_the_edge_and_none_through_it_without_a_signature(
+def test_the_edge_is_the_only_way_and_needs_a_signature(
     viewer: Viewer, video: dict[str, Any], sandbox: dict[str, Any], films: list[str]
 ) -> None:
     viewer.buy("/premium/checkout", {"plan": "month"})
@@ -228,10 +228,10 @@ def test_there_is_no_way_past_the_edge_and_none_through_it_without_a_signature(
     assert httpx.get(f"{viewer.site}/posters/{film}.jpg").status_code == 200
 
 
-def test_a_refusal_to_one_is_not_the_answer_to_another(
+def test_a_refusal_is_not_cached_for_another_viewer(
     viewer: Viewer, sign_up: Callable[..., User], films: list[str]
 ) -> None:
-    """The edge keeps no answer under /api, and no failure of one."""
+    """The edge caches no response under /api, and no error."""
     viewer.buy("/premium/checkout", {"plan": "month"})
     stranger = Viewer(sign_up("video-app"))
 
@@ -265,7 +265,7 @@ def test_the_owner_publishes_a_video_once_and_withdraws_it(
     until(lambda: viewer.library() == {})
 
 
-def test_an_upload_that_is_not_what_was_announced_is_not_published(
+def test_an_upload_that_differs_from_its_announcement_is_not_published(
     video: dict[str, Any], sandbox: dict[str, Any]
 ) -> None:
     owner = Author(video, video["owner_access_key_id"], video["owner_secret_access_key"])
@@ -281,7 +281,7 @@ def test_an_upload_that_is_not_what_was_announced_is_not_published(
     assert httpx.get(f"{video['api']}/videos/{draft['id']}", timeout=60).status_code == 404
 
 
-def test_nobody_publishes_without_the_owners_key(video: dict[str, Any], viewer: Viewer, films: list[str]) -> None:
+def test_publishing_needs_the_owners_key(video: dict[str, Any], viewer: Viewer, films: list[str]) -> None:
     forger = Author(video, video["owner_access_key_id"], "wrong")
 
     for method, path in (
@@ -294,7 +294,7 @@ def test_nobody_publishes_without_the_owners_key(video: dict[str, Any], viewer: 
         assert forger.send(method, path, {}).status_code == 403
 
 
-def test_the_page_is_sent_with_the_headers_that_protect_it(video: dict[str, Any]) -> None:
+def test_the_page_has_security_headers(video: dict[str, Any]) -> None:
     page = httpx.get(video["cdn"])
 
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -303,7 +303,7 @@ def test_the_page_is_sent_with_the_headers_that_protect_it(video: dict[str, Any]
     assert httpx.get(f"{video['cdn']}/none.js").status_code == 404
 
 
-def test_a_page_that_is_published_anew_is_seen_at_once_and_keeps_what_it_was_told(video: dict[str, Any]) -> None:
+def test_a_page_published_again_is_seen_at_once_and_keeps_its_config(video: dict[str, Any]) -> None:
     def publish(*told: str) -> None:
         command = [sys.executable, "-m", "deploy", "site", "video-app", stage(), *told]
         subprocess.run(
@@ -339,7 +339,7 @@ def refunded(payment: str, user: str, item: str) -> bytes:
 
 
 def tell(video: dict[str, Any], body: bytes, age: int = 0, sent: bytes | None = None) -> int:
-    """Send an event, signed as the provider does; *sent* instead of the body that was signed."""
+    """Send an event with the provider's signature. *sent* replaces the signed body."""
     at = int(time.time()) - age
     digest = hmac.new(video["payments_webhook_secret"].encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
     signatures.add(digest)
@@ -355,7 +355,7 @@ def payment() -> str:
 
 
 def stored(sandbox: dict[str, Any], payment: str) -> str:
-    """All that the tables have with this payment in it."""
+    """Return every item of the tables that contains this payment."""
     dynamodb = boto3.client("dynamodb", endpoint_url=sandbox["endpoint"])
     tables = (sandbox["video-app"][name] for name in ("table", "payments_table"))
     items = [item for table in tables for item in dynamodb.scan(TableName=table)["Items"]]
@@ -373,7 +373,7 @@ def test_a_hundred_replays_at_once_make_one_entitlement(video: dict[str, Any], v
     assert timedelta(days=29) < until - datetime.now(UTC) <= timedelta(days=30)
 
 
-def test_what_is_altered_old_or_unsigned_is_400_and_stores_nothing(
+def test_an_altered_old_or_unsigned_event_gets_400_and_stores_nothing(
     video: dict[str, Any], sandbox: dict[str, Any], viewer: Viewer, payment: str
 ) -> None:
     event = paid(payment, viewer.sub, "plan:year")
@@ -389,7 +389,7 @@ def test_what_is_altered_old_or_unsigned_is_400_and_stores_nothing(
     assert viewer.api.get("/premium").json()["premium"] is False
 
 
-def test_a_refund_that_is_told_before_its_payment_ends_revoked(
+def test_a_refund_that_comes_before_its_payment_revokes(
     video: dict[str, Any], viewer: Viewer, films: list[str], payment: str
 ) -> None:
     item = f"video:{films[0]}"
@@ -425,7 +425,7 @@ def deployed(sandbox: dict[str, Any], function: str) -> tuple[str, str]:
 
 
 def with_policies(sandbox: dict[str, Any], function: str) -> dict[str, str]:
-    """Return the keys of a user who may do just what a deployed function may."""
+    """Return the keys of a user with the rights of a deployed function."""
     iam = boto3.client("iam", endpoint_url=sandbox["endpoint"])
     _, role = deployed(sandbox, function)
     name = f"{function}-{uuid.uuid4().hex[:8]}"
@@ -476,7 +476,7 @@ def test_the_generator_needs_every_right_of_its_policy(
     def allow(statements: list[dict[str, Any]]) -> None:
         document = json.dumps(policy | {"Statement": statements})
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
-        functions.update_function_configuration(FunctionName=function, Timeout=28)  # a new container knows no key
+        functions.update_function_configuration(FunctionName=function, Timeout=28)  # a new container has no cached key
 
     for sid in ("Videos", "Entitlements", "SigningKey"):
         allow([statement for statement in policy["Statement"] if statement["Sid"] != sid])
@@ -485,7 +485,7 @@ def test_the_generator_needs_every_right_of_its_policy(
     assert viewer.link(films[0]).status_code == 200
 
 
-# Last, since it looks at all that the tests before it have left.
+# The last test, because it reads everything that the other tests have caused.
 
 
 def test_no_key_secret_or_signature_is_in_any_log_or_answer(video: dict[str, Any], sandbox: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The sandbox's payment provider, as Stripe's own client and a shop's webhook find it."""
+"""The sandbox's payment provider, used by Stripe's own client and by a shop's webhook."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FORM = {
 
 
 class Shop(http.server.ThreadingHTTPServer):
-    """A shop's webhook. It answers the statuses it is told to in turn, and 200 after them."""
+    """A shop's webhook. It answers the given statuses in turn, and 200 after them."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Webhook)
@@ -78,7 +78,7 @@ class _Webhook(http.server.BaseHTTPRequestHandler):
 
 @dataclass
 class Provider:
-    """A running provider, by Stripe's own client and by plain HTTP."""
+    """A running provider, with Stripe's own client and a plain HTTP client."""
 
     url: str
     stripe: stripe.StripeClient = field(init=False)
@@ -124,14 +124,14 @@ def _running(port: int) -> Iterator[Provider]:
 
 @pytest.fixture
 def payments(free_port: Callable[[], int]) -> Iterator[Provider]:
-    """A provider of which nothing has been asked."""
+    """A new provider."""
     with _running(free_port()) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def used(free_port: Callable[[], int]) -> Iterator[Provider]:
-    """A provider that others have used as well."""
+    """A provider that other tests use too."""
     with _running(free_port()) as running:
         yield running
 
@@ -143,7 +143,7 @@ def shop() -> Iterator[Shop]:
     shop.close()
 
 
-def test_a_checkout_that_is_paid_tells_of_it_and_leads_back(payments: Provider) -> None:
+def test_a_paid_checkout_sends_events_and_redirects_to_the_shop(payments: Provider) -> None:
     session = payments.open()
     assert (session.status, session.payment_status, session.amount_total) == ("open", "unpaid", 998)
 
@@ -161,7 +161,7 @@ def test_a_checkout_that_is_paid_tells_of_it_and_leads_back(payments: Provider) 
     assert payments.types() == ["charge.succeeded", "payment_intent.succeeded", "checkout.session.completed"]
 
 
-def test_a_declined_card_pays_nothing_and_another_may_be_tried(payments: Provider) -> None:
+def test_a_declined_card_pays_nothing_and_another_card_can_pay(payments: Provider) -> None:
     session = payments.open()
 
     declined = payments.pay(session, DECLINED)
@@ -183,7 +183,7 @@ def test_a_checkout_is_paid_once(payments: Provider) -> None:
     assert payments.types().count("charge.succeeded") == 1
 
 
-def test_a_checkout_that_was_ended_cannot_be_paid(payments: Provider) -> None:
+def test_an_expired_checkout_cannot_be_paid(payments: Provider) -> None:
     session = payments.open()
 
     ended = payments.stripe.v1.checkout.sessions.expire(session.id)
@@ -193,7 +193,7 @@ def test_a_checkout_that_was_ended_cannot_be_paid(payments: Provider) -> None:
     assert payments.types() == ["checkout.session.expired"]
 
 
-def test_a_refund_in_parts_is_full_with_the_last(payments: Provider) -> None:
+def test_partial_refunds_add_up_to_a_full_refund(payments: Provider) -> None:
     intent = str(payments.paid().payment_intent)
 
     part = payments.stripe.v1.refunds.create(params={"payment_intent": intent, "amount": 400})
@@ -210,7 +210,7 @@ def test_a_refund_in_parts_is_full_with_the_last(payments: Provider) -> None:
     assert refused.value.code == "charge_already_refunded"
 
 
-def test_more_than_was_paid_is_not_given_back(used: Provider) -> None:
+def test_a_refund_cannot_exceed_the_payment(used: Provider) -> None:
     intent = str(used.paid().payment_intent)
     with pytest.raises(stripe.InvalidRequestError, match="greater than unrefunded amount"):
         used.stripe.v1.refunds.create(params={"payment_intent": intent, "amount": 999})
@@ -240,13 +240,13 @@ def test_the_signature_of_an_event_is_accepted_by_stripes_own_client(payments: P
             stripe.Webhook.construct_event(altered, header, endpoint.secret)  # type: ignore[no-untyped-call]
 
 
-def test_the_customer_comes_back_after_the_shop_has_heard(payments: Provider, shop: Shop) -> None:
+def test_the_redirect_comes_after_the_shops_webhook(payments: Provider, shop: Shop) -> None:
     payments.listen(shop.url)
     payments.paid()
     assert shop.heard.qsize() == 3
 
 
-def test_an_event_is_sent_again_until_it_is_taken_each_time_signed_anew(payments: Provider, shop: Shop) -> None:
+def test_an_event_is_retried_with_a_new_signature_until_it_is_accepted(payments: Provider, shop: Shop) -> None:
     shop.statuses = [500, 302, 404]
     endpoint = payments.listen(shop.url, "checkout.session.completed")
     payments.paid()
@@ -259,7 +259,7 @@ def test_an_event_is_sent_again_until_it_is_taken_each_time_signed_anew(payments
     assert shop.heard.empty()
 
 
-def test_a_shop_that_is_down_hears_when_it_is_up(payments: Provider, free_port: Callable[[], int]) -> None:
+def test_a_shop_gets_its_events_when_it_is_up_again(payments: Provider, free_port: Callable[[], int]) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}/"
     endpoint = payments.listen(nowhere, "checkout.session.completed")
     payments.paid()
@@ -273,7 +273,7 @@ def test_a_shop_that_is_down_hears_when_it_is_up(payments: Provider, free_port: 
         shop.close()
 
 
-def test_events_come_late_and_in_another_order_on_demand(payments: Provider, shop: Shop) -> None:
+def test_an_event_can_be_sent_again_late_and_in_another_order(payments: Provider, shop: Shop) -> None:
     endpoint = payments.listen(shop.url)
     payments.stripe.v1.webhook_endpoints.update(endpoint.id, params={"disabled": True})
     intent = str(payments.paid().payment_intent)
@@ -287,7 +287,7 @@ def test_events_come_late_and_in_another_order_on_demand(payments: Provider, sho
         assert event.id.encode() in shop.hear()[0]
 
 
-def test_an_endpoint_that_was_removed_hears_nothing(payments: Provider, shop: Shop) -> None:
+def test_a_deleted_endpoint_gets_no_events(payments: Provider, shop: Shop) -> None:
     removed, kept = payments.listen(shop.url), payments.listen(shop.url, "charge.succeeded")
     payments.stripe.v1.webhook_endpoints.delete(removed.id)
     payments.paid()
@@ -295,7 +295,7 @@ def test_an_endpoint_that_was_removed_hears_nothing(payments: Provider, shop: Sh
     assert [endpoint.id for endpoint in payments.stripe.v1.webhook_endpoints.list().data] == [kept.id]
 
 
-def test_a_key_makes_one_checkout(used: Provider) -> None:
+def test_an_idempotency_key_makes_one_checkout(used: Provider) -> None:
     first = used.http.post("/v1/checkout/sessions", data=FORM, headers={"Idempotency-Key": "k"})
     again = used.http.post("/v1/checkout/sessions", data=FORM, headers={"Idempotency-Key": "k"})
     other = used.http.post(
@@ -307,19 +307,19 @@ def test_a_key_makes_one_checkout(used: Provider) -> None:
     assert (other.status_code, other.json()["error"]["type"]) == (400, "idempotency_error")
 
 
-def test_a_refused_request_does_not_use_up_its_key(used: Provider) -> None:
+def test_an_error_does_not_use_up_an_idempotency_key(used: Provider) -> None:
     key = {"Idempotency-Key": "another"}
     assert used.http.post("/v1/checkout/sessions", data={}, headers=key).status_code == 400
     assert used.http.post("/v1/checkout/sessions", data=FORM, headers=key).status_code == 200
 
 
 @pytest.mark.parametrize("header", [None, "Bearer sk_test_another", "Bearer", "Basic !", "Basic c2tfdGVzdF94Og=="])
-def test_the_api_is_closed_without_its_key(used: Provider, header: str | None) -> None:
+def test_the_api_needs_its_key(used: Provider, header: str | None) -> None:
     answer = httpx.get(f"{used.url}/v1/events", headers={"Authorization": header} if header else {})
     assert (answer.status_code, answer.json()["error"]["type"]) == (401, "invalid_request_error")
 
 
-def test_the_key_may_come_as_the_user_of_basic(used: Provider) -> None:
+def test_the_key_can_be_the_user_of_basic_authentication(used: Provider) -> None:
     assert httpx.get(f"{used.url}/v1/events", auth=(API_KEY, "")).status_code == 200
 
 
@@ -358,13 +358,13 @@ def test_a_wrong_parameter_is_named(
     assert code == error.get("code")
 
 
-def test_a_price_below_the_least_is_refused(used: Provider) -> None:
+def test_a_price_below_the_minimum_is_refused(used: Provider) -> None:
     form = FORM | {"line_items[0][price_data][unit_amount]": "49"}
     error = used.http.post("/v1/checkout/sessions", data=form).json()["error"]
     assert error["code"] == "amount_too_small"
 
 
-def test_what_does_not_exist_is_not_found(used: Provider) -> None:
+def test_an_unknown_id_gets_404(used: Provider) -> None:
     for path in ("checkout/sessions/x", "payment_intents/x", "charges/x", "events/x", "webhook_endpoints/x", "nothing"):
         answer = used.http.get(f"/v1/{path}")
         assert (answer.status_code, answer.json()["error"]["type"]) == (404, "invalid_request_error"), path
@@ -372,7 +372,7 @@ def test_what_does_not_exist_is_not_found(used: Provider) -> None:
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
 
 
-def test_lists_come_page_by_page_the_newest_first(payments: Provider) -> None:
+def test_lists_have_pages_with_the_newest_first(payments: Provider) -> None:
     for _ in range(2):
         payments.paid()
     pages = payments.stripe.v1.events.list(params={"limit": 4})
@@ -380,14 +380,14 @@ def test_lists_come_page_by_page_the_newest_first(payments: Provider) -> None:
     assert pages.has_more
 
 
-def test_the_page_shows_what_is_paid_for_as_text(used: Provider) -> None:
+def test_the_page_shows_the_items_as_text(used: Provider) -> None:
     page = httpx.get(used.open().url)
     assert "Tides &amp; &lt;b&gt; \N{MULTIPLICATION SIGN} 2" in page.text
     assert "€9.98" in page.text
     assert "form-action 'self' https://shop.example" in page.headers["content-security-policy"]
 
 
-def test_a_checkout_ends_by_itself_after_a_day() -> None:
+def test_a_checkout_expires_after_a_day() -> None:
     now, events = [1_000_000], list[Any]()
     account = Account(events.append, lambda: now[0])
     session = account.open_session(parse(_urlencoded(FORM), NewSession), "http://provider/pay")

@@ -1,4 +1,4 @@
-"""What the sandbox knows of the apps: what their own folders say."""
+"""The sandbox reads what it needs of an app from the app's folder."""
 
 from __future__ import annotations
 

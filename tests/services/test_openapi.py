@@ -1,4 +1,4 @@
-"""The contract of each app: an OpenAPI document, kept beside the code, and never older than it."""
+"""The contract of each app: an OpenAPI document beside the code that always matches the code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ APPS = sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/conf
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_the_document_is_what_the_code_says(app: str) -> None:
+def test_the_document_matches_the_code(app: str) -> None:
     command = [sys.executable, "-m", "services", "openapi", app, "--check"]
 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

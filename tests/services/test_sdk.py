@@ -1,4 +1,4 @@
-"""The generated clients of every API, and the journeys through them, have right types."""
+"""The generated clients of every API and their journeys pass the type checkers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NPM = ROOT / "node_modules"
 
 
 def made(language: str, folder: Path) -> list[str]:
-    """Make a client of every app; their folders."""
+    """Make a client of every app, and return the folders."""
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda app: str(sdk.make(app, language, folder)), apps.names()))
 

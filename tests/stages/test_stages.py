@@ -1,4 +1,4 @@
-"""All end-to-end tests on two stages of one AWS at the same time, and then nothing of one is in the other.
+"""Run all end-to-end tests on two stages of one AWS at the same time, then check that the stages share no data.
 
 It takes some minutes, so it is no part of `make test`: `make test-stages`. What needs a sandbox for itself
 (`pytest.mark.alone`) is left out.
@@ -22,19 +22,19 @@ from contents import everything
 ROOT = Path(__file__).parent.parent.parent
 OTHER = "twin"
 BY_CHANCE = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|[\w.+-]+@example\.com|\b\w+-[0-9a-f]{8}\b")
-"""Names that a test makes up or a function gives: an id, an address, a device."""
+"""Random names that tests and functions make: ids, addresses, devices."""
 
 
 @pytest.fixture
 def twin(sandbox: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A second stage of everything; its outputs."""
+    """The outputs of a second stage of everything."""
     subprocess.run([sys.executable, "-m", "sandbox", "clone", OTHER], cwd=ROOT, check=True, capture_output=True)
     yield json.loads((Path(os.environ["SANDBOX_DIR"]) / OTHER / "outputs.json").read_text())
     subprocess.run([sys.executable, "-m", "sandbox", "delete", OTHER], cwd=ROOT, check=True, capture_output=True)
 
 
 def suite(folder: Path, stage: str, outputs: dict[str, Any], report: Path) -> subprocess.Popen[bytes]:
-    """Begin to run all tests on the stage that is served from *folder*."""
+    """Start all tests on the stage that is served from *folder*."""
     command = [sys.executable, "-m", "pytest", "-o", "pythonpath=. tests", "--running", "-m", "not alone", "tests/e2e"]
     own = {"SANDBOX_DIR": str(folder), "SANDBOX_STAGE": stage}
     with report.open("wb") as output:
@@ -42,14 +42,14 @@ def suite(folder: Path, stage: str, outputs: dict[str, Any], report: Path) -> su
 
 
 def names(outputs: dict[str, Any], stage: str) -> set[str]:
-    """Return what is named by chance in a stage's rows, objects and mails: the mailbox is the account's."""
+    """Return the random names in a stage's items, objects and mails. All stages share the account's mailbox."""
     senders = {app["sender"] for app in outputs.values() if isinstance(app, dict) and "sender" in app}
     mails = httpx.get(f"{outputs['console']}/mails.json", timeout=60).json()
     sent = json.dumps([mail for mail in mails if mail["Source"] in senders])
     return set(BY_CHANCE.findall(everything(stage) + sent))
 
 
-def test_both_stages_are_green_at_once_and_have_nothing_in_common(
+def test_both_stages_pass_at_once_and_share_no_data(
     sandbox: dict[str, Any], twin: dict[str, Any], tmp_path: Path
 ) -> None:
     folder, here = Path(os.environ["SANDBOX_DIR"]), os.environ["SANDBOX_STAGE"]
