@@ -10,13 +10,15 @@ from services import openapi, scaffold, sdk
 
 
 def main() -> str | None:
-    parser = argparse.ArgumentParser(prog="python -m services", description="Live with many services.")
+    parser = argparse.ArgumentParser(
+        prog="python -m services", description="Contracts, clients and new services."
+    )
     steps = parser.add_subparsers(required=True)
-    step = steps.add_parser("openapi", help="bring an app's openapi.json to what its code says")
+    step = steps.add_parser("openapi", help="write an app's openapi.json from its code")
     step.add_argument("app", choices=apps.names())
-    step.add_argument("--check", action="store_true", help="change nothing, and fail when the file is stale")
+    step.add_argument("--check", action="store_true", help="write nothing, and fail if the file is stale")
     step.set_defaults(run=_openapi)
-    step = steps.add_parser("sdk", help="make a client of an app's API")
+    step = steps.add_parser("sdk", help="generate a client of an app's API")
     step.add_argument("app", choices=apps.names())
     step.add_argument("language", choices=sdk.LANGUAGES)
     step.set_defaults(run=_sdk)
@@ -31,17 +33,20 @@ def main() -> str | None:
 
 def _openapi(arguments: argparse.Namespace) -> str | None:
     app = arguments.app
-    if arguments.check:
-        stale = openapi.text(app) != (apps.ROOT / app / "openapi.json").read_text()
-        return f"{app}/openapi.json is stale: `make openapi APP={app}`" if stale else None
-    print(openapi.write(app).relative_to(apps.ROOT))
+    try:
+        if arguments.check:
+            stale = openapi.text(app) != (apps.ROOT / app / "openapi.json").read_text()
+            return f"{app}/openapi.json is stale: `make openapi APP={app}`" if stale else None
+        print(openapi.write(app).relative_to(apps.ROOT))
+    except openapi.UnresolvedType as error:
+        return f"{app}/app.py: {error}"
     return None
 
 
 def _sdk(arguments: argparse.Namespace) -> str | None:
     try:
         print(sdk.make(arguments.app, arguments.language).relative_to(apps.ROOT))
-    except sdk.NotMade as error:
+    except sdk.GeneratorFailed as error:
         return str(error)
     return None
 
@@ -50,8 +55,8 @@ def _scaffold(arguments: argparse.Namespace) -> str | None:
     try:
         for folder in arguments.change(arguments.app):
             print(folder.relative_to(apps.ROOT))
-    except scaffold.Refused as refused:
-        return str(refused)
+    except scaffold.ScaffoldError as error:
+        return str(error)
     return None
 
 

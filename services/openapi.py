@@ -1,8 +1,8 @@
-"""The OpenAPI document of an app, made of its routes and of the types that its handlers name.
+"""Generates the OpenAPI document of an app from its routes and the source of its handlers.
 
-A handler says by its return annotation what it answers (`rest.Created[Todo]`), and by what it calls what it takes
-(`rest.body(app, NewTodo)`, `rest.if_match(app)`); its docstring adds what only it raises ("Raises NotEntitled.").
-https://spec.openapis.org/oas/v3.1.1
+The return annotation of a handler is its response (`rest.Created[Todo]`). The functions of `rest` that it calls are its
+request (`rest.body(app, NewTodo)`, `rest.if_match(app)`). Its docstring lists the errors that only this handler raises
+("Raises NotEntitled."). https://spec.openapis.org/oas/v3.1.1
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _BY_CALL = {
 }
 _OF_THE_GATEWAY = {
     "TooManyRequests": (429, "Too many requests; try again after a second."),
-    "UnsupportedMediaType": (415, "The body's media type is not one that this operation takes."),
-    "Forbidden": (403, "The signature is missing, wrong, or of somebody who may not do this."),
+    "UnsupportedMediaType": (415, "This operation does not accept the media type of the body."),
+    "Forbidden": (403, "The signature is missing or wrong, or the caller is not authorized."),
 }
 _HEADERS = {
     "idempotency_key": ("Idempotency-Key", {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}),
@@ -54,26 +54,33 @@ _STATUS = {
     rest.Accepted: 202,
     rest.NoContent: 204,
 }
-_ETAG = {"ETag": {"description": "The version of what is answered.", "schema": {"type": "string"}}}
-_LOCATION = {"Location": {"description": "Where it is, relative to this URL.", "schema": {"type": "string"}}}
+_ETAG = {"ETag": {"description": "The version of the representation.", "schema": {"type": "string"}}}
+_LOCATION = {"Location": {"description": "The address of the new resource, relative to this URL.", "schema": {"type": "string"}}}
 _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
 _REF = "#/components/schemas/{name}"
 
 
+class UnresolvedType(Exception):
+    """The type of a request or response cannot be read from a handler; the message names the handler."""
+
+
 def write(app: str) -> Path:
-    """Bring ``<app>/openapi.json`` to what the app's code says now, and return it."""
+    """Write ``<app>/openapi.json`` from the app's code, and return it. Raises UnresolvedType."""
     file = ROOT / app / "openapi.json"
     file.write_text(text(app))
     return file
 
 
 def text(app: str) -> str:
-    """Return the document of the app in the folder *app*, which becomes this process's one `app` module."""
+    """Return the document of an app as JSON. A process can do this for one app only, because it imports it as `app`.
+
+    Raises UnresolvedType.
+    """
     return json.dumps(document(_imported(app)), indent=1, ensure_ascii=False) + "\n"
 
 
 def _imported(app: str) -> Chalice:
-    """Import the app with any values for its settings: they are names of a stage's resources."""
+    """Import the app with made-up settings: most are the names of a stage's resources."""
     folder = ROOT / app
     sys.path[:0] = [str(folder), str(folder / "vendor")]
     settings: Any = importlib.import_module("chalicelib.wiring").Settings
@@ -84,7 +91,7 @@ def _imported(app: str) -> Chalice:
 
 
 def document(app: Chalice) -> Fields:
-    """Return the OpenAPI 3.1 document of *app*."""
+    """Return the OpenAPI 3.1 document of *app*. Raises UnresolvedType."""
     operations = [_Operation(app, route) for methods in app.routes.values() for route in methods.values()]
     types = dict.fromkeys(type_ for operation in operations for type_ in operation.types())
     schemas, components = msgspec.json.schema_components(list(types), ref_template=_REF)
@@ -112,13 +119,15 @@ _ERROR = {
 
 
 class _Operation:
-    """A route, and what its handler's source tells of it."""
+    """A route, and what the source of its handler contains."""
 
     def __init__(self, app: Chalice, route: Any) -> None:
         self._route, self._view = route, route.view_function
         self.path, self.method = str(route.uri_pattern), str(route.method).lower()
         self._calls = dict(_calls(self._view))
-        self._answer: Any = typing.get_type_hints(self._view)["return"]
+        self._answer: Any = typing.get_type_hints(self._view).get("return")
+        if self._answer is None:
+            raise UnresolvedType(f"{self._view.__name__}: annotate what it returns, for example -> rest.Answer[Todo]")
 
     def types(self) -> Iterator[Any]:
         if "body" in self._calls:
@@ -137,10 +146,10 @@ class _Operation:
         return {}
 
     def described(self, schemas: dict[Any, Fields]) -> Fields:
-        said = inspect.getdoc(self._view) or self._view.__name__.replace("_", " ").capitalize() + "."
+        text = inspect.getdoc(self._view) or self._view.__name__.replace("_", " ").capitalize() + "."
         description: Fields = {
             "operationId": self._route.view_name,
-            "summary": said.partition("\n")[0],
+            "summary": text.partition("\n")[0],
             "security": [{name: []} for name in self.security()],
             "parameters": [*self._parameters(schemas)],
             "responses": {"200": {"description": "Done."}},
@@ -179,7 +188,7 @@ class _Operation:
             success["headers"] = _ETAG | (_LOCATION if kind is rest.Created else {})
         responses = {status: success}
         if kind is rest.Answer:
-            responses[304] = {"description": "What If-None-Match names is still so.", "headers": _ETAG}
+            responses[304] = {"description": "Not modified: If-None-Match names the current version.", "headers": _ETAG}
         by_status: dict[int, list[str]] = {}
         for name in self._raised():
             code, description = _error(name)
@@ -206,11 +215,20 @@ _SIGV4 = {"description": "AWS Signature Version 4.", "x-amazon-apigateway-authty
 
 
 def _calls(view: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the functions of `rest` that a handler calls, each with the type that it is given, if any."""
+    """Yield the functions of `rest` that a handler calls. `body` and `query` come with the type that they take."""
     for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(view)))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _name(node.func.value) == "rest":
-            given = view.__globals__.get(_name(node.args[-1])) if len(node.args) == 2 else None
-            yield node.func.attr, given
+            call = node.func.attr
+            yield call, _type(view, node, call) if call in ("body", "query") else None
+
+
+def _type(view: Any, node: ast.Call, call: str) -> Any:
+    """Return the type that is the second argument. Raises UnresolvedType unless it is a global name of the module."""
+    found = view.__globals__.get(_name(node.args[1])) if len(node.args) == 2 else None
+    if found is None:
+        written = ast.unparse(node)
+        raise UnresolvedType(f"{view.__name__}: import the type by its own name, as in rest.{call}(app, T): {written}")
+    return found
 
 
 def _name(node: ast.AST) -> str:
@@ -226,7 +244,7 @@ def _query_parameters(cls: type) -> Iterator[Fields]:
 
 
 def _present(schema: Fields) -> Fields:
-    """A parameter is there or not, but never null."""
+    """Return the schema without null: a parameter is sent or it is absent."""
     options = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
     return options[0] if len(options) == 1 else {k: v for k, v in schema.items() if k != "default" or v is not None}
 
@@ -239,7 +257,7 @@ def _error(name: str) -> tuple[int, str]:
 
 
 def _portable(schema: Any) -> Any:
-    """Patterns in the dialect of ECMA-262, as JSON Schema wants them: there are no \\A and \\Z."""
+    """Return the schema with patterns in ECMA-262's syntax, as JSON Schema requires: it has no \\A and \\Z."""
     if isinstance(schema, dict):
         return {
             key: value.replace(r"\A", "^").replace(r"\Z", "$") if key == "pattern" else _portable(value)

@@ -1,4 +1,4 @@
-"""A new service of the same shape as the others, from ``services/template/``, and the way back."""
+"""Creates a service from ``services/template/``, with the same shape as the others, and removes one."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from deploy.apps import ROOT
 _TEMPLATE = Path(__file__).parent / "template"
 
 
-class Refused(Exception):
-    """The name is not one for a service, or is taken."""
+class ScaffoldError(Exception):
+    """The service cannot be created or removed; the message says why."""
 
 
 def new(name: str) -> list[Path]:
-    """Make the service *name*, ``<things>-app``, with its tests; return the new folders. Raises Refused."""
+    """Create the service *name*, ``<things>-app``, with its tests; return the new folders. Raises ScaffoldError."""
     if not re.fullmatch(r"[a-z]{2,20}s-app", name):
-        raise Refused(f"{name}: a service is named by what it has, in the plural, for example orders-app")
+        raise ScaffoldError(f"{name}: name a service after what it has, in the plural, for example orders-app")
     folders = {"app": ROOT / name, "tests": ROOT / "tests" / name}
     for folder in folders.values():
         if folder.exists():
-            raise Refused(f"{folder.relative_to(ROOT)} is there already")
+            raise ScaffoldError(f"{folder.relative_to(ROOT)} already exists")
     words = _words(name)
     for part, folder in folders.items():
         _render(_TEMPLATE / part, folder, words)
@@ -35,15 +35,15 @@ def new(name: str) -> list[Path]:
 
 
 def remove(name: str) -> list[Path]:
-    """Remove the service *name* and its tests, and return the folders. Raises Refused when it is none or is in git.
+    """Remove the service *name* and its tests, and return the folders.
 
-    What git keeps is removed with git, which can bring it back.
+    Raises ScaffoldError if there is none, or if it is in git: `git rm` removes it, and git can restore it.
     """
     folders = [ROOT / name, ROOT / "tests" / name]
     if not (ROOT / name / ".chalice").exists():
-        raise Refused(f"there is no service {name}")
+        raise ScaffoldError(f"there is no service {name}")
     if _tracked(ROOT / name):
-        raise Refused(f"{name} is in git: git rm -r {name} tests/{name}")
+        raise ScaffoldError(f"{name} is in git: git rm -r {name} tests/{name}")
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
     return folders

@@ -1,4 +1,4 @@
-"""Clients of an app's API, made of its openapi.json by well-kept generators: ``<app>-<language>/``."""
+"""Generates clients of an app's API from its openapi.json, each in a folder ``<app>-<language>/``."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ export const createClient = (options: ClientOptions): Client<paths> => createFet
 """
 
 
-class NotMade(Exception):
-    """The generator failed; the message is what it printed."""
+class GeneratorFailed(Exception):
+    """The generator of a client failed; the message is what it printed."""
 
 
 def make(app: str, language: str, into: Path = ROOT / "dist" / "sdk") -> Path:
-    """Make the client anew in a folder of its own *into* another, and return it. Raises NotMade."""
+    """Generate the client in a new folder below *into*, and return that. Raises GeneratorFailed."""
     folder = into / f"{app}-{language}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     {"python": _python, "typescript": _typescript}[language](app, folder)
@@ -35,13 +35,13 @@ def make(app: str, language: str, into: Path = ROOT / "dist" / "sdk") -> Path:
 
 
 def _python(app: str, folder: Path) -> None:
-    """A package with a function for each operation, on httpx and attrs."""
+    """Generate a package with a function for each operation, based on httpx and attrs."""
     generator = [str(_BIN / "openapi-python-client"), "generate", "--path", f"{app}/openapi.json"]
     _run([*generator, "--output-path", str(folder), "--overwrite"])
 
 
 def _typescript(app: str, folder: Path) -> None:
-    """A compiled module: the types of all paths, and the fetch client that they are for."""
+    """Generate a compiled module: the types of all paths, and a fetch client that uses them."""
     sources = folder / "src"
     sources.mkdir(parents=True, exist_ok=True)
     _run(["node_modules/.bin/openapi-typescript", f"{app}/openapi.json", "--output", str(sources / "schema.ts")])
@@ -66,4 +66,4 @@ def _run(command: list[str]) -> None:
     environment = os.environ | {"PATH": path}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise NotMade(done.stdout + done.stderr)
+        raise GeneratorFailed(done.stdout + done.stderr)

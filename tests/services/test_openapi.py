@@ -5,10 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from chalice import Chalice
+from msgspec import Struct
 from openapi_spec_validator import validate
+
+from common import rest
+from services import openapi
 
 ROOT = Path(__file__).parent.parent.parent
 APPS = sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/config.json"))
@@ -26,3 +34,52 @@ def test_the_document_matches_the_code(app: str) -> None:
 @pytest.mark.parametrize("app", APPS)
 def test_the_document_is_valid(app: str) -> None:
     validate(json.loads((ROOT / app / "openapi.json").read_text()))
+
+
+class NewThing(Struct):
+    name: str
+
+
+module = SimpleNamespace(NewThing=NewThing)
+
+
+def app_with(handler: Callable[[], Any]) -> Chalice:
+    """An app with one route."""
+    app = Chalice("things-app", configure_logs=False)
+    app.route("/things", methods=["POST"])(handler)
+    return app
+
+
+def test_a_body_is_described_by_its_type() -> None:
+    def add_thing() -> rest.Created[NewThing]:
+        return rest.created(rest.body(app, NewThing))
+
+    app = app_with(add_thing)
+
+    described = openapi.document(app)["paths"]["/things"]["post"]
+
+    schema = described["requestBody"]["content"]["application/json"]["schema"]
+    assert schema == {"$ref": "#/components/schemas/NewThing"}
+
+
+@pytest.mark.parametrize("call", ["body", "query"])
+def test_a_type_that_is_not_named_plainly_is_refused_with_the_handlers_name(call: str) -> None:
+    def add_by_module() -> rest.Created[NewThing]:
+        return rest.created(rest.body(app, module.NewThing))
+
+    def add_by_query() -> rest.Created[NewThing]:
+        return rest.created(rest.query(app, cls=NewThing))
+
+    handler = {"body": add_by_module, "query": add_by_query}[call]
+    app = app_with(handler)
+
+    with pytest.raises(openapi.UnresolvedType, match=rf"{handler.__name__}: .*rest\.{call}"):
+        openapi.document(app)
+
+
+def test_a_handler_without_a_return_type_is_refused_with_its_name() -> None:
+    def add_untyped():  # type: ignore[no-untyped-def]
+        return {}
+
+    with pytest.raises(openapi.UnresolvedType, match="add_untyped"):
+        openapi.document(app_with(add_untyped))
