@@ -1,8 +1,8 @@
-"""An app of this repository and its stacks.
+"""The apps of this repository, and how each of an app's stacks is deployed.
 
-``<app>-<stage>-resources`` is what outlives a deploy, ``<app>-<stage>-dax`` the optional cache cluster,
-``<app>-<stage>`` the Chalice app as `chalice package` writes it; after that come ``<app>-<stage>-edge``, its
-distribution, and ``<app>-<stage>-delivery``, its delivery stream.
+``<app>-<stage>-resources`` has what outlives a deployment of the code: tables, buckets, user pools.
+``<app>-<stage>-dax`` has the optional DAX cluster. ``<app>-<stage>`` has the app as `chalice package` writes it.
+``<app>-<stage>-delivery`` has the delivery stream, ``<app>-<stage>-edge`` the distribution.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ def stack(app: str, stage: str, kind: str) -> str:
 
 
 def template_file(app: str, kind: str) -> Path:
-    """Return the file with the template of one of an app's stacks; that of the app itself is merged into Chalice's."""
+    """Return the template file of one of an app's stacks. That of ``app`` is merged into Chalice's template."""
     files = {"dax": ROOT / "deploy" / "dax.yaml", "app": ROOT / app / "merge.yaml"}
     return files.get(kind, ROOT / app / f"{kind}.yaml")
 
 
 def template(app: str, kind: str) -> dict[str, Any]:
-    """Return the parsed template of one of an app's stacks; an empty one if the app has no such stack."""
+    """Return the parsed template of one of an app's stacks, empty if the app has no such stack."""
     file = template_file(app, kind)
     parsed: dict[str, Any] = stacks.read(file.read_text()) if file.exists() else {}
     return parsed
@@ -65,9 +65,8 @@ def declared(app: str, kind: str) -> dict[str, Any]:
 
 
 def deploy_resources(app: str, stage: str, **parameters: str) -> dict[str, str]:
-    """Bring the app's resources to resources.yaml, and write their outputs where the app's settings look."""
-    template = (ROOT / app / "resources.yaml").read_text()
-    outputs = stacks.deploy(f"{app}-{stage}-resources", template, {"Stage": stage, **parameters})
+    """Deploy resources.yaml, write its outputs to the settings file of the stage, and return them."""
+    outputs = _deploy(app, stage, "resources", parameters)
     settings = {_snake(key): value for key, value in outputs.items()}
     file = ROOT / app / "chalicelib" / "stages" / f"{stage}.json"
     file.parent.mkdir(exist_ok=True)
@@ -76,18 +75,16 @@ def deploy_resources(app: str, stage: str, **parameters: str) -> dict[str, str]:
 
 
 def deploy_dax(app: str, stage: str, **parameters: str) -> dict[str, str]:
-    """Bring the app's DAX cluster, its VPC and the layer with its client to dax.yaml."""
-    template = (ROOT / "deploy" / "dax.yaml").read_text()
+    """Deploy dax.yaml: the app's DAX cluster, its VPC, and the layer with the client."""
     bucket, key = stacks.upload(layer(ROOT / "deploy" / "dax-requirements.txt"), ".zip")
-    given = {"App": app, "Stage": stage, "ClientBucket": bucket, "ClientKey": key, **parameters}
-    return stacks.deploy(f"{app}-{stage}-dax", template, given)
+    return _deploy(app, stage, "dax", {"App": app, "ClientBucket": bucket, "ClientKey": key} | parameters)
 
 
 def layer(requirements: Path, files: Mapping[str, Path] = MappingProxyType({}), root: str = "python/") -> bytes:
-    """Return a zip with just the packages of *requirements*, without what they require in turn, and *files* by name.
+    """Return a zip with the packages that *requirements* lists, and *files* by name, all below the folder *root*.
 
-    It is a layer where *root* is Lambda's folder for Python. It is made once and kept in ``dist/``: the versions are
-    pinned.
+    With the default *root* it is a Lambda layer. It is built once and kept in ``dist/``, because the versions are
+    pinned. Raises PackageFailed.
     """
     content = [requirements.read_bytes(), *(file.read_bytes() for file in files.values()), sys.version.encode()]
     digest = hashlib.sha256(b"".join(content)).hexdigest()[:16]
@@ -111,56 +108,59 @@ def _installed(requirements: Path, files: Mapping[str, Path], root: str) -> byte
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, file in sorted((found | dict(files)).items()):
-                # Without a time of its own the same content makes the same zip.
+                # Without the time of the file, equal content makes an equal zip.
                 entry = zipfile.ZipInfo(f"{root}{name}")
-                entry.external_attr = 0o644 << 16  # Lambda's user does not own the files
+                entry.external_attr = 0o644 << 16  # the user that runs a function does not own the files
                 archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
     return content.getvalue()
 
 
 def deploy_edge(app: str, stage: str, **parameters: str) -> dict[str, str]:
-    """Bring the app's distribution to edge.yaml; it is told what the resources and the app's own stack gave."""
-    template = (ROOT / app / "edge.yaml").read_text()
-    given = _outputs(app, stage) | {"Stage": stage}
+    """Deploy edge.yaml: the distribution. Its parameters include the outputs of the resources and of the app."""
+    given = _outputs(app, stage)
     if "FunctionCode" in declared(app, "edge"):
         given["FunctionCode"] = (ROOT / app / "edge-function.js").read_text()
     if has_signing_key(app):
         given["KeyGroupId"] = signing_keys.ensure(app, stage)
-    return stacks.deploy(f"{app}-{stage}-edge", template, given | parameters)
+    return _deploy(app, stage, "edge", given | parameters)
 
 
 def deploy_delivery(app: str, stage: str, **parameters: str) -> dict[str, str]:
-    """Bring the app's delivery stream to delivery.yaml; it is told what the resources and the app's own stack gave."""
-    template = (ROOT / app / "delivery.yaml").read_text()
-    given = {**_outputs(app, stage), "Stage": stage, **parameters}
-    return stacks.deploy(f"{app}-{stage}-delivery", template, given)
+    """Deploy delivery.yaml: the delivery stream. Its parameters include the outputs of the resources and of the app."""
+    return _deploy(app, stage, "delivery", _outputs(app, stage) | parameters)
+
+
+def _deploy(app: str, stage: str, kind: str, given: Mapping[str, str]) -> dict[str, str]:
+    text = template_file(app, kind).read_text()
+    return stacks.deploy(stack(app, stage, kind), text, {"Stage": stage, **given})
 
 
 def _outputs(app: str, stage: str) -> dict[str, str]:
-    """Return what the app's resources gave, and its own stack unless `chalice deploy` took its place."""
-    return stacks.outputs(f"{app}-{stage}-resources") | stacks.outputs(f"{app}-{stage}", missing_ok=True)
+    """Return the outputs of the resources and of the app's stack. After `chalice deploy` there is no such stack."""
+    resources, own = stack(app, stage, "resources"), stack(app, stage, "app")
+    return stacks.outputs(resources) | stacks.outputs(own, missing_ok=True)
 
 
 def has_signing_key(app: str) -> bool:
-    """Return whether the app's distribution trusts a key that signs links."""
+    """Return whether the distribution trusts a key group, whose key signs links."""
     return "KeyGroupId" in declared(app, "edge")
 
 
 def chalice() -> str:
-    """Return Chalice's command, that of this environment."""
+    """Return the path of the `chalice` command of this Python environment."""
     return str(Path(sys.executable).with_name("chalice"))
 
 
 def package(app: str, stage: str) -> Path:
-    """Write the app as a SAM template with its zip into ``dist/<app>-<stage>/`` and return that folder."""
+    """Write the SAM template and the zip to ``dist/<app>-<stage>/``; return the folder. Raises PackageFailed."""
     folder = ROOT / "dist" / f"{app}-{stage}"
     folder.parent.mkdir(exist_ok=True)
     with (ROOT / "dist" / f"{app}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # Chalice writes a zip that all stages of an app have in common
+        fcntl.flock(lock, fcntl.LOCK_EX)  # all stages of an app share the zip that Chalice builds
         done = subprocess.run(
             [chalice(), "package", "--stage", stage, "--merge-template", "merge.yaml", str(folder)],
             cwd=ROOT / app,
-            # Without bytecode the same source makes the same zip.
+            # Without bytecode, equal source makes an equal zip.
             env=os.environ | {"STAGE": stage, "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
@@ -176,19 +176,19 @@ def deploy_app(app: str, stage: str, **parameters: str) -> dict[str, str]:
     folder = package(app, stage)
     template = yaml.safe_load((folder / "sam.yaml").read_text())
     text = stacks.upload_code(template, folder)
-    return stacks.deploy(f"{app}-{stage}", text, {"Stage": stage, **parameters})
+    return stacks.deploy(stack(app, stage, "app"), text, {"Stage": stage, **parameters})
 
 
 def address_parameter(app: str, stage: str) -> str:
-    """Return the name of the SSM parameter in which other services look for the app's API."""
+    """Return the name of the SSM parameter from which other services read the address of the app's API."""
     return f"/{stage}/{app}/api"
 
 
 def register(app: str, stage: str, Address: str = "") -> dict[str, str]:
-    """Write the API's address, without a closing slash, to where other services look; return it by parameter name.
+    """Write the address of the API, without a closing slash, to its SSM parameter; return the parameter and its value.
 
-    *Address* is by default the endpoint of the app's stack. A different address of the same API that is already there
-    stays: a custom domain, or the sandbox's.
+    *Address* is by default the endpoint of the app's stack. Another address of the same API is kept, for example that
+    of the sandbox.
     """
     address = (Address or endpoint(app, stage)).rstrip("/")
     name, ssm = address_parameter(app, stage), boto3.Session().client("ssm")

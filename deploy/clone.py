@@ -1,4 +1,4 @@
-"""A stage made like another: the same apps, stacks and parameters, without the data."""
+"""Clones a stage: the same apps, stacks and parameters, without the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stage deleted with all its data: every stack, and what CloudFormation would keep of it."""
+"""Deletes a stage with all its data: every stack, and the resources that CloudFormation would keep."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from deploy.stages import stacks_of
 
 
 def contents(stage: str) -> list[tuple[str, str]]:
-    """Return type and name of all that has data in the stage, and of what CloudFormation would keep."""
+    """Return type and name of the resources of the stage that hold data or that CloudFormation would keep."""
     return sorted({held for name in stacks_of(stage) for held in _held(name)})
 
 
 def delete(stage: str, force: bool = False) -> list[tuple[str, str]]:
-    """Delete the stage with all its data, and return what is left because nobody here knows how to delete its type.
+    """Delete the stage with all its data; return type and name of the resources that this module cannot delete.
 
-    The last stacks go first: what serves before what is served. What was interrupted goes on where it was.
-    Raises NotDeleted for production unless *force*, and StackFailed.
+    The stacks are deleted in the reverse of the order in which they were deployed. The same call resumes a deletion
+    that was interrupted. Raises NotDeleted for production unless *force*, and StackFailed.
     """
     if stage == "prod" and not force:
-        raise NotDeleted("prod is production: FORCE=1 if you mean it")
+        raise NotDeleted("prod is production: add FORCE=1 to delete it")
     left: list[tuple[str, str]] = []
     for app in apps.names():
         if (apps.ROOT / app / ".chalice" / "deployed" / f"{stage}.json").exists():
@@ -51,7 +51,7 @@ def _held(stack: str) -> list[tuple[str, str]]:
 
 
 def _delete_stack(name: str) -> list[tuple[str, str]]:
-    """Delete what the stack holds and then the stack: while it is there, it says what is still to be deleted."""
+    """Delete what the stack would keep and then the stack, which until then lists what remains to be deleted."""
     left = []
     for kind, identifier in _held(name):
         remove = _REMOVE.get(kind)
@@ -77,7 +77,7 @@ def _delete_bucket(bucket: str) -> None:
 
 
 def _delete_table(table: str) -> None:
-    """Delete a table and its replicas; AWS keeps a Region that was copied from for a day, and says so."""
+    """Delete a table and its replicas. AWS refuses to delete a Region from which a replica was made in the last day."""
     dynamodb = boto3.Session().client("dynamodb")
     try:
         described = dynamodb.describe_table(TableName=table)["Table"]
@@ -115,7 +115,7 @@ def _delete_user_pool(pool: str) -> None:
 
 
 def _delete_secret(secret: str) -> None:
-    """Delete a secret at once, so that its name is free for a stage of the same name."""
+    """Delete a secret without recovery, so that a stage of the same name can create it again."""
     secrets = boto3.Session().client("secretsmanager")
     try:
         secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
@@ -124,7 +124,7 @@ def _delete_secret(secret: str) -> None:
 
 
 def _delete_file_system(file_system: str) -> None:
-    """Delete a file system, which nobody may have mounted then: its mount targets go first."""
+    """Delete a file system after its mount targets."""
     efs = boto3.Session().client("efs")
     try:
         while targets := efs.describe_mount_targets(FileSystemId=file_system)["MountTargets"]:
@@ -138,7 +138,7 @@ def _delete_file_system(file_system: str) -> None:
 
 
 def _detach_policy(policy: str) -> None:
-    """Take the policy from the devices that have it, whose certificates are theirs and stay."""
+    """Detach the policy from the certificates of devices, which stay."""
     iot = boto3.Session().client("iot")
     for page in iot.get_paginator("list_targets_for_policy").paginate(policyName=policy):
         for target in page["targets"]:
@@ -146,7 +146,7 @@ def _detach_policy(policy: str) -> None:
 
 
 _FIRST = ("AWS::S3::Bucket", "AWS::IoT::Policy")
-"""What CloudFormation does not delete while something is in it, or has it."""
+"""The types that CloudFormation cannot delete while they contain something or are attached to something."""
 
 _REMOVE: dict[str, Callable[[str], None]] = {
     "AWS::Cognito::UserPool": _delete_user_pool,
@@ -166,6 +166,6 @@ def _delete_parameters(names: list[str]) -> None:
 
 
 def _forget(app: str, stage: str) -> None:
-    """Delete what deploying the stage has left in the working copy."""
+    """Delete the files that deploying the stage wrote to the working copy."""
     (apps.ROOT / app / "chalicelib" / "stages" / f"{stage}.json").unlink(missing_ok=True)
     shutil.rmtree(apps.ROOT / "dist" / f"{app}-{stage}", ignore_errors=True)

@@ -1,7 +1,7 @@
-"""The keys that sign an app's private content: made once a stage, and rotated without breaking a link that lives.
+"""The keys that sign links to private content: created once for each stage, and rotated without breaking a valid link.
 
-The private half and CloudFront's id of the public half are the secret ``<app>-<stage>-signing-key``; the public half is
-in the key group ``<app>-<stage>``, which the distribution trusts.
+The secret ``<app>-<stage>-signing-key`` has the private key and CloudFront's id of the public key. The public key is in
+the key group ``<app>-<stage>``, which the distribution trusts.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-trusted-signers.html
 """
@@ -25,14 +25,14 @@ from deploy import stacks
 type Algorithm = Literal["rsa", "ecdsa"]
 
 PROPAGATION = 900
-"""Seconds after which every edge knows a changed key group; CloudFront says "minutes" and promises no number."""
+"""Seconds until every edge knows a changed key group. CloudFront documents "minutes" and no number."""
 
 _NOTICED = 10 * KEY_MAX_AGE
-"""Seconds after which every container signs with a new key, even one that could not read the secret a few times."""
+"""Seconds until every container signs with a new key, even one that failed to read the secret a few times."""
 
 
 class SigningKeys:
-    """The keys of one stage. Everything known of them is in AWS, so that whatever was interrupted can go on."""
+    """The keys of one stage. Their whole state is in AWS, so the same call resumes what was interrupted."""
 
     def __init__(self, cloudfront: Any, secrets_manager: Any, app: str, stage: str) -> None:
         self._cloudfront = cloudfront
@@ -41,7 +41,7 @@ class SigningKeys:
         self._secret = f"{app}-{stage}-signing-key"
 
     def ensure(self, algorithm: Algorithm = "rsa") -> str:
-        """Make the key and its group where they are missing; return the group's id."""
+        """Create the key and its group if they are missing; return the id of the group."""
         key_id = self._key_id("AWSCURRENT")
         if key_id is None:
             key_id, secret = self._new_key(algorithm)
@@ -59,13 +59,13 @@ class SigningKeys:
         propagation: float,
         retirement: float,
         sleep: Callable[[float], None] = time.sleep,
-        tell: Callable[[str], None] = print,
+        on_step: Callable[[str], None] = print,
     ) -> str:
-        """Replace the key by a new one and return the new one's id.
+        """Replace the key with a new one and return the id of the new one.
 
-        Add the new key to the group, wait *propagation* seconds until every edge knows it, sign with it, wait
-        *retirement* seconds until no link of the old one lives, and remove that. A rotation that was interrupted goes
-        on where it was. The new key waits in the secret under the label that Secrets Manager's own rotation uses:
+        Adds the new key to the group, waits *propagation* seconds until every edge knows it, signs with it, waits
+        *retirement* seconds until no link of the old key is valid, and removes the old key. The same call resumes a
+        rotation that was interrupted. Meanwhile the new key has the staging label that Secrets Manager's rotation uses:
         https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
         """
         self.ensure(algorithm)
@@ -78,18 +78,18 @@ class SigningKeys:
             switched = False
         if not switched:
             self._trust([current, pending])
-            tell(f"{pending} is in the key group; {propagation:.0f} s until every edge knows it")
+            on_step(f"{pending} is in the key group; {propagation:.0f} s until every edge knows it")
             sleep(propagation)
             self._switch()
         current = self._key_id("AWSCURRENT")
-        tell(f"{current} signs; {retirement:.0f} s until no link of the old key lives")
+        on_step(f"{current} signs; {retirement:.0f} s until no link of the old key is valid")
         sleep(retirement)
         self._trust([current])
         self._delete_unused()
         return str(current)
 
     def delete(self) -> None:
-        """Delete the key and its group, which no distribution may use any more. There may be none."""
+        """Delete the key and its group, if there are any. No distribution may use the group."""
         group = self._group()
         if group is not None:
             tag = self._cloudfront.get_key_group(Id=group["Id"])["ETag"]
@@ -99,7 +99,7 @@ class SigningKeys:
             self._secrets.delete_secret(SecretId=self._secret, ForceDeleteWithoutRecovery=True)
 
     def _new_key(self, algorithm: Algorithm) -> tuple[str, str]:
-        """Register a new public key; return its id, and the secret with the private half."""
+        """Create a public key; return its id, and the value of the secret with the private key."""
         private, public = key_pair(algorithm)
         name = f"{self._name}-{secrets.token_hex(4)}"
         config = {"CallerReference": name, "Name": name, "EncodedKey": public}
@@ -135,7 +135,7 @@ class SigningKeys:
         return keys
 
     def _trust(self, keys: list[str | None]) -> None:
-        """Make *keys* those of the group."""
+        """Set the keys of the group."""
         identifier = self._group()["Id"]
         group = self._cloudfront.get_key_group_config(Id=identifier)
         if group["KeyGroupConfig"]["Items"] != keys:
@@ -143,7 +143,7 @@ class SigningKeys:
             self._cloudfront.update_key_group(Id=identifier, KeyGroupConfig=config, IfMatch=group["ETag"])
 
     def _delete_unused(self) -> None:
-        """Delete the public keys of the stage that are not in its group: retired, or never got so far."""
+        """Delete the public keys of the stage that are not in its group: retired or left by an interrupted call."""
         ours, used = re.compile(re.escape(self._name) + "-[0-9a-f]{8}"), self._group_keys()
         for key in self._pages("list_public_keys", "PublicKeyList"):
             if ours.fullmatch(key["Name"]) and key["Id"] not in used:
@@ -151,7 +151,7 @@ class SigningKeys:
                 self._cloudfront.delete_public_key(Id=key["Id"], IfMatch=tag)
 
     def _pages(self, operation: str, member: str) -> Iterator[Any]:
-        """Yield the items of a list of which boto3 may have no paginator."""
+        """Yield the items of an operation for which boto3 may have no paginator."""
         more: dict[str, str] = {}
         while True:
             answer = getattr(self._cloudfront, operation)(**more)[member]
@@ -162,7 +162,7 @@ class SigningKeys:
 
 
 def key_pair(algorithm: Algorithm) -> tuple[str, str]:
-    """Return the private and the public half, PEM; CloudFront takes RSA of 2048 bits, and ECDSA on P-256."""
+    """Return a private and a public key in PEM. CloudFront accepts RSA with 2048 bits and ECDSA on P-256."""
     pair = rsa.generate_private_key(65537, 2048) if algorithm == "rsa" else ec.generate_private_key(ec.SECP256R1())
     private = pair.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     public = pair.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -170,12 +170,12 @@ def key_pair(algorithm: Algorithm) -> tuple[str, str]:
 
 
 def ensure(app: str, stage: str, algorithm: Algorithm = "rsa") -> str:
-    """Make what is missing of the stage's key, and return the id of its key group."""
+    """Create the key of the stage and its group if they are missing; return the id of the group."""
     return _of(app, stage).ensure(algorithm)
 
 
 def delete(app: str, stage: str) -> None:
-    """Delete the stage's key and its group."""
+    """Delete the key of the stage and its group."""
     _of(app, stage).delete()
 
 
@@ -187,9 +187,9 @@ def rotate(
     propagation: float = PROPAGATION,
     retirement: float | None = None,
 ) -> str:
-    """Replace the stage's key and return the new one's id; this takes as long as `SigningKeys.rotate` waits.
+    """Replace the key of the stage and return the id of the new one. It takes as long as `SigningKeys.rotate` waits.
 
-    *retirement* is by default what outlives the longest link, whose life is an output of the app's resources.
+    *retirement* is by default longer than the longest link is valid, which is an output of the app's resources.
     """
     if retirement is None:
         retirement = _NOTICED + float(stacks.outputs(f"{app}-{stage}-resources")["LinkLife"])

@@ -1,4 +1,4 @@
-"""Publishes an app's page, the folder `web/`, to the bucket that its distribution reads."""
+"""Publishes the page of an app to the bucket that its distribution reads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deploy.apps import ROOT
 from deploy.errors import NotDeployed
 
 _CACHED = "max-age=0, s-maxage=31536000"
-"""A browser asks each time; the edge keeps a file until it is told of a change."""
+"""Browsers revalidate each time. The edge keeps a file until it is invalidated."""
 
 
 def folder(app: str) -> Path | None:
@@ -42,11 +42,11 @@ def publish(app: str, stage: str, **config: str) -> dict[str, str]:
     session = boto3.Session()
     s3, bucket = session.client("s3"), stacks.outputs(f"{app}-{stage}-resources")["SiteBucket"]
     there = _contents(s3, bucket)
-    told = json.load(s3.get_object(Bucket=bucket, Key="config.json")["Body"]) if "config.json" in there else {}
-    told |= _config(app, stage, str(session.region_name)) | config
-    files = _files(site) | {"config.json": json.dumps(told, indent=2).encode()}
+    settings = json.load(s3.get_object(Bucket=bucket, Key="config.json")["Body"]) if "config.json" in there else {}
+    settings |= _config(app, stage, str(session.region_name)) | config
+    files = _files(site) | {"config.json": json.dumps(settings, indent=2).encode()}
     changed = [key for key, content in files.items() if there.get(key) != hashlib.md5(content).hexdigest()]  # noqa: S324
-    for key in sorted(changed, key=lambda key: (key.endswith(".html"), key)):  # a page comes after what it needs
+    for key in sorted(changed, key=lambda key: (key.endswith(".html"), key)):  # a page after the files that it loads
         kind = mimetypes.guess_type(key)[0] or "application/octet-stream"
         charset = "; charset=utf-8" if kind.startswith("text/") else ""
         s3.put_object(Bucket=bucket, Key=key, Body=files[key], ContentType=kind + charset, CacheControl=_CACHED)
@@ -54,7 +54,7 @@ def publish(app: str, stage: str, **config: str) -> dict[str, str]:
     for key in gone:
         s3.delete_object(Bucket=bucket, Key=key)
     _invalidate(session, stacks.outputs(f"{app}-{stage}-edge")["DistributionId"], [*changed, *gone])
-    return told
+    return settings
 
 
 def _config(app: str, stage: str, region: str) -> dict[str, str]:
@@ -68,7 +68,7 @@ def _config(app: str, stage: str, region: str) -> dict[str, str]:
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    """By key, the files of the folder and of the folders that it links to."""
+    """Return by key the files of the folder and of the folders that it links to."""
     return {
         str((Path(place) / name).relative_to(folder)): (Path(place) / name).read_bytes()
         for place, _, names in os.walk(folder, followlinks=True)
@@ -77,7 +77,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 def _contents(s3: Any, bucket: str) -> dict[str, str]:
-    """By key, the MD5 of each object, which is the ETag of one that came whole and is not encrypted by KMS."""
+    """Return by key the MD5 of each object: its ETag, unless it has several parts or is encrypted by KMS."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     return {item["Key"]: item["ETag"].strip('"') for page in pages for item in page.get("Contents", [])}
 

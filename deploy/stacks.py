@@ -1,4 +1,4 @@
-"""CloudFormation stacks: bring one to a template, read what it gives."""
+"""CloudFormation stacks: deploy, read and delete them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _PUBLIC = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "Restrict
 
 
 def deploy(name: str, template: str, parameters: dict[str, str]) -> dict[str, str]:
-    """Create or update stack *name* to *template* (text) and return its outputs. Raises StackFailed.
+    """Create or update the stack from the text of a template, and return its outputs. Raises StackFailed.
 
-    Of *parameters* those are given that the template declares; on an update the others keep their values.
+    Passes only the parameters that the template declares. On an update, those that are not passed keep their values.
     """
     cloudformation = _client("cloudformation")
     bucket, key = upload(template.encode(), ".template")
@@ -51,7 +51,7 @@ def deploy(name: str, template: str, parameters: dict[str, str]) -> dict[str, st
 
 
 def outputs(name: str, missing_ok: bool = False) -> dict[str, str]:
-    """Return the outputs of stack *name*; none of one that does not exist, if that is no error."""
+    """Return the outputs of the stack; none if it does not exist and *missing_ok*."""
     if missing_ok and not _exists(_client("cloudformation"), name):
         return {}
     stack = _client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
@@ -59,7 +59,7 @@ def outputs(name: str, missing_ok: bool = False) -> dict[str, str]:
 
 
 def parameters_of(name: str, missing_ok: bool = False) -> dict[str, str]:
-    """Return the present parameters of stack *name*; none of one that does not exist, if that is no error."""
+    """Return the parameters of the stack; none if it does not exist and *missing_ok*."""
     if missing_ok and not _exists(_client("cloudformation"), name):
         return {}
     stack = _client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
@@ -73,21 +73,21 @@ def existing() -> set[str]:
 
 
 def resources(name: str) -> dict[str, tuple[str, str]]:
-    """Return by logical id the type and the physical id of each resource of stack *name*."""
+    """Return by logical id the type and the physical id of each resource of the stack."""
     pages = _client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
     listed = [resource for page in pages for resource in page["StackResourceSummaries"]]
     return {r["LogicalResourceId"]: (r["ResourceType"], r["PhysicalResourceId"]) for r in listed}
 
 
 def retained(name: str) -> set[str]:
-    """Return the logical ids of the resources that CloudFormation keeps when it deletes stack *name*."""
+    """Return the logical ids of the resources that CloudFormation keeps when it deletes the stack."""
     body = _client("cloudformation").get_template(StackName=name)["TemplateBody"]
     declared = (body if isinstance(body, dict) else read(body))["Resources"]
     return {logical for logical, resource in declared.items() if resource.get("DeletionPolicy", "Delete") != "Delete"}
 
 
 def delete(name: str) -> None:
-    """Delete stack *name* and wait until it is gone. Raises StackFailed."""
+    """Delete the stack and wait until it is deleted. Raises StackFailed."""
     cloudformation = _client("cloudformation")
     cloudformation.delete_stack(StackName=name)
     try:
@@ -103,9 +103,9 @@ def read(template: str) -> Any:
 
 
 def upload_code(template: dict[str, Any], folder: Path) -> str:
-    """Upload the local packages that a SAM *template* in *folder* names, and return it naming the uploaded ones.
+    """Upload the zips that a SAM template in *folder* refers to; return the template as JSON that refers to S3.
 
-    What `aws cloudformation package` does, for functions and layers.
+    It does what `aws cloudformation package` does, for functions and layers.
     """
     places = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
     for resource in template["Resources"].values():
@@ -117,7 +117,7 @@ def upload_code(template: dict[str, Any], folder: Path) -> str:
 
 
 def upload(content: bytes, suffix: str) -> tuple[str, str]:
-    """Put *content* into the account's bucket for code and templates; return bucket and key."""
+    """Store *content* in the account's bucket for code and templates; return bucket and key."""
     (bucket, account), key = _artifacts(), hashlib.sha256(content).hexdigest() + suffix
     _client("s3").put_object(Bucket=bucket, Key=key, Body=content, ExpectedBucketOwner=account)
     return bucket, key
@@ -129,7 +129,7 @@ def _exists(cloudformation: Any, name: str) -> bool:
     except ClientError:
         return False
     if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
-        # The remains of a failed creation can only be deleted.
+        # A stack whose creation failed can only be deleted.
         cloudformation.delete_stack(StackName=name)
         cloudformation.get_waiter("stack_delete_complete").wait(StackName=name)
         return False
@@ -144,15 +144,15 @@ def _reasons(cloudformation: Any, name: str) -> str:
 
 @functools.cache
 def _client(service: str) -> Any:
-    """Made once, in a session of its own: clients are safe between threads, boto3's default session is not."""
+    """Return a client from a session of its own: threads can share clients, but not boto3's default session."""
     return boto3.Session().client(service)
 
 
 @functools.cache
 def _artifacts() -> tuple[str, str]:
-    """Return the account's bucket for code and templates, made on first use, and the account.
+    """Return the account's bucket for code and templates, created on first use, and the account.
 
-    Anybody could have made a bucket of this name before us, and what is deployed is read from it: each request names
+    Another account may have created a bucket of this name, and deployments read from it. Each request therefore names
     the account that must own it. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
     """
     s3, account = _client("s3"), _client("sts").get_caller_identity()["Account"]

@@ -1,4 +1,4 @@
-"""Which stages there are in the account, and which stacks belong to one."""
+"""The stages that the account has, and the stacks of each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def of(stage: str) -> list[str]:
 
 
 def stacks_of(stage: str, kinds: Sequence[str] = apps.KINDS) -> dict[str, str]:
-    """Return by name the app of each stack of the stage; that of the update servers counts as of the kind ``app``."""
+    """Return by name the app of each stack of the stage. The stack of the update servers is of the kind ``app``."""
     there = stacks.existing()
     named = {apps.stack(app, stage, kind): app for kind in kinds for app in apps.names()}
     if "app" in kinds:

@@ -1,6 +1,6 @@
-"""Software updates: the origin's zip, and the stack ``updates-<stage>`` from before.yaml or after.yaml.
+"""Deploys the update servers: the stack ``updates-<stage>``, from before.yaml or after.yaml.
 
-Going from one template to the other is an update of the stack: nothing of what serves is replaced.
+A change from one template to the other updates the stack. It does not replace the servers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def declared(template: str) -> dict[str, Any]:
 
 
 def deploy(template: str, stage: str, **parameters: str) -> dict[str, str]:
-    """Bring the stack to ``updates/<template>.yaml`` and return its outputs."""
+    """Deploy ``updates/<template>.yaml`` with the zip of the origin, and return the outputs. Raises StackFailed."""
     text = (FOLDER / f"{template}.yaml").read_text()
     bucket, key = stacks.upload(package(), ".zip")
     given = {"Stage": stage, "ArtifactBucket": bucket, "ArtifactKey": key, "CloudFrontPrefixList": _prefix_list()}
@@ -44,13 +44,13 @@ def deploy(template: str, stage: str, **parameters: str) -> dict[str, str]:
 
 
 def package() -> bytes:
-    """Return the zip of the origin: its one file and the packages that it needs, all pure Python."""
+    """Return the zip of the origin: its one file and the packages that it requires, all pure Python."""
     origin = FOLDER / "origin"
     return layer(origin / "requirements.txt", {"server.py": origin / "server.py"}, root="")
 
 
 def _prefix_list() -> str:
-    """Return the id of the list of addresses from which CloudFront asks origins in this Region."""
+    """Return the id of the prefix list with the addresses from which CloudFront connects to origins in this Region."""
     ec2: Any = boto3.Session().client("ec2")
     named = [{"Name": "prefix-list-name", "Values": [CLOUDFRONT]}]
     return str(ec2.describe_managed_prefix_lists(Filters=named)["PrefixLists"][0]["PrefixListId"])

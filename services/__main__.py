@@ -10,9 +10,7 @@ from services import openapi, scaffold, sdk
 
 
 def main() -> str | None:
-    parser = argparse.ArgumentParser(
-        prog="python -m services", description="Contracts, clients and new services."
-    )
+    parser = argparse.ArgumentParser(prog="python -m services", description="Contracts, clients and new services.")
     steps = parser.add_subparsers(required=True)
     step = steps.add_parser("openapi", help="write an app's openapi.json from its code")
     step.add_argument("app", choices=apps.names())

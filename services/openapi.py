@@ -55,7 +55,9 @@ _STATUS = {
     rest.NoContent: 204,
 }
 _ETAG = {"ETag": {"description": "The version of the representation.", "schema": {"type": "string"}}}
-_LOCATION = {"Location": {"description": "The address of the new resource, relative to this URL.", "schema": {"type": "string"}}}
+_LOCATION = {
+    "Location": {"description": "The address of the new resource, relative to this URL.", "schema": {"type": "string"}}
+}
 _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
 _REF = "#/components/schemas/{name}"
 

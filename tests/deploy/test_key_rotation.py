@@ -130,7 +130,7 @@ def test_a_rotation_breaks_no_valid_link_and_ends_the_old_key(
 
     with ThreadPoolExecutor(4) as viewers:
         watching = [viewers.submit(watch, number) for number in range(4)]
-        new = keys.rotate("ecdsa", propagation=0, retirement=life + max_age + 1, sleep=wait, tell=lambda line: None)
+        new = keys.rotate("ecdsa", propagation=0, retirement=life + max_age + 1, sleep=wait, on_step=lambda line: None)
         rotated.set()
         seen = sum((each.result() for each in watching), Counter[bool]())
 

@@ -39,7 +39,9 @@ class Account:
         def sleep(seconds: float) -> None:
             self.waits.append((self.trusted(), self.signing()))
 
-        return self.keys(**clients).rotate(algorithm, propagation=1, retirement=1, sleep=sleep, tell=lambda line: None)
+        return self.keys(**clients).rotate(
+            algorithm, propagation=1, retirement=1, sleep=sleep, on_step=lambda line: None
+        )
 
     def trusted(self) -> list[str]:
         groups = self.cloudfront.list_key_groups()["KeyGroupList"].get("Items", [])
