@@ -68,7 +68,7 @@ def run() -> None:
     missing = [tool for tool in ("nginx", "wrk", "taskset") if not _which(tool)]
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if missing or len(cores) < 2:
-        print(f"edge beside nginx: skipped, needs {', '.join(missing) or 'a second core'}")
+        print(f"edge and nginx: skipped, needs {', '.join(missing) or 'a second core'}")
         return
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -1,4 +1,4 @@
-"""An emulator for as long as something is measured."""
+"""An emulator that runs during a benchmark."""
 
 from __future__ import annotations
 
