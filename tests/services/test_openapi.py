@@ -63,7 +63,7 @@ def test_a_body_is_described_by_its_type() -> None:
 
 
 @pytest.mark.parametrize("call", ["body", "query"])
-def test_a_type_that_is_not_named_plainly_is_refused_with_the_handlers_name(call: str) -> None:
+def test_an_unresolved_type_raises_an_error_that_names_the_handler(call: str) -> None:
     def add_by_module() -> rest.Created[NewThing]:
         return rest.created(rest.body(app, module.NewThing))
 
@@ -77,7 +77,7 @@ def test_a_type_that_is_not_named_plainly_is_refused_with_the_handlers_name(call
         openapi.document(app)
 
 
-def test_a_handler_without_a_return_type_is_refused_with_its_name() -> None:
+def test_a_missing_return_type_raises_an_error_that_names_the_handler() -> None:
     def add_untyped():  # type: ignore[no-untyped-def]
         return {}
 

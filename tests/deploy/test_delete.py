@@ -1,0 +1,63 @@
+"""`python -m deploy delete`: it says what it deletes and where, and asks. tests/e2e/test_clone.py deletes a stage."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from deploy import __main__ as command
+from deploy import stages
+
+TARGET = "account 000000000000, Region us-east-1, endpoint https://cloudformation.us-east-1.amazonaws.com"
+
+
+@pytest.fixture
+def deleted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The stages that the command deletes."""
+    deleted: list[str] = []
+    monkeypatch.setattr(command, "target", lambda: TARGET)
+    monkeypatch.setattr(command, "contents", lambda stage: [("AWS::DynamoDB::Table", f"todo-app-{stage}-todos")])
+    monkeypatch.setattr(command, "delete", lambda stage, force: deleted.append(stage) or [])
+    monkeypatch.setattr(stages, "stacks_of", lambda stage: {f"todo-app-{stage}": "todo-app"})
+    return deleted
+
+
+def run(monkeypatch: pytest.MonkeyPatch, typed: str, *options: str) -> str | None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    monkeypatch.setattr(sys, "argv", ["deploy", "delete", "feature-x", *options])
+    return command.main()
+
+
+def test_a_stage_is_deleted_when_its_name_is_typed(
+    deleted: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "feature-x\n") is None
+
+    printed = capsys.readouterr().out
+    assert printed.startswith(TARGET)
+    assert "todo-app-feature-x-todos" in printed
+    assert deleted == ["feature-x"]
+
+
+@pytest.mark.parametrize("typed", ["", "\n", "y\n", "feature\n"])
+def test_nothing_is_deleted_when_anything_else_is_typed(
+    typed: str, deleted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(monkeypatch, typed) == "Nothing was deleted."
+    assert deleted == []
+
+
+def test_force_does_not_ask(deleted: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "", "--force") is None
+    assert deleted == ["feature-x"]
+
+
+def test_a_stage_that_is_not_here_is_named_with_the_other_place(
+    deleted: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(stages, "stacks_of", lambda stage: {})
+
+    assert run(monkeypatch, "") == "Nothing was deleted."
+    assert "SANDBOX=1" in capsys.readouterr().out

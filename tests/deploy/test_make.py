@@ -1,0 +1,56 @@
+"""The Makefile's targets that deploy: none guesses a stage, or where it acts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+TARGETS = ("release", "deploy", "resources", "package", "redrive", "dax", "keys", "rotate-keys", "updates", "delete")
+
+OWN = ("STAGE", "FROM", "TO", "SANDBOX", "SANDBOX_DIR", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+"""Variables of the make, and of the sandbox, that may have started the tests."""
+
+
+def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run make without executing anything: it prints the commands."""
+    command = ["make", "--dry-run", "--old-file=.venv/run", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name not in OWN}
+    return subprocess.run(command, cwd=ROOT, env=environment | variables, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_without_a_stage_ends_in_one_line(target: str) -> None:
+    done = make(target)
+
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert f"STAGE is not set, for example: make {target} STAGE=" in done.stderr
+
+
+@pytest.mark.parametrize(("given", "missing"), [(["TO=twin"], "FROM"), (["FROM=local"], "TO"), (["FROM=prod"], "TO")])
+def test_a_clone_needs_a_source_and_a_target(given: list[str], missing: str) -> None:
+    assert f"{missing} is not set" in make("clone", *given).stderr
+
+
+def test_a_stage_is_deleted_where_the_credentials_point_to_unless_the_sandbox_is_named(tmp_path: Path) -> None:
+    """A folder that a sandbox has left changes nothing."""
+    (tmp_path / "twin").mkdir()
+    (tmp_path / "twin" / "sandbox.log").touch()
+
+    for variables in ({}, {"SANDBOX_DIR": str(tmp_path)}):
+        assert "-m deploy delete twin" in make("delete", "STAGE=twin", **variables).stdout
+        assert "-m sandbox delete twin" in make("delete", "STAGE=twin", "SANDBOX=1", **variables).stdout
+
+
+def test_a_clone_of_the_sandboxs_stage_is_made_in_the_sandbox() -> None:
+    assert "-m sandbox clone twin" in make("clone", "FROM=local", "TO=twin").stdout
+    assert "-m deploy clone prod twin" in make("clone", "FROM=prod", "TO=twin").stdout
+
+
+def test_clean_removes_the_node_modules() -> None:
+    assert " node_modules " in make("clean").stdout
