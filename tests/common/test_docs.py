@@ -17,6 +17,8 @@ SKIPPED = {".git", ".venv", ".sandbox", "dist", "node_modules", "__pycache__"}
 SOURCE = re.compile(r"[\w*]\.(py|sql|ya?ml|toml|sh|mjs|js|txt|md)$")
 PATH = re.compile(r"\.?[\w*][\w.*-]*(/[\w.*-]+)*/?")
 
+SECTIONS = ["Context", "Decision", "Alternatives", "Consequences"]
+
 DOCUMENTS = sorted(
     document
     for pattern in ("*.md", "*/README.md", "*/videos/README.md", "docs/**/*.md")
@@ -48,6 +50,16 @@ def test_the_commands_that_a_document_names_exist(document: Path) -> None:
 
     assert {target for target in targets if not _is_target(target)} == set()
     assert {module for module in modules if not _is_module(module)} == set()
+
+
+def test_decisions_are_numbered_without_gaps_and_have_the_same_sections() -> None:
+    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+
+    assert [int(decision.name[:4]) for decision in decisions] == list(range(1, len(decisions) + 1))
+    for decision in decisions:
+        text = decision.read_text()
+        assert text.startswith(f"# {int(decision.name[:4])}. "), decision.name
+        assert re.findall("^## (.+)$", text, re.MULTILINE) == SECTIONS, decision.name
 
 
 def _paths(text: str) -> Iterator[str]:
