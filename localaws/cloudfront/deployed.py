@@ -5,9 +5,13 @@ https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Invalidation.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from localaws.cloudfront.distribution import Distribution, load
+
+CONFIGURATION_INTERVAL = 2
+"""Seconds; a load takes a request for each policy, function and key, so it is rarer than a look for invalidations."""
 
 
 class DeployedDistribution:
@@ -17,14 +21,22 @@ class DeployedDistribution:
         self._cloudfront = cloudfront
         self._id = distribution_id
         self._seen = set(self._invalidations())  # ignore invalidations from before the start
-        self.distribution: Distribution = load(cloudfront, distribution_id)
+        self._load()
 
     def refresh(self) -> list[str]:
-        """Load the current configuration. Return the paths and tags that were invalidated since the last call."""
+        """Return the paths and tags that were invalidated since the last call.
+
+        Load the current configuration if there are any, or if the last load is CONFIGURATION_INTERVAL ago.
+        """
         new = [invalidation for invalidation in self._invalidations() if invalidation not in self._seen]
         self._seen.update(new)
-        self.distribution = load(self._cloudfront, self._id)
+        if new or time.monotonic() - self._loaded_at >= CONFIGURATION_INTERVAL:
+            self._load()
         return [item for invalidation in new for item in self._items(invalidation)]
+
+    def _load(self) -> None:
+        self._loaded_at = time.monotonic()
+        self.distribution: Distribution = load(self._cloudfront, self._id)
 
     def _invalidations(self) -> list[str]:
         pages = self._cloudfront.get_paginator("list_invalidations").paginate(DistributionId=self._id)

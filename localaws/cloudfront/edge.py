@@ -66,7 +66,7 @@ class Edge:
             await self._serve(scope, receive, send)
 
     async def refresh(self) -> None:
-        """Load the current configuration, apply new invalidations, and publish the metrics."""
+        """Apply new invalidations and configuration, and publish the metrics."""
         self._objects.invalidate(await asyncio.to_thread(self._deployed.refresh))
         await asyncio.to_thread(self._metrics.publish, self._cloudwatch, self._deployed.distribution.id)
 
