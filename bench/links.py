@@ -47,7 +47,7 @@ def _measure() -> None:
     from chalicelib.entitlements import Entitlements, Paid
     from chalicelib.payment_table import PaymentTable
     from chalicelib.video_table import VideoTable
-    from chalicelib.videos import Catalogue, Record
+    from chalicelib.videos import Catalogue, StoredVideo
 
     with emulator():
         dynamodb = boto3.client("dynamodb")
@@ -55,7 +55,11 @@ def _measure() -> None:
             dynamodb.create_table(TableName=name, **properties)
         store, videos = EntitlementTable(dynamodb, "Entitlements"), VideoTable(dynamodb, "Videos")
         entitlements = Entitlements(PaymentTable(dynamodb, "Payments"), store)
-        videos.add(Record(_VIDEO, "A film", "", 60, 399, "usd", "draft", True, ""))
+        videos.add(
+            StoredVideo(
+                id=_VIDEO, title="A film", description="", duration=60, price=399, currency="usd", status="draft"
+            )
+        )
         videos.publish(_VIDEO, "2030-01-01T00:00:00.000Z")
         entitlements.apply(Paid("pi_1", _USER, f"video:{_VIDEO}", 0))
         for algorithm in ("rsa", "ecdsa"):

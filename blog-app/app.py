@@ -1,15 +1,15 @@
-"""MyBlog.com: every way in, and where it leads."""
+"""MyBlog.com: all routes and event handlers."""
 
 from typing import Any
 
 from chalice import Chalice, IAMAuthorizer, Rate
 from chalice.app import CloudWatchEvent, DynamoDBEvent, SNSEvent
 
-from chalicelib import wiring
+from chalicelib import photo_events, wiring
 from chalicelib.photos import NewPhoto, Photo, Upload
 from chalicelib.posts import NewPost, Post, PostQuery, PostText, Summary
 from chalicelib.subscribers import NewSubscriber
-from common import events, rest
+from common import events, rest, ses
 from common.pages import Page
 
 app = Chalice(app_name="blog-app", configure_logs=False)
@@ -75,7 +75,7 @@ def remove_subscriber(token: str) -> rest.NoContent:
     return rest.no_content()
 
 
-# The one click of a mail client, which posts a form (RFC 8058).
+# One-click unsubscribe: mail clients post a form (RFC 8058).
 @app.route("/unsubscribe/{token}", methods=["POST"], content_types=[*rest.FORMS, "application/json"])
 def unsubscribe(token: str) -> rest.NoContent:
     wiring.subscribers().unsubscribe(token)
@@ -84,12 +84,12 @@ def unsubscribe(token: str) -> rest.NoContent:
 
 @events.on_s3_event(app, settings.photos_bucket, prefix="uploads/")
 def make_thumbnails(event: dict[str, Any], context: Any) -> None:
-    wiring.photos().make_variants(wiring.uploaded(event))
+    wiring.photos().make_variants(photo_events.uploaded(event))
 
 
 @events.on_s3_event(app, settings.photos_bucket, prefix="thumbnails/", suffix="/photo.json")
 def publish_photo(event: dict[str, Any], context: Any) -> None:
-    wiring.publisher().publish_photo(wiring.photos().photo_of(wiring.uploaded(event)))
+    wiring.publisher().publish_photo(wiring.photos().photo_of(photo_events.uploaded(event)))
 
 
 @app.on_dynamodb_record(settings.posts_stream_arn, batch_size=100)
@@ -97,7 +97,7 @@ def publish_posts(event: DynamoDBEvent) -> None:
     wiring.publisher().publish()
 
 
-# What a read that came too soon left wrong, and what a release brings, is seen to here.
+# Republishes periodically: repairs eventually consistent reads and picks up template changes.
 @app.schedule(Rate(15, unit=Rate.MINUTES))
 def publish_regularly(event: CloudWatchEvent) -> None:
     wiring.publisher().publish()
@@ -105,7 +105,7 @@ def publish_regularly(event: CloudWatchEvent) -> None:
 
 @app.on_dynamodb_record(settings.subscribers_stream_arn, batch_size=100)
 def welcome_subscribers(event: DynamoDBEvent) -> Any:
-    return events.each_record(app, event.to_dict(), wiring.welcome_change)
+    return events.each_record(app, event.to_dict(), wiring.subscriber_stream().handle)
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))
@@ -115,4 +115,4 @@ def sweep_welcome_mails(event: CloudWatchEvent) -> None:
 
 @app.on_sns_message(settings.mail_events_topic)
 def handle_mail_events(event: SNSEvent) -> None:
-    wiring.handle_mail_event(event.message)
+    wiring.welcome().apply_feedback(ses.feedback(event.message))

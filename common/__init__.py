@@ -1,1 +1,1 @@
-"""What at least two apps share. Nothing here knows an app."""
+"""Code that at least two apps use. Nothing here knows an app."""

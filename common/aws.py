@@ -1,4 +1,4 @@
-"""boto3 clients, made once, and the one place where their errors become ours."""
+"""boto3 clients, made once, and the translation of their errors into those of `common.errors`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from common.errors import ServiceUnavailable
 
-# Three tries inside two short time-outs stay below API Gateway's 29 s, so that the caller hears from us.
+# Three attempts with these time-outs take less than API Gateway's 29 s, so the caller gets our own error.
 _CONFIG = Config(connect_timeout=2, read_timeout=6, retries={"mode": "standard", "max_attempts": 3})
 
 _BUSY = {
@@ -30,15 +30,15 @@ _BUSY = {
 
 @functools.cache
 def client(service: str) -> Any:
-    """Return the process's one client of *service*."""
+    """Return this process's client for *service*."""
     return boto3.client(service, config=_CONFIG)
 
 
 @functools.cache
 def s3() -> Any:
-    """Return the process's one client of S3, which signs for the Region's own endpoint.
+    """Return this process's client for S3, which uses the Region's endpoint.
 
-    A bucket that is new answers elsewhere with a redirect, which a browser's upload does not follow:
+    The global endpoint redirects requests for a new bucket, and a browser's upload does not follow the redirect:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
     """
     addressing = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
@@ -52,9 +52,9 @@ def code(error: ClientError) -> str:
 
 @contextmanager
 def translated(errors: dict[str, Exception] | None = None) -> Iterator[None]:
-    """Turn the ClientErrors of the block into ours: by code through *errors*, and throttling into 503.
+    """Replace a ClientError of the block by the error that *errors* has for its code, and throttling by a 503.
 
-    An unknown code passes through: it is a bug or a missing permission, to be logged, not hidden.
+    Any other code passes through: it is a bug or a missing permission, which must be logged and not hidden.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""A circuit breaker's state in DynamoDB, so that all containers of a function learn from the failures of each."""
+"""The state of a circuit breaker in DynamoDB, which all containers of a function share."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import Any
 from pybreaker import STATE_CLOSED, STATE_HALF_OPEN, CircuitBreakerError, CircuitBreakerStorage
 
 from common import aws, dynamodb
+from common.cached import Cached
 from common.errors import ServiceUnavailable
 
 
 class BreakerItem(CircuitBreakerStorage):
     """The state in the item at *key* of *table*, through *client*: ``state``, ``failures``, ``opened_at`` and so on.
 
-    Half-open is the breaker of one container only, which has claimed the trial by beginning the pause anew
-    (``opened_at``): to all others it is open and pauses. Should that container die, the next one tries after the pause.
+    Only one container at a time is half-open: the one that claimed the trial by restarting the pause (``opened_at``).
+    For all others the breaker stays open. If that container dies, the next one tries after the pause.
 
-    What was read is believed for *max_age* seconds, so that a call costs at most one read more. While DynamoDB cannot
-    be reached the breaker is closed: it is there to help, and is no reason to fail.
+    The item is read again after *max_age* seconds, so a call costs at most one more read. While DynamoDB cannot be
+    reached, the breaker is closed: a failure of the breaker's own storage must not fail a call.
     """
 
     def __init__(
@@ -33,15 +34,13 @@ class BreakerItem(CircuitBreakerStorage):
     ) -> None:
         super().__init__(next(reversed(key.values())))
         self._client, self._table, self._key = client, table, dynamodb.item(key)
-        self._max_age, self._clock = max_age, clock
-        self._known: dict[str, Any] = {}
-        self._read_at = -max_age
-        self._judged_by = 0  # the opened_at after which the breaker decides that the pause is over
+        self._item = Cached(self._read, max_age, clock)
+        self._judged_by = 0  # the opened_at from which the breaker computed the end of the pause
         self._trying = False
 
     @property
     def state(self) -> str:
-        return STATE_HALF_OPEN if self._trying else str(self._values().get("state", STATE_CLOSED))
+        return STATE_HALF_OPEN if self._trying else str(self._item.value().get("state", STATE_CLOSED))
 
     @state.setter
     def state(self, state: str) -> None:
@@ -53,15 +52,15 @@ class BreakerItem(CircuitBreakerStorage):
 
     @property
     def counter(self) -> int:
-        return int(self._values().get("failures", 0))
+        return int(self._item.value().get("failures", 0))
 
     @property
     def success_counter(self) -> int:
-        return int(self._values().get("successes", 0))
+        return int(self._item.value().get("successes", 0))
 
     @property
     def opened_at(self) -> datetime:
-        self._judged_by = int(self._values().get("opened_at", 0))
+        self._judged_by = int(self._item.value().get("opened_at", 0))
         return datetime.fromtimestamp(self._judged_by / 1000, UTC)
 
     @opened_at.setter
@@ -83,23 +82,20 @@ class BreakerItem(CircuitBreakerStorage):
             self._update("SET successes = :none", {":none": 0})
 
     def _claim_trial(self) -> None:
-        """Begin the pause anew. Raises CircuitBreakerError when another container has."""
+        """Restart the pause. Raises CircuitBreakerError when another container has claimed the trial."""
         self._update(
             "SET opened_at = :now",
             {":now": _milliseconds(datetime.now(UTC)), ":seen": self._judged_by},
             ConditionExpression="attribute_not_exists(opened_at) OR opened_at = :seen",
         )
 
-    def _values(self) -> dict[str, Any]:
-        if self._clock() - self._read_at >= self._max_age:
-            self._read_at = self._clock()
-            try:
-                with aws.translated():
-                    answer = self._client.get_item(TableName=self._table, Key=self._key)
-                self._known = dynamodb.values(answer.get("Item", {}))
-            except ServiceUnavailable:
-                self._known = {}
-        return self._known
+    def _read(self) -> dict[str, Any]:
+        try:
+            with aws.translated():
+                answer = self._client.get_item(TableName=self._table, Key=self._key)
+        except ServiceUnavailable:
+            return {}
+        return dynamodb.values(answer.get("Item", {}))
 
     def _update(self, expression: str, values: dict[str, Any], **options: Any) -> None:
         try:
@@ -114,7 +110,7 @@ class BreakerItem(CircuitBreakerStorage):
                 )
         except ServiceUnavailable:
             return
-        self._known, self._read_at = dynamodb.values(answer["Attributes"]), self._clock()
+        self._item.put(dynamodb.values(answer["Attributes"]))
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -1,4 +1,4 @@
-"""CloudFront's signed URLs and signed cookies, and the key of a stage that signs them.
+"""CloudFront's signed URLs and signed cookies.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-signed-urls.html
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-signed-cookies.html
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import re
-import time
 from collections.abc import Callable
 from ipaddress import IPv4Network
 from typing import Any, Literal
@@ -16,21 +15,16 @@ from urllib.parse import quote
 
 import msgspec
 
-from common.secrets import Secret
-
 type Hash = Literal["SHA1", "SHA256"]
 type Sign = Callable[[bytes], bytes]
 type Backend = Callable[[str, Hash], Sign]
-"""Makes of a private key, and of a hash, what signs."""
-
-KEY_MAX_AGE = 60
-"""Seconds for which a container signs with the key that it knows, before it asks whether that is still the one."""
+"""Returns the function that signs with a private key and a hash algorithm."""
 
 _LATEST = 2**31 - 1
-"""CloudFront takes times as 32-bit integers."""
+"""The last time that a policy can name: CloudFront reads times as 32-bit integers."""
 
 _LEGAL = "!#$%&'()*+,/:;=?@[]~"
-"""What stays as it is beside letters, digits, ``-``, ``.`` and ``_``. A ``%`` is taken to begin an escape."""
+"""Characters that are not escaped, besides letters, digits, ``-``, ``.`` and ``_``. A ``%`` starts an escape."""
 
 _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/[^#]*")
 _RESERVED = re.compile(r"[?&](Expires|Policy|Signature|Key-Pair-Id|Hash-Algorithm)(?=[=&]|$)")
@@ -39,9 +33,9 @@ _RESERVED = re.compile(r"[?&](Expires|Policy|Signature|Key-Pair-Id|Hash-Algorith
 class UrlSigner:
     """Signs with one private key of a trusted key group.
 
-    *key_id* is CloudFront's id of the public half, *private_key* a PEM text without a password: RSA, or ECDSA on
-    curve P-256, whose links are shorter. CloudFront takes what has no mark as hashed by SHA-1; *hash_algorithm* SHA256
-    marks a link by one more parameter, and a session by one more cookie. Raises ValueError for any other key.
+    *key_id* is CloudFront's id of the public key. *private_key* is a PEM text without a password: RSA, or ECDSA on
+    curve P-256, which gives shorter links. SHA-1 is CloudFront's default; with *hash_algorithm* SHA256 a link has one
+    more parameter, and a session one more cookie, that names the algorithm. Raises ValueError for any other key.
     """
 
     def __init__(
@@ -68,16 +62,16 @@ class UrlSigner:
         source: str | None = None,
         resource: str | None = None,
     ) -> str:
-        """Return *url* signed, good until *expires*; times are seconds since 1970.
+        """Return *url* signed, valid until *expires*; times are seconds since 1970.
 
-        The policy is canned, unless one of these asks for a custom one: *starts*, a time before which it does not
-        open; *source*, an IPv4 address or range (CIDR) that alone may open it; *resource*, what else may be opened by
-        the same policy, where ``*`` stands for any characters and ``?`` for one.
+        The policy is canned, unless one of these requires a custom one: *starts*, the time from which the URL is valid;
+        *source*, the only IPv4 address or range (CIDR) that may use it; *resource*, all that the same policy opens,
+        where ``*`` matches any characters and ``?`` matches one.
 
-        The URL is signed as it goes over the wire: what may not stand in one, such as ``é``, is percent-encoded, and
-        the rest is left. So quote a name that somebody else chose: its ``*`` would be a wildcard to who turns a canned
-        policy into a custom one, and a ``'`` in a query is not sent by browsers as it is. Raises ValueError for a URL
-        with a fragment, without a path, or with a parameter of CloudFront's own, and for what no policy may have.
+        The URL is signed as it is sent: characters that a URL may not contain, such as ``é``, are percent-encoded, and
+        all others are left. So quote a name that somebody else chose: its ``*`` would act as a wildcard if a client
+        turned the canned policy into a custom one, and browsers escape a ``'`` in a query. Raises ValueError for a URL
+        with a fragment, without a path, or with a parameter that CloudFront reserves, and for an invalid policy.
 
         https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html
         https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html
@@ -91,11 +85,11 @@ class UrlSigner:
     def cookies(
         self, resource: str, expires: int, *, starts: int | None = None, source: str | None = None
     ) -> dict[str, str]:
-        """Return names and values of the cookies that open *resource* until *expires*.
+        """Return the names and values of the cookies that open *resource* until *expires*.
 
-        A *resource* with ``*`` (any characters) or ``?`` (one character) may be many files and asks for a custom
+        A *resource* with ``*`` (any characters) or ``?`` (one character) can match many files and requires a custom
         policy, as *starts* and *source* do; see `url`. Set the cookies without Expires and Max-Age, with Secure and
-        HttpOnly, and with the narrowest Path: browsers then send them no further, and forget them.
+        HttpOnly, and with the narrowest Path: browsers then send them nowhere else, and drop them with the session.
 
         https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-setting-signed-cookie-canned-policy.html
         https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-setting-signed-cookie-custom-policy.html
@@ -106,7 +100,7 @@ class UrlSigner:
         return {f"CloudFront-{name}": value for name, value in signed.items()}
 
     def _signed(self, policy: bytes, canned: int | None) -> dict[str, str]:
-        """A canned policy is not sent: CloudFront makes it again from the URL and the time."""
+        """Return a signature's parameters. CloudFront builds a *canned* policy itself, from the URL and the time."""
         return {
             **({"Policy": _base64(policy)} if canned is None else {"Expires": str(canned)}),
             "Signature": _base64(self._sign(policy)),
@@ -115,33 +109,14 @@ class UrlSigner:
         }
 
 
-class SigningKey:
-    """The key that signs for a stage, in the secret *secret_id* of Secrets Manager: ``{"key_id", "private_key"}``.
-
-    It is read on first use and again after *max_age* seconds, so that a rotation is noticed.
-    """
-
-    def __init__(
-        self,
-        secrets: Any,
-        secret_id: str,
-        max_age: float = KEY_MAX_AGE,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._key = Secret(secrets, secret_id, _signer, max_age, clock)
-
-    def signer(self) -> UrlSigner:
-        """Return the signer of the current key. Raises ServiceUnavailable when it cannot be read for the first time."""
-        return self._key.value()
-
-
-def _signer(secret: str) -> UrlSigner:
+def signer(secret: str) -> UrlSigner:
+    """Return the signer with the key in *secret*, the text ``{"key_id": …, "private_key": …}``."""
     key = msgspec.json.decode(secret)
     return UrlSigner(key["key_id"], key["private_key"])
 
 
 def _policy(resource: str, expires: int, starts: int | None, source: str | None) -> bytes:
-    """Return the policy as CloudFront makes it of a canned one: no spaces, and the members in this order."""
+    """Return the policy as CloudFront builds a canned one: without spaces, and with the members in this order."""
     if not (starts or 0) < expires <= _LATEST:
         raise ValueError(f"expires: {expires} is not after the start and at most {_LATEST}")
     condition: dict[str, Any] = {"DateLessThan": {"AWS:EpochTime": expires}}
@@ -157,7 +132,7 @@ def _on_the_wire(url: str) -> str:
     if not _URL.fullmatch(url):
         raise ValueError("url: not an absolute http or https URL with a path and without a fragment")
     if reserved := _RESERVED.search(url):
-        raise ValueError(f"url: has a parameter {reserved[1]}, which is CloudFront's own")
+        raise ValueError(f"url: has a parameter {reserved[1]}, which CloudFront reserves")
     return url
 
 
@@ -166,7 +141,7 @@ def _encoded(text: str) -> str:
 
 
 def _base64(data: bytes) -> str:
-    """Return Base64 with characters that a query string and a cookie may have."""
+    """Return Base64 with CloudFront's alphabet, which is safe in query strings and cookies."""
     return base64.b64encode(data, b"-~").replace(b"=", b"_").decode()
 
 
@@ -178,7 +153,7 @@ def _fastest(private_key: str, hash_algorithm: Hash) -> Sign:
 
 
 def with_cryptography(private_key: str, hash_algorithm: Hash) -> Sign:
-    """Return what signs by the package ``cryptography``, in native code: RSA and ECDSA."""
+    """Return a function that signs with the package ``cryptography``, in native code: RSA and ECDSA."""
     from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
     from cryptography.hazmat.primitives.hashes import SHA1, SHA256
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -198,7 +173,7 @@ def with_cryptography(private_key: str, hash_algorithm: Hash) -> Sign:
 
 
 def with_rsa(private_key: str, hash_algorithm: Hash) -> Sign:
-    """Return what signs by the package ``rsa``, in Python alone, so anywhere, and slowly. It knows no ECDSA."""
+    """Return a function that signs with the package ``rsa``, in pure Python: portable, slow, and without ECDSA."""
     import rsa
     from pyasn1.error import PyAsn1Error  # type: ignore[import-untyped]
 
@@ -206,12 +181,12 @@ def with_rsa(private_key: str, hash_algorithm: Hash) -> Sign:
     try:
         key = rsa.PrivateKey.load_pkcs1(_pkcs1(private_key), "DER")
     except PyAsn1Error:
-        raise ValueError("private_key: a PEM with something else in it") from None
+        raise ValueError("private_key: a PEM that holds no private key") from None
     return lambda policy: rsa.sign(policy, key, name)
 
 
 def _pkcs1(private_key: str) -> bytes:
-    """Return the RSA key of a PEM text in the form of PKCS #1, which PKCS #8 wraps (RFC 5208, section 5)."""
+    """Return the RSA key in a PEM text as PKCS #1, unwrapped from PKCS #8 if needed (RFC 5208, section 5)."""
     from pyasn1.codec.der import decoder  # type: ignore[import-untyped]
     from rsa import pem
 
@@ -221,4 +196,4 @@ def _pkcs1(private_key: str) -> bytes:
         _, algorithm, wrapped = decoder.decode(pem.load_pem(private_key, "PRIVATE KEY"))[0][:3]
         if str(algorithm[0]) == "1.2.840.113549.1.1.1":
             return bytes(wrapped)
-    raise ValueError("private_key: not RSA, which is all that can sign without the package cryptography")
+    raise ValueError("private_key: not RSA, and only the package cryptography signs with other keys")

@@ -1,4 +1,4 @@
-"""Who calls: the claims of a Cognito ID token, as the API's authorizer verified them."""
+"""The caller, by the claims of the Cognito ID token that the API's authorizer has verified."""
 
 from chalice.app import Chalice
 
@@ -9,8 +9,8 @@ from common.errors import Unauthorized
 def caller(app: Chalice, client_id: str) -> str:
     """Return the caller's ``sub``. Raises Unauthorized unless the ID token was issued to *client_id*.
 
-    API Gateway's authorizer verifies signature, issuer and expiry, but takes a token of any app client of the
-    pool, so the audience is ours to check:
+    API Gateway's authorizer verifies the signature, issuer and expiry, but accepts tokens of every app client of the
+    pool, so the audience must be checked here:
     https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html
     """
     claims = rest.request(app).context.get("authorizer", {}).get("claims", {})
@@ -20,11 +20,11 @@ def caller(app: Chalice, client_id: str) -> str:
 
 
 def email(app: Chalice) -> str | None:
-    """Return the caller's address, where the pool has verified it."""
+    """Return the caller's e-mail address if the pool has verified it."""
     claims = rest.request(app).context.get("authorizer", {}).get("claims", {})
     return str(claims["email"]) if str(claims.get("email_verified")).lower() == "true" and "email" in claims else None
 
 
 def id_token(app: Chalice) -> str:
-    """Return the ID token that came in the Authorization header."""
+    """Return the ID token in the Authorization header."""
     return str(rest.request(app).headers["Authorization"]).removeprefix("Bearer ")

@@ -1,4 +1,4 @@
-"""DynamoDB as a table module needs it: a client, with DAX where the stage has it, and items from and to values."""
+"""DynamoDB for table modules: the client, which is DAX's where the stage has DAX, batches, and items as values."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import functools
 import random
 import time
 from collections.abc import Collection, Iterator
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from common import aws
@@ -18,14 +20,14 @@ _TRIES = 5
 
 @functools.cache
 def client(dax_endpoint: str = "") -> Any:
-    """Return a low-level client: the DAX cluster's where the stage has one, else DynamoDB's own.
+    """Return a low-level client: the DAX cluster's where the stage has one, else DynamoDB's.
 
-    Both take and answer the same values. DAX lives in a VPC and is reached by functions inside it only:
+    Both have the same requests and answers. DAX runs in a VPC, and only functions inside the VPC can reach it:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DAX.client.html
     """
     if not dax_endpoint:
         return aws.client("dynamodb")
-    from amazondax import AmazonDaxClient  # heavy: only a stage with DAX pays for it
+    from amazondax import AmazonDaxClient  # slow to import, so only a stage with DAX imports it
 
     return AmazonDaxClient(endpoint_url=dax_endpoint)
 
@@ -33,9 +35,9 @@ def client(dax_endpoint: str = "") -> Any:
 def get_all(
     client: Any, table: str, keys: Collection[dict[str, Any]], consistent: bool = False
 ) -> Iterator[dict[str, Any]]:
-    """Yield the values of those of at most 100 *keys* that *table* has, in no order. Raises ServiceUnavailable.
+    """Yield the values of the items of *table* at *keys*, at most 100, in any order. Raises ServiceUnavailable.
 
-    DynamoDB may leave keys of a batch for another try, as often as it likes:
+    DynamoDB may return some keys of a batch unprocessed, any number of times:
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
     """
     asked = {table: {"Keys": [item(key) for key in keys], "ConsistentRead": consistent}} if keys else {}
@@ -49,9 +51,9 @@ def get_all(
 
 
 def put_all(client: Any, table: str, items: Collection[dict[str, Any]]) -> None:
-    """Store at most 25 *items* in *table*, in no order. Raises ServiceUnavailable; some may be stored then.
+    """Store at most 25 *items* in *table*, in any order. Raises ServiceUnavailable; some may then be stored.
 
-    DynamoDB may leave items of a batch for another try too:
+    DynamoDB may return some items of a batch unprocessed, too:
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
     """
     asked = {table: [{"PutRequest": {"Item": item(each)}} for each in items]} if items else {}
@@ -64,23 +66,52 @@ def put_all(client: Any, table: str, items: Collection[dict[str, Any]]) -> None:
 
 
 def _tries() -> Iterator[None]:
-    """Yield before each try, after a pause that gets longer. Raises ServiceUnavailable when there were enough."""
+    """Yield before each of `_TRIES` attempts, after a growing pause. Raises ServiceUnavailable after the last."""
     yield
     for attempt in range(1, _TRIES):
-        time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # a jitter, no secret
+        time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # jitter, not a secret
         yield
     raise ServiceUnavailable("the database is busy, please try again")
 
 
 def item(values: dict[str, Any]) -> dict[str, Any]:
-    """Return *values* in DynamoDB's own notation, ``{"name": {"S": "x"}}``."""
+    """Return *values* as a DynamoDB item, for example ``{"name": {"S": "x"}}``. Numbers are ints or Decimals."""
     return {name: _serializer.serialize(value) for name, value in values.items()}
 
 
 def values(item: dict[str, Any]) -> dict[str, Any]:
-    """Return what an *item* holds; its numbers are Decimals."""
+    """Return the values in a DynamoDB *item*; its numbers are ints, or floats if they have a fraction."""
     return {name: _deserializer.deserialize(value) for name, value in item.items()}
 
 
+def read[T](item: dict[str, Any], cls: type[T]) -> T:
+    """Return a DynamoDB *item* as *cls*, whichever release of the app wrote the item.
+
+    A missing attribute gets the default of its field, and an attribute without a field is ignored. So every field that
+    is added after an item was first stored needs a default. Raises msgspec.ValidationError for anything else.
+    """
+    return msgspec.convert(values(item), cls)
+
+
+def version_condition(key: str, versions: Collection[str] | None) -> tuple[str, dict[str, Any]]:
+    """Return the condition that an item exists at one of *versions* (None: any), and the condition's values.
+
+    It uses the names ``#<key>``, an attribute that every item has, and ``#version``. A version that is not a number
+    matches no item.
+    """
+    exists = f"attribute_exists(#{key})"
+    if versions is None:
+        return exists, {}
+    numbers = [int(version) if version.isdecimal() and len(version) < 16 else -1 for version in versions] or [-1]
+    values = {f":version{n}": number for n, number in enumerate(numbers)}
+    return f"{exists} AND #version IN ({', '.join(values)})", values
+
+
+class _Deserializer(TypeDeserializer):  # type: ignore[misc]
+    def _deserialize_n(self, value: str) -> int | float:
+        number = Decimal(value)
+        return int(number) if number == number.to_integral_value() else float(number)
+
+
 _serializer = TypeSerializer()
-_deserializer = TypeDeserializer()
+_deserializer = _Deserializer()

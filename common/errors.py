@@ -1,4 +1,4 @@
-"""Every error that an app tells its caller.
+"""Every error that an app reports to its caller.
 
 ::
 
@@ -7,14 +7,14 @@
     ├── Unauthorized             401  no caller, or one that cannot be trusted
     ├── NotEntitled              403  the caller is known, and has not paid for this
     ├── NotFound                 404
-    ├── Conflict                 409  try again: somebody else is changing the same thing
-    ├── AlreadyBought            409  paying once more would buy nothing
+    ├── Conflict                 409  another request is changing the same thing: try again
+    ├── AlreadyBought            409  paying again would buy nothing
     ├── PreconditionFailed       412  If-Match names a version that is no longer current
     ├── PayloadTooLarge          413
-    ├── IdempotencyKeyReused     422  the key came before with another body
-    └── ServiceUnavailable       503  a service behind us asks to slow down
+    ├── IdempotencyKeyReused     422  the key was used with another body
+    └── ServiceUnavailable       503  a service behind this one throttles or cannot be reached
 
-Chalice answers a raised one with its status and ``{"Code": <class name>, "Message": <text>}``.
+Chalice answers with the status of the raised error and ``{"Code": <class name>, "Message": <text>}``.
 """
 
 from chalice.app import (
@@ -37,19 +37,19 @@ class Unauthorized(UnauthorizedError):
 
 
 class NotEntitled(ForbiddenError):
-    """The caller has not paid for this, no longer has, or was paid back."""
+    """The caller has not paid for this, or the payment has ended or was refunded."""
 
 
 class NotFound(NotFoundError):
-    """There is no such thing, or it is not the caller's."""
+    """The thing does not exist, or does not belong to the caller."""
 
 
 class Conflict(ConflictError):
-    """Another request is changing the same thing at this moment."""
+    """Another request is changing the same thing at the same time."""
 
 
 class AlreadyBought(ConflictError):
-    """The caller has this already."""
+    """The caller already has this."""
 
 
 class PreconditionFailed(ChaliceViewError):
@@ -59,7 +59,7 @@ class PreconditionFailed(ChaliceViewError):
 
 
 class PayloadTooLarge(ChaliceViewError):
-    """The body is larger than any valid one."""
+    """The body is larger than any valid body."""
 
     STATUS_CODE = 413
 

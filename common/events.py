@@ -1,10 +1,9 @@
-"""Event sources as all the apps speak them: partial batches, and S3 events under every way of deploying."""
+"""Event sources: batches of records with partial failures, and S3 events under every way of deploying."""
 
 from __future__ import annotations
 
 import functools
 import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -16,11 +15,11 @@ type Handler = Callable[[dict[str, Any], Any], Any]
 
 
 def on_s3_event(app: Chalice, bucket: str, prefix: str, suffix: str = "") -> Callable[[Handler], Handler]:
-    """`app.on_s3_event` for created objects, in a form that `chalice package` can express too.
+    """Register a handler of created objects, as `app.on_s3_event` does, in a form that `chalice package` supports too.
 
-    Under `chalice deploy` Chalice attaches the function to the bucket. `chalice package` cannot, so there it is a
-    plain function that merge.yaml attaches by an EventBridge rule. The function gets the event as it comes, of
-    either form.
+    Under `chalice deploy`, Chalice attaches the function to the bucket. `chalice package` cannot, so there the handler
+    is a plain function, to which merge.yaml attaches an EventBridge rule. The handler gets the event as it comes, in
+    either format.
     """
 
     def register(handle: Handler) -> Handler:
@@ -31,7 +30,7 @@ def on_s3_event(app: Chalice, bucket: str, prefix: str, suffix: str = "") -> Cal
 
         if "AWS_CHALICE_CLI_MODE" not in os.environ:
             return handler
-        if "package" in sys.argv:
+        if _chalice_command() == "package":
             registered: Handler = app.lambda_function(name=handle.__name__)(handler)
         else:
             created = ["s3:ObjectCreated:*"]
@@ -39,6 +38,14 @@ def on_s3_event(app: Chalice, bucket: str, prefix: str, suffix: str = "") -> Cal
         return registered
 
     return register
+
+
+def _chalice_command() -> str | None:
+    """Return the name of the Chalice command that imports the app."""
+    import click  # a dependency of the Chalice command, which is not in the zip
+
+    context = click.get_current_context(silent=True)
+    return context.info_name if context else None
 
 
 class Group(NamedTuple):

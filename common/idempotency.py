@@ -1,4 +1,4 @@
-"""Creations that may be asked for twice: the Idempotency-Key is stored in one transaction with what it made.
+"""Idempotent creation: the Idempotency-Key is stored in one transaction with the thing that was created.
 
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
@@ -17,7 +17,7 @@ from common import aws, dynamodb
 from common.errors import Conflict, IdempotencyKeyReused
 
 _LIFE = 24 * 3600
-"""Seconds for which a key is remembered."""
+"""Seconds for which a key is kept."""
 
 
 def put_once[T: Struct](client: Any, put: dict[str, Any], key: dict[str, str], fingerprint: str, value: T) -> T:
@@ -53,7 +53,7 @@ def put_once[T: Struct](client: Any, put: dict[str, Any], key: dict[str, str], f
                 raise IdempotencyKeyReused("this Idempotency-Key was used with another body")
             return msgspec.json.decode(stored["value"], type=type(value))
         time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # a jitter, no secret
-    raise Conflict("another request with this Idempotency-Key is under way")
+    raise Conflict("another request with this Idempotency-Key is running")
 
 
 def _stored(client: Any, table: str, key: dict[str, str]) -> dict[str, Any] | None:

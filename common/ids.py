@@ -1,4 +1,4 @@
-"""Identifiers of new things."""
+"""Ids of new things."""
 
 import secrets
 import time

@@ -1,7 +1,7 @@
-"""Makes plain `chalice local` trustworthy: it verifies Cognito tokens and answers without Nagle's 40 ms.
+"""Makes `chalice local` verify Cognito tokens, and answer without the 40 ms delay of Nagle's algorithm.
 
-Stock Chalice decodes a token and never verifies it, and lets a request without one pass. Nothing of this
-runs in Lambda, where `chalice.local` is not in the zip.
+Stock Chalice decodes a token without verifying it, and accepts requests without a token. None of this runs in
+Lambda, where `chalice.local` is not in the zip.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _REFUSAL = b'{"Code":"Unauthorized","Message":"the token is missing, expired or 
 
 
 def install(cors: CORSConfig) -> None:
-    """Under the Chalice command, have its local server verify tokens and refuse with the headers of *cors*."""
+    """Under the Chalice command, make its local server verify tokens; a refusal has the headers of *cors*."""
     if "AWS_CHALICE_CLI_MODE" not in os.environ:
         return
     from chalice import local as server
@@ -43,11 +43,10 @@ def install(cors: CORSConfig) -> None:
 
 
 def _verified(token: str, authorizer: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the claims of an ID token of one of the authorizer's pools, or None.
+    """Return the claims of a valid ID token of one of the authorizer's pools, or None.
 
-    The checks are those of
+    The audience is not checked here: the app checks it, as it does behind API Gateway.
     https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html
-    but for the audience, which the app itself checks, as behind API Gateway.
     """
     import jwt
 

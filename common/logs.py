@@ -1,4 +1,4 @@
-"""JSON log lines, each with the correlation id of the request or event that it belongs to."""
+"""Structured logs: a JSON object a line, with the correlation id of the request or event."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 
 
 def configure(logger: logging.Logger) -> None:
-    """Have *logger* write a JSON object a line: time, level, message, service, correlation id, and its ``extra``."""
+    """Make *logger* write JSON: time, level, message, service, correlation id, and the fields of ``extra``."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         JsonFormatter(
@@ -28,11 +28,11 @@ def configure(logger: logging.Logger) -> None:
     handler.addFilter(_correlated)
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
-    logger.propagate = False  # Lambda's root handler would write each line once more, as text
+    logger.propagate = False  # Lambda's root handler would write each line again, as text
 
 
 def correlate(sent: str | None) -> str:
-    """Take the caller's correlation id, where it is one, else begin a new one, and return it."""
+    """Set the correlation id to *sent* if that is a valid one, else to a new one, and return it."""
     known = sent and re.fullmatch(r"[\w.:/-]{1,128}", sent, re.ASCII)
     value = sent if sent and known else str(uuid.uuid4())
     correlation_id.set(value)

@@ -1,4 +1,4 @@
-"""Lists in pages, with cursors that say nothing to the caller."""
+"""Pages of lists, with opaque cursors."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from common.errors import InvalidInput
 
 
 class Page[T](msgspec.Struct):
-    """One page of a list, and the cursor of the next or None."""
+    """One page of a list, and the cursor of the next page or None."""
 
     items: Sequence[T]
     cursor: str | None
 
 
 def cursor(position: str) -> str:
-    """Return *position*, the key of a page's last item, as an opaque cursor."""
+    """Return the opaque cursor for *position*, the key of a page's last item."""
     return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 
 def position(cursor: str) -> str:
-    """Return the position in an opaque *cursor*. Raises InvalidInput when this API did not make it."""
+    """Return the position in an opaque *cursor*. Raises InvalidInput when it is not a cursor of this API."""
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:

@@ -1,4 +1,4 @@
-"""REST as all the apps speak it: typed input, entity tags, correlation ids and one log line a request."""
+"""REST for Chalice apps: typed input, entity tags, correlation ids, and one log line for each request."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from common import local, logs
 from common.errors import InvalidInput, PayloadTooLarge, ServiceUnavailable
 
 MAX_BODY = 2 * 1024 * 1024
-"""Bytes. Above the largest valid body, of a character of which JSON may make twelve bytes; below Lambda's 6 MB."""
+"""Bytes. Larger than any valid body, where JSON may write a character as twelve bytes; smaller than Lambda's 6 MB."""
 
 _SHARED = "public, max-age=0, s-maxage=30, stale-while-revalidate=60, stale-if-error=86400"
 FORMS = ["application/x-www-form-urlencoded", "multipart/form-data"]
-"""Media types of what an HTML form posts."""
+"""Media types that an HTML form can post."""
 
 type _Headers = dict[str, str | list[str]]
 _JSON: _Headers = {"Content-Type": "application/json"}
@@ -32,7 +32,7 @@ _CORS = CORSConfig(
 
 
 def configure(app: Chalice) -> None:
-    """Give *app* CORS on every route, JSON logs, correlation ids, and a `chalice local` that verifies tokens."""
+    """Give *app* CORS on every route, JSON logs, correlation ids, and token verification under `chalice local`."""
     app.api.cors = _CORS
     logs.configure(app.log)
     app.register_middleware(_logged(app), "http")
@@ -41,7 +41,7 @@ def configure(app: Chalice) -> None:
 
 def _logged(app: Chalice) -> Callable[[Request, Callable[[Request], Response]], Response]:
     def middleware(request: Request, get_response: Callable[[Request], Response]) -> Response:
-        """Log one line a request."""
+        """Write one log line for each request."""
         started = time.perf_counter()
         correlation_id = logs.correlate(request.headers.get(_CORRELATION_ID))
         response = get_response(request)
@@ -62,17 +62,17 @@ def _logged(app: Chalice) -> Callable[[Request, Callable[[Request], Response]], 
 
 
 def request(app: Chalice) -> Request:
-    """Return the request under way."""
+    """Return the current request."""
     assert app.current_request is not None
     return app.current_request
 
 
 def raw_body(app: Chalice) -> bytes:
-    """Return the body as it came. Raises PayloadTooLarge."""
+    """Return the body as it was sent. Raises PayloadTooLarge."""
     raw = request(app).raw_body
-    assert isinstance(raw, bytes)  # Chalice has encoded what came as text
+    assert isinstance(raw, bytes)  # Chalice encodes a body that arrives as text
     if len(raw) > MAX_BODY:
-        raise PayloadTooLarge(f"the body has {len(raw)} bytes, at most {MAX_BODY} are taken")
+        raise PayloadTooLarge(f"the body has {len(raw)} bytes, the limit is {MAX_BODY}")
     return raw
 
 
@@ -90,7 +90,7 @@ def body[T](app: Chalice, cls: type[T]) -> T:
 
 
 def query[T](app: Chalice, cls: type[T]) -> T:
-    """Return the query string as *cls*; unknown parameters are ignored. Raises InvalidInput naming the parameter."""
+    """Return the query parameters as *cls*, without unknown ones. Raises InvalidInput naming the parameter."""
     parameters = dict(request(app).query_params or {})
     try:
         return msgspec.convert(parameters, type=cls, strict=False)
@@ -99,12 +99,12 @@ def query[T](app: Chalice, cls: type[T]) -> T:
 
 
 def _sentence(error: msgspec.ValidationError) -> str:
-    """msgspec says ``Expected `str`, got `int` - at `$.title```; callers know no ``$``."""
+    """Return msgspec's message, ``Expected `str`, got `int` - at `$.title```, without the ``$``, unknown to callers."""
     return re.sub(r" - at `\$\.?([^`]*)`", lambda at: f" - at `{at[1] or 'body'}`", str(error))
 
 
 def idempotency_key(app: Chalice) -> str | None:
-    """Return the Idempotency-Key header (1 to 255 printable ASCII characters), if sent. Raises InvalidInput."""
+    """Return the Idempotency-Key header (1 to 255 printable ASCII characters) if present. Raises InvalidInput."""
     key = request(app).headers.get("Idempotency-Key")
     if key is not None and not re.fullmatch(r"[!-~]{1,255}", key):
         raise InvalidInput("Idempotency-Key must be 1 to 255 printable ASCII characters without spaces")
@@ -112,34 +112,34 @@ def idempotency_key(app: Chalice) -> str | None:
 
 
 class Answer[T](Response):
-    """A read: 200 with a T, or 304."""
+    """The answer to a read: 200 with a T, or 304."""
 
 
 class Created[T](Response):
-    """A creation: 201 with a T."""
+    """The answer to a creation: 201 with a T."""
 
 
 class Changed[T](Response):
-    """A change: 200 with a T as it is now."""
+    """The answer to a change: 200 with the new T."""
 
 
 class NoStore[T](Response):
-    """A read that no cache may store: 200 with a T."""
+    """An answer that no cache may store: 200 with a T."""
 
 
 class Accepted(Response):
-    """What will be done later: 202."""
+    """The answer to a request that is carried out later: 202."""
 
 
 class NoContent(Response):
-    """A removal: 204."""
+    """The answer to a removal: 204."""
 
 
 def answer[T](app: Chalice, value: T, etag: str | None = None, shared: bool = False) -> Answer[T]:
-    """Answer a read: 200 with *value*, or 304 when If-None-Match holds its entity tag (RFC 9110, section 13.1.2).
+    """Answer a read: 200 with *value*, or 304 when If-None-Match has its entity tag (RFC 9110, section 13.1.2).
 
-    *etag* is the opaque part of the tag; without it the tag is made from the content. What is *shared*, the same
-    for everybody, may be kept by the edge.
+    *etag* is the opaque part of the tag; without it the tag is a hash of the content. Shared caches such as CloudFront
+    may store an answer that is *shared*, the same for every caller.
     """
     content = msgspec.json.encode(value)
     tag = f'"{etag or hashlib.sha256(content).hexdigest()[:32]}"'
@@ -164,7 +164,7 @@ def no_store[T](value: T, cookies: Mapping[str, str] | None = None, path: str = 
 
 
 def created[T](value: T, location: str | None = None, etag: str | None = None) -> Created[T]:
-    """Answer a creation: 201 with *value*, where it is and which version.
+    """Answer a creation: 201 with *value*, its location and its entity tag.
 
     *location* is relative to the request's URL (RFC 9110, section 10.2.2): the app does not know its stage's path.
     """
@@ -175,12 +175,12 @@ def created[T](value: T, location: str | None = None, etag: str | None = None) -
 
 
 def changed[T](value: T, etag: str) -> Changed[T]:
-    """Answer a change: 200 with *value* as it is now and its entity tag."""
+    """Answer a change: 200 with the new *value* and its entity tag."""
     return Changed(msgspec.json.encode(value).decode(), _JSON | {"ETag": f'"{etag}"'}, 200)
 
 
 def accepted() -> Accepted:
-    """Answer what will be done later: 202."""
+    """Answer a request that is carried out later: 202."""
     return Accepted("{}", {**_JSON}, 202)
 
 
@@ -190,23 +190,23 @@ def no_content() -> NoContent:
 
 
 def viewer_address(app: Chalice) -> str:
-    """Return the IP address of the caller, or of the viewer in front of CloudFront.
+    """Return the IP address of the caller, or of the viewer if the request came through CloudFront.
 
-    API Gateway sees who connects to it, CloudFront, which names its own caller at the end of X-Forwarded-For. A caller
-    of the API itself may send that header too, so the address is only what the caller says of itself:
+    Behind CloudFront, API Gateway sees CloudFront's address, and the viewer's is the last in X-Forwarded-For. A client
+    that calls the API directly can send that header too, so the address is not proven:
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#RequestCustomIPAddresses
     """
     connected = str(request(app).context.get("identity", {}).get("sourceIp", ""))
     addresses = [address.strip() for address in request(app).headers.get("X-Forwarded-For", "").split(",")]
-    if addresses[-1] == connected:  # API Gateway has added what it saw
+    if addresses[-1] == connected:  # API Gateway appends the address that it sees
         addresses.pop()
     return (addresses[-1] if addresses else "") or connected
 
 
 def if_match(app: Chalice) -> Collection[str] | None:
-    """Return the entity tags of If-Match without quotes, or None when any version will do.
+    """Return the entity tags in If-Match without quotes, or None when any version matches.
 
-    Weak tags never match (RFC 9110, section 13.1.1), so they are left out.
+    Weak tags never match (RFC 9110, section 13.1.1), so they are not returned.
     """
     sent = request(app).headers.get("If-Match")
     if sent is None or sent.strip() == "*":

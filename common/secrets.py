@@ -1,4 +1,4 @@
-"""Secrets of Secrets Manager, read once in a container and again from time to time, so that a rotation is noticed."""
+"""Secrets in Secrets Manager."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from common import aws
-from common.errors import ServiceUnavailable
+from common.cached import Cached
+
+MAX_AGE = 60
+"""Seconds after which a container reads a secret again, and so notices a rotation."""
 
 
 class Secret[T]:
-    """What *parse* makes of the text of the secret *name*, read through a ``secretsmanager`` *client*.
+    """The secret *name*, read through a ``secretsmanager`` *client*; *parse* turns its text into the value.
 
-    It is read on first use, and again when it is older than *max_age* seconds; while it cannot be read again, what is
-    known goes on. Neither the text nor what it was made into is shown or logged.
+    `Cached` says when it is read. A version is parsed once. Neither the text nor the value is shown or logged.
     """
 
     def __init__(
@@ -22,37 +24,26 @@ class Secret[T]:
         client: Any,
         name: str,
         parse: Callable[[str], T],
-        max_age: float = 60,
+        max_age: float = MAX_AGE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._name = name
         self._parse = parse
-        self._max_age = max_age
-        self._clock = clock
-        self._known: tuple[str, T] | None = None
-        self._read_at = 0.0
+        self._parsed: tuple[str, T] | None = None
+        self._cached = Cached(self._read, max_age, clock)
 
     def __repr__(self) -> str:
         return f"Secret({self._name!r})"
 
     def value(self) -> T:
         """Return the value. Raises ServiceUnavailable when it was never read and cannot be read now."""
-        now = self._clock()
-        if self._known is None or now - self._read_at >= self._max_age:
-            self._known = self._read()
-            self._read_at = now
-        return self._known[1]
+        return self._cached.value()
 
-    def _read(self) -> tuple[str, T]:
-        try:
-            with aws.translated():
-                answer = self._client.get_secret_value(SecretId=self._name)
-        except ServiceUnavailable:
-            if self._known is None:
-                raise
-            return self._known
+    def _read(self) -> T:
+        with aws.translated():
+            answer = self._client.get_secret_value(SecretId=self._name)
         version = str(answer["VersionId"])
-        if self._known is not None and self._known[0] == version:
-            return self._known
-        return version, self._parse(answer["SecretString"])
+        if self._parsed is None or self._parsed[0] != version:
+            self._parsed = version, self._parse(answer["SecretString"])
+        return self._parsed[1]

@@ -1,4 +1,4 @@
-"""Names and addresses of the resources that a stage of an app uses."""
+"""The settings of a stage: names and addresses of its resources, prices, limits."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Leave for a client to upload one object to S3 by itself."""
+"""Presigned uploads: a client sends one object to S3 directly."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from common.times import iso
 
 _LIFE = 300
-"""Seconds in which an upload may begin."""
+"""Seconds within which an upload must begin."""
 
 
 class PresignedPost(NamedTuple):
-    """Where to send ``fields`` and then the file as multipart/form-data, and until when (ISO 8601 in UTC)."""
+    """A form to send as multipart/form-data to ``url`` before ``expires_at`` (ISO 8601): ``fields``, then the file."""
 
     url: str
     fields: dict[str, str]
@@ -18,9 +18,9 @@ class PresignedPost(NamedTuple):
 
 
 def presigned_post(s3: Any, bucket: str, key: str, content_type: str, size: int) -> PresignedPost:
-    """Sign a POST policy for *key* that S3 holds to *content_type* and to 1 to *size* bytes.
+    """Return a presigned POST to *key* that S3 accepts only with *content_type* and 1 to *size* bytes.
 
-    A presigned PUT could not limit the size:
+    A presigned PUT cannot limit the size:
     https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
     """
     signed = s3.generate_presigned_post(

@@ -19,7 +19,7 @@ import boto3
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from common.cloudfront import KEY_MAX_AGE
+from common.secrets import MAX_AGE
 from deploy import stacks
 
 type Algorithm = Literal["rsa", "ecdsa"]
@@ -27,7 +27,7 @@ type Algorithm = Literal["rsa", "ecdsa"]
 PROPAGATION = 900
 """Seconds until every edge knows a changed key group. CloudFront documents "minutes" and no number."""
 
-_NOTICED = 10 * KEY_MAX_AGE
+_NOTICED = 10 * MAX_AGE
 """Seconds until every container signs with a new key, even one that failed to read the secret a few times."""
 
 

@@ -1,4 +1,4 @@
-"""Receipts: every way in, and where it leads."""
+"""Receipts: all routes and event handlers."""
 
 from typing import Any
 
@@ -26,4 +26,4 @@ def get_receipt(payment_id: str) -> rest.Answer[Receipt]:
 
 @app.on_sqs_message(queue=wiring.settings().queue, batch_size=10)
 def send_receipts(event: SQSEvent) -> Any:
-    return events.each_message(app, event.to_dict(), wiring.send_receipt)
+    return events.each_message(app, event.to_dict(), wiring.receipts().handle)

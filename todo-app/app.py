@@ -1,4 +1,4 @@
-"""MyTodoList: every way in, and where it leads."""
+"""MyTodoList: all routes."""
 
 from chalice import Chalice, CognitoUserPoolAuthorizer
 
@@ -51,7 +51,7 @@ def remove_todo(todo_id: str) -> rest.NoContent:
     return rest.no_content()
 
 
-# The same two reads, cheaper and up to two minutes old: behind the stage cache and DAX (docs/caching.md).
+# The same two reads through the stage cache and DAX: cheaper, and up to two minutes old (docs/caching.md).
 
 
 @app.route("/cached/todos", methods=["GET"], authorizer=signed_in)

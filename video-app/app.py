@@ -1,4 +1,4 @@
-"""The video shop: every way in, and where it leads."""
+"""The video shop: all routes and event handlers."""
 
 from typing import Any
 
@@ -85,13 +85,13 @@ def buy_premium() -> rest.Created[Checkout]:
 
 @app.route("/videos/{video_id}/checkout", methods=["POST"], authorizer=signed_in)
 def buy_video(video_id: str) -> rest.Created[Checkout]:
-    """Begin to buy a video. Raises AlreadyBought."""
+    """Start the purchase of a video. Raises AlreadyBought."""
     return rest.created(wiring.checkouts().video(user(), video_id, rest.idempotency_key(app), email()))
 
 
 @app.route("/videos/{video_id}/receipt", methods=["GET"], authorizer=signed_in)
 def get_receipt(video_id: str) -> rest.Answer[Receipt]:
-    """Return the receipt of a purchase, which another service has. Raises ServiceUnavailable."""
+    """Return the receipt of a purchase, from another service. Raises ServiceUnavailable."""
     return rest.answer(app, wiring.receipts().of(user(), video_id))
 
 
@@ -100,7 +100,7 @@ def list_library() -> rest.Answer[Page[LibraryVideo]]:
     return rest.answer(app, wiring.library().list(user(), rest.query(app, VideoQuery)))
 
 
-# Its name is the operationId in the API's contract.
+# The name is the operationId in the API's contract.
 @app.route("/payments/webhook", methods=["POST"], name="heed_payment")
 def handle_payment() -> dict[str, str]:
     """Handle an event of the payment provider. Raises InvalidInput."""
@@ -111,23 +111,23 @@ def handle_payment() -> dict[str, str]:
 
 @app.on_dynamodb_record(wiring.settings().payments_stream_arn, batch_size=100)
 def publish_purchases(event: DynamoDBEvent) -> Any:
-    return events.each_record(app, event.to_dict(), wiring.publish_purchase)
+    return events.each_record(app, event.to_dict(), wiring.payment_stream().handle)
 
 
-# The generator of signed links: the same routes, but in the production way a function and a role of their own, which
-# alone may read the signing key (merge.yaml).
+# The generator of signed links. `chalice package` gives these routes their own function and role, the only one that may
+# read the signing key (merge.yaml).
 
 
 @app.route("/videos/{video_id}/link", methods=["GET"], authorizer=signed_in)
 def create_link(video_id: str) -> rest.NoStore[Link]:
-    """Return a link to the video, good for minutes. Raises NotEntitled."""
+    """Return a link to the video, valid for minutes. Raises NotEntitled."""
     query = rest.query(app, LinkQuery)
     return rest.no_store(wiring.links().link(user(), video_id, query, rest.viewer_address(app)))
 
 
 @app.route("/videos/{video_id}/session", methods=["POST"], authorizer=signed_in)
 def create_session(video_id: str) -> rest.NoStore[Session]:
-    """Open the video by cookies, good for minutes. Raises NotEntitled."""
+    """Open the video by cookies, valid for minutes. Raises NotEntitled."""
     opened = wiring.links().session(user(), video_id)
     return rest.no_store(opened.session, opened.cookies, opened.path)
 

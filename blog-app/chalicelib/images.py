@@ -1,6 +1,6 @@
-"""Pixels: an untrusted image file in, small sRGB variants for the web out. Knows Pillow and no AWS.
+"""Small sRGB variants of untrusted image files. Knows no AWS and no HTTP.
 
-The original is decoded once, at reduced scale where its format allows; each width is made from the one above it.
+The original is decoded once, at a reduced scale if its format allows. Each width is made from the next larger one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import IO, Any, Literal
 
 from PIL import AvifImagePlugin, ExifTags, Image, ImageCms, ImageFile, JpegImagePlugin, TiffImagePlugin, WebPImagePlugin
 
-# Registered by their import; for a format that it does not know yet Pillow would import all of its forty plugins.
+# The import registers these plugins; for an unregistered format, Pillow imports all of its forty plugins.
 assert AvifImagePlugin
 assert TiffImagePlugin
 assert WebPImagePlugin
@@ -27,23 +27,23 @@ ENCODERS: dict[Format, dict[str, Any]] = {
     "jpeg": {"quality": 80, "optimize": True, "subsampling": "4:2:0"},
     "webp": {"quality": 80, "method": 4},
 }
-"""What each variant is encoded as, and how."""
+"""The formats of the variants, with their encoders' options."""
 
 _MAX_SIDE = 16_383
-"""Pixels of a side that WebP can hold, https://developers.google.com/speed/webp/faq"""
+"""Largest width and height of a WebP image, in pixels: https://developers.google.com/speed/webp/faq"""
 
 _MAX_SCANS = 500
-"""Each scan of a JPEG, however few its bytes, walks the whole image: a small file could keep the decoder for hours.
+"""Every scan of a JPEG, however small, passes over the whole image, so a small file could take hours to decode.
 
-The limit is that of libjpeg-turbo's TJFLAG_LIMITSCANS, which Pillow does not set:
+This is the limit of libjpeg-turbo's TJFLAG_LIMITSCANS, which Pillow does not set:
 https://libjpeg-turbo.org/pmwiki/uploads/About/TwoIssueswiththeJPEGStandard.pdf
 """
 
 _GAP = 1.5
-"""How many times the wanted size the quick box filter leaves, so that the good one hides its trace."""
+"""The fast box filter reduces to at least this multiple of the final size; the Lanczos filter hides its artefacts."""
 
 _STRIP = 1_000_000
-"""Pixels converted at a time: a second whole copy of a large original would be hundreds of megabytes."""
+"""Pixels converted at a time, since a second copy of a large original needs hundreds of megabytes."""
 
 _SIGNATURES = {
     "JPEG": rb"\xff\xd8\xff",
@@ -56,12 +56,12 @@ _SIGNATURES = {
 }
 _OTHERS = (
     rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)"  # HEIF
-    rb"|(\xef\xbb\xbf)?\s*(?=<\?xml|<!--|<!DOCTYPE svg|<svg).*?<svg"  # SVG, whose prologue may be long
+    rb"|(\xef\xbb\xbf)?\s*(?=<\?xml|<!--|<!DOCTYPE svg|<svg).*?<svg"  # SVG, which may have a long prologue
     rb"|\0\0\0\x0c(jP  |JXL )|\xff\x0a|\xff\x4f\xff\x51"  # JPEG 2000 and XL
     rb"|8BPS|\0\0[\1\2]\0|icns|P[1-7]\s|DDS |qoif|%!PS|\xc5\xd0\xd3\xc6"  # PSD, ICO, ICNS, PNM, DDS, QOI, EPS
 )
 _HEAD = 1024
-"""Bytes in which the signature is looked for."""
+"""Number of bytes that are searched for a signature."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -72,18 +72,18 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes an image of each EXIF orientation upright."""
+"""The transposition that makes an image upright, by its EXIF orientation."""
 
 _SRGB = ImageCms.createProfile("sRGB")
 
 
 class Rejected(Exception):
-    """The file gives no variants; the message is the reason in few words."""
+    """No variants can be made of the file; the message is a short reason."""
 
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """One variant: its size in pixels, and the file's content, which has neither metadata nor a profile."""
+    """One variant: its size in pixels, and its encoded content without metadata or colour profile."""
 
     width: int
     height: int
@@ -96,15 +96,14 @@ def variants(
 ) -> Iterator[EncodedImage]:
     """Yield the image in *file* in each of *widths* and each format, the widest first.
 
-    No width is above the original's, which stands for all that would be. Of an animation the first frame is shown.
-    Raises Rejected, before the first variant, with one of the reasons ``not an image``, ``unsupported format``,
-    ``truncated`` (or damaged: decoders do not tell the two apart), ``too many pixels``, ``too many frames``,
-    ``too many scans`` and ``too tall``.
+    The original's width replaces all larger ones. Of an animation, only the first frame is used. Raises Rejected before
+    the first variant, with one of the reasons ``not an image``, ``unsupported format``, ``truncated`` (or damaged:
+    decoders do not distinguish them), ``too many pixels``, ``too many frames``, ``too many scans`` and ``too tall``.
     """
     with _decoding(max_pixels):
         original = _open(file, max_frames)
         if not isinstance(original, JpegImagePlugin.JpegImageFile):
-            original.load()  # a PNG may have its EXIF after its pixels, and Pillow turns a TIFF upright by itself
+            original.load()  # a PNG may have its EXIF after its pixels, and Pillow rotates a TIFF itself
         orientation = _orientation(original)
         sizes = _sizes(_upright(original.size, orientation), widths)
         stored = _upright(sizes[0], orientation)
@@ -114,7 +113,7 @@ def variants(
     original.close()
     if orientation in _TURNS:
         image = image.transpose(_TURNS[orientation])
-    image.info = {}  # some encoders write what they find here
+    image.info = {}  # some encoders would write it into the file
     for size in sizes:
         image = image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
         for kind in ENCODERS:
@@ -123,7 +122,7 @@ def variants(
 
 @contextmanager
 def _decoding(max_pixels: int) -> Iterator[None]:
-    """Have Pillow refuse more than *max_pixels* by an image's header, and take any failure for the file's."""
+    """Make Pillow refuse headers with more than *max_pixels*, and turn every failure into Rejected."""
     Image.MAX_IMAGE_PIXELS = max_pixels
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -134,14 +133,14 @@ def _decoding(max_pixels: int) -> Iterator[None]:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise Rejected("too many pixels") from error
-        except Exception as error:  # the decoders raise nearly every kind
+        except Exception as error:  # decoders raise almost any type
             raise Rejected("truncated") from error
 
 
 def _open(file: IO[bytes], max_frames: int) -> ImageFile.ImageFile:
     kind = _kind(file)
     image = Image.open(file, formats=[kind])
-    if image.mode in ("I", "F"):  # measurements, without a rule for what is white
+    if image.mode in ("I", "F"):  # 32-bit data has no defined white
         raise Rejected("unsupported format")
     if getattr(image, "n_frames", 1) > max_frames:
         raise Rejected("too many frames")
@@ -151,7 +150,7 @@ def _open(file: IO[bytes], max_frames: int) -> ImageFile.ImageFile:
 
 
 def _kind(file: IO[bytes]) -> str:
-    """Return Pillow's name of the format that the first bytes tell; the file's name and media type are not asked."""
+    """Return Pillow's name of the format, from the first bytes alone, not from the file's name or media type."""
     file.seek(0)
     head = file.read(_HEAD)
     for kind, signature in _SIGNATURES.items():
@@ -161,7 +160,7 @@ def _kind(file: IO[bytes]) -> str:
 
 
 def _scans(file: IO[bytes]) -> int:
-    """Return the number of scans or some more: a thumbnail or an appended video may hold the same bytes."""
+    """Return the number of scans or more, since a thumbnail or an appended video may contain the same bytes."""
     position = file.tell()
     file.seek(0)
     found = re.findall(rb"\xff\xda", file.read())  # three times as fast as bytes.count
@@ -172,17 +171,17 @@ def _scans(file: IO[bytes]) -> int:
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # broken EXIF does not make the pixels worse
+    except Exception:  # the pixels are usable without EXIF
         return 1
 
 
 def _upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """Turn *size* as stored into that to be shown, or back. EXIF 2.32, section 4.6.4: from 5 on the sides change."""
+    """Convert *size* from stored to displayed or back. Orientations from 5 swap the sides (EXIF 2.32, 4.6.4)."""
     return (size[1], size[0]) if orientation in (5, 6, 7, 8) else size
 
 
 def _sizes(size: tuple[int, int], widths: Collection[int]) -> list[tuple[int, int]]:
-    """Return the sizes of the variants, widest first, without those that are taller than WebP can hold."""
+    """Return the sizes of the variants, widest first, without those that are too tall for WebP."""
     width, height = size
     wanted = sorted({min(w, width) for w in widths}, reverse=True)
     sizes = [(w, max(1, round(height * w / width))) for w in wanted]
@@ -199,7 +198,7 @@ def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
-    """Average squares of *factor* pixels, in a mode that can be filtered, a strip at a time."""
+    """Average squares of *factor* by *factor* pixels, in a mode that can be filtered, one strip at a time."""
     mode = _filtered_mode(image)
     if factor == 1 and image.mode == mode:
         return image
@@ -221,13 +220,13 @@ def _filtered_mode(image: Image.Image) -> str:
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode.startswith("I;16"):  # Pillow would cut off what is above 255
+    if image.mode.startswith("I;16"):  # Pillow would clip values above 255
         image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     return image.convert(mode)
 
 
 def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return *image* as RGB or RGBA. A *profile* that is broken or of other colours than the image is left out."""
+    """Return *image* as RGB or RGBA in sRGB. A *profile* that is broken or does not fit the image is ignored."""
     mode = "RGBA" if image.mode == "RGBA" else "RGB"
     if profile:
         with suppress(ImageCms.PyCMSError, OSError):

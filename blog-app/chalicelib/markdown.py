@@ -1,7 +1,7 @@
-"""Markdown as authors write it, made into HTML that is safe to show.
+"""Markdown to safe HTML. Knows no AWS and no HTTP.
 
-CommonMark with GitHub's tables, strikethrough and bare links. Tags in the source are dropped, their text stays;
-images are photos of the blog, written ``![alt](photo:<photo id> "caption")``. Knows no AWS and no HTTP.
+The dialect is CommonMark with GitHub's tables, strikethrough and bare links. HTML tags in the source are removed and
+their text stays. Images are photos of the blog: ``![alt](photo:<photo id> "caption")``.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _CLEANER = nh3.Cleaner(
         "source": {"sizes", "srcset", "type"},
     },
     allowed_classes={"div": {"table"}, "th": {"left", "center", "right"}, "td": {"left", "center", "right"}},
-    set_tag_attribute_values={"pre": {"tabindex": "0"}, "div": {"tabindex": "0"}},  # scrolled by keyboard
+    set_tag_attribute_values={"pre": {"tabindex": "0"}, "div": {"tabindex": "0"}},  # lets the keyboard scroll them
     url_schemes={"http", "https", "mailto"},
     link_rel=None,
 )
 
 
 class Variant(Protocol):
-    """One size of a photo: pixels, ``jpeg``, ``webp`` or ``png``, and the address."""
+    """One size of a photo: pixels, ``jpeg``, ``webp`` or ``png``, and the URL."""
 
     @property
     def width(self) -> int: ...
@@ -59,7 +59,7 @@ type Photos = Mapping[str, Sequence[Variant]]
 
 
 def render(source: str, photos: Photos) -> str:
-    """Return *source* as HTML: headings from h2 down, each with an id; a photo not in *photos* is its alt text."""
+    """Return *source* as HTML. Headings start at h2 and have ids; a photo not in *photos* becomes its alt text."""
     tokens = _MARKDOWN.parse(source)
     _level(tokens)
     _name(tokens)
@@ -70,13 +70,13 @@ def render(source: str, photos: Photos) -> str:
 
 
 def photo_ids(source: str) -> list[str]:
-    """Return the ids of the photos that *source* shows, each once, in order."""
+    """Return the distinct ids of the photos in *source*, in order."""
     images = (child for token in _MARKDOWN.parse(source) for child in token.children or () if child.type == "image")
     return list(dict.fromkeys(found for image in images if (found := _photo_id(image))))
 
 
 def absolute(html: str, url: str) -> str:
-    """Return rendered *html* as a feed wants it: whole addresses, resolved against *url*, and plain images."""
+    """Return rendered *html* for a feed: with absolute URLs, resolved against *url*, and plain images."""
     return nh3.clean(
         re.sub(r"</?picture>|<source [^>]*>", "", html),
         attributes={"a": {"href"}, "img": {"alt", "height", "src", "width"}},
@@ -86,7 +86,7 @@ def absolute(html: str, url: str) -> str:
 
 
 def lead_picture(html: str, sizes: str, *, eager: bool) -> str:
-    """Return the first picture of rendered *html*, or ``""``, to be shown elsewhere at *sizes* (HTML, 4.8.4.2.2)."""
+    """Return the first picture in rendered *html*, or ``""``, for display at *sizes* (HTML, section 4.8.4.2.2)."""
     found = re.search(r"<picture>.*?</picture>", html)
     if not found:
         return ""
@@ -95,7 +95,7 @@ def lead_picture(html: str, sizes: str, *, eager: bool) -> str:
 
 
 def _level(tokens: list[Token]) -> None:
-    """Make the highest headings h2: the page's own title is its h1."""
+    """Shift the headings so that the highest is h2: the page's title is its h1."""
     headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
     highest = min((int(token.tag[1]) for token in headings), default=2)
     for token in headings:
@@ -103,7 +103,7 @@ def _level(tokens: list[Token]) -> None:
 
 
 def _name(tokens: list[Token]) -> None:
-    """Give each heading an id. An id never has an underscore, the page's own ids all have one: they cannot clash."""
+    """Give each heading an id without underscores. The page's own ids all have one, so they cannot clash."""
     uses: Counter[str] = Counter()
     for opening, inline in pairwise(tokens):
         if opening.type == "heading_open":
@@ -116,7 +116,7 @@ def _name(tokens: list[Token]) -> None:
 
 
 def _frame(tokens: list[Token], photos: Photos) -> None:
-    """Make a paragraph that is only a photo a figure, with the image's title as its caption."""
+    """Turn a paragraph that is only a photo into a figure, with the image's title as its caption."""
     for opening, inline, closing in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if opening.type == "paragraph_open" and not opening.hidden and len(inline.children or ()) == 1:
             image = (inline.children or [])[0]
@@ -126,7 +126,7 @@ def _frame(tokens: list[Token], photos: Photos) -> None:
 
 
 def _align(tokens: list[Token]) -> None:
-    """Say a cell's alignment by a class: the pages allow no inline style."""
+    """Set a cell's alignment by a class, since the pages' policy forbids inline styles."""
     for token in tokens:
         if token.type in ("th_open", "td_open") and (style := token.attrs.pop("style", None)):
             token.attrSet("class", str(style).removeprefix("text-align:"))
@@ -154,7 +154,7 @@ def _image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options:
 
 
 def _picture(alt: str, variants: Sequence[Variant], *, eager: bool) -> str:
-    """The newest format first, since a browser takes the first source that it can show; JPEG or PNG for all others."""
+    """Return a picture with WebP first, since a browser takes the first supported source, and JPEG or PNG last."""
     ordered = sorted(variants, key=lambda variant: variant.width)
     plain = [variant for variant in ordered if variant.format != "webp"] or ordered
     modern = [variant for variant in ordered if variant not in plain]
@@ -188,7 +188,7 @@ def _html_inline(renderer: RendererHTML, tokens: Sequence[Token], index: int, op
 
 class _Markdown(MarkdownIt):
     def validateLink(self, url: str) -> bool:
-        """Take any address: a refused one would stay as brackets in the text, the cleaner drops it whole."""
+        """Accept any URL. The cleaner removes unsafe ones; a refusal here would leave brackets in the text."""
         return True
 
 

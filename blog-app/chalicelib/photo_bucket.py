@@ -1,7 +1,7 @@
-"""The S3 bucket of photos: originals under ``uploads/``, variants and records under ``thumbnails/``.
+"""The S3 bucket of photos: originals under ``uploads/``, variants and ``photo.json`` under ``thumbnails/``. Speaks S3.
 
-Of ``thumbnails/`` the edge serves all, of ``uploads/`` nothing. A role that reads records needs ``s3:ListBucket``
-too, since without it S3 says 403 instead of 404 of what is not there:
+CloudFront serves all of ``thumbnails/`` and nothing of ``uploads/``. A role that reads ``photo.json`` needs
+``s3:ListBucket`` too: without it, S3 answers 403 instead of 404 for a missing object.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 """
 
@@ -9,39 +9,16 @@ from __future__ import annotations
 
 import shutil
 from typing import IO, Any
-from urllib.parse import unquote_plus
 
 import msgspec
 from botocore.exceptions import ClientError
 
-from chalicelib.photos import Record, Upload, UploadedPhoto
+from chalicelib.photos import StoredPhoto, Upload, UploadedPhoto
 from common import aws, uploads
 from common.errors import Conflict
 
-_FOR_EVER = "public, max-age=31536000, immutable"
-_BRIEFLY = "public, max-age=5"
-
-
-def uploaded_by_s3(event: dict[str, Any]) -> UploadedPhoto:
-    """Return the upload of an S3 event notification, whose key is URL-encoded.
-
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
-    """
-    s3 = event["Records"][0]["s3"]
-    thing = s3["object"]
-    return UploadedPhoto(
-        s3["bucket"]["name"], unquote_plus(thing["key"]), thing["size"], thing["eTag"], thing["sequencer"]
-    )
-
-
-def uploaded_by_eventbridge(event: dict[str, Any]) -> UploadedPhoto:
-    """Return the upload of an EventBridge event ``Object Created``, whose key is as it is.
-
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
-    """
-    detail = event["detail"]
-    thing = detail["object"]
-    return UploadedPhoto(detail["bucket"]["name"], thing["key"], thing["size"], thing["etag"], thing["sequencer"])
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_SHORT = "public, max-age=5"
 
 
 class PhotoBucket:
@@ -68,34 +45,34 @@ class PhotoBucket:
     def put_variant(self, key: str, content: bytes, content_type: str) -> None:
         with aws.translated():
             self._client.put_object(
-                Bucket=self._name, Key=key, Body=content, ContentType=content_type, CacheControl=_FOR_EVER
+                Bucket=self._name, Key=key, Body=content, ContentType=content_type, CacheControl=_IMMUTABLE
             )
 
-    def record(self, photo_id: str) -> tuple[Record, str] | None:
+    def get(self, photo_id: str) -> tuple[StoredPhoto, str] | None:
         try:
             with aws.translated():
-                answer = self._client.get_object(Bucket=self._name, Key=_record_key(photo_id))
+                answer = self._client.get_object(Bucket=self._name, Key=_key(photo_id))
                 content = answer["Body"].read()
         except ClientError as error:
             if aws.code(error) == "NoSuchKey":
                 return None
             raise
-        return msgspec.json.decode(content, type=Record), answer["ETag"]
+        return msgspec.json.decode(content, type=StoredPhoto), answer["ETag"]
 
-    def put_record(self, record: Record, version: str | None) -> None:
+    def put(self, stored: StoredPhoto, version: str | None) -> None:
         """https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
-        conflict = Conflict(f"photo {record.photo.id} was changed by another")
+        conflict = Conflict(f"another request has changed photo {stored.photo.id}")
         conflicts = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
         with aws.translated(dict.fromkeys(conflicts, conflict)):
             self._client.put_object(
                 Bucket=self._name,
-                Key=_record_key(record.photo.id),
-                Body=msgspec.json.encode(record),
+                Key=_key(stored.photo.id),
+                Body=msgspec.json.encode(stored),
                 ContentType="application/json",
-                CacheControl=_BRIEFLY,
+                CacheControl=_SHORT,
                 **({"IfMatch": version} if version else {"IfNoneMatch": "*"}),
             )
 
 
-def _record_key(photo_id: str) -> str:
+def _key(photo_id: str) -> str:
     return f"thumbnails/{photo_id}/photo.json"

@@ -1,4 +1,4 @@
-"""Photos, from the leave to upload one to its variants for the web. Knows no AWS and no HTTP."""
+"""Photos, from the presigned upload to the variants for the web. Knows no AWS and no HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from common.ids import new_id
 from common.text import FILE_NAME
 
 WIDTHS = (320, 640, 1280)
-"""Pixels of the variants' widths."""
+"""Widths of the variants, in pixels."""
 
 MAX_SIZE = 30 * 1024 * 1024
 """Bytes of one upload."""
@@ -29,7 +29,7 @@ _TRIES = 5
 
 
 class NewPhoto(Struct, forbid_unknown_fields=True):
-    """A photo that is to be uploaded: its file's name, media type, and size in bytes."""
+    """A photo to upload: its file name, media type, and size in bytes."""
 
     filename: Annotated[str, Meta(min_length=1, max_length=200, pattern=FILE_NAME)]
     content_type: Literal["image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff", "image/bmp", "image/avif"]
@@ -37,7 +37,7 @@ class NewPhoto(Struct, forbid_unknown_fields=True):
 
 
 class Upload(Struct):
-    """Leave to upload the photo *id*: a presigned POST.
+    """A presigned POST for the photo *id*.
 
     Send ``fields`` and then the file as multipart/form-data to ``url``, before ``expires_at``.
     """
@@ -49,7 +49,7 @@ class Upload(Struct):
 
 
 class UploadedPhoto(Struct, frozen=True):
-    """What an event says: *key* of *bucket* got the content *etag*, of *size* bytes; *sequencer* orders the events."""
+    """A created object: *key* of *bucket* has the content *etag*, of *size* bytes; *sequencer* orders its events."""
 
     bucket: str
     key: str
@@ -58,8 +58,8 @@ class UploadedPhoto(Struct, frozen=True):
     sequencer: str
 
 
-class Variant(Struct, frozen=True):
-    """One size of a photo in one format: pixels, and the path on the site."""
+class Variant(Struct, frozen=True, kw_only=True):
+    """One size of a photo in one format: its size in pixels, and its path on the site."""
 
     width: int
     height: int
@@ -67,8 +67,8 @@ class Variant(Struct, frozen=True):
     url: str
 
 
-class Photo(Struct):
-    """One photo. It has variants, narrowest first, when it is ready, and a reason in few words when it is rejected."""
+class Photo(Struct, kw_only=True):
+    """One photo. A ready one has variants, narrowest first. A rejected one has a short reason."""
 
     id: str
     status: Literal["pending", "ready", "rejected"]
@@ -76,8 +76,8 @@ class Photo(Struct):
     reason: str | UnsetType = UNSET
 
 
-class Record(Struct):
-    """A photo as it is kept, with the sequencer and etag of the upload that made it so: None while it is pending."""
+class StoredPhoto(Struct, kw_only=True):
+    """A photo, with the sequencer and the etag of the upload it was made from: None while it is pending."""
 
     photo: Photo
     sequencer: str | None = None
@@ -85,22 +85,22 @@ class Record(Struct):
 
 
 class Bucket(Protocol):
-    """Where originals, variants and records are."""
+    """Storage of originals, variants and photos."""
 
     def presigned_post(self, photo_id: str, key: str, content_type: str, size: int) -> Upload:
-        """Allow one upload to *key* of just this type and of 1 to *size* bytes, for some minutes."""
+        """Return a presigned POST to *key*, for this type and 1 to *size* bytes, that expires after some minutes."""
 
     def download(self, upload: UploadedPhoto, file: IO[bytes]) -> bool:
-        """Write the uploaded content into *file*. Return False if its key holds it no longer."""
+        """Write the uploaded content into *file*. Return False if the key no longer has that content."""
 
     def put_variant(self, key: str, content: bytes, content_type: str) -> None:
-        """Store a variant, which will never change."""
+        """Store a variant. It never changes."""
 
-    def record(self, photo_id: str) -> tuple[Record, str] | None:
-        """Return the record of the photo and the record's version, if there is one."""
+    def get(self, photo_id: str) -> tuple[StoredPhoto, str] | None:
+        """Return the photo and its version, or None if it does not exist."""
 
-    def put_record(self, record: Record, version: str | None) -> None:
-        """Store the record in place of *version*, or as the first. Raises Conflict if another came between."""
+    def put(self, stored: StoredPhoto, version: str | None) -> None:
+        """Replace *version* of the photo, or create it if that is None. Raises Conflict if the version has changed."""
 
 
 class Photos:
@@ -112,16 +112,16 @@ class Photos:
         self._max_frames = max_frames
 
     def add(self, new: NewPhoto) -> Upload:
-        """Make a pending photo and return leave to upload it."""
+        """Create a pending photo and return a presigned upload for it."""
         photo_id = new_id()
-        self._bucket.put_record(Record(Photo(photo_id, "pending", [])), None)
+        self._bucket.put(StoredPhoto(photo=Photo(id=photo_id, status="pending", variants=[])), None)
         key = f"uploads/{photo_id}/{_safe(new.filename)}"
         return self._bucket.presigned_post(photo_id, key, new.content_type, new.size)
 
     def get(self, photo_id: str) -> Photo:
         """Return the photo. Raises NotFound."""
         try:
-            found = self._bucket.record(str(uuid.UUID(photo_id)))
+            found = self._bucket.get(str(uuid.UUID(photo_id)))
         except ValueError:
             found = None
         if found is None:
@@ -129,17 +129,17 @@ class Photos:
         return found[0].photo
 
     def photo_of(self, stored: UploadedPhoto) -> Photo:
-        """Return the photo that an object of either prefix belongs to. Raises NotFound."""
+        """Return the photo that an object under ``uploads/`` or ``thumbnails/`` belongs to. Raises NotFound."""
         return self.get(stored.key.split("/")[1])
 
     def make_variants(self, upload: UploadedPhoto) -> Photo | None:
-        """Make the variants of what was uploaded, and return the photo as it then is.
+        """Make the variants of an upload, and return the resulting photo.
 
-        An event that comes twice, or after a later one, changes nothing. Returns None for what is no photo of ours
-        and for content that was replaced meanwhile, of which there is an event of its own.
+        An event that is delivered twice, or after a later one, changes nothing. Returns None if the object is not the
+        upload of a photo, and if its content was replaced meanwhile: the replacement has an event of its own.
         """
         photo_id = _photo_id(upload.key)
-        found = self._bucket.record(photo_id) if photo_id else None
+        found = self._bucket.get(photo_id) if photo_id else None
         if found is None:
             return None
         if not _is_later(upload, found[0]):
@@ -147,11 +147,11 @@ class Photos:
         with tempfile.TemporaryFile() as file:
             if not self._bucket.download(upload, file):
                 return None
-            photo = self._made(found[0].photo.id, file)
-        return self._settled(photo, upload)
+            photo = self._make(found[0].photo.id, file)
+        return self._store(photo, upload)
 
-    def _made(self, photo_id: str, file: BufferedRandom) -> Photo:
-        from chalicelib import images  # the API needs no Pillow
+    def _make(self, photo_id: str, file: BufferedRandom) -> Photo:
+        from chalicelib import images  # the API does not need Pillow
 
         file.seek(0)
         stem = f"thumbnails/{photo_id}/{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
@@ -160,35 +160,35 @@ class Photos:
             for image in images.variants(file, WIDTHS, self._max_pixels, self._max_frames):
                 key = f"{stem}-{image.width}.{_EXTENSIONS[image.format]}"
                 self._bucket.put_variant(key, image.content, f"image/{image.format}")
-                variants.append(Variant(image.width, image.height, image.format, f"/{key}"))
+                variants.append(Variant(width=image.width, height=image.height, format=image.format, url=f"/{key}"))
         except images.Rejected as rejected:
-            return Photo(photo_id, "rejected", [], str(rejected))
-        return Photo(photo_id, "ready", sorted(variants, key=lambda variant: variant.width))
+            return Photo(id=photo_id, status="rejected", variants=[], reason=str(rejected))
+        return Photo(id=photo_id, status="ready", variants=sorted(variants, key=lambda variant: variant.width))
 
-    def _settled(self, photo: Photo, upload: UploadedPhoto) -> Photo | None:
-        """Keep *photo* unless a later upload was answered meanwhile; return what is kept."""
+    def _store(self, photo: Photo, upload: UploadedPhoto) -> Photo | None:
+        """Store *photo* unless a later upload was handled meanwhile; return the photo that is stored."""
         for _ in range(_TRIES):
-            found = self._bucket.record(photo.id)
+            found = self._bucket.get(photo.id)
             if found is None:
                 return None
-            record, version = found
-            if not _is_later(upload, record):
-                return record.photo
+            stored, version = found
+            if not _is_later(upload, stored):
+                return stored.photo
             with suppress(Conflict):
-                self._bucket.put_record(Record(photo, upload.sequencer, upload.etag), version)
+                self._bucket.put(StoredPhoto(photo=photo, sequencer=upload.sequencer, etag=upload.etag), version)
                 return photo
-        raise Conflict(f"photo {photo.id} is being changed by others all the time")
+        raise Conflict(f"other requests keep changing photo {photo.id}")
 
 
-def _is_later(upload: UploadedPhoto, record: Record) -> bool:
-    """Compare sequencers: hexadecimal, the shorter padded on its right with zeros, in the order of text.
+def _is_later(upload: UploadedPhoto, stored: StoredPhoto) -> bool:
+    """Compare the sequencers as text, after padding the shorter hexadecimal number on the right with zeros.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
     """
-    if record.sequencer is None:
+    if stored.sequencer is None:
         return True
-    length = max(len(upload.sequencer), len(record.sequencer))
-    return upload.sequencer.ljust(length, "0") > record.sequencer.ljust(length, "0")
+    length = max(len(upload.sequencer), len(stored.sequencer))
+    return upload.sequencer.ljust(length, "0") > stored.sequencer.ljust(length, "0")
 
 
 def _photo_id(key: str) -> str | None:
@@ -197,6 +197,6 @@ def _photo_id(key: str) -> str | None:
 
 
 def _safe(filename: str) -> str:
-    """Return what of *filename* needs no escaping in a key, an address or a page."""
+    """Return *filename* with only those characters that need no escaping in a key, a URL or HTML."""
     plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9._-]+", "-", plain)[-100:].strip("-.") or "photo"

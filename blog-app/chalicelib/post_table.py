@@ -1,8 +1,8 @@
-"""The DynamoDB global table of posts: the only module that knows how they lie in it.
+"""The DynamoDB global table of posts. Speaks DynamoDB.
 
-A post is the item of its ``slug``. The index ``by-time`` lists all posts, newest first; for each tag of a
-post the table has one item more, without its body, ``slug`` = ``<tag>#<slug>``, listed by the same index under the tag.
-A post and its tags change in one transaction, so that they cannot part.
+A post is the item of its ``slug``. The index ``by-time`` lists all posts, newest first. For each tag of a post the
+table has one more item, without the body: its ``slug`` is ``<tag>#<slug>``, and the same index lists it under the tag.
+A post and its tags change in one transaction, so they always agree.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 from botocore.exceptions import ClientError
 
-from chalicelib.posts import Post, PostQuery, Summary
+from chalicelib.posts import Post, PostQuery, Summary, at_version
 from common import aws, dynamodb, pages
-from common.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
+from common.errors import Conflict, InvalidInput, NotFound
 from common.pages import Page
 
 _ALL = "#posts"
-"""The list of all posts; no tag has this name."""
+"""The name of the list of all posts, which no tag can have."""
 
 _TRIES = 4
 
@@ -50,7 +50,7 @@ class PostTable:
             answer = self._client.get_item(
                 TableName=self._name, Key=dynamodb.item({"slug": slug}), ConsistentRead=not cached
             )
-        return _read(dynamodb.values(answer["Item"]), Post) if answer.get("Item") else None
+        return _read(answer["Item"], Post) if answer.get("Item") else None
 
     def list(self, query: PostQuery) -> Page[Summary]:
         of = query.tag or _ALL
@@ -61,7 +61,7 @@ class PostTable:
             "ExpressionAttributeNames": {"#list": "list"},
             "ExpressionAttributeValues": {":list": {"S": of}},
             "ScanIndexForward": False,
-            # One more than asked for tells whether there is another page.
+            # One more item than requested shows whether there is another page.
             "Limit": query.limit + 1,
         }
         if query.cursor is not None:
@@ -70,32 +70,32 @@ class PostTable:
             request["ExclusiveStartKey"] = dynamodb.item(key)
         with aws.translated({"ValidationException": InvalidInput("cursor: not one that this API gave")}):
             answer = self._client.query(**request)
-        found = [_read(dynamodb.values(item), Summary) for item in answer["Items"]]
+        found = [_read(item, Summary) for item in answer["Items"]]
         page = found[: query.limit]
         more = len(found) > query.limit or "LastEvaluatedKey" in answer
         return Page(page, pages.cursor(f"{page[-1].published_at} {page[-1].slug}") if more and page else None)
 
     def replace(self, post: Post, versions: Collection[str] | None) -> Post:
         for _ in range(_TRIES):
-            stored = self._at_version(post.slug, versions)
+            stored = at_version(self.get(post.slug), post.slug, versions)
             changed = msgspec.structs.replace(post, version=stored.version + 1)
-            gone = set(stored.tags) - set(changed.tags)
+            removed = set(stored.tags) - set(changed.tags)
             changes = [self._put(item) for item in _items(changed)]
-            changes += [self._delete(_key(tag, post.slug)) for tag in sorted(gone)]
+            changes += [self._delete(_key(tag, post.slug)) for tag in sorted(removed)]
             if self._changed(changes, stored):
                 return changed
-        raise Conflict(f"post {post.slug} is being changed by others, please try again")
+        raise Conflict(f"other requests keep changing post {post.slug}, please try again")
 
     def remove(self, slug: str, versions: Collection[str] | None) -> None:
         for _ in range(_TRIES):
-            stored = self._at_version(slug, versions)
+            stored = at_version(self.get(slug), slug, versions)
             keys = [slug, *(_key(tag, slug) for tag in stored.tags)]
             if self._changed([self._delete(key) for key in keys], stored):
                 return
-        raise Conflict(f"post {slug} is being changed by others, please try again")
+        raise Conflict(f"other requests keep changing post {slug}, please try again")
 
     def _changed(self, changes: Items, stored: Post) -> bool:
-        """Make *changes*, the first of them of the post itself, unless it is no longer as *stored*."""
+        """Make *changes*, of which the first is to the post. Return False if the post is no longer as *stored*."""
         (first,) = changes[0].values()
         first |= {
             "ConditionExpression": "#version = :version",
@@ -111,14 +111,6 @@ class PostTable:
             return False
         return True
 
-    def _at_version(self, slug: str, versions: Collection[str] | None) -> Post:
-        stored = self.get(slug)
-        if stored is None:
-            raise NotFound(f"there is no post {slug}")
-        if versions is not None and str(stored.version) not in {tag.partition("-")[0] for tag in versions}:
-            raise PreconditionFailed(f"post {slug} has changed since that version")
-        return stored
-
     def _put(self, item: dict[str, Any]) -> dict[str, Any]:
         return {"Put": {"TableName": self._name, "Item": dynamodb.item(item)}}
 
@@ -127,7 +119,7 @@ class PostTable:
 
 
 def _items(post: Post) -> Items:
-    """Return the item of the post, and after it those of its tags, which have no body."""
+    """Return the item of the post, followed by the items of its tags, which have no body."""
     whole = msgspec.structs.asdict(post) | {"list": _ALL}
     del whole["body_html"]
     listed = {name: value for name, value in whole.items() if name != "body_markdown"}
@@ -138,6 +130,6 @@ def _key(tag: str | None, slug: str) -> str:
     return f"{tag}#{slug}" if tag else slug
 
 
-def _read[T](item: dict[str, Any], cls: type[T]) -> T:
-    slug = item["slug"].rpartition("#")[2]
-    return msgspec.convert(item | {"slug": slug, "version": int(item["version"])}, type=cls)
+def _read[T: Summary](item: dict[str, Any], cls: type[T]) -> T:
+    stored = dynamodb.read(item, cls)
+    return msgspec.structs.replace(stored, slug=stored.slug.rpartition("#")[2])

@@ -1,4 +1,4 @@
-"""Posts and what may be done with them. Knows no AWS and no HTTP."""
+"""Posts and their operations. Knows no AWS and no HTTP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Protocol
 import msgspec
 from msgspec import Meta, Struct
 
-from common.errors import NotFound
+from common.errors import NotFound, PreconditionFailed
 from common.pages import Page
 from common.text import LINE, TEXT
 from common.times import iso
@@ -21,8 +21,8 @@ Tag = Annotated[str, Meta(min_length=1, max_length=30, pattern=_WORDS)]
 Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE)]
 
 
-class Summary(Struct, frozen=True):
-    """A post as lists show it. Times are ISO 8601 in UTC; ``version`` grows by one with each change."""
+class Summary(Struct, frozen=True, kw_only=True):
+    """A post in a list. Times are ISO 8601 in UTC; each change increments ``version``."""
 
     slug: str
     title: str
@@ -34,10 +34,10 @@ class Summary(Struct, frozen=True):
     version: int
 
 
-class Post(Summary, frozen=True):
-    """One post. ``body_html`` is what ``body_markdown`` renders to now, with nothing in it that a browser would run.
+class Post(Summary, frozen=True, kw_only=True):
+    """One post. ``body_html`` is ``body_markdown`` as HTML without anything that a browser would execute.
 
-    It is not stored: the photos in it become ready, or are replaced, without the post.
+    It is not stored, since its photos become ready or are replaced while the post stays the same.
     """
 
     body_markdown: str
@@ -45,12 +45,12 @@ class Post(Summary, frozen=True):
 
     @property
     def etag(self) -> str:
-        """Return the opaque part of its entity tag: the version, and which HTML it is now."""
+        """Return the opaque part of its entity tag: the version and a hash of the HTML."""
         return f"{self.version}-{hashlib.sha256(self.body_html.encode()).hexdigest()[:16]}"
 
 
 class PostText(Struct, forbid_unknown_fields=True):
-    """What an author says of a post, whole. ``published_at`` is ISO 8601 with an offset; without it, now."""
+    """All that an author writes of a post. ``published_at`` is ISO 8601 with an offset; the default is now."""
 
     title: Line
     body_markdown: Annotated[str, Meta(min_length=1, max_length=100_000, pattern=TEXT)]
@@ -66,13 +66,13 @@ class PostText(Struct, forbid_unknown_fields=True):
 
 
 class NewPost(PostText, kw_only=True):
-    """A post that is to be; ``slug`` is its name in the address."""
+    """A post to create; ``slug`` is its name in the URL."""
 
     slug: Slug
 
 
 class PostQuery(Struct):
-    """Which posts, newest first: all or those with ``tag``; ``limit`` of them, after ``cursor``."""
+    """A page of posts, newest first: all or those with ``tag``; at most ``limit``, after ``cursor``."""
 
     tag: Tag | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
@@ -80,27 +80,22 @@ class PostQuery(Struct):
 
 
 class PostStore(Protocol):
-    """Where the posts are."""
+    """Storage of posts."""
 
     def add(self, post: Post) -> Post:
         """Store a new post. Raises Conflict when the slug is taken."""
 
     def get(self, slug: str, cached: bool = False) -> Post | None:
-        """Return the post, if there is one; *cached*, as a cache may remember it."""
+        """Return the post, or None if it does not exist. A *cached* read may be stale."""
 
     def list(self, query: PostQuery) -> Page[Summary]:
-        """Return one page, newest first. Raises InvalidInput for a cursor that is not ours."""
+        """Return one page, newest first. Raises InvalidInput for a cursor of another API."""
 
     def replace(self, post: Post, versions: Collection[str] | None) -> Post:
-        """Store *post* over the one of its slug if that is at one of *versions* (None: any), at the next version.
-
-        A version is the first part of an entity tag.
-
-        Raises NotFound, PreconditionFailed.
-        """
+        """Replace the post with the same slug if `at_version` allows it, and increment its version."""
 
     def remove(self, slug: str, versions: Collection[str] | None) -> None:
-        """Remove the post under the same condition, with the same errors."""
+        """Remove the post if `at_version` allows it."""
 
 
 class Posts:
@@ -117,9 +112,9 @@ class Posts:
         self._now = now
 
     def add(self, new: NewPost) -> Post:
-        """Publish a post. Raises Conflict when the slug is taken by another post.
+        """Publish a post. Raises Conflict when another post has the slug.
 
-        The slug makes it idempotent: the same post once more is answered as the first time.
+        The slug makes this idempotent: publishing the same post again returns the stored one.
         """
         stored = self._store.get(new.slug)
         if stored is not None and _same(stored, new):
@@ -135,7 +130,7 @@ class Posts:
         return self._store.list(query)
 
     def replace(self, slug: str, text: PostText, versions: Collection[str] | None) -> Post:
-        """Replace the post's text; without ``published_at`` it keeps its own. Raises NotFound, PreconditionFailed."""
+        """Replace the text of a post; ``published_at`` stays unless given. Raises NotFound, PreconditionFailed."""
         stored = self._stored(slug)
         text.published_at = text.published_at or stored.published_at
         return self._rendered(self._store.replace(self._post(slug, text, stored.version), versions))
@@ -145,13 +140,13 @@ class Posts:
         self._store.remove(slug, versions)
 
     def all(self) -> Iterator[Post]:
-        """Yield every post whole, newest first."""
+        """Yield all posts with their bodies, newest first."""
         query = PostQuery(limit=100)
         while True:
             page = self._store.list(query)
             for summary in page.items:
                 stored = self._store.get(summary.slug)
-                if stored is not None:  # removed since
+                if stored is not None:  # removed in the meantime
                     yield self._rendered(stored)
             if page.cursor is None:
                 return
@@ -179,6 +174,18 @@ class Posts:
             updated_at=now,
             version=version,
         )
+
+
+def at_version(post: Post | None, slug: str, versions: Collection[str] | None) -> Post:
+    """Return *post* if it exists at one of *versions* (None: any). Raises NotFound, PreconditionFailed.
+
+    A version may be the whole opaque part of an entity tag; only the number in it counts.
+    """
+    if post is None:
+        raise NotFound(f"there is no post {slug}")
+    if versions is not None and str(post.version) not in {tag.partition("-")[0] for tag in versions}:
+        raise PreconditionFailed(f"post {slug} has changed since that version")
+    return post
 
 
 def _same(post: Post, new: NewPost) -> bool:

@@ -1,7 +1,7 @@
-"""Brings the site in its bucket up to date with the posts. Knows no AWS.
+"""Publication of the site: makes the files in the bucket match the posts. Knows no AWS and no HTTP.
 
-It compares everything, whatever changed: a change told twice, late or never leaves nothing wrong for longer than
-until the next one.
+Each run compares all files, whatever has changed. So the next run corrects the effect of an event that was delivered
+twice, late or never.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from typing import Protocol
 
 from chalicelib.photos import Photo
 from chalicelib.posts import Posts
-from chalicelib.site import Page, Site
+from chalicelib.site import Site, SiteFile
 
 
 class SiteStore(Protocol):
-    """Where the pages are."""
+    """Storage of the site's files."""
 
     def contents(self) -> Mapping[str, str]:
-        """Return the MD5 of each page by its key."""
+        """Return the MD5 of each file by its key."""
 
-    def put(self, page: Page, md5: str | None) -> None:
-        """Store a page in place of the one with *md5*, or as the first. Raises Conflict if another came between."""
+    def put(self, file: SiteFile, md5: str | None) -> None:
+        """Replace the file with *md5*, or create it if that is None. Raises Conflict if it has changed."""
 
     def remove(self, key: str) -> None:
-        """Remove a page."""
+        """Remove a file."""
 
 
 class Publisher:
-    """Writes those pages of *site* that are not yet in *store* as *posts* make them."""
+    """Writes the files of *site* for *posts* to *store*."""
 
     def __init__(self, posts: Posts, site: Site, store: SiteStore) -> None:
         self._posts = posts
@@ -37,26 +37,26 @@ class Publisher:
         self._store = store
 
     def publish_photo(self, photo: Photo) -> None:
-        """Publish once the photo's thumbnails are made, or never will be."""
+        """Publish if the photo is ready or rejected."""
         if photo.status != "pending":
             self.publish()
 
     def publish(self) -> int:
-        """Write what is new or changed, then remove what is no more; return how many pages changed.
+        """Write the new and changed files, remove the obsolete ones, and return how many files changed.
 
-        Assets stay: a page in some cache may still name an old one. Raises Conflict when another run is faster; the
-        event is then tried again, on what the posts are by then.
+        Old assets stay, since a cached page may still refer to them. Raises Conflict when a concurrent run has written
+        a file; Lambda then retries the event, with the posts of that time.
         """
-        there = self._store.contents()
-        pages = list(self._site.pages(self._posts.all()))
-        changed = [page for page in pages if there.get(page.key) != _md5(page)]
-        gone = [key for key in there.keys() - {page.key for page in pages} if not key.startswith("assets/")]
-        for page in changed:
-            self._store.put(page, there.get(page.key))
-        for key in gone:
+        stored = self._store.contents()
+        files = list(self._site.files(self._posts.all()))
+        changed = [file for file in files if stored.get(file.key) != _md5(file)]
+        obsolete = [key for key in stored.keys() - {file.key for file in files} if not key.startswith("assets/")]
+        for file in changed:
+            self._store.put(file, stored.get(file.key))
+        for key in obsolete:
             self._store.remove(key)
-        return len(changed) + len(gone)
+        return len(changed) + len(obsolete)
 
 
-def _md5(page: Page) -> str:
-    return hashlib.md5(page.body, usedforsecurity=False).hexdigest()
+def _md5(file: SiteFile) -> str:
+    return hashlib.md5(file.body, usedforsecurity=False).hexdigest()

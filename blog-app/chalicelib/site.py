@@ -1,7 +1,6 @@
-"""The website: posts in, pages out, each with its key, its bytes and how long a cache may keep it.
+"""The files of the website: their keys, contents and cache headers. Knows no AWS and no HTTP.
 
-The same posts always make the same bytes, so what did not change need not be written again. Knows no AWS and
-no HTTP, only the header values that a page is to be served with.
+The same posts always give the same bytes, so unchanged files need not be written again.
 """
 
 from __future__ import annotations
@@ -40,12 +39,12 @@ _ASSET_TYPES = {
     "svg": "image/svg+xml",
 }
 
-# What neither XML 1.0 (section 2.2) nor UTF-8 can carry.
+# Characters that XML 1.0 (section 2.2) or UTF-8 cannot represent.
 _NOT_TEXT = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
 
 
-class Page(NamedTuple):
-    """One object of the site's bucket."""
+class SiteFile(NamedTuple):
+    """A page or an asset: one object in the site's bucket."""
 
     key: str
     body: bytes
@@ -54,7 +53,7 @@ class Page(NamedTuple):
 
 
 class Topic(NamedTuple):
-    """A tag and how many posts have it."""
+    """A tag, and the number of posts that have it."""
 
     tag: str
     posts: int = 0
@@ -80,12 +79,12 @@ class Article:
 
     @property
     def minutes(self) -> int:
-        """Reading time."""
+        """Return the reading time in minutes."""
         return max(1, round(len(_text(self.post.body_html).split()) / _WORDS_A_MINUTE))
 
     @property
     def description(self) -> str:
-        """The summary, else the first words of the post, without a cut word."""
+        """Return the summary, or the first words of the post."""
         if self.post.summary:
             return self.post.summary
         paragraphs = map(_text, re.findall(r"<p>(.*?)</p>", self.post.body_html, re.DOTALL))
@@ -94,17 +93,17 @@ class Article:
 
     @property
     def changed(self) -> bool:
-        """Whether it was changed after publication, and not on the same day."""
+        """Return whether the post was changed on a later day than it was published."""
         return self.post.version > 1 and self.post.updated_at[:10] > self.post.published_at[:10]
 
     @property
     def image(self) -> str:
-        """The address of its first picture, or ``""``."""
+        """Return the URL of its first picture, or ``""``."""
         found = re.search(r'<img src="([^"]*)"', self.post.body_html)
         return unescape(found[1]) if found else ""
 
     def picture(self, sizes: str, eager: bool) -> Markup:
-        """Return its first picture, to be shown at *sizes*."""
+        """Return its first picture, for display at *sizes*."""
         return Markup(markdown.lead_picture(self.post.body_html, sizes, eager=eager))  # noqa: S704 # sanitised
 
     @property
@@ -113,7 +112,7 @@ class Article:
 
 
 class Meta(NamedTuple):
-    """What a page says of itself in its head; a page without a path is not for search engines."""
+    """The metadata in a page's head. Search engines do not index a page without a path."""
 
     title: str
     description: str
@@ -122,7 +121,7 @@ class Meta(NamedTuple):
 
 
 class Site:
-    """The site *name* at *base_url* (no slash at its end), with static *assets* by file name."""
+    """The site *name* at *base_url* (without a trailing slash), with static *assets* by file name."""
 
     def __init__(self, base_url: str, name: str, assets: Mapping[str, bytes]) -> None:
         self._base_url = base_url
@@ -146,8 +145,8 @@ class Site:
             "assets": {asset: f"/{page.key}" for asset, page in self._assets.items()},
         }
 
-    def pages(self, posts: Iterable[Post]) -> Iterator[Page]:
-        """Yield every page of the site of *posts*."""
+    def files(self, posts: Iterable[Post]) -> Iterator[SiteFile]:
+        """Yield all files of the site with *posts*."""
         ordered = _newest_first(posts)
         yield from self.assets()
         for newer, post, older in zip([None, *ordered], ordered, [*ordered[1:], None], strict=False):
@@ -160,8 +159,8 @@ class Site:
         yield self.unsubscribe()
         yield self.robots()
 
-    def page_for(self, post: Post, newer: Post | None = None, older: Post | None = None) -> Page:
-        """Return the page of *post*, which leads to its two neighbours."""
+    def page_for(self, post: Post, newer: Post | None = None, older: Post | None = None) -> SiteFile:
+        """Return the page of *post*, with links to the next newer and older post."""
         article = Article(post)
         return self._html(
             article.path,
@@ -172,17 +171,17 @@ class Site:
             older=Article(older) if older else None,
         )
 
-    def index_pages(self, posts: Iterable[Post]) -> Iterator[Page]:
+    def index_pages(self, posts: Iterable[Post]) -> Iterator[SiteFile]:
         """Yield the list of all *posts*, newest first."""
         ordered = _newest_first(posts)
         yield from self._lists("/", "", ordered, _topics(ordered))
 
-    def tag_pages(self, posts: Iterable[Post]) -> Iterator[Page]:
-        """Yield the lists of the posts with each tag."""
+    def tag_pages(self, posts: Iterable[Post]) -> Iterator[SiteFile]:
+        """Yield the lists of posts for each tag."""
         for topic, tagged in _topics(_newest_first(posts)).items():
             yield from self._lists(topic.path, topic.tag, tagged, [])
 
-    def feed(self, posts: Iterable[Post]) -> Page:
+    def feed(self, posts: Iterable[Post]) -> SiteFile:
         """Return the newest posts as an Atom feed (RFC 4287)."""
         ordered = _newest_first(posts)
         updated = max((post.updated_at for post in ordered), default="1970-01-01T00:00:00Z")
@@ -191,32 +190,32 @@ class Site:
             "feed.xml", "application/atom+xml; charset=utf-8", _FEED_CACHE, articles=articles, updated=updated
         )
 
-    def sitemap(self, posts: Iterable[Post]) -> Page:
-        """Return the addresses that a search engine may list (https://www.sitemaps.org/protocol.html)."""
+    def sitemap(self, posts: Iterable[Post]) -> SiteFile:
+        """Return the URLs for search engines (https://www.sitemaps.org/protocol.html)."""
         ordered = _newest_first(posts)
         articles = [Article(post) for post in ordered]
         return self._page(
             "sitemap.xml", "application/xml; charset=utf-8", _FEED_CACHE, articles=articles, topics=_topics(ordered)
         )
 
-    def not_found(self) -> Page:
-        """Return what the edge answers for a path that leads nowhere."""
+    def not_found(self) -> SiteFile:
+        """Return the page for a path that does not exist."""
         meta = Meta("Page not found", "There is no such page.")
         return self._page("404.html", "text/html; charset=utf-8", _HTML_CACHE, meta=meta)
 
-    def unsubscribe(self) -> Page:
+    def unsubscribe(self) -> SiteFile:
         """Return the page that the link in a mail opens."""
         return self._html("/unsubscribe/", "unsubscribe.html", meta=Meta("Unsubscribe", "Leave the mailing list."))
 
-    def robots(self) -> Page:
-        """Return what crawlers may read (RFC 9309)."""
+    def robots(self) -> SiteFile:
+        """Return the rules for crawlers (RFC 9309)."""
         return self._page("robots.txt", "text/plain; charset=utf-8", _FEED_CACHE)
 
-    def assets(self) -> Iterator[Page]:
-        """Yield the static files; a changed one has another key."""
+    def assets(self) -> Iterator[SiteFile]:
+        """Yield the static files. A file with other content has another key."""
         yield from self._assets.values()
 
-    def _lists(self, path: str, tag: str, posts: Sequence[Post], topics: Iterable[Topic]) -> Iterator[Page]:
+    def _lists(self, path: str, tag: str, posts: Sequence[Post], topics: Iterable[Topic]) -> Iterator[SiteFile]:
         chunks = list(batched(posts, _POSTS_A_PAGE)) or [()]
         paths = [path, *(f"{path}page/{number}/" for number in range(2, len(chunks) + 1))]
         for number, (chunk, own_path) in enumerate(zip(chunks, paths, strict=True), start=1):
@@ -233,13 +232,13 @@ class Site:
                 paths=paths,
             )
 
-    def _html(self, path: str, template: str, **values: object) -> Page:
+    def _html(self, path: str, template: str, **values: object) -> SiteFile:
         key = f"{path}index.html".removeprefix("/")
         return self._page(template, "text/html; charset=utf-8", _HTML_CACHE, key, **values)
 
-    def _page(self, template: str, content_type: str, cache: str, key: str = "", **values: object) -> Page:
+    def _page(self, template: str, content_type: str, cache: str, key: str = "", **values: object) -> SiteFile:
         text = self._templates.get_template(template).render(values)
-        return Page(key or template, _NOT_TEXT.sub("", text).encode(), content_type, cache)
+        return SiteFile(key or template, _NOT_TEXT.sub("", text).encode(), content_type, cache)
 
     def _url(self, path: str) -> str:
         return urljoin(self._base_url, path)
@@ -248,7 +247,7 @@ class Site:
         return markdown.absolute(article.post.body_html, self._url(article.path))
 
     def _linked_data(self, article: Article) -> dict[str, object]:
-        """Return *article* as search engines read it (https://schema.org/BlogPosting)."""
+        """Return *article* as structured data for search engines (https://schema.org/BlogPosting)."""
         return {
             "@context": "https://schema.org",
             "@type": "BlogPosting",
@@ -269,7 +268,7 @@ def read_assets(folder: Path) -> dict[str, bytes]:
 
 
 def _topics(posts: Iterable[Post]) -> dict[Topic, list[Post]]:
-    """The tags with their posts, most used first."""
+    """Return the tags with their posts, most used first."""
     tagged: defaultdict[str, list[Post]] = defaultdict(list)
     for post in posts:
         for tag in post.tags:
@@ -282,10 +281,10 @@ def _newest_first(posts: Iterable[Post]) -> list[Post]:
     return sorted(posts, key=lambda post: (post.published_at, post.slug), reverse=True)
 
 
-def _versioned(name: str, content: bytes) -> Page:
+def _versioned(name: str, content: bytes) -> SiteFile:
     stem, _, ending = name.rpartition(".")
     key = f"assets/{stem}.{hashlib.sha256(content).hexdigest()[:10]}.{ending}"
-    return Page(key, content, _ASSET_TYPES[ending], _ASSET_CACHE)
+    return SiteFile(key, content, _ASSET_TYPES[ending], _ASSET_CACHE)
 
 
 def _day(moment: str) -> str:
@@ -294,4 +293,4 @@ def _day(moment: str) -> str:
 
 
 def _text(html: str) -> str:
-    return Markup(html).striptags()  # noqa: S704 # of which no markup is left
+    return Markup(html).striptags()  # noqa: S704 # the tags are removed

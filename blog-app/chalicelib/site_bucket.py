@@ -1,8 +1,8 @@
-"""The S3 bucket of the site, which the edge alone reads."""
+"""The S3 bucket of the site, which only CloudFront reads. Speaks S3."""
 
 from typing import Any
 
-from chalicelib.site import Page
+from chalicelib.site import SiteFile
 from common import aws
 from common.errors import Conflict
 
@@ -15,7 +15,7 @@ class SiteBucket:
         self._name = name
 
     def contents(self) -> dict[str, str]:
-        """An object's ETag is its MD5, since none is encrypted by KMS or uploaded in parts.
+        """The ETag of an object is its MD5, unless KMS encrypts it or it was uploaded in parts.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
         """
@@ -23,18 +23,18 @@ class SiteBucket:
         with aws.translated():
             return {item["Key"]: item["ETag"].strip('"') for page in pages for item in page.get("Contents", [])}
 
-    def put(self, page: Page, md5: str | None) -> None:
+    def put(self, file: SiteFile, md5: str | None) -> None:
         """https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
         condition = {"IfMatch": f'"{md5}"'} if md5 else {"IfNoneMatch": "*"}
-        faster = Conflict(f"another run has written {page.key}")
-        refusals = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
-        with aws.translated(dict.fromkeys(refusals, faster)):
+        conflict = Conflict(f"another run has written {file.key}")
+        conflicts = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
+        with aws.translated(dict.fromkeys(conflicts, conflict)):
             self._client.put_object(
                 Bucket=self._name,
-                Key=page.key,
-                Body=page.body,
-                ContentType=page.content_type,
-                CacheControl=page.cache_control,
+                Key=file.key,
+                Body=file.body,
+                ContentType=file.content_type,
+                CacheControl=file.cache_control,
                 **condition,
             )
 

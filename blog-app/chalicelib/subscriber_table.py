@@ -1,8 +1,8 @@
-"""The DynamoDB table of subscribers and their welcome mails, and its stream: the only module that speaks DynamoDB.
+"""The DynamoDB table of subscribers and their welcome mails. Speaks DynamoDB.
 
-A subscriber is the item (``id``, ``subscriber``), the mail to it the item (``id``, ``welcome``), so that one consistent
-Query reads both. The table is global, and of two writes to one item in two Regions the later one wins; therefore a
-subscriber is written where the person is, and a mail in the Region that mails, and no item by both:
+A subscriber is the item (``id``, ``subscriber``) and their mail is the item (``id``, ``welcome``), so one consistent
+Query reads both. The table is global, and the last of two writes to one item in two Regions wins. Therefore a
+subscriber is written in the Region of the person, a mail in the Region that sends mails, and no item in both:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
 The sparse index ``by-day`` lists the subscribers of a day by time.
 """
@@ -12,18 +12,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 from msgspec.structs import asdict
 
 from chalicelib.subscribers import MalformedSubscriber, Milliseconds, Subscriber, WelcomeMail
-from chalicelib.welcome import Subscribed, Unsubscribed
 from common import aws, dynamodb
 
 _SUBSCRIBER = "subscriber"
-_WELCOME = "welcome"
+WELCOME = "welcome"
+"""The kind of a mail's item."""
+
+_NOT_SENT = "(attribute_not_exists(sent_at) OR sent_at = :null)"
 _FAILED = "ConditionalCheckFailedException"
 
 
@@ -51,10 +52,10 @@ class SubscriberTable:
                 ExpressionAttributeValues=dynamodb.item({":id": subscriber_id}),
                 ConsistentRead=True,
             )
-        items = {item["kind"]: item for item in map(_values, answer["Items"])}
+        items = {item["kind"]["S"]: item for item in answer["Items"]}
         return (
-            _converted(items[_SUBSCRIBER], Subscriber) if _SUBSCRIBER in items else None,
-            _converted(items[_WELCOME], WelcomeMail) if _WELCOME in items else None,
+            _read(items[_SUBSCRIBER], Subscriber) if _SUBSCRIBER in items else None,
+            _read(items[WELCOME], WelcomeMail) if WELCOME in items else None,
         )
 
     def remove(self, subscriber_id: str) -> None:
@@ -90,10 +91,10 @@ class SubscriberTable:
             day += timedelta(days=1)
 
     def replace_mail(self, mail: WelcomeMail, attempts: int) -> bool:
-        condition = "attempts = :attempts AND sent_at = :null"
+        condition = f"attempts = :attempts AND {_NOT_SENT}"
         if attempts == 0:
             condition = f"attribute_not_exists(id) OR {condition}"
-        item = dynamodb.item(asdict(mail) | {"kind": _WELCOME})
+        item = dynamodb.item(asdict(mail) | {"kind": WELCOME})
         try:
             self._write("put_item", condition, {":attempts": attempts, ":null": None}, Item=item)
         except _ConditionFailed:
@@ -105,15 +106,15 @@ class SubscriberTable:
         with suppress(_ConditionFailed):
             self._write(
                 "update_item",
-                "subscribed_at = :at AND sent_at = :null",
+                f"subscribed_at = :at AND {_NOT_SENT}",
                 values,
-                _key(subscriber_id, _WELCOME),
+                _key(subscriber_id, WELCOME),
                 UpdateExpression="SET sent_at = :now, message_id = :message_id",
             )
 
     def forget_mail(self, subscriber_id: str, subscribed_at: Milliseconds) -> None:
         with suppress(_ConditionFailed):
-            self._write("delete_item", "subscribed_at <= :at", {":at": subscribed_at}, _key(subscriber_id, _WELCOME))
+            self._write("delete_item", "subscribed_at <= :at", {":at": subscribed_at}, _key(subscriber_id, WELCOME))
 
     def _write(
         self, operation: str, condition: str, values: dict[str, Any], key: dict[str, Any] | None = None, **request: Any
@@ -129,34 +130,21 @@ class SubscriberTable:
             getattr(self._client, operation)(TableName=self._name, ConditionExpression=condition, **request)
 
 
-def change(record: dict[str, Any]) -> Subscribed | Unsubscribed | None:
-    """Return what a record of the table's stream (NEW_AND_OLD_IMAGES) tells, None when it tells nothing new.
-
-    Raises MalformedSubscriber for an item that is neither a subscriber nor a mail. See
-    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Record.html
-    """
-    keys = _values(record["dynamodb"]["Keys"])
-    if keys.get("kind") == _WELCOME:
-        return None
-    if record["eventName"] != "REMOVE":
-        return Subscribed(_converted(_values(record["dynamodb"]["NewImage"]), Subscriber).id)
-    removed_at = _values(record["dynamodb"]["OldImage"]).get("subscribed_at")
-    return Unsubscribed(keys["id"], removed_at) if isinstance(removed_at, int) else None
+def subscriber_of(item: dict[str, Any]) -> Subscriber:
+    """Return the subscriber that a DynamoDB *item* stores. Raises MalformedSubscriber."""
+    return _read(item, Subscriber)
 
 
 def _key(subscriber_id: str, kind: str) -> dict[str, Any]:
     return dynamodb.item({"id": subscriber_id, "kind": kind})
 
 
-def _values(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: int(v) if isinstance(v, Decimal) else v for name, v in dynamodb.values(item).items()}
-
-
-def _converted[T](values: dict[str, Any], cls: type[T]) -> T:
+def _read[T](item: dict[str, Any], cls: type[T]) -> T:
     try:
-        return msgspec.convert(values, cls)
+        return dynamodb.read(item, cls)
     except msgspec.ValidationError as error:
-        raise MalformedSubscriber(f"item {values.get('id')!r} of kind {values.get('kind')!r}: {error}") from error
+        known = dynamodb.values(item)
+        raise MalformedSubscriber(f"item {known.get('id')!r} of kind {known.get('kind')!r}: {error}") from error
 
 
 def _moment(milliseconds: Milliseconds) -> datetime:

@@ -1,4 +1,4 @@
-"""Who wants the blog by mail, and what became of each one's welcome. Knows no AWS and no HTTP."""
+"""Subscribers of the blog's mails, and the state of their welcome mails. Knows no AWS and no HTTP."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from msgspec import Meta, Struct
 from common.errors import NotFound
 
 type Milliseconds = int
-"""Of time since the epoch, or of duration."""
+"""A time since the epoch, or a duration."""
+
+type Status = Literal["subscribed", "suppressed"]
 
 _ID_LENGTH = 43
 
 
 class MalformedSubscriber(Exception):
-    """What is stored is no subscriber: an address is missing or is none."""
+    """A stored item is not a subscriber, for example because its address is missing or invalid."""
 
 
 class NewSubscriber(Struct, forbid_unknown_fields=True):
-    """What a caller says. ``email`` becomes the address as SES takes it: its domain lower-case and in Punycode."""
+    """A subscription request. ``email`` becomes the form that SES accepts: the domain in lower case and Punycode."""
 
     email: Annotated[str, Meta(max_length=400)]
 
@@ -34,24 +36,24 @@ class NewSubscriber(Struct, forbid_unknown_fields=True):
         self.email = address(self.email)
 
 
-class Subscriber(Struct, frozen=True):
-    """One address, whatever its spelling. A suppressed one bounced or complained, and is never written to again."""
+class Subscriber(Struct, frozen=True, kw_only=True):
+    """One address, in any spelling. Nothing is sent to a suppressed one, which bounced or complained."""
 
     id: str
     email: str
-    status: Literal["subscribed", "suppressed"]
+    status: Status
     subscribed_at: Milliseconds
 
     def __post_init__(self) -> None:
         if subscriber_id(address(self.email)) != self.id:
-            raise ValueError("id: not that of the email")
+            raise ValueError("id: not the id of the email")
 
 
-class WelcomeMail(Struct, frozen=True):
-    """How far the one welcome of a subscription is, written in one Region only.
+class WelcomeMail(Struct, frozen=True, kw_only=True):
+    """The state of a subscription's one welcome mail, written in one Region only.
 
-    While ``sent_at`` is None it is claimed ``until`` then: the last of ``attempts`` may still be under way. ``token``
-    is what its links carry.
+    While ``sent_at`` is None, the mail is claimed ``until`` that time: the last of ``attempts`` may still be running.
+    ``token`` is the token in its links.
     """
 
     id: str
@@ -64,48 +66,48 @@ class WelcomeMail(Struct, frozen=True):
 
 
 class SubscriberStore(Protocol):
-    """Where subscribers and welcome mails are. A change whose condition does not hold changes nothing."""
+    """Storage of subscribers and welcome mails. A change whose condition does not hold does nothing."""
 
     def add(self, subscriber: Subscriber) -> None:
-        """Store a subscriber unless the id is there."""
+        """Store a subscriber unless the id exists."""
 
     def read(self, subscriber_id: str) -> tuple[Subscriber | None, WelcomeMail | None]:
-        """Return both as they are now. Raises MalformedSubscriber."""
+        """Return the current subscriber and mail, each None if it does not exist. Raises MalformedSubscriber."""
 
     def remove(self, subscriber_id: str) -> None:
-        """Remove a subscriber who is not suppressed."""
+        """Remove a subscriber unless suppressed."""
 
     def suppress(self, subscriber: Subscriber) -> None:
-        """Mark as suppressed the subscriber who is there, or store this one."""
+        """Mark the stored subscriber as suppressed, or store this one."""
 
     def subscribed(self, since: Milliseconds, until: Milliseconds) -> Iterator[str]:
-        """Return the ids of those who subscribed then, both ends included, oldest first."""
+        """Yield the ids of those who subscribed between *since* and *until*, inclusive, oldest first."""
 
     def replace_mail(self, mail: WelcomeMail, attempts: int) -> bool:
-        """Store *mail* in place of one that is not sent after so many *attempts*; 0 may also mean none."""
+        """Replace an unsent mail that has *attempts*, or create the mail if *attempts* is 0. Return whether it did."""
 
     def settle_mail(self, subscriber_id: str, subscribed_at: Milliseconds, message_id: str, now: Milliseconds) -> None:
-        """Mark the mail of that very subscription as sent, unless it is."""
+        """Mark the mail of exactly that subscription as sent, unless it already is."""
 
     def forget_mail(self, subscriber_id: str, subscribed_at: Milliseconds) -> None:
-        """Remove the mail of that subscription or of an earlier one."""
+        """Remove the mail of that subscription, or of an earlier one."""
 
 
 class Subscribers:
-    """Those who subscribe and unsubscribe. No answer tells who is among them."""
+    """All subscribers. No answer reveals whether an address is subscribed."""
 
     def __init__(self, store: SubscriberStore, now: Callable[[], Milliseconds] | None = None) -> None:
         self._store = store
         self._now = now or milliseconds
 
     def subscribe(self, new: NewSubscriber) -> None:
-        """Subscribe the address unless it is, or is suppressed."""
-        self._store.add(Subscriber(subscriber_id(new.email), new.email, "subscribed", self._now()))
+        """Subscribe the address unless it is subscribed or suppressed."""
+        self._store.add(_subscriber(new.email, "subscribed", self._now()))
 
     def unsubscribe(self, token: str) -> None:
-        """Erase the subscriber to whom the mail with *token* went. Raises NotFound for any other token.
+        """Delete the subscriber who got the mail with *token*. Raises NotFound for any other token.
 
-        A second time it is not found either: the answer must not tell whether the address is subscribed.
+        A second call raises NotFound too: the answer must not reveal whether the address is subscribed.
         """
         if not re.fullmatch(r"[\w-]{65}", token, re.ASCII):
             raise NotFound("there is no such subscription")
@@ -115,20 +117,24 @@ class Subscribers:
         self._store.remove(subscriber.id)
 
     def suppress(self, email: str) -> None:
-        """Never write to *email* again, subscribed or not."""
-        self._store.suppress(Subscriber(subscriber_id(email), email, "suppressed", self._now()))
+        """Never send to *email* again, subscribed or not."""
+        self._store.suppress(_subscriber(email, "suppressed", self._now()))
+
+
+def _subscriber(email: str, status: Status, subscribed_at: Milliseconds) -> Subscriber:
+    return Subscriber(id=subscriber_id(email), email=email, status=status, subscribed_at=subscribed_at)
 
 
 def address(text: str) -> str:
-    """Return the one ASCII form of an e-mail address. Raises ValueError.
+    """Return the ASCII form of an e-mail address. Raises ValueError.
 
-    SES takes no other characters than ASCII before the @ sign, and Punycode behind it:
+    SES accepts only ASCII before the @ sign, and Punycode after it:
     https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Destination.html
     """
-    import email_validator  # 20 ms, and most functions never see an address
+    import email_validator  # takes 20 ms to import, and most functions never use it
 
     try:
-        # A test environment is one that lets .test pass (RFC 6761, section 6.2).
+        # test_environment allows the domain .test (RFC 6761, section 6.2).
         found = email_validator.validate_email(
             text.strip(), strict=True, allow_smtputf8=False, check_deliverability=False, test_environment=True
         )
@@ -139,15 +145,15 @@ def address(text: str) -> str:
 
 
 def subscriber_id(email: str) -> str:
-    """Return the id of an ASCII address. Upper and lower case are one: no mail service of note tells them apart."""
+    """Return the id of an ASCII address. Case is ignored, as all major mail services do."""
     return base64.urlsafe_b64encode(hashlib.sha256(email.lower().encode()).digest()).decode().rstrip("=")
 
 
 def new_token(subscriber_id: str) -> str:
-    """Return a token that says which subscriber, and holds 128 bits that nobody guesses."""
+    """Return a token that names the subscriber and has 128 random bits."""
     return subscriber_id + secrets.token_urlsafe(16)
 
 
 def milliseconds() -> Milliseconds:
-    """Return the time of now."""
+    """Return the current time."""
     return time.time_ns() // 1_000_000

@@ -1,13 +1,12 @@
-"""One welcome mail a subscriber, however often a change is told, in however many Regions, and whatever crashes.
+"""Exactly one welcome mail for each subscriber, in spite of repeated events, several Regions and crashes.
 
-Each attempt first claims the mail for a while, and an open claim is sent again only when its time is over and SES
-has not said that it has the mail: docs/welcome-mail.md. Knows no AWS and no HTTP.
+Each attempt first claims the mail for some time. A mail is sent again only after its claim has expired without SES
+reporting the mail: docs/welcome-mail.md. Knows no AWS and no HTTP.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,51 +21,44 @@ from chalicelib.subscribers import (
     milliseconds,
     new_token,
 )
-from common.email import Feedback, Mail, MailTemplate, NotSent
+from common.mail import Feedback, Mail, MailTemplate, NotSent, Sender
 
 _MINUTE: Milliseconds = 60_000
 
 LEASE = 15 * _MINUTE
-"""Of the first claim; each further one is twice as long. Far longer than a function runs and SES takes to tell."""
+"""Duration of the first claim; it doubles with each attempt. Far longer than a function runs or SES needs to report."""
 
 TAKE_OVER = 60 * _MINUTE
-"""For how long the mailing Region must have left a mail undone before a standby Region sends it."""
+"""Time that the mailing Region has for a mail before a standby Region sends it."""
 
-SWEPT = 24 * 60 * _MINUTE
-"""How old a subscription may be for its mail to be still sent."""
+SWEEP_WINDOW = 24 * 60 * _MINUTE
+"""Age up to which a subscription still gets its mail."""
 
 MAX_ATTEMPTS = 5
-"""Of which nobody knows the outcome. The last one's claim ends 7 h 45 min after the first began."""
+"""Number of attempts with an unknown outcome. The last claim ends 7 h 45 min after the first began."""
 
 
 class GivenUp(Exception):
-    """Every attempt ended without a word, neither ours nor SES's, so that one more would be a gamble."""
-
-
-class Sender(Protocol):
-    """What sends a mail: `common.email.Mailer`."""
-
-    def send(self, to: str, mail: Mail, tags: dict[str, str], list_unsubscribe: str | None = None) -> str:
-        """Return SES's id of the mail. Raises NotSent when surely nothing was sent."""
+    """The outcome of every attempt is unknown, so another one could send a second mail."""
 
 
 class Subscribed(Struct, frozen=True):
-    """A subscriber is new or has changed."""
+    """A subscriber was added or changed."""
 
     id: str
 
 
 class Unsubscribed(Struct, frozen=True):
-    """A subscriber has gone."""
+    """A subscriber was removed."""
 
     id: str
     subscribed_at: Milliseconds
 
 
 class Welcome:
-    """Sends the welcome mails of the blog at *site*, a URL without a slash at its end.
+    """Sends the welcome mails of the blog at *site*, a URL without a trailing slash.
 
-    One Region's Welcome does it; in every other it is on *standby*, and does only what was left undone for an hour.
+    One Region sends the mails. Every other Region is on *standby* and sends only what is overdue by an hour.
     """
 
     def __init__(
@@ -89,7 +81,7 @@ class Welcome:
         self._patience = TAKE_OVER if standby else 0
 
     def handle(self, change: Subscribed | Unsubscribed | None) -> None:
-        """Do what a change asks for, which may be nothing; told twice or late, it asks for nothing more.
+        """Handle a change. Handling it again, or late, has no further effect.
 
         Raises NotSent, MalformedSubscriber and GivenUp.
         """
@@ -100,13 +92,13 @@ class Welcome:
                 self._store.forget_mail(change.id, change.subscribed_at)
 
     def sweep(self) -> None:
-        """Send what is due of the last day: what a crash left, or what no change told of.
+        """Send the mails of the last day that are due because of a crash or a lost event.
 
-        Raises, after all are done, an ExceptionGroup of what failed.
+        Raises an ExceptionGroup of all failures at the end.
         """
         now = self._now()
         failures: list[Exception] = []
-        for subscriber_id in self._store.subscribed(now - SWEPT, now - self._lease - self._patience):
+        for subscriber_id in self._store.subscribed(now - SWEEP_WINDOW, now - self._lease - self._patience):
             try:
                 self._welcome(subscriber_id)
             except (NotSent, MalformedSubscriber, GivenUp) as failure:
@@ -115,7 +107,7 @@ class Welcome:
             raise ExceptionGroup("some welcome mails are not sent", failures)
 
     def apply_feedback(self, feedback: Feedback) -> None:
-        """Take note of what SES says: that it has a mail, which settles its claim, or that one came to no good."""
+        """Apply feedback of SES: it settles the claim of its mail, and final feedback suppresses the recipients."""
         if feedback.final:
             for email in feedback.recipients:
                 Subscribers(self._store, self._now).suppress(email)
@@ -124,15 +116,15 @@ class Welcome:
             self._store.settle_mail(subscriber_id, int(subscription), feedback.message_id, self._now())
 
     def _welcome(self, subscriber_id: str) -> None:
-        """Send the mail if it is due, on what the store says now: a change may be told long after it happened."""
+        """Send the mail if the current state in the store says so, since an event may arrive long after its change."""
         subscriber, mail = self._store.read(subscriber_id)
         if subscriber is None or subscriber.status != "subscribed" or not self._is_due(subscriber, mail):
             return
-        before = mail or WelcomeMail(subscriber.id, subscriber.subscribed_at, new_token(subscriber.id), 0, 0)
+        before = mail or _unclaimed(subscriber)
         letter, url = self._letter(before.token)
         claim = replace(before, attempts=before.attempts + 1, until=self._now() + self._lease * 2**before.attempts)
         if not self._store.replace_mail(claim, before.attempts):
-            return  # another one was quicker
+            return  # another invocation has claimed it
         try:
             message_id = self._sender.send(subscriber.email, letter, _tags(claim), url)
         except NotSent:
@@ -147,18 +139,23 @@ class Welcome:
         if mail.sent_at is not None or mail.until > latest:
             return False
         if mail.attempts >= MAX_ATTEMPTS:
-            raise GivenUp(f"{mail.attempts} attempts to welcome subscriber {mail.id} ended without a word")
+            raise GivenUp(f"the outcome of {mail.attempts} attempts to welcome subscriber {mail.id} is unknown")
         return True
 
     def _letter(self, token: str) -> tuple[Mail, str]:
-        """The mail and the URL that ends the subscription when it is posted to.
+        """Return the mail, and the URL to which a POST ends the subscription.
 
-        The mail itself links to a page that asks first: scanners of mail follow every link.
+        The link in the mail opens a page that asks first, because mail scanners follow every link.
         """
         page = f"{self._site}/unsubscribe/?token={token}"
         return self._template.fill(site=self._site, unsubscribe=page), f"{self._site}/api/unsubscribe/{token}"
 
 
+def _unclaimed(subscriber: Subscriber) -> WelcomeMail:
+    token = new_token(subscriber.id)
+    return WelcomeMail(id=subscriber.id, subscribed_at=subscriber.subscribed_at, token=token, attempts=0, until=0)
+
+
 def _tags(mail: WelcomeMail) -> dict[str, str]:
-    """By which SES's events say which subscriber the mail was for, and which subscription."""
+    """Return the tags by which SES's events name the subscriber and the subscription."""
     return {"subscriber": mail.id, "subscription": str(mail.subscribed_at)}

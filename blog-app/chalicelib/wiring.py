@@ -1,25 +1,25 @@
-"""Builds each object once in a process, on first use; what only some functions need is imported there."""
+"""Builds each object once in a process, on first use; modules that only some functions need are imported there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from chalicelib import photo_bucket
 from chalicelib.photo_bucket import PhotoBucket
-from chalicelib.photos import Photos, UploadedPhoto
+from chalicelib.photos import Photos
 from chalicelib.post_table import PostTable
 from chalicelib.posts import Posts
-from chalicelib.subscriber_table import SubscriberTable, change
+from chalicelib.rendering import Renderer
+from chalicelib.subscriber_table import SubscriberTable
 from chalicelib.subscribers import Subscribers
 from common import aws, dynamodb
 from common import settings as stage_settings
-from common.errors import NotFound
 
 if TYPE_CHECKING:
     from chalicelib.publisher import Publisher
+    from chalicelib.subscriber_stream import SubscriberStream
     from chalicelib.welcome import Welcome
 
 _HERE = Path(__file__).parent
@@ -27,7 +27,7 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Settings:
-    """What the stage's stacks made. ``dax_endpoint`` is empty where there is no DAX cluster."""
+    """The outputs of the stage's stacks. ``dax_endpoint`` is empty if there is no DAX cluster."""
 
     table: str
     posts_stream_arn: str
@@ -45,6 +45,11 @@ class Settings:
     aws_region: str = ""
     dax_endpoint: str = ""
 
+    @property
+    def standby(self) -> bool:
+        """Return whether another Region sends the mails."""
+        return self.mailing_region != self.aws_region
+
 
 @cache
 def settings() -> Settings:
@@ -53,7 +58,8 @@ def settings() -> Settings:
 
 @cache
 def posts() -> Posts:
-    return Posts(PostTable(dynamodb.client(settings().dax_endpoint), settings().table), _render)
+    table = PostTable(dynamodb.client(settings().dax_endpoint), settings().table)
+    return Posts(table, _renderer().render)
 
 
 @cache
@@ -62,11 +68,9 @@ def photos() -> Photos:
     return Photos(bucket, settings().max_photo_pixels, settings().max_photo_frames)
 
 
-def uploaded(event: dict[str, Any]) -> UploadedPhoto:
-    """Return what an event of S3 or of EventBridge tells."""
-    if "Records" in event:
-        return photo_bucket.uploaded_by_s3(event)
-    return photo_bucket.uploaded_by_eventbridge(event)
+@cache
+def _renderer() -> Renderer:
+    return Renderer(photos())
 
 
 @cache
@@ -82,24 +86,18 @@ def _subscriber_table() -> SubscriberTable:
 @cache
 def welcome() -> Welcome:
     from chalicelib.welcome import Welcome
-    from common import email
+    from common import mail, ses
 
-    mailer = email.Mailer(email.client(), settings().sender, settings().configuration_set)
-    template = email.MailTemplate(_HERE / "mails", "welcome")
-    standby = settings().mailing_region != settings().aws_region
-    return Welcome(_subscriber_table(), mailer, template, settings().site_url, standby)
-
-
-def welcome_change(record: dict[str, Any]) -> None:
-    """Handle a record of the subscribers' stream."""
-    welcome().handle(change(record))
+    mailer = ses.Mailer(ses.client(), settings().sender, settings().configuration_set)
+    template = mail.MailTemplate(_HERE / "mails", "welcome")
+    return Welcome(_subscriber_table(), mailer, template, settings().site_url, settings().standby)
 
 
-def handle_mail_event(message: str) -> None:
-    """Take note of what SES says in an SNS message."""
-    from common import email
+@cache
+def subscriber_stream() -> SubscriberStream:
+    from chalicelib.subscriber_stream import SubscriberStream
 
-    welcome().apply_feedback(email.feedback(message))
+    return SubscriberStream(welcome())
 
 
 @cache
@@ -108,18 +106,7 @@ def publisher() -> Publisher:
     from chalicelib.site import Site, read_assets
     from chalicelib.site_bucket import SiteBucket
 
+    # Not through DAX, whose query cache may be stale.
+    posts = Posts(PostTable(aws.client("dynamodb"), settings().table), _renderer().render)
     site = Site(settings().site_url, "MyBlog", read_assets(_HERE.parent / "web"))
-    fresh = Posts(PostTable(aws.client("dynamodb"), settings().table), _render)  # past DAX, whose lists may be old
-    return Publisher(fresh, site, SiteBucket(aws.s3(), settings().site_bucket))
-
-
-def _render(source: str) -> str:
-    from chalicelib import markdown
-
-    found = {}
-    for photo_id in markdown.photo_ids(source):
-        try:
-            found[photo_id] = photos().get(photo_id).variants
-        except NotFound:
-            continue  # shown by its words until it is there
-    return markdown.render(source, found)
+    return Publisher(posts, site, SiteBucket(aws.s3(), settings().site_bucket))

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from chalicelib.devices import Alert
 from chalicelib.readings import iso
-from common.email import Mail, MailTemplate, NotSent
+from common.mail import Mail, MailTemplate, NotSent
 
 
 class MailClaims(Protocol):
@@ -24,7 +24,7 @@ class MailClaims(Protocol):
 
 
 class MailSender(Protocol):
-    """What sends mail: `common.email.Mailer`."""
+    """What sends mail: `common.ses.Mailer`."""
 
     def send(self, to: str, mail: Mail, tags: dict[str, str]) -> str:
         """Send a mail and return its id. Raises NotSent."""

@@ -143,8 +143,8 @@ def redelivery() -> Redelivery:
 def alert_stream() -> AlertStream:
     from chalicelib.alert_mails import AlertMails
     from chalicelib.alert_stream import AlertStream
-    from common import email
+    from common import mail, ses
 
-    mailer = email.Mailer(email.client(), settings().sender)
-    template = email.MailTemplate(_HERE / "mails", "alert")
+    mailer = ses.Mailer(ses.client(), settings().sender)
+    template = mail.MailTemplate(_HERE / "mails", "alert")
     return AlertStream(AlertMails(_device_table(), mailer, template, settings().alert_recipient))

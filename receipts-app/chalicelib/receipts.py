@@ -4,33 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated, Literal, Protocol
 
 import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from common.email import Mail, MailTemplate, NotSent
+from common import logs, money
 from common.errors import NotFound
+from common.mail import Mail, MailTemplate, NotSent, Sender
 from common.times import iso
 
-_WHOLE = ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"]
-_DECIMALS = dict.fromkeys(_WHOLE, 0) | dict.fromkeys(["bhd", "jod", "kwd", "omr", "tnd"], 3)
-"""Of the currencies that Stripe does not count in hundredths. UGX and ISK it does, though nobody else:
-https://docs.stripe.com/currencies#special-cases"""
+MAX_LENGTH = 200
+"""Characters in a text of an event. An id of this length fits into a DynamoDB key, which has 2048 bytes."""
 
-LONGEST = 200
-"""Characters in a text of an event; an id of them fits into a key of DynamoDB, which has 2048 bytes."""
-
-Text = Annotated[str, Meta(min_length=1, max_length=LONGEST)]
+Text = Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)]
 
 
 class PurchaseCompleted(Struct, frozen=True, tag_field="type", tag="PurchaseCompleted"):
-    """The event that asks for a receipt, version 1: docs/events.md.
+    """The event that requests a receipt, version 1: docs/events.md.
 
-    ``amount`` is in the currency's smallest unit as Stripe counts it, ``at`` is ISO 8601. Fields that came later are
-    ignored.
+    ``amount`` is in the currency's smallest unit as Stripe counts it, ``at`` is ISO 8601. Unknown fields are ignored.
     """
 
     version: Literal[1]
@@ -44,8 +38,8 @@ class PurchaseCompleted(Struct, frozen=True, tag_field="type", tag="PurchaseComp
     correlation_id: str = ""
 
 
-class Receipt(Struct, frozen=True):
-    """What was paid, by whom, and whether its mail was sent; without ``sent_at`` it is being sent, or nobody knows."""
+class Receipt(Struct, frozen=True, kw_only=True):
+    """A payment, and when its mail was sent. Without ``sent_at``, the mail is being sent or its outcome is unknown."""
 
     payment_id: str
     user: str
@@ -58,34 +52,27 @@ class Receipt(Struct, frozen=True):
 
 
 class Unsettled(Exception):
-    """The mail was begun and nobody has said that it was sent: to send it again may be to send it twice."""
+    """The outcome of an earlier attempt to send the mail is unknown, so another one could send a second mail."""
 
 
 class ReceiptStore(Protocol):
-    """Where the receipts are."""
+    """Storage of receipts."""
 
     def add(self, receipt: Receipt) -> Receipt | None:
-        """Store a receipt unless there is one of its payment; return the one that was there."""
+        """Store a receipt unless its payment has one; return that one, or None."""
 
     def get(self, payment_id: str) -> Receipt | None:
-        """Return the receipt, if there is one."""
+        """Return the receipt, or None if it does not exist."""
 
     def settle(self, receipt: Receipt) -> None:
-        """Store when its mail was sent."""
+        """Store the time when the mail was sent."""
 
     def remove(self, payment_id: str) -> None:
-        """Remove a receipt whose mail surely was not sent."""
-
-
-class Sender(Protocol):
-    """What sends a mail: `common.email.Mailer`."""
-
-    def send(self, to: str, mail: Mail, tags: dict[str, str], list_unsubscribe: str | None = None) -> str:
-        """Return SES's id of the mail. Raises NotSent when surely nothing was sent."""
+        """Remove a receipt whose mail was not sent."""
 
 
 class Receipts:
-    """Sends receipts and remembers them."""
+    """Sends and stores receipts."""
 
     def __init__(
         self,
@@ -98,54 +85,59 @@ class Receipts:
 
     def get(self, payment_id: str) -> Receipt:
         """Return the receipt of a payment. Raises NotFound."""
-        receipt = self._store.get(payment_id) if len(payment_id) <= LONGEST else None
+        receipt = self._store.get(payment_id) if len(payment_id) <= MAX_LENGTH else None
         if receipt is None:
             raise NotFound(f"there is no receipt of payment {payment_id[:80]!r}")
         return receipt
 
-    def send(self, purchase: PurchaseCompleted) -> None:
-        """Send the receipt of a purchase, once, however often the event comes.
+    def handle(self, message: str) -> None:
+        """Send the receipt for a message of the queue, under the correlation id of the request behind it.
 
-        Whoever stores the receipt first sends it. One that was stored and not settled belongs to a delivery that is
-        still at it or has crashed: Unsettled is raised, so that the message comes again and finds it sent, or ends in
-        the dead-letter queue, where a person decides. Raises NotSent when surely nothing was sent, and ValueError for
-        a title that is no subject of a mail; then the next delivery begins anew.
+        Raises ValueError for a message that is not a PurchaseCompleted, and what `send` raises.
+        """
+        event = purchase(message)
+        logs.correlate(event.correlation_id)
+        self.send(event)
+
+    def send(self, purchase: PurchaseCompleted) -> None:
+        """Send the receipt of a purchase once, however often the event is delivered.
+
+        The delivery that stores the receipt sends the mail. If a receipt is stored but not settled, another delivery is
+        still sending it or has crashed. Then Unsettled is raised, so the message is delivered again and finds the mail
+        sent, or ends in the dead-letter queue for a person to decide. Raises NotSent if the mail was not sent, and
+        ValueError for a title that cannot be the subject of a mail; the next delivery then starts again.
         """
         receipt = Receipt(
-            purchase.payment_id,
-            purchase.user,
-            purchase.email,
-            purchase.title,
-            purchase.amount,
-            purchase.currency,
-            purchase.at,
+            payment_id=purchase.payment_id,
+            user=purchase.user,
+            email=purchase.email,
+            title=purchase.title,
+            amount=purchase.amount,
+            currency=purchase.currency,
+            paid_at=purchase.at,
         )
-        letter = self._letter(receipt)  # before anything is stored: what fails here was not begun
+        mail = self._mail(receipt)  # before the receipt is stored, so a failure here can be retried
         known = self._store.add(receipt)
         if known is not None:
             if known.sent_at is None:
-                raise Unsettled(f"the receipt of payment {known.payment_id} was begun and may have been sent")
+                raise Unsettled(f"the mail for payment {known.payment_id} was started and may have been sent")
             return
         try:
-            self._sender.send(receipt.email, letter, {})
+            self._sender.send(receipt.email, mail, {})
         except NotSent:
             self._store.remove(receipt.payment_id)
             raise
         self._store.settle(replace(receipt, sent_at=iso(self._now())))
 
-    def _letter(self, receipt: Receipt) -> Mail:
+    def _mail(self, receipt: Receipt) -> Mail:
         return self._template.fill(
             title=receipt.title,
-            amount=_money(receipt.amount, receipt.currency),
+            amount=money.text(receipt.amount, receipt.currency),
             paid_at=receipt.paid_at,
             payment_id=receipt.payment_id,
         )
 
 
-def _money(amount: int, currency: str) -> str:
-    return f"{Decimal(amount).scaleb(-_DECIMALS.get(currency, 2)):f} {currency.upper()}"
-
-
 def purchase(message: str) -> PurchaseCompleted:
-    """Return the event in a message. Raises ValueError for any other."""
+    """Return the event in a message. Raises ValueError for any other message."""
     return msgspec.json.decode(message, type=PurchaseCompleted)

@@ -1,4 +1,4 @@
-"""The DynamoDB table of receipts: the only module that speaks DynamoDB. A receipt is the item (``payment_id``)."""
+"""The DynamoDB table of receipts: a receipt is the item of its ``payment_id``. Speaks DynamoDB."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class ReceiptTable:
         except ClientError as error:
             if aws.code(error) != "ConditionalCheckFailedException":
                 raise
-            return _receipt(error.response["Item"])
+            return dynamodb.read(error.response["Item"], Receipt)
         return None
 
     def get(self, payment_id: str) -> Receipt | None:
         with aws.translated():
             answer = self._client.get_item(TableName=self._name, Key=_key(payment_id), ConsistentRead=True)
-        return _receipt(answer["Item"]) if answer.get("Item") else None
+        return dynamodb.read(answer["Item"], Receipt) if answer.get("Item") else None
 
     def settle(self, receipt: Receipt) -> None:
         with aws.translated():
@@ -49,8 +49,3 @@ class ReceiptTable:
 
 def _key(payment_id: str) -> dict[str, Any]:
     return dynamodb.item({"payment_id": payment_id})
-
-
-def _receipt(item: dict[str, Any]) -> Receipt:
-    values = dynamodb.values(item)
-    return msgspec.convert(values | {"amount": int(values["amount"])}, type=Receipt)

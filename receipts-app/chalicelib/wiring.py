@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from chalicelib.receipts import Receipts, purchase
+from chalicelib.receipts import Receipts
 from chalicelib.table import ReceiptTable
-from common import aws, email, logs
+from common import aws, mail, ses
 from common import settings as stage_settings
 
 _HERE = Path(__file__).parent
@@ -14,7 +14,7 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Settings:
-    """What the stage's stacks made."""
+    """The outputs of the stage's stacks."""
 
     table: str
     queue: str
@@ -29,12 +29,5 @@ def settings() -> Settings:
 @cache
 def receipts() -> Receipts:
     table = ReceiptTable(aws.client("dynamodb"), settings().table)
-    mailer = email.Mailer(email.client(), settings().sender)
-    return Receipts(table, mailer, email.MailTemplate(_HERE / "mails", "receipt"))
-
-
-def send_receipt(message: str) -> None:
-    """Handle a message of the purchases' queue, under the correlation id of what caused it."""
-    event = purchase(message)
-    logs.correlate(event.correlation_id)
-    receipts().send(event)
+    mailer = ses.Mailer(ses.client(), settings().sender)
+    return Receipts(table, mailer, mail.MailTemplate(_HERE / "mails", "receipt"))

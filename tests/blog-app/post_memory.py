@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 import msgspec
 
-from chalicelib.posts import Post, PostQuery, Summary
+from chalicelib.posts import Post, PostQuery, Summary, at_version
 from common import pages
-from common.errors import Conflict, NotFound, PreconditionFailed
+from common.errors import Conflict
 from common.pages import Page
 
 
@@ -36,21 +36,13 @@ class MemoryPosts:
         return Page(summaries, pages.cursor(_position(page[-1])) if len(found) > query.limit else None)
 
     def replace(self, post: Post, versions: Collection[str] | None) -> Post:
-        stored = self._at_version(post.slug, versions)
+        stored = at_version(self.get(post.slug), post.slug, versions)
         self._posts[post.slug] = msgspec.structs.replace(post, version=stored.version + 1)
         return self._posts[post.slug]
 
     def remove(self, slug: str, versions: Collection[str] | None) -> None:
-        self._at_version(slug, versions)
+        at_version(self.get(slug), slug, versions)
         del self._posts[slug]
-
-    def _at_version(self, slug: str, versions: Collection[str] | None) -> Post:
-        stored = self.get(slug)
-        if stored is None:
-            raise NotFound(f"there is no post {slug}")
-        if versions is not None and str(stored.version) not in {tag.partition("-")[0] for tag in versions}:
-            raise PreconditionFailed(f"post {slug} has changed since that version")
-        return stored
 
 
 def _position(post: Summary) -> str:

@@ -12,7 +12,7 @@ import sys
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import boto3
 import httpx
@@ -24,8 +24,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from chalicelib.photo_bucket import PhotoBucket, uploaded_by_eventbridge, uploaded_by_s3
-from chalicelib.photos import MAX_SIZE, NewPhoto, Photo, Photos, Record, Upload, UploadedPhoto
+from chalicelib import photo_events
+from chalicelib.photo_bucket import PhotoBucket
+from chalicelib.photos import MAX_SIZE, NewPhoto, Photo, Photos, StoredPhoto, Upload, UploadedPhoto
 from common.errors import Conflict, NotFound
 
 SMALL = corpus.file(corpus.quarters(400, 300), "JPEG")
@@ -39,7 +40,7 @@ class MemoryBucket:
     def __init__(self) -> None:
         self.originals: dict[str, bytes] = {}
         self.variants: dict[str, tuple[bytes, str]] = {}
-        self.records: dict[str, tuple[Record, int]] = {}
+        self.photos: dict[str, tuple[StoredPhoto, int]] = {}
         self.meanwhile: list[Callable[[], object]] = []
         self._sequence = itertools.count(0xFFE)
 
@@ -60,19 +61,19 @@ class MemoryBucket:
     def put_variant(self, key: str, content: bytes, content_type: str) -> None:
         assert self.variants.setdefault(key, (content, content_type)) == (content, content_type)
 
-    def record(self, photo_id: str) -> tuple[Record, str] | None:
-        if photo_id not in self.records:
+    def get(self, photo_id: str) -> tuple[StoredPhoto, str] | None:
+        if photo_id not in self.photos:
             return None
-        record, version = self.records[photo_id]
-        return record, str(version)
+        stored, version = self.photos[photo_id]
+        return stored, str(version)
 
-    def put_record(self, record: Record, version: str | None) -> None:
+    def put(self, stored: StoredPhoto, version: str | None) -> None:
         if self.meanwhile:
             self.meanwhile.pop()()
-        _, current = self.records.get(record.photo.id, (None, 0))
+        _, current = self.photos.get(stored.photo.id, (None, 0))
         if int(version or 0) != current:
             raise Conflict("changed")
-        self.records[record.photo.id] = record, current + 1
+        self.photos[stored.photo.id] = stored, current + 1
 
 
 def _etag(content: bytes) -> str:
@@ -93,10 +94,14 @@ def new(**fields: Any) -> NewPhoto:
     return msgspec.convert({"filename": "a.jpg", "content_type": "image/jpeg", "size": 1000} | fields, NewPhoto)
 
 
+def photo(photo_id: str, status: Literal["pending", "rejected"] = "pending") -> Photo:
+    return Photo(id=photo_id, status=status, variants=[])
+
+
 def test_a_photo_is_pending_until_its_variants_are_made(bucket: MemoryBucket, photos: Photos) -> None:
     upload = photos.add(new())
 
-    assert photos.get(upload.id) == Photo(upload.id, "pending", [])
+    assert photos.get(upload.id) == photo(upload.id)
     assert msgspec.to_builtins(photos.get(upload.id)) == {"id": upload.id, "status": "pending", "variants": []}
 
     made = photos.make_variants(bucket.upload(upload.fields["key"], SMALL))
@@ -222,7 +227,7 @@ def test_events_in_any_order_and_number_leave_the_last_upload(data: st.DataObjec
     for event in delivered:
         photos.make_variants(event)
 
-    record, version = bucket.records[upload.id]
+    record, version = bucket.photos[upload.id]
     assert record.sequencer == events[-1].sequencer
     assert [variant.width for variant in record.photo.variants] == [320, 320, 350, 350]
     assert version == 2, "the record was written once after it was added"
@@ -257,7 +262,7 @@ def test_of_two_events_the_sequencer_tells_the_later(
 ) -> None:
     upload = photos.add(new())
     event = bucket.upload(upload.fields["key"], SMALL)
-    bucket.put_record(Record(Photo(upload.id, "rejected", []), answered, "etag"), "1")
+    bucket.put(StoredPhoto(photo=photo(upload.id, "rejected"), sequencer=answered, etag="etag"), "1")
 
     photos.make_variants(msgspec.structs.replace(event, sequencer=sequencer))
 
@@ -282,8 +287,8 @@ def test_a_later_upload_answered_meanwhile_stays(bucket: MemoryBucket, photos: P
 
 def test_an_earlier_upload_answered_meanwhile_is_replaced(bucket: MemoryBucket, photos: Photos) -> None:
     upload = photos.add(new())
-    earlier = Record(Photo(upload.id, "rejected", []), "1", "etag")
-    bucket.meanwhile.append(lambda: bucket.put_record(earlier, "1"))
+    earlier = StoredPhoto(photo=photo(upload.id, "rejected"), sequencer="1", etag="etag")
+    bucket.meanwhile.append(lambda: bucket.put(earlier, "1"))
     later = msgspec.structs.replace(bucket.upload(upload.fields["key"], SMALL), sequencer="2")
 
     photos.make_variants(later)
@@ -295,8 +300,8 @@ def test_an_endless_struggle_is_given_up(bucket: MemoryBucket, photos: Photos) -
     upload = photos.add(new())
 
     def touch() -> None:
-        record, version = bucket.records[upload.id]
-        bucket.records[upload.id] = record, version + 1
+        stored, version = bucket.photos[upload.id]
+        bucket.photos[upload.id] = stored, version + 1
 
     event = bucket.upload(upload.fields["key"], SMALL)
     bucket.meanwhile = [touch] * 99
@@ -310,7 +315,7 @@ def test_an_endless_struggle_is_given_up(bucket: MemoryBucket, photos: Photos) -
 )
 def test_an_object_that_is_no_photo_changes_nothing(bucket: MemoryBucket, photos: Photos, key: str) -> None:
     assert photos.make_variants(bucket.upload(key, SMALL)) is None
-    assert not bucket.records
+    assert not bucket.photos
     assert not bucket.variants
 
 
@@ -331,8 +336,8 @@ def test_both_kinds_of_event_say_the_same() -> None:
     detail = {"bucket": {"name": "b"}, "object": {"key": "uploads/x/a+b cé.jpg", "etag": "e", **thing}}
     expected = UploadedPhoto("b", "uploads/x/a+b cé.jpg", 7, "e", "0055")
 
-    assert uploaded_by_s3({"Records": [{"s3": notification}]}) == expected
-    assert uploaded_by_eventbridge({"detail": detail}) == expected
+    assert photo_events.uploaded({"Records": [{"s3": notification}]}) == expected
+    assert photo_events.uploaded({"detail": detail}) == expected
 
 
 def test_only_making_variants_needs_pillow() -> None:
@@ -423,25 +428,25 @@ def test_a_replaced_original_is_not_downloaded(s3: Any, stored: PhotoBucket) -> 
 
 
 def test_of_many_that_replace_a_record_one_wins(stored: PhotoBucket) -> None:
-    photo = Photo(str(uuid.uuid4()), "pending", [])
+    a_photo = photo(str(uuid.uuid4()))
 
     def put(version: str | None) -> bool:
         try:
-            stored.put_record(Record(photo, uuid.uuid4().hex), version)
+            stored.put(StoredPhoto(photo=a_photo, sequencer=uuid.uuid4().hex), version)
         except Conflict:
             return False
         return True
 
     with ThreadPoolExecutor(8) as pool:
         for _ in range(10):
-            found = stored.record(photo.id)
+            found = stored.get(a_photo.id)
             version = found[1] if found else None
             assert sum(pool.map(put, [version] * 8)) == 1
 
 
 def test_a_record_that_is_gone_is_not_replaced(stored: PhotoBucket) -> None:
     with pytest.raises(Conflict):
-        stored.put_record(Record(Photo(str(uuid.uuid4()), "pending", [])), '"etag"')
+        stored.put(StoredPhoto(photo=photo(str(uuid.uuid4()))), '"etag"')
 
 
 def test_no_photo_is_not_found(stored: PhotoBucket) -> None:

@@ -57,7 +57,17 @@ def store(request: pytest.FixtureRequest) -> PostStore:
 
 def a_post(slug: str, day: int = 1, tags: tuple[str, ...] = ("sea",)) -> Post:
     moment = f"2030-01-{day:02}T00:00:00.000Z"
-    return Post(slug, "Title", "", list(tags), "Ann", moment, moment, 1, "# Body")
+    return Post(
+        slug=slug,
+        title="Title",
+        summary="",
+        tags=list(tags),
+        author="Ann",
+        published_at=moment,
+        updated_at=moment,
+        version=1,
+        body_markdown="# Body",
+    )
 
 
 def slugs(store: PostStore, **query: Any) -> list[list[str]]:

@@ -10,19 +10,19 @@ from post_memory import MemoryPosts
 from chalicelib.photos import Photo
 from chalicelib.posts import NewPost, Posts, PostText
 from chalicelib.publisher import Publisher
-from chalicelib.site import Page, Site
+from chalicelib.site import Site, SiteFile
 from common.errors import Conflict
 
 
 class MemorySite:
     def __init__(self) -> None:
-        self.pages: dict[str, Page] = {}
+        self.pages: dict[str, SiteFile] = {}
         self.writes: list[str] = []
 
     def contents(self) -> dict[str, str]:
         return {key: hashlib.md5(page.body, usedforsecurity=False).hexdigest() for key, page in self.pages.items()}
 
-    def put(self, page: Page, md5: str | None) -> None:
+    def put(self, page: SiteFile, md5: str | None) -> None:
         if self.contents().get(page.key) != md5:
             raise Conflict(page.key)
         self.pages[page.key] = page
@@ -77,7 +77,7 @@ def test_a_removed_post_takes_its_pages_along_but_no_asset() -> None:
     posts, bucket, publisher = a_site()
     posts.add(a_post("one"))
     publisher.publish()
-    bucket.pages["assets/site.old.css"] = Page("assets/site.old.css", b"", "text/css", "")
+    bucket.pages["assets/site.old.css"] = SiteFile("assets/site.old.css", b"", "text/css", "")
 
     posts.remove("one", None)
     publisher.publish()
@@ -98,7 +98,7 @@ def test_a_run_that_was_overtaken_writes_nothing_old() -> None:
         def contents(self) -> dict[str, str]:
             return before
 
-        def put(self, page: Page, md5: str | None) -> None:
+        def put(self, page: SiteFile, md5: str | None) -> None:
             if MemorySite.contents(self).get(page.key) != md5:
                 raise Conflict(page.key)
 
@@ -115,7 +115,7 @@ def test_a_run_that_was_overtaken_writes_nothing_old() -> None:
 def test_a_pending_photo_changes_no_page() -> None:
     _, bucket, publisher = a_site()
 
-    publisher.publish_photo(Photo("id", "pending", []))
+    publisher.publish_photo(Photo(id="id", status="pending", variants=[]))
     assert bucket.writes == []
-    publisher.publish_photo(Photo("id", "ready", []))
+    publisher.publish_photo(Photo(id="id", status="ready", variants=[]))
     assert bucket.writes

@@ -19,7 +19,7 @@ from test_markdown import PHOTOS
 
 from chalicelib import markdown
 from chalicelib.posts import Post
-from chalicelib.site import Page, Site, read_assets
+from chalicelib.site import Site, SiteFile, read_assets
 
 URL = "https://blog.example"
 ASSETS = read_assets(Path(__file__).parent.parent.parent / "blog-app" / "web")
@@ -49,20 +49,20 @@ def posts(count: int, **fields: Any) -> list[Post]:
     return made
 
 
-def site(these: Sequence[Post]) -> dict[str, Page]:
-    return {page.key: page for page in SITE.pages(these)}
+def site(these: Sequence[Post]) -> dict[str, SiteFile]:
+    return {page.key: page for page in SITE.files(these)}
 
 
-def text(page: Page) -> str:
+def text(page: SiteFile) -> str:
     return page.body.decode()
 
 
-def parsed(page: Page) -> ElementTree.Element:
+def parsed(page: SiteFile) -> ElementTree.Element:
     """The page, which has no fault that the HTML standard knows."""
     return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(page.body)
 
 
-def linked(page: Page) -> list[str]:
+def linked(page: SiteFile) -> list[str]:
     return re.findall(r'<h2><a href="/posts/([^"]*)/">', text(page))
 
 
@@ -128,7 +128,7 @@ def test_no_link_within_the_site_leads_nowhere(these: list[Post]) -> None:
 def test_the_same_posts_make_the_same_bytes_in_whatever_order_they_come() -> None:
     these = posts(25)
 
-    assert list(SITE.pages(these)) == list(Site(URL, "MyBlog.com", ASSETS).pages(these[::-1]))
+    assert list(SITE.files(these)) == list(Site(URL, "MyBlog.com", ASSETS).files(these[::-1]))
 
 
 def test_a_change_of_one_post_touches_its_own_pages_only() -> None:

@@ -11,7 +11,8 @@ import pytest
 from msgspec.structs import replace
 from subscriber_memory import MemorySubscribers
 
-from chalicelib.subscriber_table import SubscriberTable, change
+from chalicelib.subscriber_stream import change
+from chalicelib.subscriber_table import SubscriberTable
 from chalicelib.subscribers import (
     MalformedSubscriber,
     Subscriber,
@@ -66,11 +67,17 @@ def store(request: pytest.FixtureRequest) -> SubscriberStore:
 
 def ann(at: int = NOON) -> Subscriber:
     email = f"ann-{uuid.uuid4().hex}@example.com"
-    return Subscriber(subscriber_id(email), email, "subscribed", at)
+    return Subscriber(id=subscriber_id(email), email=email, status="subscribed", subscribed_at=at)
 
 
 def mail_of(subscriber: Subscriber) -> WelcomeMail:
-    return WelcomeMail(subscriber.id, subscriber.subscribed_at, new_token(subscriber.id), 1, NOON + 1000)
+    return WelcomeMail(
+        id=subscriber.id,
+        subscribed_at=subscriber.subscribed_at,
+        token=new_token(subscriber.id),
+        attempts=1,
+        until=NOON + 1000,
+    )
 
 
 def test_who_was_added_is_read_and_an_unknown_one_is_none(store: SubscriberStore) -> None:
@@ -193,7 +200,7 @@ def test_a_mail_is_forgotten_but_not_that_of_a_later_subscription(store: Subscri
     [
         ({"status": "subscribed", "subscribed_at": NOON}, "missing required field `email`"),
         ({"status": "subscribed", "subscribed_at": NOON, "email": "no address"}, "email: "),
-        ({"status": "subscribed", "subscribed_at": NOON, "email": "bob@example.com"}, "id: not that of the email"),
+        ({"status": "subscribed", "subscribed_at": NOON, "email": "bob@example.com"}, "id: not the id of the email"),
         ({"status": "odd", "subscribed_at": NOON, "email": "bob@example.com"}, "status"),
         ({}, "missing required field"),
     ],

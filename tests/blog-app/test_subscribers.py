@@ -17,8 +17,9 @@ from chalicelib.subscribers import (
     new_token,
     subscriber_id,
 )
-from common.email import Mail, Mailer
 from common.errors import NotFound
+from common.mail import Mail
+from common.ses import Mailer
 
 NOON = 1_900_000_000_000
 
@@ -37,7 +38,7 @@ def mailed(store: MemorySubscribers, email: str = "ann@example.com") -> str:
     """Give *email*'s subscriber a welcome mail; its token."""
     subscriber = subscriber_id(email)
     token = new_token(subscriber)
-    store.replace_mail(WelcomeMail(subscriber, NOON, token, 1, NOON), 0)
+    store.replace_mail(WelcomeMail(id=subscriber, subscribed_at=NOON, token=token, attempts=1, until=NOON), 0)
     return token
 
 
@@ -180,4 +181,4 @@ def test_who_never_subscribed_can_be_suppressed(subscribers: Subscribers, store:
 
 def test_a_subscriber_has_the_id_of_the_address() -> None:
     with pytest.raises(ValueError, match="id"):
-        Subscriber("x", "ann@example.com", "subscribed", NOON)
+        Subscriber(id="x", email="ann@example.com", status="subscribed", subscribed_at=NOON)

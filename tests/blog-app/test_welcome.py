@@ -22,7 +22,7 @@ from chalicelib.subscribers import (
     subscriber_id,
 )
 from chalicelib.welcome import LEASE, MAX_ATTEMPTS, TAKE_OVER, GivenUp, Subscribed, Unsubscribed, Welcome
-from common.email import Feedback, Mail, MailTemplate, NotSent
+from common.mail import Feedback, Mail, MailTemplate, NotSent
 
 SECOND = 1000
 MINUTE = 60 * SECOND
@@ -329,7 +329,7 @@ def test_who_left_or_is_suppressed_before_the_mail_gets_none(
 ) -> None:
     store.remove(ANN)
     welcome.handle(Subscribed(ANN))
-    store.suppress(Subscriber(ANN, "ann@example.com", "suppressed", NOON))
+    store.suppress(Subscriber(id=ANN, email="ann@example.com", status="suppressed", subscribed_at=NOON))
     welcome.handle(Subscribed(ANN))
     clock.now += LEASE
     welcome.sweep()

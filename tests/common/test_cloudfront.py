@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import shutil
@@ -19,7 +20,8 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from links import NOW, Link, key_pair, links, request
 
-from common.cloudfront import Backend, Hash, SigningKey, UrlSigner, with_cryptography, with_rsa
+from common.cloudfront import Backend, Hash, UrlSigner, signer, with_cryptography, with_rsa
+from common.secrets import Secret
 from localaws.cloudfront.signed import check
 
 ROOT = Path(__file__).parents[2]
@@ -190,7 +192,7 @@ def test_other_keys_are_refused() -> None:
         text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         with pytest.raises(ValueError, match="neither RSA nor ECDSA on P-256"):
             UrlSigner("K", text)
-    with pytest.raises(ValueError, match="without the package cryptography"):
+    with pytest.raises(ValueError, match="only the package cryptography"):
         UrlSigner("K", ECDSA.private, backend=with_rsa)
 
 
@@ -206,27 +208,27 @@ class Secrets:
 
     def get_secret_value(self, SecretId: str) -> dict[str, str]:
         self.reads += 1
-        return {"SecretString": self.text, "VersionId": self.text}
+        return {"SecretString": self.text, "VersionId": hashlib.sha256(self.text.encode()).hexdigest()}
 
 
 def test_a_rotation_is_noticed_within_the_maximum_age() -> None:
     now = 0.0
     secrets = Secrets("KOLD", ECDSA.private)
-    key = SigningKey(secrets, "a-signing-key", max_age=60, clock=lambda: now)
+    key = Secret(secrets, "a-signing-key", signer, max_age=60, clock=lambda: now)
 
-    assert "KOLD" in key.signer().url(URL, LATER)
+    assert "KOLD" in key.value().url(URL, LATER)
     secrets.put("KNEW", RSA.private)
     now = 59.0
-    assert "KOLD" in key.signer().url(URL, LATER)
+    assert "KOLD" in key.value().url(URL, LATER)
     now = 60.0
-    assert "KNEW" in key.signer().url(URL, LATER)
+    assert "KNEW" in key.value().url(URL, LATER)
     assert secrets.reads == 2
 
 
 def test_nothing_that_may_be_logged_shows_the_key() -> None:
-    key = SigningKey(Secrets("K1", ECDSA.private), "a-signing-key")
+    key = Secret(Secrets("K1", ECDSA.private), "a-signing-key", signer)
 
-    shown = f"{key!r} {key.signer()!r} {vars(key)} {vars(key.signer())}"
+    shown = f"{key!r} {key.value()!r} {vars(key)} {vars(key.value())}"
 
     assert "PRIVATE" not in shown
     assert ECDSA.private.splitlines()[1] not in shown

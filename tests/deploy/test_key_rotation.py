@@ -16,7 +16,8 @@ import boto3
 import httpx
 import pytest
 
-from common.cloudfront import SigningKey, UrlSigner
+from common.cloudfront import UrlSigner
+from common.secrets import Secret
 from deploy.signing_keys import SigningKeys
 from localaws.cloudfront.__main__ import server
 from localaws.cloudfront.edge import edge
@@ -99,8 +100,8 @@ def test_a_rotation_breaks_no_valid_link_and_ends_the_old_key(
     keys = SigningKeys(cloudfront, secrets, "films", "test")
     address, identifier = bring_up(origin, keys.ensure("rsa"))
     client, url = httpx.Client(timeout=20), address + FILM
-    function = SigningKey(secrets, "films-test-signing-key", max_age)
-    old_key = function.signer()
+    function = Secret(secrets, "films-test-signing-key", cloudfront.signer, max_age)
+    old_key = function.value()
     rotated = threading.Event()
 
     def opened(link: str) -> bool:
@@ -122,7 +123,7 @@ def test_a_rotation_breaks_no_valid_link_and_ends_the_old_key(
         links: deque[tuple[float, str]] = deque()
         while not rotated.is_set() or seen.total() < requests // 4:
             expires = int(time.time()) + life
-            links.append((expires, function.signer().url(f"{url}?{number}", expires)))
+            links.append((expires, function.value().url(f"{url}?{number}", expires)))
             while links[0][0] < time.time() + 1.5:
                 links.popleft()
             seen.update(opened(link) for _, link in (links[0], links[-1]))
@@ -136,7 +137,7 @@ def test_a_rotation_breaks_no_valid_link_and_ends_the_old_key(
 
     assert seen[True] >= requests
     assert seen[False] == 0
-    assert repr(function.signer()) == f"UrlSigner({new!r})"
+    assert repr(function.value()) == f"UrlSigner({new!r})"
     paths = {"Paths": listed(["/none"]), "CallerReference": "end"}  # the edge reads its configuration again
     cloudfront.create_invalidation(DistributionId=identifier, InvalidationBatch=paths)
     refused = client.get(old_key.url(url, int(time.time()) + 60))

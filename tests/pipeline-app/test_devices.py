@@ -19,9 +19,9 @@ from chalicelib.alert_mails import AlertMails
 from chalicelib.devices import FRESH, MAX_METRICS, Alert, AlertQuery, Device, Devices, Rule
 from chalicelib.readings import Reading
 from chalicelib.tracking import Tracking
-from common.email import Mail, MailTemplate, NotSent
 from common.errors import Conflict, NotFound
 from common.events import each_group
+from common.mail import Mail, MailTemplate, NotSent
 
 NOON = 1_900_000_000_000
 MAILS = Path(__file__).parent.parent.parent / "pipeline-app" / "chalicelib" / "mails"

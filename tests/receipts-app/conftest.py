@@ -17,7 +17,7 @@ os.environ |= {
 from memory import MemoryReceipts, Outbox  # noqa: E402
 
 from chalicelib.receipts import Receipts  # noqa: E402
-from common.email import MailTemplate  # noqa: E402
+from common.mail import MailTemplate  # noqa: E402
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.receipts import Receipt
-from common.email import Mail
+from common.mail import Mail
 
 
 class MemoryReceipts:

@@ -10,8 +10,9 @@ from memory import MemoryReceipts, Outbox
 from msgspec.structs import replace
 
 from chalicelib.receipts import Receipts, Unsettled, purchase
-from common.email import Mailer, MailTemplate, NotSent
 from common.errors import NotFound
+from common.mail import MailTemplate, NotSent
+from common.ses import Mailer
 
 EXAMPLE = Path(__file__).parent.parent / "events" / "PurchaseCompleted.1.json"
 EVENT = purchase(EXAMPLE.read_text())

@@ -10,13 +10,21 @@ import yaml
 from memory import MemoryReceipts, Outbox
 from msgspec.structs import replace
 
-from chalicelib.receipts import LONGEST, Receipt, Receipts, ReceiptStore
+from chalicelib.receipts import MAX_LENGTH, Receipt, Receipts, ReceiptStore
 from chalicelib.table import ReceiptTable
-from common.email import MailTemplate
 from common.errors import NotFound
 from common.ids import new_id
+from common.mail import MailTemplate
 
-RECEIPT = Receipt("pi_1", "ann", "ann@example.com", "A film", 499, "eur", "2030-01-01T00:00:00Z")
+RECEIPT = Receipt(
+    payment_id="pi_1",
+    user="ann",
+    email="ann@example.com",
+    title="A film",
+    amount=499,
+    currency="eur",
+    paid_at="2030-01-01T00:00:00Z",
+)
 
 
 @pytest.fixture(params=["memory", "table"])
@@ -58,7 +66,7 @@ def test_a_removed_one_may_begin_anew(any_store: ReceiptStore) -> None:
 
 def test_an_id_that_no_event_can_have_is_not_found(any_store: ReceiptStore, template: MailTemplate) -> None:
     receipts = Receipts(any_store, Outbox(), template)
-    longest = replace(RECEIPT, payment_id="🎬" * LONGEST)
+    longest = replace(RECEIPT, payment_id="🎬" * MAX_LENGTH)
     any_store.add(longest)
 
     assert receipts.get(longest.payment_id) == longest

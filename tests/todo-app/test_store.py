@@ -47,7 +47,19 @@ def owner() -> str:
 
 
 def a_todo(title: str = "Milk", done: bool = False) -> Todo:
-    return Todo(new_id(), title, "", None, "normal", ["home"], done, "2030-01-01T00:00:00Z", "2030-01-01T00:00:00Z", 1)
+    moment = "2030-01-01T00:00:00Z"
+    return Todo(
+        id=new_id(),
+        title=title,
+        notes="",
+        due=None,
+        priority="normal",
+        tags=["home"],
+        done=done,
+        created_at=moment,
+        updated_at=moment,
+        version=1,
+    )
 
 
 def pages(store: TodoStore, owner: str, **query: Any) -> Iterator[list[str]]:

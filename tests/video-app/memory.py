@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from msgspec.structs import replace
 
 from chalicelib.entitlements import Paid, Payment, Revoked
-from chalicelib.videos import Part, Record, Video, VideoQuery, public
+from chalicelib.videos import Part, StoredVideo, Video, VideoQuery, public
 from common import pages
 from common.errors import InvalidInput, NotFound
 from common.pages import Page
@@ -15,43 +15,43 @@ from common.pages import Page
 
 class MemoryVideos:
     def __init__(self) -> None:
-        self.records: dict[str, Record] = {}
+        self.videos: dict[str, StoredVideo] = {}
 
-    def add(self, record: Record) -> bool:
-        if record.id in self.records:
+    def add(self, video: StoredVideo) -> bool:
+        if video.id in self.videos:
             return False
-        self.records[record.id] = record
+        self.videos[video.id] = video
         return True
 
-    def get(self, video_id: str) -> Record | None:
-        return self.records.get(video_id)
+    def get(self, video_id: str) -> StoredVideo | None:
+        return self.videos.get(video_id)
 
     def get_all(self, video_ids: Collection[str]) -> dict[str, Video]:
-        found = [self.records[video_id] for video_id in video_ids if video_id in self.records]
-        return {record.id: public(record) for record in found if record.published_at}
+        found = [self.videos[video_id] for video_id in video_ids if video_id in self.videos]
+        return {video.id: public(video) for video in found if video.published_at}
 
     def list(self, query: VideoQuery) -> Page[Video]:
-        published = [record for record in self.records.values() if record.status == "published"]
+        published = [video for video in self.videos.values() if video.status == "published"]
         published.sort(key=_place, reverse=True)
         if query.cursor:
             last = pages.position(query.cursor)
-            published = [record for record in published if _place(record) < last]
+            published = [video for video in published if _place(video) < last]
         page = published[: query.limit]
         more = len(published) > query.limit
-        return Page([public(record) for record in page], pages.cursor(_place(page[-1])) if more else None)
+        return Page([public(video) for video in page], pages.cursor(_place(page[-1])) if more else None)
 
     def publish(self, video_id: str, at: str) -> None:
-        if self.records[video_id].status == "draft":
-            self.records[video_id] = replace(self.records[video_id], status="published", published_at=at, files=[])
+        if self.videos[video_id].status == "draft":
+            self.videos[video_id] = replace(self.videos[video_id], status="published", published_at=at, files=[])
 
     def withdraw(self, video_id: str) -> None:
-        if video_id not in self.records:
+        if video_id not in self.videos:
             raise NotFound(f"there is no video {video_id}")
-        self.records[video_id] = replace(self.records[video_id], status="withdrawn")
+        self.videos[video_id] = replace(self.videos[video_id], status="withdrawn")
 
 
-def _place(record: Record) -> str:
-    return f"{record.published_at} {record.id}"
+def _place(video: StoredVideo) -> str:
+    return f"{video.published_at} {video.id}"
 
 
 class MemoryContent:
@@ -73,7 +73,7 @@ class MemoryContent:
     def complete(self, uploads: Mapping[str, tuple[str, list[str]]]) -> None:
         for key, (_, etags) in uploads.items():
             if not all(etag.isdecimal() for etag in etags):
-                raise InvalidInput(f"uploads: {key} has other parts than these")
+                raise InvalidInput(f"uploads: {key} does not have these parts")
             self.objects[key] = sum(map(int, etags))
 
     def sizes(self, video_id: str) -> dict[str, int]:
@@ -91,7 +91,7 @@ class MemoryPayments:
         return self._note(revoked.payment, user=revoked.user, item=revoked.item, revoked_at=revoked.at)
 
     def _note(self, payment_id: str, **known: int | str | None) -> Payment:
-        payment = self.payments.get(payment_id, Payment(payment_id, 0))
+        payment = self.payments.get(payment_id, Payment(id=payment_id, version=0))
         news = {name: value for name, value in known.items() if getattr(payment, name) is None}
         self.payments[payment_id] = replace(payment, version=payment.version + 1, **news)
         return self.payments[payment_id]

@@ -14,7 +14,8 @@ from shop import Shop
 
 from chalicelib import wiring
 from chalicelib.entitlements import Paid, Revoked, Sale
-from chalicelib.payment_table import PaymentTable, completed
+from chalicelib.payment_stream import completed
+from chalicelib.payment_table import PaymentTable
 from chalicelib.purchases import PurchaseCompleted, Receipt, Receipts
 from common import logs
 from common.errors import NotFound, ServiceUnavailable

@@ -31,15 +31,15 @@ def store(request: pytest.FixtureRequest) -> EntitlementStore:
 
 
 def a_payment(version: int = 1, revoked_at: int | None = None, payment_id: str = "pi_1") -> Payment:
-    return Payment(payment_id, version, "ann", "plan:month", 1, revoked_at)
+    return Payment(id=payment_id, version=version, user="ann", item="plan:month", paid_at=1, revoked_at=revoked_at)
 
 
 def test_the_ledger_adds_up_what_is_known_of_a_payment(payments: PaymentStore) -> None:
     payment_id = f"pi_{new_id()}"
 
-    assert payments.note_revoked(Revoked(payment_id, 2)) == Payment(payment_id, 1, revoked_at=2)
+    assert payments.note_revoked(Revoked(payment_id, 2)) == Payment(id=payment_id, version=1, revoked_at=2)
     paid = payments.note_paid(Paid(payment_id, "ann", "plan:month", 1))
-    assert paid == Payment(payment_id, 2, "ann", "plan:month", 1, 2)
+    assert paid == Payment(id=payment_id, version=2, user="ann", item="plan:month", paid_at=1, revoked_at=2)
 
 
 def test_what_was_noted_first_stays(payments: PaymentStore) -> None:
@@ -48,7 +48,7 @@ def test_what_was_noted_first_stays(payments: PaymentStore) -> None:
 
     again = payments.note_paid(Paid(payment_id, "bob", "plan:year", 9))
 
-    assert again == Payment(payment_id, 2, "ann", "plan:month", 1)
+    assert again == Payment(id=payment_id, version=2, user="ann", item="plan:month", paid_at=1)
 
 
 def test_the_payments_for_an_item_are_those_of_its_user(store: EntitlementStore) -> None:

@@ -13,7 +13,7 @@ from memory import MemoryVideos
 
 from chalicelib.content_bucket import ContentBucket
 from chalicelib.video_table import VideoTable
-from chalicelib.videos import Record, StoredFile, VideoQuery, VideoStore
+from chalicelib.videos import StoredFile, StoredVideo, VideoQuery, VideoStore
 from common.errors import InvalidInput, NotFound
 from common.ids import new_id
 
@@ -25,9 +25,23 @@ def store(request: pytest.FixtureRequest) -> VideoStore:
     return VideoTable(request.getfixturevalue("dynamodb"), os.environ["VIDEOS_TABLE"])
 
 
-def a_draft() -> Record:
-    files = [StoredFile("video.mp4", 30, "u1"), StoredFile("poster.jpg", 5, "u2")]
-    return Record(new_id(), "The ferry", "Home", 60, 299, "eur", "draft", True, "fingerprint", files)
+def a_draft() -> StoredVideo:
+    files = [
+        StoredFile(name="video.mp4", size=30, upload_id="u1"),
+        StoredFile(name="poster.jpg", size=5, upload_id="u2"),
+    ]
+    return StoredVideo(
+        id=new_id(),
+        title="The ferry",
+        description="Home",
+        duration=60,
+        price=299,
+        currency="eur",
+        status="draft",
+        streams=True,
+        fingerprint="fingerprint",
+        files=files,
+    )
 
 
 def published(store: VideoStore, at: str) -> str:

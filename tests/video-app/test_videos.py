@@ -70,7 +70,7 @@ def test_once_published_there_is_nothing_left_to_upload(shop: Shop) -> None:
     ("files", "reason"),
     [
         (FILES[:-1], "hls/0.m4s has 1 parts"),
-        ([*FILES[:-1], NewFile("hls/0.m4s", 19)], "hls/0.m4s has 19 bytes, 20 were announced"),
+        ([*FILES[:-1], NewFile("hls/0.m4s", 19)], "hls/0.m4s has 19 bytes instead of 20"),
     ],
 )
 def test_what_is_not_uploaded_whole_is_not_published(shop: Shop, files: list[NewFile], reason: str) -> None:
@@ -85,7 +85,7 @@ def test_what_is_not_uploaded_whole_is_not_published(shop: Shop, files: list[New
 def test_wrong_etags_are_refused(shop: Shop) -> None:
     draft = shop.publishing.add(a_video())
 
-    with pytest.raises(InvalidInput, match="other parts"):
+    with pytest.raises(InvalidInput, match="does not have these parts"):
         shop.publishing.publish(draft.id, Uploaded([UploadedFile(file.name, ["x"]) for file in FILES]))
 
 

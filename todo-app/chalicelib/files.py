@@ -1,7 +1,7 @@
-"""Files in a user's own folder. Knows no AWS and no HTTP.
+"""Files in each user's folder. Knows no AWS and no HTTP.
 
-A user's own client reads and writes the folder directly, with credentials of the identity pool; the
-server only says where the folder is, and signs uploads whose size and type S3 itself enforces.
+The client reads and writes its folder directly, with credentials of the identity pool. The server only returns the
+location of the folder, and presigned uploads whose size and type S3 enforces.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from msgspec import Meta, Struct
 from common.text import FILE_NAME, MEDIA_TYPE
 
 MAX_SIZE = 10 * 1024 * 1024
-"""Bytes of one upload."""
+"""Largest size of an upload, in bytes."""
 
 
 class NewFile(Struct, forbid_unknown_fields=True):
-    """A file that is to be uploaded: its name in the folder, media type, and size in bytes."""
+    """A file to upload: its name in the folder, media type, and size in bytes."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200, pattern=FILE_NAME)]
     content_type: Annotated[str, Meta(max_length=100, pattern=MEDIA_TYPE)]
@@ -31,7 +31,7 @@ class NewFile(Struct, forbid_unknown_fields=True):
 
 
 class Folder(Struct):
-    """What a client needs to use its folder: exchange the ID token for credentials, then speak S3.
+    """The folder of a user. The client exchanges its ID token for credentials, and then calls S3.
 
     ``login_provider`` is the key of the ID token in the ``Logins`` of GetCredentialsForIdentity.
     """
@@ -62,27 +62,27 @@ class Identities(Protocol):
     region: str
 
     def identity_of(self, id_token: str) -> str:
-        """Return the identity id of the token's user, the same each time. Raises Unauthorized."""
+        """Return the permanent identity id of the token's user. Raises Unauthorized."""
 
 
 class Bucket(Protocol):
-    """Where the files are."""
+    """Storage of files."""
 
     name: str
 
     def presigned_post(self, key: str, content_type: str, size: int) -> Upload:
-        """Allow one upload to *key* of just this type and of 1 to *size* bytes, for some minutes."""
+        """Return a presigned POST to *key*, for this type and 1 to *size* bytes, that expires after some minutes."""
 
 
 class Files:
-    """The folder of every user."""
+    """The folders of all users."""
 
     def __init__(self, bucket: Bucket, identities: Identities) -> None:
         self._bucket = bucket
         self._identities = identities
 
     def folder(self, id_token: str) -> Folder:
-        """Return where the token's user may keep files."""
+        """Return the folder of the token's user."""
         identity_id = self._identities.identity_of(id_token)
         return Folder(
             bucket=self._bucket.name,
@@ -95,11 +95,11 @@ class Files:
         )
 
     def upload(self, id_token: str, file: NewFile) -> Upload:
-        """Return leave to upload *file* into the folder of the token's user."""
+        """Return a presigned upload of *file* to the folder of the token's user."""
         prefix = _prefix(self._identities.identity_of(id_token))
         return self._bucket.presigned_post(prefix + file.name, file.content_type, file.size)
 
 
 def _prefix(identity_id: str) -> str:
-    """The identity pool's role holds each identity to this prefix (resources.yaml)."""
+    """Return the prefix to which the identity pool's role limits the identity (resources.yaml)."""
     return f"users/{identity_id}/"

@@ -1,4 +1,4 @@
-"""The Cognito identity pool, which gives each user an identity, and that identity a folder in S3."""
+"""The Cognito identity pool, which gives each user an identity, and each identity a folder in S3. Speaks Cognito."""
 
 from typing import Any
 
@@ -16,7 +16,10 @@ class IdentityPool:
         self.login_provider = f"cognito-idp.{self.region}.amazonaws.com/{user_pool_id}"
 
     def identity_of(self, id_token: str) -> str:
-        """https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html, which needs no IAM right."""
+        """Return the id by GetId, which needs no IAM permission.
+
+        https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
+        """
         with aws.translated({"NotAuthorizedException": Unauthorized("the identity pool refused the token")}):
             answer = self._client.get_id(IdentityPoolId=self.pool_id, Logins={self.login_provider: id_token})
         return str(answer["IdentityId"])

@@ -1,8 +1,8 @@
-"""The DynamoDB table of todos: the only module that speaks DynamoDB.
+"""The DynamoDB table of todos. Speaks DynamoDB.
 
-A todo is the item (``owner``, ``id``). Ids sort by time, so one Query reads a page of the newest whatever
-the number of todos. The local index ``by-state`` sorts by (``done``, ``id``) for the filter; it is local, not
-global, because only a local index can be read consistently:
+A todo is the item (``owner``, ``id``). Ids sort by time, so one Query reads a page of the newest, whatever the number
+of todos. The index ``by-state`` sorts by (``done``, ``id``) for the filter. It is local, since only a local index
+supports consistent reads:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LSI.html
 """
 
@@ -25,8 +25,8 @@ _FAILED = "ConditionalCheckFailedException"
 class TodoTable:
     """Todos in the DynamoDB table *name*, through *client* (DynamoDB's own or DAX's).
 
-    With *consistent* reads a caller sees every write that was answered before; they pass DAX by. Without,
-    they may come from DAX's item and query caches.
+    *consistent* reads see all completed writes; DAX passes them on to DynamoDB. Other reads may come from the item and
+    query caches of DAX.
     """
 
     def __init__(self, client: Any, name: str, consistent: bool = True) -> None:
@@ -40,12 +40,12 @@ class TodoTable:
         return todo
 
     def add_once(self, owner: str, todo: Todo, key: str, fingerprint: str) -> Todo:
-        record_key = {"owner": f"idempotency#{owner}", "id": key}
-        return idempotency.put_once(self._client, self._put(owner, todo), record_key, fingerprint, todo)
+        key_item = {"owner": f"idempotency#{owner}", "id": key}
+        return idempotency.put_once(self._client, self._put(owner, todo), key_item, fingerprint, todo)
 
     def get(self, owner: str, todo_id: str) -> Todo | None:
         item = self._item(owner, todo_id, self._consistent)
-        return None if item is None else _todo(item)
+        return None if item is None else dynamodb.read(item, Todo)
 
     def list(self, owner: str, query: TodoQuery) -> Page[Todo]:
         request: dict[str, Any] = {
@@ -55,7 +55,7 @@ class TodoTable:
             "ExpressionAttributeValues": {":owner": {"S": owner}},
             "ScanIndexForward": False,
             "ConsistentRead": self._consistent,
-            # One more than asked for tells whether there is another page.
+            # One more item than requested shows whether there is another page.
             "Limit": query.limit + 1,
         }
         if query.done is not None:
@@ -67,7 +67,7 @@ class TodoTable:
             request["ExclusiveStartKey"] = self._key_after(owner, query)
         with aws.translated({"ValidationException": InvalidInput("cursor: not one that this API gave")}):
             answer = self._client.query(**request)
-        todos = [_todo(dynamodb.values(item)) for item in answer["Items"]]
+        todos = [dynamodb.read(item, Todo) for item in answer["Items"]]
         more = len(todos) > query.limit or "LastEvaluatedKey" in answer
         page = todos[: query.limit]
         return Page(page, pages.cursor(page[-1].id) if more and page else None)
@@ -85,7 +85,7 @@ class TodoTable:
             fields = fields | {"state": _state(fields["done"], todo_id)}
         names = {f"#{name}": name for name in [*fields, "owner", "version"]}
         values = {f":{name}": value for name, value in fields.items()} | {":one": 1}
-        condition, condition_values = _condition(versions)
+        condition, condition_values = dynamodb.version_condition("owner", versions)
         assignments = ", ".join(f"#{name} = :{name}" for name in fields)
         try:
             with aws.translated():
@@ -100,10 +100,10 @@ class TodoTable:
                 )
         except ClientError as error:
             raise self._refusal(error, owner, todo_id) from error
-        return _todo(dynamodb.values(answer["Attributes"]))
+        return dynamodb.read(answer["Attributes"], Todo)
 
     def remove(self, owner: str, todo_id: str, versions: Collection[str] | None) -> None:
-        condition, values = _condition(versions)
+        condition, values = dynamodb.version_condition("owner", versions)
         request: dict[str, Any] = {
             "TableName": self._name,
             "Key": dynamodb.item({"owner": owner, "id": todo_id}),
@@ -120,7 +120,7 @@ class TodoTable:
             raise self._refusal(error, owner, todo_id) from error
 
     def _refusal(self, error: Exception, owner: str, todo_id: str) -> Exception:
-        """A failed condition does not say which half failed: look."""
+        """Return the error for a failed condition, which does not say whether the todo or its version is missing."""
         if aws.code(error) != _FAILED:
             return error
         if self._item(owner, todo_id, consistent=True) is None:
@@ -134,7 +134,7 @@ class TodoTable:
                 Key=dynamodb.item({"owner": owner, "id": item_id}),
                 ConsistentRead=consistent,
             )
-        return dynamodb.values(answer["Item"]) if answer.get("Item") else None
+        return answer.get("Item") or None
 
     def _put(self, owner: str, todo: Todo) -> dict[str, Any]:
         item = msgspec.structs.asdict(todo) | {"owner": owner, "state": _state(todo.done, todo.id)}
@@ -146,18 +146,5 @@ class TodoTable:
         }
 
 
-def _condition(versions: Collection[str] | None) -> tuple[str, dict[str, Any]]:
-    """The todo is there and, unless any will do, at one of *versions*; a tag that is no version matches nothing."""
-    if versions is None:
-        return "attribute_exists(#owner)", {}
-    values = {f":v{i}": int(v) if v.isdecimal() and len(v) < 16 else -1 for i, v in enumerate(versions)}
-    values = values or {":v0": -1}
-    return f"attribute_exists(#owner) AND #version IN ({', '.join(values)})", values
-
-
 def _state(done: bool, todo_id: str) -> str:
     return f"{'done' if done else 'open'}#{todo_id}"
-
-
-def _todo(item: dict[str, Any]) -> Todo:
-    return msgspec.convert(item | {"version": int(item["version"])}, type=Todo)

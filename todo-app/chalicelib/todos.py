@@ -1,4 +1,4 @@
-"""Todos and what may be done with them. Knows no AWS and no HTTP."""
+"""Todos and their operations. Knows no AWS and no HTTP."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ Due = Annotated[str, Meta(max_length=40)]
 Priority = Literal["low", "normal", "high"]
 
 
-class Todo(Struct):
-    """One todo. Times are ISO 8601 in UTC; ``version`` grows by one with each change."""
+class Todo(Struct, kw_only=True):
+    """One todo. Times are ISO 8601 in UTC; each change increments ``version``."""
 
     id: str
     title: str
@@ -46,7 +46,7 @@ class Todo(Struct):
 
 
 class NewTodo(Struct, forbid_unknown_fields=True):
-    """What a caller says of a todo that is to be. ``due`` is an ISO 8601 date, or date and time with an offset."""
+    """A todo to create. ``due`` is an ISO 8601 date, or a date and time with an offset."""
 
     title: Line
     notes: Text = ""
@@ -59,12 +59,12 @@ class NewTodo(Struct, forbid_unknown_fields=True):
         self.tags = list(dict.fromkeys(self.tags))
 
     def fingerprint(self) -> str:
-        """Return what is equal for two bodies that ask for the same todo."""
+        """Return a hash that is equal for equal bodies."""
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 
 class TodoChange(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """The fields that a caller changes, a JSON merge patch (RFC 7396): null empties ``due``."""
+    """The fields to change, as a JSON merge patch (RFC 7396): null removes ``due``."""
 
     title: Line | UnsetType = UNSET
     notes: Text | UnsetType = UNSET
@@ -81,7 +81,7 @@ class TodoChange(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class TodoQuery(Struct):
-    """Which todos, newest first: all, or those done or not; ``limit`` of them, after ``cursor``."""
+    """A page of todos, newest first: all, or those with ``done``; at most ``limit``, after ``cursor``."""
 
     done: bool | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
@@ -89,39 +89,39 @@ class TodoQuery(Struct):
 
 
 class TodoStore(Protocol):
-    """Where the todos are. Every method sees the todos of *owner* only."""
+    """Storage of todos. Every method reads and writes only the todos of *owner*."""
 
     def add(self, owner: str, todo: Todo) -> Todo:
         """Store a new todo."""
 
     def add_once(self, owner: str, todo: Todo, key: str, fingerprint: str) -> Todo:
-        """Store a new todo unless *key* came before; return what was stored then or now.
+        """Store a new todo unless *key* was used before; return the todo of the first call.
 
-        Raises IdempotencyKeyReused when the key came with another *fingerprint*.
+        Raises IdempotencyKeyReused when the key was used with another *fingerprint*.
         """
 
     def get(self, owner: str, todo_id: str) -> Todo | None:
-        """Return the todo, if there is one."""
+        """Return the todo, or None if it does not exist."""
 
     def list(self, owner: str, query: TodoQuery) -> Page[Todo]:
-        """Return one page. Raises InvalidInput for a cursor that is not ours."""
+        """Return one page. Raises InvalidInput for a cursor of another API."""
 
     def update(self, owner: str, todo_id: str, fields: dict[str, Any], versions: Collection[str] | None) -> Todo:
-        """Set *fields* in one step if the version is one of *versions*. Raises NotFound, PreconditionFailed."""
+        """Set *fields* atomically if the version is one of *versions*. Raises NotFound, PreconditionFailed."""
 
     def remove(self, owner: str, todo_id: str, versions: Collection[str] | None) -> None:
-        """Remove the todo under the same condition, with the same errors."""
+        """Remove the todo if the version is one of *versions*. Raises NotFound, PreconditionFailed."""
 
 
 class Todos:
-    """The todos of all owners, each seen by its owner only."""
+    """The todos of all owners. Each owner sees only their own."""
 
     def __init__(self, store: TodoStore, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._store = store
         self._now = now
 
     def add(self, owner: str, new: NewTodo, idempotency_key: str | None = None) -> Todo:
-        """Make a todo; a second call with the same key returns the first one's todo."""
+        """Create a todo. A second call with the same key returns the todo of the first."""
         now = self._timestamp()
         todo = Todo(**msgspec.structs.asdict(new), id=new_id(), done=False, created_at=now, updated_at=now, version=1)
         if idempotency_key is None:
@@ -160,7 +160,7 @@ def _id(todo_id: str) -> str:
 
 
 def _due(due: str | None) -> str | None:
-    """A date stays a date; a time becomes UTC. ValueError becomes msgspec's ValidationError, which names the body."""
+    """Return *due* with its time in UTC. Raises ValueError, which msgspec turns into a ValidationError."""
     if due is None:
         return None
     try:

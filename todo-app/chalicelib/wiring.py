@@ -15,7 +15,7 @@ from common import settings as stage_settings
 
 @dataclass(frozen=True)
 class Settings:
-    """What the stage's stacks made. ``dax_endpoint`` is empty where there is no DAX cluster."""
+    """The outputs of the stage's stacks. ``dax_endpoint`` is empty if there is no DAX cluster."""
 
     table: str
     files_bucket: str
@@ -33,13 +33,13 @@ def settings() -> Settings:
 
 @cache
 def todos() -> Todos:
-    """Todos as they are now: each caller reads its own writes."""
+    """Return the todos by consistent reads: each caller reads its own writes."""
     return Todos(TodoTable(dynamodb.client(settings().dax_endpoint), settings().table))
 
 
 @cache
 def cached_todos() -> Todos:
-    """Todos as DAX's caches remember them."""
+    """Return the todos by reads that may come from DAX's caches."""
     return Todos(TodoTable(dynamodb.client(settings().dax_endpoint), settings().table, consistent=False))
 
 

@@ -1,4 +1,4 @@
-"""Buying a video or a plan, up to the provider's page where the money is. Knows no AWS and no HTTP."""
+"""Checkout of videos and plans, up to the page of the payment provider. Knows no AWS and no HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from common.errors import AlreadyBought, NotFound
 
 
 class PlanOrder(Struct, forbid_unknown_fields=True):
-    """Which plan a user wants."""
+    """The plan to buy."""
 
     plan: Plan
 
@@ -33,9 +33,9 @@ class Offers(Struct, frozen=True):
 
 
 class Order(Struct, frozen=True):
-    """What *user* is to pay for *item*, under which name, and the pages to come back to.
+    """What *user* pays for *item*, its name, and the pages to return to.
 
-    With an *email* the provider need not ask for one; a receipt goes there.
+    The provider asks for an e-mail address for the receipt unless *email* is given.
     """
 
     user: str
@@ -56,18 +56,18 @@ class Checkout(Struct, frozen=True):
 
 
 class Provider(Protocol):
-    """Who takes the money."""
+    """The payment provider."""
 
     def checkout(self, order: Order, idempotency_key: str | None) -> Checkout:
-        """Make a page for the order; the same key of the same user again is the first one's page.
+        """Create a payment page for the order; the same key of the same user returns the same page.
 
-        Raises IdempotencyKeyReused when the key came with another order, Conflict while the first is under way, and
-        ServiceUnavailable.
+        Raises IdempotencyKeyReused when the key was used for another order, Conflict while the first request is
+        running, and ServiceUnavailable.
         """
 
 
 class Checkouts:
-    """The ways to pay at the shop *site*, a URL without a slash at its end, with a price for each plan."""
+    """Checkouts at the shop *site*, a URL without a trailing slash, with a price for each plan."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Checkouts:
         return Offers(list(self._offers.values()))
 
     def plan(self, user: str, plan: Plan, idempotency_key: str | None = None, email: str | None = None) -> Checkout:
-        """Begin the payment of a plan, which a user may do while another is running: it then begins later."""
+        """Start the payment of a plan. A plan that is bought while another runs begins after it."""
         offer = self._offers[plan]
         name = f"Premium for {offer.days} days"
         page = f"{self._site}/#premium"
@@ -97,12 +97,12 @@ class Checkouts:
         return self._provider.checkout(order, idempotency_key)
 
     def video(self, user: str, video_id: str, idempotency_key: str | None = None, email: str | None = None) -> Checkout:
-        """Begin the payment of a video. Raises NotFound for one that is not sold, and AlreadyBought."""
+        """Start the payment of a video. Raises NotFound if it is not for sale, and AlreadyBought."""
         video = self._catalogue.get(video_id)
         if video.status != "published":
-            raise NotFound(f"video {video.id} is not sold any more")
+            raise NotFound(f"video {video.id} is no longer for sale")
         if self._entitlements.has_bought(user, video.id):
-            raise AlreadyBought(f"video {video.id} is bought already")
+            raise AlreadyBought(f"you have already bought video {video.id}")
         page = f"{self._site}/#videos/{video.id}"
         item, paid = f"video:{video.id}", f"{page}/paid"
         order = Order(user, item, video.title, video.price, video.currency, paid, page, email)

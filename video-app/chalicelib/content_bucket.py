@@ -1,6 +1,6 @@
-"""The S3 bucket of videos and posters, which the edge alone reads.
+"""The S3 bucket of videos and posters, which only CloudFront reads. Speaks S3.
 
-Files come by multipart uploads whose parts their owner sends to S3 directly:
+Files arrive by multipart uploads, whose parts the owner sends to S3 directly:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 """
 
@@ -25,17 +25,17 @@ _MEDIA_TYPES = {
     ".vtt": "text/vtt",
     ".jpg": "image/jpeg",
 }
-# A file never changes, so the edge may keep it for a year. A browser keeps it no longer than a link lives, lest a video
-# that was paid back goes on without asking the edge.
+# A file never changes, so CloudFront may cache it for a year. A browser may cache it only as long as a link lives, so
+# that a refunded video stops playing.
 _FILE = "max-age=300, s-maxage=31536000, immutable"
 _PLAYLIST = "max-age=0, s-maxage=60"
 
 _AT_ONCE = 10
-"""Requests under way: as many as a client of boto3 has connections."""
+"""Number of parallel requests, which is the number of connections of a boto3 client."""
 
 
 class ContentBucket:
-    """Bucket *name*, through an S3 *client*. What is presigned is good for *life* seconds."""
+    """Bucket *name*, through an S3 *client*. Presigned URLs are valid for *life* seconds."""
 
     def __init__(self, client: Any, name: str, life: int = 3600) -> None:
         self._client = client
@@ -60,7 +60,7 @@ class ContentBucket:
         return [self._part(object_key, upload_id, number, size) for number, size in enumerate(sizes, 1)]
 
     def _part(self, object_key: str, upload_id: str, number: int, size: int) -> Part:
-        """Content-Length is among the signed headers, so that S3 takes no other."""
+        """Return a presigned part. Its Content-Length is signed, so S3 accepts no other."""
         request = {
             "Bucket": self._name,
             "Key": object_key,
@@ -75,14 +75,14 @@ class ContentBucket:
 
     def _complete(self, object_key: str, upload_id: str, etags: list[str]) -> None:
         parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
-        wrong = InvalidInput(f"uploads: {object_key.rpartition('/')[2]} has other parts than these")
+        wrong = InvalidInput(f"uploads: {object_key.rpartition('/')[2]} does not have these parts")
         try:
             with aws.translated(dict.fromkeys(("InvalidPart", "InvalidPartOrder", "EntityTooSmall"), wrong)):
                 self._client.complete_multipart_upload(
                     Bucket=self._name, Key=object_key, UploadId=upload_id, MultipartUpload={"Parts": parts}
                 )
         except ClientError as error:
-            if aws.code(error) != "NoSuchUpload":  # completed before, or expired: the object's size will tell
+            if aws.code(error) != "NoSuchUpload":  # completed before, or expired: the size of the object shows which
                 raise
 
     def sizes(self, video_id: str) -> dict[str, int]:

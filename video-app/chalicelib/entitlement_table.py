@@ -1,7 +1,7 @@
-"""The DynamoDB table of entitlements: the item (``user``, ``item``) with an attribute for each payment.
+"""The DynamoDB table of entitlements. Speaks DynamoDB.
 
-So one consistent read tells whether a user may watch a video, and a payment is stored by one write whose condition
-holds against older knowledge of the same payment, whatever comes when.
+An entitlement is the item (``user``, ``item``) with an attribute for each payment. So one consistent read shows whether
+a user may watch a video. A payment is stored by one conditional write, which never replaces a newer version of it.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import msgspec
 from botocore.exceptions import ClientError
 from msgspec.structs import asdict
 
 from chalicelib.entitlements import Payment
-from chalicelib.payment_table import payment_of
 from common import aws, dynamodb
 from common.errors import InvalidInput
 
@@ -65,4 +65,4 @@ class EntitlementTable:
 
 
 def _payments(values: dict[str, Any]) -> list[Payment]:
-    return [payment_of(known) for name, known in values.items() if name.startswith(_PREFIX)]
+    return [msgspec.convert(known, Payment) for name, known in values.items() if name.startswith(_PREFIX)]

@@ -1,8 +1,8 @@
-"""Who may watch what, and until when: the sum of the payments that were made. Knows no AWS and no HTTP.
+"""Entitlements: who may watch which video, and until when, computed from payments. Knows no AWS and no HTTP.
 
-An item is what can be paid for: ``video:<id>``, or a plan, ``plan:month`` or ``plan:year``; all plans entitle to
-`PREMIUM`. Every payment is remembered with its item, and what it entitles to is counted anew from all of them each
-time it is asked for, so that it does not matter in which order, and how often, they are told of (docs/paid-content.md).
+A payment is for an item: ``video:<id>``, or a plan, ``plan:month`` or ``plan:year``. All plans entitle to `PREMIUM`.
+All payments are stored with their item, and every request computes the entitlement from all of them. So the order and
+the number of events about a payment do not matter (docs/paid-content.md).
 """
 
 from __future__ import annotations
@@ -14,24 +14,25 @@ from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from chalicelib.videos import Video, timestamp
+from chalicelib.videos import Video
 from common.errors import InvalidInput, NotEntitled, NotFound
+from common.times import iso_of_epoch
 
 type Plan = Literal["month", "year"]
 type Seconds = int
 
 DAYS: dict[Plan, int] = {"month": 30, "year": 365}
-"""How long a plan lasts."""
+"""Duration of each plan."""
 
 PREMIUM = "premium"
-"""What any plan entitles to; it is kept like an item of its own."""
+"""The entitlement of any plan, which is stored like an item."""
 
 _DAY: Seconds = 24 * 3600
 _ITEM = re.compile(r"video:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|plan:(month|year)")
 
 
 class Sale(Struct, frozen=True):
-    """What a receipt says of a payment; the amount is in the smallest unit of the currency."""
+    """The data of a payment for its receipt; the amount is in the smallest unit of the currency."""
 
     title: str
     amount: int
@@ -40,7 +41,7 @@ class Sale(Struct, frozen=True):
 
 
 class Paid(Struct, frozen=True):
-    """The provider has the money. *payment* is its name for it, *at* seconds since 1970."""
+    """A payment was made. *payment* is the provider's id of it, *at* is seconds since 1970."""
 
     payment: str
     user: str
@@ -50,7 +51,7 @@ class Paid(Struct, frozen=True):
 
 
 class Revoked(Struct, frozen=True):
-    """The money went back, or is disputed. Of a dispute the provider says neither *user* nor *item*."""
+    """A payment was refunded or disputed. An event about a dispute has neither *user* nor *item*."""
 
     payment: str
     at: Seconds
@@ -58,8 +59,8 @@ class Revoked(Struct, frozen=True):
     item: str | None = None
 
 
-class Payment(Struct, frozen=True):
-    """All that is known of a payment: it may be revoked before it is heard of. ``version`` grows with what is known."""
+class Payment(Struct, frozen=True, kw_only=True):
+    """The known data of a payment. Each event increments ``version``. A refund may arrive before the payment itself."""
 
     id: str
     version: int
@@ -70,7 +71,7 @@ class Payment(Struct, frozen=True):
 
     @property
     def counts(self) -> bool:
-        """Return whether it entitles to its item."""
+        """Return whether the payment entitles to its item."""
         return self.paid_at is not None and self.revoked_at is None
 
 
@@ -83,30 +84,30 @@ class Premium(Struct, frozen=True):
 
 
 class Access(NamedTuple):
-    """Why a user may watch a video, and when that ends (seconds since 1970), if it ends."""
+    """Why a user may watch a video, and when access ends (seconds since 1970; None is never)."""
 
     by: Literal["purchase", "premium"]
     until: Seconds | None = None
 
 
 class PaymentStore(Protocol):
-    """The ledger: one record a payment."""
+    """Storage of payments."""
 
     def note_paid(self, paid: Paid) -> Payment:
-        """Note it unless it is noted, in one step; return all that is then known of the payment."""
+        """Add the event to the payment atomically, unless it was added before, and return the payment."""
 
     def note_revoked(self, revoked: Revoked) -> Payment:
-        """Note it unless it is noted, in one step; return all that is then known of the payment."""
+        """Add the event to the payment atomically, unless it was added before, and return the payment."""
 
 
 class EntitlementStore(Protocol):
-    """What each user's entitlements rest on: by user and item, the payments."""
+    """Storage of payments by user and item."""
 
     def put(self, user: str, item: str, payment: Payment) -> None:
-        """Store the payment under user and item, unless more is known of it there already."""
+        """Store the payment under user and item, unless a newer version of it is stored."""
 
     def get(self, user: str, items: Collection[str]) -> dict[str, list[Payment]]:
-        """Return the payments for each of *items*, as they are now: every `put` that was answered shows."""
+        """Return the payments for each of *items*. The read is consistent with every completed `put`."""
 
     def videos(self, user: str, limit: int, after: str | None) -> dict[str, list[Payment]]:
         """Return the payments for up to *limit* videos as `get` does, in a fixed order, *after* an item."""
@@ -126,18 +127,18 @@ class Entitlements:
         self._now = now
 
     def apply(self, event: Paid | Revoked | None) -> None:
-        """Let the event have its effect; a second time, or later than another, it changes nothing.
+        """Apply the event. Applying it again, or after a later one, has no further effect.
 
-        A crash in between leaves a payment in the ledger that entitles to nothing yet: the provider tells again.
-        Raises InvalidInput for an item that there cannot be.
+        After a crash between the two writes, the provider sends the event again. Raises InvalidInput for an unknown
+        kind of item.
         """
         if event is None:
             return
         if event.item is not None and not _ITEM.fullmatch(event.item):
-            raise InvalidInput(f"metadata: {event.item[:50]!r} cannot be paid for")
+            raise InvalidInput(f"metadata: {event.item[:50]!r} is not for sale")
         noted = self._ledger.note_paid(event) if isinstance(event, Paid) else self._ledger.note_revoked(event)
         if noted.user is not None and noted.item is not None:
-            self._store.put(noted.user, kept_as(noted.item), noted)
+            self._store.put(noted.user, stored_under(noted.item), noted)
 
     def premium(self, user: str) -> Premium:
         """Return whether the user is premium now."""
@@ -149,11 +150,11 @@ class Entitlements:
         return is_held(self._store.get(user, [item])[item])
 
     def purchase(self, user: str, video_id: str) -> Payment:
-        """Return the user's latest payment for the video, paid back or not. Raises NotFound."""
+        """Return the user's latest payment for the video, refunded or not. Raises NotFound."""
         item = f"video:{video_id}"
         paid = [payment for payment in self._store.get(user, [item])[item] if payment.paid_at is not None]
         if not paid:
-            raise NotFound(f"video {video_id[:50]!r} was not bought")
+            raise NotFound(f"you have not bought video {video_id[:50]!r}")
         return max(paid, key=_order)
 
     def access(self, user: str, video: Video) -> Access:
@@ -165,28 +166,28 @@ class Entitlements:
         until = premium_until(payments[PREMIUM])
         if video.status == "published" and until > self._now().timestamp():
             return Access("premium", until)
-        raise NotEntitled("this video is for those who bought it, and for premium users")
+        raise NotEntitled("this video is for its buyers and for premium users")
 
     def _premium(self, payments: Collection[Payment]) -> Premium:
         until = premium_until(payments)
         if until <= self._now().timestamp():
             return Premium(False)
         newest = max((payment for payment in payments if payment.counts), key=_order)
-        return Premium(True, _plan(newest), timestamp(until))
+        return Premium(True, _plan(newest), iso_of_epoch(until))
 
 
-def kept_as(item: str) -> str:
-    """Return under what the payments for *item* are kept."""
+def stored_under(item: str) -> str:
+    """Return the key under which payments for *item* are stored."""
     return PREMIUM if item.startswith("plan:") else item
 
 
 def is_held(payments: Iterable[Payment]) -> bool:
-    """Return whether any of the payments counts: of two for one video, one may be paid back."""
+    """Return whether any of the payments counts. Of two payments for one video, one may be refunded."""
     return any(payment.counts for payment in payments)
 
 
 def premium_until(payments: Iterable[Payment]) -> Seconds:
-    """Return when premium ends: each plan that counts begins when it was paid, or when the one before it ends."""
+    """Return when premium ends. Each plan that counts begins when it was paid or when the previous one ends."""
     end = 0
     for payment in sorted((payment for payment in payments if payment.counts), key=_order):
         end = max(end, payment.paid_at or 0) + DAYS[_plan(payment)] * _DAY

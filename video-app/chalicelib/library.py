@@ -1,4 +1,4 @@
-"""What a user may watch. Knows no AWS and no HTTP."""
+"""The videos that a user may watch. Knows no AWS and no HTTP."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _BOUGHT = "bought"
 _PREMIUM = "premium"
 
 
-class LibraryVideo(Video, frozen=True):
-    """A video, why its user may watch it, and of one by premium until when (ISO 8601 in UTC)."""
+class LibraryVideo(Video, frozen=True, kw_only=True):
+    """A video, why the user may watch it, and when access by premium ends (ISO 8601 in UTC)."""
 
     access: Literal["purchase", "premium"]
     until: str | UnsetType = UNSET
 
 
 class Library:
-    """Each user's videos: what was bought, and of a premium user all others of the catalogue."""
+    """The videos of each user: the purchases, and for premium users the rest of the catalogue."""
 
     def __init__(self, entitlements: Entitlements, store: EntitlementStore, videos: VideoStore) -> None:
         self._entitlements = entitlements
@@ -34,11 +34,9 @@ class Library:
         self._videos = videos
 
     def list(self, user: str, query: VideoQuery) -> Page[LibraryVideo]:
-        """Return one page: what was bought, in a fixed order, and then the catalogue, newest first.
+        """Return one page: first the purchases, in a fixed order, and then the catalogue, newest first.
 
-        A page may be short and yet have another after it.
-
-        Raises InvalidInput for a cursor that is not ours.
+        A page that is not full may have a next page. Raises InvalidInput for a cursor of another API.
         """
         part, after = _position(query.cursor)
         if part == _PREMIUM:

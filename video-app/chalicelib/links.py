@@ -1,4 +1,4 @@
-"""Signed links, which open a video for some minutes to who holds them. Knows no AWS and no HTTP."""
+"""Signed links, which open a video for some minutes. Knows no AWS and no HTTP."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from chalicelib.entitlements import Entitlements
-from chalicelib.videos import MP4, PLAYLIST, Catalogue, Record, key, public, timestamp
+from chalicelib.videos import MP4, PLAYLIST, Catalogue, StoredVideo, key, public
 from common.errors import InvalidInput, NotFound
+from common.times import iso_of_epoch
 
 
 class LinkQuery(Struct):
-    """To what a link is bound: to nothing, or to the caller's IPv4 ``address``."""
+    """Whether a link works only from the caller's IPv4 ``address``."""
 
     bind: Literal["address"] | None = None
 
 
 class Link(Struct, frozen=True):
-    """Where the MP4 is until ``expires_at`` (ISO 8601 in UTC)."""
+    """The URL of the MP4, valid until ``expires_at`` (ISO 8601 in UTC)."""
 
     url: str
     expires_at: str
 
 
 class Session(Struct, frozen=True):
-    """Where the HLS playlist is, and until when the cookies open it and all that it names."""
+    """The URL of the HLS playlist. The cookies open it and its files until ``expires_at`` (ISO 8601 in UTC)."""
 
     playlist: str
     expires_at: str
 
 
 class Opened(Struct, frozen=True):
-    """A session with its *cookies*, by name, for what is below *path*."""
+    """A session with its *cookies*, by name, for all URLs below *path*."""
 
     session: Session
     cookies: dict[str, str]
@@ -43,17 +44,17 @@ class Opened(Struct, frozen=True):
 
 
 class Signer(Protocol):
-    """What signs for the edge: `common.cloudfront.UrlSigner`."""
+    """Signs for CloudFront, for example `common.cloudfront.UrlSigner`."""
 
     def url(self, url: str, expires: int, *, source: str | None = None) -> str:
-        """Return the URL signed, good until *expires* and, if it is given, from the address *source* only."""
+        """Return the URL signed, valid until *expires* and, if given, only from the address *source*."""
 
     def cookies(self, resource: str, expires: int) -> dict[str, str]:
-        """Return cookies that open *resource*, where ``*`` stands for any characters, until *expires*."""
+        """Return cookies that open *resource*, where ``*`` matches any characters, until *expires*."""
 
 
 class Links:
-    """Gives those who may watch links of *life* seconds to the videos at *site*, a URL without a slash at its end."""
+    """Creates links, valid for *life* seconds, to videos at *site*, a URL without a trailing slash."""
 
     def __init__(
         self,
@@ -72,33 +73,33 @@ class Links:
         self._now = now
 
     def link(self, user: str, video_id: str, query: LinkQuery, address: str) -> Link:
-        """Return a link to the MP4, bound as *query* says; *address* is the caller's.
+        """Return a link to the MP4, bound to the caller's *address* if *query* says so.
 
-        Raises NotFound, NotEntitled, and InvalidInput for an address to bind to that is not IPv4: CloudFront's policies
-        know no other.
+        Raises NotFound, NotEntitled, and InvalidInput for a bound address that is not IPv4: CloudFront's policies
+        support no other.
         """
         source = _ipv4(address) if query.bind else None
-        record = self._catalogue.record(video_id)
-        expires = self._expiry(user, record)
-        url = self._signer().url(f"{self._site}/{key(record.id, MP4)}", expires, source=source)
-        return Link(url, timestamp(expires))
+        video = self._catalogue.stored(video_id)
+        expires = self._expiry(user, video)
+        url = self._signer().url(f"{self._site}/{key(video.id, MP4)}", expires, source=source)
+        return Link(url, iso_of_epoch(expires))
 
     def session(self, user: str, video_id: str) -> Opened:
         """Return cookies that open all files of the video.
 
         Raises NotFound, also for a video without HLS, and NotEntitled.
         """
-        record = self._catalogue.record(video_id)
-        expires = self._expiry(user, record)
-        if not record.streams:
-            raise NotFound(f"video {record.id} has no HLS")
-        folder = f"/{key(record.id, '')}"
+        video = self._catalogue.stored(video_id)
+        expires = self._expiry(user, video)
+        if not video.streams:
+            raise NotFound(f"video {video.id} has no HLS")
+        folder = f"/{key(video.id, '')}"
         cookies = self._signer().cookies(f"{self._site}{folder}*", expires)
-        return Opened(Session(self._site + folder + PLAYLIST, timestamp(expires)), cookies, folder)
+        return Opened(Session(self._site + folder + PLAYLIST, iso_of_epoch(expires)), cookies, folder)
 
-    def _expiry(self, user: str, record: Record) -> int:
-        """No link outlives what entitles to it, as far as that is known."""
-        access = self._entitlements.access(user, public(record))
+    def _expiry(self, user: str, video: StoredVideo) -> int:
+        """Return when a link expires: not after the entitlement ends."""
+        access = self._entitlements.access(user, public(video))
         expires = int(self._now().timestamp()) + self._life
         return expires if access.until is None else min(expires, access.until)
 
@@ -107,4 +108,4 @@ def _ipv4(address: str) -> str:
     try:
         return str(IPv4Address(address))
     except ValueError as error:
-        raise InvalidInput("bind: only an IPv4 address can be bound to, and this request came from another") from error
+        raise InvalidInput("bind: only an IPv4 address is supported, and this request came from another") from error

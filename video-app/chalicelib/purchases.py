@@ -1,4 +1,4 @@
-"""What other services are told of, and what they are asked. Knows no AWS and no HTTP."""
+"""The events for other services, and the receipts that another service has. Knows no AWS and no HTTP."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PurchaseCompleted(Struct, frozen=True, kw_only=True, tag_field="type", tag
 
 
 class Receipt(Struct, frozen=True):
-    """As much as is shown of a receipt of receipts-app; it is sent to ``email``, once ``sent_at`` says when."""
+    """The shown part of a receipt of receipts-app. It was sent to ``email`` at ``sent_at``, or not yet."""
 
     payment_id: str
     email: str
@@ -43,11 +43,11 @@ class OtherService(Protocol):
     """The API of another service: `common.services.Service`."""
 
     def get[T](self, path: str, cls: type[T]) -> T:
-        """Return what is at *path* as *cls*. Raises NotFound, and ServiceUnavailable while it is down."""
+        """Return the answer to GET *path* as *cls*. Raises NotFound, and ServiceUnavailable while it is down."""
 
 
 class Receipts:
-    """The receipts of purchases, which another service has."""
+    """The receipts of purchases, from another service."""
 
     def __init__(self, entitlements: Entitlements, service: OtherService) -> None:
         self._entitlements, self._service = entitlements, service

@@ -1,4 +1,4 @@
-"""The SNS topic of purchases: the only module that speaks SNS."""
+"""The SNS topic of purchases. Speaks SNS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PurchasesTopic:
         self._arn = arn
 
     def publish(self, event: PurchaseCompleted) -> None:
-        """Tell all subscribers; told twice, they know it by its payment."""
+        """Publish the event. Subscribers recognise a repeated one by its payment."""
         kind = {"DataType": "String", "StringValue": f"PurchaseCompleted.{event.version}"}
         with aws.translated():
             self._client.publish(

@@ -1,4 +1,4 @@
-"""Stripe, or who speaks its HTTP API: makes pages to pay on, and tells of payments by signed events.
+"""The payment provider: creates payment pages, and verifies signed events. Speaks Stripe's HTTP API.
 
 https://docs.stripe.com/api/checkout/sessions/create
 https://docs.stripe.com/webhooks#verify-manually
@@ -27,11 +27,11 @@ from common.errors import Conflict, IdempotencyKeyReused, InvalidInput, ServiceU
 from common.secrets import Secret
 
 TOLERANCE = 300
-"""Seconds by which an event's signature may be old, or ahead of our clock."""
+"""Seconds by which the time of a signature may differ from our clock."""
 
 _PAID = ("checkout.session.completed", "checkout.session.async_payment_succeeded")
 
-# Three tries inside these time-outs stay below API Gateway's 29 s; all carry the same Idempotency-Key.
+# Three attempts with these time-outs take less than API Gateway's 29 s. All have the same Idempotency-Key.
 _TIMEOUT = urllib3.Timeout(connect=2, read=6)
 _RETRIES = urllib3.Retry(
     2,
@@ -47,7 +47,7 @@ _logger = logging.getLogger("video-app")
 
 
 class Keys(Struct, frozen=True):
-    """What the secret of payments holds: the key of the API, and the secret that events are signed with."""
+    """The secret of payments: the API key, and the key that signs events."""
 
     api_key: str
     webhook_secret: str
@@ -56,8 +56,13 @@ class Keys(Struct, frozen=True):
         return "Keys()"
 
 
+def keys(secret: str) -> Keys:
+    """Return the keys in the text of the secret of payments."""
+    return msgspec.json.decode(secret, type=Keys)
+
+
 class Stripe:
-    """The API at *url*, through *http*, for one *stage* of the shop: events of another stage are not for us."""
+    """The API at *url*, through *http*, for one *stage* of the shop, which ignores the events of other stages."""
 
     def __init__(
         self,
@@ -80,10 +85,10 @@ class Stripe:
         try:
             return msgspec.json.decode(answer, type=Checkout)
         except msgspec.DecodeError as error:
-            raise ServiceUnavailable("the payment provider answered with something else") from error
+            raise ServiceUnavailable("the payment provider sent an invalid answer") from error
 
     def _form(self, order: Order) -> dict[str, Any]:
-        """The metadata of the payment intent are copied to its charge, so that a refund tells whose it is."""
+        """Return the form of a session. Stripe copies a payment intent's metadata to its charge, for refunds."""
         metadata = {"user": order.user, "item": order.item, "stage": self._stage, "title": order.name}
         return {
             "mode": "payment",
@@ -117,10 +122,10 @@ class Stripe:
         return answer.data
 
     def event(self, body: bytes, signature: str) -> Paid | Revoked | None:
-        """Return what an event tells, None when it tells nothing that matters here.
+        """Return the payment event in a webhook request, or None if it is about something else.
 
-        *body* is the webhook's as it came, *signature* its header Stripe-Signature. Raises InvalidInput unless the
-        provider has signed just this body within `TOLERANCE`, and for an event of ours that cannot be understood.
+        *body* is the unchanged body, *signature* the header Stripe-Signature. Raises InvalidInput if the signature does
+        not match the body or its time is not within `TOLERANCE`, and for a malformed event of this stage.
         """
         _verify(body, signature, self._keys.value().webhook_secret, self._now())
         event = _decoded(body, _Event)
@@ -139,7 +144,7 @@ class Stripe:
         if session.payment_status != "paid" or about is None:
             return None
         if session.payment_intent is None:
-            raise InvalidInput("payment_intent: missing of a session that is paid")
+            raise InvalidInput("payment_intent: missing in a paid session")
         return Paid(session.payment_intent, about.user, about.item, at, _sale(session, about.title))
 
     def _revoked(self, charge: _Charge, at: int) -> Revoked | None:
@@ -149,7 +154,7 @@ class Stripe:
         return Revoked(charge.payment_intent, at, about.user, about.item)
 
     def _ours(self, metadata: dict[str, str] | None) -> _Metadata | None:
-        """One account may serve several stages, and other shops: each endpoint hears of all."""
+        """Return the metadata if it is of this stage: every endpoint gets the events of all stages of an account."""
         if metadata is None or metadata.get("stage") != self._stage:
             return None
         try:
@@ -201,7 +206,7 @@ class _Metadata(Struct):
 
 
 def _sale(session: _Session, title: str) -> Sale | None:
-    """What a receipt needs, if the session has all of it: a payment counts without."""
+    """Return the data for the receipt, or None if the session lacks some; the payment counts anyway."""
     email = session.customer_details.email if session.customer_details else None
     if session.amount_total is None or session.currency is None or not email or not title:
         return None
@@ -209,29 +214,32 @@ def _sale(session: _Session, title: str) -> Sale | None:
 
 
 def _verify(body: bytes, signature: str, secret: str, now: float) -> None:
-    """The header is ``t=<seconds>,v1=<hex>,…``, with several v1 while a secret is being rolled."""
+    """Verify the header ``t=<seconds>,v1=<hex>,…``, which has several v1 during a rotation of the secret."""
     pairs = [part.partition("=")[::2] for part in signature.split(",")]
     times = [value for name, value in pairs if name.strip() == "t"]
     if len(times) != 1 or not re.fullmatch(r"[0-9]{1,12}", times[0]):
         raise InvalidInput("Stripe-Signature: missing or malformed")
     signed = hmac.digest(secret.encode(), times[0].encode() + b"." + body, "sha256").hex().encode()
     given = [value.encode() for name, value in pairs if name.strip() == "v1"]
-    # Each is compared, in constant time, so that neither tells how much of it was right.
+    # Compares all of them in constant time, so that the duration reveals nothing.
     if not sum(hmac.compare_digest(signed, one) for one in given):
-        raise InvalidInput("Stripe-Signature: not of this body")
+        raise InvalidInput("Stripe-Signature: does not match the body")
     if abs(now - int(times[0])) > TOLERANCE:
-        raise InvalidInput("Stripe-Signature: not of this time")
+        raise InvalidInput("Stripe-Signature: too old, or in the future")
 
 
 def _decoded[T](text: bytes | msgspec.Raw, cls: type[T]) -> T:
     try:
         return msgspec.json.decode(text, type=cls)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"the event is not one of Stripe's: {error}") from error
+        raise InvalidInput(f"not an event of Stripe: {error}") from error
 
 
 def _refusal(status: int, body: bytes) -> Exception:
-    """Stripe's errors: https://docs.stripe.com/api/errors. Their messages may quote what was sent, so none is shown."""
+    """Return our error for one of Stripe's, without its message, which may quote the request.
+
+    https://docs.stripe.com/api/errors
+    """
     try:
         error = json.loads(body)["error"]
         kind, code = error.get("type"), error.get("code")
@@ -240,6 +248,6 @@ def _refusal(status: int, body: bytes) -> Exception:
     if kind == "idempotency_error" and status == 400:
         return IdempotencyKeyReused("this Idempotency-Key was used with another order")
     if status == 409:
-        return Conflict("another request with this Idempotency-Key is under way")
-    _logger.error("the payment provider refused", extra={"status": status, "type": kind, "error_code": code})
-    return ServiceUnavailable("the payment provider does not take payments at the moment")
+        return Conflict("another request with this Idempotency-Key is running")
+    _logger.error("the payment provider refused a request", extra={"status": status, "type": kind, "error_code": code})
+    return ServiceUnavailable("the payment provider does not accept payments at the moment")

@@ -1,7 +1,7 @@
-"""The DynamoDB table of videos: the only module that knows how they lie in it.
+"""The DynamoDB table of videos. Speaks DynamoDB.
 
-A video is the item of its ``id``. The index ``by-time`` lists the videos of one status, newest first; a draft has no
-``published_at`` and is in no list, and is forgotten after two days, when its uploads are gone.
+A video is the item of its ``id``. The index ``by-time`` lists the videos of one status, newest first. A draft has no
+``published_at``, so it is in no list, and it expires after two days, when its uploads have expired.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import msgspec
 from botocore.exceptions import ClientError
 from msgspec.structs import asdict
 
-from chalicelib.videos import Record, Video, VideoQuery, public
+from chalicelib.videos import StoredVideo, Video, VideoQuery, public
 from common import aws, dynamodb, pages
 from common.errors import InvalidInput, NotFound
 from common.pages import Page
 
 _DRAFT_LIFE = 2 * 24 * 3600
-"""Seconds. The bucket ends an upload after one day."""
+"""Seconds. The bucket aborts an upload after one day."""
 
 _FAILED = "ConditionalCheckFailedException"
 
@@ -32,9 +32,9 @@ class VideoTable:
         self._client = client
         self._name = name
 
-    def add(self, record: Record) -> bool:
-        values = asdict(record) | {"expires_at": int(time.time()) + _DRAFT_LIFE}
-        values["files"] = msgspec.json.encode(record.files).decode()
+    def add(self, video: StoredVideo) -> bool:
+        values = asdict(video) | {"expires_at": int(time.time()) + _DRAFT_LIFE}
+        values["files"] = msgspec.json.encode(video.files).decode()
         del values["published_at"]
         try:
             with aws.translated():
@@ -49,17 +49,17 @@ class VideoTable:
             return False
         return True
 
-    def get(self, video_id: str) -> Record | None:
+    def get(self, video_id: str) -> StoredVideo | None:
         with aws.translated():
             answer = self._client.get_item(
                 TableName=self._name, Key=dynamodb.item({"id": video_id}), ConsistentRead=True
             )
-        return _record(dynamodb.values(answer["Item"])) if answer.get("Item") else None
+        return _video(dynamodb.values(answer["Item"])) if answer.get("Item") else None
 
     def get_all(self, video_ids: Collection[str]) -> dict[str, Video]:
         keys = [{"id": video_id} for video_id in video_ids]
-        records = map(_record, dynamodb.get_all(self._client, self._name, keys))
-        return {record.id: public(record) for record in records if record.published_at}
+        videos = map(_video, dynamodb.get_all(self._client, self._name, keys))
+        return {video.id: public(video) for video in videos if video.published_at}
 
     def list(self, query: VideoQuery) -> Page[Video]:
         request: dict[str, Any] = {
@@ -69,7 +69,7 @@ class VideoTable:
             "ExpressionAttributeNames": {"#status": "status"},
             "ExpressionAttributeValues": dynamodb.item({":published": "published"}),
             "ScanIndexForward": False,
-            # One more than asked for tells whether there is another page.
+            # One more item than requested shows whether there is another page.
             "Limit": query.limit + 1,
         }
         if query.cursor is not None:
@@ -78,7 +78,7 @@ class VideoTable:
             request["ExclusiveStartKey"] = dynamodb.item(key)
         with aws.translated({"ValidationException": InvalidInput("cursor: not one that this API gave")}):
             answer = self._client.query(**request)
-        found = [public(_record(dynamodb.values(item))) for item in answer["Items"]]
+        found = [public(_video(dynamodb.values(item))) for item in answer["Items"]]
         page = found[: query.limit]
         more = len(found) > query.limit or "LastEvaluatedKey" in answer
         return Page(page, pages.cursor(f"{page[-1].published_at} {page[-1].id}") if more and page else None)
@@ -93,7 +93,7 @@ class VideoTable:
             raise NotFound(f"there is no video {video_id}")
 
     def _update(self, video_id: str, change: str, condition: str, values: dict[str, Any]) -> bool:
-        """Return whether the condition held."""
+        """Return whether the condition was true."""
         try:
             with aws.translated():
                 self._client.update_item(
@@ -111,8 +111,6 @@ class VideoTable:
         return True
 
 
-def _record(values: dict[str, Any]) -> Record:
-    """The index has neither files nor fingerprint."""
-    files = msgspec.json.decode(values.get("files", "[]"))
-    numbers = {name: int(values[name]) for name in ("duration", "price")}
-    return msgspec.convert({"fingerprint": "", "streams": False, **values, **numbers, "files": files}, type=Record)
+def _video(values: dict[str, Any]) -> StoredVideo:
+    """Return the video that *values* store; its files are JSON."""
+    return msgspec.convert(values | {"files": msgspec.json.decode(values.get("files", "[]"))}, StoredVideo)

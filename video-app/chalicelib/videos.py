@@ -1,11 +1,11 @@
-"""The catalogue of videos, from the leave to upload one to its withdrawal. Knows no AWS and no HTTP."""
+"""The catalogue of videos, from the upload to the withdrawal of a video. Knows no AWS and no HTTP."""
 
 from __future__ import annotations
 
 import hashlib
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Protocol
 
 import msgspec
@@ -18,11 +18,11 @@ from common.text import LINE, TEXT
 from common.times import iso
 
 PART = 16 * 1024 * 1024
-"""Bytes of one part of an upload; only a file's last part is smaller."""
+"""Bytes of one part of an upload; only the last part of a file is smaller."""
 
 MAX_FILES = 500
 MAX_PARTS = 2000
-"""Of all files of a video: 31 GB, and an answer below Lambda's 6 MB."""
+"""Limit for all files of a video together: 31 GB, and an answer smaller than Lambda's 6 MB."""
 
 MP4 = "video.mp4"
 POSTER = "poster.jpg"
@@ -35,11 +35,11 @@ FileName = Annotated[
 ]
 
 
-class Video(Struct, frozen=True):
-    """A video as everybody sees it.
+class Video(Struct, frozen=True, kw_only=True):
+    """The public data of a video.
 
     ``duration`` is in seconds, ``price`` in the smallest unit of ``currency`` (ISO 4217, in lower case), ``poster`` a
-    path on the site. One that is withdrawn is neither sold nor part of premium any more; who bought it keeps it.
+    path on the site. A withdrawn video is no longer for sale or part of premium; its buyers keep it.
     """
 
     id: str
@@ -54,14 +54,14 @@ class Video(Struct, frozen=True):
 
 
 class NewFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """A file that is to be uploaded: its name, which tells its media type, and size in bytes."""
+    """A file to upload: its name, which implies its media type, and its size in bytes."""
 
     name: FileName
     size: Annotated[int, Meta(ge=1, le=MAX_PARTS * PART)]
 
 
 class NewVideo(Struct, forbid_unknown_fields=True):
-    """A video that is to be: ``video.mp4``, ``poster.jpg``, and for HLS ``hls/index.m3u8`` with all that it names."""
+    """A video to create: ``video.mp4``, ``poster.jpg``, and for HLS ``hls/index.m3u8`` with all files that it names."""
 
     title: Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE)]
     duration: Annotated[int, Meta(ge=1, le=86_400)]
@@ -76,31 +76,31 @@ class NewVideo(Struct, forbid_unknown_fields=True):
         if missing := needed - set(names):
             raise ValueError(f"files: {min(missing)} is missing")
         if len(set(names)) < len(names):
-            raise ValueError("files: a name comes twice")
+            raise ValueError("files: a name occurs twice")
         if sum(len(parts(file.size)) for file in self.files) > MAX_PARTS:
             raise ValueError(f"files: more than {MAX_PARTS} parts of {PART} bytes in all")
 
     def fingerprint(self) -> str:
-        """Return what is equal for two bodies that ask for the same video."""
+        """Return a hash that is equal for equal bodies."""
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 
 class Part(Struct):
-    """Where to PUT the next ``size`` bytes of a file; the answer's ETag is wanted when all are there."""
+    """The URL to PUT the next ``size`` bytes of a file to. To publish, send the ETags of the answers."""
 
     size: int
     url: str
 
 
 class Upload(Struct):
-    """Leave to upload one file, part by part."""
+    """The presigned upload of one file, in parts."""
 
     name: str
     parts: list[Part]
 
 
 class Draft(Struct):
-    """A video that is to be published, and leave to upload its files until ``expires_at``: none when they are there."""
+    """A video to publish, and the uploads of its files, valid until ``expires_at``. A published one has no uploads."""
 
     id: str
     uploads: list[Upload]
@@ -108,7 +108,7 @@ class Draft(Struct):
 
 
 class UploadedFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """A file that was uploaded: the ETags of its parts, in their order."""
+    """An uploaded file: the ETags of its parts, in order."""
 
     name: FileName
     etags: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(min_length=1, max_length=MAX_PARTS)]
@@ -120,19 +120,19 @@ class Uploaded(Struct, frozen=True, forbid_unknown_fields=True):
     uploads: Annotated[list[UploadedFile], Meta(max_length=MAX_FILES)]
 
 
-class StoredFile(Struct, frozen=True):
-    """A file of a video: its name, size in bytes, and what its upload goes by."""
+class StoredFile(Struct, frozen=True, kw_only=True):
+    """A file of a video: its name, its size in bytes, and the id of its upload."""
 
     name: str
     size: int
     upload_id: str
 
 
-class Record(Struct, frozen=True):
-    """A video as it is kept.
+class StoredVideo(Struct, frozen=True, kw_only=True):
+    """All data of a video.
 
-    A draft has no ``published_at``; once it is published nobody needs its ``files`` any more, only whether it
-    ``streams`` (by HLS). The ``fingerprint`` tells of which body it was made.
+    A draft has no ``published_at``. A published video has no ``files``, only the flag ``streams`` for HLS. The
+    ``fingerprint`` identifies the body that it was created from; items of the index have none.
     """
 
     id: str
@@ -142,56 +142,56 @@ class Record(Struct, frozen=True):
     price: int
     currency: str
     status: Literal["draft", "published", "withdrawn"]
-    streams: bool
-    fingerprint: str
+    streams: bool = False
+    fingerprint: str = ""
     files: list[StoredFile] = []
     published_at: str = ""
 
 
 class VideoQuery(Struct):
-    """Which videos, newest first: ``limit`` of them, after ``cursor``."""
+    """A page of videos, newest first: at most ``limit``, after ``cursor``."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
     cursor: Annotated[str, Meta(max_length=400)] | None = None
 
 
 class VideoStore(Protocol):
-    """Where the records are."""
+    """Storage of videos."""
 
-    def add(self, record: Record) -> bool:
-        """Store a new draft. Return False when its id is taken."""
+    def add(self, video: StoredVideo) -> bool:
+        """Store a new draft. Return False if its id exists."""
 
-    def get(self, video_id: str) -> Record | None:
-        """Return the record as it is now, if there is one."""
+    def get(self, video_id: str) -> StoredVideo | None:
+        """Return the current video, or None if it does not exist."""
 
     def get_all(self, video_ids: Collection[str]) -> dict[str, Video]:
-        """Return those of at most 100 videos that were ever published, by id."""
+        """Return the videos, at most 100, by id, without those that were never published."""
 
     def list(self, query: VideoQuery) -> Page[Video]:
-        """Return one page of the published, newest first. Raises InvalidInput for a cursor that is not ours."""
+        """Return one page of published videos, newest first. Raises InvalidInput for a cursor of another API."""
 
     def publish(self, video_id: str, at: str) -> None:
-        """Publish the draft; one that is none any more stays as it is."""
+        """Publish the draft. A video that is no longer a draft does not change."""
 
     def withdraw(self, video_id: str) -> None:
-        """Withdraw the video, whatever it is. Raises NotFound."""
+        """Withdraw the video, whatever its status. Raises NotFound."""
 
 
 class Content(Protocol):
-    """Where the files are, by the keys of `key`. What is presigned is good for *life* seconds."""
+    """Storage of files, by the keys that `key` returns. Presigned URLs are valid for *life* seconds."""
 
     life: int
 
     def begin(self, keys: Collection[str]) -> list[str]:
-        """Begin an upload to each key and return what each goes by."""
+        """Start an upload to each key, and return the ids of the uploads."""
 
     def presigned(self, key: str, upload_id: str, sizes: Collection[int]) -> list[Part]:
-        """Allow the upload of parts of just these sizes."""
+        """Return presigned parts with exactly these sizes."""
 
     def complete(self, uploads: Mapping[str, tuple[str, list[str]]]) -> None:
-        """Make objects of the uploaded parts: by key, the upload and its ETags. What is complete already stays so.
+        """Complete the uploads, given by key as the id and the ETags. A completed upload does not change.
 
-        Raises InvalidInput for parts that are not there.
+        Raises InvalidInput for missing parts.
         """
 
     def sizes(self, video_id: str) -> dict[str, int]:
@@ -199,7 +199,7 @@ class Content(Protocol):
 
 
 class Catalogue:
-    """The videos that are or were sold."""
+    """The videos that are or were for sale."""
 
     def __init__(self, store: VideoStore) -> None:
         self._store = store
@@ -210,18 +210,18 @@ class Catalogue:
 
     def get(self, video_id: str) -> Video:
         """Return the video. Raises NotFound, also for a draft."""
-        return public(self.record(video_id))
+        return public(self.stored(video_id))
 
-    def record(self, video_id: str) -> Record:
-        """Return the record of a video that is or was published. Raises NotFound."""
-        record = self._store.get(identifier(video_id))
-        if record is None or not record.published_at:
+    def stored(self, video_id: str) -> StoredVideo:
+        """Return all data of a video that is or was published. Raises NotFound."""
+        video = self._store.get(identifier(video_id))
+        if video is None or not video.published_at:
             raise NotFound(f"there is no video {video_id}")
-        return record
+        return video
 
 
 class Publishing:
-    """Where the owner makes videos of files, and withdraws them."""
+    """The owner's operations: upload, publish and withdraw videos."""
 
     def __init__(
         self, store: VideoStore, content: Content, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -231,23 +231,23 @@ class Publishing:
         self._now = now
 
     def add(self, new: NewVideo, idempotency_key: str | None = None) -> Draft:
-        """Make a draft and return leave to upload its files; the same key again returns the first one's draft.
+        """Create a draft and return the uploads of its files. The same key returns the same draft.
 
-        Raises IdempotencyKeyReused when the key came with another body.
+        Raises IdempotencyKeyReused when the key was used with another body.
         """
         video_id = str(uuid.uuid5(uuid.NAMESPACE_OID, idempotency_key)) if idempotency_key else new_id()
-        record = self._store.get(video_id) if idempotency_key else None
-        if record is None:
-            record = self._begun(video_id, new)
-        if record.fingerprint != new.fingerprint():
+        video = self._store.get(video_id) if idempotency_key else None
+        if video is None:
+            video = self._create(video_id, new)
+        if video.fingerprint != new.fingerprint():
             raise IdempotencyKeyReused("this Idempotency-Key was used with another body")
-        expires_at = timestamp(self._now().timestamp() + self._content.life)
-        return Draft(video_id, [self._upload(video_id, file) for file in record.files], expires_at)
+        expires_at = iso(self._now() + timedelta(seconds=self._content.life))
+        return Draft(video_id, [self._upload(video_id, file) for file in video.files], expires_at)
 
-    def _begun(self, video_id: str, new: NewVideo) -> Record:
-        """Uploads that another request has begun at the same time, or a crash has left, are abandoned."""
+    def _create(self, video_id: str, new: NewVideo) -> StoredVideo:
+        """Store a draft. Uploads started by a concurrent request or before a crash are abandoned."""
         upload_ids = self._content.begin([key(video_id, file.name) for file in new.files])
-        record = Record(
+        video = StoredVideo(
             id=video_id,
             title=new.title,
             description=new.description,
@@ -256,59 +256,61 @@ class Publishing:
             currency=new.currency,
             status="draft",
             streams=PLAYLIST in [file.name for file in new.files],
-            files=[StoredFile(f.name, f.size, u) for f, u in zip(new.files, upload_ids, strict=True)],
+            files=[
+                StoredFile(name=f.name, size=f.size, upload_id=u) for f, u in zip(new.files, upload_ids, strict=True)
+            ],
             fingerprint=new.fingerprint(),
         )
-        return record if self._store.add(record) else self._stored(video_id)
+        return video if self._store.add(video) else self._stored(video_id)
 
     def _upload(self, video_id: str, file: StoredFile) -> Upload:
-        place = key(video_id, file.name)
-        return Upload(file.name, self._content.presigned(place, file.upload_id, parts(file.size)))
+        presigned = self._content.presigned(key(video_id, file.name), file.upload_id, parts(file.size))
+        return Upload(file.name, presigned)
 
     def publish(self, video_id: str, uploaded: Uploaded) -> Video:
-        """Publish the draft whose files are all uploaded. Raises InvalidInput naming what is missing, and NotFound."""
-        record = self._stored(video_id)
-        if record.status == "withdrawn":
-            raise NotFound(f"video {record.id} is withdrawn")
-        if record.status == "draft":
-            self._content.complete(_completions(record, uploaded))
-            _require_files(record, self._content.sizes(record.id))
-            self._store.publish(record.id, timestamp(self._now().timestamp()))
-        return public(self._stored(record.id))
+        """Publish the draft if all files are uploaded. Raises InvalidInput naming a missing file, and NotFound."""
+        video = self._stored(video_id)
+        if video.status == "withdrawn":
+            raise NotFound(f"video {video.id} is withdrawn")
+        if video.status == "draft":
+            self._content.complete(_completions(video, uploaded))
+            _require_files(video, self._content.sizes(video.id))
+            self._store.publish(video.id, iso(self._now()))
+        return public(self._stored(video.id))
 
     def withdraw(self, video_id: str) -> None:
-        """End the sale of a video; a draft will never be sold. Raises NotFound."""
+        """End the sale of a video, or discard a draft. Raises NotFound."""
         self._store.withdraw(identifier(video_id))
 
-    def _stored(self, video_id: str) -> Record:
-        record = self._store.get(identifier(video_id))
-        if record is None:
+    def _stored(self, video_id: str) -> StoredVideo:
+        video = self._store.get(identifier(video_id))
+        if video is None:
             raise NotFound(f"there is no video {video_id}")
-        return record
+        return video
 
 
-def public(record: Record) -> Video:
-    """Return what of a published *record* everybody sees."""
+def public(video: StoredVideo) -> Video:
+    """Return the public data of a published *video*."""
     return Video(
-        id=record.id,
-        title=record.title,
-        description=record.description,
-        duration=record.duration,
-        price=record.price,
-        currency=record.currency,
-        poster=poster(record.id),
-        published_at=record.published_at,
-        status="withdrawn" if record.status == "withdrawn" else "published",
+        id=video.id,
+        title=video.title,
+        description=video.description,
+        duration=video.duration,
+        price=video.price,
+        currency=video.currency,
+        poster=poster(video.id),
+        published_at=video.published_at,
+        status="withdrawn" if video.status == "withdrawn" else "published",
     )
 
 
 def key(video_id: str, name: str) -> str:
-    """Return where a file lies, in the bucket as on the site: the edge asks for a signature under ``videos/`` only."""
+    """Return a file's key in the bucket and path on the site. CloudFront requires signatures below ``videos/`` only."""
     return f"posters/{video_id}.jpg" if name == POSTER else f"videos/{video_id}/{name}"
 
 
 def parts(size: int) -> list[int]:
-    """Return the sizes of the parts that a file of *size* bytes is uploaded in."""
+    """Return the sizes of the parts of an upload of *size* bytes."""
     whole, rest = divmod(size, PART)
     return [PART] * whole + [rest] * bool(rest)
 
@@ -319,31 +321,26 @@ def poster(video_id: str) -> str:
 
 
 def identifier(video_id: str) -> str:
-    """Return *video_id* as it is kept. Raises NotFound for what is no id."""
+    """Return *video_id* in its stored form. Raises NotFound for an invalid id."""
     try:
         return str(uuid.UUID(video_id))
     except ValueError as error:
         raise NotFound(f"there is no video {video_id[:50]!r}") from error
 
 
-def timestamp(seconds: float) -> str:
-    """Return seconds since 1970 as ISO 8601 in UTC."""
-    return iso(datetime.fromtimestamp(seconds, UTC))
-
-
-def _completions(record: Record, uploaded: Uploaded) -> dict[str, tuple[str, list[str]]]:
+def _completions(video: StoredVideo, uploaded: Uploaded) -> dict[str, tuple[str, list[str]]]:
     etags = {file.name: file.etags for file in uploaded.uploads}
-    for file in record.files:
-        wanted = len(parts(file.size))
-        if len(etags.get(file.name, [])) != wanted:
-            raise InvalidInput(f"uploads: {file.name} has {wanted} parts, each with an ETag")
-    return {key(record.id, file.name): (file.upload_id, etags[file.name]) for file in record.files}
+    for file in video.files:
+        count = len(parts(file.size))
+        if len(etags.get(file.name, [])) != count:
+            raise InvalidInput(f"uploads: {file.name} has {count} parts, each with an ETag")
+    return {key(video.id, file.name): (file.upload_id, etags[file.name]) for file in video.files}
 
 
-def _require_files(record: Record, sizes: dict[str, int]) -> None:
-    for file in record.files:
-        size = sizes.get(key(record.id, file.name))
+def _require_files(video: StoredVideo, sizes: dict[str, int]) -> None:
+    for file in video.files:
+        size = sizes.get(key(video.id, file.name))
         if size is None:
-            raise InvalidInput(f"uploads: {file.name} is not there; if its upload has expired, begin with a new video")
+            raise InvalidInput(f"uploads: {file.name} is missing; if its upload has expired, create a new video")
         if size != file.size:
-            raise InvalidInput(f"uploads: {file.name} has {size} bytes, {file.size} were announced")
+            raise InvalidInput(f"uploads: {file.name} has {size} bytes instead of {file.size}")

@@ -1,22 +1,20 @@
-"""Builds each object once in a process, on first use; what only one of the functions needs is imported there."""
+"""Builds each object once in a process, on first use; modules that only some functions need are imported there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from chalicelib.content_bucket import ContentBucket
 from chalicelib.entitlement_table import EntitlementTable
 from chalicelib.entitlements import Entitlements
 from chalicelib.library import Library
-from chalicelib.payment_table import PaymentTable, completed
+from chalicelib.payment_table import PaymentTable
 from chalicelib.video_table import VideoTable
 from chalicelib.videos import Catalogue, Publishing
-from common import aws, logs
+from common import aws
 from common import settings as stage_settings
 from common.secrets import Secret
 
@@ -24,14 +22,14 @@ if TYPE_CHECKING:
     from chalicelib.checkout import Checkouts
     from chalicelib.entitlements import Plan
     from chalicelib.links import Links
+    from chalicelib.payment_stream import PaymentStream
     from chalicelib.purchases import Receipts
-    from chalicelib.purchases_topic import PurchasesTopic
     from chalicelib.stripe import Stripe
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the stage's stacks made. Prices are in the smallest unit of the currency, lives in seconds."""
+    """The outputs of the stage's stacks. Prices are in the smallest unit of the currency, ``link_life`` in seconds."""
 
     stage: str
     table: str
@@ -100,27 +98,18 @@ def checkouts() -> Checkouts:
 def stripe() -> Stripe:
     import urllib3
 
-    from chalicelib.stripe import Keys, Stripe
+    from chalicelib.stripe import Stripe, keys
 
-    keys = Secret(
-        aws.client("secretsmanager"), settings().payments_secret, lambda text: msgspec.json.decode(text, type=Keys)
-    )
-    return Stripe(urllib3.PoolManager(), settings().payments_api, keys, settings().stage)
+    secret = Secret(aws.client("secretsmanager"), settings().payments_secret, keys)
+    return Stripe(urllib3.PoolManager(), settings().payments_api, secret, settings().stage)
 
 
 @cache
-def purchases_topic() -> PurchasesTopic:
+def payment_stream() -> PaymentStream:
+    from chalicelib.payment_stream import PaymentStream
     from chalicelib.purchases_topic import PurchasesTopic
 
-    return PurchasesTopic(aws.client("sns"), settings().purchases_topic)
-
-
-def publish_purchase(record: dict[str, Any]) -> None:
-    """Handle a record of the payments' stream, under the correlation id of the request that caused it."""
-    event = completed(record)
-    if event is not None:
-        logs.correlate(event.correlation_id)
-        purchases_topic().publish(event)
+    return PaymentStream(PurchasesTopic(aws.client("sns"), settings().purchases_topic))
 
 
 @cache
@@ -137,7 +126,7 @@ def receipts() -> Receipts:
 @cache
 def links() -> Links:
     from chalicelib.links import Links
-    from common.cloudfront import SigningKey
+    from common import cloudfront
 
-    key = SigningKey(aws.client("secretsmanager"), settings().signing_key_secret)
-    return Links(catalogue(), entitlements(), key.signer, settings().site_url, settings().link_life)
+    key = Secret(aws.client("secretsmanager"), settings().signing_key_secret, cloudfront.signer)
+    return Links(catalogue(), entitlements(), key.value, settings().site_url, settings().link_life)

@@ -1,4 +1,4 @@
-"""{{ Things }}: every way in, and where it leads."""
+"""{{ Things }}: all routes."""
 
 from chalice import Chalice, IAMAuthorizer
 

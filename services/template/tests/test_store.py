@@ -30,7 +30,8 @@ def store(request: pytest.FixtureRequest) -> {{ Thing }}Store:
 
 
 def {{ a }}_{{ thing }}(name: str = "first") -> {{ Thing }}:
-    return {{ Thing }}(new_id(), name, "2030-01-01T00:00:00Z", "2030-01-01T00:00:00Z", 1)
+    moment = "2030-01-01T00:00:00Z"
+    return {{ Thing }}(id=new_id(), name=name, created_at=moment, updated_at=moment, version=1)
 
 
 def test_what_was_added_is_got_and_listed(store: {{ Thing }}Store) -> None:

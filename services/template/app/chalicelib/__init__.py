@@ -1,1 +1,1 @@
-"""{{ Things }} behind their routes."""
+"""The modules of {{ app }}."""

@@ -1,7 +1,7 @@
-"""The DynamoDB table of {{ things }}: the only module that speaks DynamoDB.
+"""The DynamoDB table of {{ things }}. Speaks DynamoDB.
 
 {{ A }} {{ thing }} is the item (``kind``, ``id``) with the kind "{{ thing }}". Ids sort by time, so one Query reads a page
-of the newest. One kind is one partition, good for a thousand writes a second; a service with more begins its key with
+of the newest. One kind is one partition, which takes a thousand writes a second; a service with more starts its key with
 an owner, as todo-app does:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
 """
@@ -35,13 +35,13 @@ class {{ Thing }}Table:
         return {{ thing }}
 
     def add_once(self, {{ thing }}: {{ Thing }}, key: str, fingerprint: str) -> {{ Thing }}:
-        record_key = {"kind": "idempotency", "id": key}
-        return idempotency.put_once(self._client, self._put({{ thing }}), record_key, fingerprint, {{ thing }})
+        key_item = {"kind": "idempotency", "id": key}
+        return idempotency.put_once(self._client, self._put({{ thing }}), key_item, fingerprint, {{ thing }})
 
     def get(self, {{ thing }}_id: str) -> {{ Thing }} | None:
         with aws.translated():
             answer = self._client.get_item(TableName=self._name, Key=_key({{ thing }}_id), ConsistentRead=True)
-        return _{{ thing }}(answer["Item"]) if answer.get("Item") else None
+        return dynamodb.read(answer["Item"], {{ Thing }}) if answer.get("Item") else None
 
     def list(self, query: {{ Thing }}Query) -> Page[{{ Thing }}]:
         request: dict[str, Any] = {
@@ -50,19 +50,19 @@ class {{ Thing }}Table:
             "ExpressionAttributeValues": {":kind": {"S": _KIND}},
             "ScanIndexForward": False,
             "ConsistentRead": True,
-            # One more than asked for tells whether there is another page.
+            # One more item than requested shows whether there is another page.
             "Limit": query.limit + 1,
         }
         if query.cursor is not None:
             request["ExclusiveStartKey"] = _key(pages.position(query.cursor))
         with aws.translated({"ValidationException": InvalidInput("cursor: not one that this API gave")}):
             answer = self._client.query(**request)
-        found = [_{{ thing }}(item) for item in answer["Items"]]
+        found = [dynamodb.read(item, {{ Thing }}) for item in answer["Items"]]
         page = found[: query.limit]
         return Page(page, pages.cursor(page[-1].id) if len(found) > query.limit else None)
 
     def update(self, {{ thing }}_id: str, fields: dict[str, Any], versions: Collection[str] | None) -> {{ Thing }}:
-        condition, values = _condition(versions)
+        condition, values = dynamodb.version_condition("id", versions)
         names = {f"#{name}": name for name in [*fields, "version"]}
         values |= {f":{name}": value for name, value in fields.items()} | {":one": 1}
         try:
@@ -78,11 +78,11 @@ class {{ Thing }}Table:
                 )
         except ClientError as error:
             raise self._refusal(error, {{ thing }}_id) from error
-        return _{{ thing }}(answer["Attributes"])
+        return dynamodb.read(answer["Attributes"], {{ Thing }})
 
     def remove(self, {{ thing }}_id: str, versions: Collection[str] | None) -> None:
-        condition, values = _condition(versions)
-        given: dict[str, Any] = {"ExpressionAttributeValues": dynamodb.item(values)} if values else {}
+        condition, values = dynamodb.version_condition("id", versions)
+        options: dict[str, Any] = {"ExpressionAttributeValues": dynamodb.item(values)} if values else {}
         names = {"#id": "id"} | ({"#version": "version"} if values else {})
         try:
             with aws.translated():
@@ -91,13 +91,13 @@ class {{ Thing }}Table:
                     Key=_key({{ thing }}_id),
                     ConditionExpression=condition,
                     ExpressionAttributeNames=names,
-                    **given,
+                    **options,
                 )
         except ClientError as error:
             raise self._refusal(error, {{ thing }}_id) from error
 
     def _refusal(self, error: Exception, {{ thing }}_id: str) -> Exception:
-        """A failed condition does not say which half failed: look."""
+        """Return the error for a failed condition, which does not say whether the item or its version is missing."""
         if aws.code(error) != "ConditionalCheckFailedException":
             return error
         if self.get({{ thing }}_id) is None:
@@ -114,17 +114,3 @@ class {{ Thing }}Table:
 
 def _key({{ thing }}_id: str) -> dict[str, Any]:
     return dynamodb.item({"kind": _KIND, "id": {{ thing }}_id})
-
-
-def _condition(versions: Collection[str] | None) -> tuple[str, dict[str, Any]]:
-    """It is there and, unless any will do, at one of *versions*; a tag that is no version matches nothing."""
-    if versions is None:
-        return "attribute_exists(#id)", {}
-    values = {f":v{i}": int(v) if v.isdecimal() and len(v) < 16 else -1 for i, v in enumerate(versions)}
-    values = values or {":v0": -1}
-    return f"attribute_exists(#id) AND #version IN ({', '.join(values)})", values
-
-
-def _{{ thing }}(item: dict[str, Any]) -> {{ Thing }}:
-    values = dynamodb.values(item)
-    return msgspec.convert(values | {"version": int(values["version"])}, type={{ Thing }})

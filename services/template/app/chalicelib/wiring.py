@@ -12,7 +12,7 @@ from common import settings as stage_settings
 
 @dataclass(frozen=True)
 class Settings:
-    """What the stage's stacks made."""
+    """The outputs of the stage's stacks."""
 
     table: str
 

@@ -1,4 +1,4 @@
-"""{{ Things }} and what may be done with them. Knows no AWS and no HTTP."""
+"""{{ Things }} and their operations. Knows no AWS and no HTTP."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ from common.times import iso
 Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE)]
 
 
-class {{ Thing }}(Struct):
-    """One {{ thing }}. Times are ISO 8601 in UTC; ``version`` grows by one with each change."""
+class {{ Thing }}(Struct, kw_only=True):
+    """One {{ thing }}. Times are ISO 8601 in UTC; each change increments ``version``.
+
+    Stored {{ things }} lack a field that is added later, so it needs a default.
+    """
 
     id: str
     name: str
@@ -36,51 +39,51 @@ class {{ Thing }}(Struct):
 
 
 class New{{ Thing }}(Struct, forbid_unknown_fields=True):
-    """What a caller says of a {{ thing }} that is to be."""
+    """{{ A }} {{ thing }} to create."""
 
     name: Line
 
     def fingerprint(self) -> str:
-        """Return what is equal for two bodies that ask for the same {{ thing }}."""
+        """Return a hash that is equal for equal bodies."""
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 
 class {{ Thing }}Change(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """The fields that a caller changes, a JSON merge patch (RFC 7396)."""
+    """The fields to change, as a JSON merge patch (RFC 7396)."""
 
     name: Line | UnsetType = UNSET
 
 
 class {{ Thing }}Query(Struct):
-    """``limit`` {{ things }}, newest first, after ``cursor``."""
+    """A page of {{ things }}, newest first: at most ``limit``, after ``cursor``."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
     cursor: Annotated[str, Meta(max_length=200)] | None = None
 
 
 class {{ Thing }}Store(Protocol):
-    """Where the {{ things }} are."""
+    """Storage of {{ things }}."""
 
     def add(self, {{ thing }}: {{ Thing }}) -> {{ Thing }}:
         """Store a new {{ thing }}."""
 
     def add_once(self, {{ thing }}: {{ Thing }}, key: str, fingerprint: str) -> {{ Thing }}:
-        """Store a new {{ thing }} unless *key* came before; return what was stored then or now.
+        """Store a new {{ thing }} unless *key* was used before; return the {{ thing }} of the first call.
 
-        Raises IdempotencyKeyReused when the key came with another *fingerprint*.
+        Raises IdempotencyKeyReused when the key was used with another *fingerprint*.
         """
 
     def get(self, {{ thing }}_id: str) -> {{ Thing }} | None:
-        """Return the {{ thing }}, if there is one."""
+        """Return the {{ thing }}, or None if it does not exist."""
 
     def list(self, query: {{ Thing }}Query) -> Page[{{ Thing }}]:
-        """Return one page. Raises InvalidInput for a cursor that is not ours."""
+        """Return one page. Raises InvalidInput for a cursor of another API."""
 
     def update(self, {{ thing }}_id: str, fields: dict[str, Any], versions: Collection[str] | None) -> {{ Thing }}:
-        """Set *fields* in one step if the version is one of *versions*. Raises NotFound, PreconditionFailed."""
+        """Set *fields* atomically if the version is one of *versions*. Raises NotFound, PreconditionFailed."""
 
     def remove(self, {{ thing }}_id: str, versions: Collection[str] | None) -> None:
-        """Remove the {{ thing }} under the same condition, with the same errors."""
+        """Remove the {{ thing }} if the version is one of *versions*. Raises NotFound, PreconditionFailed."""
 
 
 class {{ Things }}:
@@ -91,9 +94,9 @@ class {{ Things }}:
         self._now = now
 
     def add(self, new: New{{ Thing }}, idempotency_key: str | None = None) -> {{ Thing }}:
-        """Make {{ a }} {{ thing }}; a second call with the same key returns the first one's."""
+        """Create {{ a }} {{ thing }}. A second call with the same key returns the {{ thing }} of the first."""
         now = iso(self._now())
-        {{ thing }} = {{ Thing }}(new_id(), new.name, created_at=now, updated_at=now, version=1)
+        {{ thing }} = {{ Thing }}(id=new_id(), name=new.name, created_at=now, updated_at=now, version=1)
         if idempotency_key is None:
             return self._store.add({{ thing }})
         return self._store.add_once({{ thing }}, idempotency_key, new.fingerprint())

@@ -1,13 +1,10 @@
-"""Mail through Amazon SES, and what SES says of it afterwards. Knows neither who is written to nor why."""
+"""Mail through Amazon SES, and its feedback: deliveries, bounces and complaints."""
 
 from __future__ import annotations
 
 import functools
-import html
 import re
 from email.utils import parseaddr
-from pathlib import Path
-from string import Template
 from typing import Any
 
 import boto3
@@ -17,63 +14,31 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 from msgspec import Struct
 
 from common import aws
+from common.mail import Feedback, Mail, NotSent
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-# A dot-atom at a host name (RFC 5322, section 3.4.1), so one address and nothing beside it.
+# A dot-atom, "@" and a host name (RFC 5322, section 3.4.1): exactly one address.
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
 _URL = re.compile(r"https?://[!-;=?-~]{1,900}")
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 
-class NotSent(Exception):
-    """SES did not take the mail: nothing was sent, and to send it again is safe."""
-
-
 class Malformed(NotSent, ValueError):
-    """SES could misread the mail, so that it was not even asked."""
-
-
-class Mail(Struct, frozen=True):
-    """What a person reads, both texts saying the same. Raises ValueError for a subject that is not one line."""
-
-    subject: str
-    text: str
-    html: str
-
-    def __post_init__(self) -> None:
-        if _CONTROL.search(self.subject):
-            raise ValueError("subject: has control characters")
-
-
-class MailTemplate:
-    """A mail with ``$names`` for values: ``<name>.txt``, whose first line is ``Subject: …``, and ``<name>.html``."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        subject, _, text = (folder / f"{name}.txt").read_text().partition("\n")
-        self._subject = Template(subject.removeprefix("Subject: "))
-        self._text = Template(text.lstrip("\n"))
-        self._html = Template((folder / f"{name}.html").read_text())
-
-    def fill(self, **values: str) -> Mail:
-        """Return the mail, with *values* escaped in its HTML. Raises KeyError for a name without a value."""
-        escaped = {name: html.escape(value) for name, value in values.items()}
-        subject = " ".join(self._subject.substitute(values).split())
-        return Mail(subject, self._text.substitute(values), self._html.substitute(escaped))
+    """The request was not sent to SES, because SES could misread it."""
 
 
 @functools.cache
 def client() -> Any:
-    """Return the process's SES client, which tries once.
+    """Return this process's SES client, which never retries.
 
-    SES takes no idempotency token, so that a second try after a lost answer would be a second mail.
+    SES has no idempotency token, so a retry after a lost answer would send a second mail.
     """
     return boto3.client("sesv2", config=Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1}))
 
 
 class Mailer:
-    """Sends from *sender*, whose identity SES has verified, through *client* (SES v2).
+    """Sends mails from *sender*, an identity that SES has verified, through *client* (SES v2).
 
-    Events of the mails go where *configuration_set* says.
+    The *configuration_set* says where SES sends the events of the mails.
     """
 
     def __init__(self, client: Any, sender: str, configuration_set: str = "") -> None:
@@ -82,11 +47,9 @@ class Mailer:
         self._options = {"ConfigurationSetName": configuration_set} if configuration_set else {}
 
     def send(self, to: str, mail: Mail, tags: dict[str, str], list_unsubscribe: str | None = None) -> str:
-        """Send *mail* to one ASCII address and return SES's id of it.
+        """Send *mail* as `common.mail.Sender` says.
 
-        *tags* come back in the events; *list_unsubscribe* is a URL that ends the subscription when it is posted to
-        (RFC 8058). Raises Malformed for what SES could misread, and NotSent, which that is too, when SES took nothing;
-        after any other error the mail may be sent or not. See
+        Only the events of a configuration set have the *tags*. Raises Malformed for a value that SES could misread.
         https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
         """
         request = {
@@ -129,39 +92,25 @@ def _checked(name: str, pattern: re.Pattern[str], value: str) -> str:
     return value
 
 
-class Feedback(Struct, frozen=True):
-    """What became of a mail. ``kind`` is SES's word: Send, Delivery, Bounce, Complaint and others.
-
-    ``tags`` are those of `Mailer.send`; only a configuration set's events have them. ``final`` is true of a
-    permanent bounce and of a complaint: nothing may go to the ``recipients`` again.
-    """
-
-    kind: str
-    message_id: str = ""
-    tags: dict[str, str] = {}
-    recipients: tuple[str, ...] = ()
-    final: bool = False
-
-
 def feedback(message: str) -> Feedback:
-    """Return what the SNS *message* of an identity's notification or of a configuration set's event says.
+    """Return the feedback in an SNS *message*: an identity's notification, or a configuration set's event.
 
-    Raises ValueError for anything else. The two forms differ in the name of the kind:
+    Raises ValueError for anything else. The two differ in the name of the field for the kind:
     https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html
     https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
     """
     if message.startswith("Successfully validated SNS topic"):
         return Feedback("TopicValidated")
-    said = msgspec.json.decode(message, type=_Notification)
-    kind = said.event_type or said.notification_type
+    notification = msgspec.json.decode(message, type=_Notification)
+    kind = notification.event_type or notification.notification_type
     if not kind:
         raise ValueError("neither a notification nor an event of SES")
     return Feedback(
         kind,
-        said.mail.message_id,
-        {name: values[0] for name, values in said.mail.tags.items() if values},
-        tuple(parseaddr(address)[1] for address in _recipients(said)),
-        final=kind == "Complaint" or (kind == "Bounce" and said.bounce.bounce_type == "Permanent"),
+        notification.mail.message_id,
+        {name: values[0] for name, values in notification.mail.tags.items() if values},
+        tuple(parseaddr(address)[1] for address in _recipients(notification)),
+        final=kind == "Complaint" or (kind == "Bounce" and notification.bounce.bounce_type == "Permanent"),
     )
 
 
@@ -192,8 +141,8 @@ class _Notification(Struct, frozen=True, rename="camel"):
     complaint: _Complaint = _Complaint()
 
 
-def _recipients(said: _Notification) -> list[str]:
-    """A bounce or a complaint names those whom it is about, who may be fewer than those written to."""
-    about = [recipient.email_address for recipient in said.bounce.bounced_recipients]
-    about += [recipient.email_address for recipient in said.complaint.complained_recipients]
-    return about or said.mail.destination
+def _recipients(notification: _Notification) -> list[str]:
+    """Return the recipients that a bounce or a complaint names, who may be only some of the mail's recipients."""
+    about = [recipient.email_address for recipient in notification.bounce.bounced_recipients]
+    about += [recipient.email_address for recipient in notification.complaint.complained_recipients]
+    return about or notification.mail.destination

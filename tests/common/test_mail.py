@@ -14,8 +14,9 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import email
-from common.email import Feedback, Mail, Mailer, MailTemplate, Malformed, NotSent
+from common import ses
+from common.mail import Feedback, Mail, MailTemplate, NotSent
+from common.ses import Mailer, Malformed
 
 MAIL = Mail("Grüße", "text", "<p>html</p>")
 SHAPE = boto3.client("sesv2").meta.service_model.operation_model("SendEmail").input_shape
@@ -175,7 +176,7 @@ def test_of_a_mail_without_an_answer_nobody_says_that_it_is_not_sent(error: Exce
 
 
 def test_the_client_tries_once_because_ses_knows_no_repeat() -> None:
-    assert email.client().meta.config.retries["total_max_attempts"] == 1
+    assert ses.client().meta.config.retries["total_max_attempts"] == 1
 
 
 @pytest.fixture
@@ -288,7 +289,7 @@ def test_feedback_is_read_in_both_forms(
 ) -> None:
     mail, tags = (TAGGED, {"subscriber": "myCustomTagValue1"}) if form == "eventType" else (ABOUT, {})
 
-    said = email.feedback(json.dumps({form: kind, "mail": mail, **detail}))
+    said = ses.feedback(json.dumps({form: kind, "mail": mail, **detail}))
 
     own = {name: value for name, value in said.tags.items() if not name.startswith("ses:")}
     assert (said.kind, said.message_id, own) == (kind, "EXAMPLE7c191be45-000000", tags)
@@ -296,8 +297,8 @@ def test_feedback_is_read_in_both_forms(
 
 
 def test_the_message_that_only_tries_the_topic_says_nothing() -> None:
-    said = email.feedback("Successfully validated SNS topic for Amazon SES event publishing.")
-    also = email.feedback(json.dumps({"notificationType": "AmazonSnsSubscriptionSucceeded", "message": "You have…"}))
+    said = ses.feedback("Successfully validated SNS topic for Amazon SES event publishing.")
+    also = ses.feedback(json.dumps({"notificationType": "AmazonSnsSubscriptionSucceeded", "message": "You have…"}))
 
     assert said == Feedback("TopicValidated")
     assert also == Feedback("AmazonSnsSubscriptionSucceeded")
@@ -306,7 +307,7 @@ def test_the_message_that_only_tries_the_topic_says_nothing() -> None:
 @given(message=st.text() | st.sampled_from(["{}", "[]", "null", '{"mail": 1}', '{"eventType": "Send", "mail": []}']))
 def test_any_other_message_is_refused(message: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        email.feedback(message)
+        ses.feedback(message)
 
 
 def test_a_sent_mail_lies_in_the_mailbox_in_both_texts(emulator: str) -> None:
