@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -23,6 +24,7 @@ from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from rows import rows
 
 from chalicelib import photo_events
 from chalicelib.photo_bucket import PhotoBucket
@@ -452,3 +454,16 @@ def test_a_record_that_is_gone_is_not_replaced(stored: PhotoBucket) -> None:
 def test_no_photo_is_not_found(stored: PhotoBucket) -> None:
     with pytest.raises(NotFound):
         Photos(stored).get(str(uuid.uuid4()))
+
+
+@rows("blog-app", "StoredPhoto")
+def test_a_photo_of_another_release_is_read(s3: Any, row: dict[str, Any]) -> None:
+    name = f"photos-{uuid.uuid4().hex}"
+    s3.create_bucket(Bucket=name)
+    photo_id = row["photo"]["id"]
+    older = row | {"photo": row["photo"] | {"added_later": "x"}}
+    s3.put_object(Bucket=name, Key=f"thumbnails/{photo_id}/photo.json", Body=json.dumps(older))
+
+    found = Photos(PhotoBucket(s3, name)).get(photo_id)
+
+    assert (found.status, found.variants[0].width) == ("ready", 320)

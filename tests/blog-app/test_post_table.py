@@ -11,9 +11,11 @@ import boto3
 import msgspec
 import pytest
 from post_memory import MemoryPosts
+from rows import rows
 
 from chalicelib.post_table import PostTable
 from chalicelib.posts import Post, PostQuery, PostStore
+from common import dynamodb
 from common.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
 from localaws.dax.cache import Cluster
 
@@ -153,3 +155,26 @@ def test_a_removed_post_is_gone_from_every_list(store: PostStore) -> None:
 def test_a_cursor_of_another_api_is_refused(store: PostStore) -> None:
     with pytest.raises(InvalidInput, match="cursor"):
         store.list(PostQuery(cursor="%%%"))
+
+
+@rows("blog-app", "Post")
+def test_a_post_of_another_release_is_read_and_replaced(emulator: str, table: str, row: dict[str, Any]) -> None:
+    client = boto3.client("dynamodb", endpoint_url=emulator)
+    client.put_item(TableName=table, Item=dynamodb.item(row))
+    store = PostTable(client, table)
+
+    post = store.get(row["slug"])
+
+    assert post is not None
+    assert (post.title, post.body_markdown) == (row["title"], row["body_markdown"])
+    assert store.replace(msgspec.structs.replace(post, title="New"), ["1"]).title == "New"
+
+
+@rows("blog-app", "Summary")
+def test_the_list_of_a_tag_of_another_release_is_read(emulator: str, table: str, row: dict[str, Any]) -> None:
+    client = boto3.client("dynamodb", endpoint_url=emulator)
+    client.put_item(TableName=table, Item=dynamodb.item(row))
+
+    (summary,) = PostTable(client, table).list(PostQuery(tag="sea")).items
+
+    assert (summary.slug, summary.title) == ("first-post", row["title"])

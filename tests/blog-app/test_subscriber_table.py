@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from msgspec.structs import replace
+from rows import rows
 from subscriber_memory import MemorySubscribers
 
 from chalicelib.subscriber_stream import change
@@ -262,3 +263,33 @@ def records(emulator: str, table: str) -> list[dict[str, Any]]:
             found += answer["Records"]
             iterator = answer.get("NextShardIterator")
     return found
+
+
+@rows("blog-app", "Subscriber")
+def test_a_subscriber_of_another_release_is_read(emulator: str, subscribers_table: str, row: dict[str, Any]) -> None:
+    client = boto3.client("dynamodb", endpoint_url=emulator)
+    client.put_item(TableName=subscribers_table, Item=dynamodb.item(row))
+
+    subscriber, _ = SubscriberTable(client, subscribers_table).read(row["id"])
+
+    assert subscriber is not None
+    assert subscriber.email == row["email"]
+    assert change({"eventName": "INSERT", "dynamodb": images(row)}) == Subscribed(row["id"])
+
+
+@rows("blog-app", "WelcomeMail")
+def test_a_mail_of_another_release_is_read_and_settled(
+    emulator: str, subscribers_table: str, row: dict[str, Any]
+) -> None:
+    client = boto3.client("dynamodb", endpoint_url=emulator)
+    client.put_item(TableName=subscribers_table, Item=dynamodb.item(row))
+    store = SubscriberTable(client, subscribers_table)
+
+    _, mail = store.read(row["id"])
+
+    assert mail is not None
+    assert (mail.token, mail.sent_at) == (row["token"], None)
+    assert store.replace_mail(replace(mail, attempts=2), 1)
+    client.put_item(TableName=subscribers_table, Item=dynamodb.item(row))
+    store.settle_mail(mail.id, mail.subscribed_at, "id", NOON)
+    assert store.read(row["id"])[1] == replace(mail, sent_at=NOON, message_id="id")

@@ -24,7 +24,7 @@ from pybreaker import (
     CircuitMemoryStorage,
 )
 
-from common import logs, services
+from common import dynamodb, logs, services
 from common.breakers import BreakerItem
 from common.errors import NotFound, ServiceUnavailable
 from common.services import FAILURES, Service
@@ -257,3 +257,20 @@ def test_without_dynamodb_the_breaker_is_closed(free_port: Any) -> None:
     state.increment_counter()
 
     assert (state.state, state.counter) == (STATE_CLOSED, 0)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"added_later": "x"}])
+def test_a_breaker_of_another_release_is_read(emulator: str, attributes: dict[str, str]) -> None:
+    client, table = boto3.client("dynamodb", endpoint_url=emulator), f"breakers-{time.time_ns()}"
+    client.create_table(
+        TableName=table,
+        AttributeDefinitions=[{"AttributeName": "name", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "name", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    stored = {"name": "other", "state": STATE_OPEN} | attributes
+    client.put_item(TableName=table, Item=dynamodb.item(stored))
+
+    state = BreakerItem(client, table, {"name": "other"})
+
+    assert (state.state, state.counter, state.opened_at) == (STATE_OPEN, 0, datetime.fromtimestamp(0, UTC))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 import yaml
 from memory import MemoryReceipts, Outbox
 from msgspec.structs import replace
+from rows import rows
 
 from chalicelib.receipts import MAX_LENGTH, Receipt, Receipts, ReceiptStore
 from chalicelib.table import ReceiptTable
+from common import dynamodb
 from common.errors import NotFound
 from common.ids import new_id
 from common.mail import MailTemplate
@@ -31,13 +34,19 @@ RECEIPT = Receipt(
 def any_store(request: pytest.FixtureRequest) -> ReceiptStore:
     if request.param == "memory":
         return MemoryReceipts()
-    client = boto3.client("dynamodb", endpoint_url=request.getfixturevalue("emulator"))
+    table, client = a_table(request.getfixturevalue("emulator"))
+    return ReceiptTable(client, table)
+
+
+def a_table(emulator: str) -> tuple[str, Any]:
+    """Return the name of a new table as in resources.yaml, and a client."""
+    client = boto3.client("dynamodb", endpoint_url=emulator)
     yaml.SafeLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
     resources = yaml.safe_load(Path("receipts-app/resources.yaml").read_text())["Resources"]
     wanted = ("AttributeDefinitions", "KeySchema", "BillingMode")
     name = f"receipts-{new_id()}"
     client.create_table(TableName=name, **{key: resources["Receipts"]["Properties"][key] for key in wanted})
-    return ReceiptTable(client, name)
+    return name, client
 
 
 def test_the_first_of_a_payment_is_stored_and_the_second_learns_of_it(any_store: ReceiptStore) -> None:
@@ -73,3 +82,14 @@ def test_an_id_that_no_event_can_have_is_not_found(any_store: ReceiptStore, temp
     for payment_id in (longest.payment_id + "1", "p" * 2049):
         with pytest.raises(NotFound):
             receipts.get(payment_id)
+
+
+@rows("receipts-app", "Receipt")
+def test_a_receipt_of_another_release_is_read(emulator: str, row: dict[str, Any]) -> None:
+    table, client = a_table(emulator)
+    client.put_item(TableName=table, Item=dynamodb.item(row))
+
+    receipt = ReceiptTable(client, table).get(row["payment_id"])
+
+    assert receipt is not None
+    assert (receipt.title, receipt.sent_at) == (row["title"], None)

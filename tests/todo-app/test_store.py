@@ -12,9 +12,11 @@ import boto3
 import pytest
 import yaml
 from memory import MemoryStore
+from rows import rows
 
 from chalicelib.table import TodoTable
 from chalicelib.todos import NewTodo, Todo, TodoQuery, Todos, TodoStore, new_id
+from common import dynamodb
 from common.errors import ChaliceViewError, IdempotencyKeyReused, InvalidInput, NotFound, PreconditionFailed
 from localaws.dax.cache import Cluster
 
@@ -25,9 +27,9 @@ def table(emulator: str) -> str:
     yaml.SafeLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
     properties = yaml.safe_load(Path("todo-app/resources.yaml").read_text())["Resources"]["Todos"]["Properties"]
     wanted = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "BillingMode")
-    dynamodb = boto3.client("dynamodb", endpoint_url=emulator)
+    client = boto3.client("dynamodb", endpoint_url=emulator)
     name = os.environ["TABLE"]
-    dynamodb.create_table(TableName=name, **{key: properties[key] for key in wanted})
+    client.create_table(TableName=name, **{key: properties[key] for key in wanted})
     return name
 
 
@@ -208,3 +210,19 @@ def test_of_twenty_updates_at_once_at_one_version_one_is_done(emulator: str, tab
     stored = store.get(owner, todo.id)
     assert stored is not None
     assert (stored.version, stored.title in results) == (2, True)
+
+
+@rows("todo-app", "Todo")
+def test_a_todo_of_another_release_is_read_and_changed(
+    emulator: str, table: str, owner: str, row: dict[str, Any]
+) -> None:
+    client = boto3.client("dynamodb", endpoint_url=emulator)
+    client.put_item(TableName=table, Item=dynamodb.item(row | {"owner": owner}))
+    store = TodoTable(client, table)
+
+    todo = store.get(owner, row["id"])
+
+    assert todo is not None
+    assert todo.title == row["title"]
+    assert store.list(owner, TodoQuery(done=False)).items == [todo]
+    assert store.update(owner, todo.id, {"title": "Bread"}, ["1"]).title == "Bread"

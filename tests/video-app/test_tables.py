@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from memory import MemoryEntitlements, MemoryPayments
+from rows import later, rows
 
 from chalicelib.entitlement_table import EntitlementTable
 from chalicelib.entitlements import Entitlements, EntitlementStore, Paid, Payment, PaymentStore, Revoked
 from chalicelib.payment_table import PaymentTable
+from common.dynamodb import item as as_item
 from common.errors import InvalidInput
 from common.ids import new_id
 
@@ -108,3 +110,23 @@ def test_a_hundred_replays_at_once_make_one_entitlement(dynamodb: Any) -> None:
 
     (payment,) = store.get(user, ["premium"])["premium"]
     assert (payment.paid_at, payment.revoked_at) == (1, 2)
+
+
+@rows("video-app", "Payment")
+def test_a_payment_of_another_release_takes_more_events(dynamodb: Any, row: dict[str, Any]) -> None:
+    payment_id = f"pi_{new_id()}"
+    dynamodb.put_item(TableName=os.environ["PAYMENTS_TABLE"], Item=as_item(row | {"id": payment_id}))
+
+    paid = PaymentTable(dynamodb, os.environ["PAYMENTS_TABLE"]).note_paid(Paid(payment_id, "ann", "plan:month", 1))
+
+    assert paid == Payment(id=payment_id, version=2, user="ann", item="plan:month", paid_at=1)
+
+
+@rows("video-app", "Entitlement")
+def test_an_entitlement_of_another_release_is_read(dynamodb: Any, row: dict[str, Any]) -> None:
+    row["payment:pi_first"] = later(row["payment:pi_first"])
+    dynamodb.put_item(TableName=os.environ["TABLE"], Item=as_item(row))
+
+    found = EntitlementTable(dynamodb, os.environ["TABLE"]).get(row["user"], [row["item"]])
+
+    assert found == {"premium": [Payment(id="pi_first", version=1)]}

@@ -10,10 +10,12 @@ import httpx
 import pytest
 from botocore.config import Config
 from memory import MemoryVideos
+from rows import rows
 
 from chalicelib.content_bucket import ContentBucket
 from chalicelib.video_table import VideoTable
 from chalicelib.videos import StoredFile, StoredVideo, VideoQuery, VideoStore
+from common.dynamodb import item
 from common.errors import InvalidInput, NotFound
 from common.ids import new_id
 
@@ -176,3 +178,15 @@ def test_the_size_of_a_part_is_signed(bucket: ContentBucket) -> None:
     (part,) = bucket.presigned(key, upload_id, [5])
 
     assert "content-length" in httpx.URL(part.url).params["X-Amz-SignedHeaders"]
+
+
+@rows("video-app", "StoredVideo")
+def test_a_video_of_another_release_is_read(dynamodb: Any, row: dict[str, Any]) -> None:
+    dynamodb.put_item(TableName=os.environ["VIDEOS_TABLE"], Item=item(row))
+    store = VideoTable(dynamodb, os.environ["VIDEOS_TABLE"])
+
+    video = store.get(row["id"])
+
+    assert video is not None
+    assert (video.title, video.streams, video.files) == (row["title"], False, [])
+    assert store.get_all([row["id"]])[row["id"]].title == row["title"]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 import yaml
 from memory import Memory{{ Things }}
+from rows import rows
 
 from chalicelib.table import {{ Thing }}Table
 from chalicelib.{{ things }} import {{ Thing }}, {{ Thing }}Query, {{ Thing }}Store
+from common import dynamodb
 from common.errors import IdempotencyKeyReused, InvalidInput, NotFound, PreconditionFailed
 from common.ids import new_id
 
@@ -20,13 +23,19 @@ from common.ids import new_id
 def store(request: pytest.FixtureRequest) -> {{ Thing }}Store:
     if request.param == "memory":
         return Memory{{ Things }}()
-    client = boto3.client("dynamodb", endpoint_url=request.getfixturevalue("emulator"))
+    table, client = a_table(request.getfixturevalue("emulator"))
+    return {{ Thing }}Table(client, table)
+
+
+def a_table(emulator: str) -> tuple[str, Any]:
+    """Return the name of a new table as in resources.yaml, and a client."""
+    client = boto3.client("dynamodb", endpoint_url=emulator)
     yaml.SafeLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
     resources = yaml.safe_load(Path("{{ app }}/resources.yaml").read_text())["Resources"]
     wanted = ("AttributeDefinitions", "KeySchema", "BillingMode")
     name = f"{os.environ['TABLE']}-{new_id()}"
     client.create_table(TableName=name, **{key: resources["{{ Things }}"]["Properties"][key] for key in wanted})
-    return {{ Thing }}Table(client, name)
+    return name, client
 
 
 def {{ a }}_{{ thing }}(name: str = "first") -> {{ Thing }}:
@@ -86,3 +95,14 @@ def test_a_second_add_with_the_same_key_returns_the_first(store: {{ Thing }}Stor
     with pytest.raises(IdempotencyKeyReused):
         store.add_once({{ a }}_{{ thing }}(), "key", "another")
     assert store.list({{ Thing }}Query()).items == [first]
+
+
+@rows("{{ app }}", "{{ Thing }}")
+def test_{{ a }}_{{ thing }}_of_another_release_is_read(emulator: str, row: dict[str, Any]) -> None:
+    table, client = a_table(emulator)
+    client.put_item(TableName=table, Item=dynamodb.item(row))
+
+    {{ thing }} = {{ Thing }}Table(client, table).get(row["id"])
+
+    assert {{ thing }} is not None
+    assert {{ thing }}.name == row["name"]
