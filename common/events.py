@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from chalice.app import Chalice
 
 from common import logs
+from common.batches import Group
 
 type Handler = Callable[[dict[str, Any], Any], Any]
 
@@ -46,13 +47,6 @@ def _chalice_command() -> str | None:
 
     context = click.get_current_context(silent=True)
     return context.info_name if context else None
-
-
-class Group(NamedTuple):
-    """Records of an event that are handled together: their sequence numbers or message ids, and how."""
-
-    ids: Sequence[str]
-    handle: Callable[[], object]
 
 
 def each_group(

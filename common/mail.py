@@ -1,4 +1,4 @@
-"""Mails, and what becomes of them. Knows no AWS and no HTTP."""
+"""Mails, and what becomes of them. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small sRGB variants of untrusted image files. Knows no AWS and no HTTP.
+"""Small sRGB variants of untrusted image files. Imports no AWS and no HTTP.
 
 The original is decoded once, at a reduced scale if its format allows. Each width is made from the next larger one.
 """

@@ -1,4 +1,4 @@
-"""Markdown to safe HTML. Knows no AWS and no HTTP.
+"""Markdown to safe HTML. Imports no AWS and no HTTP.
 
 The dialect is CommonMark with GitHub's tables, strikethrough and bare links. HTML tags in the source are removed and
 their text stays. Images are photos of the blog: ``![alt](photo:<photo id> "caption")``.

@@ -1,7 +1,7 @@
-"""The S3 bucket of photos: originals under ``uploads/``, variants and ``photo.json`` under ``thumbnails/``. Speaks S3.
+"""The S3 bucket of photos: originals under ``uploads/``, variants and ``photo.json`` under ``thumbnails/``.
 
-CloudFront serves all of ``thumbnails/`` and nothing of ``uploads/``. A role that reads ``photo.json`` needs
-``s3:ListBucket`` too: without it, S3 answers 403 instead of 404 for a missing object.
+Adapter for S3. CloudFront serves all of ``thumbnails/`` and nothing of ``uploads/``. A role that reads ``photo.json``
+needs ``s3:ListBucket`` too: without it, S3 answers 403 instead of 404 for a missing object.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 """
 

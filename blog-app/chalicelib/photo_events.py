@@ -1,4 +1,4 @@
-"""Events of created objects in the bucket of photos. Speaks S3 event notifications and EventBridge."""
+"""Events of created objects in the bucket of photos. Adapter for S3 event notifications and EventBridge."""
 
 from __future__ import annotations
 

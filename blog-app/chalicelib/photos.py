@@ -1,4 +1,4 @@
-"""Photos, from the presigned upload to the variants for the web. Knows no AWS and no HTTP."""
+"""Photos, from the presigned upload to the variants for the web. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The DynamoDB global table of posts. Speaks DynamoDB.
+"""The DynamoDB global table of posts. Adapter for DynamoDB.
 
 A post is the item of its ``slug``. The index ``by-time`` lists all posts, newest first. For each tag of a post the
 table has one more item, without the body: its ``slug`` is ``<tag>#<slug>``, and the same index lists it under the tag.

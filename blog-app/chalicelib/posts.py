@@ -1,4 +1,4 @@
-"""Posts and their operations. Knows no AWS and no HTTP."""
+"""Posts and their operations. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 

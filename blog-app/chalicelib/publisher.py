@@ -1,4 +1,4 @@
-"""Publication of the site: makes the files in the bucket match the posts. Knows no AWS and no HTTP.
+"""Publication of the site: makes the files in the bucket match the posts. Imports no AWS and no HTTP.
 
 Each run compares all files, whatever has changed. So the next run corrects the effect of an event that was delivered
 twice, late or never.

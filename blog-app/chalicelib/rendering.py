@@ -1,4 +1,4 @@
-"""The HTML of posts, with their photos. Knows no AWS and no HTTP."""
+"""The HTML of posts, with their photos. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of the website: their keys, contents and cache headers. Knows no AWS and no HTTP.
+"""The files of the website: their keys, contents and cache headers. Imports no AWS and no HTTP.
 
 The same posts always give the same bytes, so unchanged files need not be written again.
 """

@@ -1,4 +1,4 @@
-"""The S3 bucket of the site, which only CloudFront reads. Speaks S3."""
+"""The S3 bucket of the site, which only CloudFront reads. Adapter for S3."""
 
 from typing import Any
 

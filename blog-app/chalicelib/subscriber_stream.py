@@ -1,4 +1,4 @@
-"""The stream of the table of subscribers. Speaks DynamoDB Streams.
+"""The stream of the table of subscribers. Adapter for DynamoDB Streams.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Record.html
 """

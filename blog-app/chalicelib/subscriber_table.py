@@ -1,4 +1,4 @@
-"""The DynamoDB table of subscribers and their welcome mails. Speaks DynamoDB.
+"""The DynamoDB table of subscribers and their welcome mails. Adapter for DynamoDB.
 
 A subscriber is the item (``id``, ``subscriber``) and their mail is the item (``id``, ``welcome``), so one consistent
 Query reads both. The table is global, and the last of two writes to one item in two Regions wins. Therefore a

@@ -1,4 +1,4 @@
-"""Subscribers of the blog's mails, and the state of their welcome mails. Knows no AWS and no HTTP."""
+"""Subscribers of the blog's mails, and the state of their welcome mails. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 

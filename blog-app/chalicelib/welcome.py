@@ -1,7 +1,7 @@
 """Exactly one welcome mail for each subscriber, in spite of repeated events, several Regions and crashes.
 
 Each attempt first claims the mail for some time. A mail is sent again only after its claim has expired without SES
-reporting the mail: docs/welcome-mail.md. Knows no AWS and no HTTP.
+reporting the mail: docs/welcome-mail.md. Imports no AWS and no HTTP.
 """
 
 from __future__ import annotations

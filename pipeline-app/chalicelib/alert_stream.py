@@ -1,4 +1,4 @@
-"""The DynamoDB stream of the alerts table."""
+"""The stream of the table of alerts. Adapter for DynamoDB Streams."""
 
 from __future__ import annotations
 

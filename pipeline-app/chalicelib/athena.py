@@ -1,4 +1,4 @@
-"""Athena: runs a statement to its end, and starts nothing new for a token that it knows."""
+"""Athena: runs a statement to its end, and starts nothing new for a known token. Adapter for Athena."""
 
 from __future__ import annotations
 

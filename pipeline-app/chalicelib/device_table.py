@@ -1,4 +1,4 @@
-"""The DynamoDB tables of devices and of alerts. Only this module knows their schemas.
+"""The DynamoDB tables of devices and of alerts. Adapter for DynamoDB.
 
 A device is an item under its id, with its state as JSON. The index ``by-name`` lists all devices; it has keys only, so
 a new reading does not write to it. An alert is an item under its id, which begins with its time, in one list.

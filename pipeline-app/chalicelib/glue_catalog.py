@@ -1,5 +1,7 @@
 """The reports' tables in the Glue Data Catalog. Each partition's location is the latest edition of its period.
 
+Adapter for Glue.
+
 Partition projection does not fit: Redshift Spectrum does not support it, and each edition has a location of its own.
 https://docs.aws.amazon.com/athena/latest/ug/partition-projection.html
 """

@@ -1,4 +1,7 @@
-"""The S3 bucket of ingested readings. This module reads only ``failed/``: what Firehose could not deliver."""
+"""The S3 bucket of ingested readings. Adapter for S3.
+
+It reads only ``failed/``: what Firehose could not deliver.
+"""
 
 from typing import Any
 

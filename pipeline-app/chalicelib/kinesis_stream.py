@@ -1,4 +1,4 @@
-"""A Kinesis data stream: PutRecords in full batches, and again for the records that the stream refuses."""
+"""A Kinesis data stream: PutRecords in full batches, and again for refused records. Adapter for Kinesis."""
 
 from __future__ import annotations
 

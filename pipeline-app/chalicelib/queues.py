@@ -1,4 +1,4 @@
-"""The SQS queues: the batches for the reports, and the objects that Firehose could not deliver."""
+"""The SQS queues: the batches for the reports, and the objects that Firehose could not deliver. Adapter for SQS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The S3 bucket of reports.
+"""The S3 bucket of reports. Adapter for S3.
 
 Athena writes to ``runs/<report>/run=<token>/period=<day>/``, many periods at a time. An edition is copied from there to
 ``reports/<report>/<period>/<version>/``: a CSV file for people, and ``parquet/`` for the warehouse.

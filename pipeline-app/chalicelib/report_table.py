@@ -1,4 +1,4 @@
-"""The DynamoDB table of reports: the latest edition of each, and which objects are in them.
+"""The DynamoDB table of reports: the latest edition of each, and which objects are in them. Adapter for DynamoDB.
 
 ======================  ==================  ==================================================================
 ``name``                ``period``

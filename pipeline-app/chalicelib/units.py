@@ -1,4 +1,4 @@
-"""Units of measurement: converts what devices send to the one unit of its kind that reports use. Imports no AWS."""
+"""Units of measurement: converts values to the one unit of each kind that reports use. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 

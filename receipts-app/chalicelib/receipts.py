@@ -1,4 +1,4 @@
-"""A receipt for each purchase, mailed once. Knows no AWS and no HTTP."""
+"""A receipt for each purchase, mailed once. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 

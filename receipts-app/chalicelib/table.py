@@ -1,4 +1,4 @@
-"""The DynamoDB table of receipts: a receipt is the item of its ``payment_id``. Speaks DynamoDB."""
+"""The DynamoDB table of receipts: a receipt is the item of its ``payment_id``. Adapter for DynamoDB."""
 
 from __future__ import annotations
 

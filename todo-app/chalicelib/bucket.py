@@ -1,4 +1,4 @@
-"""The S3 bucket of the users' files. Speaks S3."""
+"""The S3 bucket of the users' files. Adapter for S3."""
 
 from typing import Any
 

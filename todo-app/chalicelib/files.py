@@ -1,4 +1,4 @@
-"""Files in each user's folder. Knows no AWS and no HTTP.
+"""Files in each user's folder. Imports no AWS and no HTTP.
 
 The client reads and writes its folder directly, with credentials of the identity pool. The server only returns the
 location of the folder, and presigned uploads whose size and type S3 enforces.

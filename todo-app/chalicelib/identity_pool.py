@@ -1,4 +1,4 @@
-"""The Cognito identity pool, which gives each user an identity, and each identity a folder in S3. Speaks Cognito."""
+"""The Cognito identity pool, which gives each user an identity and a folder in S3. Adapter for Cognito."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The DynamoDB table of todos. Speaks DynamoDB.
+"""The DynamoDB table of todos. Adapter for DynamoDB.
 
 A todo is the item (``owner``, ``id``). Ids sort by time, so one Query reads a page of the newest, whatever the number
 of todos. The index ``by-state`` sorts by (``done``, ``id``) for the filter. It is local, since only a local index

@@ -1,4 +1,4 @@
-"""Todos and their operations. Knows no AWS and no HTTP."""
+"""Todos and their operations. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 

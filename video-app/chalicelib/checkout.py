@@ -1,4 +1,4 @@
-"""Checkout of videos and plans, up to the page of the payment provider. Knows no AWS and no HTTP."""
+"""Checkout of videos and plans, up to the page of the payment provider. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 

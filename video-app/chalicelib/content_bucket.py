@@ -1,4 +1,4 @@
-"""The S3 bucket of videos and posters, which only CloudFront reads. Speaks S3.
+"""The S3 bucket of videos and posters, which only CloudFront reads. Adapter for S3.
 
 Files arrive by multipart uploads, whose parts the owner sends to S3 directly:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html

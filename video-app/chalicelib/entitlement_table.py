@@ -1,4 +1,4 @@
-"""The DynamoDB table of entitlements. Speaks DynamoDB.
+"""The DynamoDB table of entitlements. Adapter for DynamoDB.
 
 An entitlement is the item (``user``, ``item``) with an attribute for each payment. So one consistent read shows whether
 a user may watch a video. A payment is stored by one conditional write, which never replaces a newer version of it.

@@ -1,4 +1,4 @@
-"""Entitlements: who may watch which video, and until when, computed from payments. Knows no AWS and no HTTP.
+"""Entitlements: who may watch which video, and until when, computed from payments. Imports no AWS and no HTTP.
 
 A payment is for an item: ``video:<id>``, or a plan, ``plan:month`` or ``plan:year``. All plans entitle to `PREMIUM`.
 All payments are stored with their item, and every request computes the entitlement from all of them. So the order and

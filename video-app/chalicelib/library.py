@@ -1,4 +1,4 @@
-"""The videos that a user may watch. Knows no AWS and no HTTP."""
+"""The videos that a user may watch. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 

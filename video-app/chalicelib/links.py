@@ -1,4 +1,4 @@
-"""Signed links, which open a video for some minutes. Knows no AWS and no HTTP."""
+"""Signed links, which open a video for some minutes. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 

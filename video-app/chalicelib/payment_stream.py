@@ -1,4 +1,4 @@
-"""The stream of the table of payments. Speaks DynamoDB Streams.
+"""The stream of the table of payments. Adapter for DynamoDB Streams.
 
 The table is the outbox of `PurchaseCompleted`: the payment and its event are stored by one write.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Record.html

@@ -1,4 +1,4 @@
-"""The DynamoDB table of payments. Speaks DynamoDB.
+"""The DynamoDB table of payments. Adapter for DynamoDB.
 
 A payment is the item of its ``id``, to which each event adds its attributes.
 """

@@ -1,4 +1,4 @@
-"""The events for other services, and the receipts that another service has. Knows no AWS and no HTTP."""
+"""The events for other services, and the receipts that another service has. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SNS topic of purchases. Speaks SNS."""
+"""The SNS topic of purchases. Adapter for SNS."""
 
 from __future__ import annotations
 

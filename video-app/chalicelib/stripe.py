@@ -1,4 +1,4 @@
-"""The payment provider: creates payment pages, and verifies signed events. Speaks Stripe's HTTP API.
+"""The payment provider: creates payment pages, and verifies signed events. Adapter for Stripe's HTTP API.
 
 https://docs.stripe.com/api/checkout/sessions/create
 https://docs.stripe.com/webhooks#verify-manually

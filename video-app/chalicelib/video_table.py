@@ -1,4 +1,4 @@
-"""The DynamoDB table of videos. Speaks DynamoDB.
+"""The DynamoDB table of videos. Adapter for DynamoDB.
 
 A video is the item of its ``id``. The index ``by-time`` lists the videos of one status, newest first. A draft has no
 ``published_at``, so it is in no list, and it expires after two days, when its uploads have expired.

@@ -1,4 +1,4 @@
-"""The catalogue of videos, from the upload to the withdrawal of a video. Knows no AWS and no HTTP."""
+"""The catalogue of videos, from the upload to the withdrawal of a video. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The DynamoDB table of {{ things }}. Speaks DynamoDB.
+"""The DynamoDB table of {{ things }}. Adapter for DynamoDB.
 
 {{ A }} {{ thing }} is the item (``kind``, ``id``) with the kind "{{ thing }}". Ids sort by time, so one Query reads a page
 of the newest. One kind is one partition, which takes a thousand writes a second; a service with more starts its key with

@@ -1,4 +1,4 @@
-"""{{ Things }} and their operations. Knows no AWS and no HTTP."""
+"""{{ Things }} and their operations. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 
