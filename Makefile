@@ -76,9 +76,9 @@ redrive: .venv/run ## Send failed messages back to where they came from: make re
 dax: .venv/run ## Deploy the DAX cluster of an app, which costs by the hour: make dax APP=todo-app STAGE=dev
 	@$(BIN)/python -m deploy dax $(APP) $(stage) $(PARAMETERS)
 .PHONY: keys rotate-keys
-keys: .venv/run ## Make the key that signs links to paid content, if there is none: make keys APP=video-app STAGE=dev
+keys: .venv/run ## Create the key that signs links to paid content, if there is none: make keys APP=video-app STAGE=dev
 	@$(BIN)/python -m deploy keys $(APP) $(stage) --algorithm $(or $(ALGORITHM),rsa)
-rotate-keys: .venv/run ## Replace it in half an hour, without breaking a link: make rotate-keys APP=video-app STAGE=dev
+rotate-keys: .venv/run ## Replace that key in half an hour, without breaking a link: make rotate-keys APP=video-app STAGE=dev
 	@$(BIN)/python -m deploy rotate-keys $(APP) $(stage) --algorithm $(or $(ALGORITHM),rsa) $(WAITS)
 
 .PHONY: updates
@@ -87,17 +87,17 @@ updates: .venv/run ## Deploy the update servers: make updates STAGE=prod TEMPLAT
 
 ##@ Many services
 .PHONY: new-service remove-service openapi sdk clone delete
-new-service: .venv/test ## Make a service of the same shape, with tests: make new-service NAME=orders-app
+new-service: .venv/test ## Create a service of the same shape, with tests: make new-service NAME=orders-app
 	@$(BIN)/python -m services new $(NAME)
 	@$(BIN)/ruff check --quiet --fix $(NAME) tests/$(NAME) && $(BIN)/ruff format --quiet $(NAME) tests/$(NAME)
 	@$(BIN)/python -m services openapi $(NAME)
-remove-service: .venv/run ## Remove one that is not in git yet: make remove-service NAME=orders-app
+remove-service: .venv/run ## Remove a service that is not in git: make remove-service NAME=orders-app
 	@$(BIN)/python -m services remove $(NAME)
-openapi: .venv/run ## Bring an app's openapi.json to what its code says: make openapi APP=todo-app
+openapi: .venv/run ## Write an app's openapi.json from its code: make openapi APP=todo-app
 	@$(BIN)/python -m services openapi $(APP)
-sdk: .venv/test node_modules ## Make a client of an app's API: make sdk APP=todo-app LANG=typescript
+sdk: .venv/test node_modules ## Generate a client of an app's API: make sdk APP=todo-app LANG=typescript
 	@$(BIN)/python -m services sdk $(APP) $(if $(filter typescript,$(LANG)),typescript,python)
-clone: .venv/run ## Make a stage like another; FROM=local is the sandbox's: make clone FROM=local TO=feature-x
+clone: .venv/run ## Clone a stage; FROM=local is the sandbox's own: make clone FROM=local TO=feature-x
 	@$(BIN)/python -m $(if $(filter $(SANDBOX_STAGE),$(call need,FROM,local)),sandbox clone $(call need,TO,feature-x),deploy clone $(FROM) $(call need,TO,feature-x) $(PARAMETERS))
 delete: .venv/run ## Delete a stage with all its data: make delete STAGE=feature-x (SANDBOX=1: the sandbox's; FORCE=1: do not ask)
 	@$(BIN)/python -m $(if $(SANDBOX),sandbox delete $(stage),deploy delete $(stage) $(if $(FORCE),--force))
@@ -134,7 +134,7 @@ format: .venv/test
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 lock: ## Pin all packages with their hashes; UPGRADE=1 takes the newest versions
 	@UPGRADE=$(UPGRADE) ./lock.sh
-clean: ## Remove what was built or installed here
+clean: ## Remove everything that was built or installed here
 	rm -rf .venv .sandbox dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
 
 .PHONY: chromium

@@ -136,10 +136,13 @@ def _clone(arguments: argparse.Namespace) -> None:
 
 def _delete(arguments: argparse.Namespace) -> str | None:
     stage = arguments.stage
+    if not arguments.force and not stages.stacks_of(stage):
+        return (
+            f"no stack of the stage {stage} is here. SANDBOX=1 deletes a stage of the sandbox, "
+            "FORCE=1 the keys and parameters that an interrupted deletion left"
+        )
     for kind, name in contents(stage):
         print(f"{kind:28} {name}")
-    if not stages.stacks_of(stage):
-        print(f"No stack of the stage {stage} is here. A stage of the sandbox: make delete STAGE={stage} SANDBOX=1")
     if not arguments.force and stage != "prod" and not _confirmed(stage):
         return "Nothing was deleted."
     for kind, name in delete(stage, arguments.force):

@@ -24,11 +24,11 @@ def clone(source: str, target: str, **parameters: str) -> dict[str, str]:
     *parameters* are passed to every stack that declares them. No data is copied, and keys and secrets are new. The same
     call resumes a clone that was interrupted. Raises NotCloned, StackFailed and PackageFailed.
     """
-    begin(source, target)
     released = stages.of(source)
     for app in released:
         if apps.stack(app, source, "app") not in stacks.existing():
-            raise NotCloned(f"{app} came to {source} by `chalice deploy`: run `make release APP={app} STAGE={source}`")
+            raise NotCloned(f"{app} has no release in {source}: run `make release APP={app} STAGE={source}` first")
+    begin(source, target)
     if updates.template_of(source):
         released.append(order.UPDATES)
     outputs = order.release(target, released, parameters_for(source, target, **parameters))
