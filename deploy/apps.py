@@ -155,13 +155,14 @@ def package(app: str, stage: str) -> Path:
     """Write the SAM template and the zip to ``dist/<app>-<stage>/``; return the folder. Raises PackageFailed."""
     folder = ROOT / "dist" / f"{app}-{stage}"
     folder.parent.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "deploy.packaging"]
     with (ROOT / "dist" / f"{app}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # all stages of an app share the zip that Chalice builds
         done = subprocess.run(
-            [chalice(), "package", "--stage", stage, "--merge-template", "merge.yaml", str(folder)],
+            [*command, "package", "--stage", stage, "--merge-template", "merge.yaml", str(folder)],
             cwd=ROOT / app,
             # Without bytecode, equal source makes an equal zip.
-            env=os.environ | {"STAGE": stage, "PYTHONDONTWRITEBYTECODE": "1"},
+            env=os.environ | {"STAGE": stage, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             check=False,
