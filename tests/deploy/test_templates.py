@@ -43,9 +43,9 @@ def packaged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     names = [re.sub(r"(?<!^)(?=[A-Z])", "_", output).upper() for output in outputs]
     settings = {name: SETTINGS.get(name, f"lint-{name.lower().replace('_', '-')}") for name in names}
     subprocess.run(
-        [Path(sys.executable).with_name("chalice"), "package", "--merge-template", "merge.yaml", folder],
+        [sys.executable, "-m", "deploy.packaging", "package", "--merge-template", "merge.yaml", folder],
         cwd=app,
-        env=os.environ | settings | {"PYTHONDONTWRITEBYTECODE": "1"},
+        env=os.environ | settings | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)},
         check=True,
         capture_output=True,
     )
