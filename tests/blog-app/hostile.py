@@ -1,4 +1,4 @@
-"""Well-known ways to smuggle a script into a page, and the judge of what came of them.
+"""Well-known XSS payloads, and a check of the HTML that they become.
 
 Most payloads are those of https://cheatsheetseries.owasp.org/cheatsheets/XSS_Filter_Evasion_Cheat_Sheet.html.
 """
@@ -88,7 +88,7 @@ _TAGS = {
 
 
 def faults(html: str) -> list[str]:
-    """Return what a browser would find in the fragment *html* beyond plain words, links and our own photos."""
+    """Return everything in the fragment *html* that is not plain text, a link or a photo of the blog."""
     fragment = html5lib.parseFragment(html, namespaceHTMLElements=False)
     return [fault for element in fragment.iter() if element is not fragment for fault in _faults(element)]
 
@@ -106,6 +106,6 @@ def _faults(element: Element) -> Iterator[str]:
 
 
 def _scheme(address: str) -> str:
-    """As browsers read it: without white space (https://url.spec.whatwg.org/#concept-basic-url-parser)."""
+    """Return the URL without white space, as browsers read it (https://url.spec.whatwg.org/#concept-basic-url-parser)."""
     found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", re.sub(r"[\x00-\x20]", "", address))
     return found[1].lower() if found else ""

@@ -1,4 +1,4 @@
-"""Image files made by code: every format, mode and orientation, and those that want to do harm."""
+"""Generated image files: every format, mode and orientation, and harmful files."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def quarters(width: int, height: int) -> Image.Image:
 
 
 def grainy(width: int, height: int, mode: str = "RGB") -> Image.Image:
-    """An image that does not compress well, as photos do not."""
+    """An image that compresses as badly as a photo."""
     tile = Image.frombytes("RGB", (64, 64), Random(1).randbytes(64 * 64 * 3)).resize((512, 512)).convert(mode)
     image = Image.new(mode, (width, height))
     for left in range(0, width, 512):
@@ -73,7 +73,7 @@ def grainy(width: int, height: int, mode: str = "RGB") -> Image.Image:
 
 
 def oriented(image: Image.Image, orientation: int, kind: str) -> bytes:
-    """Store *image* turned so that *orientation*, in its EXIF, makes it upright again."""
+    """Return *image* as a file that *orientation*, in its EXIF, makes upright."""
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     stored = image.transpose(_STORED[orientation]) if orientation in _STORED else image
@@ -81,7 +81,7 @@ def oriented(image: Image.Image, orientation: int, kind: str) -> bytes:
 
 
 def modes() -> dict[str, bytes]:
-    """A file of each mode; each shows RED, or the grey 128 where it has no colour."""
+    """A file of each mode. Each shows RED, or the grey 128 in a mode without colour."""
     red, grey = Image.new("RGB", (400, 300), RED), Image.new("L", (400, 300), 128)
     palette = red.convert("P", palette=Image.Palette.ADAPTIVE)
     cmyk = file(red.convert("CMYK"), "JPEG", quality=95)
@@ -114,7 +114,7 @@ def modes() -> dict[str, bytes]:
 
 
 def see_through() -> dict[str, bytes]:
-    """Files whose left half shows RED and whose right half shows nothing."""
+    """Files with a RED left half and a transparent right half."""
     image = Image.new("RGBA", (400, 300), (*RED, 255))
     image.paste((0, 0, 0, 0), (200, 0, 400, 300))
     palette = Image.new("P", (400, 300), 0)
@@ -135,13 +135,13 @@ def see_through() -> dict[str, bytes]:
 
 
 def animation(kind: str, frames: int, size: tuple[int, int] = (64, 48)) -> bytes:
-    """An animation whose first frame is RED and whose others are not."""
+    """An animation of which only the first frame is RED."""
     others = [Image.new("RGB", size, (0, index * 70 % 256, index * 90 % 256)) for index in range(1, frames)]
     return file(Image.new("RGB", size, RED), kind, save_all=True, append_images=others, duration=40)
 
 
 def secretive(kind: str, profile: bytes = b"") -> bytes:
-    """A file with every kind of metadata that its format can hold, each with the word SECRET in it."""
+    """A file with every kind of metadata that its format supports, each with the word SECRET."""
     exif = Image.Exif()
     exif[0x010E] = "SECRET description"
     exif.get_ifd(0x8825)[29] = "SECRET:GPS"
@@ -158,7 +158,7 @@ def secretive(kind: str, profile: bytes = b"") -> bytes:
 
 
 def swapped_profile() -> bytes:
-    """A valid profile whose red is sRGB's green and the other way round."""
+    """A valid profile in which red and green are swapped."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     red, green = profile.index(b"rXYZ"), profile.index(b"gXYZ")
     profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"
@@ -166,7 +166,7 @@ def swapped_profile() -> bytes:
 
 
 def unsupported() -> dict[str, bytes]:
-    """Images that are not taken."""
+    """Images in unsupported formats."""
     image = quarters(64, 64)
     written = {kind: file(image, kind) for kind in ("JPEG2000", "ICO", "ICNS", "PPM", "DDS", "QOI", "EPS")}
     return written | {
@@ -181,7 +181,7 @@ def unsupported() -> dict[str, bytes]:
 
 
 def no_images() -> dict[str, bytes]:
-    """What is no image at all, whatever its name."""
+    """Files that are not images."""
     return {
         "nothing": b"",
         "one byte": b"\xff",
@@ -195,7 +195,7 @@ def no_images() -> dict[str, bytes]:
 
 
 def bombs() -> dict[str, bytes]:
-    """Small files that unfold to 400 million pixels or more."""
+    """Small files that decode to 400 million pixels or more."""
     line = zlib.compress(bytes(2501 * 20_000), 9)
     side = 20_000
     frame = struct.pack("<HHHHB", 0, 0, side, side, 0) + b"\2\2\x44\1\0"
@@ -211,7 +211,7 @@ def bombs() -> dict[str, bytes]:
 
 
 def many_scans(scans: int, size: tuple[int, int] = (64, 64)) -> bytes:
-    """A progressive JPEG whose last scan comes again and again."""
+    """A progressive JPEG whose last scan is repeated many times."""
     content = file(grainy(*size), "JPEG", progressive=True)
     last = content.rindex(b"\xff\xda")
     return content[:-2] + content[last:-2] * (scans - 10) + b"\xff\xd9"
@@ -223,7 +223,7 @@ def _lab(image: Image.Image) -> Image.Image:
 
 
 def _ycck(image: Image.Image) -> bytes:
-    """Have the four planes of a CMYK JPEG be YCCK, as Adobe's programs write it, and its marker say so."""
+    """Convert a CMYK JPEG to YCCK, as Adobe's programs write it, with the marker for it."""
     inks = ImageChops.invert(image).convert("YCbCr").split()
     planes = [ImageChops.invert(plane) for plane in inks]  # Pillow inverts them back
     content = bytearray(file(Image.merge("CMYK", [*planes, Image.new("L", image.size)]), "JPEG", quality=100))

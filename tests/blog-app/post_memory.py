@@ -1,4 +1,4 @@
-"""The store of posts in memory, held to the same contract as the table (test_post_table.py)."""
+"""The store of posts in memory. test_post_table.py tests it and the table by the same contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subscribers in memory, held to the same contract as the table, and a global table of them: two that replicate."""
+"""The store of subscribers in memory, tested by the same contract as the table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ type Written = Callable[[Key, Item | None, Item | None], None]
 
 
 class MemorySubscribers:
-    """*written* is told of each change: key, old and new."""
+    """*written* is called with each change: key, old and new item."""
 
     def __init__(self, written: Written = lambda key, old, new: None) -> None:
         self.subscribers: dict[str, Subscriber] = {}
@@ -65,7 +65,7 @@ class MemorySubscribers:
         self._written((type(item), item.id), old, item)
 
     def replicate(self, key: Key, item: Item | None) -> Item | None:
-        """Take what another Region wrote, and return what was here."""
+        """Store what another Region has written, and return the old item."""
         items = self._items(key[0])
         old = items.pop(key[1], None)
         if item is not None:

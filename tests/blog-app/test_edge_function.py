@@ -1,4 +1,4 @@
-"""The CloudFront Function that maps addresses to objects, run by Node as the edge would."""
+"""The CloudFront Function that maps URLs to objects, run by Node.js."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="no Node on
 
 
 def answers(*uris: str, **parameters: Any) -> list[dict[str, Any]]:
-    """What the function returns for each of *uris*: a request that goes on, or an answer."""
+    """Return what the function returns for each of *uris*: a request, or a response."""
     events = [{"request": {"method": "GET", "uri": uri, "querystring": parameters, "headers": {}}} for uri in uris]
     program = f"{FUNCTION.read_text()}\nconsole.log(JSON.stringify({json.dumps(events)}.map(handler)))"
     done = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True)

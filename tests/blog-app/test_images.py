@@ -1,4 +1,4 @@
-"""What becomes of every kind of image file."""
+"""The variants of every kind of image file."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_a_cut_image_is_truncated(name: str) -> None:
 
     for percent in range(1, 85):
         assert reason(content[: len(content) * percent // 100]) == "truncated", percent
-    # The last bytes of some formats are no pixels, and those of the two-picture JPEG are the second picture.
+    # The last bytes of some formats are not pixels, and those of the two-picture JPEG are its second picture.
     for cut in range(1, len(content) * 15 // 100, 50):
         with contextlib.suppress(Rejected):
             assert len(variants(content[:-cut])) == 2
@@ -291,7 +291,7 @@ def test_a_jpeg_of_50_megapixels_needs_less_than_512_megabytes(name: str, tmp_pa
 
 
 def _peak_megabytes(photo: Path) -> float:
-    """Make the variants in a process that has, like the function, boto3 and a client of S3 in memory."""
+    """Make the variants in a process that has loaded boto3 and a client of S3, as the function has."""
     program = f"""
 import boto3, re
 from chalicelib import images

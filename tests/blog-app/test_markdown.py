@@ -1,4 +1,4 @@
-"""Markdown, made into HTML that is safe to show."""
+"""Markdown to safe HTML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a photo, on a bucket in memory and on S3."""
+"""Photos from upload to variants, in a bucket in memory and on S3."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BROKEN = SMALL[:900]
 
 
 class MemoryBucket:
-    """A bucket that numbers its events, and does what is in ``meanwhile`` just before the next record is stored."""
+    """A bucket that numbers its events, and calls the functions in ``meanwhile`` just before it stores a photo."""
 
     def __init__(self) -> None:
         self.originals: dict[str, bytes] = {}

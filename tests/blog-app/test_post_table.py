@@ -1,4 +1,4 @@
-"""What every store of posts promises: the one in memory, the table, and the table behind DAX."""
+"""The contract of every store of posts: in memory, the table, and the table behind DAX."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ numbers = itertools.count()
 
 @pytest.fixture
 def table(emulator: str) -> str:
-    """A table as in resources.yaml; its name."""
+    """The name of a table as in resources.yaml."""
     name = f"{os.environ['TABLE']}-{next(numbers)}"
     listed = ["title", "summary", "tags", "author", "updated_at", "version"]
     boto3.client("dynamodb", endpoint_url=emulator).create_table(
@@ -52,7 +52,7 @@ def store(request: pytest.FixtureRequest) -> PostStore:
         return MemoryPosts()
     client: Any = boto3.client("dynamodb", endpoint_url=request.getfixturevalue("emulator"))
     if request.param == "table behind DAX":
-        # Its query cache keeps lists for a while, which is its purpose and not what is tested here.
+        # The query cache would return stale lists, which is its purpose and not tested here.
         client = Cluster(client, query_ttl_millis=1)
     return PostTable(client, request.getfixturevalue("table"))
 

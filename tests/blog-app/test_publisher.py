@@ -1,4 +1,4 @@
-"""The site in its bucket follows the posts."""
+"""Publication of the site to its bucket."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_run_that_was_overtaken_writes_nothing_old() -> None:
     before = bucket.contents()
 
     class Overtaken(MemorySite):
-        """Another run writes between this one's look and its writes."""
+        """Another run writes between this run's reads and its writes."""
 
         def contents(self) -> dict[str, str]:
             return before

@@ -1,4 +1,4 @@
-"""The website: which pages there are, what is in them, and that they are well made."""
+"""The website: its pages, their content, and their validity."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def text(page: SiteFile) -> str:
 
 
 def parsed(page: SiteFile) -> ElementTree.Element:
-    """The page, which has no fault that the HTML standard knows."""
+    """Return the page, parsed without any error of the HTML standard."""
     return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(page.body)
 
 
@@ -297,7 +297,7 @@ def test_the_feed_has_what_rfc_4287_asks_for() -> None:
     assert [tag.term for tag in first.tags] == ["edge", "caching"]
     assert f'src="{URL}/thumbnails/p/1280.jpeg"' in first.content[0].value
     assert "author" not in second
-    assert feed.feed.author == "MyBlog.com"  # RFC 4287, section 4.1.1: each entry has an author, or the feed has
+    assert feed.feed.author == "MyBlog.com"  # RFC 4287, section 4.1.1: each entry has an author, or the feed has one
 
 
 def test_an_empty_feed_is_a_feed() -> None:
@@ -339,7 +339,7 @@ def test_a_payload_in_any_field_of_a_post_stays_words(payload: str) -> None:
 
 
 def _running(root: ElementTree.Element) -> list[str]:
-    """What a browser would run, or load from elsewhere, beyond the site's own script and style."""
+    """Return what a browser would execute, or load from other sites, except the site's own script and style."""
     found = []
     for element in root.iter():
         values = {name: value for name, value in element.attrib.items() if name in ("href", "src", "action")}

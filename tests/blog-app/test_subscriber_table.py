@@ -1,4 +1,4 @@
-"""What every store of subscribers promises: the one in memory and the table; and what the table's stream tells."""
+"""The contract of every store of subscribers, in memory and the table, and the records of the table's stream."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DAY = 24 * 3600 * 1000
 
 @pytest.fixture(scope="session")
 def subscribers_table(emulator: str) -> str:
-    """The table's name."""
+    """The name of the table."""
     name = "blog-app-unit-subscribers"
     boto3.client("dynamodb", endpoint_url=emulator).create_table(
         TableName=name,

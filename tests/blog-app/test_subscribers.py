@@ -35,7 +35,7 @@ def subscribers(store: MemorySubscribers) -> Subscribers:
 
 
 def mailed(store: MemorySubscribers, email: str = "ann@example.com") -> str:
-    """Give *email*'s subscriber a welcome mail; its token."""
+    """Store a welcome mail for the subscriber *email*, and return its token."""
     subscriber = subscriber_id(email)
     token = new_token(subscriber)
     store.replace_mail(WelcomeMail(id=subscriber, subscribed_at=NOON, token=token, attempts=1, until=NOON), 0)

@@ -1,4 +1,4 @@
-"""One mail a subscriber: rule by rule, and then all that can go wrong at once, with the time made up."""
+"""One welcome mail for each subscriber: each rule, and then a simulation of all failures at once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ANN = subscriber_id("ann@example.com")
 
 
 class Crash(BaseException):
-    """The process is gone: nothing after it runs."""
+    """The process crashes: nothing after it runs."""
 
 
 class Clock:
@@ -46,7 +46,7 @@ class Clock:
 
 
 class Ses:
-    """Takes every mail, unless *before* raises, and may fall over *after* it has taken one."""
+    """Accepts every mail, unless *before* raises, and may crash *after* it has accepted one."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, Mail, dict[str, str], str | None]] = []
@@ -60,7 +60,7 @@ class Ses:
         return f"message-{len(self.taken)}"
 
     def says(self, kind: str = "Send", final: bool = False) -> Feedback:
-        """What SES says of the newest mail."""
+        """Return SES's feedback on the newest mail."""
         to, _, tags, _ = self.taken[-1]
         return Feedback(kind, f"message-{len(self.taken)}", tags, (to,), final)
 
@@ -96,7 +96,7 @@ def subscribers(store: MemorySubscribers, clock: Clock) -> Subscribers:
 
 @pytest.fixture
 def welcome(subscribers: Subscribers, store: MemorySubscribers, ses: Ses, clock: Clock) -> Welcome:
-    """With one subscriber, Ann, who is not yet welcomed."""
+    """A store with one subscriber, Ann, who has no welcome mail yet."""
     return Welcome(store, ses, TEMPLATE, SITE, now=clock)
 
 
@@ -138,7 +138,7 @@ def test_a_change_told_twice_late_or_in_both_regions_is_one_mail(
 
 
 class Overtaken(MemorySubscribers):
-    """Between the first read and what follows it, another one does all."""
+    """Another invocation does everything between the first read and the following write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -421,9 +421,9 @@ def test_a_sweep_goes_on_after_a_failure_and_names_it(
 
 
 class World:
-    """Two Regions with a global table between them, streams that tell all twice, and SES; time goes by events.
+    """Two Regions with a global table, streams that deliver everything twice, and SES. Time advances from event to event.
 
-    *chances* are those of a crash before and after the send; *told* is that of SES's word being delivered at all.
+    *chances* are the probabilities of a crash before and after the send; *told* is that of SES's feedback.
     """
 
     def __init__(self, seed: int, chances: tuple[float, float] = (0.1, 0.1), told: float = 1) -> None:
@@ -477,7 +477,7 @@ class World:
         return written
 
     def _replicate(self, mailing: bool, key: Key, item: Item | None, moment: tuple[int, int]) -> None:
-        """Of two writes the later one wins."""
+        """Apply the later of two writes."""
         if moment > self._written.get((mailing, key), (0, 0)):
             self._written[mailing, key] = moment
             self._stream(mailing, key, self.stores[mailing].replicate(key, item), item)
@@ -532,7 +532,7 @@ def subscribe_500(world: World) -> None:
         mailing = world.random.random() < 0.5
         email = f"reader-{number}@example.com"
         world.at(NOON + number * 20, lambda email=email, mailing=mailing: world.subscribe(email, mailing))  # type: ignore[misc]
-        if number % 10 == 0:  # the same address in both Regions before either knows of the other's
+        if number % 10 == 0:  # the same address in both Regions, before either Region knows of the other's
             world.at(NOON + number * 20 + 50, lambda email=email, mailing=mailing: world.subscribe(email, not mailing))  # type: ignore[misc]
     world.at(NOON + 5 * SECOND, world.poison)
 

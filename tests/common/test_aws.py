@@ -1,4 +1,4 @@
-"""Errors of AWS become ours in one place."""
+"""The translation of AWS errors into errors of the app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed URLs and cookies, beside those of botocore, of OpenSSL and of AWS's signer for Node.js."""
+"""Signed URLs and cookies, compared with those of botocore, OpenSSL and AWS's signer for Node.js."""
 
 from __future__ import annotations
 
@@ -263,7 +263,7 @@ def test_awss_signer_for_node_signs_the_same_bytes_and_the_edge_takes_both() -> 
 
 
 def as_node_writes(link: Link) -> Link:
-    """Return *link* with the one of several ways to write a path that AWS's signer changes it to."""
+    """Return *link* with its path in the form that AWS's signer normalises it to."""
     base, question, query = link.url.partition("?")
     start, path = base.rsplit("/", base.count("/") - 2)[0], base.split("/")[3:]
     url = "/".join([start, *(quote(unquote(part), safe="!~*'()") for part in path)]) + question + query

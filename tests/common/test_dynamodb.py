@@ -1,4 +1,4 @@
-"""Reading and storing many items at once, of which DynamoDB may leave some for later."""
+"""Batch reads and writes, of which DynamoDB may return some unprocessed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from common.errors import ServiceUnavailable
 
 
 class Table:
-    """Answers with at most *at_once* items of those asked for, and stores no more."""
+    """Reads and stores at most *at_once* items of a request."""
 
     def __init__(self, at_once: int) -> None:
         self.at_once, self.asked = at_once, 0
@@ -34,7 +34,7 @@ class Table:
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What was waited for, and was not."""
+    """The pauses, recorded instead of waited for."""
     pauses: list[float] = []
     monkeypatch.setattr(dynamodb.time, "sleep", pauses.append)
     return pauses

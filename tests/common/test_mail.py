@@ -1,4 +1,4 @@
-"""Mail as SES gets it, whatever it is made of, and what SES says of it in both of its forms."""
+"""The requests to SES for all kinds of mails, and both formats of SES's feedback."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHAPE = boto3.client("sesv2").meta.service_model.operation_model("SendEmail").in
 
 
 class Ses:
-    """SES that takes what the API's model allows, and then raises *error* if there is one."""
+    """An SES that accepts what the API's model allows, and then raises *error* if given."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.requests: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Secrets are read once, noticed when they change, and not lost when they cannot be read."""
+"""Secrets are read once and again after a while, and stay in use while they cannot be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One service calls another, over real HTTP, while the other is well, slow, broken, or gone."""
+"""Calls from one service to another over HTTP: healthy, slow, broken or missing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Thing(Struct):
 
 
 class Other(ThreadingHTTPServer):
-    """The other service: it answers what it is told to, and keeps what it was asked."""
+    """The other service: answers as configured, and records the requests."""
 
     status = 200
     delay = 0.0
@@ -56,16 +56,16 @@ class Other(ThreadingHTTPServer):
                 self.wfile.write(content)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         super().__init__(("127.0.0.1", 0), Handler)
 
     def handle_error(self, *_: object) -> None:
-        """The caller gave up: that is what is tested."""
+        """Ignore that the caller has given up, which is what is tested."""
 
 
 class Parameters:
-    """As much of SSM as tells where the other service is."""
+    """The part of SSM that returns the address of the other service."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -86,7 +86,7 @@ def other() -> Iterator[Other]:
 
 @pytest.fixture
 def breaker_item(emulator: str) -> Callable[[], BreakerItem]:
-    """Return a function that makes states of one breaker, as each container does."""
+    """Return a function that creates a state of the same breaker, as each container does."""
     client = boto3.client("dynamodb", endpoint_url=emulator)
     table = f"breakers-{time.time_ns()}"
     client.create_table(
@@ -244,7 +244,7 @@ def test_of_those_who_see_that_the_pause_is_over_one_tries_and_after_its_death_t
         second.state = STATE_HALF_OPEN
 
     assert (first.state, second.state) == (STATE_HALF_OPEN, STATE_OPEN)
-    assert second.opened_at + pause > datetime.now(UTC)  # so long it lets the first one be
+    assert second.opened_at + pause > datetime.now(UTC)  # until then it does not try
     second.state = STATE_HALF_OPEN
     assert second.state == STATE_HALF_OPEN
 

@@ -1,4 +1,4 @@
-"""Settings come from the environment, else from the outputs of the stage."""
+"""Settings come from the environment, or from the outputs of the stage."""
 
 from __future__ import annotations
 

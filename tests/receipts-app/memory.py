@@ -1,4 +1,4 @@
-"""The store of receipts in memory, held to the same contract as the table (test_store.py), and a mailer that keeps."""
+"""The store of receipts in memory, tested by test_store.py like the table, and a mailer that keeps its mails."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class MemoryReceipts:
 
 
 class Outbox:
-    """Takes mails, unless it is told to fail first; ``mails`` are those taken, with whom they are to."""
+    """Raises the ``failures`` first. ``mails`` are the accepted mails with their recipients."""
 
     def __init__(self) -> None:
         self.mails: list[tuple[str, Mail]] = []

@@ -1,4 +1,4 @@
-"""One receipt a purchase, however often its event comes and whatever fails."""
+"""Exactly one receipt for each purchase, in spite of repeated events and failures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EVENT = purchase(EXAMPLE.read_text())
 
 
 class Crash(Exception):
-    """The function ends here."""
+    """The function crashes."""
 
 
 def test_a_purchase_is_mailed_to_its_buyer(receipts: Receipts, outbox: Outbox) -> None:
@@ -99,7 +99,7 @@ def test_an_unknown_receipt_is_not_found(receipts: Receipts, store: MemoryReceip
         (1200, "jpy", "1200 JPY"),
         (5120, "kwd", "5.120 KWD"),
         (70, "bhd", "0.070 BHD"),
-        # For Stripe these have hundredths, which are always none.
+        # Stripe counts these in hundredths, although they have no decimals.
         (500, "ugx", "5.00 UGX"),
         (500, "isk", "5.00 ISK"),
     ],

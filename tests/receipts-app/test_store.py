@@ -1,4 +1,4 @@
-"""What every store of receipts promises: the one in memory, and the table."""
+"""The contract of every store of receipts: in memory, and the table."""
 
 from __future__ import annotations
 

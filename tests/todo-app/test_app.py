@@ -15,7 +15,7 @@ import app
 
 
 def token(claims: dict[str, Any]) -> str:
-    """Chalice's test client reads the claims of a token and verifies nothing, as API Gateway already did."""
+    """Return a token for Chalice's test client, which reads the claims and does not verify the signature."""
     import base64
 
     return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode()}.s"

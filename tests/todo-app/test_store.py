@@ -1,4 +1,4 @@
-"""What every store of todos promises: the one in memory, the table, and the table behind DAX."""
+"""The contract of every store of todos: in memory, the table, and the table behind DAX."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from localaws.dax.cache import Cluster
 
 @pytest.fixture(scope="session")
 def table(emulator: str) -> str:
-    """The table of resources.yaml, made in the emulator; its name."""
+    """The name of the table of resources.yaml, created in the emulator."""
     yaml.SafeLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
     properties = yaml.safe_load(Path("todo-app/resources.yaml").read_text())["Resources"]["Todos"]["Properties"]
     wanted = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "BillingMode")

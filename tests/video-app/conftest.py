@@ -54,7 +54,7 @@ def client(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
 
 @pytest.fixture(scope="session")
 def dynamodb(emulator: str) -> Any:
-    """A client of the emulator, which has the tables of resources.yaml."""
+    """A client of the emulator with the tables of resources.yaml."""
     yaml.SafeLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
     resources = yaml.safe_load((ROOT / "video-app/resources.yaml").read_text())["Resources"]
     dynamodb = boto3.client("dynamodb", endpoint_url=emulator)

@@ -1,4 +1,4 @@
-"""The stores of the shop in memory, held to the same contracts as the tables (test_video_table.py, test_tables.py)."""
+"""The stores of the shop in memory, tested like the tables by test_video_table.py and test_tables.py."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _place(video: StoredVideo) -> str:
 
 
 class MemoryContent:
-    """``objects`` are sizes by key; a part that was uploaded has its size as its ETag."""
+    """``objects`` are sizes by key. The ETag of an uploaded part is its size."""
 
     life = 3600
 

@@ -1,4 +1,4 @@
-"""The whole domain over stores in memory, with a clock that stands still."""
+"""The whole domain with stores in memory and a clock under the test's control."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILES = [NewFile("video.mp4", 30), NewFile("poster.jpg", 5), NewFile("hls/index.
 
 
 class Clock:
-    """Stands still until it is told to go on."""
+    """Stands still, and moves by `go`."""
 
     def __init__(self) -> None:
         self.now = datetime(2030, 1, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ class Clock:
 
 
 class Signer:
-    """Signs nothing, and says what it was asked for."""
+    """Returns its arguments instead of a signature."""
 
     def url(self, url: str, expires: int, *, source: str | None = None) -> str:
         return f"{url}?expires={expires}&source={source}"
@@ -48,7 +48,7 @@ class Signer:
 
 
 class Provider:
-    """Takes every order, and remembers it."""
+    """Accepts and records every order."""
 
     def __init__(self) -> None:
         self.orders: list[tuple[Order, str | None]] = []
@@ -59,7 +59,7 @@ class Provider:
 
 
 class Shop:
-    """The whole domain over stores in memory."""
+    """The whole domain with stores in memory."""
 
     def __init__(self) -> None:
         self.clock, self.provider, self.content = Clock(), Provider(), MemoryContent()

@@ -23,7 +23,7 @@ CLAIMS = {"sub": "ann", "aud": "unit-client", "token_use": "id", "cognito:userna
 
 
 def token(claims: dict[str, Any]) -> str:
-    """Chalice's test client reads the claims of a token and verifies nothing, as API Gateway already did."""
+    """Return a token for Chalice's test client, which reads the claims and does not verify the signature."""
     return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode()}.s"
 
 
@@ -113,7 +113,7 @@ def test_a_link_is_for_those_who_paid_and_for_no_cache(call: Any, shop: Shop) ->
 @pytest.mark.parametrize(
     ("forwarded", "address"),
     [
-        ("198.51.100.9", "198.51.100.9"),  # by the edge, of which Chalice's client says that it is 127.0.0.1
+        ("198.51.100.9", "198.51.100.9"),  # through CloudFront, whose address is 127.0.0.1 for Chalice's client
         ("203.0.113.1, 198.51.100.9", "198.51.100.9"),
         ("198.51.100.9, 127.0.0.1", "198.51.100.9"),
         ("127.0.0.1", "127.0.0.1"),

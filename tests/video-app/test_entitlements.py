@@ -1,4 +1,4 @@
-"""The rules of payments: who may watch what, and until when, in whatever order the payments are told."""
+"""The rules of entitlements: who may watch what, and until when, whatever the order of events."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ type Known = dict[tuple[str, str], dict[str, tuple[int | None, bool]]]
 
 
 def told(events: list[Paid | Revoked]) -> Known:
-    """Return what is stored in the end: by user and item, each payment's time, and whether it is revoked."""
+    """Return the expected store: by user and item, the time of each payment, and whether it is revoked."""
     store = MemoryEntitlements()
     entitlements = Entitlements(MemoryPayments(), store, Clock())
     for event in events:
@@ -160,7 +160,7 @@ def told(events: list[Paid | Revoked]) -> Known:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Paid | Revoked]:
-    """Payments of two users, each told once, and refunds and disputes of some of them."""
+    """Payments of two users, with one event each, and refunds and disputes of some of them."""
     events: list[Paid | Revoked] = []
     for number in range(draw(st.integers(1, 6))):
         user = draw(st.sampled_from(["ann", "bob"]))
@@ -184,7 +184,7 @@ def test_any_order_with_any_repeats_ends_the_same(events: list[Paid | Revoked], 
 
 @given(histories(), st.randoms(use_true_random=False))
 def test_writes_of_what_is_known_may_overtake_each_other(events: list[Paid | Revoked], chance: random.Random) -> None:
-    """Two functions at once: both have noted, then both store, in either order."""
+    """Run two functions concurrently: both add their event to the payment, then both store it, in either order."""
     ledger, store = MemoryPayments(), MemoryEntitlements()
     noted = [ledger.note_paid(e) if isinstance(e, Paid) else ledger.note_revoked(e) for e in events]
     chance.shuffle(noted)

@@ -1,4 +1,4 @@
-"""What other services are told of a purchase, and what is read back of its receipt."""
+"""The events of purchases, and the receipts from the other service."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PAID = Paid(EXAMPLE["payment_id"], EXAMPLE["user"], f"video:{new_id()}", 1896112
 
 @pytest.fixture
 def changes(emulator: str) -> Any:
-    """A table of payments with a stream, and what the stream has told of it so far."""
+    """A table of payments with a stream, and a function that returns the events in the stream."""
     dynamodb = boto3.client("dynamodb", endpoint_url=emulator)
     streams = boto3.client("dynamodbstreams", endpoint_url=emulator)
     name = f"payments-{new_id()}"
@@ -81,7 +81,7 @@ def test_without_an_address_there_is_nobody_to_send_a_receipt_to(changes: Any) -
 
 
 class Service:
-    """Receipts-app, with one receipt, or down."""
+    """Receipts-app with one receipt, or down."""
 
     def __init__(self, down: bool = False) -> None:
         self.down = down

@@ -1,4 +1,4 @@
-"""The rules of checkouts, of links and of the library."""
+"""The rules of checkouts, links and the library."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_there_is_no_session_for_a_video_without_hls_and_no_link_to_none(shop: S
 
 
 def library(shop: Shop, user: str, limit: int) -> tuple[list[tuple[str, str]], int]:
-    """Return what the pages have, and how many they are."""
+    """Return the videos of all pages, and the number of pages."""
     found: list[tuple[str, str]] = []
     cursor, pages = None, 0
     while True:

@@ -1,4 +1,4 @@
-"""What is asked of Stripe and how its refusals are told; and which events are believed."""
+"""Requests to Stripe, the translation of its errors, and the verification of its events."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Secrets:
 
 
 class Api(ThreadingHTTPServer):
-    """Answers with ``answers`` in turn, the last for ever, and remembers what was asked."""
+    """Returns ``answers`` in turn, then the last one for ever, and records the requests."""
 
     daemon_threads = True
 
@@ -296,7 +296,7 @@ def test_no_bit_of_a_signed_body_may_change() -> None:
 
 
 def test_the_official_library_signs_what_we_take() -> None:
-    """Stripe's own, over the same secret: the scheme is theirs, not ours."""
+    """Compare with Stripe's own library, since the scheme is Stripe's."""
     from stripe import WebhookSignature
 
     now = int(time.time())

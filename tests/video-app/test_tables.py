@@ -1,4 +1,4 @@
-"""What the stores of payments and of entitlements promise: those in memory and the tables."""
+"""The contracts of the stores of payments and of entitlements: in memory, and the tables."""
 
 from __future__ import annotations
 

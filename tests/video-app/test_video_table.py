@@ -1,4 +1,4 @@
-"""What every store of videos promises: the one in memory and the table; and what the bucket does with S3."""
+"""The contract of every store of videos, in memory and the table, and the bucket on S3."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_parts_become_objects_with_their_type_and_their_time_in_caches(s3: Any, 
     for key, body in content.items():
         (part,) = bucket.presigned(key, upload_ids[key], [len(body)])
         etags[key] = [httpx.put(part.url, content=body).headers["ETag"]]
-    for _ in range(2):  # a second time it changes nothing
+    for _ in range(2):  # again, which changes nothing
         bucket.complete({key: (upload_ids[key], etags[key]) for key in content})
 
     assert bucket.sizes(video_id) == {key: len(body) for key, body in content.items()}
