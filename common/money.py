@@ -19,6 +19,11 @@ def decimals(currency: str) -> int:
     return _DECIMALS.get(currency, 2)
 
 
-def text(amount: int, currency: str) -> str:
-    """Return *amount*, in the smallest unit of *currency*, for a person to read, for example ``4.99 EUR``."""
-    return f"{Decimal(amount).scaleb(-decimals(currency)):f} {currency.upper()}"
+def amount(units: int, currency: str) -> Decimal:
+    """Return *units*, of the smallest unit of *currency*, as an amount, for example 499 as ``4.99``."""
+    return Decimal(units).scaleb(-decimals(currency))
+
+
+def text(units: int, currency: str) -> str:
+    """Return *units*, of the smallest unit of *currency*, for a person to read, for example ``4.99 EUR``."""
+    return f"{amount(units, currency):f} {currency.upper()}"

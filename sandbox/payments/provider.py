@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from common import money
 from sandbox.payments import API_KEY
 from sandbox.payments.account import DECLINED, DISPUTED, PAYS, Account, Document
 from sandbox.payments.errors import ApiError
@@ -40,7 +41,6 @@ MAX_BODY = 256 * 1024
 WEBHOOK_WAIT = 10
 """Seconds that the redirect after a payment waits for the shop's webhook, at most: https://docs.stripe.com/checkout/fulfillment"""
 
-_CURRENCIES_WITHOUT_CENTS = {"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf"}
 _SYMBOLS = {"eur": "€", "gbp": "£", "usd": "$"}
 _STATES = {
     "open": {"title": "Pay"},
@@ -250,8 +250,8 @@ def _filled(url: str, session: Document) -> str:
     return url.replace("{CHECKOUT_SESSION_ID}", session["id"])
 
 
-def _price(cents: int, currency: str) -> str:
-    amount = f"{cents:,}" if currency in _CURRENCIES_WITHOUT_CENTS else f"{cents / 100:,.2f}"
+def _price(units: int, currency: str) -> str:
+    amount = f"{money.amount(units, currency):,}"
     return _SYMBOLS[currency] + amount if currency in _SYMBOLS else f"{amount} {currency.upper()}"
 
 

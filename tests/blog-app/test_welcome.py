@@ -421,9 +421,9 @@ def test_a_sweep_goes_on_after_a_failure_and_names_it(
 
 
 class World:
-    """Two Regions with a global table, streams that deliver everything twice, and SES. Time advances from event to event.
+    """Two Regions with a global table, streams that deliver everything twice, and SES. Each event advances time.
 
-    *chances* are the probabilities of a crash before and after the send; *told* is that of SES's feedback.
+    *chances* are the probabilities of a crash before and after the send, and *told* that of SES's feedback.
     """
 
     def __init__(self, seed: int, chances: tuple[float, float] = (0.1, 0.1), told: float = 1) -> None:
