@@ -59,7 +59,7 @@ law: reconcile
 need = $(or $($(1)),$(error $(1) is not set, for example: make $@ $(1)=$(2)))
 stage = $(call need,STAGE,dev)
 
-##@ On AWS (or, after eval "$$(make env)", on the sandbox); each prints first where it acts
+##@ On AWS (or, after eval "$$(make env)", on the sandbox). Each first prints where it acts
 .PHONY: resources deploy package release
 release: .venv/run ## Package and deploy by CloudFormation, for production: make release APP=all STAGE=prod
 	@$(BIN)/python -m deploy release $(APP) $(stage) $(PARAMETERS)

@@ -1,1 +1,1 @@
-"""Deploys an app: its resources by CloudFormation, itself by Chalice. The same on AWS and in the sandbox."""
+"""Deploys the apps by CloudFormation and Chalice, to AWS and to the sandbox alike."""
