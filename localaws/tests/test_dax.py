@@ -200,7 +200,7 @@ def dax(make_dax: Callable[..., Dax]) -> Dax:
 # The item cache.
 
 
-def test_a_cached_item_is_answered_until_its_ttl_even_when_the_table_has_changed(dax: Dax) -> None:
+def test_a_cached_item_is_returned_until_its_ttl_even_if_the_table_has_changed(dax: Dax) -> None:
     dax.put_directly("old")
     assert dax.get() == note("old")
     dax.put_directly("new")
@@ -243,7 +243,7 @@ def test_a_put_replaces_an_item_cached_as_missing(dax: Dax) -> None:
     assert dax.get() == note("new")
 
 
-def test_a_put_is_answered_without_a_read(dax: Dax) -> None:
+def test_a_put_caches_the_item(dax: Dax) -> None:
     dax.client.put_item(TableName=dax.table, Item=note("written"))
     dax.put_directly("unseen")
     assert dax.get() == note("written")
@@ -251,7 +251,7 @@ def test_a_put_is_answered_without_a_read(dax: Dax) -> None:
 
 
 @pytest.mark.parametrize("values", ["NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"])
-def test_an_update_answers_as_dynamodb_and_leaves_the_whole_item_cached(dax: Dax, values: str) -> None:
+def test_an_update_responds_like_dynamodb_and_caches_the_complete_item(dax: Dax, values: str) -> None:
     dax.put_directly("old", 1)
     dax.put_directly("old", 2)
     dax.get(1)
@@ -323,7 +323,7 @@ def test_a_strongly_consistent_read_sees_the_table_and_caches_nothing(dax: Dax) 
     assert dax.nonzero_metrics() == {"ItemCacheHits": 1, "ItemCacheMisses": 1}
 
 
-def test_the_least_recently_used_item_leaves_a_full_cache(make_dax: Callable[..., Dax]) -> None:
+def test_a_full_cache_evicts_the_least_recently_used_item(make_dax: Callable[..., Dax]) -> None:
     dax = make_dax(capacity=2)
     for number in (1, 2):
         dax.put_directly("old", number)
@@ -338,14 +338,14 @@ def test_the_least_recently_used_item_leaves_a_full_cache(make_dax: Callable[...
     assert dax.get(2) == note("new", 2)
 
 
-def test_one_number_is_one_key_however_it_is_written(dax: Dax) -> None:
+def test_all_notations_of_a_number_are_one_key(dax: Dax) -> None:
     dax.client.put_item(TableName=dax.table, Item=note("one"))
     for spelling in ("1.0", "1e0", "01"):
         same = {"owner": {"S": "ann"}, "id": {"N": spelling}}
         assert dax.client.get_item(TableName=dax.table, Key=same)["Item"]["title"] == {"S": "one"}
 
 
-def test_a_batch_get_asks_dynamodb_for_what_the_cache_lacks(dax: Dax) -> None:
+def test_a_batch_get_requests_only_missing_items_from_dynamodb(dax: Dax) -> None:
     for number in (1, 2):
         dax.put_directly("old", number)
     dax.get(1)
@@ -374,7 +374,7 @@ def by_id(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(items, key=lambda item: int(item["id"]["N"]))
 
 
-def test_a_read_under_way_during_a_write_leaves_no_old_item_behind(dynamodb: Any, table: str) -> None:
+def test_a_read_during_a_write_does_not_cache_the_old_item(dynamodb: Any, table: str) -> None:
     cluster = new_cluster(dynamodb)
     dynamodb.put_item(TableName=table, Item=note("old"))
     write = threading.Thread(target=lambda: cluster.put_item(TableName=table, Item=note("new")))
@@ -392,7 +392,7 @@ def test_a_read_under_way_during_a_write_leaves_no_old_item_behind(dynamodb: Any
     assert cluster.get_item(TableName=table, Key=key())["Item"] == note("new")
 
 
-def test_a_write_succeeds_and_nothing_stale_stays_when_its_refresh_fails(dynamodb: Any, table: str) -> None:
+def test_a_write_succeeds_and_leaves_nothing_stale_if_its_refresh_fails(dynamodb: Any, table: str) -> None:
     cluster = new_cluster(dynamodb)
     cluster.put_item(TableName=table, Item=note("old"))
 
@@ -416,7 +416,7 @@ def test_changing_a_response_does_not_change_the_cache(dynamodb: Any, table: str
     assert cluster.get_item(TableName=table, Key=key())["Item"] == note("old")
 
 
-def test_many_writers_leave_the_cache_as_the_table(dax: Dax) -> None:
+def test_after_concurrent_writes_the_cache_equals_the_table(dax: Dax) -> None:
     def visit(_: int) -> None:
         update = {"UpdateExpression": "ADD visits :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
         dax.client.update_item(TableName=dax.table, Key=key(), **update)
@@ -431,7 +431,7 @@ def test_many_writers_leave_the_cache_as_the_table(dax: Dax) -> None:
 
 
 @pytest.mark.parametrize("index", [{}, {"IndexName": "by-state"}])
-def test_no_write_touches_a_cached_query_before_its_ttl(dax: Dax, index: dict[str, str]) -> None:
+def test_no_write_changes_a_cached_query_before_its_ttl(dax: Dax, index: dict[str, str]) -> None:
     request = owned(dax.table) | index
     if index:
         request |= {
@@ -517,7 +517,7 @@ def test_a_transactional_write_refreshes_its_items(dax: Dax) -> None:
     assert [dax.get(number) for number in (1, 2, 3)] == [note("new", 1), note("new", 2), None]
 
 
-def test_a_cancelled_transaction_changes_nothing_and_gives_its_reasons(dax: Dax) -> None:
+def test_a_cancelled_transaction_changes_nothing_and_returns_its_reasons(dax: Dax) -> None:
     dax.put_directly("old")
     dax.get()
     dax.put_directly("unseen")
@@ -565,7 +565,7 @@ PROJECTIONS: tuple[tuple[str, dict[str, str]], ...] = (
 )
 
 
-def test_every_type_of_attribute_comes_back_as_from_dynamodb(dax: Dax) -> None:
+def test_every_attribute_type_is_returned_as_by_dynamodb(dax: Dax) -> None:
     dax.client.put_item(TableName=dax.table, Item=key() | DOCUMENT)
     whole = dax.dynamodb.get_item(TableName=dax.table, Key=key())["Item"]
     assert comparable(dax.get(ConsistentRead=True)) == comparable(whole)
@@ -584,7 +584,7 @@ def comparable(item: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("expression", "names"), PROJECTIONS)
-def test_a_projection_is_what_dynamodb_projects(dax: Dax, expression: str, names: dict[str, str]) -> None:
+def test_a_projection_equals_that_of_dynamodb(dax: Dax, expression: str, names: dict[str, str]) -> None:
     dax.dynamodb.put_item(TableName=dax.table, Item=key() | DOCUMENT)
     asked: dict[str, Any] = {"ProjectionExpression": expression}
     if names:
@@ -634,7 +634,7 @@ VALUES = {":a": {"S": "a"}, ":b": {"S": "b"}, ":n": {"N": "3"}, ":type": {"S": "
         "extra.#deep.er = :b",
     ],
 )
-def test_a_filter_keeps_what_dynamodb_keeps(dax: Dax, condition: str) -> None:
+def test_a_filter_equals_that_of_dynamodb(dax: Dax, condition: str) -> None:
     titles = ["a", "b", "abc", "c", "a long one"]
     for number, title in enumerate(titles, 1):
         item = note(title, number) | {"extra": {"M": {"deep": {"M": {"er": {"S": title}}}}}}
@@ -654,7 +654,7 @@ def test_a_filter_keeps_what_dynamodb_keeps(dax: Dax, condition: str) -> None:
     assert 0 < answer["Count"] < 5
 
 
-def test_an_update_may_set_add_delete_and_remove(dax: Dax) -> None:
+def test_an_update_can_set_add_delete_and_remove(dax: Dax) -> None:
     dax.put_directly("old")
     update = {
         "UpdateExpression": "SET #m.#x = :n - :one, title = :t REMOVE #l[0] ADD visits :n DELETE marks :gone",
@@ -681,7 +681,7 @@ def test_an_update_may_set_add_delete_and_remove(dax: Dax) -> None:
 
 
 @pytest.mark.parametrize("index", [False, True])
-def test_pages_follow_one_another(dax: Dax, index: bool) -> None:
+def test_a_query_can_be_paged(dax: Dax, index: bool) -> None:
     for number in range(1, 6):
         dax.put_directly("old", number)
     request = owned(dax.table)
@@ -696,7 +696,7 @@ def test_pages_follow_one_another(dax: Dax, index: bool) -> None:
     assert by_id(found) == [note("old", number) for number in range(1, 6)]
 
 
-def test_a_count_comes_without_items(dax: Dax) -> None:
+def test_a_count_has_no_items(dax: Dax) -> None:
     dax.put_directly("old")
     answer = dax.client.query(**owned(dax.table), Select="COUNT")
     assert answer["Count"] == 1

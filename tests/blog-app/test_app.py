@@ -23,7 +23,7 @@ def call(client: Client) -> Any:
     return call
 
 
-def test_a_post_lives_from_post_to_delete(call: Any) -> None:
+def test_a_post_is_created_read_changed_and_deleted(call: Any) -> None:
     created = call("POST", "/posts", POST)
     assert (created.status_code, created.headers["Location"]) == (201, "posts/one")
     assert call("GET", "/posts/one").json_body == created.json_body
@@ -38,14 +38,14 @@ def test_a_post_lives_from_post_to_delete(call: Any) -> None:
     assert call("GET", "/posts/one").status_code == 404
 
 
-def test_the_same_post_twice_is_one_and_another_of_its_name_is_refused(call: Any) -> None:
+def test_creating_a_post_again_returns_it_and_another_post_with_its_slug_is_rejected(call: Any) -> None:
     first = call("POST", "/posts", POST)
 
     assert call("POST", "/posts", POST).body == first.body
     assert call("POST", "/posts", POST | {"title": "Other"}).status_code == 409
 
 
-def test_lists_have_no_bodies_and_may_be_kept_by_the_edge(call: Any) -> None:
+def test_lists_have_no_bodies_and_can_be_cached_by_the_edge(call: Any) -> None:
     call("POST", "/posts", POST)
 
     listed = call("GET", "/posts?tag=sea")
@@ -68,14 +68,14 @@ def test_lists_have_no_bodies_and_may_be_kept_by_the_edge(call: Any) -> None:
         ({"body_html": "<script>"}, "body_html"),
     ],
 )
-def test_a_wrong_field_is_refused_by_name(call: Any, change: dict[str, Any], field: str) -> None:
+def test_an_error_names_the_invalid_field(call: Any, change: dict[str, Any], field: str) -> None:
     refused = call("POST", "/posts", POST | change)
 
     assert refused.status_code == 400
     assert field in refused.json_body["Message"]
 
 
-def test_only_authors_write() -> None:
+def test_only_authors_can_write() -> None:
     application: Chalice = app.app
     signed = {
         (method, path)

@@ -24,7 +24,7 @@ def answers(*uris: str, **parameters: Any) -> list[dict[str, Any]]:
     return found
 
 
-def test_an_address_is_read_from_the_object_of_its_page() -> None:
+def test_a_page_url_is_rewritten_to_its_object() -> None:
     found = answers("/", "/posts/a-post/", "/page/2/", "/feed.xml", "/assets/site.0123456789.css")
 
     assert [request["uri"] for request in found] == [
@@ -36,21 +36,21 @@ def test_an_address_is_read_from_the_object_of_its_page() -> None:
     ]
 
 
-def test_an_address_without_its_last_slash_is_led_to_the_one_with_it() -> None:
+def test_a_url_without_a_trailing_slash_redirects_to_the_one_with_it() -> None:
     found = answers("/posts/a-post", "/unsubscribe")
 
     assert [answer["statusCode"] for answer in found] == [301, 301]
     assert [answer["headers"]["location"]["value"] for answer in found] == ["/posts/a-post/", "/unsubscribe/"]
 
 
-def test_a_query_is_kept_on_the_way() -> None:
+def test_a_redirect_keeps_the_query_string() -> None:
     twice = {"value": "1", "multiValue": [{"value": "1"}, {"value": "2"}]}
     [found] = answers("/unsubscribe", token={"value": "a%20b"}, x=twice, empty={"value": ""})
 
     assert found["headers"]["location"]["value"] == "/unsubscribe/?token=a%20b&x=1&x=2&empty"
 
 
-def test_an_odd_address_is_led_nowhere() -> None:
+def test_an_unusual_url_is_neither_rewritten_nor_redirected() -> None:
     odd = ["//evil.example", "//evil", "/\\evil", "/a//evil", "/../x", "/a b", "/<script>", "/.well-known", "", "x"]
 
     assert [request.get("uri") for request in answers(*odd)] == odd

@@ -76,7 +76,7 @@ def test_no_variant_is_wider_than_the_original(width: int, height: int, sizes: l
 
 
 @pytest.mark.parametrize("name", corpus.FORMATS)
-def test_every_format_gives_the_picture_that_it_holds(name: str) -> None:
+def test_every_format_is_decoded(name: str) -> None:
     kind, options = corpus.FORMATS[name]
 
     made = variants(corpus.file(corpus.quarters(1500, 1000), kind, **options))
@@ -87,7 +87,7 @@ def test_every_format_gives_the_picture_that_it_holds(name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_an_image_comes_out_the_right_way_up(kind: str, orientation: int) -> None:
+def test_the_exif_orientation_is_applied(kind: str, orientation: int) -> None:
     made = variants(corpus.oriented(corpus.quarters(900, 600), orientation, kind))
 
     assert {name: image.size for name, image in made.items() if name.endswith("webp")} == {
@@ -99,7 +99,7 @@ def test_an_image_comes_out_the_right_way_up(kind: str, orientation: int) -> Non
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
-def test_an_orientation_that_is_none_turns_nothing(orientation: int) -> None:
+def test_an_invalid_orientation_is_ignored(orientation: int) -> None:
     made = variants(corpus.oriented(corpus.quarters(900, 600), orientation, "JPEG"))
 
     assert right_way_up(made["640.jpeg"])
@@ -107,14 +107,14 @@ def test_an_orientation_that_is_none_turns_nothing(orientation: int) -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("exif", [b"rubbish", b"MM\0\x2a\0\0\xff\xff", b"MM\0\x2a\0\0\0\x08\0\x01\x01"])
-def test_broken_exif_does_not_matter(kind: str, exif: bytes) -> None:
+def test_broken_exif_is_ignored(kind: str, exif: bytes) -> None:
     content = corpus.file(corpus.quarters(400, 300), kind, exif=b"Exif\0\0" + exif)
 
     assert right_way_up(variants(content)["320.jpeg"])
 
 
 @pytest.mark.parametrize(("name", "content"), corpus.modes().items(), ids=corpus.modes())
-def test_every_mode_gives_the_colour_that_it_holds(name: str, content: bytes) -> None:
+def test_every_mode_keeps_its_colours(name: str, content: bytes) -> None:
     wanted = (255,) * 3 if "1-bit" in name else (128,) * 3 if "grey" in name else corpus.RED
 
     for image in variants(content).values():
@@ -123,7 +123,7 @@ def test_every_mode_gives_the_colour_that_it_holds(name: str, content: bytes) ->
 
 
 @pytest.mark.parametrize(("name", "content"), corpus.see_through().items(), ids=corpus.see_through())
-def test_alpha_is_kept_in_webp_and_white_in_jpeg(name: str, content: bytes) -> None:
+def test_transparent_pixels_stay_transparent_in_webp_and_are_white_in_jpeg(name: str, content: bytes) -> None:
     made = variants(content)
     webp, jpeg = made["320.webp"], made["320.jpeg"]
 
@@ -134,7 +134,7 @@ def test_alpha_is_kept_in_webp_and_white_in_jpeg(name: str, content: bytes) -> N
     assert near(jpeg.getpixel((240, 120)), (255, 255, 255))
 
 
-def test_colour_of_hidden_pixels_does_not_bleed() -> None:
+def test_colours_of_transparent_pixels_do_not_bleed() -> None:
     image = Image.new("RGBA", (4000, 3000), (0, 255, 0, 0))
     image.paste((*corpus.RED, 255), (1001, 0, 4000, 3000))
 
@@ -144,7 +144,7 @@ def test_colour_of_hidden_pixels_does_not_bleed() -> None:
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF"])
-def test_of_an_animation_the_first_frame_is_kept(kind: str) -> None:
+def test_only_the_first_frame_of_an_animation_is_used(kind: str) -> None:
     made = variants(corpus.animation(kind, 5), max_frames=5)
 
     assert near(made["64.jpeg"].getpixel((30, 20)), corpus.RED)
@@ -157,7 +157,7 @@ def test_an_animation_beyond_the_limit_is_rejected(kind: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "content"), corpus.bombs().items(), ids=corpus.bombs())
-def test_a_bomb_is_rejected_by_its_header(name: str, content: bytes) -> None:
+def test_a_decompression_bomb_is_rejected_by_its_header(name: str, content: bytes) -> None:
     assert len(content) < 1_000_000
     assert reason(content) == "too many pixels"
 
@@ -169,12 +169,12 @@ def test_the_pixel_limit_is_exact() -> None:
     assert reason(content, max_pixels=9_999) == "too many pixels"
 
 
-def test_a_jpeg_that_would_keep_the_decoder_busy_is_rejected() -> None:
+def test_a_jpeg_with_too_many_scans_is_rejected() -> None:
     assert reason(corpus.many_scans(600)) == "too many scans"
     assert variants(corpus.many_scans(100))
 
 
-def test_a_tall_image_has_the_widths_that_webp_can_hold() -> None:
+def test_a_tall_image_has_only_widths_that_webp_supports() -> None:
     tall, taller = (corpus.file(Image.new("L", (700, height), 128), "PNG") for height in (20_000, 40_000))
 
     assert set(variants(tall)) == {"320.jpeg", "320.webp"}
@@ -182,17 +182,17 @@ def test_a_tall_image_has_the_widths_that_webp_can_hold() -> None:
 
 
 @pytest.mark.parametrize(("name", "content"), corpus.unsupported().items(), ids=corpus.unsupported())
-def test_other_images_are_unsupported(name: str, content: bytes) -> None:
+def test_other_image_formats_are_unsupported(name: str, content: bytes) -> None:
     assert reason(content) == "unsupported format"
 
 
 @pytest.mark.parametrize(("name", "content"), corpus.no_images().items(), ids=corpus.no_images())
-def test_what_is_no_image_is_called_so(name: str, content: bytes) -> None:
+def test_a_file_that_is_not_an_image_is_rejected(name: str, content: bytes) -> None:
     assert reason(content) == "not an image"
 
 
 @pytest.mark.parametrize("name", corpus.FORMATS)
-def test_a_cut_image_is_truncated(name: str) -> None:
+def test_an_incomplete_image_is_truncated(name: str) -> None:
     kind, options = corpus.FORMATS[name]
     content = corpus.file(corpus.grainy(200, 150), kind, **options)
 
@@ -205,7 +205,7 @@ def test_a_cut_image_is_truncated(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", corpus.FORMATS)
-def test_the_first_bytes_alone_are_no_picture(name: str) -> None:
+def test_a_signature_alone_is_not_an_image(name: str) -> None:
     kind, options = corpus.FORMATS[name]
     content = corpus.file(corpus.grainy(200, 150), kind, **options)
 
@@ -223,7 +223,7 @@ SIGNATURES = [corpus.file(corpus.grainy(64, 48), kind, **options) for kind, opti
     st.lists(st.tuples(st.integers(0, 4_000), st.binary(min_size=1, max_size=8)), max_size=12),
     st.binary(max_size=200),
 )
-def test_any_damage_is_a_rejection_or_a_picture(
+def test_a_damaged_image_is_rejected_or_decoded(
     content: bytes, kept: int, damages: list[tuple[int, bytes]], tail: bytes
 ) -> None:
     damaged = bytearray(content if damages else content[:kept] + tail)
@@ -238,7 +238,7 @@ def test_any_damage_is_a_rejection_or_a_picture(
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("profile", [b"", corpus.swapped_profile() + b"SECRET"], ids=["no profile", "profile"])
-def test_no_metadata_comes_out(kind: str, profile: bytes) -> None:
+def test_variants_have_no_metadata(kind: str, profile: bytes) -> None:
     content = corpus.secretive(kind, profile)
     assert b"SECRET" in content
 
@@ -250,7 +250,7 @@ def test_no_metadata_comes_out(kind: str, profile: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
-def test_colours_are_those_of_the_profile(kind: str) -> None:
+def test_the_colour_profile_is_applied(kind: str) -> None:
     content = corpus.file(Image.new("RGB", (2000, 1500), (200, 0, 0)), kind, icc_profile=corpus.swapped_profile())
 
     for image in variants(content).values():
@@ -258,7 +258,7 @@ def test_colours_are_those_of_the_profile(kind: str) -> None:
         assert red < 30 < 170 < green
 
 
-def test_colours_of_a_see_through_image_are_those_of_the_profile() -> None:
+def test_the_colour_profile_of_a_transparent_image_is_applied() -> None:
     image = Image.new("RGBA", (400, 300), (200, 0, 0, 100))
     content = corpus.file(image, "PNG", icc_profile=corpus.swapped_profile())
 
@@ -266,7 +266,7 @@ def test_colours_of_a_see_through_image_are_those_of_the_profile() -> None:
 
 
 @pytest.mark.parametrize("profile", [b"rubbish", corpus.swapped_profile()[:200], corpus.swapped_profile()])
-def test_a_profile_that_does_not_fit_is_left_out(profile: bytes) -> None:
+def test_a_profile_that_does_not_fit_is_ignored(profile: bytes) -> None:
     content = corpus.file(Image.new("L", (400, 300), 90), "JPEG", icc_profile=profile)
 
     assert near(variants(content)["320.jpeg"].getpixel((9, 9)), (90, 90, 90))

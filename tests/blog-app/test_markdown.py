@@ -46,18 +46,18 @@ def html(source: str) -> str:
         ("v1.example.com", "<p>v1.example.com</p>"),
     ],
 )
-def test_markdown_is_what_authors_expect(source: str, shown: str) -> None:
+def test_markdown_is_rendered_as_html(source: str, shown: str) -> None:
     assert html(source) == shown
 
 
 @pytest.mark.parametrize(
     "source", ["[a](https://b.example)", "https://b.example", "[a](//b.example)", "<HTTP://b.example>"]
 )
-def test_a_link_to_elsewhere_gives_no_credit_and_no_handle(source: str) -> None:
+def test_an_external_link_is_nofollow_and_noopener(source: str) -> None:
     assert 'rel="nofollow noopener"' in html(source)
 
 
-def test_a_table_scrolls_by_itself_and_aligns_by_class() -> None:
+def test_a_table_is_scrollable_and_aligned_by_classes() -> None:
     shown = html("|a|b|\n|-|-:|\n|1|2|")
 
     assert shown.startswith('<div class="table" tabindex="0"><table>')
@@ -69,12 +69,12 @@ def test_a_table_scrolls_by_itself_and_aligns_by_class() -> None:
     ("source", "levels"),
     [("# a\n## b", ["h2", "h3"]), ("## a\n### b", ["h2", "h3"]), ("# a\n###### b", ["h2", "h6"]), ("### a", ["h2"])],
 )
-def test_headings_begin_below_the_title_of_the_page(source: str, levels: list[str]) -> None:
+def test_headings_start_at_h2(source: str, levels: list[str]) -> None:
     found = html5lib.parseFragment(html(source), namespaceHTMLElements=False)
     assert [element.tag for element in found] == levels
 
 
-def test_each_heading_has_an_id_of_its_own() -> None:
+def test_heading_ids_are_unique() -> None:
     found = html5lib.parseFragment(
         html("# Été *now*!\n# a\n# a\n# a 2\n# a\n# `x_y`\n# ?"), namespaceHTMLElements=False
     )
@@ -86,7 +86,7 @@ def test_each_heading_has_an_id_of_its_own() -> None:
     assert not any("_" in str(name) for name in ids)
 
 
-def test_a_photo_comes_in_the_size_that_fits_without_moving_the_text() -> None:
+def test_a_photo_has_all_its_sizes_and_causes_no_layout_shift() -> None:
     shown = html("![A *hill*](photo:p)")
 
     assert shown.startswith('<figure><picture><source type="image/webp" srcset="/thumbnails/p/320.webp 320w, ')
@@ -94,11 +94,11 @@ def test_a_photo_comes_in_the_size_that_fits_without_moving_the_text() -> None:
     assert 'width="1280" height="640" alt="A hill"' in shown
 
 
-def test_the_alt_text_of_a_photo_is_kept_to_the_letter() -> None:
+def test_the_alt_text_of_a_photo_is_unchanged() -> None:
     assert 'alt="say &quot;hi&quot; &lt;now&gt;"' in html('![say "hi" \\<now>](photo:p)')
 
 
-def test_the_first_photo_is_fetched_at_once_and_the_others_when_they_come_near() -> None:
+def test_all_photos_but_the_first_are_loaded_lazily() -> None:
     first, second = html("![a](photo:p)\n\n![b](photo:q)").split("</figure>")[:2]
 
     assert 'fetchpriority="high"' in first
@@ -106,14 +106,14 @@ def test_the_first_photo_is_fetched_at_once_and_the_others_when_they_come_near()
     assert 'loading="lazy"' in second
 
 
-def test_a_title_is_the_caption_of_a_photo_that_stands_alone() -> None:
+def test_the_title_of_a_photo_in_a_paragraph_of_its_own_is_the_caption() -> None:
     assert "<figcaption>High &lt;up&gt;</figcaption>" in html('![a](photo:p "High <up>")')
     assert "figcaption" not in html('text ![a](photo:p "High up")')
     assert "fig" not in html('- ![a](photo:p "High up")')
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
-def test_a_photo_in_one_format_is_shown_in_that(kind: str) -> None:
+def test_a_photo_in_one_format_has_no_other_sources(kind: str) -> None:
     shown = render("![a](photo:p)", {"p": [Variant(2000, 1000, kind, f"/thumbnails/p.{kind}")]})
 
     assert f'src="/thumbnails/p.{kind}"' in shown
@@ -123,15 +123,15 @@ def test_a_photo_in_one_format_is_shown_in_that(kind: str) -> None:
 @pytest.mark.parametrize(
     "source", ["![alt](photo:unknown)", "![alt](https://b.example/x.png)", "![alt](/x.png)", "![alt]()"]
 )
-def test_an_image_that_is_no_photo_of_the_blog_is_its_alt_text(source: str) -> None:
+def test_an_image_that_is_not_a_photo_of_the_blog_becomes_its_alt_text(source: str) -> None:
     assert html(source) == "<p>alt</p>"
 
 
-def test_the_photos_of_a_post_are_known_before_it_is_shown() -> None:
+def test_photo_ids_are_distinct_and_in_order() -> None:
     assert photo_ids("![a](photo:q)\n\n- x ![b](photo:p) ![c](photo:q) ![d](/x.png)\n\n`![e](photo:r)`") == ["q", "p"]
 
 
-def test_the_first_picture_can_be_shown_elsewhere_in_another_size() -> None:
+def test_the_lead_picture_can_have_another_size() -> None:
     post = html("words\n\n![a](photo:q)\n\n![b](photo:p)")
 
     assert "/q/" in lead_picture(post, "10rem", eager=True)
@@ -141,7 +141,7 @@ def test_the_first_picture_can_be_shown_elsewhere_in_another_size() -> None:
     assert lead_picture(html("words"), "10rem", eager=True) == ""
 
 
-def test_a_feed_gets_whole_addresses_and_plain_images() -> None:
+def test_a_feed_has_absolute_urls_and_plain_images() -> None:
     shown = absolute(html('[a](/b/) [c](#d) `href="/x"`\n\n![e](photo:p)'), "https://blog.example/posts/x/")
 
     assert 'href="https://blog.example/b/"' in shown
@@ -162,23 +162,23 @@ def test_a_feed_gets_whole_addresses_and_plain_images() -> None:
         ("[x](data:text/html,x)", "<p><a>x</a></p>"),
     ],
 )
-def test_tags_and_dangerous_addresses_go_and_their_text_stays(source: str, shown: str) -> None:
+def test_tags_and_unsafe_urls_are_removed_and_their_text_stays(source: str, shown: str) -> None:
     assert html(source) == shown
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 @pytest.mark.parametrize("around", ["{}", "words {} words", "# {}", "- {}", "> {}", "[{}](/x)", "![{}](photo:p)"])
-def test_no_known_payload_gets_through(payload: str, around: str) -> None:
+def test_no_known_payload_survives(payload: str, around: str) -> None:
     assert faults(html(around.format(payload))) == []
 
 
 @given(st.lists(st.sampled_from(PAYLOADS) | st.sampled_from(list("<>\"'`&[]()!#|\n :/=*_~-")) | st.text(), max_size=12))
-def test_no_other_input_gets_through(parts: list[str]) -> None:
+def test_any_input_becomes_safe_html(parts: list[str]) -> None:
     assert faults(html("".join(parts))) == []
 
 
 @given(st.text())
-def test_what_was_rendered_is_whole_html(source: str) -> None:
+def test_any_input_becomes_well_formed_html(source: str) -> None:
     html5lib.HTMLParser(strict=True).parseFragment(html(source.replace("\x00", "")).translate(_CONTROLS))
 
 

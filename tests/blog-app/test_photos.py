@@ -135,7 +135,7 @@ def test_a_photo_is_pending_until_its_variants_are_made(bucket: MemoryBucket, ph
         (corpus.animation("GIF", 9), "too many frames"),
     ],
 )
-def test_a_rejected_photo_says_why(bucket: MemoryBucket, content: bytes, reason: str) -> None:
+def test_a_rejected_photo_has_a_reason(bucket: MemoryBucket, content: bytes, reason: str) -> None:
     photos = Photos(bucket, max_frames=8)
     upload = photos.add(new())
 
@@ -161,7 +161,7 @@ def test_the_limits_are_settings(bucket: MemoryBucket) -> None:
 
 
 @pytest.mark.parametrize("photo_id", ["1", "", "x" * 3000, "../posts", "\x00", str(uuid.uuid4())])
-def test_what_was_never_added_is_not_found(photos: Photos, photo_id: str) -> None:
+def test_an_unknown_photo_is_not_found(photos: Photos, photo_id: str) -> None:
     with pytest.raises(NotFound):
         photos.get(photo_id)
 
@@ -181,13 +181,13 @@ def test_what_was_never_added_is_not_found(photos: Photos, photo_id: str) -> Non
         ({"owner": "bob"}, "owner"),
     ],
 )
-def test_a_wrong_field_is_refused_by_name(body: dict[str, Any], field: str) -> None:
+def test_an_error_names_the_invalid_field(body: dict[str, Any], field: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=field):
         new(**body)
 
 
 @given(st.text(min_size=1, max_size=200).filter(lambda name: re.fullmatch(r"[^/\\\x00-\x1f\x7f-\x9f\ufffd]+", name)))
-def test_any_filename_becomes_a_harmless_key(filename: str) -> None:
+def test_any_filename_becomes_a_safe_key(filename: str) -> None:
     upload = Photos(MemoryBucket()).add(new(filename=filename))
 
     assert re.fullmatch(rf"uploads/{upload.id}/[A-Za-z0-9_][A-Za-z0-9._-]{{0,99}}", upload.fields["key"])
@@ -203,11 +203,11 @@ def test_any_filename_becomes_a_harmless_key(filename: str) -> None:
         ("x" * 150 + ".png", "/" + "x" * 96 + ".png"),
     ],
 )
-def test_a_key_shows_what_it_can_of_the_filename(filename: str, safe: str) -> None:
+def test_a_key_keeps_the_safe_characters_of_the_filename(filename: str, safe: str) -> None:
     assert Photos(MemoryBucket()).add(new(filename=filename)).fields["key"].endswith(safe)
 
 
-def test_a_replaced_original_has_new_names(bucket: MemoryBucket, photos: Photos) -> None:
+def test_the_variants_of_a_replaced_original_have_new_keys(bucket: MemoryBucket, photos: Photos) -> None:
     upload = photos.add(new())
     first = photos.make_variants(bucket.upload(upload.fields["key"], SMALL))
     second = photos.make_variants(bucket.upload(upload.fields["key"], OTHER))
@@ -219,7 +219,7 @@ def test_a_replaced_original_has_new_names(bucket: MemoryBucket, photos: Photos)
 
 
 @given(st.data())
-def test_events_in_any_order_and_number_leave_the_last_upload(data: st.DataObject) -> None:
+def test_events_in_any_order_and_number_result_in_the_last_upload(data: st.DataObject) -> None:
     bucket = MemoryBucket()
     photos = Photos(bucket)
     upload = photos.add(new())
@@ -235,7 +235,7 @@ def test_events_in_any_order_and_number_leave_the_last_upload(data: st.DataObjec
     assert version == 2, "the record was written once after it was added"
 
 
-def test_an_event_that_comes_again_does_no_work(bucket: MemoryBucket, photos: Photos) -> None:
+def test_a_repeated_event_does_nothing(bucket: MemoryBucket, photos: Photos) -> None:
     upload = photos.add(new())
     event = bucket.upload(upload.fields["key"], SMALL)
     made = photos.make_variants(event)
@@ -259,7 +259,7 @@ def test_an_event_that_comes_again_does_no_work(bucket: MemoryBucket, photos: Ph
         ("1FF", "2", True),
     ],
 )
-def test_of_two_events_the_sequencer_tells_the_later(
+def test_the_sequencer_orders_events(
     bucket: MemoryBucket, photos: Photos, answered: str, sequencer: str, later: bool
 ) -> None:
     upload = photos.add(new())
@@ -271,7 +271,7 @@ def test_of_two_events_the_sequencer_tells_the_later(
     assert (photos.get(upload.id).status == "ready") is later
 
 
-def test_a_later_upload_answered_meanwhile_stays(bucket: MemoryBucket, photos: Photos) -> None:
+def test_a_later_upload_that_was_handled_meanwhile_stays(bucket: MemoryBucket, photos: Photos) -> None:
     upload = photos.add(new())
     earlier = bucket.upload(upload.fields["key"], SMALL)
 
@@ -287,7 +287,7 @@ def test_a_later_upload_answered_meanwhile_stays(bucket: MemoryBucket, photos: P
     assert made.variants[-1].width == 350
 
 
-def test_an_earlier_upload_answered_meanwhile_is_replaced(bucket: MemoryBucket, photos: Photos) -> None:
+def test_an_earlier_upload_that_was_handled_meanwhile_is_replaced(bucket: MemoryBucket, photos: Photos) -> None:
     upload = photos.add(new())
     earlier = StoredPhoto(photo=photo(upload.id, "rejected"), sequencer="1", etag="etag")
     bucket.meanwhile.append(lambda: bucket.put(earlier, "1"))
@@ -298,7 +298,7 @@ def test_an_earlier_upload_answered_meanwhile_is_replaced(bucket: MemoryBucket, 
     assert photos.get(upload.id).status == "ready"
 
 
-def test_an_endless_struggle_is_given_up(bucket: MemoryBucket, photos: Photos) -> None:
+def test_endless_concurrent_changes_raise_conflict(bucket: MemoryBucket, photos: Photos) -> None:
     upload = photos.add(new())
 
     def touch() -> None:
@@ -315,13 +315,13 @@ def test_an_endless_struggle_is_given_up(bucket: MemoryBucket, photos: Photos) -
 @pytest.mark.parametrize(
     "key", ["uploads/a.jpg", "uploads/not-an-id/a.jpg", f"uploads/{uuid.uuid4()}/a.jpg", "thumbnails/x/y", ""]
 )
-def test_an_object_that_is_no_photo_changes_nothing(bucket: MemoryBucket, photos: Photos, key: str) -> None:
+def test_an_object_that_is_not_a_photo_changes_nothing(bucket: MemoryBucket, photos: Photos, key: str) -> None:
     assert photos.make_variants(bucket.upload(key, SMALL)) is None
     assert not bucket.photos
     assert not bucket.variants
 
 
-def test_content_that_was_replaced_or_removed_is_left_to_its_own_event(bucket: MemoryBucket, photos: Photos) -> None:
+def test_an_event_of_replaced_or_removed_content_changes_nothing(bucket: MemoryBucket, photos: Photos) -> None:
     upload = photos.add(new())
     event = bucket.upload(upload.fields["key"], SMALL)
     bucket.upload(upload.fields["key"], OTHER)
@@ -332,7 +332,7 @@ def test_content_that_was_replaced_or_removed_is_left_to_its_own_event(bucket: M
     assert photos.get(upload.id).status == "pending"
 
 
-def test_both_kinds_of_event_say_the_same() -> None:
+def test_both_kinds_of_event_give_the_same_object() -> None:
     thing = {"size": 7, "sequencer": "0055"}
     notification = {"bucket": {"name": "b"}, "object": {"key": "uploads/x/a%2Bb+c%C3%A9.jpg", "eTag": "e", **thing}}
     detail = {"bucket": {"name": "b"}, "object": {"key": "uploads/x/a+b cé.jpg", "etag": "e", **thing}}
@@ -342,7 +342,7 @@ def test_both_kinds_of_event_say_the_same() -> None:
     assert photo_events.uploaded({"detail": detail}) == expected
 
 
-def test_only_making_variants_needs_pillow() -> None:
+def test_only_making_variants_imports_pillow() -> None:
     program = "import sys; from chalicelib import photo_bucket, photos; assert not {'PIL'} & set(sys.modules)"
     path = {"PYTHONPATH": os.pathsep.join(sys.path)}
 
@@ -376,7 +376,7 @@ def event_of(s3: Any, upload: Upload, sequencer: str = "1") -> UploadedPhoto:
     return UploadedPhoto(bucket, key, head["ContentLength"], head["ETag"].strip('"'), sequencer)
 
 
-def test_the_policy_holds_size_and_type(stored: PhotoBucket) -> None:
+def test_the_upload_policy_enforces_size_and_type(stored: PhotoBucket) -> None:
     upload = Photos(stored).add(new(size=len(SMALL)))
 
     assert send(upload, SMALL + b"x") == 400
@@ -404,7 +404,7 @@ def test_a_photo_above_six_megabytes_works(s3: Any, stored: PhotoBucket) -> None
     assert Image.open(answer["Body"]).size == (1280, 853)
 
 
-def test_the_record_is_json_for_a_short_time(s3: Any, stored: PhotoBucket) -> None:
+def test_the_photo_is_json_that_is_cached_briefly(s3: Any, stored: PhotoBucket) -> None:
     upload = Photos(stored).add(new())
     bucket = upload.url.rstrip("/").rpartition("/")[2]
 
@@ -429,7 +429,7 @@ def test_a_replaced_original_is_not_downloaded(s3: Any, stored: PhotoBucket) -> 
     assert not stored.download(event, io.BytesIO())
 
 
-def test_of_many_that_replace_a_record_one_wins(stored: PhotoBucket) -> None:
+def test_one_of_many_concurrent_replacements_succeeds(stored: PhotoBucket) -> None:
     a_photo = photo(str(uuid.uuid4()))
 
     def put(version: str | None) -> bool:
@@ -446,12 +446,12 @@ def test_of_many_that_replace_a_record_one_wins(stored: PhotoBucket) -> None:
             assert sum(pool.map(put, [version] * 8)) == 1
 
 
-def test_a_record_that_is_gone_is_not_replaced(stored: PhotoBucket) -> None:
+def test_a_missing_photo_is_not_replaced(stored: PhotoBucket) -> None:
     with pytest.raises(Conflict):
         stored.put(StoredPhoto(photo=photo(str(uuid.uuid4()))), '"etag"')
 
 
-def test_no_photo_is_not_found(stored: PhotoBucket) -> None:
+def test_a_missing_photo_is_not_found(stored: PhotoBucket) -> None:
     with pytest.raises(NotFound):
         Photos(stored).get(str(uuid.uuid4()))
 

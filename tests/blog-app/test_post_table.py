@@ -82,7 +82,7 @@ def slugs(store: PostStore, **query: Any) -> list[list[str]]:
             return found
 
 
-def test_what_was_added_is_got_whole_and_listed_without_its_body(store: PostStore) -> None:
+def test_an_added_post_is_read_completely_and_listed_without_its_body(store: PostStore) -> None:
     post = store.add(a_post("one"))
 
     assert store.get("one") == post
@@ -91,7 +91,7 @@ def test_what_was_added_is_got_whole_and_listed_without_its_body(store: PostStor
     assert not hasattr(listed, "body_markdown") or not isinstance(listed, Post)
 
 
-def test_a_slug_is_taken_once(store: PostStore) -> None:
+def test_a_slug_is_unique(store: PostStore) -> None:
     store.add(a_post("one"))
 
     with pytest.raises(Conflict):
@@ -99,14 +99,14 @@ def test_a_slug_is_taken_once(store: PostStore) -> None:
 
 
 @pytest.mark.parametrize("slug", ["none", "sea#one", "", "x" * 3000])
-def test_what_is_no_post_is_none_or_not_found(store: PostStore, slug: str) -> None:
+def test_a_missing_post_is_none_or_not_found(store: PostStore, slug: str) -> None:
     store.add(a_post("one"))
 
     with contextlib.suppress(NotFound):
         assert store.get(slug) is None
 
 
-def test_lists_come_newest_first_in_pages_without_gap_or_repeat(store: PostStore) -> None:
+def test_lists_are_newest_first_and_their_pages_have_each_post_once(store: PostStore) -> None:
     for day in range(1, 8):
         store.add(a_post(f"p{day}", day, tags=("even",) if day % 2 == 0 else ()))
 
@@ -115,7 +115,7 @@ def test_lists_come_newest_first_in_pages_without_gap_or_repeat(store: PostStore
     assert slugs(store, tag="none") == [[]]
 
 
-def test_posts_of_one_moment_are_not_lost_between_pages(store: PostStore) -> None:
+def test_posts_of_the_same_time_are_not_lost_between_pages(store: PostStore) -> None:
     for name in "abc":
         store.add(a_post(name))
 
@@ -143,7 +143,7 @@ def test_a_stale_change_or_removal_changes_nothing(store: PostStore) -> None:
     assert store.get("one") == post
 
 
-def test_a_removed_post_is_gone_from_every_list(store: PostStore) -> None:
+def test_a_removed_post_is_in_no_list(store: PostStore) -> None:
     store.add(a_post("one", tags=("sea", "sky")))
 
     store.remove("one", ["1"])
@@ -152,7 +152,7 @@ def test_a_removed_post_is_gone_from_every_list(store: PostStore) -> None:
     assert [slugs(store, **query) for query in ({}, {"tag": "sea"}, {"tag": "sky"})] == [[[]]] * 3
 
 
-def test_a_cursor_of_another_api_is_refused(store: PostStore) -> None:
+def test_an_invalid_cursor_is_rejected(store: PostStore) -> None:
     with pytest.raises(InvalidInput, match="cursor"):
         store.list(PostQuery(cursor="%%%"))
 

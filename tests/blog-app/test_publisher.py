@@ -43,7 +43,7 @@ def a_post(slug: str) -> NewPost:
     return NewPost(slug=slug, title=slug.title(), body_markdown="text", tags=["sea"])
 
 
-def test_a_post_has_its_page_and_is_in_list_feed_and_sitemap() -> None:
+def test_a_post_has_a_page_and_is_in_the_list_feed_and_sitemap() -> None:
     posts, bucket, publisher = a_site()
     posts.add(a_post("one"))
 
@@ -60,7 +60,7 @@ def test_a_post_has_its_page_and_is_in_list_feed_and_sitemap() -> None:
         assert b"/posts/one/" in bucket.pages[key].body
 
 
-def test_what_did_not_change_is_not_written_again() -> None:
+def test_unchanged_files_are_not_written_again() -> None:
     posts, bucket, publisher = a_site()
     posts.add(a_post("one"))
     publisher.publish()
@@ -73,7 +73,7 @@ def test_what_did_not_change_is_not_written_again() -> None:
     assert "404.html" not in bucket.writes
 
 
-def test_a_removed_post_takes_its_pages_along_but_no_asset() -> None:
+def test_removing_a_post_removes_its_pages_but_no_asset() -> None:
     posts, bucket, publisher = a_site()
     posts.add(a_post("one"))
     publisher.publish()
@@ -86,7 +86,7 @@ def test_a_removed_post_takes_its_pages_along_but_no_asset() -> None:
     assert "assets/site.old.css" in bucket.pages
 
 
-def test_a_run_that_was_overtaken_writes_nothing_old() -> None:
+def test_an_overtaken_run_writes_no_old_content() -> None:
     posts, bucket, publisher = a_site()
     posts.add(a_post("one"))
     publisher.publish()

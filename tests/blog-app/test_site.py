@@ -75,7 +75,7 @@ A_POST_WITH_ALL = a_post(
 )
 
 
-def test_a_site_is_made_of_these_objects() -> None:
+def test_a_site_has_exactly_these_files() -> None:
     keys = [re.sub(r"\.[0-9a-f]{10}\.", ".*.", key) for key in site([*posts(12), A_POST_WITH_ALL])]
 
     assert sorted(key for key in keys if "post-" not in key) == [
@@ -110,7 +110,7 @@ def test_every_page_is_well_formed(these: list[Post]) -> None:
 
 
 @pytest.mark.parametrize("these", [[], [A_POST_WITH_ALL], posts(25)], ids=["empty", "one", "many"])
-def test_no_link_within_the_site_leads_nowhere(these: list[Post]) -> None:
+def test_every_link_within_the_site_has_a_target(these: list[Post]) -> None:
     made = site(these)
     for page in made.values():
         if page.content_type.startswith("text/html"):
@@ -125,13 +125,13 @@ def test_no_link_within_the_site_leads_nowhere(these: list[Post]) -> None:
                     assert fragment in ids, (page.key, address)
 
 
-def test_the_same_posts_make_the_same_bytes_in_whatever_order_they_come() -> None:
+def test_the_same_posts_in_any_order_give_the_same_bytes() -> None:
     these = posts(25)
 
     assert list(SITE.files(these)) == list(Site(URL, "MyBlog.com", ASSETS).files(these[::-1]))
 
 
-def test_a_change_of_one_post_touches_its_own_pages_only() -> None:
+def test_a_change_of_a_post_changes_only_its_own_pages() -> None:
     these = posts(25)
     before = site(these)
     number = next(n for n, post in enumerate(these) if post.slug == "post-20")
@@ -149,13 +149,13 @@ def test_a_change_of_one_post_touches_its_own_pages_only() -> None:
     ("key", "edge", "browser"),
     [("index.html", 60, 0), ("404.html", 60, 0), ("feed.xml", 300, 0), ("sitemap.xml", 300, 0)],
 )
-def test_what_changes_is_kept_at_the_edge_shortly_and_by_browsers_never(key: str, edge: int, browser: int) -> None:
+def test_pages_are_cached_briefly_by_the_edge_and_never_by_browsers(key: str, edge: int, browser: int) -> None:
     assert site([])[key].cache_control.startswith(
         f"public, max-age={browser}, s-maxage={edge}, stale-while-revalidate="
     )
 
 
-def test_assets_are_kept_for_ever_under_a_name_made_from_their_content() -> None:
+def test_assets_are_cached_forever_under_a_name_with_their_hash() -> None:
     def key(content: bytes) -> str:
         return next(iter(Site(URL, "", {"site.css": content}).assets())).key
 
@@ -167,7 +167,7 @@ def test_assets_are_kept_for_ever_under_a_name_made_from_their_content() -> None
     assert len(css.body) < 15_000
 
 
-def test_lists_go_from_the_newest_post_to_the_oldest_in_pages() -> None:
+def test_lists_have_pages_with_the_newest_posts_first() -> None:
     made = site(posts(25))
     keys = ("index.html", "page/2/index.html", "page/3/index.html")
     found = [linked(made[key]) for key in keys]
@@ -182,7 +182,7 @@ def test_a_blog_without_posts_says_so() -> None:
     assert "There are no posts yet." in text(site([])["index.html"])
 
 
-def test_the_page_of_a_tag_lists_the_posts_that_have_it() -> None:
+def test_the_page_of_a_tag_lists_its_posts() -> None:
     made = site([a_post("one", tags=["edge"]), a_post("two", tags=["edge", "mail"])])
 
     assert linked(made["tags/mail/index.html"]) == ["two"]
@@ -190,7 +190,7 @@ def test_the_page_of_a_tag_lists_the_posts_that_have_it() -> None:
     assert "<h1>Posts about mail</h1>" in text(made["tags/mail/index.html"])
 
 
-def test_a_post_leads_to_the_one_before_and_the_one_after() -> None:
+def test_a_post_links_to_the_previous_and_the_next_one() -> None:
     made = site(posts(3))
     links = re.findall(r'href="/posts/([^"]*)/" rel="(prev|next)"', text(made["posts/post-1/index.html"]))
 
@@ -198,7 +198,7 @@ def test_a_post_leads_to_the_one_before_and_the_one_after() -> None:
     assert 'rel="next"' not in text(made["posts/post-0/index.html"])
 
 
-def test_a_post_says_when_it_was_written_and_changed_and_how_long_it_takes() -> None:
+def test_a_post_shows_its_dates_and_its_reading_time() -> None:
     page = text(SITE.page_for(replace(A_POST_WITH_ALL, body_html=f"<p>{'word ' * 700}</p>")))
 
     assert '<time datetime="2030-01-02T03:04:05.000Z">2 January 2030</time> · 3 min read' in page
@@ -206,18 +206,18 @@ def test_a_post_says_when_it_was_written_and_changed_and_how_long_it_takes() -> 
 
 
 @pytest.mark.parametrize("fields", [{"version": 1}, {"updated_at": "2030-01-02T23:00:00.000Z"}])
-def test_a_post_that_is_old_news_or_was_changed_the_same_day_is_not_called_changed(fields: dict[str, Any]) -> None:
+def test_a_change_before_the_day_after_publication_is_not_shown(fields: dict[str, Any]) -> None:
     assert "changed on" not in text(SITE.page_for(replace(A_POST_WITH_ALL, **fields)))
 
 
-def test_a_post_without_an_author_has_no_line_for_one() -> None:
+def test_a_post_without_an_author_has_no_author_line() -> None:
     page = text(SITE.page_for(a_post(author="")))
 
     assert "By " not in page
     assert "Person" not in page
 
 
-def test_a_post_is_described_to_search_engines_and_to_those_who_share_it() -> None:
+def test_a_post_has_metadata_for_search_engines_and_link_previews() -> None:
     page = SITE.page_for(A_POST_WITH_ALL)
     root = parsed(page)
     said = {meta.get("name") or meta.get("property"): meta.get("content") for meta in root.iter("meta")}
@@ -233,7 +233,7 @@ def test_a_post_is_described_to_search_engines_and_to_those_who_share_it() -> No
     assert data["datePublished"] == said["article:published_time"] == "2030-01-02T03:04:05.000Z"
 
 
-def test_the_summary_describes_a_post_else_its_first_words_do() -> None:
+def test_the_description_is_the_summary_or_the_first_words() -> None:
     def description(post: Post) -> str | None:
         return next(
             m.get("content") for m in parsed(SITE.page_for(post)).iter("meta") if m.get("name") == "description"
@@ -247,14 +247,14 @@ def test_the_summary_describes_a_post_else_its_first_words_do() -> None:
     assert len(cut) <= 161
 
 
-def test_pages_that_are_for_no_search_engine_say_so() -> None:
+def test_some_pages_tell_search_engines_not_to_index_them() -> None:
     made = site([a_post()])
     hidden = [key for key, page in made.items() if b'content="noindex"' in page.body]
 
     assert sorted(hidden) == ["404.html", "unsubscribe/index.html"]
 
 
-def test_a_list_shows_the_first_photo_of_each_post_and_fetches_only_the_first_at_once() -> None:
+def test_a_list_shows_the_first_photo_of_each_post_and_loads_only_the_first_eagerly() -> None:
     these = [a_post(f"p{n}", body="x\n\n![a](photo:p)\n\n![b](photo:q)") for n in range(3)]
     page = text(site(these)["index.html"])
 
@@ -264,7 +264,7 @@ def test_a_list_shows_the_first_photo_of_each_post_and_fetches_only_the_first_at
     assert "/q/" not in page
 
 
-def test_no_page_needs_an_inline_script_or_style_or_another_host() -> None:
+def test_no_page_has_an_inline_script_or_style_or_needs_another_host() -> None:
     for page in site([A_POST_WITH_ALL]).values():
         if page.content_type.startswith("text/html"):
             root = parsed(page)
@@ -278,7 +278,7 @@ def test_no_page_needs_an_inline_script_or_style_or_another_host() -> None:
                     assert str(element.get("src") or element.get("href") or "/").startswith("/")
 
 
-def test_the_feed_has_what_rfc_4287_asks_for() -> None:
+def test_the_feed_conforms_to_rfc_4287() -> None:
     made = site([A_POST_WITH_ALL, a_post("older", published_at="2029-01-01T00:00:00.000Z", author="")])
     feed = feedparser.parse(made["feed.xml"].body)
 
@@ -300,20 +300,20 @@ def test_the_feed_has_what_rfc_4287_asks_for() -> None:
     assert feed.feed.author == "MyBlog.com"  # RFC 4287, section 4.1.1: each entry has an author, or the feed has one
 
 
-def test_an_empty_feed_is_a_feed() -> None:
+def test_an_empty_feed_is_valid() -> None:
     feed = feedparser.parse(SITE.feed([]).body)
 
     assert not feed.bozo
     assert feed.feed.updated
 
 
-def test_the_feed_has_the_newest_posts_only() -> None:
+def test_the_feed_has_only_the_newest_posts() -> None:
     entries = feedparser.parse(SITE.feed(posts(25)).body).entries
 
     assert [entry.id for entry in entries] == [f"{URL}/posts/post-{n}/" for n in range(20)]
 
 
-def test_the_sitemap_lists_what_may_be_found() -> None:
+def test_the_sitemap_lists_all_pages_for_search_engines() -> None:
     root = ElementTree.fromstring(site([*posts(11), A_POST_WITH_ALL])["sitemap.xml"].body)  # noqa: S314 # our own
     found = [location.text for location in root.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
 
@@ -323,7 +323,7 @@ def test_the_sitemap_lists_what_may_be_found() -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_a_payload_in_any_field_of_a_post_stays_words(payload: str) -> None:
+def test_a_payload_in_any_field_of_a_post_is_shown_as_text(payload: str) -> None:
     fields = {"title": payload, "summary": payload, "author": payload, "tags": [payload], "slug": payload}
     post = a_post(body=payload, **fields)
 

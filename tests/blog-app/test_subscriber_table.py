@@ -81,7 +81,7 @@ def mail_of(subscriber: Subscriber) -> WelcomeMail:
     )
 
 
-def test_who_was_added_is_read_and_an_unknown_one_is_none(store: SubscriberStore) -> None:
+def test_an_added_subscriber_is_read_and_an_unknown_one_is_none(store: SubscriberStore) -> None:
     subscriber = ann()
 
     assert store.read(subscriber.id) == (None, None)
@@ -98,7 +98,7 @@ def test_a_second_add_changes_nothing(store: SubscriberStore) -> None:
     assert store.read(subscriber.id)[0] == subscriber
 
 
-def test_who_was_removed_is_gone_and_may_come_back(store: SubscriberStore) -> None:
+def test_a_removed_subscriber_can_be_added_again(store: SubscriberStore) -> None:
     subscriber = ann()
     store.add(subscriber)
 
@@ -111,7 +111,7 @@ def test_who_was_removed_is_gone_and_may_come_back(store: SubscriberStore) -> No
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_suppressed_subscriber_stays_so(store: SubscriberStore, known: bool) -> None:
+def test_a_suppressed_subscriber_stays_suppressed(store: SubscriberStore, known: bool) -> None:
     subscriber = ann()
     if known:
         store.add(subscriber)
@@ -123,7 +123,7 @@ def test_a_suppressed_subscriber_stays_so(store: SubscriberStore, known: bool) -
     assert store.read(subscriber.id)[0] == replace(subscriber, status="suppressed")
 
 
-def test_those_of_a_time_come_in_order_over_midnight_and_without_who_left(store: SubscriberStore) -> None:
+def test_subscribers_of_a_period_are_in_order_across_midnight_without_removed_ones(store: SubscriberStore) -> None:
     start = NOON + int(uuid.uuid4().int % 10_000) * 10 * DAY
     midnight = start - start % DAY
     found = [ann(midnight + offset) for offset in (-DAY, -1, 0, 1, DAY)]
@@ -136,7 +136,7 @@ def test_those_of_a_time_come_in_order_over_midnight_and_without_who_left(store:
     assert list(store.subscribed(midnight - 1, midnight)) == [s.id for s in found[1:3]]
 
 
-def test_of_those_who_claim_at_once_one_wins(store: SubscriberStore) -> None:
+def test_one_of_many_concurrent_claims_succeeds(store: SubscriberStore) -> None:
     mails = [replace(mail_of(ann()), id="claimed-" + uuid.uuid4().hex)] * 8
 
     with ThreadPoolExecutor(8) as pool:
@@ -145,7 +145,7 @@ def test_of_those_who_claim_at_once_one_wins(store: SubscriberStore) -> None:
     assert sorted(won) == [False] * 7 + [True]
 
 
-def test_a_claim_is_replaced_only_at_the_attempt_that_was_seen(store: SubscriberStore) -> None:
+def test_a_claim_is_replaced_only_if_its_attempts_match(store: SubscriberStore) -> None:
     mail = mail_of(ann())
     second = replace(mail, attempts=2)
     assert not store.replace_mail(second, 1)
@@ -157,7 +157,7 @@ def test_a_claim_is_replaced_only_at_the_attempt_that_was_seen(store: Subscriber
     assert store.read(mail.id)[1] == second
 
 
-def test_a_claim_taken_back_is_as_if_it_had_not_been(store: SubscriberStore) -> None:
+def test_a_withdrawn_claim_can_be_made_again(store: SubscriberStore) -> None:
     mail = mail_of(ann())
     store.replace_mail(mail, 0)
 
@@ -185,7 +185,7 @@ def test_an_unknown_mail_is_not_settled(store: SubscriberStore) -> None:
     assert store.read("nobody") == (None, None)
 
 
-def test_a_mail_is_forgotten_but_not_that_of_a_later_subscription(store: SubscriberStore) -> None:
+def test_a_mail_is_forgotten_unless_it_is_of_a_later_subscription(store: SubscriberStore) -> None:
     mail = mail_of(ann())
     store.replace_mail(mail, 0)
 
@@ -228,7 +228,7 @@ def test_an_item_of_an_unknown_kind_is_malformed() -> None:
         change({"eventName": "INSERT", "dynamodb": images({"id": "x", "kind": "odd"})})
 
 
-def test_the_stream_tells_of_subscribers_and_not_of_mails(emulator: str, subscribers_table: str) -> None:
+def test_the_stream_reports_subscribers_and_no_mails(emulator: str, subscribers_table: str) -> None:
     table = SubscriberTable(boto3.client("dynamodb", endpoint_url=emulator), subscribers_table)
     subscriber, other = ann(), ann()
     mail = mail_of(subscriber)

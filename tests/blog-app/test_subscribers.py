@@ -42,9 +42,7 @@ def mailed(store: MemorySubscribers, email: str = "ann@example.com") -> str:
     return token
 
 
-def test_the_same_address_in_another_spelling_is_one_subscriber(
-    subscribers: Subscribers, store: MemorySubscribers
-) -> None:
+def test_all_spellings_of_an_address_are_one_subscriber(subscribers: Subscribers, store: MemorySubscribers) -> None:
     for email in ("Ann@BÜCHER.example", " ann@bücher.example\n", "ANN@xn--bcher-kva.example"):
         subscribers.subscribe(NewSubscriber(email))
 
@@ -61,7 +59,7 @@ def test_the_same_address_in_another_spelling_is_one_subscriber(
         ("bounce@simulator.amazonses.com", "bounce@simulator.amazonses.com"),
     ],
 )
-def test_a_valid_address_is_taken(sent: str, taken: str) -> None:
+def test_a_valid_address_is_accepted(sent: str, taken: str) -> None:
     assert NewSubscriber(sent).email == taken
 
 
@@ -84,13 +82,13 @@ def test_a_valid_address_is_taken(sent: str, taken: str) -> None:
         "ann@" + "x." * 130 + "com",
     ],
 )
-def test_what_is_no_address_is_refused_by_the_name_of_its_field(email: str) -> None:
+def test_an_invalid_address_is_rejected_with_the_name_of_its_field(email: str) -> None:
     with pytest.raises(msgspec.ValidationError, match="email"):
         msgspec.convert({"email": email}, NewSubscriber)
 
 
 @given(text=st.text() | st.emails() | st.builds("{}@{}".format, st.text(), st.text()))
-def test_an_address_that_is_taken_is_plain_and_taken_again_as_it_is(text: str) -> None:
+def test_an_accepted_address_is_normalised_and_can_be_mailed(text: str) -> None:
     try:
         found = address(text)
     except ValueError as error:
@@ -113,7 +111,7 @@ def test_a_second_subscription_changes_nothing(subscribers: Subscribers, store: 
     assert [s.subscribed_at for s in store.subscribers.values()] == [NOON]
 
 
-def test_whose_token_comes_is_erased(subscribers: Subscribers, store: MemorySubscribers) -> None:
+def test_a_token_deletes_its_subscriber(subscribers: Subscribers, store: MemorySubscribers) -> None:
     for email in ("ann@example.com", "bob@example.com"):
         subscribers.subscribe(NewSubscriber(email))
 
@@ -122,7 +120,7 @@ def test_whose_token_comes_is_erased(subscribers: Subscribers, store: MemorySubs
     assert [s.email for s in store.subscribers.values()] == ["bob@example.com"]
 
 
-def test_no_other_token_unsubscribes_and_none_tells_who_is_subscribed(
+def test_other_tokens_delete_nobody_and_do_not_reveal_who_is_subscribed(
     subscribers: Subscribers, store: MemorySubscribers
 ) -> None:
     subscribers.subscribe(NewSubscriber("ann@example.com"))
@@ -150,7 +148,7 @@ def test_no_other_token_unsubscribes_and_none_tells_who_is_subscribed(
     assert len(store.subscribers) == 1
 
 
-def test_a_token_is_for_one_subscription_and_comes_from_128_random_bits(subscribers: Subscribers) -> None:
+def test_a_token_is_for_one_subscription_and_has_128_random_bits(subscribers: Subscribers) -> None:
     mine = subscriber_id("ann@example.com")
 
     tokens = {new_token(mine) for _ in range(100)}
@@ -159,7 +157,7 @@ def test_a_token_is_for_one_subscription_and_comes_from_128_random_bits(subscrib
     assert {len(token) - len(mine) for token in tokens} == {22}
 
 
-def test_a_suppressed_address_stays_suppressed_whatever_it_asks_for(
+def test_a_suppressed_address_stays_suppressed_after_every_request(
     subscribers: Subscribers, store: MemorySubscribers
 ) -> None:
     subscribers.subscribe(NewSubscriber("ann@example.com"))
@@ -172,7 +170,7 @@ def test_a_suppressed_address_stays_suppressed_whatever_it_asks_for(
     assert [s.status for s in store.subscribers.values()] == ["suppressed"]
 
 
-def test_who_never_subscribed_can_be_suppressed(subscribers: Subscribers, store: MemorySubscribers) -> None:
+def test_an_address_that_never_subscribed_can_be_suppressed(subscribers: Subscribers, store: MemorySubscribers) -> None:
     subscribers.suppress("ann@example.com")
     subscribers.subscribe(NewSubscriber("ann@example.com"))
 

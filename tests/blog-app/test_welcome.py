@@ -105,7 +105,7 @@ def standby(subscribers: Subscribers, store: MemorySubscribers, ses: Ses, clock:
     return Welcome(store, ses, TEMPLATE, SITE, standby=True, now=clock)
 
 
-def test_a_subscriber_is_welcomed_with_links_that_unsubscribe(
+def test_a_welcome_mail_has_links_that_unsubscribe(
     welcome: Welcome, subscribers: Subscribers, store: MemorySubscribers, ses: Ses
 ) -> None:
     welcome.handle(Subscribed(ANN))
@@ -124,7 +124,7 @@ def test_a_subscriber_is_welcomed_with_links_that_unsubscribe(
     assert not store.subscribers
 
 
-def test_a_change_told_twice_late_or_in_both_regions_is_one_mail(
+def test_a_change_delivered_twice_late_or_in_both_regions_is_one_mail(
     welcome: Welcome, standby: Welcome, ses: Ses, clock: Clock
 ) -> None:
     for moment in (0, 1, LEASE, 3 * HOUR, 30 * HOUR):
@@ -153,7 +153,7 @@ class Overtaken(MemorySubscribers):
 
 
 @pytest.mark.parametrize("crash", [False, True])
-def test_of_two_that_handle_the_same_change_at_once_one_sends(ses: Ses, clock: Clock, crash: bool) -> None:
+def test_one_of_two_concurrent_handlers_of_a_change_sends_the_mail(ses: Ses, clock: Clock, crash: bool) -> None:
     store = Overtaken()
     Subscribers(store, clock).subscribe(NewSubscriber("ann@example.com"))
     welcome = Welcome(store, ses, TEMPLATE, SITE, now=clock)
@@ -171,7 +171,7 @@ def test_of_two_that_handle_the_same_change_at_once_one_sends(ses: Ses, clock: C
     assert len(ses.taken) == 1
 
 
-def test_each_further_claim_is_twice_as_long(
+def test_each_claim_is_twice_as_long_as_the_previous_one(
     welcome: Welcome, store: MemorySubscribers, ses: Ses, clock: Clock
 ) -> None:
     ses.after = fail(Crash())
@@ -184,7 +184,7 @@ def test_each_further_claim_is_twice_as_long(
     assert clock.now - NOON == 7 * HOUR + 45 * MINUTE
 
 
-def test_a_crash_before_the_send_costs_a_lease_and_no_mail(welcome: Welcome, ses: Ses, clock: Clock) -> None:
+def test_a_crash_before_the_send_delays_the_mail_until_its_claim_ends(welcome: Welcome, ses: Ses, clock: Clock) -> None:
     ses.before = fail(Crash())
     with pytest.raises(Crash):
         welcome.handle(Subscribed(ANN))
@@ -199,7 +199,7 @@ def test_a_crash_before_the_send_costs_a_lease_and_no_mail(welcome: Welcome, ses
     assert len(ses.taken) == 1
 
 
-def test_a_crash_after_the_send_is_settled_by_what_ses_says(welcome: Welcome, ses: Ses, clock: Clock) -> None:
+def test_a_crash_after_the_send_is_settled_by_the_feedback(welcome: Welcome, ses: Ses, clock: Clock) -> None:
     ses.after = fail(Crash())
     with pytest.raises(Crash):
         welcome.handle(Subscribed(ANN))
@@ -213,9 +213,7 @@ def test_a_crash_after_the_send_is_settled_by_what_ses_says(welcome: Welcome, se
     assert len(ses.taken) == 1
 
 
-def test_a_crash_after_the_send_of_which_ses_says_nothing_is_a_second_mail_and_not_none(
-    welcome: Welcome, ses: Ses, clock: Clock
-) -> None:
+def test_a_crash_after_the_send_without_feedback_sends_a_second_mail(welcome: Welcome, ses: Ses, clock: Clock) -> None:
     ses.after = fail(Crash())
     with pytest.raises(Crash):
         welcome.handle(Subscribed(ANN))
@@ -233,7 +231,7 @@ def test_a_crash_after_the_send_of_which_ses_says_nothing_is_a_second_mail_and_n
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_crashes_without_end_end_in_an_error_and_not_in_mails_without_end(
+def test_endless_crashes_end_in_an_error_and_not_in_endless_mails(
     welcome: Welcome, ses: Ses, clock: Clock, moment: str
 ) -> None:
     setattr(ses, moment, fail(Crash()))
@@ -252,7 +250,7 @@ def test_crashes_without_end_end_in_an_error_and_not_in_mails_without_end(
         welcome.handle(Subscribed(ANN))
 
 
-def test_what_ses_refuses_is_tried_again_at_once_and_not_counted(welcome: Welcome, ses: Ses) -> None:
+def test_a_mail_that_ses_rejects_is_retried_and_is_not_counted(welcome: Welcome, ses: Ses) -> None:
     ses.before = fail(NotSent("TooManyRequestsException"))
     for _ in range(MAX_ATTEMPTS + 3):
         with pytest.raises(NotSent):
@@ -264,7 +262,7 @@ def test_what_ses_refuses_is_tried_again_at_once_and_not_counted(welcome: Welcom
     assert len(ses.taken) == 1
 
 
-def test_an_answer_that_is_lost_is_treated_as_a_mail_that_may_be_sent(welcome: Welcome, ses: Ses, clock: Clock) -> None:
+def test_after_a_lost_response_the_mail_may_have_been_sent(welcome: Welcome, ses: Ses, clock: Clock) -> None:
     ses.after = fail(TimeoutError())
     with pytest.raises(TimeoutError):
         welcome.handle(Subscribed(ANN))
@@ -277,7 +275,7 @@ def test_an_answer_that_is_lost_is_treated_as_a_mail_that_may_be_sent(welcome: W
     assert len(ses.taken) == 2
 
 
-def test_a_subscriber_of_whom_no_change_told_is_found_by_the_sweep(welcome: Welcome, ses: Ses, clock: Clock) -> None:
+def test_the_sweep_finds_a_subscriber_whose_event_was_lost(welcome: Welcome, ses: Ses, clock: Clock) -> None:
     clock.now += LEASE - 1
     welcome.sweep()
     assert not ses.taken
@@ -286,7 +284,7 @@ def test_a_subscriber_of_whom_no_change_told_is_found_by_the_sweep(welcome: Welc
     assert len(ses.taken) == 1
 
 
-def test_a_subscriber_of_long_ago_is_left_alone(welcome: Welcome, ses: Ses, clock: Clock) -> None:
+def test_an_old_subscriber_gets_no_mail(welcome: Welcome, ses: Ses, clock: Clock) -> None:
     clock.now += 25 * HOUR
 
     welcome.sweep()
@@ -294,7 +292,7 @@ def test_a_subscriber_of_long_ago_is_left_alone(welcome: Welcome, ses: Ses, cloc
     assert not ses.taken
 
 
-def test_the_standby_region_sends_only_what_was_left_undone_for_an_hour(
+def test_the_standby_region_sends_only_mails_that_are_an_hour_overdue(
     standby: Welcome, store: MemorySubscribers, ses: Ses, clock: Clock
 ) -> None:
     clock.now += TAKE_OVER - 1
@@ -307,7 +305,7 @@ def test_the_standby_region_sends_only_what_was_left_undone_for_an_hour(
     assert len(ses.taken) == 1
 
 
-def test_the_standby_region_leaves_a_claim_an_hour_longer(
+def test_the_standby_region_waits_an_hour_after_a_claim_ends(
     welcome: Welcome, standby: Welcome, ses: Ses, clock: Clock
 ) -> None:
     clock.now += TAKE_OVER
@@ -324,7 +322,7 @@ def test_the_standby_region_leaves_a_claim_an_hour_longer(
     assert len(ses.taken) == 1
 
 
-def test_who_left_or_is_suppressed_before_the_mail_gets_none(
+def test_a_removed_or_suppressed_subscriber_gets_no_mail(
     welcome: Welcome, store: MemorySubscribers, ses: Ses, clock: Clock
 ) -> None:
     store.remove(ANN)
@@ -337,7 +335,7 @@ def test_who_left_or_is_suppressed_before_the_mail_gets_none(
     assert not ses.taken
 
 
-def test_who_comes_back_is_welcomed_again_once(
+def test_a_returning_subscriber_is_welcomed_once_more(
     welcome: Welcome, subscribers: Subscribers, store: MemorySubscribers, ses: Ses, clock: Clock
 ) -> None:
     welcome.handle(Subscribed(ANN))
@@ -353,7 +351,7 @@ def test_who_comes_back_is_welcomed_again_once(
     assert ses.taken[0][3] != ses.taken[1][3]
 
 
-def test_what_ses_says_of_an_earlier_subscription_settles_nothing(
+def test_feedback_on_an_earlier_subscription_settles_nothing(
     welcome: Welcome, subscribers: Subscribers, store: MemorySubscribers, ses: Ses, clock: Clock
 ) -> None:
     welcome.handle(Subscribed(ANN))
@@ -374,7 +372,7 @@ def test_what_ses_says_of_an_earlier_subscription_settles_nothing(
     assert len(ses.taken) == 2
 
 
-def test_the_mail_of_one_who_left_is_forgotten_by_the_mailing_region_alone(
+def test_only_the_mailing_region_forgets_the_mail_of_a_removed_subscriber(
     welcome: Welcome, standby: Welcome, store: MemorySubscribers
 ) -> None:
     welcome.handle(Subscribed(ANN))
@@ -388,7 +386,7 @@ def test_the_mail_of_one_who_left_is_forgotten_by_the_mailing_region_alone(
 
 
 @pytest.mark.parametrize("kind", ["Bounce", "Complaint"])
-def test_who_bounced_for_good_or_complained_is_suppressed(
+def test_a_permanent_bounce_or_a_complaint_suppresses_the_address(
     welcome: Welcome, store: MemorySubscribers, ses: Ses, kind: str
 ) -> None:
     welcome.handle(Subscribed(ANN))
@@ -400,7 +398,7 @@ def test_who_bounced_for_good_or_complained_is_suppressed(
     assert store.subscribers[ANN].status == "suppressed"
 
 
-def test_a_sweep_goes_on_after_a_failure_and_names_it(
+def test_a_sweep_continues_after_a_failure_and_raises_it(
     welcome: Welcome, subscribers: Subscribers, ses: Ses, clock: Clock
 ) -> None:
     for name in "bcd":
@@ -538,7 +536,7 @@ def subscribe_500(world: World) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_500_subscribers_get_500_mails_whatever_comes_twice_and_crashes(seed: int) -> None:
+def test_500_subscribers_get_500_mails_despite_repeated_events_and_crashes(seed: int) -> None:
     world = World(seed, chances=(0.1, 0.11))
     subscribe_500(world)
 
@@ -554,7 +552,7 @@ def test_500_subscribers_get_500_mails_whatever_comes_twice_and_crashes(seed: in
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_without_a_word_of_ses_a_crash_after_the_send_is_one_mail_more_and_no_mail_is_lost(seed: int) -> None:
+def test_without_feedback_a_crash_after_the_send_is_one_more_mail_and_no_mail_is_lost(seed: int) -> None:
     world = World(seed, chances=(0.05, 0.06), told=0)
     subscribe_500(world)
 
@@ -564,7 +562,7 @@ def test_without_a_word_of_ses_a_crash_after_the_send_is_one_mail_more_and_no_ma
     assert world.mails().total() == 500 + world.crashes["after"]
 
 
-def test_without_a_crash_no_word_of_ses_is_needed() -> None:
+def test_without_crashes_no_feedback_is_needed() -> None:
     world = World(1, chances=(0, 0.0), told=0)
     subscribe_500(world)
 
@@ -573,7 +571,7 @@ def test_without_a_crash_no_word_of_ses_is_needed() -> None:
     assert world.mails() == Counter({f"reader-{number}@example.com": 1 for number in range(500)})
 
 
-def test_while_the_mailing_region_is_down_the_other_one_mails() -> None:
+def test_the_other_region_sends_while_the_mailing_region_is_down() -> None:
     world = World(1, chances=(0, 0.0))
     world.welcomes[True].handle = lambda change: None  # type: ignore[method-assign]
     world.welcomes[True].sweep = lambda: None  # type: ignore[method-assign]

@@ -148,7 +148,7 @@ def test_a_domain_module_imports_nothing_from_outside(app: Path) -> None:
     assert impure(app) == []
 
 
-def test_what_a_domain_module_may_import_of_common_is_pure() -> None:
+def test_the_modules_of_common_that_the_domain_may_import_are_pure() -> None:
     allowed = {("errors", "chalice.app"), ("logs", "pythonjsonlogger.json")}
     for name in COMMON:
         for imported in imports(ROOT / "common" / f"{name}.py"):

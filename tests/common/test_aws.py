@@ -13,7 +13,7 @@ def error(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "m"}}, "GetItem")
 
 
-def test_a_code_that_is_named_becomes_its_error() -> None:
+def test_a_listed_code_becomes_its_error() -> None:
     with pytest.raises(NotFound) as raised, aws.translated({"NoSuchKey": NotFound("no file")}):
         raise error("NoSuchKey")
     assert isinstance(raised.value.__cause__, ClientError)
@@ -25,11 +25,11 @@ def test_throttling_asks_the_caller_to_try_again(code: str) -> None:
         raise error(code)
 
 
-def test_a_service_out_of_reach_asks_the_caller_to_try_again() -> None:
+def test_an_unreachable_service_asks_the_caller_to_try_again() -> None:
     with pytest.raises(ServiceUnavailable), aws.translated():
         raise EndpointConnectionError(endpoint_url="https://example.com")
 
 
-def test_what_nobody_named_passes_through() -> None:
+def test_an_unlisted_code_passes_through() -> None:
     with pytest.raises(ClientError), aws.translated():
         raise error("AccessDenied")

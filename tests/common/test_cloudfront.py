@@ -55,14 +55,14 @@ def signed(signer: UrlSigner, link: Link) -> str:
 
 
 @pytest.mark.parametrize(("backend", "keys"), [(with_cryptography, RSA), (with_rsa, SMALL)])
-def test_urls_of_an_rsa_key_are_those_of_botocore(backend: Backend, keys: Any) -> None:
+def test_urls_signed_with_rsa_equal_those_of_botocore(backend: Backend, keys: Any) -> None:
     ours, botocores = UrlSigner("KEXAMPLE", keys.private, backend=backend), botocore_signer(keys.private)
 
     for link in links(500):
         assert signed(ours, link) == botocore_url(botocores, link)
 
 
-def test_both_backends_sign_alike_and_read_every_form_of_an_rsa_key() -> None:
+def test_both_backends_give_the_same_signature_and_read_every_format_of_an_rsa_key() -> None:
     key = load_pem_private_key(RSA.private.encode(), None)
     pkcs1 = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
     hashes: tuple[Hash, ...] = ("SHA1", "SHA256")
@@ -76,7 +76,7 @@ def test_both_backends_sign_alike_and_read_every_form_of_an_rsa_key() -> None:
         assert len(made) == 1
 
 
-def test_a_url_is_signed_as_it_goes_over_the_wire() -> None:
+def test_a_url_is_signed_as_it_is_sent() -> None:
     signer = UrlSigner("K", RSA.private)
 
     typed = signer.url('https://d.example.com/vidéo 漢/"a|b".mp4?q=ü x', LATER)
@@ -88,7 +88,7 @@ def test_a_url_is_signed_as_it_goes_over_the_wire() -> None:
 @needs_openssl
 @pytest.mark.parametrize("hash_algorithm", ["SHA1", "SHA256"])
 @pytest.mark.parametrize("keys", [RSA, ECDSA])
-def test_openssl_verifies_what_was_signed(keys: Any, hash_algorithm: Hash, tmp_path: Path) -> None:
+def test_openssl_verifies_the_signatures(keys: Any, hash_algorithm: Hash, tmp_path: Path) -> None:
     (tmp_path / "public.pem").write_bytes(keys.public)
     signer = UrlSigner("K", keys.private, hash_algorithm=hash_algorithm)
 
@@ -112,7 +112,7 @@ def canned_policy(link: Link) -> bytes:
     return f'{{"Statement":[{{"Resource":"{link.url}","Condition":{condition}}}]}}'.encode()
 
 
-def test_cookies_have_a_canned_policy_where_one_says_all() -> None:
+def test_cookies_have_a_canned_policy_where_it_is_sufficient() -> None:
     signer = UrlSigner("K", ECDSA.private)
 
     assert signer.cookies(URL, LATER).keys() == {f"CloudFront-{x}" for x in ("Expires", "Signature", "Key-Pair-Id")}
@@ -124,7 +124,7 @@ def test_cookies_have_a_canned_policy_where_one_says_all() -> None:
         assert custom.keys() == {f"CloudFront-{x}" for x in ("Policy", "Signature", "Key-Pair-Id")}
 
 
-def test_the_cookies_and_the_url_of_a_policy_say_the_same() -> None:
+def test_cookies_and_url_of_a_policy_have_the_same_values() -> None:
     signer = UrlSigner("K", RSA.private)
 
     url = signer.url(URL, LATER, starts=NOW, resource="https://*/videos/1/*")
@@ -146,7 +146,7 @@ def test_the_cookies_and_the_url_of_a_policy_say_the_same() -> None:
         "https://d.example.com/a?Policy",
     ],
 )
-def test_a_url_that_could_not_open_is_not_signed(url: str) -> None:
+def test_a_url_that_cloudfront_would_reject_is_not_signed(url: str) -> None:
     with pytest.raises(ValueError, match=r"^url: "):
         UrlSigner("K", ECDSA.private).url(url, LATER)
 
@@ -163,7 +163,7 @@ def test_a_url_that_could_not_open_is_not_signed(url: str) -> None:
         {"source": "here"},
     ],
 )
-def test_a_policy_that_cloudfront_could_not_read_is_not_signed(limits: dict[str, Any]) -> None:
+def test_an_invalid_policy_is_not_signed(limits: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"expires|IPv4|host bits|octet|Expected 4"):
         UrlSigner("K", ECDSA.private).url(URL, **({"expires": LATER} | limits))
 
@@ -179,7 +179,7 @@ def test_a_policy_that_cloudfront_could_not_read_is_not_signed(limits: dict[str,
         RSA.public.decode(),
     ],
 )
-def test_what_is_no_key_is_told_without_showing_it(backend: Backend, private_key: str) -> None:
+def test_an_invalid_key_is_an_error_that_does_not_show_it(backend: Backend, private_key: str) -> None:
     with pytest.raises(ValueError, match=r"^private_key: ") as refused:
         UrlSigner("K", private_key, backend=backend)
 
@@ -187,7 +187,7 @@ def test_what_is_no_key_is_told_without_showing_it(backend: Backend, private_key
     assert refused.value.__cause__ is None
 
 
-def test_other_keys_are_refused() -> None:
+def test_other_kinds_of_keys_are_rejected() -> None:
     for key in (ec.generate_private_key(ec.SECP384R1()), ed25519.Ed25519PrivateKey.generate()):
         text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         with pytest.raises(ValueError, match="neither RSA nor ECDSA on P-256"):
@@ -225,7 +225,7 @@ def test_a_rotation_is_noticed_within_the_maximum_age() -> None:
     assert secrets.reads == 2
 
 
-def test_nothing_that_may_be_logged_shows_the_key() -> None:
+def test_nothing_that_can_be_logged_shows_the_key() -> None:
     key = Secret(Secrets("K1", ECDSA.private), "a-signing-key", signer)
 
     shown = f"{key!r} {key.value()!r} {vars(key)} {vars(key.value())}"
@@ -235,7 +235,7 @@ def test_nothing_that_may_be_logged_shows_the_key() -> None:
 
 
 @needs_node
-def test_awss_signer_for_node_signs_the_same_bytes_and_the_edge_takes_both() -> None:
+def test_awss_signer_for_node_signs_the_same_bytes_and_the_edge_accepts_both() -> None:
     cases = [as_node_writes(link) for link in links(200)]
     requests = [
         {"url": case.url, "cookies": n % 4 > 1, "keyPairId": "K", "privateKey": RSA.private}

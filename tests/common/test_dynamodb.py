@@ -40,25 +40,25 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return pauses
 
 
-def test_what_was_left_is_asked_for_again() -> None:
+def test_unprocessed_keys_are_requested_again() -> None:
     keys = [{"id": str(n)} for n in range(7)]
 
     assert list(dynamodb.get_all(Table(3), "table", keys)) == keys
 
 
-def test_no_keys_are_no_request() -> None:
+def test_without_keys_there_is_no_request() -> None:
     table = Table(1)
 
     assert list(dynamodb.get_all(table, "table", [])) == []
     assert table.asked == 0
 
 
-def test_a_table_that_never_answers_in_full_is_busy() -> None:
+def test_a_table_that_never_returns_all_items_is_unavailable() -> None:
     with pytest.raises(ServiceUnavailable):
         list(dynamodb.get_all(Table(0), "table", [{"id": "1"}]))
 
 
-def test_what_was_not_stored_is_stored_after_a_pause(pauses: list[float]) -> None:
+def test_unprocessed_items_are_stored_after_a_pause(pauses: list[float]) -> None:
     table, items = Table(3), [{"id": str(n)} for n in range(7)]
 
     dynamodb.put_all(table, "table", items)
@@ -67,7 +67,7 @@ def test_what_was_not_stored_is_stored_after_a_pause(pauses: list[float]) -> Non
     assert (table.asked, len(pauses)) == (3, 2)
 
 
-def test_no_items_are_no_request() -> None:
+def test_without_items_there_is_no_request() -> None:
     table = Table(1)
 
     dynamodb.put_all(table, "table", [])
@@ -75,7 +75,7 @@ def test_no_items_are_no_request() -> None:
     assert table.asked == 0
 
 
-def test_a_table_that_never_stores_all_is_busy(pauses: list[float]) -> None:
+def test_a_table_that_never_stores_all_items_is_unavailable(pauses: list[float]) -> None:
     table = Table(0)
 
     with pytest.raises(ServiceUnavailable):
@@ -84,7 +84,7 @@ def test_a_table_that_never_stores_all_is_busy(pauses: list[float]) -> None:
     assert (table.asked, len(pauses)) == (5, 4)
 
 
-def test_the_last_try_may_be_the_one(pauses: list[float]) -> None:
+def test_the_last_attempt_can_succeed(pauses: list[float]) -> None:
     keys = [{"id": str(n)} for n in range(5)]
 
     assert list(dynamodb.get_all(Table(1), "table", keys)) == keys

@@ -42,7 +42,7 @@ def refusal(code: str, status: int) -> ClientError:
     return ClientError(answer, "SendEmail")
 
 
-def test_a_mail_goes_out_in_both_texts_with_tags_and_one_click_unsubscription() -> None:
+def test_a_mail_has_both_bodies_tags_and_one_click_unsubscription() -> None:
     ses = Ses()
 
     sent = Mailer(ses, "Blog <blog@example.com>", "blog").send(
@@ -73,7 +73,7 @@ def test_a_mail_goes_out_in_both_texts_with_tags_and_one_click_unsubscription() 
     ]
 
 
-def test_without_a_list_there_is_no_header_and_without_a_configuration_set_none_is_named() -> None:
+def test_the_list_header_and_the_configuration_set_are_optional() -> None:
     ses = Ses()
 
     Mailer(ses, "blog@example.com").send("ann@example.com", MAIL, {})
@@ -98,7 +98,7 @@ HOSTILE = st.text() | st.sampled_from(
 
 
 @given(to=HOSTILE, subject=HOSTILE, url=HOSTILE, tag=HOSTILE)
-def test_nothing_becomes_a_header_or_a_recipient_of_its_own(to: str, subject: str, url: str, tag: str) -> None:
+def test_no_value_can_add_a_header_or_a_recipient(to: str, subject: str, url: str, tag: str) -> None:
     ses = Ses()
 
     try:
@@ -116,7 +116,7 @@ def test_nothing_becomes_a_header_or_a_recipient_of_its_own(to: str, subject: st
 
 
 @pytest.mark.parametrize("field", ["to", "subject", "url", "tag"])
-def test_each_field_is_held_to_its_form_by_itself(field: str) -> None:
+def test_each_field_is_validated_by_itself(field: str) -> None:
     for value in ("https://x/\r\nBcc: eve@example.com", "x@y\n", "\x00"):
         fields = {"to": "ann@example.com", "subject": "s", "url": "https://x.example/1", "tag": "t"} | {field: value}
         with pytest.raises(ValueError, match=r"."):
@@ -125,7 +125,7 @@ def test_each_field_is_held_to_its_form_by_itself(field: str) -> None:
             )
 
 
-def test_an_address_and_a_url_are_one_and_no_list() -> None:
+def test_a_list_of_addresses_or_urls_is_rejected() -> None:
     mailer = Mailer(Ses(), "blog@example.com")
     for to in ("ann@example.com,eve@example.com", "Ann <ann@example.com>", "ann"):
         with pytest.raises(Malformed, match="address"):
@@ -135,7 +135,7 @@ def test_an_address_and_a_url_are_one_and_no_list() -> None:
             mailer.send("ann@example.com", MAIL, {}, url)
 
 
-def test_what_is_malformed_is_surely_not_sent() -> None:
+def test_a_malformed_mail_is_certainly_not_sent() -> None:
     ses = Ses()
 
     with pytest.raises(NotSent):
@@ -154,7 +154,7 @@ def test_what_is_malformed_is_surely_not_sent() -> None:
         ("NotFoundException", 404),
     ],
 )
-def test_a_refused_mail_is_surely_not_sent(code: str, status: int) -> None:
+def test_a_mail_that_ses_rejects_is_certainly_not_sent(code: str, status: int) -> None:
     with pytest.raises(NotSent, match=f"{code}: why"):
         Mailer(Ses(refusal(code, status)), "blog@example.com").send("ann@example.com", MAIL, {})
 
@@ -162,7 +162,7 @@ def test_a_refused_mail_is_surely_not_sent(code: str, status: int) -> None:
 @pytest.mark.parametrize(
     "error", [EndpointConnectionError(endpoint_url="https://ses"), ConnectTimeoutError(endpoint_url="https://ses")]
 )
-def test_a_mail_to_an_ses_that_is_not_there_is_surely_not_sent(error: Exception) -> None:
+def test_without_a_connection_to_ses_a_mail_is_certainly_not_sent(error: Exception) -> None:
     with pytest.raises(NotSent):
         Mailer(Ses(error), "blog@example.com").send("ann@example.com", MAIL, {})
 
@@ -170,12 +170,12 @@ def test_a_mail_to_an_ses_that_is_not_there_is_surely_not_sent(error: Exception)
 @pytest.mark.parametrize(
     "error", [ReadTimeoutError(endpoint_url="https://ses"), refusal("InternalServiceErrorException", 500)]
 )
-def test_of_a_mail_without_an_answer_nobody_says_that_it_is_not_sent(error: Exception) -> None:
+def test_after_a_lost_response_the_error_is_not_not_sent(error: Exception) -> None:
     with pytest.raises(type(error)):
         Mailer(Ses(error), "blog@example.com").send("ann@example.com", MAIL, {})
 
 
-def test_the_client_tries_once_because_ses_knows_no_repeat() -> None:
+def test_the_client_never_retries() -> None:
     assert ses.client().meta.config.retries["total_max_attempts"] == 1
 
 
@@ -186,21 +186,21 @@ def template(tmp_path: Path) -> MailTemplate:
     return MailTemplate(tmp_path, "hello")
 
 
-def test_a_template_is_filled_in_both_texts(template: MailTemplate) -> None:
+def test_a_template_fills_both_bodies(template: MailTemplate) -> None:
     assert template.fill(name="Ann") == Mail("Hello Ann", "Dear Ann,\n$5.\n", "<p title='Ann'>Dear Ann</p>")
 
 
-def test_a_value_of_two_lines_is_one_line_of_the_subject(template: MailTemplate) -> None:
+def test_a_line_break_in_a_value_becomes_a_space_in_the_subject(template: MailTemplate) -> None:
     assert template.fill(name="Ann\r\nBcc: eve@example.com").subject == "Hello Ann Bcc: eve@example.com"
 
 
-def test_a_template_without_its_value_is_an_error(template: MailTemplate) -> None:
+def test_a_missing_value_of_a_template_is_an_error(template: MailTemplate) -> None:
     with pytest.raises(KeyError, match="name"):
         template.fill()
 
 
 @given(name=st.text() | st.sampled_from(["'><script>alert(1)</script>", "&lt;", "a\r\nBcc: eve@example.com", "$name"]))
-def test_a_value_stays_text_in_html_and_one_line_in_the_subject(name: str, tmp_path_factory: Any) -> None:
+def test_a_value_is_text_in_html_and_one_line_in_the_subject(name: str, tmp_path_factory: Any) -> None:
     folder = tmp_path_factory.getbasetemp()
     (folder / "a.txt").write_text("Subject: Hello $name\n\n$name")
     (folder / "a.html").write_text("$name")
@@ -284,7 +284,7 @@ BOTH = ("ann@example.com", "bob@example.com")
         ("DeliveryDelay", {"deliveryDelay": {"delayType": "TransientCommunicationFailure"}}, BOTH, False),
     ],
 )
-def test_feedback_is_read_in_both_forms(
+def test_both_formats_of_feedback_are_read(
     form: str, kind: str, detail: dict[str, Any], recipients: tuple[str, ...], final: bool
 ) -> None:
     mail, tags = (TAGGED, {"subscriber": "myCustomTagValue1"}) if form == "eventType" else (ABOUT, {})
@@ -296,7 +296,7 @@ def test_feedback_is_read_in_both_forms(
     assert (said.recipients, said.final) == (recipients, final)
 
 
-def test_the_message_that_only_tries_the_topic_says_nothing() -> None:
+def test_the_test_message_of_a_topic_is_ignored() -> None:
     said = ses.feedback("Successfully validated SNS topic for Amazon SES event publishing.")
     also = ses.feedback(json.dumps({"notificationType": "AmazonSnsSubscriptionSucceeded", "message": "You have…"}))
 
@@ -305,12 +305,12 @@ def test_the_message_that_only_tries_the_topic_says_nothing() -> None:
 
 
 @given(message=st.text() | st.sampled_from(["{}", "[]", "null", '{"mail": 1}', '{"eventType": "Send", "mail": []}']))
-def test_any_other_message_is_refused(message: str) -> None:
+def test_any_other_message_is_rejected(message: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         ses.feedback(message)
 
 
-def test_a_sent_mail_lies_in_the_mailbox_in_both_texts(emulator: str) -> None:
+def test_a_sent_mail_is_in_the_mailbox_with_both_bodies(emulator: str) -> None:
     ses = boto3.client("sesv2", endpoint_url=emulator)
     mailer = Mailer(ses, "Blog <blog@sender.example>")
     with pytest.raises(NotSent, match="not verified"):

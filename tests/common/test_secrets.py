@@ -45,7 +45,7 @@ def secret(secrets: Secrets, clock: Clock) -> Secret[str]:
     return Secret(secrets, "name", str.upper, max_age=60, clock=clock)
 
 
-def test_it_is_read_on_first_use_and_then_known(secrets: Secrets, secret: Secret[str], clock: Clock) -> None:
+def test_a_secret_is_read_on_first_use_and_kept(secrets: Secrets, secret: Secret[str], clock: Clock) -> None:
     assert secrets.reads == 0
     assert (secret.value(), secret.value()) == ("FIRST", "FIRST")
     clock.now = 59.9
@@ -62,7 +62,7 @@ def test_a_rotation_is_noticed(secrets: Secrets, secret: Secret[str], clock: Clo
     assert secret.value() == "SECOND"
 
 
-def test_what_has_not_changed_is_not_parsed_again(secrets: Secrets, clock: Clock) -> None:
+def test_an_unchanged_secret_is_not_parsed_again(secrets: Secrets, clock: Clock) -> None:
     parsed: list[str] = []
     secret = Secret(secrets, "name", lambda text: parsed.append(text), max_age=60, clock=clock)
 
@@ -72,7 +72,9 @@ def test_what_has_not_changed_is_not_parsed_again(secrets: Secrets, clock: Clock
     assert (parsed, secrets.reads) == (["first"], 3)
 
 
-def test_while_it_cannot_be_read_what_is_known_goes_on(secrets: Secrets, secret: Secret[str], clock: Clock) -> None:
+def test_while_a_secret_cannot_be_read_its_last_value_is_used(
+    secrets: Secrets, secret: Secret[str], clock: Clock
+) -> None:
     secrets.failure = EndpointConnectionError(endpoint_url="https://secrets.example")
     with pytest.raises(ServiceUnavailable):
         secret.value()
@@ -93,7 +95,7 @@ def test_a_missing_permission_is_not_hidden(secrets: Secrets, secret: Secret[str
         secret.value()
 
 
-def test_it_does_not_show_itself(secret: Secret[str]) -> None:
+def test_a_secret_is_not_in_its_representation(secret: Secret[str]) -> None:
     secret.value()
 
     assert "FIRST" not in repr(secret).upper().replace("NAME", "")

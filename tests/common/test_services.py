@@ -128,7 +128,7 @@ def test_a_call_is_signed_and_carries_the_correlation_id(service: Service, other
     assert "/us-east-1/execute-api/aws4_request" in asked["Authorization"]
 
 
-def test_what_the_other_does_not_have_is_not_found_and_no_failure(service: Service, other: Other) -> None:
+def test_a_404_of_the_other_service_is_not_found_and_not_a_failure(service: Service, other: Other) -> None:
     other.status = 404
     for _ in range(FAILURES + 1):
         with pytest.raises(NotFound, match="there is no thing"):
@@ -137,7 +137,7 @@ def test_what_the_other_does_not_have_is_not_found_and_no_failure(service: Servi
 
 
 @pytest.mark.parametrize(("status", "delay"), [(500, 0.0), (429, 0.0), (200, 0.4)], ids=["500", "429", "slow"])
-def test_the_breaker_opens_and_lets_the_other_be_and_closes(
+def test_the_breaker_opens_stops_all_calls_and_closes_again(
     service: Service, other: Other, status: int, delay: float
 ) -> None:
     other.status, other.delay = status, delay
@@ -162,7 +162,7 @@ def test_a_trial_that_fails_opens_the_breaker_again(service: Service, other: Oth
     assert len(other.asked) == FAILURES + 1
 
 
-def test_nobody_there_is_no_other_than_an_error_of_theirs(service: Service, other: Other) -> None:
+def test_an_unreachable_service_counts_as_a_server_error(service: Service, other: Other) -> None:
     other.server_close()
 
     refused(service, FAILURES + 1)
@@ -178,7 +178,7 @@ def test_a_service_that_has_moved_is_found_after_a_failure(other: Other, free_po
     assert service.get("/things/1", Thing) == Thing("/things/1")
 
 
-def test_a_service_that_is_not_registered_yet_does_not_answer(emulator: str, other: Other) -> None:
+def test_an_unregistered_service_is_unavailable_until_it_is_registered(emulator: str, other: Other) -> None:
     ssm, name = boto3.client("ssm", endpoint_url=emulator), f"/unit-{time.time_ns()}/other/api"
     service = Service("the other", name, ssm, CircuitMemoryStorage(STATE_CLOSED))
     refused(service, 1)
@@ -188,16 +188,14 @@ def test_a_service_that_is_not_registered_yet_does_not_answer(emulator: str, oth
     assert service.get("/things/1", Thing) == Thing("/things/1")
 
 
-def test_a_refusal_of_the_call_itself_is_not_hidden(service: Service, other: Other) -> None:
+def test_a_forbidden_call_is_not_hidden(service: Service, other: Other) -> None:
     other.status = 403
 
     with pytest.raises(RuntimeError, match="403"):
         service.get("/things/1", Thing)
 
 
-def test_one_container_learns_from_the_failures_of_another(
-    other: Other, breaker_item: Callable[[], BreakerItem]
-) -> None:
+def test_all_containers_share_the_failures(other: Other, breaker_item: Callable[[], BreakerItem]) -> None:
     parameters = Parameters(f"http://127.0.0.1:{other.server_port}")
     first, second = (Service("the other", "/x", parameters, breaker_item()) for _ in range(2))
     other.status = 500
@@ -208,7 +206,7 @@ def test_one_container_learns_from_the_failures_of_another(
     assert len(other.asked) == FAILURES
 
 
-def test_after_the_pause_one_container_tries_and_the_others_wait_for_it(
+def test_after_the_pause_one_container_tries_and_the_others_wait(
     other: Other, breaker_item: Callable[[], BreakerItem], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services, "PAUSE", 0.5)
@@ -231,7 +229,7 @@ def test_after_the_pause_one_container_tries_and_the_others_wait_for_it(
     assert second.get("/things/2", Thing) == Thing("/things/2")
 
 
-def test_of_those_who_see_that_the_pause_is_over_one_tries_and_after_its_death_the_next(
+def test_one_of_many_containers_tries_and_the_next_one_if_it_dies(
     breaker_item: Callable[[], BreakerItem],
 ) -> None:
     states = first, second = breaker_item(), breaker_item()

@@ -29,26 +29,26 @@ def test_the_outputs_of_the_stage_fill_the_fields(stages: Path) -> None:
     assert settings.load(Wanted, stages) == Wanted("todos", "files")
 
 
-def test_the_environment_goes_before_the_outputs(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_outputs(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TABLE", "another")
 
     assert settings.load(Wanted, stages).table == "another"
 
 
-def test_all_that_is_missing_is_named_at_once(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_names_all_missing_settings(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STAGE", "prod")
 
     with pytest.raises(settings.InvalidSettings, match=r"'prod'.*table, bucket"):
         settings.load(Wanted, stages)
 
 
-def test_a_number_is_a_number_whatever_the_outputs_say(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_in_the_outputs_becomes_a_number(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMIT", "300")
 
     assert settings.load(Wanted, stages).limit == 300
 
 
-def test_a_value_of_another_type_is_named(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_names_a_value_of_the_wrong_type(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMIT", "many")
 
     with pytest.raises(settings.InvalidSettings, match=r"'dev': Expected `int`.*limit"):

@@ -51,7 +51,7 @@ def test_a_request_is_signed_and_its_body_is_json(api: Api) -> None:
     assert "/eu-west-1/execute-api/aws4_request" in answer["headers"]["Authorization"]
 
 
-def test_an_empty_answer_is_none(api: Api) -> None:
+def test_an_empty_response_is_none(api: Api) -> None:
     assert api.send("DELETE", "/things/1") is None
 
 
@@ -62,7 +62,7 @@ def test_an_error_has_its_status_and_names_the_request(api: Api) -> None:
     assert failed.value.status == 404
 
 
-def test_the_body_is_part_of_what_is_signed() -> None:
+def test_the_signature_includes_the_body() -> None:
     key = Credentials("AKIA", "secret")
 
     one, other = (sign(key, "us-east-1", "POST", "https://api.test/", body=body) for body in (b"1", b"2"))

@@ -34,7 +34,7 @@ def test_a_package_has_the_same_version_everywhere(lock: Path) -> None:
 
 
 @pytest.mark.parametrize("wanted", INPUTS, ids=[str(file.relative_to(ROOT)) for file in INPUTS])
-def test_what_is_wanted_is_locked(wanted: Path) -> None:
+def test_every_requirement_is_locked(wanted: Path) -> None:
     names = {line.partition("=")[0] for line in wanted.read_text().splitlines() if not line.startswith("#")}
 
     assert names <= pins(wanted.with_suffix(".txt")).keys()

@@ -58,7 +58,7 @@ def test_without_partial_batches_a_failure_is_raised(client: Client, monkeypatch
         deliver(client, "poison")
 
 
-def test_every_route_but_health_asks_for_a_signature() -> None:
+def test_every_route_but_health_requires_a_signature() -> None:
     chalice: Chalice = app.app
 
     routes = [route for methods in chalice.routes.values() for route in methods.values()]

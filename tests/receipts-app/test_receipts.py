@@ -33,14 +33,14 @@ def test_a_purchase_is_mailed_to_its_buyer(receipts: Receipts, outbox: Outbox) -
     assert receipts.get(EVENT.payment_id).sent_at
 
 
-def test_an_event_that_comes_again_sends_nothing(receipts: Receipts, outbox: Outbox) -> None:
+def test_a_repeated_event_sends_nothing(receipts: Receipts, outbox: Outbox) -> None:
     for _ in range(3):
         receipts.send(EVENT)
 
     assert len(outbox.mails) == 1
 
 
-def test_what_ses_refused_is_sent_by_the_next_delivery(receipts: Receipts, outbox: Outbox) -> None:
+def test_a_mail_that_ses_rejected_is_sent_by_the_next_delivery(receipts: Receipts, outbox: Outbox) -> None:
     outbox.failures = [NotSent("throttled")]
     with pytest.raises(NotSent):
         receipts.send(EVENT)
@@ -50,7 +50,7 @@ def test_what_ses_refused_is_sent_by_the_next_delivery(receipts: Receipts, outbo
     assert len(outbox.mails) == 1
 
 
-def test_an_address_that_is_none_is_sent_once_it_is_corrected(
+def test_an_event_with_an_invalid_address_is_handled_once_it_is_corrected(
     receipts: Receipts, store: MemoryReceipts, outbox: Outbox, template: MailTemplate
 ) -> None:
     strict = Receipts(store, Mailer(None, "receipts@shop.example"), template)
@@ -63,7 +63,7 @@ def test_an_address_that_is_none_is_sent_once_it_is_corrected(
     assert [to for to, _ in outbox.mails] == [EVENT.email]
 
 
-def test_a_title_that_is_no_subject_is_sent_once_it_is_corrected(receipts: Receipts, outbox: Outbox) -> None:
+def test_an_event_with_an_invalid_title_is_handled_once_it_is_corrected(receipts: Receipts, outbox: Outbox) -> None:
     for _ in range(2):
         with pytest.raises(ValueError, match="subject: has control characters"):
             receipts.send(replace(EVENT, title="A film\0"))
@@ -73,7 +73,7 @@ def test_a_title_that_is_no_subject_is_sent_once_it_is_corrected(receipts: Recei
     assert len(outbox.mails) == 1
 
 
-def test_after_a_crash_in_the_send_nothing_is_sent_twice_and_somebody_is_told(
+def test_after_a_crash_during_the_send_nothing_is_sent_twice_and_an_error_is_raised(
     receipts: Receipts, outbox: Outbox
 ) -> None:
     outbox.failures = [Crash()]
@@ -115,10 +115,10 @@ def test_amounts_are_in_the_smallest_unit(
 @pytest.mark.parametrize(
     "change", [{"version": 2}, {"type": "PurchaseRefunded"}, {"amount": -1}, {"email": None}, {"currency": "euro"}]
 )
-def test_another_event_is_refused(change: dict[str, object]) -> None:
+def test_another_event_is_rejected(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"\$"):
         purchase(json.dumps(json.loads(EXAMPLE.read_text()) | change))
 
 
-def test_fields_that_came_later_are_ignored() -> None:
+def test_unknown_fields_are_ignored() -> None:
     assert purchase(json.dumps(json.loads(EXAMPLE.read_text()) | {"gift": True})) == EVENT

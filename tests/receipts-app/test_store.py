@@ -49,14 +49,14 @@ def a_table(emulator: str) -> tuple[str, Any]:
     return name, client
 
 
-def test_the_first_of_a_payment_is_stored_and_the_second_learns_of_it(any_store: ReceiptStore) -> None:
+def test_the_first_receipt_of_a_payment_is_stored_and_returned_to_the_second(any_store: ReceiptStore) -> None:
     assert any_store.add(RECEIPT) is None
     assert any_store.add(replace(RECEIPT, amount=1)) == RECEIPT
     assert any_store.get("pi_1") == RECEIPT
     assert any_store.get("pi_2") is None
 
 
-def test_a_settled_one_says_when_it_was_sent(any_store: ReceiptStore) -> None:
+def test_a_settled_receipt_has_the_time_of_its_mail(any_store: ReceiptStore) -> None:
     any_store.add(RECEIPT)
     sent = replace(RECEIPT, sent_at="2030-01-01T00:00:01Z")
 
@@ -65,7 +65,7 @@ def test_a_settled_one_says_when_it_was_sent(any_store: ReceiptStore) -> None:
     assert any_store.add(RECEIPT) == sent
 
 
-def test_a_removed_one_may_begin_anew(any_store: ReceiptStore) -> None:
+def test_a_removed_receipt_can_be_added_again(any_store: ReceiptStore) -> None:
     any_store.add(RECEIPT)
 
     any_store.remove("pi_1")

@@ -32,7 +32,7 @@ def call(client: Client, claims: dict[str, Any]) -> Any:
     return call
 
 
-def test_a_todo_lives_from_post_to_delete(call: Any) -> None:
+def test_a_todo_is_created_read_changed_and_deleted(call: Any) -> None:
     created = call("POST", "/todos", {"title": "Milk"})
     path = f"/{created.headers['Location']}"
 
@@ -46,7 +46,7 @@ def test_a_todo_lives_from_post_to_delete(call: Any) -> None:
     assert call("GET", path).status_code == 404
 
 
-def test_a_stale_change_is_refused(call: Any) -> None:
+def test_a_stale_change_is_rejected(call: Any) -> None:
     path = f"/{call('POST', '/todos', {'title': 'Milk'}).headers['Location']}"
     call("PATCH", path, {"title": "Bread"})
 
@@ -58,7 +58,7 @@ def test_a_stale_change_is_refused(call: Any) -> None:
     assert call("DELETE", path, If_Match="*").status_code == 204
 
 
-def test_a_read_that_is_known_already_is_not_sent_again(call: Any) -> None:
+def test_an_unchanged_response_gets_304(call: Any) -> None:
     path = f"/{call('POST', '/todos', {'title': 'Milk'}).headers['Location']}"
     for known in (path, "/todos"):
         etag = call("GET", known).headers["ETag"]
@@ -70,7 +70,7 @@ def test_a_read_that_is_known_already_is_not_sent_again(call: Any) -> None:
     assert call("GET", "/todos", If_None_Match=etag).status_code == 200
 
 
-def test_the_same_key_and_body_give_the_same_answer(call: Any) -> None:
+def test_the_same_key_and_body_give_the_same_response(call: Any) -> None:
     first = call("POST", "/todos", {"title": "Milk"}, Idempotency_Key="k")
 
     assert call("POST", "/todos", {"title": "Milk"}, Idempotency_Key="k").body == first.body
@@ -89,7 +89,7 @@ def test_the_same_key_and_body_give_the_same_answer(call: Any) -> None:
         ("cursor=%25", "cursor"),
     ],
 )
-def test_a_wrong_parameter_is_refused_by_name(call: Any, query: str, named: str) -> None:
+def test_an_error_names_the_invalid_parameter(call: Any, query: str, named: str) -> None:
     refused = call("GET", f"/todos?{query}")
 
     assert (refused.status_code, refused.json_body["Code"]) == (400, "InvalidInput")
@@ -97,18 +97,18 @@ def test_a_wrong_parameter_is_refused_by_name(call: Any, query: str, named: str)
 
 
 @pytest.mark.parametrize("field", ["owner", "sub", "user_id", "cognito-username", "id", "version"])
-def test_a_body_cannot_say_whose_todo_it_is(call: Any, field: str) -> None:
+def test_a_body_cannot_name_the_owner(call: Any, field: str) -> None:
     for refused in (call("POST", "/todos", {"title": "x", field: "bob"}), call("PATCH", "/todos/x", {field: "bob"})):
         assert (refused.status_code, refused.json_body["Code"]) == (400, "InvalidInput")
         assert field in refused.json_body["Message"]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 60_000, b'"x"', b"null", b'{"title": NaN}'])
-def test_what_is_not_the_json_of_a_todo_is_refused(call: Any, body: bytes) -> None:
+def test_a_body_that_is_not_a_todo_is_rejected(call: Any, body: bytes) -> None:
     assert call("POST", "/todos", body).status_code == 400
 
 
-def test_a_body_that_is_too_large_is_refused(call: Any) -> None:
+def test_a_body_that_is_too_large_is_rejected(call: Any) -> None:
     refused = call("POST", "/todos", b'{"title": "%s"}' % (b"x" * 7_000_000))
 
     assert (refused.status_code, refused.json_body["Code"]) == (413, "PayloadTooLarge")
@@ -116,12 +116,12 @@ def test_a_body_that_is_too_large_is_refused(call: Any) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary())
-def test_no_bytes_break_it(call: Any, body: bytes) -> None:
+def test_any_bytes_are_a_todo_or_a_400(call: Any, body: bytes) -> None:
     assert call("POST", "/todos", body).status_code in (201, 400)
 
 
 @pytest.mark.parametrize("wrong", [{"aud": "another-client"}, {"token_use": "access"}, {"sub": ""}])
-def test_a_token_for_something_else_is_refused(call: Any, claims: dict[str, Any], wrong: dict[str, str]) -> None:
+def test_a_token_for_another_purpose_is_rejected(call: Any, claims: dict[str, Any], wrong: dict[str, str]) -> None:
     claims |= wrong
 
     refused = call("GET", "/todos")
@@ -130,14 +130,14 @@ def test_a_token_for_something_else_is_refused(call: Any, claims: dict[str, Any]
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "é"])
-def test_a_key_that_is_none_is_refused(call: Any, key: str) -> None:
+def test_an_invalid_idempotency_key_is_rejected(call: Any, key: str) -> None:
     refused = call("POST", "/todos", {"title": "Milk"}, Idempotency_Key=key)
 
     assert refused.status_code == 400
     assert "Idempotency-Key" in refused.json_body["Message"]
 
 
-def test_every_answer_carries_a_correlation_id(call: Any) -> None:
+def test_every_response_has_a_correlation_id(call: Any) -> None:
     sent = call("GET", "/todos", X_Correlation_Id="from-the-caller")
     hostile = call("GET", "/todos/x", X_Correlation_Id="a b")
 
@@ -145,7 +145,7 @@ def test_every_answer_carries_a_correlation_id(call: Any) -> None:
     assert len(hostile.headers["X-Correlation-Id"]) == 36
 
 
-def test_an_unexpected_error_says_nothing_of_itself(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_reveals_no_details(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from chalicelib import wiring
 
     monkeypatch.setattr(wiring, "todos", lambda: 1 / 0)
@@ -156,7 +156,7 @@ def test_an_unexpected_error_says_nothing_of_itself(call: Any, monkeypatch: pyte
     assert b"ZeroDivision" not in broken.body
 
 
-def test_every_route_but_health_asks_for_a_signed_in_user() -> None:
+def test_every_route_but_health_requires_a_signed_in_user() -> None:
     application: Chalice = app.app
     open_routes = [
         path for path, methods in application.routes.items() for entry in methods.values() if not entry.authorizer

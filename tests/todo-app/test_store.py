@@ -74,7 +74,7 @@ def pages(store: TodoStore, owner: str, **query: Any) -> Iterator[list[str]]:
         cursor = page.cursor
 
 
-def test_what_was_added_is_got_and_listed(any_store: TodoStore, owner: str) -> None:
+def test_an_added_todo_is_read_and_listed(any_store: TodoStore, owner: str) -> None:
     todo = any_store.add(owner, a_todo())
 
     assert any_store.get(owner, todo.id) == todo
@@ -85,7 +85,7 @@ def test_an_unknown_todo_is_none(any_store: TodoStore, owner: str) -> None:
     assert any_store.get(owner, new_id()) is None
 
 
-def test_a_list_comes_newest_first_in_pages_without_gap_or_repeat(any_store: TodoStore, owner: str) -> None:
+def test_a_list_is_newest_first_and_its_pages_have_each_todo_once(any_store: TodoStore, owner: str) -> None:
     ids = sorted(any_store.add(owner, a_todo(str(n))).id for n in range(7))
 
     found = list(pages(any_store, owner, limit=3))
@@ -101,7 +101,7 @@ def test_a_last_page_that_is_full_has_no_cursor(any_store: TodoStore, owner: str
     assert [len(page) for page in pages(any_store, owner, limit=2)] == [2, 2]
 
 
-def test_a_list_may_be_of_the_done_or_the_open_only(any_store: TodoStore, owner: str) -> None:
+def test_a_list_can_have_only_the_done_or_the_open_todos(any_store: TodoStore, owner: str) -> None:
     done = {any_store.add(owner, a_todo(done=True)).id for _ in range(3)}
     todo = any_store.add(owner, a_todo())
     any_store.update(owner, todo.id, {"done": True}, None)
@@ -111,12 +111,12 @@ def test_a_list_may_be_of_the_done_or_the_open_only(any_store: TodoStore, owner:
     assert list(pages(any_store, owner, done=False)) == [[still_open.id]]
 
 
-def test_a_cursor_of_another_api_is_refused(any_store: TodoStore, owner: str) -> None:
+def test_an_invalid_cursor_is_rejected(any_store: TodoStore, owner: str) -> None:
     with pytest.raises(InvalidInput, match="cursor"):
         any_store.list(owner, TodoQuery(cursor="%%%"))
 
 
-def test_an_update_sets_the_fields_and_raises_the_version(any_store: TodoStore, owner: str) -> None:
+def test_an_update_sets_the_fields_and_increments_the_version(any_store: TodoStore, owner: str) -> None:
     todo = any_store.add(owner, a_todo())
 
     changed = any_store.update(owner, todo.id, {"title": "Bread", "tags": []}, ["1"])
@@ -145,7 +145,7 @@ def test_an_update_or_removal_of_an_unknown_todo_is_not_found(any_store: TodoSto
         any_store.remove(owner, new_id(), ["1"])
 
 
-def test_what_was_removed_is_gone(any_store: TodoStore, owner: str) -> None:
+def test_a_removed_todo_is_neither_read_nor_listed(any_store: TodoStore, owner: str) -> None:
     todo = any_store.add(owner, a_todo())
 
     any_store.remove(owner, todo.id, ["1"])
@@ -161,7 +161,7 @@ def test_a_second_add_with_the_same_key_returns_the_first_todo(any_store: TodoSt
     assert any_store.list(owner, TodoQuery()).items == [first]
 
 
-def test_a_key_that_comes_with_another_body_is_refused(any_store: TodoStore, owner: str) -> None:
+def test_an_idempotency_key_with_another_body_is_rejected(any_store: TodoStore, owner: str) -> None:
     any_store.add_once(owner, a_todo(), "key", "fingerprint")
 
     with pytest.raises(IdempotencyKeyReused):
@@ -169,19 +169,19 @@ def test_a_key_that_comes_with_another_body_is_refused(any_store: TodoStore, own
     assert len(any_store.list(owner, TodoQuery()).items) == 1
 
 
-def test_a_key_belongs_to_its_owner(any_store: TodoStore, owner: str) -> None:
+def test_an_idempotency_key_belongs_to_its_owner(any_store: TodoStore, owner: str) -> None:
     first = any_store.add_once(owner, a_todo(), "key", "fingerprint")
 
     assert any_store.add_once(f"{owner}-bob", a_todo(), "key", "fingerprint") != first
 
 
-def test_keys_do_not_show_among_the_todos(any_store: TodoStore, owner: str) -> None:
+def test_idempotency_keys_are_not_listed(any_store: TodoStore, owner: str) -> None:
     any_store.add_once(owner, a_todo(), "key", "fingerprint")
 
     assert any_store.list(f"idempotency#{owner}", TodoQuery(done=False)).items == []
 
 
-def test_of_twenty_adds_at_once_with_one_key_one_is_stored(emulator: str, table: str, owner: str) -> None:
+def test_twenty_concurrent_adds_with_one_key_store_one_todo(emulator: str, table: str, owner: str) -> None:
     todos = Todos(TodoTable(boto3.client("dynamodb", endpoint_url=emulator), table))
 
     def add(_: int) -> str:
@@ -193,7 +193,7 @@ def test_of_twenty_adds_at_once_with_one_key_one_is_stored(emulator: str, table:
     assert [todo.id for todo in todos.list(owner, TodoQuery()).items] == list(ids)
 
 
-def test_of_twenty_updates_at_once_at_one_version_one_is_done(emulator: str, table: str, owner: str) -> None:
+def test_one_of_twenty_concurrent_updates_of_a_version_succeeds(emulator: str, table: str, owner: str) -> None:
     store = TodoTable(boto3.client("dynamodb", endpoint_url=emulator), table)
     todo = store.add(owner, a_todo())
 

@@ -20,7 +20,7 @@ def parse[T](body: dict[str, Any], cls: type[T]) -> T:
     return msgspec.convert(body, type=cls)
 
 
-def test_a_new_todo_is_open_and_at_its_first_version(store: MemoryStore) -> None:
+def test_a_new_todo_is_open_and_has_version_1(store: MemoryStore) -> None:
     todo = Todos(store).add("ann", parse({"title": "Milk"}, NewTodo))
 
     assert (todo.title, todo.done, todo.version, todo.priority) == ("Milk", False, 1, "normal")
@@ -28,7 +28,7 @@ def test_a_new_todo_is_open_and_at_its_first_version(store: MemoryStore) -> None
     assert todo.created_at.endswith("Z")
 
 
-def test_ids_sort_by_the_time_they_were_made() -> None:
+def test_ids_sort_by_creation_time() -> None:
     ids = [new_id() for _ in range(3)]
 
     assert all(uuid.UUID(i).version == 7 and uuid.UUID(i).variant == uuid.RFC_4122 for i in ids)
@@ -44,7 +44,7 @@ def test_ids_sort_by_the_time_they_were_made() -> None:
         (None, None),
     ],
 )
-def test_a_due_time_is_kept_in_utc_and_a_due_date_as_it_is(due: str | None, stored: str | None) -> None:
+def test_a_due_time_is_stored_in_utc_and_a_due_date_unchanged(due: str | None, stored: str | None) -> None:
     assert parse({"title": "t", "due": due}, NewTodo).due == stored
 
 
@@ -70,16 +70,16 @@ def test_a_due_time_is_kept_in_utc_and_a_due_date_as_it_is(due: str | None, stor
         ({"title": "t", "done": True}, "done"),
     ],
 )
-def test_a_wrong_field_is_refused_by_name(body: dict[str, Any], field: str) -> None:
+def test_an_error_names_the_invalid_field(body: dict[str, Any], field: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=field):
         parse(body, NewTodo)
 
 
-def test_a_tag_given_twice_is_kept_once() -> None:
+def test_a_duplicate_tag_is_stored_once() -> None:
     assert parse({"title": "t", "tags": ["a", "b", "a"]}, NewTodo).tags == ["a", "b"]
 
 
-def test_a_change_touches_the_given_fields_only(store: MemoryStore) -> None:
+def test_a_change_sets_only_the_given_fields(store: MemoryStore) -> None:
     todos = Todos(store)
     todo = todos.add("ann", parse({"title": "Milk", "due": "2030-01-31", "notes": "2 l"}, NewTodo))
 
@@ -102,7 +102,7 @@ def test_the_todos_of_others_are_not_found(store: MemoryStore) -> None:
 
 
 @pytest.mark.parametrize("todo_id", ["1", "", "x" * 3000, "../bob", "\x00"])
-def test_what_is_no_id_is_not_found(store: MemoryStore, todo_id: str) -> None:
+def test_an_invalid_id_is_not_found(store: MemoryStore, todo_id: str) -> None:
     with pytest.raises(NotFound):
         Todos(store).get("ann", todo_id)
 

@@ -43,7 +43,7 @@ def a_body() -> dict[str, Any]:
     return {"title": "The ferry", "duration": 60, "price": 299, "currency": "eur", "files": files}
 
 
-def test_a_video_lives_from_post_to_delete(call: Any) -> None:
+def test_a_video_is_created_published_and_withdrawn(call: Any) -> None:
     created = call("POST", "/videos", a_body(), Idempotency_Key="k")
     path = f"/{created.headers['Location']}"
     assert created.status_code == 201
@@ -60,7 +60,7 @@ def test_a_video_lives_from_post_to_delete(call: Any) -> None:
     assert call("GET", "/videos").json_body == {"items": [], "cursor": None}
 
 
-def test_a_video_tells_its_public_fields_and_no_others(call: Any, shop: Shop) -> None:
+def test_a_video_has_only_its_public_fields(call: Any, shop: Shop) -> None:
     video_id = shop.publish()
 
     assert call("GET", f"/videos/{video_id}").json_body == {
@@ -76,7 +76,7 @@ def test_a_video_tells_its_public_fields_and_no_others(call: Any, shop: Shop) ->
     }
 
 
-def test_plans_and_premium_have_their_words(call: Any, shop: Shop) -> None:
+def test_plans_and_premium_have_the_documented_fields(call: Any, shop: Shop) -> None:
     assert call("GET", "/plans").json_body["items"] == [
         {"plan": "month", "days": 30, "price": 990, "currency": "eur"},
         {"plan": "year", "days": 365, "price": 9900, "currency": "eur"},
@@ -86,7 +86,7 @@ def test_plans_and_premium_have_their_words(call: Any, shop: Shop) -> None:
     assert call("GET", "/premium").json_body == {"premium": True, "plan": "month", "until": "2030-01-31T00:00:00.000Z"}
 
 
-def test_checkouts_answer_with_the_page_to_pay_on(call: Any, shop: Shop) -> None:
+def test_checkouts_return_the_payment_page(call: Any, shop: Shop) -> None:
     bought = call("POST", f"/videos/{shop.publish()}/checkout", Idempotency_Key="k")
     premium = call("POST", "/premium/checkout", {"plan": "month"})
 
@@ -97,7 +97,7 @@ def test_checkouts_answer_with_the_page_to_pay_on(call: Any, shop: Shop) -> None
     assert (refused.status_code, "plan" in refused.json_body["Message"]) == (400, True)
 
 
-def test_a_link_is_for_those_who_paid_and_for_no_cache(call: Any, shop: Shop) -> None:
+def test_a_link_requires_a_payment_and_is_not_cached(call: Any, shop: Shop) -> None:
     video_id = shop.publish()
     refused = call("GET", f"/videos/{video_id}/link")
     assert (refused.status_code, refused.json_body["Code"]) == (403, "NotEntitled")
@@ -120,7 +120,7 @@ def test_a_link_is_for_those_who_paid_and_for_no_cache(call: Any, shop: Shop) ->
         ("", "127.0.0.1"),
     ],
 )
-def test_a_link_is_bound_to_the_viewer_in_front_of_the_edge(
+def test_a_link_is_bound_to_the_address_of_the_viewer_not_of_the_edge(
     call: Any, shop: Shop, forwarded: str, address: str
 ) -> None:
     video_id = shop.publish()
@@ -147,7 +147,7 @@ def test_a_session_sets_three_cookies_for_the_videos_folder(call: Any, shop: Sho
     assert all(c.endswith(f"; Path=/videos/{video_id}/; Secure; HttpOnly; SameSite=Lax") for c in cookies)
 
 
-def test_the_generator_answers_as_the_api_does(client: Client, shop: Shop) -> None:
+def test_the_generator_responds_like_the_api(client: Client, shop: Shop) -> None:
     video_id = shop.publish()
     shop.pay("plan:month")
     context = {"httpMethod": "GET", "resourcePath": "/videos/{video_id}/link", "authorizer": {"claims": CLAIMS}}
@@ -178,7 +178,7 @@ def test_the_generator_answers_as_the_api_does(client: Client, shop: Shop) -> No
         ("POST", "/videos/x/session"),
     ],
 )
-def test_a_token_of_another_app_is_refused(client: Client, method: str, path: str) -> None:
+def test_a_token_of_another_app_is_rejected(client: Client, method: str, path: str) -> None:
     for claims in (CLAIMS | {"aud": "another"}, CLAIMS | {"token_use": "access"}, CLAIMS | {"sub": ""}):
         headers = {"Authorization": token(claims), "Content-Type": "application/json"}
         answer = client.http.request(method, path, headers=headers, body=b'{"plan":"month"}')
@@ -220,7 +220,7 @@ def test_a_payment_and_its_refund_take_effect(webhook: Any, call: Any, shop: Sho
     assert call("GET", "/library").json_body["items"] == []
 
 
-def test_what_is_not_signed_is_400_and_stores_nothing(webhook: Any, shop: Shop) -> None:
+def test_an_unsigned_event_gets_400_and_stores_nothing(webhook: Any, shop: Shop) -> None:
     now = int(time.time())
     body = an_event("checkout.session.completed", a_session(), now)
 
@@ -248,13 +248,13 @@ def test_what_is_not_signed_is_400_and_stores_nothing(webhook: Any, shop: Shop) 
         ),
     )
 )
-def test_no_body_is_a_5xx(webhook: Any, call: Any, body: bytes) -> None:
+def test_no_body_causes_a_5xx(webhook: Any, call: Any, body: bytes) -> None:
     for path in ("/videos", "/videos/x/publish", "/premium/checkout"):
         assert 400 <= call("POST", path, body).status_code < 500
     assert webhook(body, signed(body, int(time.time()))) == 400
 
 
-def test_every_route_is_open_to_those_it_is_for() -> None:
+def test_every_route_has_its_authorizer() -> None:
     chalice: Chalice = app.app
     doors = {
         f"{method} {path}": type(entry.authorizer).__name__

@@ -52,7 +52,7 @@ def changes(emulator: str) -> Any:
     return PaymentTable(dynamodb, name), told
 
 
-def test_a_payment_is_told_of_in_the_words_that_consumers_know(changes: Any) -> None:
+def test_a_payment_publishes_the_documented_event(changes: Any) -> None:
     payments, told = changes
     logs.correlate(EXAMPLE["correlation_id"])
 
@@ -61,7 +61,7 @@ def test_a_payment_is_told_of_in_the_words_that_consumers_know(changes: Any) -> 
     assert [json.loads(msgspec.json.encode(event)) for event in told()] == [EXAMPLE]
 
 
-def test_it_is_told_of_once_whatever_else_is_heard_of_it(changes: Any) -> None:
+def test_a_payment_is_published_once_despite_other_events(changes: Any) -> None:
     payments, told = changes
 
     payments.note_revoked(Revoked(PAID.payment, 1))
@@ -72,7 +72,7 @@ def test_it_is_told_of_once_whatever_else_is_heard_of_it(changes: Any) -> None:
     assert len(told()) == 1
 
 
-def test_without_an_address_there_is_nobody_to_send_a_receipt_to(changes: Any) -> None:
+def test_a_payment_without_an_address_is_not_published(changes: Any) -> None:
     payments, told = changes
 
     payments.note_paid(msgspec.structs.replace(PAID, sale=None))
@@ -95,7 +95,7 @@ class Service:
         return msgspec.convert(values, type=cls)
 
 
-def test_the_receipt_of_ones_own_purchase_is_asked_for_by_its_payment(shop: Shop) -> None:
+def test_the_receipt_of_a_users_own_purchase_is_requested_by_its_payment(shop: Shop) -> None:
     service = Service()
     shop.entitlements.apply(PAID)
 
@@ -105,7 +105,7 @@ def test_the_receipt_of_ones_own_purchase_is_asked_for_by_its_payment(shop: Shop
     assert (receipt.title, service.asked) == (EXAMPLE["title"], [f"/receipts/{PAID.payment}"])
 
 
-def test_nobody_reads_the_receipt_of_another(shop: Shop) -> None:
+def test_no_user_reads_the_receipt_of_another(shop: Shop) -> None:
     service = Service()
     shop.entitlements.apply(PAID)
 
@@ -114,7 +114,7 @@ def test_nobody_reads_the_receipt_of_another(shop: Shop) -> None:
     assert service.asked == []
 
 
-def test_while_receipts_are_down_the_caller_is_told_when_to_come_again(
+def test_while_receipts_are_down_the_error_has_retry_after(
     client: Client, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.entitlements.apply(msgspec.structs.replace(PAID, user="ann"))

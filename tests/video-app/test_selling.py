@@ -30,7 +30,7 @@ def test_a_video_is_ordered_at_its_own_price(shop: Shop) -> None:
     assert order.cancel_url == f"https://videos.example/#videos/{video_id}"
 
 
-def test_a_plan_is_ordered_at_the_price_that_is_shown(shop: Shop) -> None:
+def test_a_plan_is_ordered_at_the_displayed_price(shop: Shop) -> None:
     shop.checkouts.plan("ann", "year")
 
     ((order, _),) = shop.provider.orders
@@ -38,7 +38,7 @@ def test_a_plan_is_ordered_at_the_price_that_is_shown(shop: Shop) -> None:
     assert (order.item, order.price, order.name) == ("plan:year", year.price, "Premium for 365 days")
 
 
-def test_a_plan_may_be_bought_while_one_is_running(shop: Shop) -> None:
+def test_a_plan_can_be_bought_while_one_is_running(shop: Shop) -> None:
     shop.pay("plan:month")
 
     shop.checkouts.plan("ann", "month")
@@ -46,7 +46,7 @@ def test_a_plan_may_be_bought_while_one_is_running(shop: Shop) -> None:
     assert len(shop.provider.orders) == 1
 
 
-def test_nobody_pays_twice_for_a_video_unless_the_first_went_back(shop: Shop) -> None:
+def test_a_video_can_be_bought_again_only_after_a_refund(shop: Shop) -> None:
     video_id = shop.publish()
     shop.pay(f"video:{video_id}")
 
@@ -57,7 +57,7 @@ def test_nobody_pays_twice_for_a_video_unless_the_first_went_back(shop: Shop) ->
     assert len(shop.provider.orders) == 1
 
 
-def test_what_is_withdrawn_or_unknown_is_not_sold(shop: Shop) -> None:
+def test_a_withdrawn_or_unknown_video_is_not_sold(shop: Shop) -> None:
     video_id = shop.publish()
     shop.publishing.withdraw(video_id)
 
@@ -69,7 +69,7 @@ def test_what_is_withdrawn_or_unknown_is_not_sold(shop: Shop) -> None:
 # Links
 
 
-def test_a_link_lives_for_minutes_and_is_bound_to_nothing(shop: Shop) -> None:
+def test_a_link_is_valid_for_minutes_from_any_address(shop: Shop) -> None:
     video_id = shop.publish()
     shop.pay(f"video:{video_id}")
 
@@ -80,7 +80,7 @@ def test_a_link_lives_for_minutes_and_is_bound_to_nothing(shop: Shop) -> None:
     assert link.expires_at == "2030-01-01T00:05:01.000Z"
 
 
-def test_a_link_may_be_bound_to_the_callers_address(shop: Shop) -> None:
+def test_a_link_can_be_bound_to_the_callers_address(shop: Shop) -> None:
     video_id = shop.publish()
     shop.pay(f"video:{video_id}")
 
@@ -90,7 +90,7 @@ def test_a_link_may_be_bound_to_the_callers_address(shop: Shop) -> None:
             shop.links.link("ann", video_id, BOUND, address)
 
 
-def test_no_link_outlives_premium(shop: Shop) -> None:
+def test_no_link_is_valid_after_premium_ends(shop: Shop) -> None:
     video_id = shop.publish()
     shop.pay("plan:month")
     shop.clock.go(days=30, seconds=-60)
@@ -110,7 +110,7 @@ def test_a_session_opens_the_videos_folder_and_no_other(shop: Shop) -> None:
     assert opened.cookies["CloudFront-Policy"].startswith(f"https://videos.example/videos/{video_id}/*|")
 
 
-def test_who_has_not_paid_gets_neither_link_nor_session(shop: Shop) -> None:
+def test_without_a_payment_there_is_no_link_and_no_session(shop: Shop) -> None:
     video_id = shop.publish()
 
     with pytest.raises(NotEntitled):
@@ -119,7 +119,7 @@ def test_who_has_not_paid_gets_neither_link_nor_session(shop: Shop) -> None:
         shop.links.session("ann", video_id)
 
 
-def test_there_is_no_session_for_a_video_without_hls_and_no_link_to_none(shop: Shop) -> None:
+def test_a_video_without_hls_has_no_session_and_an_unknown_one_no_link(shop: Shop) -> None:
     video_id = shop.publish(FILES[:2])
     shop.pay("plan:month")
 
@@ -146,7 +146,7 @@ def library(shop: Shop, user: str, limit: int) -> tuple[list[tuple[str, str]], i
             return found, pages
 
 
-def test_a_library_has_what_was_bought_also_when_it_is_withdrawn(shop: Shop) -> None:
+def test_a_library_has_all_bought_videos_even_withdrawn_ones(shop: Shop) -> None:
     ids = [shop.publish() for _ in range(3)]
     for number, video_id in enumerate(ids[:2]):
         shop.pay(f"video:{video_id}", payment=f"pi_{number}")
@@ -158,7 +158,7 @@ def test_a_library_has_what_was_bought_also_when_it_is_withdrawn(shop: Shop) -> 
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 20])
-def test_a_premium_users_library_is_the_catalogue_each_video_once(shop: Shop, limit: int) -> None:
+def test_the_library_of_a_premium_user_has_each_video_of_the_catalogue_once(shop: Shop, limit: int) -> None:
     ids = [shop.publish() for _ in range(5)]
     shop.pay(f"video:{ids[1]}", payment="pi_1")
     shop.pay(f"video:{ids[2]}", payment="pi_2")
@@ -170,7 +170,7 @@ def test_a_premium_users_library_is_the_catalogue_each_video_once(shop: Shop, li
     assert found == [(ids[1], "purchase"), *((ids[n], "premium") for n in (4, 3, 2, 0))]
 
 
-def test_premium_that_ended_leaves_what_was_bought(shop: Shop) -> None:
+def test_after_premium_the_library_has_only_the_bought_videos(shop: Shop) -> None:
     video_id = shop.publish()
     shop.publish()
     shop.pay(f"video:{video_id}", payment="pi_1")
@@ -181,6 +181,6 @@ def test_premium_that_ended_leaves_what_was_bought(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["%%%", "bm9uZQ", "Ym91Z2h0"])
-def test_a_cursor_of_another_api_is_refused(shop: Shop, cursor: str) -> None:
+def test_an_invalid_cursor_is_rejected(shop: Shop, cursor: str) -> None:
     with pytest.raises(InvalidInput, match="cursor"):
         shop.library.list("ann", VideoQuery(20, cursor))

@@ -84,7 +84,7 @@ def a_stripe(url: str = "http://127.0.0.1:1") -> Stripe:
 # The API
 
 
-def test_an_order_becomes_a_session_whose_payment_tells_whose_it_is(api: Api) -> None:
+def test_an_order_becomes_a_session_whose_payment_names_user_and_item(api: Api) -> None:
     checkout = a_stripe(api.url).checkout(ORDER, "key")
 
     ((headers, form),) = api.asked
@@ -106,7 +106,7 @@ def test_an_order_becomes_a_session_whose_payment_tells_whose_it_is(api: Api) ->
     }
 
 
-def test_a_key_is_its_users_own_and_without_one_each_order_is_new(api: Api) -> None:
+def test_an_idempotency_key_belongs_to_its_user_and_is_optional(api: Api) -> None:
     stripe = a_stripe(api.url)
 
     for user, key in (("ann", "key"), ("ann", "key"), ("bob", "key"), ("ann", None), ("ann", None)):
@@ -118,7 +118,7 @@ def test_a_key_is_its_users_own_and_without_one_each_order_is_new(api: Api) -> N
 
 
 @pytest.mark.parametrize("status", [409, 429, 500, 503])
-def test_what_may_pass_is_tried_again_with_the_same_key(api: Api, status: int) -> None:
+def test_a_temporary_error_is_retried_with_the_same_key(api: Api, status: int) -> None:
     api.answers.insert(0, (status, {}))
 
     assert a_stripe(api.url).checkout(ORDER, None).id == "cs_1"
@@ -144,7 +144,7 @@ def test_what_may_pass_is_tried_again_with_the_same_key(api: Api, status: int) -
         (200, {"id": 1}, ServiceUnavailable, 1),
     ],
 )
-def test_a_refusal_is_told_in_our_words(
+def test_an_error_of_stripe_becomes_one_of_ours(
     api: Api, status: int, answer: Any, error: type[ChaliceViewError], times: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.answers = [(status, answer)]
@@ -157,7 +157,7 @@ def test_a_refusal_is_told_in_our_words(
         assert "sk_te" not in text
 
 
-def test_a_provider_that_does_not_answer_is_unavailable() -> None:
+def test_a_provider_that_does_not_respond_is_unavailable() -> None:
     with pytest.raises(ServiceUnavailable):
         a_stripe().checkout(ORDER, "key")
 
@@ -190,12 +190,12 @@ def told(kind: str, about: dict[str, Any]) -> Paid | Revoked | None:
 
 
 @pytest.mark.parametrize("kind", ["checkout.session.completed", "checkout.session.async_payment_succeeded"])
-def test_a_session_that_is_paid_is_a_payment(kind: str) -> None:
+def test_a_paid_session_is_a_payment(kind: str) -> None:
     assert told(kind, a_session()) == Paid("pi_1", "ann", VIDEO, NOW - 5)
     assert told(kind, a_session(payment_status="unpaid")) is None
 
 
-def test_a_whole_refund_and_a_dispute_revoke_and_a_part_does_not() -> None:
+def test_a_full_refund_and_a_dispute_revoke_but_a_partial_refund_does_not() -> None:
     assert told("charge.refunded", a_charge()) == Revoked("pi_1", NOW - 5, "ann", VIDEO)
     assert told("charge.refunded", a_charge(refunded=False)) is None
     assert told("charge.dispute.created", {"payment_intent": "pi_1", "metadata": {}}) == Revoked("pi_1", NOW - 5)
@@ -213,7 +213,7 @@ def test_a_whole_refund_and_a_dispute_revoke_and_a_part_does_not() -> None:
         ("charge.dispute.created", {"payment_intent": None}),
     ],
 )
-def test_what_is_not_of_this_shop_is_passed_over(kind: str, about: dict[str, Any]) -> None:
+def test_events_of_other_shops_are_ignored(kind: str, about: dict[str, Any]) -> None:
     assert told(kind, about) is None
 
 
@@ -228,13 +228,13 @@ def test_what_is_not_of_this_shop_is_passed_over(kind: str, about: dict[str, Any
         ("charge.refunded", {"refunded": "yes"}),
     ],
 )
-def test_what_is_ours_and_half_broken_is_refused_so_that_it_is_told_again(kind: str, about: dict[str, Any]) -> None:
+def test_a_malformed_event_of_this_shop_is_rejected_so_that_stripe_retries(kind: str, about: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         told(kind, about)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"type":"x"}'])
-def test_what_is_signed_and_no_event_is_refused(body: bytes) -> None:
+def test_a_signed_body_that_is_not_an_event_is_rejected(body: bytes) -> None:
     with pytest.raises(InvalidInput, match="not an event of Stripe"):
         a_stripe().event(body, signed(body))
 
@@ -252,7 +252,7 @@ BODY = an_event("checkout.session.completed", a_session(note="für Ann"))
         signed(BODY, NOW + 300),
     ],
 )
-def test_any_right_signature_of_this_time_will_do(header: str) -> None:
+def test_one_valid_and_recent_signature_is_sufficient(header: str) -> None:
     assert a_stripe().event(BODY, header) is not None
 
 
@@ -279,12 +279,12 @@ def test_any_right_signature_of_this_time_will_do(header: str) -> None:
         signed(BODY, NOW + 301),
     ],
 )
-def test_a_missing_wrong_or_old_signature_is_refused(header: str) -> None:
+def test_a_missing_wrong_or_old_signature_is_rejected(header: str) -> None:
     with pytest.raises(InvalidInput, match="Stripe-Signature"):
         a_stripe().event(BODY, header)
 
 
-def test_no_bit_of_a_signed_body_may_change() -> None:
+def test_a_body_with_one_flipped_bit_is_rejected() -> None:
     header = signed(BODY)
     stripe = a_stripe()
 
@@ -295,7 +295,7 @@ def test_no_bit_of_a_signed_body_may_change() -> None:
             stripe.event(bytes(altered), header)
 
 
-def test_the_official_library_signs_what_we_take() -> None:
+def test_signatures_of_the_official_library_are_accepted() -> None:
     """Compare with Stripe's own library, since the scheme is Stripe's."""
     from stripe import WebhookSignature
 
@@ -307,7 +307,7 @@ def test_the_official_library_signs_what_we_take() -> None:
     assert Stripe(urllib3.PoolManager(), "", keys, "unit").event(BODY, header)
 
 
-def test_neither_keys_nor_secret_show_themselves(caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_that_can_be_logged_shows_the_keys_or_the_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     keys = Secret(Secrets(), "payments", lambda text: msgspec.json.decode(text, type=Keys))
     shown = f"{keys!r} {keys.value()!r} {[keys.value()]} {vars(module)} {caplog.text}"

@@ -36,7 +36,7 @@ def a_payment(version: int = 1, revoked_at: int | None = None, payment_id: str =
     return Payment(id=payment_id, version=version, user="ann", item="plan:month", paid_at=1, revoked_at=revoked_at)
 
 
-def test_the_ledger_adds_up_what_is_known_of_a_payment(payments: PaymentStore) -> None:
+def test_each_event_adds_its_data_to_the_payment(payments: PaymentStore) -> None:
     payment_id = f"pi_{new_id()}"
 
     assert payments.note_revoked(Revoked(payment_id, 2)) == Payment(id=payment_id, version=1, revoked_at=2)
@@ -44,7 +44,7 @@ def test_the_ledger_adds_up_what_is_known_of_a_payment(payments: PaymentStore) -
     assert paid == Payment(id=payment_id, version=2, user="ann", item="plan:month", paid_at=1, revoked_at=2)
 
 
-def test_what_was_noted_first_stays(payments: PaymentStore) -> None:
+def test_the_first_data_of_a_payment_is_kept(payments: PaymentStore) -> None:
     payment_id = f"pi_{new_id()}"
     payments.note_paid(Paid(payment_id, "ann", "plan:month", 1))
 
@@ -66,7 +66,7 @@ def test_the_payments_for_an_item_are_those_of_its_user(store: EntitlementStore)
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1), (2, 1, 2, 1)])
-def test_later_knowledge_wins_whatever_comes_last(store: EntitlementStore, order: tuple[int, ...]) -> None:
+def test_a_newer_version_is_never_replaced_by_an_older_one(store: EntitlementStore, order: tuple[int, ...]) -> None:
     user = new_id()
     known = {1: a_payment(1), 2: a_payment(2, revoked_at=5)}
 
@@ -76,7 +76,7 @@ def test_later_knowledge_wins_whatever_comes_last(store: EntitlementStore, order
     assert store.get(user, ["premium"]) == {"premium": [known[2]]}
 
 
-def test_bought_videos_come_in_pages_without_gap_or_repeat(store: EntitlementStore) -> None:
+def test_pages_have_each_bought_video_once(store: EntitlementStore) -> None:
     user = new_id()
     items = [f"video:{new_id()}" for _ in range(5)]
     for item in [*items, "premium"]:
@@ -89,7 +89,7 @@ def test_bought_videos_come_in_pages_without_gap_or_repeat(store: EntitlementSto
     assert sorted([*first, *rest]) == sorted(items)
 
 
-def test_a_place_that_is_none_of_ours_is_refused(dynamodb: Any) -> None:
+def test_an_invalid_cursor_is_rejected(dynamodb: Any) -> None:
     with pytest.raises(InvalidInput, match="cursor"):
         EntitlementTable(dynamodb, os.environ["TABLE"]).videos("ann", 3, "")
 

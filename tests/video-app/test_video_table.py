@@ -53,7 +53,7 @@ def published(store: VideoStore, at: str) -> str:
     return draft.id
 
 
-def test_what_was_added_is_got(store: VideoStore) -> None:
+def test_an_added_video_is_read(store: VideoStore) -> None:
     draft = a_draft()
 
     assert store.add(draft)
@@ -61,13 +61,13 @@ def test_what_was_added_is_got(store: VideoStore) -> None:
     assert store.get(new_id()) is None
 
 
-def test_an_id_is_taken_once(store: VideoStore) -> None:
+def test_an_id_is_unique(store: VideoStore) -> None:
     draft = a_draft()
 
     assert (store.add(draft), store.add(draft)) == (True, False)
 
 
-def test_a_published_record_needs_no_files_any_more(store: VideoStore) -> None:
+def test_a_published_video_has_no_files(store: VideoStore) -> None:
     record = store.get(published(store, "2030-01-01T00:00:00.000Z"))
 
     assert record is not None
@@ -75,7 +75,7 @@ def test_a_published_record_needs_no_files_any_more(store: VideoStore) -> None:
     assert record.streams
 
 
-def test_only_a_draft_is_published(store: VideoStore) -> None:
+def test_only_a_draft_can_be_published(store: VideoStore) -> None:
     video_id = published(store, "2030-01-01T00:00:00.000Z")
     store.publish(video_id, "2031-01-01T00:00:00.000Z")
     store.withdraw(video_id)
@@ -87,7 +87,7 @@ def test_only_a_draft_is_published(store: VideoStore) -> None:
     assert (record.status, record.published_at) == ("withdrawn", "2030-01-01T00:00:00.000Z")
 
 
-def test_the_published_are_listed_newest_first_in_pages_without_gap_or_repeat(store: VideoStore) -> None:
+def test_published_videos_are_listed_newest_first_and_pages_have_each_once(store: VideoStore) -> None:
     ids = [published(store, f"2040-01-0{n}T00:00:00.000Z") for n in range(1, 8)]
     store.withdraw(ids.pop(3))
     store.add(a_draft())
@@ -104,12 +104,12 @@ def test_the_published_are_listed_newest_first_in_pages_without_gap_or_repeat(st
     assert found == ids[::-1]
 
 
-def test_a_cursor_of_another_api_is_refused(store: VideoStore) -> None:
+def test_an_invalid_cursor_is_rejected(store: VideoStore) -> None:
     with pytest.raises(InvalidInput, match="cursor"):
         store.list(VideoQuery(cursor="%%%"))
 
 
-def test_of_many_those_are_got_that_were_ever_published(store: VideoStore) -> None:
+def test_get_all_returns_only_videos_that_were_ever_published(store: VideoStore) -> None:
     known, withdrawn, draft = (published(store, "2030-01-01T00:00:00.000Z") for _ in range(3))
     store.withdraw(withdrawn)
     store.add(a_draft())
@@ -121,7 +121,7 @@ def test_of_many_those_are_got_that_were_ever_published(store: VideoStore) -> No
     assert draft not in found
 
 
-def test_what_is_not_there_cannot_be_withdrawn(store: VideoStore) -> None:
+def test_an_unknown_video_cannot_be_withdrawn(store: VideoStore) -> None:
     with pytest.raises(NotFound):
         store.withdraw(new_id())
 
@@ -141,7 +141,7 @@ def bucket(s3: Any) -> ContentBucket:
     return ContentBucket(s3, os.environ["ORIGIN_BUCKET"])
 
 
-def test_parts_become_objects_with_their_type_and_their_time_in_caches(s3: Any, bucket: ContentBucket) -> None:
+def test_parts_become_objects_with_content_type_and_cache_control(s3: Any, bucket: ContentBucket) -> None:
     video_id = new_id()
     content = {f"videos/{video_id}/hls/index.m3u8": b"#EXTM3U", f"posters/{video_id}.jpg": b"jpeg"}
     upload_ids = dict(zip(content, bucket.begin(list(content)), strict=True))
@@ -163,7 +163,7 @@ def test_parts_become_objects_with_their_type_and_their_time_in_caches(s3: Any, 
     assert (poster["ContentType"], "immutable" in poster["CacheControl"]) == ("image/jpeg", True)
 
 
-def test_parts_that_are_not_there_are_refused(bucket: ContentBucket) -> None:
+def test_missing_parts_are_rejected(bucket: ContentBucket) -> None:
     key = f"videos/{new_id()}/video.mp4"
     (upload_id,) = bucket.begin([key])
 

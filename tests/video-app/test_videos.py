@@ -16,7 +16,7 @@ def a_video(title: str = "The ferry", files: list[NewFile] = FILES) -> NewVideo:
     return NewVideo(title, 60, 299, "eur", files)
 
 
-def test_a_draft_is_seen_by_nobody_until_it_is_published(shop: Shop) -> None:
+def test_a_draft_is_hidden_until_it_is_published(shop: Shop) -> None:
     draft = shop.publishing.add(a_video())
 
     with pytest.raises(NotFound):
@@ -28,7 +28,7 @@ def test_a_draft_is_seen_by_nobody_until_it_is_published(shop: Shop) -> None:
     assert shop.catalogue.list(VideoQuery()).items == [video]
 
 
-def test_a_file_is_uploaded_in_parts_of_one_size_but_for_the_last(shop: Shop) -> None:
+def test_all_parts_of_a_file_but_the_last_have_one_size(shop: Shop) -> None:
     files = [NewFile("video.mp4", 2 * PART + 1), NewFile("poster.jpg", PART)]
 
     sizes = [[part.size for part in upload.parts] for upload in shop.publishing.add(a_video(files=files)).uploads]
@@ -36,7 +36,7 @@ def test_a_file_is_uploaded_in_parts_of_one_size_but_for_the_last(shop: Shop) ->
     assert sizes == [[PART, PART, 1], [PART]]
 
 
-def test_only_the_poster_lies_where_no_signature_is_asked_for(shop: Shop) -> None:
+def test_only_the_poster_requires_no_signature(shop: Shop) -> None:
     video_id = shop.publish()
 
     assert sorted(shop.content.objects) == [
@@ -48,7 +48,7 @@ def test_only_the_poster_lies_where_no_signature_is_asked_for(shop: Shop) -> Non
     assert shop.catalogue.get(video_id).poster == f"/posters/{video_id}.jpg"
 
 
-def test_the_same_key_is_the_same_draft_and_begins_no_further_upload(shop: Shop) -> None:
+def test_the_same_key_returns_the_same_draft_and_starts_no_upload(shop: Shop) -> None:
     first = shop.publishing.add(a_video(), "key")
 
     assert shop.publishing.add(a_video(), "key") == first
@@ -57,7 +57,7 @@ def test_the_same_key_is_the_same_draft_and_begins_no_further_upload(shop: Shop)
         shop.publishing.add(a_video("Another"), "key")
 
 
-def test_once_published_there_is_nothing_left_to_upload(shop: Shop) -> None:
+def test_a_published_video_has_no_uploads(shop: Shop) -> None:
     draft = shop.publishing.add(a_video(), "key")
     video = shop.publishing.publish(draft.id, uploaded())
     shop.clock.go(hours=1)
@@ -73,7 +73,7 @@ def test_once_published_there_is_nothing_left_to_upload(shop: Shop) -> None:
         ([*FILES[:-1], NewFile("hls/0.m4s", 19)], "hls/0.m4s has 19 bytes instead of 20"),
     ],
 )
-def test_what_is_not_uploaded_whole_is_not_published(shop: Shop, files: list[NewFile], reason: str) -> None:
+def test_an_incomplete_upload_is_not_published(shop: Shop, files: list[NewFile], reason: str) -> None:
     draft = shop.publishing.add(a_video())
 
     with pytest.raises(InvalidInput, match=reason):
@@ -82,14 +82,14 @@ def test_what_is_not_uploaded_whole_is_not_published(shop: Shop, files: list[New
         shop.catalogue.get(draft.id)
 
 
-def test_wrong_etags_are_refused(shop: Shop) -> None:
+def test_wrong_etags_are_rejected(shop: Shop) -> None:
     draft = shop.publishing.add(a_video())
 
     with pytest.raises(InvalidInput, match="does not have these parts"):
         shop.publishing.publish(draft.id, Uploaded([UploadedFile(file.name, ["x"]) for file in FILES]))
 
 
-def test_a_withdrawn_video_is_in_no_list_and_still_known(shop: Shop) -> None:
+def test_a_withdrawn_video_is_in_no_list_but_can_be_read(shop: Shop) -> None:
     video_id = shop.publish()
 
     shop.publishing.withdraw(video_id)
@@ -102,7 +102,7 @@ def test_a_withdrawn_video_is_in_no_list_and_still_known(shop: Shop) -> None:
         shop.publishing.withdraw("none")
 
 
-def test_a_withdrawn_draft_is_gone(shop: Shop) -> None:
+def test_a_withdrawn_draft_is_not_found(shop: Shop) -> None:
     draft = shop.publishing.add(a_video())
 
     shop.publishing.withdraw(draft.id)
@@ -126,7 +126,7 @@ def test_a_withdrawn_draft_is_gone(shop: Shop) -> None:
         ),
     ],
 )
-def test_wrong_files_are_refused(files: list[Any]) -> None:
+def test_invalid_files_are_rejected(files: list[Any]) -> None:
     body = {"title": "T", "duration": 1, "price": 50, "currency": "eur", "files": files}
 
     with pytest.raises(msgspec.ValidationError, match="files"):
