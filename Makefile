@@ -33,7 +33,7 @@ output = "$$($(BIN)/python -m sandbox output $(1) $(2))"
 option = $(if $($(2)),--$(1) "$$$(2)")
 
 .PHONY: release-day
-release-day: .venv/run ## What the edge takes from the update servers: make release-day CLIENTS=500 SIZE=100 (MB)
+release-day: .venv/run ## Measure how much load the edge takes off the update servers: make release-day CLIENTS=500 SIZE=100 (MB)
 	@$(BIN)/python -m bench.release_day $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SIZE),--size $(SIZE))
 
 .PHONY: post devices ingest reconcile law
@@ -104,7 +104,7 @@ delete: .venv/run ## Delete a stage with all its data: make delete STAGE=feature
 
 ##@ For developers
 .PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages bench format lock clean
-test: check ## Everything that must pass: lint, types and all tests
+test: check ## Run all checks: lint, types and all tests
 	@$(MAKE) --jobs=2 --output-sync=target --no-print-directory test-e2e test-units test-localaws test-sandbox test-browser
 check: lint types
 lint: .venv/test
@@ -113,22 +113,22 @@ types: .venv/test $(APPS:%=types-%)
 	@$(BIN)/mypy common deploy localaws sandbox services bench updates
 types-%: .venv/test
 	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml *.py chalicelib $(notdir $(wildcard $*/tools))
-test-units: $(APPS:%=test-%) test-updates ## Rules, stores and routes of each app: make test-todo-app for one
+test-units: $(APPS:%=test-%) test-updates ## Test the rules, stores and routes of each app: make test-todo-app for one
 test-%: .venv/test
 	@$(BIN)/pytest -o pythonpath="$* . tests tests/$*" tests/$*
-test-updates: .venv/test ## The update server, its release tool and its client
+test-updates: .venv/test ## Test the update server, its release tool and its client
 	@$(BIN)/pytest -o pythonpath=". tests tests/updates" tests/updates
-test-localaws: .venv/test ## The local AWS, each service by itself
+test-localaws: .venv/test ## Test each service of the local AWS
 	@$(BIN)/pytest -o pythonpath=. localaws/tests
-test-sandbox: .venv/test node_modules ## What the apps share, how they are deployed, and the parts of the sandbox
+test-sandbox: .venv/test node_modules ## Test the shared code, the deployment and the sandbox
 	@$(BIN)/pytest -o pythonpath=". tests" tests/common tests/deploy tests/services tests/sandbox
-test-e2e: .venv/test node_modules ## The apps as they are deployed in the sandbox
+test-e2e: .venv/test node_modules ## Test the apps as deployed in the sandbox
 	@$(BIN)/pytest -o pythonpath=". tests" tests/e2e
-test-browser: .venv/test chromium ## The pages in a browser and the APIs beside their contracts, in a sandbox of their own
+test-browser: .venv/test chromium ## Test the pages in a browser, and the APIs against their contracts, in a separate sandbox
 	@$(BIN)/pytest -o pythonpath=". tests" --stage=pages tests/browser tests/contracts
-test-stages: .venv/test node_modules ## Two stages at once: all end-to-end tests on both, and nothing of one in the other
+test-stages: .venv/test node_modules ## Run all end-to-end tests on two stages at once, and check that they share no data
 	@$(BIN)/pytest -o pythonpath=". tests" tests/stages
-bench: .venv/test loadtools ## Speed, as ratios against a peer in the same run
+bench: .venv/test loadtools ## Measure speed, as ratios to a peer in the same run
 	@$(BIN)/python -m bench
 format: .venv/test
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
@@ -156,7 +156,7 @@ node_modules: package-lock.json
 	  echo "Installing the packages of package-lock.json into node_modules"; \
 	  npm ci --silent --no-audit --no-fund --ignore-scripts && touch $@; \
 	else \
-	  echo "No Node.js: what is made with TypeScript is skipped. On Debian: sudo apt-get install nodejs npm"; \
+	  echo "No Node.js: the targets that need TypeScript are skipped. On Debian: sudo apt-get install nodejs npm"; \
 	fi
 
 .PHONY: loadtools

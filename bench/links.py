@@ -1,4 +1,4 @@
-"""How long `GET /videos/{id}/link` takes for the entitlement check, and how long for the signature."""
+"""The time of `GET /videos/{id}/link`: the part of the entitlement check, and the part of the signature."""
 
 from __future__ import annotations
 

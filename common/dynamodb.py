@@ -22,7 +22,7 @@ _TRIES = 5
 def client(dax_endpoint: str = "") -> Any:
     """Return a low-level client: the DAX cluster's where the stage has one, else DynamoDB's.
 
-    Both have the same requests and answers. DAX runs in a VPC, and only functions inside the VPC can reach it:
+    Both have the same requests and responses. DAX runs in a VPC, and only functions inside the VPC can reach it:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DAX.client.html
     """
     if not dax_endpoint:

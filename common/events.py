@@ -56,9 +56,9 @@ def each_group(
     *,
     in_order: bool = False,
 ) -> Any:
-    """Handle the groups one by one and return the answer of ReportBatchItemFailures with the ids of those that failed.
+    """Handle the groups one by one; return the response of ReportBatchItemFailures with the ids of the failed ones.
 
-    Lambda delivers the reported records again. A stream resumes at the lowest of them, so records after it come twice:
+    Lambda delivers the reported records again. A stream resumes at the lowest of them, so later records come twice:
     https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
@@ -67,8 +67,8 @@ def each_group(
     handled after one that failed.
 
     Only merge.yaml turns on ReportBatchItemFailures, and sets PARTIAL_BATCH to say so. Without it (`chalice deploy`)
-    Lambda would take the answer for success, so an ExceptionGroup of the failures is raised and the whole batch comes
-    again.
+    Lambda would take the response for success, so an ExceptionGroup of the failures is raised and the whole batch is
+    delivered again.
     """
     logs.correlate(None)
     failed: list[str] = []

@@ -21,11 +21,11 @@ _LIFE = 24 * 3600
 
 
 def put_once[T: Struct](client: Any, put: dict[str, Any], key: dict[str, str], fingerprint: str, value: T) -> T:
-    """Carry out *put*, a Put of DynamoDB, unless the record at *key* says that it was done; return what is there.
+    """Execute *put*, a DynamoDB Put, and return *value*; if *key* was used before, return the value of that call.
 
-    The record is an item of the same table, which DynamoDB removes by its ``expires_at``; a crash leaves both or
-    neither, and of many callers at once one wins. Raises IdempotencyKeyReused when the key came with another
-    *fingerprint*, Conflict when the others do not come to an end.
+    The record of the key is an item of the same table, which DynamoDB removes by its ``expires_at``. One transaction
+    writes both, so a crash leaves both or neither, and one of many concurrent callers succeeds. Raises
+    IdempotencyKeyReused when the key was used with another *fingerprint*, and Conflict while other calls are running.
     """
     record = {
         **key,
@@ -52,7 +52,7 @@ def put_once[T: Struct](client: Any, put: dict[str, Any], key: dict[str, str], f
             if stored["fingerprint"] != fingerprint:
                 raise IdempotencyKeyReused("this Idempotency-Key was used with another body")
             return msgspec.json.decode(stored["value"], type=type(value))
-        time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # a jitter, no secret
+        time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # jitter, not a secret
     raise Conflict("another request with this Idempotency-Key is running")
 
 

@@ -1,4 +1,4 @@
-"""Mails, and what becomes of them. Imports no AWS and no HTTP."""
+"""Mails, and feedback on them. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Sender(Protocol):
 
 
 class Feedback(Struct, frozen=True):
-    """What became of a mail. ``kind`` is SES's name for it: Send, Delivery, Bounce, Complaint and others.
+    """Feedback on a mail. ``kind`` is SES's name for it: Send, Delivery, Bounce, Complaint and others.
 
     ``tags`` are those of `Sender.send`. ``final`` is true of a permanent bounce and of a complaint: nothing may be sent
     to the ``recipients`` again.

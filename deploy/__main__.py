@@ -138,7 +138,7 @@ def _delete(arguments: argparse.Namespace) -> str | None:
     stage = arguments.stage
     if not arguments.force and not stages.stacks_of(stage):
         return (
-            f"no stack of the stage {stage} is here. SANDBOX=1 deletes a stage of the sandbox, "
+            f"there is no stack of the stage {stage}. SANDBOX=1 deletes a stage of the sandbox, "
             "FORCE=1 the keys and parameters that an interrupted deletion left"
         )
     for kind, name in contents(stage):

@@ -43,24 +43,24 @@ def begin(source: str, target: str) -> None:
         raise NotCloned(f"there is no stage {source}")
     for other in stages.names() - {target}:
         if target.startswith(f"{other}-") or other.startswith(f"{target}-"):
-            raise NotCloned(f"the names of {target} and of {other} would begin alike: choose another name")
+            raise NotCloned(f"the name of one stage must not begin with that of another, as {target} and {other} do")
     ssm, name = boto3.Session().client("ssm"), mark(target)
     try:
         marked = ssm.get_parameter(Name=name)["Parameter"]["Value"]
     except ssm.exceptions.ParameterNotFound:
         marked = None
     if marked != source and stages.of(target):
-        raise NotCloned(f"{target} is there already, and is no clone of {source}")
+        raise NotCloned(f"{target} already exists and is not a clone of {source}")
     ssm.put_parameter(Name=name, Value=source, Type="String", Overwrite=True)
 
 
 def mark(stage: str) -> str:
-    """Return the name of the SSM parameter that holds of which stage this one is a clone."""
+    """Return the name of the SSM parameter with the name of the stage that this one is a clone of."""
     return _MARK.format(stage=stage)
 
 
 def parameters_for(source: str, target: str, **parameters: str) -> order.ParametersFor:
-    """Return what a clone supplies to `order.release`: the settings of *source*, and *parameters* above them."""
+    """Return what a clone supplies to `order.release`: the settings of *source*, overridden by *parameters*."""
 
     def supply(app: str, step: str) -> dict[str, str]:
         if app == order.UPDATES:
@@ -100,7 +100,7 @@ def _updates_settings(source: str) -> dict[str, str]:
 
 
 def _settings(declared: Mapping[str, Any], stack: str) -> dict[str, str]:
-    """Return the parameters of the stack that another stage may have too.
+    """Return the parameters of the stack that another stage can have, too.
 
     A parameter with a default is a setting. One without a default is an output of another stack of the same stage.
     """

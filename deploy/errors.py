@@ -1,14 +1,14 @@
-"""What a deployment can fail with. Each message is for the person who runs the command."""
+"""The errors of a deployment. Their messages are for the person who runs the command."""
 
 from __future__ import annotations
 
 
 class DeployError(Exception):
-    """A deploy command cannot do what it was asked to; the message says why."""
+    """A deploy command failed; the message says why."""
 
 
 class StackFailed(DeployError):
-    """CloudFormation could not bring a stack to its template; the message has its reasons."""
+    """CloudFormation could not create, update or delete a stack; the message has its reasons."""
 
 
 class PackageFailed(DeployError):

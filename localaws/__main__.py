@@ -26,7 +26,7 @@ RUNNING = "localaws.json"
 
 
 def main() -> str | None:
-    """Run the command of the arguments; return what went wrong, if anything."""
+    """Run the command in the arguments; return an error message if it fails."""
     parser = argparse.ArgumentParser(
         prog="python -m localaws",
         description="An AWS on this machine, for Chalice and SAM projects.",

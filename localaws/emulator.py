@@ -51,7 +51,7 @@ GAPS = (
     "ses.identity",
     "sqs.message_move_task",
 )
-"""The gap modules of this package, applied in this order. Each names its gap, AWS's rule, and when it can go."""
+"""The gap modules, applied in this order. Each names its gap, AWS's rule, and when it is no longer needed."""
 
 
 def main() -> None:

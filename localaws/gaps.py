@@ -27,7 +27,7 @@ def _row(gap: str, file: Path) -> str:
 
 
 def main() -> None:
-    """Replace what follows the mark in README.md."""
+    """Replace the table after the marker in README.md."""
     before = README.read_text().partition(MARK)[0]
     README.write_text(before + MARK + "\n" + table())
 

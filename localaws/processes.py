@@ -25,7 +25,7 @@ class NotStarted(Exception):
 def running(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run Python with *command* in *folder* until the block ends.
 
-    The process sees PATH and *environment*, nothing else of this one's environment, and can import what this one can.
+    The process gets PATH and *environment*, but no other variables of this process. It can import the same modules.
     """
     inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE.parent), "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen([sys.executable, *command], env=inherited | dict(environment), cwd=folder)

@@ -1,4 +1,4 @@
-"""Where a local AWS runs, and what it keeps."""
+"""The settings of a local AWS: its folder, ports, Regions, and whether it keeps its state."""
 
 from __future__ import annotations
 

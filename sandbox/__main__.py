@@ -21,7 +21,7 @@ _NOT_RUNNING = "The sandbox is not running. Start it with `make up`."
 
 
 def main() -> str | None:
-    """Run the command of the arguments; return what went wrong, if anything."""
+    """Run the command in the arguments; return an error message if it fails."""
     parser = argparse.ArgumentParser(prog="python -m sandbox")
     commands = parser.add_subparsers(required=True)
     for command in (up, run, down, status, env, serve):
@@ -60,7 +60,7 @@ def up(settings: Settings) -> str | None:
 
 
 def clone(settings: Settings, stage: str) -> str | None:
-    """Start a second stage of everything beside the first, in the same AWS, and return when it is ready."""
+    """Start a second stage of all apps beside the first, in the same AWS, and return when it is ready."""
     if not processes.pid(settings.folder):
         return _NOT_RUNNING
     variables = settings.clone_environment(stage)
@@ -74,7 +74,7 @@ def clone(settings: Settings, stage: str) -> str | None:
 
 
 def delete(settings: Settings, stage: str) -> str | None:
-    """Stop a stage that was cloned from the first, and delete all that was deployed of it."""
+    """Stop a stage that was cloned from the first, and delete everything that was deployed to it."""
     from deploy.delete import delete as delete_stage
     from sandbox.demo import seed
 
@@ -93,7 +93,7 @@ def delete(settings: Settings, stage: str) -> str | None:
 
 
 def _start(settings: Settings, variables: dict[str, str] | None = None) -> str | None:
-    """Start the process of a stage, and return when it is ready, or why it is not."""
+    """Start the process of a stage and wait until it is ready; return an error message if it fails."""
     started = time.monotonic()
     try:
         processes.start(

@@ -1,4 +1,4 @@
-"""What each app needs of the sandbox, read from the app's own folder.
+"""The needs of each app in the sandbox, read from the app's own folder.
 
 ``<app>/sandbox.toml`` is optional. ``<app>/tools/seed.py``, if there is one, makes the app's demo data.
 """
@@ -22,7 +22,7 @@ class InvalidFile(Exception):
 class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The contents of sandbox.toml.
 
-    Texts may contain places such as ``{page}``, the address of the app's page: `values` of a stage lists them.
+    Texts may contain placeholders such as ``{page}``, the address of the app's page: see `sandbox.stacks`.
     """
 
     port: int | None = None

@@ -1,4 +1,4 @@
-"""What the functions log, read from CloudWatch Logs."""
+"""The log lines of the functions, read from CloudWatch Logs."""
 
 from __future__ import annotations
 

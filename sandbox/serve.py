@@ -1,5 +1,4 @@
-"""The process of one stage: it starts the AWS unless the stage is a clone, deploys the apps, serves the pages, and at
-the end stops all of it."""
+"""The process of one stage: starts the AWS unless the stage is a clone, deploys the apps, and serves the pages."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ from sandbox.stacks import Stacks
 def main(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
     settings.folder.mkdir(parents=True, exist_ok=True)
-    os.environ.update(settings.environment)  # before the first client, which looks for credentials once
+    os.environ.update(settings.environment)  # boto3 looks for credentials once, in the first client
     with processes.pid_file(settings.folder):
         asyncio.run(_run(settings))
 
@@ -95,7 +94,7 @@ async def _serve_pages(settings: Settings, apps: dict[str, Any], stop: asyncio.E
 
 
 def _distributions(settings: Settings, apps: dict[str, Any]) -> list[str]:
-    """Return which distribution is served at which port: each at its app's."""
+    """Return ``ID=PORT`` for each distribution; the port is that of its app's page."""
     return [f"{o['distribution_id']}={settings.ports[app]}" for app, o in apps.items() if "distribution_id" in o]
 
 

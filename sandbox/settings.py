@@ -133,7 +133,7 @@ class Settings:
         return sorted(file.parent for file in files if processes.pid(file.parent))
 
     def clone_environment(self, stage: str) -> dict[str, str]:
-        """Return the variables of a clone named *stage*: free ports for what it has for itself."""
+        """Return the variables of a clone named *stage*: free ports for the servers that it does not share."""
         ports = {
             variable: str(self.ports[name] if name in _SHARED else find_free_port())
             for name, (variable, _) in port_variables().items()

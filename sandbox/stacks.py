@@ -1,4 +1,4 @@
-"""Deploys every app to the sandbox as to AWS, and gathers what a client needs to know of each."""
+"""Deploys every app to the sandbox as to AWS, and collects the addresses and outputs that clients need."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Stacks:
         return outputs | {deploy.order.UPDATES: self._updates(released[deploy.order.UPDATES]["servers"])}
 
     def parameters_for(self, app: str, step: str) -> dict[str, str]:
-        """Return the sandbox's parameters of a step, above those that a clone has from its source."""
+        """Return the sandbox's parameters of a step. They override those that a clone gets from its source."""
         if step == "register":
             return {"Address": self._local(deploy.apps.endpoint(app, self._settings.stage))}
         if step == "site":
@@ -52,7 +52,7 @@ class Stacks:
         return {**self._cloned(app, step), **needed, **own.get(step, {})}
 
     def _cloned(self, app: str, step: str) -> dict[str, str]:
-        """Return the parameters that a clone's stack has from the stage that it is a clone of."""
+        """Return the parameters that a clone's stack gets from its source stage."""
         settings = self._settings
         return deploy.clone.parameters_for(settings.clone_of, settings.stage)(app, step) if settings.clone_of else {}
 
@@ -64,7 +64,7 @@ class Stacks:
         return self._needs.get(app, _NOTHING)
 
     def _filled(self, app: str, text: str, outputs: Mapping[str, str] | None = None) -> str:
-        """Return a text of sandbox.toml with its places filled in."""
+        """Return a text of sandbox.toml with its placeholders filled in."""
         settings = self._settings
         places = {
             "endpoint": settings.aws.endpoint,

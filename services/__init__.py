@@ -1,1 +1,1 @@
-"""What it takes to live with many services: a new one, the contract of each, and clients made of it."""
+"""Tools for many services: create a service, write its OpenAPI document, and generate clients from it."""

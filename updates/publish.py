@@ -42,7 +42,7 @@ LASTS = {
 """How long each kind of metadata is valid. `refresh` signs it again, except the root, which only `renew` signs."""
 
 ROOT_IS_DUE = timedelta(days=60)
-"""How long before the root expires `refresh` starts to warn: somebody must fetch the root key."""
+"""How long before the expiry of the root `refresh` starts to warn, since the root key is offline."""
 
 
 class NotPublished(Exception):

@@ -94,7 +94,7 @@ class AutoScalingGroup:
         """Return the group of a CloudFormation stack that has one group and one target group.
 
         Raises ValueError if the stack has none. The emulator's DescribeAutoScalingGroups omits TargetGroupARNs, so the
-        stack tells which target group belongs to the group.
+        target group is read from the stack.
         """
         resources = boto3.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
         ids = {resource["ResourceType"]: resource["PhysicalResourceId"] for resource in resources}

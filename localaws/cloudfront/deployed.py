@@ -11,7 +11,8 @@ from typing import Any
 from localaws.cloudfront.distribution import Distribution, load
 
 CONFIGURATION_INTERVAL = 2
-"""Seconds; a load takes a request for each policy, function and key, so it is rarer than a look for invalidations."""
+"""Seconds. Loading takes a request for each policy, function and key, so it is less frequent than checking for
+invalidations."""
 
 
 class DeployedDistribution:

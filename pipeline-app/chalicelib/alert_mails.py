@@ -1,7 +1,7 @@
 """One mail for each alert that is raised. Imports no AWS and no HTTP.
 
-Whoever claims an alert mails it, so a repeated event sends no second mail. A mail whose outcome is unknown is not sent
-again: the dashboard shows the alert too.
+Only the caller that claims an alert mails it, so a repeated event sends no second mail. A mail whose outcome is unknown
+is not sent again: the dashboard shows the alert too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from common.mail import Mail, MailTemplate, NotSent
 
 
 class MailClaims(Protocol):
-    """Which alerts are mailed: `chalicelib.device_table.DeviceTable`."""
+    """Storage of the claims to mail alerts: `chalicelib.device_table.DeviceTable`."""
 
     def claim_mail(self, alert: Alert) -> bool:
         """Claim the mail of an alert. Return False if it is claimed already, or if there is no such alert."""
@@ -24,7 +24,7 @@ class MailClaims(Protocol):
 
 
 class MailSender(Protocol):
-    """What sends mail: `common.ses.Mailer`."""
+    """A service that sends mails: `common.ses.Mailer`."""
 
     def send(self, to: str, mail: Mail, tags: dict[str, str]) -> str:
         """Send a mail and return its id. Raises NotSent."""

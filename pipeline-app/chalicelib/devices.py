@@ -73,7 +73,7 @@ class Alert(Struct, frozen=True, kw_only=True):
 
 
 class DeviceStore(Protocol):
-    """Where devices and their alerts are stored: `chalicelib.device_table.DeviceTable`."""
+    """Storage of devices and their alerts: `chalicelib.device_table.DeviceTable`."""
 
     def read(self, device_ids: Collection[str]) -> Mapping[str, Device]:
         """Return those of the devices that are stored, as of the last write."""

@@ -58,7 +58,7 @@ class EditionStore(Protocol):
 
 
 class EditionIndex(Protocol):
-    """Which editions are the latest, and which objects are in them: `chalicelib.report_table.ReportTable`."""
+    """Index of the latest editions and of the objects in them: `chalicelib.report_table.ReportTable`."""
 
     def publish(self, edition: Edition) -> Edition:
         """Make *edition* the latest of its period, unless a later one is. Return the latest."""

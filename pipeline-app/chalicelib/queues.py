@@ -30,7 +30,7 @@ class Queue:
     def back_off(self, event: dict[str, Any], ids: Sequence[str]) -> None:
         """Delay the next delivery of the messages of *event* with these *ids*; the delay doubles each time.
 
-        Without this they come back after the queue's visibility timeout, which is long: it is for functions that died.
+        Without this they come back after the queue's visibility timeout, which is long, for functions that crash.
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibilityBatch.html
         """
         failed = [message for message in event["Records"] if message["messageId"] in ids]

@@ -42,7 +42,7 @@ class Undeliverable(Exception):
 
 
 class FailedObjects(Protocol):
-    """Where Firehose keeps what it could not deliver: `chalicelib.ingestion_bucket.IngestionBucket`."""
+    """Storage of the records that Firehose could not deliver: `chalicelib.ingestion_bucket.IngestionBucket`."""
 
     def lines(self, key: str) -> Iterable[bytes]:
         """Return the lines of an object."""

@@ -60,7 +60,7 @@ def read(event: dict[str, Any]) -> Batch:
 
 
 class Runner(Protocol):
-    """What runs reports: `chalicelib.runs.Runs`."""
+    """Runs reports: `chalicelib.runs.Runs`."""
 
     def update(self, objects: Mapping[str, DeliveredObject], deadline: float) -> None: ...
     def rerun(self, name: str, periods: Sequence[Day], request_id: str, deadline: float) -> None: ...

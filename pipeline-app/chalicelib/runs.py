@@ -43,7 +43,7 @@ class QueryResult(NamedTuple):
 
 
 class QueryEngine(Protocol):
-    """What runs statements: `chalicelib.athena.Athena`."""
+    """Runs statements: `chalicelib.athena.Athena`."""
 
     def run(self, name: str, statement: Callable[[str], str], parameters: Sequence[str], seconds: float) -> QueryResult:
         """Return the result of the statement, waiting at most *seconds*. The same *name* is the same statement.
@@ -60,7 +60,7 @@ class Catalog(Protocol):
 
 
 class _Job(NamedTuple):
-    """What a run is for, and its deadline in seconds since 1970."""
+    """The purpose of a run, and its deadline in seconds since 1970."""
 
     name: str
     deadline: float

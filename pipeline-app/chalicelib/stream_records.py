@@ -50,7 +50,7 @@ class StreamRecord(Struct, frozen=True, gc=False):
 
 
 class RecordWriter(Protocol):
-    """What sends records through the stream again: `chalicelib.kinesis_stream.KinesisStream`."""
+    """Sends records through the stream again: `chalicelib.kinesis_stream.KinesisStream`."""
 
     def put(self, records: Sequence[StreamRecord]) -> Collection[int]:
         """Put the records. Return the indexes of those that the stream still refuses after several attempts."""

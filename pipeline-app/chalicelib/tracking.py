@@ -15,7 +15,7 @@ from common.batches import Group
 
 
 class FreshnessStore(Protocol):
-    """Where the freshness of the devices is recorded: `chalicelib.report_table.ReportTable`."""
+    """Storage of the freshness of the devices: `chalicelib.report_table.ReportTable`."""
 
     def record_freshness(self, event_at: Milliseconds, visible_at: Milliseconds) -> None:
         """Record that a reading of the time *event_at* became visible at *visible_at*."""

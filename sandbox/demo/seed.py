@@ -51,7 +51,7 @@ def _seed(settings: Settings, app: str, outputs: dict[str, Any]) -> None:
 
 
 def forget(stage: str) -> None:
-    """Delete what the seeds made for a stage beside its stacks: the keys that sign its updates."""
+    """Delete what the seeds created outside the stage's stacks: the keys that sign its updates."""
     secrets = boto3.Session().client("secretsmanager")
     for name in ("root", "signing"):
         secrets.delete_secret(SecretId=f"{updates.stack(stage)}-{name}-key", ForceDeleteWithoutRecovery=True)

@@ -1,4 +1,4 @@
-"""The demo films of video-app, drawn by code and encoded once: `python -m sandbox.demo.videos` writes them anew.
+"""The demo films of video-app, drawn by code and encoded once: `python -m sandbox.demo.videos` encodes them again.
 
 Only this needs ffmpeg. A film is one H.264 stream, in an MP4 file that plays while it loads and, cut but not encoded
 again, as HLS with segments of fragmented MP4 (RFC 8216, section 3.3).

@@ -43,7 +43,7 @@ FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "BMP": ("BMP", {}),
     "AVIF": ("AVIF", {"speed": 10}),
 }
-"""How Pillow writes each kind of file that is taken."""
+"""The options of Pillow for each supported format."""
 
 
 def file(image: Image.Image, kind: str, **options: Any) -> bytes:

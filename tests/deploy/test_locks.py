@@ -1,4 +1,4 @@
-"""What `make lock` wrote: every package has one version everywhere, with hashes, and no file names an index."""
+"""The files that `make lock` writes: each package has one version everywhere, with hashes; no file names an index."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent.parent
 INPUTS = sorted({*ROOT.glob("*/*requirements.in"), *ROOT.glob("updates/origin/requirements.in")})
 LOCKS = [ROOT / "requirements.txt", ROOT / "requirements-test.txt", *(file.with_suffix(".txt") for file in INPUTS)]
 PIN = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>\S+)( ; .+?)?( \\\n    --hash=sha256:[0-9a-f]{64})+")
-"""A package with its version, perhaps the platforms that need it, and its hashes."""
+"""A package with its version, optionally the platforms that need it, and its hashes."""
 
 every_lock = pytest.mark.parametrize("lock", LOCKS, ids=[str(lock.relative_to(ROOT)) for lock in LOCKS])
 

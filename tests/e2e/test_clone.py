@@ -123,10 +123,10 @@ def test_a_user_of_one_stage_is_a_stranger_in_the_other(
     ("source", "target", "why"),
     [
         ("nowhere", "feature", "there is no stage nowhere"),
-        ("test", "test-2", "begin alike"),
+        ("test", "test-2", "must not begin with"),
         ("test", "x-edge", "a stage has"),
         ("test", "Feature", "a stage has"),
-        (OTHER, "test", "is no clone of"),
+        (OTHER, "test", "is not a clone of"),
     ],
 )
 def test_a_clone_cannot_take_the_name_of_a_stage(twin: Outputs, source: str, target: str, why: str) -> None:

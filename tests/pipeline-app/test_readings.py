@@ -1,4 +1,4 @@
-"""What a reading is, and the reasons of bad records."""
+"""Which records are readings, and the reasons for bad ones."""
 
 from __future__ import annotations
 

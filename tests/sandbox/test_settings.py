@@ -1,4 +1,4 @@
-"""The sandbox reads what it needs of an app from the app's folder."""
+"""The sandbox reads the needs of an app from the app's folder."""
 
 from __future__ import annotations
 

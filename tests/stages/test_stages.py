@@ -1,6 +1,6 @@
 """Run all end-to-end tests on two stages of one AWS at the same time, then check that the stages share no data.
 
-It takes some minutes, so it is no part of `make test`: `make test-stages`. What needs a sandbox for itself
+It takes some minutes, so it is not part of `make test`: `make test-stages`. What needs a sandbox for itself
 (`pytest.mark.alone`) is left out.
 """
 

@@ -1,4 +1,4 @@
-"""What every store of {{ things }} promises: the one in memory, and the table."""
+"""The contract of every store of {{ things }}: in memory, and the table."""
 
 from __future__ import annotations
 
