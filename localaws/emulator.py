@@ -44,6 +44,7 @@ GAPS = (
     "kinesis.retention",
     "lambda_.event_source_mappings",
     "lambda_.invocation_metrics",
+    "lambda_.shared_code",
     "s3.bucket_cors",
     "s3.bucket_lifecycle",
     "secretsmanager.secret_labels",

@@ -407,6 +407,24 @@ def a_request_to_an_api_counts_an_invocation(aws: Aws) -> None:
     assert sum(point["Sum"] for point in counted) == 1
 
 
+# --- shared_code ------------------------------------------------------------------------------------------
+
+
+def two_execution_environments_run_the_same_file(aws: Aws) -> None:
+    client = aws.client("lambda")
+    source = "import os\ndef handler(event, context):\n    return [os.getpid(), os.path.realpath(__file__)]\n"
+    function = aws.function(source)
+
+    def run() -> list[Any]:
+        return json.loads(client.invoke(FunctionName=function)["Payload"].read())
+
+    first = run()
+    client.update_function_configuration(FunctionName=function, Timeout=11)
+    second = run()
+    assert first[0] != second[0]
+    assert first[1] == second[1]
+
+
 # --- rest_denial ------------------------------------------------------------------------------------------
 
 
@@ -1103,6 +1121,7 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("apigateway.rest_body", a_gateway_response_in_the_body_answers_an_unauthorized_request),
     ("apigateway.rest_body", binary_media_types_in_the_body_pass_bytes_unchanged),
     ("lambda_.invocation_metrics", a_request_to_an_api_counts_an_invocation),
+    ("lambda_.shared_code", two_execution_environments_run_the_same_file),
     ("apigateway.rest_denial", a_gateway_response_answers_a_request_that_iam_denies),
     ("apigateway.cognito_authorizer", a_method_without_scopes_rejects_an_access_token),
     ("iam.policy_variables", an_identity_pool_user_can_access_only_their_own_folder),
