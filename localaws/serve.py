@@ -15,9 +15,6 @@ from localaws.lambda_.poller import Poller
 from localaws.ports import find_free_port
 from localaws.settings import Settings
 
-LONGEST_RETRY_DELAY = 2
-"""Seconds between two tries of a failed batch, at most. AWS waits longer; here a developer is waiting."""
-
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[None]:
@@ -47,7 +44,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         stack.callback(shutil.rmtree, temporary, ignore_errors=True)
         emulator = stack.enter_context(processes.running(["-m", "localaws.emulator"], environment, settings.folder))
         await asyncio.to_thread(processes.wait_for, f"{settings.endpoint}/_ministack/health", emulator)
-        poller = Poller(settings.regions, settings.endpoint, Backoff(maximum=LONGEST_RETRY_DELAY))
+        poller = Poller(settings.regions, settings.endpoint, Backoff(maximum=settings.retry_delay))
         poller.start()
         stack.push_async_callback(asyncio.to_thread, poller.stop)
         stack.enter_context(data_plane(settings, "localaws.firehose"))

@@ -22,6 +22,8 @@ class Settings:
     mqtt_port: int = 8883
     regions: tuple[str, ...] = ("us-east-1",)
     keep: bool = False
+    retry_delay: float = 2
+    """Seconds between two tries of a failed batch, at most. AWS waits longer; here a developer is waiting."""
 
     @property
     def endpoint(self) -> str:

@@ -67,10 +67,11 @@ class Settings:
     keep: bool
     background: bool
     """Whether the apps' background commands run, such as devices that send."""
+    retry_delay: float = localaws.settings.Settings.retry_delay
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read the variables SANDBOX_DIR, SANDBOX_STAGE, CLONE_OF, KEEP, DEVICES and those of the ports.
+        """Read the variables SANDBOX_DIR, SANDBOX_STAGE, CLONE_OF, KEEP, DEVICES, RETRY_DELAY and those of the ports.
 
         Raises InvalidPort, and sandbox.apps.InvalidFile.
         """
@@ -81,6 +82,7 @@ class Settings:
             ports={name: _port(environment, *port) for name, port in port_variables().items()},
             keep=environment.get("KEEP") == "1",
             background=environment.get("DEVICES") != "0",
+            retry_delay=float(environment.get("RETRY_DELAY", localaws.settings.Settings.retry_delay)),
         )
 
     @property
@@ -93,6 +95,7 @@ class Settings:
             mqtt_port=self.ports["mqtt"],
             regions=(REGION, REPLICA_REGION),
             keep=self.keep,
+            retry_delay=self.retry_delay,
         )
 
     @property

@@ -55,6 +55,7 @@ def sandbox(
         "SANDBOX_DIR": str(folder),
         "SANDBOX_STAGE": request.config.getoption("--stage"),
         "DEVICES": "0",  # background devices would change what tests count
+        "RETRY_DELAY": "0.5",  # a poison record is retried ten times
         **{variable: str(free_port()) for variable, _ in port_variables().values()},
     }
     command = [sys.executable, "-m", "sandbox"]
