@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from users import User
 
-BODIES = 1000
+BODIES = 300
 
 
 def hostile(chance: random.Random) -> Iterator[bytes]:
