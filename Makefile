@@ -109,7 +109,8 @@ test: check ## Run all checks: lint, types and all tests
 check: lint types
 lint: .venv/test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-types: .venv/test $(APPS:%=types-%)
+types: .venv/test # one after the other: they share a cache
+	@for app in $(APPS); do $(MAKE) --no-print-directory types-$$app || exit 1; done
 	@$(BIN)/mypy common deploy localaws sandbox services bench updates
 types-%: .venv/test
 	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml *.py chalicelib $(notdir $(wildcard $*/tools))
