@@ -1,4 +1,4 @@
-# `make` alone lists what there is.
+# `make` alone lists all targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE = 1
@@ -7,7 +7,7 @@ APPS  := $(patsubst %/.chalice/config.json,%,$(wildcard */.chalice/config.json))
 APP   ?= todo-app
 SANDBOX_STAGE ?= local
 BIN   := .venv/bin
-# The newest of those that Lambda and all packages know; Chalice deploys to the runtime of the same version.
+# The newest version that Lambda and all packages support; Chalice deploys to the runtime of the same version.
 PYTHONS := python3.13 python3 python3.12
 
 ##@ On this machine
@@ -27,7 +27,7 @@ env: .venv/run ## Print the variables that point the AWS CLI and Chalice to the 
 local: .venv/run ## Run `chalice local` on an app against the sandbox: make local APP=todo-app
 	@eval "$$($(BIN)/python -m sandbox env)" && cd $(APP) && ../$(BIN)/chalice local --stage local --port $(or $(PORT),8000)
 
-# A command on the sandbox, what the sandbox says of an app, and an option if its variable is given.
+# A command of the sandbox, an output of an app, and an option if its variable is set.
 on_sandbox = $(BIN)/python -m sandbox status >/dev/null && eval "$$($(BIN)/python -m sandbox env)" && PYTHONPATH=. $(BIN)/python
 output = "$$($(BIN)/python -m sandbox output $(1) $(2))"
 option = $(if $($(2)),--$(1) "$$$(2)")

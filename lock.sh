@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Pins every package with its hashes: `make lock` keeps the versions that still fit, `make lock UPGRADE=1` takes the newest.
 #
-# requirements.txt: what the suite runs with. requirements-test.txt: that, and what its tests need.
-# */requirements.txt: what is in an app's zip. All have the same versions, and none names an index.
+# requirements.txt: the packages of the suite. requirements-test.txt: those, and the packages of its tests.
+# */requirements.txt: the packages in an app's zip. All have the same versions, and none names an index.
 set -euo pipefail
 cd "$(dirname "$0")"
 folder=$(mktemp -d)
@@ -25,7 +25,7 @@ UPGRADE= # the versions are those of requirements.txt
 for needed in */requirements.in services/template/app/requirements.in; do
   lock "${everywhere[@]}" "$needed" --constraint requirements.txt --output-file "${needed%.in}.txt"
 done
-# The layer and the update server are made with `pip install --no-deps`, for a Python that need not be this one.
+# The layer and the update server are built with `pip install --no-deps`, possibly for another version of Python.
 lock --no-deps --python-version 3.12 --python-platform linux deploy/dax-requirements.in --constraint requirements.txt \
   --output-file deploy/dax-requirements.txt
 lock --python-version 3.12 --python-platform linux updates/origin/requirements.in --constraint requirements.txt \
