@@ -65,7 +65,7 @@ def test_every_client_reads_only_its_own_writes(sandbox: dict[str, Any], sign_up
     before = hits(sandbox)
 
     with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(live, sign_up(), name, 40) for name in ("ann", "bob")]:
+        for done in [pool.submit(live, sign_up(), name, 100) for name in ("ann", "bob")]:
             done.result()
 
     used = {"API Gateway stage cache", "DAX item cache", "DAX query cache"}

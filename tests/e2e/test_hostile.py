@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from users import User
 
-BODIES = 300
+BODIES = 1000
 
 
 def hostile(chance: random.Random) -> Iterator[bytes]:

@@ -30,7 +30,7 @@ sys.path.append(str(ROOT / "pipeline-app"))
 from tools import reconcile, sender  # noqa: E402
 from tools.sender import Entry  # noqa: E402
 
-READINGS = 5_000
+READINGS = 20_000
 REFUSED = {"Effect": "Deny", "Action": ["athena:StartQueryExecution"], "Resource": "*"}
 
 

@@ -76,7 +76,7 @@ def test_a_body_cannot_name_another_owner(ann: User, bob: User, field: str) -> N
 
 
 def test_twenty_posts_at_once_with_one_key_make_one_todo(sign_up: Callable[[], User]) -> None:
-    with sign_up().api(**{"Idempotency-Key": str(uuid.uuid4())}) as api, ThreadPoolExecutor(6) as pool:
+    with sign_up().api(**{"Idempotency-Key": str(uuid.uuid4())}) as api, ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: api.post("/todos", json={"title": "Milk"}), range(20)))
 
         assert {answer.status_code for answer in answers} == {201}
@@ -85,7 +85,7 @@ def test_twenty_posts_at_once_with_one_key_make_one_todo(sign_up: Callable[[], U
 
 
 def test_one_of_twenty_concurrent_changes_of_a_version_succeeds(ann: User) -> None:
-    with ann.api() as api, ThreadPoolExecutor(6) as pool:
+    with ann.api() as api, ThreadPoolExecutor(20) as pool:
         todo = api.post("/todos", json={"title": "Milk"}).json()
 
         def change(n: int) -> int:
