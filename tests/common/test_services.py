@@ -29,6 +29,9 @@ from common.breakers import BreakerItem
 from common.errors import NotFound, ServiceUnavailable
 from common.services import FAILURES, Service
 
+PAUSE = 60
+"""Seconds: longer than any test, so that only `let_the_pause_pass` ends it."""
+
 
 class Thing(Struct):
     id: str
@@ -108,9 +111,14 @@ def state(request: pytest.FixtureRequest) -> CircuitBreakerStorage:
 
 @pytest.fixture
 def service(other: Other, state: CircuitBreakerStorage, monkeypatch: pytest.MonkeyPatch) -> Service:
-    monkeypatch.setattr(services, "READ_TIMEOUT", 0.2)
-    monkeypatch.setattr(services, "PAUSE", 0.5)
+    monkeypatch.setattr(services, "READ_TIMEOUT", 0.5)
+    monkeypatch.setattr(services, "PAUSE", PAUSE)
     return Service("the other", "/unit/other/api", Parameters(f"http://127.0.0.1:{other.server_port}"), state)
+
+
+def let_the_pause_pass(state: CircuitBreakerStorage) -> None:
+    """Make the breaker believe that it opened earlier by the length of the pause."""
+    state.opened_at -= timedelta(seconds=PAUSE)
 
 
 def refused(service: Service, times: int) -> None:
@@ -136,9 +144,9 @@ def test_a_404_of_the_other_service_is_not_found_and_not_a_failure(service: Serv
     assert len(other.asked) == FAILURES + 1
 
 
-@pytest.mark.parametrize(("status", "delay"), [(500, 0.0), (429, 0.0), (200, 0.4)], ids=["500", "429", "slow"])
+@pytest.mark.parametrize(("status", "delay"), [(500, 0.0), (429, 0.0), (200, 1.0)], ids=["500", "429", "slow"])
 def test_the_breaker_opens_stops_all_calls_and_closes_again(
-    service: Service, other: Other, status: int, delay: float
+    service: Service, state: CircuitBreakerStorage, other: Other, status: int, delay: float
 ) -> None:
     other.status, other.delay = status, delay
     refused(service, FAILURES + 3)
@@ -146,17 +154,19 @@ def test_the_breaker_opens_stops_all_calls_and_closes_again(
     assert asked == FAILURES
 
     other.status, other.delay = 200, 0.0
-    time.sleep(0.6)
+    let_the_pause_pass(state)
     assert service.get("/things/1", Thing) == Thing("/things/1")
     assert service.get("/things/2", Thing) == Thing("/things/2")
     assert len(other.asked) == asked + 2
 
 
-def test_a_trial_that_fails_opens_the_breaker_again(service: Service, other: Other) -> None:
+def test_a_trial_that_fails_opens_the_breaker_again(
+    service: Service, state: CircuitBreakerStorage, other: Other
+) -> None:
     other.status = 500
     refused(service, FAILURES)
 
-    time.sleep(0.6)
+    let_the_pause_pass(state)
     refused(service, 3)
 
     assert len(other.asked) == FAILURES + 1
@@ -209,12 +219,12 @@ def test_all_containers_share_the_failures(other: Other, breaker_item: Callable[
 def test_after_the_pause_one_container_tries_and_the_others_wait(
     other: Other, breaker_item: Callable[[], BreakerItem], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "PAUSE", 0.5)
+    monkeypatch.setattr(services, "PAUSE", PAUSE)
     parameters = Parameters(f"http://127.0.0.1:{other.server_port}")
     first, second = (Service("the other", "/x", parameters, breaker_item()) for _ in range(2))
     other.status = 500
     refused(first, FAILURES)
-    time.sleep(0.6)
+    let_the_pause_pass(breaker_item())
 
     other.status, other.delay = 200, 0.4
     with ThreadPoolExecutor() as pool:
