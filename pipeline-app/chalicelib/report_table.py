@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from decimal import Decimal
 from itertools import batched
 from typing import Any
 
@@ -80,7 +79,7 @@ class ReportTable:
             answer = self._client.get_item(
                 TableName=self._name, Key=dynamodb.item({"name": name, "period": period}), ConsistentRead=True
             )
-        return msgspec.convert(_values(answer["Item"]), Edition) if "Item" in answer else None
+        return dynamodb.read(answer["Item"], Edition) if "Item" in answer else None
 
     def periods(self, name: str) -> list[Day]:
         """Return the periods that a report has an edition of, newest first."""
@@ -158,9 +157,4 @@ class ReportTable:
         )
         with aws.translated():
             for page in pages:
-                yield from map(_values, page["Items"])
-
-
-def _values(item: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of an item, with integers in place of Decimals."""
-    return {name: int(v) if isinstance(v, Decimal) else v for name, v in dynamodb.values(item).items()}
+                yield from map(dynamodb.values, page["Items"])
