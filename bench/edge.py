@@ -95,10 +95,10 @@ def run() -> None:
             {name: _measure(process, ports[name], load, cores[0]) for name, process in processes.items()}
             for _ in range(_ROUNDS)
         ]
-    for what in _Speed._fields:
-        best = {name: max(getattr(each[name], what) for each in rounds) for name in processes}
+    for measure in _Speed._fields:
+        best = {name: max(getattr(each[name], measure) for each in rounds) for name in processes}
         for name, speed in best.items():
-            title = f"{name}, warm 1 MB objects, MB {what.replace('_', ' ')}"
+            title = f"{name}, warm 1 MB objects, MB {measure.replace('_', ' ')}"
             print(f"{title:62} {speed:7.0f}   ratio {speed / best['nginx']:.2f}")
 
 

@@ -70,8 +70,8 @@ def run() -> None:
             for report in reports.values():
                 sql, parameters = report.statement(values)
                 scanned, milliseconds = athena.run(sql, parameters)
-                of = f"report {report.name:8} of {name:>4} ({count:>9,} readings)"
-                print(f"{of} {milliseconds:5.0f} ms {scanned / 1e6:8.2f} MB")
+                title = f"report {report.name:8} of {name:>4} ({count:>9,} readings)"
+                print(f"{title} {milliseconds:5.0f} ms {scanned / 1e6:8.2f} MB")
         athena.fill("parquet", _SIZES["10x"])
         athena.fill("json", _SIZES["10x"])
         for report in reports.values():

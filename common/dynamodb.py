@@ -40,14 +40,14 @@ def get_all(
     DynamoDB may return some keys of a batch unprocessed, any number of times:
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
     """
-    asked = {table: {"Keys": [item(key) for key in keys], "ConsistentRead": consistent}} if keys else {}
+    requested = {table: {"Keys": [item(key) for key in keys], "ConsistentRead": consistent}} if keys else {}
     tries = _tries()
-    while asked:
+    while requested:
         next(tries)
         with aws.translated():
-            answer = client.batch_get_item(RequestItems=asked)
+            answer = client.batch_get_item(RequestItems=requested)
         yield from map(values, answer["Responses"].get(table, []))
-        asked = answer.get("UnprocessedKeys", {})
+        requested = answer.get("UnprocessedKeys", {})
 
 
 def put_all(client: Any, table: str, items: Collection[dict[str, Any]]) -> None:
@@ -56,13 +56,13 @@ def put_all(client: Any, table: str, items: Collection[dict[str, Any]]) -> None:
     DynamoDB may return some items of a batch unprocessed, too:
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
     """
-    asked = {table: [{"PutRequest": {"Item": item(each)}} for each in items]} if items else {}
+    requested = {table: [{"PutRequest": {"Item": item(each)}} for each in items]} if items else {}
     tries = _tries()
-    while asked:
+    while requested:
         next(tries)
         with aws.translated():
-            answer = client.batch_write_item(RequestItems=asked)
-        asked = answer.get("UnprocessedItems", {})
+            answer = client.batch_write_item(RequestItems=requested)
+        requested = answer.get("UnprocessedItems", {})
 
 
 def _tries() -> Iterator[None]:

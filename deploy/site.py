@@ -41,19 +41,19 @@ def publish(app: str, stage: str, **config: str) -> dict[str, str]:
         raise NotDeployed(f"{app}/resources.yaml names no folder to publish: see deploy/site.py")
     session = boto3.Session()
     s3, bucket = session.client("s3"), stacks.outputs(f"{app}-{stage}-resources")["SiteBucket"]
-    there = _contents(s3, bucket)
-    settings = json.load(s3.get_object(Bucket=bucket, Key="config.json")["Body"]) if "config.json" in there else {}
+    published = _contents(s3, bucket)
+    settings = json.load(s3.get_object(Bucket=bucket, Key="config.json")["Body"]) if "config.json" in published else {}
     settings |= _config(app, stage, str(session.region_name)) | config
     files = _files(site) | {"config.json": json.dumps(settings, indent=2).encode()}
-    changed = [key for key, content in files.items() if there.get(key) != hashlib.md5(content).hexdigest()]  # noqa: S324
+    changed = [key for key, content in files.items() if published.get(key) != hashlib.md5(content).hexdigest()]  # noqa: S324
     for key in sorted(changed, key=lambda key: (key.endswith(".html"), key)):  # a page after the files that it loads
         kind = mimetypes.guess_type(key)[0] or "application/octet-stream"
         charset = "; charset=utf-8" if kind.startswith("text/") else ""
         s3.put_object(Bucket=bucket, Key=key, Body=files[key], ContentType=kind + charset, CacheControl=_CACHED)
-    gone = there.keys() - files.keys()
-    for key in gone:
+    obsolete = published.keys() - files.keys()
+    for key in obsolete:
         s3.delete_object(Bucket=bucket, Key=key)
-    _invalidate(session, stacks.outputs(f"{app}-{stage}-edge")["DistributionId"], [*changed, *gone])
+    _invalidate(session, stacks.outputs(f"{app}-{stage}-edge")["DistributionId"], [*changed, *obsolete])
     return settings
 
 

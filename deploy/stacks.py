@@ -161,8 +161,8 @@ def _artifacts() -> tuple[str, str]:
     try:
         s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
     except ClientError:
-        where = {} if region == "us-east-1" else {"LocationConstraint": region}
-        s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {}))
+        configuration = {} if region == "us-east-1" else {"LocationConstraint": region}
+        s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": configuration} if configuration else {}))
         s3.put_public_access_block(
             Bucket=bucket, ExpectedBucketOwner=account, PublicAccessBlockConfiguration=dict.fromkeys(_PUBLIC, True)
         )

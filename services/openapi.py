@@ -240,9 +240,9 @@ def _name(node: ast.AST) -> str:
 def _query_parameters(cls: type) -> Iterator[Fields]:
     (schema,), components = msgspec.json.schema_components([cls], ref_template=_REF)
     name = schema["$ref"].rpartition("/")[2]
-    for field, of in components[name]["properties"].items():
+    for field, property_schema in components[name]["properties"].items():
         required = field in components[name].get("required", ())
-        yield {"name": field, "in": "query", "required": required, "schema": _portable(_present(of))}
+        yield {"name": field, "in": "query", "required": required, "schema": _portable(_present(property_schema))}
 
 
 def _present(schema: Fields) -> Fields:

@@ -39,13 +39,13 @@ class Pipeline:
         self.bad = {"not_json": 41, "missing_ts": 17, "ts_future": 9, "wrong_value": 5}
         self.lost = 0
         self.down = False
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.unchanged = 0
 
     def answer(self, route: Route) -> None:
         """Answer one request of the page."""
         request = urlsplit(route.request.url)
-        self.asked.append(f"{request.path}?{request.query}")
+        self.requested.append(f"{request.path}?{request.query}")
         if self.down:
             route.abort("connectionrefused")
             return

@@ -189,8 +189,8 @@ class Repository:
     def _put_package(self, file: Path, target: TargetFile) -> None:
         place = self._folder / target.path
         if place.exists():
-            with place.open("rb") as there:
-                if hashlib.file_digest(there, "sha256").hexdigest() != target.hashes["sha256"]:
+            with place.open("rb") as existing:
+                if hashlib.file_digest(existing, "sha256").hexdigest() != target.hashes["sha256"]:
                     raise NotPublished(f"{file.name} is already the name of another package; choose another name")
             return
         draft = self._folder / "incoming" / file.name

@@ -76,7 +76,7 @@ def rows(before: Phase, after: Phase, size: int) -> list[Row]:
 def bill(bills: Bills) -> list[Row]:
     """Return the items of both bills and their totals."""
     items = dict.fromkeys([*bills[0], *bills[1]])
-    without, with_edge = (sum(of.values()) for of in bills)
+    without, with_edge = (sum(side.values()) for side in bills)
     shown = [Row(item, _dollars(bills[0].get(item)), _dollars(bills[1].get(item))) for item in items]
     return [*shown, Row("total", _dollars(without), _dollars(with_edge), f"{without / with_edge:,.2f}")]
 

@@ -53,20 +53,20 @@ class PostTable:
         return _read(answer["Item"], Post) if answer.get("Item") else None
 
     def list(self, query: PostQuery) -> Page[Summary]:
-        of = query.tag or _ALL
+        list_name = query.tag or _ALL
         request: dict[str, Any] = {
             "TableName": self._name,
             "IndexName": "by-time",
             "KeyConditionExpression": "#list = :list",
             "ExpressionAttributeNames": {"#list": "list"},
-            "ExpressionAttributeValues": {":list": {"S": of}},
+            "ExpressionAttributeValues": {":list": {"S": list_name}},
             "ScanIndexForward": False,
             # One more item than requested shows whether there is another page.
             "Limit": query.limit + 1,
         }
         if query.cursor is not None:
             moment, _, slug = pages.position(query.cursor).partition(" ")
-            key = {"list": of, "published_at": moment, "slug": _key(query.tag, slug)}
+            key = {"list": list_name, "published_at": moment, "slug": _key(query.tag, slug)}
             request["ExclusiveStartKey"] = dynamodb.item(key)
         with aws.translated({"ValidationException": InvalidInput("cursor: not one that this API gave")}):
             answer = self._client.query(**request)

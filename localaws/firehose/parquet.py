@@ -103,7 +103,7 @@ def duckdb_type(glue_type: str) -> str:
         if kind == "map":
             return f"MAP({', '.join(duckdb_type(part) for part in _split(inner))})"
         fields = (part.split(":", 1) for part in _split(inner))
-        return f"STRUCT({', '.join(f'{_quoted(name.strip())} {duckdb_type(of)}' for name, of in fields)})"
+        return f"STRUCT({', '.join(f'{_quoted(name.strip())} {duckdb_type(kind)}' for name, kind in fields)})"
     if text.startswith("decimal"):
         return text.upper() if "(" in text else "DECIMAL(10,0)"
     return _TYPES.get(text.split("(")[0], "VARCHAR")

@@ -345,8 +345,8 @@ def test_a_workgroup_limits_the_scanned_bytes_and_sets_the_output_location(aws: 
     assert refused["Status"]["State"] == "CANCELLED"
     assert "Bytes scanned limit was exceeded" in refused["Status"]["StateChangeReason"]
     assert refused["Statistics"]["DataScannedInBytes"] == 10_000_001
-    to_a_place_of_its_own = f"CREATE TABLE x WITH (external_location = 's3://data/{new_name()}/') AS SELECT 1 AS a"
-    assert "enforces a centralized output location" in aws.failure(to_a_place_of_its_own, WorkGroup="limited")
+    with_location = f"CREATE TABLE x WITH (external_location = 's3://data/{new_name()}/') AS SELECT 1 AS a"
+    assert "enforces a centralized output location" in aws.failure(with_location, WorkGroup="limited")
     listed = athena.list_query_executions(WorkGroup="limited")["QueryExecutionIds"]
     assert refused["QueryExecutionId"] in listed
     found = athena.batch_get_query_execution(QueryExecutionIds=listed)["QueryExecutions"]

@@ -302,14 +302,14 @@ def test_500_concurrent_cold_reads_send_one_request_to_the_origin_and_stream(
     site: Site, origin: CountingOrigin
 ) -> None:
     begun, rest = b"x" * 100_000, b"y" * 100_000
-    go_on = threading.Event()
+    may_continue = threading.Event()
 
     def slowly(handler: http.server.BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", "200000")
         handler.end_headers()
         handler.wfile.write(begun)
-        assert go_on.wait(10)
+        assert may_continue.wait(10)
         handler.wfile.write(rest)
 
     origin.answers["/package"] = slowly
@@ -323,7 +323,7 @@ def test_500_concurrent_cold_reads_send_one_request_to_the_origin_and_stream(
         got = await reader.readexactly(len(begun))
         flowing += 1
         if flowing == 500:  # all viewers have the first half, and the origin has sent no more
-            go_on.set()
+            may_continue.set()
         got += await reader.readexactly(len(rest))
         writer.close()
         return got

@@ -33,22 +33,22 @@ class LargeOrigin(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.etag = '"1"'
-        self.asked: list[tuple[str, str]] = []
+        self.requested: list[tuple[str, str]] = []
         self.held = threading.Event()
         self.held.set()
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def ranges(self, path: str) -> list[str]:
-        return [range for asked, range in self.asked if asked == path]
+        return [range for requested, range in self.requested if requested == path]
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     server: LargeOrigin
 
     def do_GET(self) -> None:
-        asked = self.headers.get("range", "")
-        self.server.asked.append((self.path, asked))
-        found = re.fullmatch(r"bytes=(\d+)-(\d+)", asked)
+        requested = self.headers.get("range", "")
+        self.server.requested.append((self.path, requested))
+        found = re.fullmatch(r"bytes=(\d+)-(\d+)", requested)
         first, last = (int(found[1]), min(int(found[2]), len(CONTENT) - 1)) if found else (0, len(CONTENT) - 1)
         if found and not self.path.startswith("/whole") and first < len(CONTENT):
             self.send_response(206)

@@ -113,9 +113,9 @@ def test_a_custom_policy_limits_resource_times_and_address() -> None:
     later = custom(DateGreaterThan={"AWS:EpochTime": NOW + 100})
     assert rejected(later) == "AccessDenied"
     get(later, NOW + 100)
-    here = custom(IpAddress={"AWS:SourceIp": "192.0.2.0/24"})
-    assert rejected(here) == "AccessDenied"
-    get(here, client="192.0.2.7")
+    matching = custom(IpAddress={"AWS:SourceIp": "192.0.2.0/24"})
+    assert rejected(matching) == "AccessDenied"
+    get(matching, client="192.0.2.7")
     assert rejected(custom(DateLessThan={"AWS:EpochTime": NOW})) == "AccessDenied"
     assert rejected(custom(DateLessThan={})) == "MalformedPolicy"
 
@@ -198,10 +198,10 @@ def test_a_signature_in_the_url_takes_precedence_over_cookies() -> None:
 
 
 def test_the_first_of_two_cookies_with_the_same_name_is_used() -> None:
-    here, there = cookies(policy("http*://*/videos/*")), cookies(policy("http*://*/other/*"))
+    matching, other = cookies(policy("http*://*/videos/*")), cookies(policy("http*://*/other/*"))
 
-    get(URL, cookie=f"{here}; {there}")
-    assert rejected(URL, cookie=f"{there}; {here}") == "AccessDenied"
+    get(URL, cookie=f"{matching}; {other}")
+    assert rejected(URL, cookie=f"{other}; {matching}") == "AccessDenied"
 
 
 def test_cookies_can_be_in_several_headers() -> None:

@@ -1321,7 +1321,7 @@ def test_a_token_that_the_pool_did_not_sign_is_rejected(patched: Aws) -> None:
         "no token": "garbage",
         "nothing": "",
     }
-    answers = {what: patched.call(api_id, "/", Authorization=value).status for what, value in forged.items()}
+    answers = {fault: patched.call(api_id, "/", Authorization=value).status for fault, value in forged.items()}
     assert answers == dict.fromkeys(forged, 401)
     assert patched.call(api_id, "/", Authorization=f"{header}.{claims}.{signature}").status == 200
 

@@ -51,6 +51,7 @@ def affected_days(new: Mapping[Day, set[Day]], known: Mapping[Day, set[Day]]) ->
     arrivals = {
         arrival: sorted({arrival, *days})
         for arrival, days in known.items()
-        if arrival in new or any(day in days for first, of in new.items() if first < arrival for day in of)
+        if arrival in new
+        or any(day in days for first, events_of in new.items() if first < arrival for day in events_of)
     }
     return AffectedDays(sorted(events), arrivals)

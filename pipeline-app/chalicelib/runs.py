@@ -128,8 +128,8 @@ class Runs:
             self._run(report, job, some, {"periods": some})
 
     def _run_by_arrival_day(self, report: Report, days: Mapping[Day, Sequence[Day]], job: _Job) -> None:
-        for period, of in sorted(days.items()):
-            self._run(report, job, [period], {"period": [period], "days": of})
+        for arrival, events in sorted(days.items()):
+            self._run(report, job, [arrival], {"period": [arrival], "days": events})
 
     def _run(self, report: Report, job: _Job, periods: Sequence[Day], values: Mapping[str, Sequence[Day]]) -> None:
         """Run the report for *periods*, and publish an edition of each period that has rows."""

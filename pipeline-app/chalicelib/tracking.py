@@ -37,9 +37,9 @@ class Tracking:
             readings[reading.device_id].append(reading)
             ids[reading.device_id].append(record["kinesis"]["sequenceNumber"])
         stored = self._devices.read(readings)
-        for device_id, of in readings.items():
-            yield Group(ids[device_id], partial(self._devices.track, device_id, of, stored.get(device_id)))
-        fresh = [r.ts for of in readings.values() for r in of if r.arrived_at - r.ts <= FRESH]
+        for device_id, device_readings in readings.items():
+            yield Group(ids[device_id], partial(self._devices.track, device_id, device_readings, stored.get(device_id)))
+        fresh = [r.ts for device_readings in readings.values() for r in device_readings if r.arrived_at - r.ts <= FRESH]
         if fresh:
             self._freshness.record_freshness(max(fresh), int(self._now() * 1000))
 

@@ -115,17 +115,17 @@ def _rows(reader: Any) -> Iterator[tuple[int, int, list[str] | str]]:
 def _columns(file_format: FileFormat, names: list[str]) -> dict[str, int]:
     """Return the position of each field's column. A field without a description has the column of its own name."""
     own = {name: name for name in FIELDS if name in names and name not in file_format.constants}
-    asked = own | dict(file_format.columns)
-    absent = [column for column in asked.values() if column not in names]
+    requested = own | dict(file_format.columns)
+    absent = [column for column in requested.values() if column not in names]
     if absent:
         raise UnreadableFile(f"the header has no column {quoted(absent)}; it has {quoted(names)}")
-    twice = [column for column in asked.values() if names.count(column) > 1]
+    twice = [column for column in requested.values() if names.count(column) > 1]
     if twice:
         raise UnreadableFile(f"the header has more than one column {quoted(twice)}")
-    missing = [name for name in REQUIRED if name not in asked and name not in file_format.constants]
+    missing = [name for name in REQUIRED if name not in requested and name not in file_format.constants]
     if missing:
         raise UnreadableFile(f"no column for {quoted(missing)}; set MAP=: the header has {quoted(names)}")
-    return {name: names.index(column) for name, column in asked.items()}
+    return {name: names.index(column) for name, column in requested.items()}
 
 
 # JSON lines ----------------------------------------------------------------------------------------------------------

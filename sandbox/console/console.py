@@ -98,12 +98,12 @@ def caches() -> list[dict[str, Any]]:
     return [
         {
             "cache": title,
-            "name": " ".join(value for _, value in of),
-            "hits": _sum(space, hits, of),
-            "misses": _sum(space, misses, of),
+            "name": " ".join(value for _, value in dimensions),
+            "hits": _sum(space, hits, dimensions),
+            "misses": _sum(space, misses, dimensions),
         }
         for title, space, hits, misses in _CACHES
-        for of in sorted(_dimensions(space, hits) | _dimensions(space, misses))
+        for dimensions in sorted(_dimensions(space, hits) | _dimensions(space, misses))
     ]
 
 

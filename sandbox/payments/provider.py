@@ -150,15 +150,15 @@ class _Api:
         """Return the first response to the key. An error is not kept: https://docs.stripe.com/api/idempotent_requests"""
         if not 1 <= len(key) <= 255:
             raise ApiError(400, "Idempotency-Key must have 1 to 255 characters.", kind="idempotency_error")
-        asked = request.url.path, json.dumps(nested(form), sort_keys=True)
+        requested = request.url.path, json.dumps(nested(form), sort_keys=True)
         if key in self._answers:
             *before, kept = self._answers[key]
-            if tuple(before) != asked:
+            if tuple(before) != requested:
                 message = "Keys for idempotent requests can only be used with the parameters they were first used with."
                 raise ApiError(400, message, kind="idempotency_error")
             return JSONResponse(kept, headers={"Idempotent-Replayed": "true"})
         made = copy.deepcopy(answer(request, form))
-        self._answers[key] = (*asked, made)
+        self._answers[key] = (*requested, made)
         return JSONResponse(made)
 
 

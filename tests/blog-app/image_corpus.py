@@ -113,7 +113,7 @@ def modes() -> dict[str, bytes]:
     }
 
 
-def see_through() -> dict[str, bytes]:
+def half_transparent() -> dict[str, bytes]:
     """Files with a RED left half and a transparent right half."""
     image = Image.new("RGBA", (400, 300), (*RED, 255))
     image.paste((0, 0, 0, 0), (200, 0, 400, 300))
@@ -140,7 +140,7 @@ def animation(kind: str, frames: int, size: tuple[int, int] = (64, 48)) -> bytes
     return file(Image.new("RGB", size, RED), kind, save_all=True, append_images=others, duration=40)
 
 
-def secretive(kind: str, profile: bytes = b"") -> bytes:
+def with_metadata(kind: str, profile: bytes = b"") -> bytes:
     """A file with every kind of metadata that its format supports, each with the word SECRET."""
     exif = Image.Exif()
     exif[0x010E] = "SECRET description"
@@ -180,7 +180,7 @@ def unsupported() -> dict[str, bytes]:
     }
 
 
-def no_images() -> dict[str, bytes]:
+def not_images() -> dict[str, bytes]:
     """Files that are not images."""
     return {
         "nothing": b"",

@@ -41,10 +41,10 @@ class MemorySubscribers:
         return iter([s.id for s in sorted(found, key=lambda s: s.subscribed_at)])
 
     def replace_mail(self, mail: WelcomeMail, attempts: int) -> bool:
-        there = self.mails.get(mail.id)
-        if there is None and attempts:
+        stored = self.mails.get(mail.id)
+        if stored is None and attempts:
             return False
-        if there and (there.attempts != attempts or there.sent_at is not None):
+        if stored and (stored.attempts != attempts or stored.sent_at is not None):
             return False
         self._put(mail)
         return True

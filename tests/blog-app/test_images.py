@@ -122,7 +122,7 @@ def test_every_mode_keeps_its_colours(name: str, content: bytes) -> None:
         assert near(image.getpixel((image.width // 2, image.height // 2)), wanted), name
 
 
-@pytest.mark.parametrize(("name", "content"), corpus.see_through().items(), ids=corpus.see_through())
+@pytest.mark.parametrize(("name", "content"), corpus.half_transparent().items(), ids=corpus.half_transparent())
 def test_transparent_pixels_stay_transparent_in_webp_and_are_white_in_jpeg(name: str, content: bytes) -> None:
     made = variants(content)
     webp, jpeg = made["320.webp"], made["320.jpeg"]
@@ -186,7 +186,7 @@ def test_other_image_formats_are_unsupported(name: str, content: bytes) -> None:
     assert reason(content) == "unsupported format"
 
 
-@pytest.mark.parametrize(("name", "content"), corpus.no_images().items(), ids=corpus.no_images())
+@pytest.mark.parametrize(("name", "content"), corpus.not_images().items(), ids=corpus.not_images())
 def test_a_file_that_is_not_an_image_is_rejected(name: str, content: bytes) -> None:
     assert reason(content) == "not an image"
 
@@ -239,7 +239,7 @@ def test_a_damaged_image_is_rejected_or_decoded(
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("profile", [b"", corpus.swapped_profile() + b"SECRET"], ids=["no profile", "profile"])
 def test_variants_have_no_metadata(kind: str, profile: bytes) -> None:
-    content = corpus.secretive(kind, profile)
+    content = corpus.with_metadata(kind, profile)
     assert b"SECRET" in content
 
     for image in images.variants(io.BytesIO(content), WIDTHS):

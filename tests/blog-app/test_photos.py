@@ -275,10 +275,10 @@ def test_a_later_upload_that_was_handled_meanwhile_stays(bucket: MemoryBucket, p
     upload = photos.add(new())
     earlier = bucket.upload(upload.fields["key"], SMALL)
 
-    def answer_a_later_one() -> None:
+    def handle_later_upload() -> None:
         photos.make_variants(bucket.upload(upload.fields["key"], OTHER))
 
-    bucket.meanwhile.append(answer_a_later_one)
+    bucket.meanwhile.append(handle_later_upload)
 
     made = photos.make_variants(earlier)
 

@@ -421,14 +421,14 @@ def test_a_sweep_continues_after_a_failure_and_raises_it(
 class World:
     """Two Regions with a global table, streams that deliver everything twice, and SES. Each event advances time.
 
-    *chances* are the probabilities of a crash before and after the send, and *told* that of SES's feedback.
+    *chances* are the probabilities of a crash before and after the send, *feedback_chance* that of SES's feedback.
     """
 
-    def __init__(self, seed: int, chances: tuple[float, float] = (0.1, 0.1), told: float = 1) -> None:
+    def __init__(self, seed: int, chances: tuple[float, float] = (0.1, 0.1), feedback_chance: float = 1) -> None:
         self.random = random.Random(seed)
         self.clock = Clock()
         self._chances = chances
-        self._told = told
+        self._feedback_chance = feedback_chance
         self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._written: dict[tuple[bool, Key], tuple[int, int]] = {}
@@ -461,7 +461,7 @@ class World:
         Subscribers(self.stores[mailing], self.clock).subscribe(NewSubscriber(email))
 
     def poison(self) -> None:
-        self._tell(True, "poison")
+        self._deliver(True, "poison")
 
     def mails(self) -> Counter[str]:
         return Counter(to for to, _, _, _ in self.ses.taken)
@@ -484,11 +484,11 @@ class World:
         if key[0] is WelcomeMail:
             return
         if new is not None:
-            self._tell(mailing, Subscribed(key[1]))
+            self._deliver(mailing, Subscribed(key[1]))
         elif old is not None:
-            self._tell(mailing, Unsubscribed(key[1], old.subscribed_at))
+            self._deliver(mailing, Unsubscribed(key[1], old.subscribed_at))
 
-    def _tell(self, mailing: bool, change: Subscribed | Unsubscribed | str, tries: int = 3) -> None:
+    def _deliver(self, mailing: bool, change: Subscribed | Unsubscribed | str, tries: int = 3) -> None:
         for _ in range(2):
             self.soon(lambda: self._handle(mailing, change, tries))
 
@@ -519,7 +519,7 @@ class World:
 
     def _taken(self) -> None:
         said = self.ses.says()
-        if self.random.random() < self._told:
+        if self.random.random() < self._feedback_chance:
             for _ in range(2):
                 self.soon(lambda: self.welcomes[True].apply_feedback(said), SECOND, 10 * MINUTE)
         self._crash(self._chances[1])
@@ -553,7 +553,7 @@ def test_500_subscribers_get_500_mails_despite_repeated_events_and_crashes(seed:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_without_feedback_a_crash_after_the_send_is_one_more_mail_and_no_mail_is_lost(seed: int) -> None:
-    world = World(seed, chances=(0.05, 0.06), told=0)
+    world = World(seed, chances=(0.05, 0.06), feedback_chance=0)
     subscribe_500(world)
 
     world.run(30 * HOUR)
@@ -563,7 +563,7 @@ def test_without_feedback_a_crash_after_the_send_is_one_more_mail_and_no_mail_is
 
 
 def test_without_crashes_no_feedback_is_needed() -> None:
-    world = World(1, chances=(0, 0.0), told=0)
+    world = World(1, chances=(0, 0.0), feedback_chance=0)
     subscribe_500(world)
 
     world.run(2 * HOUR)

@@ -137,7 +137,7 @@ def test_ten_thousand_devices_come_page_by_page_and_by_name(open_dashboard: Open
     page.get_by_label("Devices whose name begins with").fill("valve")
     page.clock.run_for(1000)
     expect(page.get_by_text("No device's name begins with “valve”.")).to_be_visible()
-    assert not any("limit=50" not in asked for asked in pipeline.asked if asked.startswith("/devices?"))
+    assert not any("limit=50" not in requested for requested in pipeline.requested if requested.startswith("/devices?"))
 
 
 def test_a_metric_is_drawn_over_the_hours_of_a_day_and_shown_as_a_table(open_dashboard: Open, site: str) -> None:
@@ -157,7 +157,7 @@ def test_a_metric_is_drawn_over_the_hours_of_a_day_and_shown_as_a_table(open_das
     assert row.inner_text().split("\t") == [f"{day(3)} 15:00", "720", "48", "50", "53"]
     page.get_by_label("Day, UTC").fill("2014-01-31")
     expect(page.get_by_text("No readings in this time.")).to_be_visible()
-    assert "/reports/hourly?period=2014-01-31&device_id=pump-00001" in pipeline.asked
+    assert "/reports/hourly?period=2014-01-31&device_id=pump-00001" in pipeline.requested
 
 
 _DRAWN = """canvas => {
@@ -265,13 +265,13 @@ def test_a_hidden_page_requests_nothing(open_dashboard: Open, site: str) -> None
     page.evaluate("Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true })")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.get_by_text("Paused")).to_be_visible()
-    asked = len(pipeline.asked)
+    requested = len(pipeline.requested)
     page.clock.run_for(5 * MINUTE)
-    assert len(pipeline.asked) == asked
+    assert len(pipeline.requested) == requested
     page.evaluate("Object.defineProperty(document, 'visibilityState', { value: 'visible', configurable: true })")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     live(page)
-    assert len(pipeline.asked) > asked
+    assert len(pipeline.requested) > requested
 
 
 def test_a_failing_service_and_its_recovery_are_shown(open_dashboard: Open, site: str) -> None:

@@ -274,14 +274,14 @@ def test_a_lost_response_does_not_add_twice(page: Page, email: str) -> None:
     signed_in(page, email)
     lost: list[str] = []
 
-    def lose_the_first(route: Route) -> None:
+    def lose_first_response(route: Route) -> None:
         if route.request.method != "POST" or lost:
             return route.continue_()
         lost.append(route.request.headers["idempotency-key"])
         assert route.fetch().status == 201
         return route.abort("connectionreset")
 
-    page.route("**/todos", lose_the_first)
+    page.route("**/todos", lose_first_response)
     add(page, "Only once")
     page.reload()
     expect(page.get_by_role("checkbox", name="Only once")).to_have_count(1)
@@ -313,11 +313,11 @@ def test_an_edit_right_after_a_tick_has_the_version_of_the_tick(page: Page, emai
     add(page, "Take it slowly")
     late: list[Callable[[], None]] = []
 
-    def answer_later(route: Route) -> None:
+    def respond_later(route: Route) -> None:
         answer = route.fetch()
         late.append(lambda: route.fulfill(response=answer))
 
-    page.route("**/todos/*", answer_later, times=1)
+    page.route("**/todos/*", respond_later, times=1)
     page.get_by_role("checkbox", name="Take it slowly").click()
     page.get_by_role("button", name="Edit Take it slowly").click()
     page.get_by_role("textbox", name="Title").fill("Taken slowly")
@@ -350,10 +350,10 @@ def test_a_list_that_cannot_be_read_offers_a_retry(page: Page, email: str) -> No
     expect(page.get_by_role("checkbox", name="Still there")).to_be_visible()
 
 
-@pytest.mark.parametrize("worn_out", [{"expiresAt": 0}, {"idToken": "not a token"}], ids=["expired", "refused"])
-def test_an_expired_token_is_renewed_silently(page: Page, email: str, worn_out: dict[str, Any]) -> None:
+@pytest.mark.parametrize("expired", [{"expiresAt": 0}, {"idToken": "not a token"}], ids=["expired", "refused"])
+def test_an_expired_token_is_renewed_silently(page: Page, email: str, expired: dict[str, Any]) -> None:
     signed_in(page, email)
-    _change_session(page, worn_out)
+    _change_session(page, expired)
     add(page, "Go on")
     page.get_by_role("link", name="Files").click()
     expect(page.get_by_text("Your folder is empty.")).to_be_visible()

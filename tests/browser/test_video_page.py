@@ -96,7 +96,7 @@ def plays(player: Locator, beyond: float = 0) -> None:
     player.page.wait_for_function("([video, now]) => video.currentTime > now + 0.2", arg=[player.element_handle(), now])
 
 
-def asked(page: Page, path: str) -> list[Request]:
+def requests_to(page: Page, path: str) -> list[Request]:
     """Return a list that grows with each request whose path matches."""
     requests: list[Request] = []
     page.on("request", lambda request: requests.append(request) if re.search(path, request.url) else None)
@@ -173,7 +173,7 @@ _PLAY = """(link) => new Promise((resolve) => {
 
 def test_a_seek_after_the_cookies_expired_continues_from_there(shop: Page, viewer: User) -> None:
     video = film(viewer.outputs)
-    sessions = asked(shop, f"/api/videos/{video}/session")
+    sessions = requests_to(shop, f"/api/videos/{video}/session")
     player = watch(shop, viewer, video)
     refused: list[str] = []
     shop.on("response", lambda answer: refused.append(answer.url) if answer.status == 403 else None)
@@ -191,7 +191,7 @@ def test_a_session_is_renewed_before_it_expires_and_a_refund_ends_it(shop: Page,
     video = film(stranger.outputs, "Small planets")
     buy(stranger, video)
     shop.clock.install()
-    sessions = asked(shop, f"/api/videos/{video}/session")
+    sessions = requests_to(shop, f"/api/videos/{video}/session")
     player = watch(shop, stranger, video)
     # A running download would seem to take minutes.
     shop.wait_for_function("([video]) => video.buffered.end(0) > 15", arg=[player.element_handle()])
@@ -209,25 +209,25 @@ def test_a_session_is_renewed_before_it_expires_and_a_refund_ends_it(shop: Page,
     expect(shop.get_by_role("button", name="Buy for $4.99")).to_be_visible()
 
 
-@pytest.mark.parametrize("lacks", [WITHOUT_MEDIA_SOURCE, WITHOUT_HLS], ids=["media source", "hls"])
-def test_a_browser_without_a_feature_plays_too(shop: Page, viewer: User, lacks: str) -> None:
+@pytest.mark.parametrize("script", [WITHOUT_MEDIA_SOURCE, WITHOUT_HLS], ids=["media source", "hls"])
+def test_a_browser_without_a_feature_plays_too(shop: Page, viewer: User, script: str) -> None:
     video = film(viewer.outputs)
-    shop.add_init_script(lacks)
+    shop.add_init_script(script)
     shop.reload()
-    files = asked(shop, f"/videos/{video}/(video.mp4|hls/index.m3u8)")
+    files = requests_to(shop, f"/videos/{video}/(video.mp4|hls/index.m3u8)")
     player = watch(shop, viewer, video)
     plays(player, beyond=0.5)
-    assert {".mp4" in request.url for request in files} == {lacks == WITHOUT_HLS}
+    assert {".mp4" in request.url for request in files} == {script == WITHOUT_HLS}
 
 
 def test_a_link_that_expires_while_playing_is_renewed_at_the_same_position_and_speed(shop: Page, viewer: User) -> None:
     video = film(viewer.outputs)
     shop.add_init_script(WITHOUT_HLS)
     shop.reload()
-    links = asked(shop, f"/api/videos/{video}/link")
+    links = requests_to(shop, f"/api/videos/{video}/link")
 
-    def half_alive(route: Route) -> None:
-        """The first link delivers the beginning of the film and then expires."""
+    def expire_after_start(route: Route) -> None:
+        """Let the first link deliver the beginning of the film and then expire."""
         if len(links) > 1:
             return route.continue_()
         start = int(re.findall(r"bytes=(\d+)", route.request.headers.get("range", "bytes=0"))[0])
@@ -236,7 +236,7 @@ def test_a_link_that_expires_while_playing_is_renewed_at_the_same_position_and_s
         whole = route.fetch(headers={**route.request.headers, "range": "bytes=0-89999"})
         return route.fulfill(response=whole)
 
-    shop.route("**/video.mp4*", half_alive)
+    shop.route("**/video.mp4*", expire_after_start)
     player = watch(shop, viewer, video)
     player.evaluate("video => { video.playbackRate = 8; }")
     shop.wait_for_function("([video]) => video.currentTime > 4", arg=[player.element_handle()])
@@ -245,7 +245,7 @@ def test_a_link_that_expires_while_playing_is_renewed_at_the_same_position_and_s
     shop.wait_for_function("([video]) => video.currentTime > 20", arg=[player.element_handle()])
     assert len(links) == 2
     times = player.evaluate("video => video.back")
-    assert min(times) > 3.9, "it began anew"
+    assert min(times) > 3.9, "it started again"
     assert player.evaluate("video => video.playbackRate") == 8
 
 
@@ -285,7 +285,7 @@ def test_a_visitor_sees_prices_and_returns_to_the_film_after_the_sign_in(shop: P
 
 
 def test_two_clicks_on_buy_start_one_payment(shop: Page, stranger: User) -> None:
-    checkouts = asked(shop, "/checkout$")
+    checkouts = requests_to(shop, "/checkout$")
     shop.get_by_role("link", name=TITLE).click()
     shop.locator("main").get_by_role("link", name="Sign in").click()
     sign_in(shop, stranger)
@@ -311,7 +311,7 @@ def test_the_page_waits_for_a_payment_that_has_not_arrived_yet(shop: Page, viewe
     shop.goto("/#sign-in")
     sign_in(shop, viewer)
     expect(shop.get_by_role("heading", name="Films")).to_be_visible()
-    refused = asked(shop, f"/api/videos/{video}/session")
+    refused = requests_to(shop, f"/api/videos/{video}/session")
 
     def late(route: Route) -> None:
         if len(refused) > 1:

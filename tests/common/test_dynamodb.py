@@ -14,18 +14,18 @@ class Table:
     """Reads and stores at most *at_once* items of a request."""
 
     def __init__(self, at_once: int) -> None:
-        self.at_once, self.asked = at_once, 0
+        self.at_once, self.requested = at_once, 0
         self.stored: list[dict[str, Any]] = []
 
     def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
-        self.asked += 1
+        self.requested += 1
         ((table, request),) = RequestItems.items()
         keys, left = request["Keys"][: self.at_once], request["Keys"][self.at_once :]
         later = {table: request | {"Keys": left}} if left else {}
         return {"Responses": {table: keys}, "UnprocessedKeys": later}
 
     def batch_write_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
-        self.asked += 1
+        self.requested += 1
         ((table, requests),) = RequestItems.items()
         self.stored += [dynamodb.values(each["PutRequest"]["Item"]) for each in requests[: self.at_once]]
         left = requests[self.at_once :]
@@ -50,7 +50,7 @@ def test_without_keys_there_is_no_request() -> None:
     table = Table(1)
 
     assert list(dynamodb.get_all(table, "table", [])) == []
-    assert table.asked == 0
+    assert table.requested == 0
 
 
 def test_a_table_that_never_returns_all_items_is_unavailable() -> None:
@@ -64,7 +64,7 @@ def test_unprocessed_items_are_stored_after_a_pause(pauses: list[float]) -> None
     dynamodb.put_all(table, "table", items)
 
     assert table.stored == items
-    assert (table.asked, len(pauses)) == (3, 2)
+    assert (table.requested, len(pauses)) == (3, 2)
 
 
 def test_without_items_there_is_no_request() -> None:
@@ -72,7 +72,7 @@ def test_without_items_there_is_no_request() -> None:
 
     dynamodb.put_all(table, "table", [])
 
-    assert table.asked == 0
+    assert table.requested == 0
 
 
 def test_a_table_that_never_stores_all_items_is_unavailable(pauses: list[float]) -> None:
@@ -81,7 +81,7 @@ def test_a_table_that_never_stores_all_items_is_unavailable(pauses: list[float])
     with pytest.raises(ServiceUnavailable):
         dynamodb.put_all(table, "table", [{"id": "1"}])
 
-    assert (table.asked, len(pauses)) == (5, 4)
+    assert (table.requested, len(pauses)) == (5, 4)
 
 
 def test_the_last_attempt_can_succeed(pauses: list[float]) -> None:

@@ -44,12 +44,12 @@ class Other(ThreadingHTTPServer):
     delay = 0.0
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, str]] = []
+        self.requested: list[dict[str, str]] = []
         other = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                other.asked.append(dict(self.headers))
+                other.requested.append(dict(self.headers))
                 time.sleep(other.delay)
                 body = {"id": self.path} if other.status == 200 else {"Code": "X", "Message": "there is no thing"}
                 content = json.dumps(body).encode()
@@ -131,9 +131,9 @@ def test_a_call_is_signed_and_carries_the_correlation_id(service: Service, other
     logs.correlate("id-of-this-request")
 
     assert service.get("/things/1", Thing) == Thing("/things/1")
-    (asked,) = other.asked
-    assert asked["X-Correlation-Id"] == "id-of-this-request"
-    assert "/us-east-1/execute-api/aws4_request" in asked["Authorization"]
+    (requested,) = other.requested
+    assert requested["X-Correlation-Id"] == "id-of-this-request"
+    assert "/us-east-1/execute-api/aws4_request" in requested["Authorization"]
 
 
 def test_a_404_of_the_other_service_is_not_found_and_not_a_failure(service: Service, other: Other) -> None:
@@ -141,7 +141,7 @@ def test_a_404_of_the_other_service_is_not_found_and_not_a_failure(service: Serv
     for _ in range(FAILURES + 1):
         with pytest.raises(NotFound, match="there is no thing"):
             service.get("/things/1", Thing)
-    assert len(other.asked) == FAILURES + 1
+    assert len(other.requested) == FAILURES + 1
 
 
 @pytest.mark.parametrize(("status", "delay"), [(500, 0.0), (429, 0.0), (200, 1.0)], ids=["500", "429", "slow"])
@@ -150,14 +150,14 @@ def test_the_breaker_opens_stops_all_calls_and_closes_again(
 ) -> None:
     other.status, other.delay = status, delay
     refused(service, FAILURES + 3)
-    asked = len(other.asked)
-    assert asked == FAILURES
+    requested = len(other.requested)
+    assert requested == FAILURES
 
     other.status, other.delay = 200, 0.0
     let_the_pause_pass(state)
     assert service.get("/things/1", Thing) == Thing("/things/1")
     assert service.get("/things/2", Thing) == Thing("/things/2")
-    assert len(other.asked) == asked + 2
+    assert len(other.requested) == requested + 2
 
 
 def test_a_trial_that_fails_opens_the_breaker_again(
@@ -169,7 +169,7 @@ def test_a_trial_that_fails_opens_the_breaker_again(
     let_the_pause_pass(state)
     refused(service, 3)
 
-    assert len(other.asked) == FAILURES + 1
+    assert len(other.requested) == FAILURES + 1
 
 
 def test_an_unreachable_service_counts_as_a_server_error(service: Service, other: Other) -> None:
@@ -213,7 +213,7 @@ def test_all_containers_share_the_failures(other: Other, breaker_item: Callable[
     refused(first, FAILURES)
     refused(second, 1)
 
-    assert len(other.asked) == FAILURES
+    assert len(other.requested) == FAILURES
 
 
 def test_after_the_pause_one_container_tries_and_the_others_wait(
@@ -229,13 +229,13 @@ def test_after_the_pause_one_container_tries_and_the_others_wait(
     other.status, other.delay = 200, 0.4
     with ThreadPoolExecutor() as pool:
         trial = pool.submit(first.get, "/things/1", Thing)
-        while len(other.asked) == FAILURES and not trial.done():
+        while len(other.requested) == FAILURES and not trial.done():
             time.sleep(0.01)
         refused(second, 3)
-        asked = len(other.asked)
+        requested = len(other.requested)
 
     assert trial.result() == Thing("/things/1")
-    assert asked == FAILURES + 1
+    assert requested == FAILURES + 1
     assert second.get("/things/2", Thing) == Thing("/things/2")
 
 

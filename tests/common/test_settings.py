@@ -11,7 +11,7 @@ from common import settings
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Settings:
     table: str
     bucket: str
     extra: str = "none"
@@ -26,30 +26,30 @@ def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_outputs_of_the_stage_fill_the_fields(stages: Path) -> None:
-    assert settings.load(Wanted, stages) == Wanted("todos", "files")
+    assert settings.load(Settings, stages) == Settings("todos", "files")
 
 
 def test_the_environment_overrides_the_outputs(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TABLE", "another")
 
-    assert settings.load(Wanted, stages).table == "another"
+    assert settings.load(Settings, stages).table == "another"
 
 
 def test_an_error_names_all_missing_settings(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STAGE", "prod")
 
     with pytest.raises(settings.InvalidSettings, match=r"'prod'.*table, bucket"):
-        settings.load(Wanted, stages)
+        settings.load(Settings, stages)
 
 
 def test_a_text_in_the_outputs_becomes_a_number(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMIT", "300")
 
-    assert settings.load(Wanted, stages).limit == 300
+    assert settings.load(Settings, stages).limit == 300
 
 
 def test_an_error_names_a_value_of_the_wrong_type(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMIT", "many")
 
     with pytest.raises(settings.InvalidSettings, match=r"'dev': Expected `int`.*limit"):
-        settings.load(Wanted, stages)
+        settings.load(Settings, stages)

@@ -29,9 +29,11 @@ def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_the_bucket_for_code_is_private_and_its_owner_is_checked(aws: str) -> None:
-    asked: dict[str, Any] = {}
+    requested: dict[str, Any] = {}
     s3 = stacks._client("s3")
-    s3.meta.events.register("before-call.s3", lambda model, params, **_: asked.update({model.name: params["headers"]}))
+    s3.meta.events.register(
+        "before-call.s3", lambda model, params, **_: requested.update({model.name: params["headers"]})
+    )
 
     bucket, key = stacks.upload(b"code", ".zip")
 
@@ -39,7 +41,7 @@ def test_the_bucket_for_code_is_private_and_its_owner_is_checked(aws: str) -> No
     blocked = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert len(blocked) == 4
     assert all(blocked.values())
-    owners = {name: headers.get("x-amz-expected-bucket-owner") for name, headers in asked.items()}
+    owners = {name: headers.get("x-amz-expected-bucket-owner") for name, headers in requested.items()}
     for name in ("HeadBucket", "PutPublicAccessBlock", "PutObject"):
         assert owners[name] == ACCOUNT, name
 

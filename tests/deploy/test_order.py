@@ -34,7 +34,7 @@ class Account:
     def deploy(self, name: str, template: str, parameters: dict[str, str]) -> dict[str, str]:
         read = stacks.read(template)
         declared = read["Parameters"]
-        defaults = {key: str(of["Default"]) for key, of in declared.items() if "Default" in of}
+        defaults = {key: str(each["Default"]) for key, each in declared.items() if "Default" in each}
         given = {key: value for key, value in parameters.items() if key in declared}
         with self._lock:
             self.done.append(name)

@@ -9,7 +9,7 @@ import pytest
 from deploy import clone, order, stacks, updates
 
 DOMAIN = "d1.cloudfront.net"
-THERE = {
+PARAMETERS = {
     "SiteUrl": "https://videos.example",
     "Domain": "videos.example",
     "Sender": "hello@videos.example",
@@ -22,9 +22,9 @@ class Account:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.deployed: list[tuple[str, dict[str, str]]] = []
-        there = {"video-app-prod-resources", "video-app-prod", "video-app-prod-edge", "updates-prod"}
-        monkeypatch.setattr(stacks, "existing", lambda: there)
-        monkeypatch.setattr(stacks, "parameters_of", lambda name, missing_ok=False: dict(THERE))
+        existing_stacks = {"video-app-prod-resources", "video-app-prod", "video-app-prod-edge", "updates-prod"}
+        monkeypatch.setattr(stacks, "existing", lambda: existing_stacks)
+        monkeypatch.setattr(stacks, "parameters_of", lambda name, missing_ok=False: dict(PARAMETERS))
         monkeypatch.setattr(stacks, "outputs", lambda name: {"DistributionId": "E1"})
         monkeypatch.setattr(clone, "begin", lambda source, target: None)
         steps = {
@@ -38,8 +38,8 @@ class Account:
         monkeypatch.setattr(updates, "deploy", self.note("updates", {}))
 
     def note(self, step: str, answer: dict[str, str]) -> Any:
-        def deploy(what: str, stage: str, **parameters: str) -> dict[str, str]:
-            self.deployed.append((f"{step} {what} {stage}", parameters))
+        def deploy(app: str, stage: str, **parameters: str) -> dict[str, str]:
+            self.deployed.append((f"{step} {app} {stage}", parameters))
             return answer
 
         return deploy

@@ -169,8 +169,8 @@ def a_photo(width: int, height: int, quality: int = 90) -> bytes:
 
 
 def upload(author: Author, content: bytes, name: str = "a.jpg", size: int | None = None) -> tuple[str, int]:
-    asked = {"filename": name, "content_type": "image/jpeg", "size": size or len(content)}
-    signed = author.send("POST", "/photos", asked).json()
+    requested = {"filename": name, "content_type": "image/jpeg", "size": size or len(content)}
+    signed = author.send("POST", "/photos", requested).json()
     sent = httpx.post(signed["url"], data=signed["fields"], files={"file": (name, content)}, timeout=60)
     return signed["id"], sent.status_code
 
@@ -293,8 +293,8 @@ def test_a_poison_record_delays_no_other_and_is_kept_with_its_position(
 
     def all_mailed() -> bool:
         with urllib.request.urlopen(f"{sandbox['console']}/mails.json") as answer:
-            told = [address for mail in json.load(answer) for address in mail["To"]]
-        return all(told.count(email) == 1 for email in emails)
+            recipients = [address for mail in json.load(answer) for address in mail["To"]]
+        return all(recipients.count(email) == 1 for email in emails)
 
     assert until(all_mailed, seconds=120)
     sqs = boto3.client("sqs", endpoint_url=sandbox["endpoint"])

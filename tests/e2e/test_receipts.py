@@ -90,10 +90,10 @@ def test_a_purchase_becomes_one_receipt_however_often_its_event_comes(
     until(lambda: len(lines("receipts-app", "message handled", correlation_id)) == 1)
 
     record = {"eventID": "again", "eventName": "INSERT", "dynamodb": {"SequenceNumber": "1", "NewImage": item}}
-    told_again = boto3.client("lambda").invoke(
+    repeated = boto3.client("lambda").invoke(
         FunctionName=function("video-app", "PublishPurchases"), Payload=json.dumps({"Records": [record]})
     )
-    assert json.load(told_again["Payload"]) == {"batchItemFailures": []}
+    assert json.load(repeated["Payload"]) == {"batchItemFailures": []}
     until(lambda: len(lines("receipts-app", "message handled", correlation_id)) == 2)
 
     (mail,) = mails(buyer)
@@ -129,7 +129,7 @@ def test_an_event_waits_for_a_service_that_is_down_and_gets_one_receipt(
     sqs, functions = boto3.client("sqs"), boto3.client("lambda")
     queue = sqs.get_queue_url(QueueName=sandbox["receipts-app"]["queue"])["QueueUrl"]
     send_receipts = function("receipts-app", "SendReceipts")
-    usual = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])["Attributes"]
+    previous = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])["Attributes"]
 
     def waiting() -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -145,7 +145,7 @@ def test_an_event_waits_for_a_service_that_is_down_and_gets_one_receipt(
         functions.delete_function_concurrency(FunctionName=send_receipts)
     until(buyer.has_receipt)
     until(lambda: waiting() == 0)
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes=usual)
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes=previous)
 
     assert len(mails(buyer)) == 1
 
@@ -157,13 +157,13 @@ class Failing(ThreadingHTTPServer):
     """Replaces receipts-app. It answers 500, or only after the caller's timeout."""
 
     def __init__(self, mode: str) -> None:
-        self.asked = 0
+        self.requested = 0
         self.released = threading.Event()
         failing = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                failing.asked += 1
+                failing.requested += 1
                 if mode == "hangs":
                     failing.released.wait(60)
                 self.send_error(500)
@@ -219,13 +219,13 @@ def test_a_failing_service_blocks_nobody_and_is_not_called(sandbox: Sandbox, buy
     refused_all(buyer, callers=4)
 
     assert state(sandbox) == "open"
-    assert failing.asked < FAILURES + 4
+    assert failing.requested < FAILURES + 4
 
 
 @pytest.mark.parametrize("failing", ["answers 500"], indirect=True)
 def test_a_service_that_is_back_is_called_again(sandbox: Sandbox, buyer: Buyer, failing: Failing) -> None:
     refused_all(buyer, callers=4)
-    assert (state(sandbox), failing.asked < FAILURES + 4) == ("open", True)
+    assert (state(sandbox), failing.requested < FAILURES + 4) == ("open", True)
 
     address = sandbox["receipts-app"]["api"]
     boto3.client("ssm").put_parameter(Name=f"/{stage()}/receipts-app/api", Value=address, Overwrite=True)

@@ -163,8 +163,8 @@ def test_an_incomplete_batch_stays_and_delays_no_other(aws: Emulator, batch: dic
 
 def test_a_payload_that_a_rule_could_not_deliver_goes_into_its_stream(aws: Emulator, batch: dict[str, Any]) -> None:
     payload = base64.b64encode(b"{}").decode()
-    told = {"topic": "devices/pump-1/readings", "base64OriginalPayload": payload}
-    aws.send(aws.queue("undelivered"), told | {"failures": [{"failedResource": aws.app}]})
+    payload_message = {"topic": "devices/pump-1/readings", "base64OriginalPayload": payload}
+    aws.send(aws.queue("undelivered"), payload_message | {"failures": [{"failedResource": aws.app}]})
 
     assert redrive.redrive(aws.app, "dev") == {f"{aws.app}-dev-undelivered": "1 redriven"}
 

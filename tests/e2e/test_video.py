@@ -304,8 +304,8 @@ def test_the_page_has_security_headers(video: dict[str, Any]) -> None:
 
 
 def test_a_page_published_again_is_seen_at_once_and_keeps_its_config(video: dict[str, Any]) -> None:
-    def publish(*told: str) -> None:
-        command = [sys.executable, "-m", "deploy", "site", "video-app", stage(), *told]
+    def publish(*members: str) -> None:
+        command = [sys.executable, "-m", "deploy", "site", "video-app", stage(), *members]
         subprocess.run(
             command, cwd=ROOT, env=os.environ | Settings.from_environment().environment, check=True, capture_output=True
         )
@@ -338,7 +338,7 @@ def refunded(payment: str, user: str, item: str) -> bytes:
     return an_event("charge.refunded", payment, user, item, refunded=True)
 
 
-def tell(video: dict[str, Any], body: bytes, age: int = 0, sent: bytes | None = None) -> int:
+def send_event(video: dict[str, Any], body: bytes, age: int = 0, sent: bytes | None = None) -> int:
     """Send an event with the provider's signature. *sent* replaces the signed body."""
     at = int(time.time()) - age
     digest = hmac.new(video["payments_webhook_secret"].encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
@@ -366,7 +366,7 @@ def test_a_hundred_replays_at_once_make_one_entitlement(video: dict[str, Any], v
     event = paid(payment, viewer.sub, "plan:month")
 
     with ThreadPoolExecutor(8) as pool:
-        statuses = list(pool.map(lambda _: tell(video, event), range(100)))
+        statuses = list(pool.map(lambda _: send_event(video, event), range(100)))
 
     assert set(statuses) == {200}
     until = datetime.fromisoformat(viewer.api.get("/premium").json()["until"])
@@ -378,9 +378,9 @@ def test_an_altered_old_or_unsigned_event_gets_400_and_stores_nothing(
 ) -> None:
     event = paid(payment, viewer.sub, "plan:year")
 
-    assert tell(video, event, sent=event.replace(b"plan:year", b"plan:month")) == 400
-    assert tell(video, event, age=301) == 400
-    assert tell(video, event, age=-330) == 400
+    assert send_event(video, event, sent=event.replace(b"plan:year", b"plan:month")) == 400
+    assert send_event(video, event, age=301) == 400
+    assert send_event(video, event, age=-330) == 400
     assert httpx.post(f"{video['api']}/payments/webhook", content=event, timeout=60).status_code in (400, 415)
     plain = {"Content-Type": "application/json"}
     assert httpx.post(f"{video['api']}/payments/webhook", content=event, headers=plain, timeout=60).status_code == 400
@@ -394,10 +394,10 @@ def test_a_refund_that_comes_before_its_payment_revokes(
 ) -> None:
     item = f"video:{films[0]}"
 
-    assert tell(video, refunded(payment, viewer.sub, item)) == 200
-    assert tell(video, paid(payment, viewer.sub, item)) == 200
+    assert send_event(video, refunded(payment, viewer.sub, item)) == 200
+    assert send_event(video, paid(payment, viewer.sub, item)) == 200
     assert viewer.link(films[0]).status_code == 403
-    assert tell(video, paid(f"{payment}_2", viewer.sub, item)) == 200
+    assert send_event(video, paid(f"{payment}_2", viewer.sub, item)) == 200
     assert viewer.link(films[0]).status_code == 200
 
 

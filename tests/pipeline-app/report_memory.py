@@ -37,7 +37,7 @@ class MemoryIndex:
         return self.editions.get((name, period))
 
     def periods(self, name: str) -> list[Day]:
-        return sorted((period for of, period in self.editions if of == name), reverse=True)
+        return sorted((period for report, period in self.editions if report == name), reverse=True)
 
     def record_last_run(self, edition: Edition) -> None:
         self.last[edition.name] = edition
@@ -52,12 +52,12 @@ class MemoryIndex:
         return self.fresh
 
     def add_arrivals(self, days: Mapping[Day, Collection[Day]]) -> dict[Day, set[Day]]:
-        for arrival, of in days.items():
-            self.days.setdefault(arrival, {arrival}).update(of)
+        for arrival, event_days in days.items():
+            self.days.setdefault(arrival, {arrival}).update(event_days)
         return self.arrivals(min(days))
 
     def arrivals(self, first: Day) -> dict[Day, set[Day]]:
-        return {arrival: set(of) for arrival, of in self.days.items() if arrival >= first}
+        return {arrival: set(event_days) for arrival, event_days in self.days.items() if arrival >= first}
 
     def processed(self, keys: Iterable[str]) -> set[str]:
         return set(keys) & self.objects

@@ -161,9 +161,9 @@ def test_other_fields_are_ignored_and_a_unit_may_be_left_out() -> None:
     ],
 )
 def test_a_unit_is_converted_to_that_of_its_kind(value: float, unit: str, expected: tuple[float, str]) -> None:
-    found, of = normalised(value, unit)
+    found, found_unit = normalised(value, unit)
 
-    assert of == expected[1]
+    assert found_unit == expected[1]
     assert math.isclose(found, expected[0], abs_tol=1e-9)
 
 

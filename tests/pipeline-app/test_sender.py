@@ -42,9 +42,9 @@ def entries(count: int, size: int = 0) -> list[Entry]:
     return [Entry("key", str(number).encode().rjust(size, b" ")) for number in range(count)]
 
 
-def send(kinesis: Kinesis, what: list[Entry]) -> int:
+def send(kinesis: Kinesis, sent: list[Entry]) -> int:
     stream = KinesisStream(kinesis, "readings", attempts=8, sleep=lambda seconds: None)
-    return sum(Sender(stream).send(what))
+    return sum(Sender(stream).send(sent))
 
 
 def test_all_records_arrive_in_full_batches() -> None:

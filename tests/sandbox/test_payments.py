@@ -45,7 +45,7 @@ class Shop(http.server.ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Webhook)
-        self.heard: queue.Queue[tuple[bytes, str]] = queue.Queue()
+        self.received: queue.Queue[tuple[bytes, str]] = queue.Queue()
         self.statuses: list[int] = []
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -53,9 +53,9 @@ class Shop(http.server.ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/webhook"
 
-    def hear(self) -> tuple[bytes, str]:
+    def receive(self) -> tuple[bytes, str]:
         """Return the next request's body and signature."""
-        return self.heard.get(timeout=10)
+        return self.received.get(timeout=10)
 
     def close(self) -> None:
         self.shutdown()
@@ -70,7 +70,7 @@ class _Webhook(http.server.BaseHTTPRequestHandler):
         self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
         self.send_header("content-length", "0")
         self.end_headers()
-        self.server.heard.put((body, self.headers["stripe-signature"]))
+        self.server.received.put((body, self.headers["stripe-signature"]))
 
     def log_message(self, *_: object) -> None:
         pass
@@ -227,7 +227,7 @@ def test_the_signature_of_an_event_is_accepted_by_stripes_own_client(payments: P
     endpoint = payments.listen(shop.url, "checkout.session.completed")
     session = payments.paid()
 
-    body, signature = shop.hear()
+    body, signature = shop.receive()
 
     event = stripe.Webhook.construct_event(body, signature, endpoint.secret)  # type: ignore[no-untyped-call]
     assert event.type == "checkout.session.completed"
@@ -243,7 +243,7 @@ def test_the_signature_of_an_event_is_accepted_by_stripes_own_client(payments: P
 def test_the_redirect_comes_after_the_shops_webhook(payments: Provider, shop: Shop) -> None:
     payments.listen(shop.url)
     payments.paid()
-    assert shop.heard.qsize() == 3
+    assert shop.received.qsize() == 3
 
 
 def test_an_event_is_retried_with_a_new_signature_until_it_is_accepted(payments: Provider, shop: Shop) -> None:
@@ -251,12 +251,12 @@ def test_an_event_is_retried_with_a_new_signature_until_it_is_accepted(payments:
     endpoint = payments.listen(shop.url, "checkout.session.completed")
     payments.paid()
 
-    heard = [shop.hear() for _ in range(4)]
+    received = [shop.receive() for _ in range(4)]
 
-    assert len({signature for _, signature in heard}) == 4
-    ids = {stripe.Webhook.construct_event(*each, endpoint.secret).id for each in heard}  # type: ignore[no-untyped-call]
+    assert len({signature for _, signature in received}) == 4
+    ids = {stripe.Webhook.construct_event(*each, endpoint.secret).id for each in received}  # type: ignore[no-untyped-call]
     assert len(ids) == 1
-    assert shop.heard.empty()
+    assert shop.received.empty()
 
 
 def test_a_shop_gets_its_events_when_it_is_up_again(payments: Provider, free_port: Callable[[], int]) -> None:
@@ -268,7 +268,7 @@ def test_a_shop_gets_its_events_when_it_is_up_again(payments: Provider, free_por
         payments.stripe.v1.webhook_endpoints.update(endpoint.id, params={"url": shop.url})
         event = payments.stripe.v1.events.list(params={"type": "checkout.session.completed"}).data[0]
         assert payments.http.post(f"/v1/events/{event.id}/retry").json()["id"] == event.id
-        assert event.id.encode() in shop.hear()[0]
+        assert event.id.encode() in shop.receive()[0]
     finally:
         shop.close()
 
@@ -278,20 +278,20 @@ def test_an_event_can_be_sent_again_late_and_in_another_order(payments: Provider
     payments.stripe.v1.webhook_endpoints.update(endpoint.id, params={"disabled": True})
     intent = str(payments.paid().payment_intent)
     payments.stripe.v1.refunds.create(params={"payment_intent": intent})
-    assert shop.heard.empty()
+    assert shop.received.empty()
 
     payments.stripe.v1.webhook_endpoints.update(endpoint.id, params={"disabled": False})
     for kind in ("charge.refunded", "checkout.session.completed", "checkout.session.completed"):
         event = payments.stripe.v1.events.list(params={"type": kind}).data[0]
         payments.http.post(f"/v1/events/{event.id}/retry", data={"webhook_endpoint": endpoint.id})
-        assert event.id.encode() in shop.hear()[0]
+        assert event.id.encode() in shop.receive()[0]
 
 
 def test_a_deleted_endpoint_gets_no_events(payments: Provider, shop: Shop) -> None:
     removed, kept = payments.listen(shop.url), payments.listen(shop.url, "charge.succeeded")
     payments.stripe.v1.webhook_endpoints.delete(removed.id)
     payments.paid()
-    assert shop.heard.qsize() == 1
+    assert shop.received.qsize() == 1
     assert [endpoint.id for endpoint in payments.stripe.v1.webhook_endpoints.list().data] == [kept.id]
 
 

@@ -17,7 +17,7 @@ FILES = [NewFile("video.mp4", 30), NewFile("poster.jpg", 5), NewFile("hls/index.
 
 
 class Clock:
-    """Stands still, and moves by `go`."""
+    """Stands still, and moves by `advance`."""
 
     def __init__(self) -> None:
         self.now = datetime(2030, 1, 1, tzinfo=UTC)
@@ -25,7 +25,7 @@ class Clock:
     def __call__(self) -> datetime:
         return self.now
 
-    def go(self, **time: float) -> None:
+    def advance(self, **time: float) -> None:
         self.now += timedelta(**time)
 
     @property
@@ -76,7 +76,7 @@ class Shop:
     def publish(self, files: list[NewFile] = FILES) -> str:
         draft = self.publishing.add(NewVideo("The ferry", 60, 299, "eur", files))
         self.publishing.publish(draft.id, uploaded(files))
-        self.clock.go(seconds=1)
+        self.clock.advance(seconds=1)
         return draft.id
 
     def pay(self, item: str, user: str = "ann", payment: str = "pi_1") -> None:

@@ -256,20 +256,20 @@ def test_no_body_causes_a_5xx(webhook: Any, call: Any, body: bytes) -> None:
 
 def test_every_route_has_its_authorizer() -> None:
     chalice: Chalice = app.app
-    doors = {
+    authorizers = {
         f"{method} {path}": type(entry.authorizer).__name__
         for path, methods in chalice.routes.items()
         for method, entry in methods.items()
     }
 
-    assert {door for door, kind in doors.items() if kind == "NoneType"} == {
+    assert {route for route, kind in authorizers.items() if kind == "NoneType"} == {
         "GET /health",
         "GET /videos",
         "GET /videos/{video_id}",
         "GET /plans",
         "POST /payments/webhook",
     }
-    assert {door for door, kind in doors.items() if kind == "IAMAuthorizer"} == {
+    assert {route for route, kind in authorizers.items() if kind == "IAMAuthorizer"} == {
         "POST /videos",
         "POST /videos/{video_id}/publish",
         "DELETE /videos/{video_id}",

@@ -23,7 +23,7 @@ def test_a_purchase_never_expires(shop: Shop) -> None:
     video = shop.catalogue.get(shop.publish())
 
     shop.pay(f"video:{video.id}")
-    shop.clock.go(days=10_000)
+    shop.clock.advance(days=10_000)
 
     assert shop.entitlements.access("ann", video) == Access("purchase")
     with pytest.raises(NotEntitled):
@@ -38,7 +38,7 @@ def test_premium_opens_every_video_until_it_ends(shop: Shop) -> None:
 
     assert shop.entitlements.access("ann", video) == Access("premium", until)
     assert shop.entitlements.premium("ann").plan == "month"
-    shop.clock.go(days=30)
+    shop.clock.advance(days=30)
     with pytest.raises(NotEntitled):
         shop.entitlements.access("ann", video)
     assert shop.entitlements.premium("ann").premium is False
@@ -99,7 +99,7 @@ def test_a_refund_of_one_of_two_payments_keeps_the_video(shop: Shop) -> None:
 def test_a_plan_begins_when_the_running_one_ends(shop: Shop) -> None:
     start = shop.clock.seconds
     shop.pay("plan:month", payment="pi_1")
-    shop.clock.go(days=10)
+    shop.clock.advance(days=10)
     shop.pay("plan:year", payment="pi_2")
 
     assert premium_until(shop.store.get("ann", [PREMIUM])[PREMIUM]) == start + (30 + 365) * DAY
@@ -108,7 +108,7 @@ def test_a_plan_begins_when_the_running_one_ends(shop: Shop) -> None:
 
 def test_a_plan_after_a_pause_begins_when_it_is_paid(shop: Shop) -> None:
     shop.pay("plan:month", payment="pi_1")
-    shop.clock.go(days=100)
+    shop.clock.advance(days=100)
     shop.pay("plan:month", payment="pi_2")
 
     assert premium_until(shop.store.get("ann", [PREMIUM])[PREMIUM]) == shop.clock.seconds + 30 * DAY
@@ -127,7 +127,7 @@ def test_a_refund_of_one_of_two_plans_removes_only_its_days(shop: Shop) -> None:
 def test_a_plan_refunded_long_ago_does_not_shorten_a_later_one(shop: Shop) -> None:
     shop.pay("plan:month", payment="pi_1")
     shop.revoke("pi_1")
-    shop.clock.go(days=100)
+    shop.clock.advance(days=100)
     shop.pay("plan:month", payment="pi_2")
 
     assert premium_until(shop.store.get("ann", [PREMIUM])[PREMIUM]) == shop.clock.seconds + 30 * DAY
@@ -146,7 +146,7 @@ def test_a_payment_for_an_unknown_item_is_rejected_and_not_stored(shop: Shop, it
 type Known = dict[tuple[str, str], dict[str, tuple[int | None, bool]]]
 
 
-def told(events: list[Paid | Revoked]) -> Known:
+def expected_store(events: list[Paid | Revoked]) -> Known:
     """Return the expected store: by user and item, the time of each payment, and whether it is revoked."""
     store = MemoryEntitlements()
     entitlements = Entitlements(MemoryPayments(), store, Clock())
@@ -181,7 +181,7 @@ def test_events_in_any_order_with_any_repeats_have_the_same_result(
     shuffled = [*events, *chance.choices(events, k=len(events))]
     chance.shuffle(shuffled)
 
-    assert told(shuffled) == told(events)
+    assert expected_store(shuffled) == expected_store(events)
 
 
 @given(histories(), st.randoms(use_true_random=False))
@@ -200,7 +200,7 @@ def test_concurrent_writes_in_any_order_have_the_same_result(
         key: {payment.id: (payment.paid_at, payment.revoked_at is not None) for payment in payments.values()}
         for key, payments in store.items.items()
     }
-    assert stored == told(events)
+    assert stored == expected_store(events)
 
 
 @given(st.permutations(range(5)), st.sets(st.integers(0, 4)))
@@ -219,6 +219,6 @@ def test_a_refunded_plan_counts_as_never_paid(order: list[int], back: set[int]) 
 def test_a_payment_a_refund_and_a_dispute_in_any_order_are_revoked() -> None:
     events: list[Paid | Revoked] = [Paid("pi", "ann", VIDEO, 1), Revoked("pi", 2, "ann", VIDEO), Revoked("pi", 3)]
 
-    ends = [told(list(order)) for order in itertools.permutations(events)]
+    ends = [expected_store(list(order)) for order in itertools.permutations(events)]
 
     assert ends == [{("ann", VIDEO): {"pi": (1, True)}}] * 6

@@ -40,7 +40,7 @@ def changes(emulator: str) -> Any:
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
     )["TableDescription"]
 
-    def told() -> list[PurchaseCompleted]:
+    def published() -> list[PurchaseCompleted]:
         arn = table["LatestStreamArn"]
         (shard,) = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
         iterator = streams.get_shard_iterator(
@@ -49,35 +49,35 @@ def changes(emulator: str) -> Any:
         records = streams.get_records(ShardIterator=iterator)["Records"]
         return [event for event in map(completed, records) if event is not None]
 
-    return PaymentTable(dynamodb, name), told
+    return PaymentTable(dynamodb, name), published
 
 
 def test_a_payment_publishes_the_documented_event(changes: Any) -> None:
-    payments, told = changes
+    payments, published = changes
     logs.correlate(EXAMPLE["correlation_id"])
 
     payments.note_paid(PAID)
 
-    assert [json.loads(msgspec.json.encode(event)) for event in told()] == [EXAMPLE]
+    assert [json.loads(msgspec.json.encode(event)) for event in published()] == [EXAMPLE]
 
 
 def test_a_payment_is_published_once_despite_other_events(changes: Any) -> None:
-    payments, told = changes
+    payments, published = changes
 
     payments.note_revoked(Revoked(PAID.payment, 1))
     for _ in range(3):
         payments.note_paid(PAID)
     payments.note_revoked(Revoked(PAID.payment, 2))
 
-    assert len(told()) == 1
+    assert len(published()) == 1
 
 
 def test_a_payment_without_an_address_is_not_published(changes: Any) -> None:
-    payments, told = changes
+    payments, published = changes
 
     payments.note_paid(msgspec.structs.replace(PAID, sale=None))
 
-    assert told() == []
+    assert published() == []
 
 
 class Service:
@@ -85,10 +85,10 @@ class Service:
 
     def __init__(self, down: bool = False) -> None:
         self.down = down
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     def get[T](self, path: str, cls: type[T]) -> T:
-        self.asked.append(path)
+        self.requested.append(path)
         if self.down:
             raise ServiceUnavailable("receipts-app does not answer, please try again later")
         values = {**EXAMPLE, "paid_at": EXAMPLE["at"], "sent_at": None}
@@ -102,7 +102,7 @@ def test_the_receipt_of_a_users_own_purchase_is_requested_by_its_payment(shop: S
     receipt = Receipts(shop.entitlements, service).of(PAID.user, PAID.item.removeprefix("video:"))
 
     assert isinstance(receipt, Receipt)
-    assert (receipt.title, service.asked) == (EXAMPLE["title"], [f"/receipts/{PAID.payment}"])
+    assert (receipt.title, service.requested) == (EXAMPLE["title"], [f"/receipts/{PAID.payment}"])
 
 
 def test_no_user_reads_the_receipt_of_another(shop: Shop) -> None:
@@ -111,7 +111,7 @@ def test_no_user_reads_the_receipt_of_another(shop: Shop) -> None:
 
     with pytest.raises(NotFound):
         Receipts(shop.entitlements, service).of("bob", PAID.item.removeprefix("video:"))
-    assert service.asked == []
+    assert service.requested == []
 
 
 def test_while_receipts_are_down_the_error_has_retry_after(

@@ -93,7 +93,7 @@ def test_a_link_can_be_bound_to_the_callers_address(shop: Shop) -> None:
 def test_no_link_is_valid_after_premium_ends(shop: Shop) -> None:
     video_id = shop.publish()
     shop.pay("plan:month")
-    shop.clock.go(days=30, seconds=-60)
+    shop.clock.advance(days=30, seconds=-60)
 
     assert shop.links.link("ann", video_id, UNBOUND, "").expires_at == "2030-01-31T00:00:01.000Z"
     assert shop.links.session("ann", video_id).session.expires_at == "2030-01-31T00:00:01.000Z"
@@ -175,7 +175,7 @@ def test_after_premium_the_library_has_only_the_bought_videos(shop: Shop) -> Non
     shop.publish()
     shop.pay(f"video:{video_id}", payment="pi_1")
     shop.pay("plan:month", payment="pi_2")
-    shop.clock.go(days=31)
+    shop.clock.advance(days=31)
 
     assert library(shop, "ann", 20)[0] == [(video_id, "purchase")]
 

@@ -44,7 +44,7 @@ class Api(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.answers: list[tuple[int, Any]] = [(200, {"id": "cs_1", "url": "https://pay.example/cs_1", "more": 1})]
-        self.asked: list[tuple[dict[str, str], dict[str, str]]] = []
+        self.requested: list[tuple[dict[str, str], dict[str, str]]] = []
         super().__init__(("127.0.0.1", 0), Handler)
 
     @property
@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         assert isinstance(self.server, Api)
         form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
-        self.server.asked.append((dict(self.headers.items()), form))
+        self.server.requested.append((dict(self.headers.items()), form))
         status, answer = self.server.answers[0]
         if len(self.server.answers) > 1:
             self.server.answers.pop(0)
@@ -87,7 +87,7 @@ def a_stripe(url: str = "http://127.0.0.1:1") -> Stripe:
 def test_an_order_becomes_a_session_whose_payment_names_user_and_item(api: Api) -> None:
     checkout = a_stripe(api.url).checkout(ORDER, "key")
 
-    ((headers, form),) = api.asked
+    ((headers, form),) = api.requested
     about = {"user": "ann", "item": VIDEO, "stage": "unit", "title": "The ferry & more"}
     assert checkout == Checkout("cs_1", "https://pay.example/cs_1")
     assert headers["Authorization"] == "Bearer sk_test_very_secret"
@@ -112,7 +112,7 @@ def test_an_idempotency_key_belongs_to_its_user_and_is_optional(api: Api) -> Non
     for user, key in (("ann", "key"), ("ann", "key"), ("bob", "key"), ("ann", None), ("ann", None)):
         stripe.checkout(msgspec.structs.replace(ORDER, user=user), key)
 
-    sent = [headers["Idempotency-Key"] for headers, _ in api.asked]
+    sent = [headers["Idempotency-Key"] for headers, _ in api.requested]
     assert sent[0] == sent[1]
     assert len(set(sent)) == 4
 
@@ -122,7 +122,7 @@ def test_a_temporary_error_is_retried_with_the_same_key(api: Api, status: int) -
     api.answers.insert(0, (status, {}))
 
     assert a_stripe(api.url).checkout(ORDER, None).id == "cs_1"
-    first, second = (headers["Idempotency-Key"] for headers, _ in api.asked)
+    first, second = (headers["Idempotency-Key"] for headers, _ in api.requested)
     assert first == second
 
 
@@ -149,11 +149,11 @@ def test_an_error_of_stripe_becomes_one_of_ours(
 ) -> None:
     api.answers = [(status, answer)]
 
-    with pytest.raises(error) as told:
+    with pytest.raises(error) as raised:
         a_stripe(api.url).checkout(ORDER, "key")
 
-    assert len(api.asked) == times
-    for text in (str(told.value), caplog.text, str([record.__dict__ for record in caplog.records])):
+    assert len(api.requested) == times
+    for text in (str(raised.value), caplog.text, str([record.__dict__ for record in caplog.records])):
         assert "sk_te" not in text
 
 
@@ -184,21 +184,21 @@ def signed(body: bytes, at: int = NOW, secret: str = KEYS["webhook_secret"]) -> 
     return f"t={at},v1={digest}"
 
 
-def told(kind: str, about: dict[str, Any]) -> Paid | Revoked | None:
+def parsed(kind: str, about: dict[str, Any]) -> Paid | Revoked | None:
     body = an_event(kind, about)
     return a_stripe().event(body, signed(body))
 
 
 @pytest.mark.parametrize("kind", ["checkout.session.completed", "checkout.session.async_payment_succeeded"])
 def test_a_paid_session_is_a_payment(kind: str) -> None:
-    assert told(kind, a_session()) == Paid("pi_1", "ann", VIDEO, NOW - 5)
-    assert told(kind, a_session(payment_status="unpaid")) is None
+    assert parsed(kind, a_session()) == Paid("pi_1", "ann", VIDEO, NOW - 5)
+    assert parsed(kind, a_session(payment_status="unpaid")) is None
 
 
 def test_a_full_refund_and_a_dispute_revoke_but_a_partial_refund_does_not() -> None:
-    assert told("charge.refunded", a_charge()) == Revoked("pi_1", NOW - 5, "ann", VIDEO)
-    assert told("charge.refunded", a_charge(refunded=False)) is None
-    assert told("charge.dispute.created", {"payment_intent": "pi_1", "metadata": {}}) == Revoked("pi_1", NOW - 5)
+    assert parsed("charge.refunded", a_charge()) == Revoked("pi_1", NOW - 5, "ann", VIDEO)
+    assert parsed("charge.refunded", a_charge(refunded=False)) is None
+    assert parsed("charge.dispute.created", {"payment_intent": "pi_1", "metadata": {}}) == Revoked("pi_1", NOW - 5)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_full_refund_and_a_dispute_revoke_but_a_partial_refund_does_not() -> N
     ],
 )
 def test_events_of_other_shops_are_ignored(kind: str, about: dict[str, Any]) -> None:
-    assert told(kind, about) is None
+    assert parsed(kind, about) is None
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_events_of_other_shops_are_ignored(kind: str, about: dict[str, Any]) -> 
 )
 def test_a_malformed_event_of_this_shop_is_rejected_so_that_stripe_retries(kind: str, about: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
-        told(kind, about)
+        parsed(kind, about)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"type":"x"}'])

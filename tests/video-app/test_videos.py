@@ -60,7 +60,7 @@ def test_the_same_key_returns_the_same_draft_and_starts_no_upload(shop: Shop) ->
 def test_a_published_video_has_no_uploads(shop: Shop) -> None:
     draft = shop.publishing.add(a_video(), "key")
     video = shop.publishing.publish(draft.id, uploaded())
-    shop.clock.go(hours=1)
+    shop.clock.advance(hours=1)
 
     assert shop.publishing.add(a_video(), "key").uploads == []
     assert shop.publishing.publish(draft.id, Uploaded([])) == video
