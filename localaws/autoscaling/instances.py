@@ -45,7 +45,7 @@ from localaws.ports import find_free_port
 
 log = logging.getLogger(__name__)
 
-POLL_INTERVAL = 0.25
+POLL_INTERVAL = 0.5
 """Seconds between health checks. It replaces the target group's HealthCheckIntervalSeconds, which is at least 5."""
 
 _MOUNT = re.compile(r'"(?P<id>fs-\w+):/ (?P<folder>\S+) efs ')

@@ -10,7 +10,7 @@ from typing import Any
 
 from localaws.cloudfront.distribution import Distribution, load
 
-CONFIGURATION_INTERVAL = 2
+CONFIGURATION_INTERVAL = 5
 """Seconds. Loading takes a request for each policy, function and key, so it is less frequent than checking for
 invalidations."""
 
