@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,10 +43,20 @@ DECISIONS = (
 # The rules
 
 
+@cache
+def parse(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
 def imports(file: Path) -> set[str]:
     """Return the dotted names of all imports, also of those inside functions and under TYPE_CHECKING."""
+    return imported(file.read_text())
+
+
+@cache
+def imported(text: str) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parse(text)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -59,7 +70,7 @@ def packages(file: Path) -> set[str]:
 
 
 def docstring(file: Path) -> str:
-    return " ".join((ast.get_docstring(ast.parse(file.read_text())) or "").split())
+    return " ".join((ast.get_docstring(parse(file.read_text())) or "").split())
 
 
 def modules(app: Path) -> list[Path]:
@@ -96,7 +107,7 @@ def pure(name: str, siblings: set[str]) -> bool:
 
 def decisions(app: Path) -> list[str]:
     """Report functions of the wiring that do anything but build one object, once and from the settings."""
-    functions = ast.parse((app / "chalicelib" / "wiring.py").read_text()).body
+    functions = parse((app / "chalicelib" / "wiring.py").read_text()).body
     return [node.name for node in functions if isinstance(node, ast.FunctionDef) and not builds(node)]
 
 
@@ -166,7 +177,7 @@ def test_only_the_app_knows_the_wiring(app: Path) -> None:
 
 
 def test_handlers_decide_nothing(app: Path) -> None:
-    for node in ast.parse((app / "app.py").read_text()).body:
+    for node in parse((app / "app.py").read_text()).body:
         if isinstance(node, ast.FunctionDef):
             assert len(node.body) <= 6, node.name
             assert not any(isinstance(inner, DECISIONS) for inner in ast.walk(node)), node.name
@@ -192,7 +203,7 @@ def test_a_package_does_not_know_its_users(folder: str, others: set[str]) -> Non
 
 def test_every_route_is_in_a_readme(app: Path) -> None:
     readme = "".join(file.read_text() for file in (ROOT / "README.md", app / "README.md") if file.exists())
-    for node in ast.walk(ast.parse((app / "app.py").read_text())):
+    for node in ast.walk(parse((app / "app.py").read_text())):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "route":
             path = str(ast.literal_eval(node.args[0])).partition("{")[0].rstrip("/")
             assert f" {path}" in readme, path
