@@ -30,6 +30,27 @@ export async function send(url, { signal, ...options } = {}) {
   }
 }
 
+/**
+ * Loads an HTML page of this site as a document, in which no script runs. XMLHttpRequest parses it itself, so this works
+ * under `require-trusted-types-for 'script'`. Throws Unreachable when no answer comes.
+ * @param {string | URL} url
+ * @returns {Promise<Document>}
+ */
+export function loadDocument(url) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("GET", url);
+    request.responseType = "document";
+    request.timeout = PATIENCE;
+    request.onload = () => {
+      if (request.status === 200 && request.response) resolve(request.response);
+      else reject(new Problem("A part of this page is missing. Please try again.", { status: request.status }));
+    };
+    request.onerror = request.ontimeout = () => reject(new Unreachable());
+    request.send();
+  });
+}
+
 /** Says *error* as a sentence. What is not a Problem is our own fault, so it is kept for the developer's console. */
 export function words(error) {
   if (error instanceof Problem) return error.message;

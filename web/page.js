@@ -12,6 +12,18 @@ export function part(root, name) {
   return root.querySelector(`[data-part="${name}"]`);
 }
 
+/** Shows *element* in the main part of the page, and marks the tab that leads to the view *name*. */
+export function showView(element, name) {
+  const main = document.getElementById("main");
+  const first = main.querySelector("h1") === null;
+  main.replaceChildren(element);
+  for (const link of document.querySelectorAll("#bar nav a")) {
+    link.ariaCurrent = link.hash === `#${name}` ? "page" : null;
+  }
+  // Focus makes a screen reader announce the heading, as it does for a new page.
+  if (!first) main.querySelector("h1").focus();
+}
+
 /** Runs *action* when *form* is sent, one at a time, and tells in the form what went wrong. */
 export function onSubmit(form, action) {
   const error = part(form, "error");

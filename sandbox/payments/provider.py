@@ -69,7 +69,7 @@ def site(delays: Sequence[float] = RETRY_DELAYS) -> Starlette:
         routes=[
             *api.routes(),
             *_PaymentPage(api.account, webhooks).routes(),
-            Mount("/static", StaticFiles(directory=WEB)),
+            Mount("/static", StaticFiles(directory=WEB, follow_symlink=True)),
             Route("/{path:path}", _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ],
         exception_handlers={ApiError: _error},

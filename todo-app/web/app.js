@@ -2,18 +2,18 @@
 
 import { accountViews } from "./shared/account.js";
 import { Api } from "./api.js";
-import { Aws, loadConfig } from "./shared/aws.js";
+import { Aws } from "./shared/aws.js";
 import { Session, UserPool } from "./shared/cognito.js";
 import { FilesView } from "./files-view.js";
 import { Folder } from "./files.js";
-import { offerAgain, tell, warn } from "./shared/page.js";
+import { showView, tell, warn } from "./shared/page.js";
+import { start } from "./shared/start.js";
 import { TodosView } from "./todos-view.js";
 
-const main = document.getElementById("main");
 const bar = document.getElementById("bar");
 
 /** @param {import("./shared/aws.js").Config} config */
-function start(config) {
+function run(config) {
   const aws = new Aws(config);
   const userPool = new UserPool(aws, config.user_pool_client_id);
   const session = new Session(userPool);
@@ -36,7 +36,9 @@ function start(config) {
     if (name !== asked) history.replaceState(null, "", `#${name}`);
     bar.hidden = !signedIn;
     document.getElementById("email").textContent = session.email ?? "";
-    show(name, signedIn ? ownView(name) : account[name]());
+    const view = signedIn ? ownView(name) : account[name]();
+    document.title = `${view.querySelector("h1").textContent} · MyTodoList`;
+    showView(view, name);
   }
 
   function leave() {
@@ -61,26 +63,4 @@ function go(name) {
   location.hash = name;
 }
 
-function show(name, element) {
-  const first = main.querySelector("h1") === null;
-  main.replaceChildren(element);
-  const heading = main.querySelector("h1");
-  document.title = `${heading.textContent} · MyTodoList`;
-  for (const link of bar.querySelectorAll("nav a")) {
-    link.ariaCurrent = link.hash === `#${name}` ? "page" : null;
-  }
-  // A new view is announced by its heading, as a new page would be.
-  if (!first) heading.focus();
-}
-
-document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault();
-  main.focus();
-});
-
-loadConfig().then(start, (problem) => {
-  const failure = document.createElement("div");
-  failure.className = "starting";
-  offerAgain(failure, problem, () => location.reload());
-  main.replaceChildren(failure);
-});
+start(run);

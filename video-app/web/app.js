@@ -3,18 +3,18 @@
 import { Api } from "./api.js";
 import { PremiumView } from "./premium-view.js";
 import { accountViews } from "./shared/account.js";
-import { Aws, loadConfig } from "./shared/aws.js";
+import { Aws } from "./shared/aws.js";
 import { Session, UserPool } from "./shared/cognito.js";
-import { offerAgain, tell, warn } from "./shared/page.js";
+import { showView, tell, warn } from "./shared/page.js";
+import { start } from "./shared/start.js";
 import { VideoView } from "./video-view.js";
 import { VideosView } from "./videos-view.js";
 import { date, price } from "./words.js";
 
-const main = document.getElementById("main");
 const bar = document.getElementById("bar");
 
 /** @param {import("./shared/aws.js").Config} config */
-function start(config) {
+function run(config) {
   const userPool = new UserPool(new Aws(config), config.user_pool_client_id);
   const session = new Session(userPool);
   const api = new Api(config.api, session);
@@ -84,19 +84,13 @@ function go(name) {
 }
 
 function show(element, name) {
-  const first = main.querySelector("h1") === null;
-  main.replaceChildren(element);
+  showView(element, name);
   entitle();
-  for (const link of bar.querySelectorAll("nav a")) {
-    link.ariaCurrent = link.hash === `#${name}` ? "page" : null;
-  }
-  // A new view is announced by its heading, as a new page would be.
-  if (!first) main.querySelector("h1").focus();
 }
 
 /** Names the window after what is shown. */
 function entitle() {
-  document.title = `${main.querySelector("h1").textContent} · MyVideos`;
+  document.title = `${document.querySelector("main h1").textContent} · MyVideos`;
 }
 
 /** Why somebody may watch a film. */
@@ -104,14 +98,4 @@ function access({ access: by, until }) {
   return by === "purchase" ? "Bought" : `Premium until ${date(until)}`;
 }
 
-document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault();
-  main.focus();
-});
-
-loadConfig().then(start, (problem) => {
-  const failure = document.createElement("div");
-  failure.className = "starting";
-  offerAgain(failure, problem, () => location.reload());
-  main.replaceChildren(failure);
-});
+start(run);

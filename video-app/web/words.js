@@ -1,10 +1,9 @@
-/** Prices, lengths and dates as a person reads them. */
+/** Prices, lengths and dates as text. */
 
-/** @param {{price: number, currency: string}} sold the price in the smallest unit of the currency */
-export function price({ price: units, currency }) {
-  const format = new Intl.NumberFormat("en-GB", { style: "currency", currency, currencyDisplay: "narrowSymbol" });
-  return format.format(units / 10 ** format.resolvedOptions().maximumFractionDigits);
-}
+import { money } from "./shared/money.js";
+
+/** @param {{price: number, currency: string}} sold a film or a plan */
+export const price = (sold) => money(sold.price, sold.currency);
 
 /** 75 seconds are 1:15, and more than an hour is 1:00:15. */
 export function length(seconds) {

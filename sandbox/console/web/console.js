@@ -1,5 +1,9 @@
 /** The console: shows what the sandbox's JSON says, again every two seconds, and touches only what changed. */
 
+import { byId, reconcile } from "./shared/board.js";
+import { money } from "./shared/money.js";
+import { fill, part } from "./shared/page.js";
+
 const PAUSE = 2000;
 const MAILS = 100;
 const LINES = 2000;
@@ -13,26 +17,6 @@ const PLATFORM_LINE = /^(START|END|REPORT|INIT_START|XRAY) /;
  *   description: ?string, paid: boolean, refunded: boolean, disputed: boolean}} Charge
  * @typedef {{cache: string, name: string, hits: number, misses: number}} Cache
  */
-
-const byId = (id) => document.getElementById(id);
-const fill = (id) => byId(id).content.firstElementChild.cloneNode(true);
-const part = (root, name) => root.querySelector(`[data-part="${name}"]`);
-
-/** Makes *parent* show *items* in their order; the element of an item that stays is left as it is. */
-function reconcile(parent, items, keyOf, make, update = () => {}) {
-  const known = new Map([...parent.children].map((element) => [element.dataset.key, element]));
-  let next = parent.firstElementChild;
-  for (const item of items) {
-    const key = keyOf(item);
-    const element = known.get(key) ?? make(item);
-    known.delete(key);
-    element.dataset.key = key;
-    if (element === next) next = next.nextElementSibling;
-    else parent.insertBefore(element, next);
-    update(element, item);
-  }
-  for (const element of known.values()) element.remove();
-}
 
 /** Has *button* copy *text*. */
 function copies(button, text, what) {
@@ -177,12 +161,6 @@ function updatePayment(item, { amount_refunded: back, currency, paid, refunded, 
   const kept = back ? `${money(back, currency)} refunded` : "Paid";
   part(item, "state").textContent = !paid ? "Declined" : refunded ? "Refunded" : disputed ? "Disputed" : kept;
   part(item, "refund").hidden = !paid || refunded;
-}
-
-/** @param {number} amount in the smallest unit of *currency* */
-function money(amount, currency) {
-  const format = new Intl.NumberFormat("en-GB", { style: "currency", currency, currencyDisplay: "narrowSymbol" });
-  return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
 }
 
 // Logs

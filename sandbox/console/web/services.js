@@ -1,5 +1,6 @@
 /** Draws who calls whom, as graph.json says, again every five seconds while the page is seen. */
 
+import { byId } from "./shared/board.js";
 import * as dagre from "./vendor/dagre-3.1.3.js";
 
 const PAUSE = 5000;
@@ -15,7 +16,6 @@ const RIGHTS = new Set(["reads", "writes"]);
  * @typedef {{source: string, target: string, how: string}} Edge
  */
 
-const byId = (id) => document.getElementById(id);
 let graph = { nodes: /** @type {Node[]} */ ([]), edges: /** @type {Edge[]} */ ([]) };
 let shown = "";
 
