@@ -1,19 +1,19 @@
-/** The views in front of a session: sign in, sign up, confirm, and a forgotten password. */
+/** The views for people who are not signed in: sign in, sign up, confirm the address, reset the password. */
 
-import { words } from "./http.js";
-import { fill, hush, onSubmit, part, tell } from "./page.js";
+import { describe } from "./http.js";
+import { dismiss, fill, notify, onSubmit, part } from "./page.js";
 
 /**
  * @param {object} needs
  * @param {import("./cognito.js").UserPool} needs.userPool
  * @param {import("./cognito.js").Session} needs.session
- * @param {string} [needs.mailbox] the page that shows the mails, if there is one
+ * @param {string} [needs.mailbox] address of the page that shows sent emails; only a sandbox has one
  * @param {(view: string) => void} needs.go
- * @param {() => void} needs.enter called when somebody has signed in
- * @returns {Record<string, () => HTMLElement>} makes each view, by name
+ * @param {() => void} needs.enter called after a sign-in
+ * @returns {Record<string, () => HTMLElement>} by name, a function that makes the view
  */
 export function accountViews({ userPool, session, mailbox, go, enter }) {
-  // What was typed in one view and is needed in the next. The password only to sign in after the confirmation.
+  // Kept from one view to the next. The password is needed to sign in after the confirmation.
   let email = "";
   let password = "";
 
@@ -26,7 +26,7 @@ export function accountViews({ userPool, session, mailbox, go, enter }) {
       return go("confirm");
     }
     email = password = "";
-    hush();
+    dismiss();
     enter();
   }
 
@@ -34,23 +34,23 @@ export function accountViews({ userPool, session, mailbox, go, enter }) {
     await userPool.confirmSignUp(email, code);
     if (password) await signIn();
     else go("sign-in");
-    tell("Your address is confirmed.");
+    notify("Your email address is confirmed.");
   }
 
   async function resend(form) {
     const field = form.elements.email;
     if (!field.reportValidity()) return;
     await userPool.resendCode(field.value);
-    tell("A new code is on its way.");
+    notify("A new code is on its way.");
   }
 
-  /** A view with the form *id*; *action* gets what was typed. */
+  /** Returns a view with the form of the template *id*. *action* gets the values that the user typed. */
   function view(id, action) {
     const account = fill("account-view");
     const form = fill(id);
     part(account, "entry").append(form);
     part(form, "new-password")?.replaceWith(newPassword());
-    if (part(form, "reveal")) revealing(form);
+    if (part(form, "reveal")) addReveal(form);
     if (mailbox && part(form, "mailbox")) Object.assign(part(form, "mailbox"), { href: mailbox, hidden: false });
     form.elements.email.value = email;
     onSubmit(form, async (data) => {
@@ -78,7 +78,7 @@ export function accountViews({ userPool, session, mailbox, go, enter }) {
       const account = view("confirm-view", ({ code }) => confirm(code));
       const form = account.querySelector("form");
       part(form, "resend").addEventListener("click", () =>
-        resend(form).catch((problem) => (part(form, "error").textContent = words(problem))),
+        resend(form).catch((problem) => (part(form, "error").textContent = describe(problem))),
       );
       return account;
     },
@@ -94,12 +94,12 @@ export function accountViews({ userPool, session, mailbox, go, enter }) {
         await userPool.resetPassword(email, typed.code, typed.password);
         password = typed.password;
         await signIn();
-        tell("Your new password is saved.");
+        notify("Your new password is saved.");
       }),
   };
 }
 
-/** A field for a new password with its rules, each marked as it is met. */
+/** Returns a field for a new password with its rules. Marks each rule that the typed password meets. */
 function newPassword() {
   const group = fill("new-password");
   const field = group.querySelector("input");
@@ -110,19 +110,21 @@ function newPassword() {
       rule.classList.toggle("met", met);
       return !met;
     });
-    field.setCustomValidity(missing.length ? `Still missing: ${missing.map((rule) => rule.textContent).join(", ")}.` : "");
+    const names = missing.map((rule) => rule.textContent).join(", ");
+    field.setCustomValidity(names && `Still missing: ${names}.`);
   };
   field.addEventListener("input", check);
   check();
   return group;
 }
 
-function revealing(form) {
+/** Makes the button "Show" of *form* show and hide the password. */
+function addReveal(form) {
   const button = part(form, "reveal");
   button.addEventListener("click", () => {
     const field = form.elements.password;
     field.type = field.type === "password" ? "text" : "password";
     button.textContent = field.type === "password" ? "Show" : "Hide";
-    button.ariaLabel = `${button.textContent} what is typed`;
+    button.ariaLabel = `${button.textContent} password`;
   });
 }

@@ -1,19 +1,19 @@
-/** Where AWS is: the one place that knows whether it is the cloud or a sandbox. */
+/** The addresses of AWS services. Only this module knows whether they are AWS's own or those of a sandbox. */
 
 import { Problem, send } from "./http.js";
 
 /**
- * @typedef {object} Config what the stage's `config.json` says
+ * @typedef {object} Config the stage's `config.json`
  * @property {string} api
  * @property {string} region
  * @property {string} user_pool_id
  * @property {string} user_pool_client_id
  * @property {string} identity_pool_id
- * @property {string} [endpoint] of a sandbox: every AWS service answers there
- * @property {string} [console] of a sandbox: the page that shows its mailbox
+ * @property {string} [endpoint] a sandbox only: the address of all AWS services
+ * @property {string} [console] a sandbox only: the address of its console, which shows sent emails
  */
 
-/** @returns {Promise<Config>} */
+/** Loads the configuration. Throws a Problem if there is none. @returns {Promise<Config>} */
 export async function loadConfig() {
   const answer = await send("config.json", { cache: "no-cache" });
   if (!answer.ok) throw new Problem("This page has not been set up yet: its config.json is missing.");
@@ -30,7 +30,7 @@ export class Aws {
     this.#region = region;
   }
 
-  /** The address of the object *key* in *bucket*, or without a key of the bucket itself. */
+  /** Returns the URL of the object *key* in *bucket*, or of the bucket itself without a key. */
   objectUrl(bucket, key = "") {
     const base = this.#endpoint
       ? `${this.#endpoint}/${bucket}`
@@ -39,7 +39,7 @@ export class Aws {
   }
 
   /**
-   * Calls *operation* of a service that speaks JSON. Throws a Problem with the service's error code.
+   * Calls *operation* of a service with the AWS JSON 1.1 protocol. Throws a Problem with the service's error code.
    * @param {"cognito-idp" | "cognito-identity"} service
    * @param {string} operation for example `AWSCognitoIdentityProviderService.SignUp`
    */
@@ -53,11 +53,15 @@ export class Aws {
     const result = await answer.json().catch(() => ({}));
     if (answer.ok) return result;
     const code = String(result.__type ?? "").split("#").pop();
-    throw new Problem(result.message ?? result.Message ?? "The service refused.", { status: answer.status, code });
+    const message = result.message ?? result.Message ?? "The service rejected the request.";
+    throw new Problem(message, { status: answer.status, code });
   }
 }
 
-/** As Signature Version 4 wants it: encodeURIComponent leaves five characters that RFC 3986 reserves. */
+/**
+ * Encodes *text* as Signature Version 4 requires. encodeURIComponent leaves out five characters that RFC 3986 reserves.
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+ */
 function percentEncoded(text) {
   return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -2,23 +2,23 @@
 
 import { Problem } from "./http.js";
 
-/** Tokens are renewed when they have less than this to live, in milliseconds. */
+/** Tokens are renewed this long before they expire, in milliseconds. */
 const MARGIN = 5 * 60_000;
 
-const BUSY = "Too many tries. Please wait a few minutes and try again.";
-const WORDS = {
-  CodeMismatchException: "This code is not right. Use the one from the newest mail.",
+const BUSY = "Too many attempts. Please wait a few minutes and try again.";
+const SENTENCES = {
+  CodeMismatchException: "This code is incorrect. Use the code from the most recent email.",
   ExpiredCodeException: "This code has expired. Ask for a new one.",
   LimitExceededException: BUSY,
-  PasswordHistoryPolicyViolationException: "You had this password before. Choose a new one.",
+  PasswordHistoryPolicyViolationException: "You used this password before. Choose another one.",
   TooManyFailedAttemptsException: BUSY,
   TooManyRequestsException: BUSY,
-  UserNotConfirmedException: "This address is not confirmed yet. Enter the code that we sent you.",
-  UserNotFoundException: "The email or the password is not right.",
-  UsernameExistsException: "There is an account for this address already. Sign in instead.",
+  UserNotConfirmedException: "This email address is not confirmed yet. Enter the code that we sent you.",
+  UserNotFoundException: "The email address or password is incorrect.",
+  UsernameExistsException: "This email address already has an account. Sign in instead.",
 };
 
-/** Operations of the user pool that need no session. */
+/** The operations of the user pool that need no signed-in user. */
 export class UserPool {
   #aws;
   #clientId;
@@ -54,7 +54,7 @@ export class UserPool {
   async signIn(email, password) {
     const answer = await this.#authenticate("USER_PASSWORD_AUTH", { USERNAME: email, PASSWORD: password });
     if (answer.AuthenticationResult) return answer.AuthenticationResult;
-    throw new Problem("This account needs a password of your own first. Choose “Forgot your password?”.");
+    throw new Problem("Set your own password first: choose “Forgot your password?”.");
   }
 
   /** @returns {Promise<{IdToken: string, RefreshToken?: string, ExpiresIn: number}>} */
@@ -82,11 +82,12 @@ export class UserPool {
   }
 }
 
+/** Returns *error* with a message to show, if it is a known error of the user pool. */
 function inWords(error) {
   if (!(error instanceof Problem) || !error.code) return error;
-  let sentence = WORDS[error.code] ?? error.message;
+  let sentence = SENTENCES[error.code] ?? error.message;
   if (error.code === "NotAuthorizedException" && /incorrect/i.test(error.message)) {
-    sentence = "The email or the password is not right.";
+    sentence = "The email address or password is incorrect.";
   } else if (error.code === "NotAuthorizedException" && /attempts/i.test(error.message)) {
     sentence = BUSY;
   }
@@ -94,8 +95,8 @@ function inWords(error) {
 }
 
 /**
- * The tokens of the person signed in. They live as long as the browser's tab and never leave it.
- * Fires `ended` when the user pool does not renew them any more.
+ * The tokens of the signed-in user, kept in sessionStorage: only this tab has them, until it closes.
+ * Fires `ended` when the user pool no longer renews them.
  */
 export class Session extends EventTarget {
   static #KEY = "session";
@@ -108,7 +109,7 @@ export class Session extends EventTarget {
     this.#userPool = userPool;
   }
 
-  /** The email of the person signed in, or null. */
+  /** The email address of the signed-in user, or null. */
   get email() {
     return this.#tokens?.email ?? null;
   }
@@ -117,7 +118,7 @@ export class Session extends EventTarget {
     this.#keep(email, await this.#userPool.signIn(email, password));
   }
 
-  /** An ID token that is good for some minutes at least; with *fresh*, a new one in any case. */
+  /** Returns an ID token that is valid for at least five minutes. With *fresh*, always returns a new one. */
   async idToken({ fresh = false } = {}) {
     const tokens = this.#tokens;
     if (!tokens) throw this.#end();
@@ -126,14 +127,14 @@ export class Session extends EventTarget {
     return this.#renewal;
   }
 
-  /** Ends the session here at once, and the refresh token for good when the user pool can be reached. */
+  /** Ends the session in this tab at once, then revokes the refresh token if the user pool can be reached. */
   async stop() {
     const tokens = this.#tokens;
     this.#forget();
     await this.#userPool.revoke(tokens?.refreshToken).catch(() => {});
   }
 
-  /** Ends a session that is no longer accepted; returns the Problem that says so. */
+  /** Ends a session whose tokens an API rejects. Returns the Problem to throw. */
   refused() {
     return this.#end();
   }
@@ -141,7 +142,7 @@ export class Session extends EventTarget {
   async #renew(tokens) {
     try {
       const renewed = await this.#userPool.refresh(tokens.refreshToken);
-      // Signed out, or in as somebody else, while we waited.
+      // The user signed out, or signed in as another user, during the request.
       if (this.#tokens?.refreshToken !== tokens.refreshToken) throw this.#end();
       this.#keep(tokens.email, { RefreshToken: tokens.refreshToken, ...renewed });
       return renewed.IdToken;
@@ -158,7 +159,7 @@ export class Session extends EventTarget {
   }
 
   #keep(email, { IdToken, RefreshToken, ExpiresIn }) {
-    // Counted from now by our own clock, so that a wrong clock does no harm.
+    // Both times come from this computer's clock, so it need not be right.
     const expiresAt = Date.now() + ExpiresIn * 1000;
     const tokens = { email, idToken: IdToken, refreshToken: RefreshToken, expiresAt };
     sessionStorage.setItem(Session.#KEY, JSON.stringify(tokens));

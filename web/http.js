@@ -1,9 +1,9 @@
-/** Requests, and what goes wrong with them in words that a person can use. */
+/** HTTP requests, and their errors as sentences to show to the user. */
 
-/** Longer than API Gateway's own limit of 29 s, so that we hear from it. */
-const PATIENCE = 35_000;
+/** The time limit of a request, in milliseconds: longer than API Gateway's 29 s, so that its answer arrives. */
+const TIMEOUT = 35_000;
 
-/** Something that did not work; its message is a sentence to show. */
+/** An error whose message is a sentence to show to the user. */
 export class Problem extends Error {
   /** @param {string} message @param {{status?: number, code?: string}} [origin] */
   constructor(message, { status = 0, code = "" } = {}) {
@@ -13,16 +13,16 @@ export class Problem extends Error {
   }
 }
 
-/** No answer came: whether the request arrived is unknown. */
+/** No answer came. The request may or may not have arrived. */
 export class Unreachable extends Problem {
   constructor() {
-    super("The service does not answer. Check your connection and try again.");
+    super("The service is not responding. Check your connection and try again.");
   }
 }
 
-/** fetch() with a time limit. Throws Unreachable when no answer comes; an abort by the caller stays an AbortError. */
+/** Calls fetch() with a time limit. Throws Unreachable if no answer comes, or AbortError if the caller aborts. */
 export async function send(url, { signal, ...options } = {}) {
-  const limit = AbortSignal.timeout(PATIENCE);
+  const limit = AbortSignal.timeout(TIMEOUT);
   try {
     return await fetch(url, { ...options, signal: signal ? AbortSignal.any([signal, limit]) : limit });
   } catch (error) {
@@ -31,8 +31,8 @@ export async function send(url, { signal, ...options } = {}) {
 }
 
 /**
- * Loads an HTML page of this site as a document, in which no script runs. XMLHttpRequest parses it itself, so this works
- * under `require-trusted-types-for 'script'`. Throws Unreachable when no answer comes.
+ * Loads an HTML page of this site as a document in which no script runs. XMLHttpRequest parses the page itself, so this
+ * works under `require-trusted-types-for 'script'`. Throws a Problem, or Unreachable if no answer comes.
  * @param {string | URL} url
  * @returns {Promise<Document>}
  */
@@ -41,7 +41,7 @@ export function loadDocument(url) {
     const request = new XMLHttpRequest();
     request.open("GET", url);
     request.responseType = "document";
-    request.timeout = PATIENCE;
+    request.timeout = TIMEOUT;
     request.onload = () => {
       if (request.status === 200 && request.response) resolve(request.response);
       else reject(new Problem("A part of this page is missing. Please try again.", { status: request.status }));
@@ -51,8 +51,8 @@ export function loadDocument(url) {
   });
 }
 
-/** Says *error* as a sentence. What is not a Problem is our own fault, so it is kept for the developer's console. */
-export function words(error) {
+/** Returns *error* as a sentence. An error that is not a Problem is a bug, so this logs it to the console. */
+export function describe(error) {
   if (error instanceof Problem) return error.message;
   console.error(error);
   return "Something went wrong on this page. Please try again.";

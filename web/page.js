@@ -1,13 +1,13 @@
-/** What the views share: templates, forms, questions and notices. */
+/** For views: templates, forms, questions and notices. */
 
-import { words } from "./http.js";
+import { describe } from "./http.js";
 
-/** A copy of the one element in the template *id*. @returns {HTMLElement} */
+/** Returns a copy of the one element in the template *id*. @returns {HTMLElement} */
 export function fill(id) {
   return document.getElementById(id).content.firstElementChild.cloneNode(true);
 }
 
-/** The element in *root* that its template calls *name*. @returns {HTMLElement} */
+/** Returns the element in *root* with `data-part="name"`. @returns {HTMLElement} */
 export function part(root, name) {
   return root.querySelector(`[data-part="${name}"]`);
 }
@@ -24,7 +24,7 @@ export function showView(element, name) {
   if (!first) main.querySelector("h1").focus();
 }
 
-/** Runs *action* when *form* is sent, one at a time, and tells in the form what went wrong. */
+/** Runs *action* when the user submits *form*, one run at a time. Shows an error in the form. */
 export function onSubmit(form, action) {
   const error = part(form, "error");
   form.addEventListener("submit", async (event) => {
@@ -35,7 +35,7 @@ export function onSubmit(form, action) {
     try {
       await action(new FormData(form));
     } catch (problem) {
-      error.textContent = words(problem);
+      error.textContent = describe(problem);
     } finally {
       form.ariaBusy = "false";
       if (error.hasChildNodes()) error.scrollIntoView({ block: "nearest" });
@@ -43,7 +43,7 @@ export function onSubmit(form, action) {
   });
 }
 
-/** Asks in a dialog; Esc is no. @returns {Promise<boolean>} */
+/** Asks *question* in a dialog; the button *verb* means yes, Esc means no. @returns {Promise<boolean>} */
 export function ask(question, verb) {
   const dialog = document.getElementById("question");
   document.getElementById("question-text").textContent = question;
@@ -55,23 +55,27 @@ export function ask(question, verb) {
   });
 }
 
-/** Tells what was done; with an *action*, offers it, and stays. @param {{verb: string, run: () => void}} [action] */
-export function tell(text, action) {
+/**
+ * Shows a notice for six seconds. With an *action* it has a button, and stays until the user closes it.
+ * @param {{verb: string, run: () => void}} [action]
+ */
+export function notify(text, action) {
   const notice = show("status", text, action);
   if (!action) setTimeout(() => notice.remove(), 6000);
 }
 
-/** Tells what went wrong, until it is closed. */
+/** Shows *problem* in a notice that stays until the user closes it. */
 export function warn(problem) {
-  show("alert", words(problem));
+  show("alert", describe(problem));
 }
 
-export function hush() {
+/** Closes the notice, if there is one. */
+export function dismiss() {
   document.querySelectorAll(".notice").forEach((notice) => notice.remove());
 }
 
 function show(region, text, action) {
-  hush();
+  dismiss();
   const notice = fill("notice");
   part(notice, "text").textContent = text;
   part(notice, "close").addEventListener("click", () => notice.remove());
@@ -85,13 +89,13 @@ function show(region, text, action) {
   return notice;
 }
 
-/** Shows *problem* in *region* with a button that runs *again*. */
-export function offerAgain(region, problem, again) {
+/** Shows *problem* in *region* with a button that runs *retry*. */
+export function offerRetry(region, problem, retry) {
   const text = document.createElement("p");
-  text.textContent = words(problem);
+  text.textContent = describe(problem);
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = "Try again";
-  button.addEventListener("click", again);
+  button.addEventListener("click", retry);
   region.replaceChildren(text, button);
 }

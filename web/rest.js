@@ -1,6 +1,6 @@
-/** An app's REST API: its errors in words, and the token of who is signed in. */
+/** Calls an app's REST API with the user's ID token, and turns its errors into sentences. */
 
-import { Problem, Unreachable, send } from "./http.js";
+import { Problem, send, Unreachable } from "./http.js";
 
 export class RestApi {
   #base;
@@ -8,9 +8,9 @@ export class RestApi {
   #sentences;
 
   /**
-   * @param {string} base the address that paths are added to
+   * @param {string} base the URL that each path is appended to
    * @param {import("./cognito.js").Session} session
-   * @param {Record<string, string>} sentences what a refusal means here, by its code or its status
+   * @param {Record<string, string>} sentences what to show for an error, by its code or status
    */
   constructor(base, session, sentences) {
     this.#base = base;
@@ -19,21 +19,21 @@ export class RestApi {
   }
 
   /**
-   * Returns what is answered, or throws a Problem. *again* says that the request may be sent a second time when no
-   * answer came to the first; what is *open* needs nobody to be signed in.
+   * Returns the body of the answer, or throws a Problem. With *retry*, sends the request a second time if no answer
+   * comes. An *anonymous* route needs no signed-in user.
    */
-  async call(method, path, { body, headers, signal, again = false, open = false } = {}) {
+  async call(method, path, { body, headers, signal, retry = false, anonymous = false } = {}) {
     const request = async (fresh) => {
       const sent = { method, signal, headers: { ...headers } };
-      if (!open) sent.headers.Authorization = await this.#session.idToken({ fresh });
+      if (!anonymous) sent.headers.Authorization = await this.#session.idToken({ fresh });
       if (body) {
         sent.body = JSON.stringify(body);
         sent.headers["Content-Type"] = "application/json";
       }
-      return again ? sendAgain(this.#base + path, sent) : send(this.#base + path, sent);
+      return retry ? sendWithRetry(this.#base + path, sent) : send(this.#base + path, sent);
     };
     let answer = await request(false);
-    if (answer.status === 401 && !open) {
+    if (answer.status === 401 && !anonymous) {
       answer = await request(true);
       if (answer.status === 401) throw this.#session.refused();
     }
@@ -49,8 +49,8 @@ export class RestApi {
   }
 }
 
-/** Sends once more when the network failed. */
-async function sendAgain(url, request) {
+/** Sends *request*, and once more if no answer comes. */
+async function sendWithRetry(url, request) {
   try {
     return await send(url, request);
   } catch (error) {
@@ -60,9 +60,9 @@ async function sendAgain(url, request) {
 }
 
 function inWords(status, message, reference) {
-  if (status === 429) return "That was too fast. Please wait a moment and try again.";
+  if (status === 429) return "Too many requests. Please wait a moment and try again.";
   if (status >= 500) {
     return `The service has a problem. Please try again in a moment.${reference ? ` (Reference ${reference})` : ""}`;
   }
-  return `The service did not take this: ${message ?? `status ${status}`}.`;
+  return `The service rejected this: ${message ?? `status ${status}`}.`;
 }

@@ -2,7 +2,7 @@
 
 import { loadConfig } from "./aws.js";
 import { loadDocument } from "./http.js";
-import { offerAgain } from "./page.js";
+import { offerRetry } from "./page.js";
 
 /**
  * Loads the configuration and the shared templates, then calls *run*. Shows what failed and offers another try.
@@ -22,7 +22,7 @@ export function start(run) {
     (problem) => {
       const failure = document.createElement("div");
       failure.className = "starting";
-      offerAgain(failure, problem, () => location.reload());
+      offerRetry(failure, problem, () => location.reload());
       main.replaceChildren(failure);
     },
   );

@@ -1,25 +1,26 @@
-/** The two forms of the site. All else works without this file. */
+/** The two forms of the site. Everything else works without JavaScript. */
 
-const PATIENCE = 30_000;
-const LATER = "The service does not answer. Please try again in a minute.";
+/** The time limit of a request, in milliseconds. */
+const TIMEOUT = 30_000;
+const LATER = "The service is not responding. Please try again in a minute.";
 
-/** Sends to the API. @returns {Promise<number>} the answer's status, 0 when none came */
+/** Sends a request to the API. @returns {Promise<number>} the status of the answer, 0 if none comes */
 async function send(path, options) {
   try {
-    const answer = await fetch(`/api/${path}`, { ...options, signal: AbortSignal.timeout(PATIENCE) });
+    const answer = await fetch(`/api/${path}`, { ...options, signal: AbortSignal.timeout(TIMEOUT) });
     return answer.status;
   } catch {
     return 0;
   }
 }
 
-/** Says in *region* how it went. */
-function say(region, text, done = false) {
+/** Shows *text* in *region*; *done* marks a success. */
+function show(region, text, done = false) {
   region.classList.toggle("done", done);
   region.textContent = text;
 }
 
-/** Runs *action* when *form* is sent, one at a time. */
+/** Runs *action* when the user submits *form*, one run at a time. */
 function onSubmit(form, action) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -30,13 +31,13 @@ function onSubmit(form, action) {
   });
 }
 
-function subscribing(form) {
+function initSubscribe(form) {
   const field = form.querySelector("input");
   const answer = form.querySelector(".answer");
-  field.addEventListener("input", () => say(answer, ""));
+  field.addEventListener("input", () => show(answer, ""));
   onSubmit(form, async () => {
     const email = field.value.trim();
-    say(answer, "");
+    show(answer, "");
     const status = await send("subscribers", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
@@ -44,36 +45,36 @@ function subscribing(form) {
     });
     if (status === 202) {
       form.reset();
-      say(answer, `Thank you. A welcome mail is on its way to ${email}.`, true);
+      show(answer, `Thank you. A welcome email is on its way to ${email}.`, true);
     } else if (status >= 400 && status < 500 && status !== 429) {
-      say(answer, "We cannot write to this address. Is it spelled right?");
+      show(answer, "We cannot send email to this address. Please check the spelling.");
       field.focus();
     } else {
-      say(answer, LATER);
+      show(answer, LATER);
     }
   });
 }
 
-function unsubscribing(form) {
+function initUnsubscribe(form) {
   const answer = document.querySelector("#unsubscribe_answer");
   const token = new URLSearchParams(location.search).get("token");
-  const gone = "This link is not valid any more: it was used before, or it was cut short on its way here.";
+  const gone = "This link is no longer valid. It was used already, or a part of it is missing.";
   if (!token) {
     form.hidden = true;
-    say(answer, "Please open this page by the link in a mail from us: it says which address to remove.");
+    show(answer, "Please open this page with the link in one of our emails. The link says which address to remove.");
     return;
   }
   onSubmit(form, async () => {
-    say(answer, "");
+    show(answer, "");
     const status = await send(`subscribers/${encodeURIComponent(token)}`, { method: "DELETE" });
     form.hidden = (status >= 200 && status < 300) || status === 404;
-    if (status >= 200 && status < 300) say(answer, "You are off the list. We write to you no more.", true);
-    else if (status >= 400 && status < 500 && status !== 429) say(answer, gone);
-    else say(answer, LATER);
+    if (status >= 200 && status < 300) show(answer, "You are unsubscribed. We will not email you again.", true);
+    else if (status >= 400 && status < 500 && status !== 429) show(answer, gone);
+    else show(answer, LATER);
   });
 }
 
 const subscribe = document.querySelector("#subscribe_form");
 const unsubscribe = document.querySelector("#unsubscribe_form");
-if (subscribe) subscribing(subscribe);
-if (unsubscribe) unsubscribing(unsubscribe);
+if (subscribe) initSubscribe(subscribe);
+if (unsubscribe) initUnsubscribe(unsubscribe);

@@ -79,7 +79,7 @@ def test_a_reader_goes_from_the_list_to_a_post_its_neighbour_and_its_tag(blog: P
 
 def test_everything_can_be_read_without_javascript(open_page: Callable[..., Page]) -> None:
     page = open_page("blog-app", java_script_enabled=False)
-    expect(page.get_by_text("Subscribing by mail needs JavaScript")).to_be_visible()
+    expect(page.get_by_text("Subscribing by email needs JavaScript")).to_be_visible()
     expect(page.get_by_role("button", name="Subscribe")).to_be_hidden()
     page.get_by_role("article").first.get_by_role("link").first.click()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
@@ -113,12 +113,12 @@ def test_a_reader_subscribes_gets_a_mail_and_unsubscribes_by_its_link(blog: Page
     email = f"{os.urandom(6).hex()}@example.com"
     blog.get_by_label("Email").fill(email)
     blog.get_by_role("button", name="Subscribe").click()
-    expect(blog.get_by_role("status")).to_have_text(f"Thank you. A welcome mail is on its way to {email}.")
+    expect(blog.get_by_role("status")).to_have_text(f"Thank you. A welcome email is on its way to {email}.")
     expect(blog.get_by_label("Email")).to_have_value("")
 
     blog.goto(_unsubscribe_link(blog, sandbox["console"], email))
     blog.get_by_role("button", name="Unsubscribe").click()
-    expect(blog.get_by_role("status")).to_have_text("You are off the list. We write to you no more.")
+    expect(blog.get_by_role("status")).to_have_text("You are unsubscribed. We will not email you again.")
     expect(blog.get_by_role("button", name="Unsubscribe")).to_be_hidden()
 
 
@@ -136,7 +136,7 @@ def _unsubscribe_link(page: Page, console: str, email: str) -> str:
 def test_an_invalid_address_is_explained(blog: Page) -> None:
     blog.get_by_label("Email").fill("ann@example")
     blog.get_by_role("button", name="Subscribe").click()
-    expect(blog.get_by_role("status")).to_have_text("We cannot write to this address. Is it spelled right?")
+    expect(blog.get_by_role("status")).to_have_text("We cannot send email to this address. Please check the spelling.")
     expect(blog.get_by_label("Email")).to_be_focused()
     blog.get_by_label("Email").press("End")
     blog.get_by_label("Email").press_sequentially(".com")
@@ -147,16 +147,16 @@ def test_a_service_that_does_not_answer_is_explained(blog: Page) -> None:
     blog.route("**/api/**", lambda route: route.abort("connectionrefused"))
     blog.get_by_label("Email").fill("ann@example.com")
     blog.get_by_role("button", name="Subscribe").click()
-    expect(blog.get_by_role("status")).to_contain_text("does not answer")
+    expect(blog.get_by_role("status")).to_contain_text("is not responding")
     expect(blog.get_by_label("Email")).to_have_value("ann@example.com")
 
 
 def test_a_used_or_incomplete_link_of_a_mail_is_explained(blog: Page) -> None:
     blog.goto("/unsubscribe/?token=unknown")
     blog.get_by_role("button", name="Unsubscribe").click()
-    expect(blog.get_by_role("status")).to_contain_text("not valid any more")
+    expect(blog.get_by_role("status")).to_contain_text("no longer valid")
     blog.goto("/unsubscribe/")
-    expect(blog.get_by_role("status")).to_contain_text("Please open this page by the link in a mail")
+    expect(blog.get_by_role("status")).to_contain_text("Please open this page with the link in one of our emails")
     expect(blog.get_by_role("button", name="Unsubscribe")).to_be_hidden()
 
 
@@ -164,7 +164,7 @@ def test_a_missing_page_links_to_the_start(blog: Page) -> None:
     answer = blog.goto("/posts/no-such-post/")
     assert answer is not None
     assert answer.status == 404
-    expect(blog.get_by_role("heading", level=1)).to_have_text("There is nothing at this address")
+    expect(blog.get_by_role("heading", level=1)).to_have_text("This page does not exist")
     blog.get_by_role("link", name="list of posts").click()
     expect(blog.get_by_role("article").first).to_be_visible()
 

@@ -53,7 +53,7 @@ def test_a_new_mail_appears_and_keeps_focus_and_selection(console: Page, sandbox
 
     cognito = anonymous("cognito-idp", sandbox["endpoint"])
     cognito.forgot_password(ClientId=sandbox["todo-app"]["user_pool_client_id"], Username=email)
-    mails = console.get_by_role("list", name="Mails, newest first").locator("> li")
+    mails = console.get_by_role("list", name="Emails, newest first").locator("> li")
     expect(mails.filter(has_text=email)).to_have_count(2)
     expect(mails.first).to_contain_text(email)
     expect(copy.last).to_be_focused()
@@ -73,7 +73,7 @@ def test_a_request_shows_as_a_log_line_with_its_raw_record(console: Page, elsewh
     expect(console.get_by_label("Follow")).not_to_be_checked()
     lines = console.get_by_role("list", name="Log lines, newest last")
     expect(lines.get_by_text("REPORT RequestId").first).to_be_hidden()
-    console.get_by_label("Lambda's own lines").check()
+    console.get_by_label("Lambda's own log lines").check()
     expect(lines.get_by_text("REPORT RequestId").first).to_be_visible()
 
 

@@ -46,11 +46,11 @@ def test_a_person_signs_up_keeps_todos_and_a_file_and_signs_out(page: Page) -> N
     page.get_by_role("link", name="Create an account").click()
     page.get_by_label("Email").fill(email)
     password = page.get_by_label("Password", exact=True)
-    expect(password).to_have_accessible_description(re.compile("12 characters or more.*capital.*small.*digit"))
+    expect(password).to_have_accessible_description(re.compile("12 characters or more.*uppercase.*lowercase.*digit"))
     password.fill(PASSWORD)
-    page.get_by_role("button", name="Create the account").click()
+    page.get_by_role("button", name="Create account").click()
 
-    expect(page.get_by_role("heading", name="Confirm your address")).to_be_visible()
+    expect(page.get_by_role("heading", name="Confirm your email address")).to_be_visible()
     with page.expect_popup() as popup:
         page.get_by_role("link", name="Open the mailbox").click()
     mail = popup.value.get_by_role("listitem").filter(has_text=email)
@@ -121,7 +121,7 @@ def test_a_person_signs_up_keeps_todos_and_a_file_and_signs_out(page: Page) -> N
 
 def test_a_wrong_password_is_explained(page: Page, email: str) -> None:
     sign_in(page, email, "Wrong-horse-12")
-    expect(page.get_by_role("alert").filter(has_text="The email or the password is not right.")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="The email address or password is incorrect.")).to_be_visible()
     sign_in(page, email)
     expect(page.get_by_role("heading", name="Todos")).to_be_visible()
 
@@ -131,12 +131,12 @@ def test_a_sign_in_before_the_confirmation_leads_to_it(page: Page, mailed_code: 
     page.get_by_role("link", name="Create an account").click()
     page.get_by_label("Email").fill(email)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Create the account").click()
+    page.get_by_role("button", name="Create account").click()
     page.get_by_role("link", name="Back to sign in").click()
     sign_in(page, email)
     page.get_by_label("Code").fill("000000")
     page.get_by_role("button", name="Confirm").click()
-    expect(page.get_by_role("alert").filter(has_text="This code is not right.")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="This code is incorrect.")).to_be_visible()
     page.get_by_role("button", name="Send a new code").click()
     expect(page.get_by_text("A new code is on its way.")).to_be_visible()
     page.get_by_label("Code").fill(mailed_code(email))
@@ -147,11 +147,11 @@ def test_a_sign_in_before_the_confirmation_leads_to_it(page: Page, mailed_code: 
 def test_a_forgotten_password_is_replaced_by_mail(page: Page, email: str, mailed_code: Callable[[str], str]) -> None:
     page.get_by_role("link", name="Forgot your password?").click()
     page.get_by_label("Email").fill(email)
-    page.get_by_role("button", name="Send the code").click()
+    page.get_by_role("button", name="Send code").click()
     expect(page.get_by_role("heading", name="Choose a new password")).to_be_visible()
     page.get_by_label("Code").fill(mailed_code(email))
     page.get_by_label("Password", exact=True).fill("Another-horse-2")
-    page.get_by_role("button", name="Save the password").click()
+    page.get_by_role("button", name="Save password").click()
     expect(page.get_by_role("heading", name="Todos")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     sign_in(page, email, "Another-horse-2")
@@ -293,7 +293,7 @@ def test_a_tick_that_cannot_be_saved_is_undone(page: Page, email: str) -> None:
     add(page, "Be honest")
     page.route("**/todos/*", lambda route: route.abort("connectionfailed"))
     page.get_by_role("checkbox", name="Be honest").click()
-    expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="is not responding")).to_be_visible()
     expect(page.get_by_role("checkbox", name="Be honest")).not_to_be_checked()
 
 
@@ -344,7 +344,7 @@ def test_a_list_that_cannot_be_read_offers_a_retry(page: Page, email: str) -> No
     add(page, "Still there")
     page.route("**/todos?*", lambda route: route.abort("connectionfailed"))
     page.reload()
-    expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="is not responding")).to_be_visible()
     page.unroute("**/todos?*")
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("checkbox", name="Still there")).to_be_visible()

@@ -111,7 +111,7 @@ def test_a_person_is_refused_pays_watches_and_is_refused_after_the_refund(
     expect(shop).to_have_title(f"{TITLE} · MyVideos")
     shop.locator("main").get_by_role("link", name="Sign in").click()
     sign_in(shop, stranger)
-    expect(shop.get_by_text("This film is for those who bought it, and for premium members.")).to_be_visible()
+    expect(shop.get_by_text("Buy this film to watch it, or get premium to watch every film.")).to_be_visible()
     expect(shop.locator("video")).to_have_count(0)
 
     shop.get_by_role("button", name="Buy for $2.99").click()
@@ -260,14 +260,14 @@ def test_with_premium_every_film_is_in_the_library_on_a_phone_too(
     sign_in(page, stranger)
     expect(page.get_by_text("Nothing here yet.")).to_be_visible()
     fits(page, "empty library")
-    page.get_by_role("link", name="Become premium").click()
+    page.get_by_role("link", name="Get premium").click()
     expect(page.get_by_role("button", name="Get a year")).to_be_visible()
     fits(page, "plans")
     page.get_by_role("button", name="Get a month").click()
     expect(page.get_by_role("button", name="Pay $9.90")).to_be_visible()
     fits(page, "payment")
     page.get_by_role("button", name="Pay $9.90").click()
-    expect(page.get_by_text("You are premium until")).to_be_visible()
+    expect(page.get_by_text("You have premium until")).to_be_visible()
     page.get_by_role("link", name="My library").click()
     expect(page.get_by_text("Premium until")).to_have_count(3)
     fits(page, "library")
@@ -278,7 +278,7 @@ def test_with_premium_every_film_is_in_the_library_on_a_phone_too(
 
 def test_a_visitor_sees_prices_and_returns_to_the_film_after_the_sign_in(shop: Page, stranger: User) -> None:
     shop.get_by_role("link", name="Premium", exact=True).click()
-    shop.get_by_role("button", name="Sign in first").first.click()
+    shop.get_by_role("button", name="Sign in to buy").first.click()
     sign_in(shop, stranger)
     expect(shop.get_by_role("heading", name="Premium")).to_be_visible()
     expect(shop.get_by_role("button", name="Get a month")).to_be_visible()
@@ -327,10 +327,10 @@ def test_the_page_waits_for_a_payment_that_has_not_arrived_yet(shop: Page, viewe
 
 def test_a_missing_film_and_an_unreachable_service_are_explained(shop: Page) -> None:
     shop.goto("/#videos/00000000-0000-7000-8000-000000000000")
-    expect(shop.get_by_role("alert").filter(has_text="This film is not here.")).to_be_visible()
+    expect(shop.get_by_role("alert").filter(has_text="This film is not available.")).to_be_visible()
     shop.route("**/api/videos*", lambda route: route.abort("connectionrefused"))
     shop.get_by_role("link", name="All films").click()
-    expect(shop.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
+    expect(shop.get_by_role("alert").filter(has_text="is not responding")).to_be_visible()
     shop.unroute("**/api/videos*")
     shop.get_by_role("button", name="Try again").click()
     expect(shop.get_by_role("link", name=TITLE)).to_be_visible()

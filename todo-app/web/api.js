@@ -29,41 +29,41 @@ export class Api {
     this.#rest = new RestApi(base, session, SENTENCES);
   }
 
-  /** @returns {Promise<{items: Todo[], cursor: string | null}>} the newest first; *done* undefined means all */
+  /** @returns {Promise<{items: Todo[], cursor: string | null}>} newest first; *done* undefined means all */
   list({ done, cursor, signal }) {
     const query = new URLSearchParams();
     if (done !== undefined) query.set("done", done);
     if (cursor) query.set("cursor", cursor);
-    return this.#rest.call("GET", `/todos?${query}`, { signal, again: true });
+    return this.#rest.call("GET", `/todos?${query}`, { signal, retry: true });
   }
 
   /** @returns {Promise<Todo>} */
   get(id) {
-    return this.#rest.call("GET", `/todos/${id}`, { again: true });
+    return this.#rest.call("GET", `/todos/${id}`, { retry: true });
   }
 
-  /** Adds a todo; a second call with the same *key* returns the first one's. @returns {Promise<Todo>} */
+  /** Adds a todo. A second call with the same *key* returns the todo of the first call. @returns {Promise<Todo>} */
   add(todo, key) {
-    return this.#rest.call("POST", "/todos", { body: todo, headers: { "Idempotency-Key": key }, again: true });
+    return this.#rest.call("POST", "/todos", { body: todo, headers: { "Idempotency-Key": key }, retry: true });
   }
 
   /**
-   * Changes some fields; with a *version* only if the todo is still at it, else a Problem with status 412.
-   * Without one the change may be sent again: twice is the same as once.
+   * Changes some fields. With a *version*, throws a Problem with status 412 if the todo has another one. Without a
+   * *version* the request may be sent again: the change is idempotent.
    * @returns {Promise<Todo>}
    */
   change(id, fields, version) {
-    return this.#rest.call("PATCH", `/todos/${id}`, { body: fields, headers: ifMatch(version), again: !version });
+    return this.#rest.call("PATCH", `/todos/${id}`, { body: fields, headers: ifMatch(version), retry: !version });
   }
 
-  /** Removes the todo if it is still at *version*, else a Problem with status 412; 404 when it is gone already. */
+  /** Deletes the todo. Throws a Problem with status 412 if it has another *version*, 404 if it no longer exists. */
   remove(id, version) {
-    return this.#rest.call("DELETE", `/todos/${id}`, { headers: ifMatch(version), again: true });
+    return this.#rest.call("DELETE", `/todos/${id}`, { headers: ifMatch(version), retry: true });
   }
 
-  /** @returns {Promise<import("./files.js").Place>} where the caller's own files are */
+  /** @returns {Promise<import("./files.js").Place>} the location of the user's files */
   folder() {
-    return this.#rest.call("GET", "/files", { again: true });
+    return this.#rest.call("GET", "/files", { retry: true });
   }
 }
 

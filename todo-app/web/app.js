@@ -1,4 +1,4 @@
-/** The page: which view is shown, to whom. */
+/** The page: shows the view that the hash of the address names. */
 
 import { accountViews } from "./shared/account.js";
 import { Api } from "./api.js";
@@ -6,7 +6,7 @@ import { Aws } from "./shared/aws.js";
 import { Session, UserPool } from "./shared/cognito.js";
 import { FilesView } from "./files-view.js";
 import { Folder } from "./files.js";
-import { showView, tell, warn } from "./shared/page.js";
+import { notify, showView, warn } from "./shared/page.js";
 import { start } from "./shared/start.js";
 import { TodosView } from "./todos-view.js";
 
@@ -20,7 +20,7 @@ function run(config) {
   const api = new Api(config.api, session);
   const mailbox = config.console && `${config.console}/#mailbox`;
   const account = accountViews({ userPool, session, mailbox, go, enter: () => go("todos") });
-  // Made once a session, so that an upload goes on while the todos are looked at.
+  // Made once for each session, so that an upload continues while the todos are shown.
   let own = null;
 
   function ownView(name) {
@@ -53,7 +53,7 @@ function run(config) {
   document.getElementById("sign-out").addEventListener("click", () => {
     session.stop();
     leave();
-    tell("You are signed out.");
+    notify("You are signed out.");
   });
   addEventListener("hashchange", route);
   route();

@@ -1,8 +1,8 @@
 /** The files in the user's own folder. */
 
 import { fileName, inWords } from "./files.js";
-import { words } from "./shared/http.js";
-import { ask, fill, offerAgain, part, tell, warn } from "./shared/page.js";
+import { describe } from "./shared/http.js";
+import { ask, fill, notify, offerRetry, part, warn } from "./shared/page.js";
 
 export class FilesView {
   #folder;
@@ -22,7 +22,7 @@ export class FilesView {
     this.#acceptDrops();
   }
 
-  /** Called each time the view comes up. */
+  /** Called each time the view is shown. */
   async enter() {
     await this.#load();
     const { max_size: limit } = await this.#folder.place().catch(() => ({}));
@@ -44,7 +44,7 @@ export class FilesView {
       if (load !== this.#loads) return;
       this.#show([]);
       this.#part("empty").hidden = true;
-      offerAgain(this.#part("failure"), problem, () => this.#load());
+      offerRetry(this.#part("failure"), problem, () => this.#load());
     }
   }
 
@@ -71,7 +71,7 @@ export class FilesView {
   async #download(name) {
     try {
       save(await this.#folder.download(name), name);
-      tell(`“${name}” is in your downloads.`);
+      notify(`Downloaded “${name}”.`);
     } catch (problem) {
       warn(problem);
       if (problem.status === 404) await this.#load();
@@ -84,13 +84,13 @@ export class FilesView {
       await this.#folder.remove(name);
       await this.#load();
       this.#part("choose").focus();
-      tell(`Deleted “${name}”.`);
+      notify(`Deleted “${name}”.`);
     } catch (problem) {
       warn(problem);
     }
   }
 
-  /** One after another: each gets the whole line. */
+  /** Uploads one file after another, so that each gets the full bandwidth. */
   #uploadAll(files) {
     for (const file of files) {
       const { row, upload } = this.#prepareUpload(file);
@@ -110,11 +110,11 @@ export class FilesView {
     const upload = async () => {
       try {
         signal.throwIfAborted();
-        if (this.#names.has(name) && !(await ask(`Replace the “${name}” that is in your folder?`, "Replace"))) abort();
+        if (this.#names.has(name) && !(await ask(`Replace the “${name}” in your folder?`, "Replace"))) abort();
         await this.#folder.upload(file, { signal, onProgress: (share) => (progress.value = share) });
         row.remove();
         await this.#load();
-        tell(`Uploaded “${name}”.`);
+        notify(`Uploaded “${name}”.`);
       } catch (problem) {
         if (signal.aborted) row.remove();
         else showFailure(row, problem);
@@ -129,19 +129,20 @@ export class FilesView {
       event.preventDefault();
       drop.classList.toggle("over", event.type === "dragover");
     };
-    // The whole view, so that a file let go beside the target does not replace the page.
+    // The whole view accepts drops: a file dropped beside the target would replace the page.
     this.element.addEventListener("dragover", over);
     this.element.addEventListener("dragleave", over);
     this.element.addEventListener("drop", (event) => {
       over(event);
       const entries = [...event.dataTransfer.items].filter((item) => item.kind === "file");
       const files = entries.filter((item) => !item.webkitGetAsEntry()?.isDirectory).map((item) => item.getAsFile());
-      if (files.length < entries.length) tell("Only files can be uploaded, not folders.");
+      if (files.length < entries.length) notify("You can upload files, but not folders.");
       this.#uploadAll(files);
     });
   }
 }
 
+/** Returns a signal that a click on *button* aborts, and the function that aborts it. */
 function cancelledBy(button) {
   const controller = new AbortController();
   const abort = () => controller.abort();
@@ -149,24 +150,25 @@ function cancelledBy(button) {
   return { signal: controller.signal, abort };
 }
 
-/** The row says what went wrong until it is closed: other uploads go on. */
+/** Shows *problem* in the row of its upload until the user closes it. Other uploads continue. */
 function showFailure(row, problem) {
   const text = document.createElement("p");
   text.className = "error";
   text.role = "alert";
   part(row, "progress").replaceWith(text);
-  text.textContent = words(problem);
+  text.textContent = describe(problem);
   const close = part(row, "cancel");
   close.textContent = "Close";
   close.ariaLabel = null;
   close.addEventListener("click", () => row.remove());
 }
 
+/** Makes the browser save *blob* as a file. */
 function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  // Not at once: the browser may still be reading it.
+  // Revoked later, because the browser may still be reading it.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

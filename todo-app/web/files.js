@@ -1,13 +1,13 @@
-/** A user's own folder in S3, reached directly with the identity pool's temporary credentials. */
+/** The user's folder in S3, accessed with temporary credentials of the identity pool. */
 
 import { Problem, Unreachable } from "./shared/http.js";
 import { AwsV4Signer } from "./vendor/aws4fetch-1.0.20.js";
 
-/** Credentials are renewed when they have less than this to live, in milliseconds. */
+/** Credentials are renewed this long before they expire, in milliseconds. */
 const MARGIN = 5 * 60_000;
 
 /**
- * @typedef {object} Place what `GET /files` says
+ * @typedef {object} Place the answer of `GET /files`
  * @property {string} bucket
  * @property {string} prefix
  * @property {string} region
@@ -46,7 +46,7 @@ export class Folder {
     return this.#place;
   }
 
-  /** @returns {Promise<StoredFile[]>} by name */
+  /** @returns {Promise<StoredFile[]>} in order of their names */
   async list() {
     const { prefix } = await this.place();
     const files = [];
@@ -60,6 +60,7 @@ export class Folder {
   }
 
   /**
+   * Uploads *file*. Throws a Problem if it is too large, or the reason of *signal* if that aborts.
    * @param {File} file
    * @param {{onProgress?: (share: number) => void, signal?: AbortSignal}} [options]
    */
@@ -83,7 +84,7 @@ export class Folder {
     return this.#send("DELETE", name);
   }
 
-  /** Signs and sends; credentials that S3 no longer takes are renewed once. */
+  /** Signs and sends a request. Renews the credentials once if S3 rejects them. */
   async #send(method, name, { query = {}, headers = {}, body, as = "", onProgress, signal } = {}) {
     const { bucket, prefix, region } = await this.place();
     const url = new URL(this.#aws.objectUrl(bucket, name === null ? "" : prefix + name));
@@ -106,7 +107,10 @@ export class Folder {
     return this.#credentials;
   }
 
-  /** https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flow.html, the enhanced flow */
+  /**
+   * Gets credentials by the enhanced flow:
+   * https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flow.html
+   */
   async #issue() {
     const { login_provider: provider, identity_pool_id: pool } = await this.place();
     const logins = { Logins: { [provider]: await this.#session.idToken() } };
@@ -128,12 +132,12 @@ export class Folder {
   }
 }
 
-/** The name of *file* in the folder. macOS decomposes accents; S3 compares bytes. */
+/** Returns the name of *file* in the folder, in NFC: macOS decomposes accents, but S3 compares bytes. */
 export function fileName(file) {
   return file.name.normalize("NFC");
 }
 
-/** @param {number} size in bytes */
+/** Returns a size as text, for example 1.5 MB. @param {number} size in bytes */
 export function inWords(size) {
   const [unit, divisor] = size < 1024 ? ["byte", 1] : size < 1024 ** 2 ? ["kilobyte", 1024] : ["megabyte", 1024 ** 2];
   const format = { style: "unit", unit, unitDisplay: size < 1024 ? "long" : "short", maximumFractionDigits: 1 };
@@ -142,10 +146,14 @@ export function inWords(size) {
 
 function stored(entry, prefix) {
   const text = (tag) => entry.querySelector(tag).textContent;
-  return { name: text("Key").slice(prefix.length), size: Number(text("Size")), modified: new Date(text("LastModified")) };
+  return {
+    name: text("Key").slice(prefix.length),
+    size: Number(text("Size")),
+    modified: new Date(text("LastModified")),
+  };
 }
 
-/** Sends by XMLHttpRequest: fetch() does not tell how far an upload is. */
+/** Sends a signed request by XMLHttpRequest, because fetch() reports no progress of an upload. */
 function transfer({ method, url, headers }, { body, as, onProgress, signal }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -163,7 +171,7 @@ function transfer({ method, url, headers }, { body, as, onProgress, signal }) {
 }
 
 function sentence(status) {
-  if (status === 403) return "The file store did not let us in. Sign out and in again.";
-  if (status === 404) return "This file is not there any more.";
-  return `The file store did not do this (status ${status}). Please try again.`;
+  if (status === 403) return "Access to your files was denied. Sign out and sign in again.";
+  if (status === 404) return "This file no longer exists.";
+  return `The file storage has a problem (status ${status}). Please try again.`;
 }

@@ -1,18 +1,18 @@
-/** The fields of a todo in a form, and back: shared by the form for a new one and the editor. */
+/** Reads and writes the fields of a todo in a form: the form for a new todo, and the editor. */
 
 import { fill, part } from "./shared/page.js";
 
 const TAG_LENGTH = 50;
 const TAGS = 20;
 
-/** Puts the fields beyond the title into *form*. */
+/** Adds the fields other than the title to *form*. */
 export function addFields(form) {
   part(form, "fields").replaceWith(fill("todo-fields"));
   const { tags } = form.elements;
   tags.addEventListener("input", () => tags.setCustomValidity(complaint(tagList(tags.value))));
 }
 
-/** @param {import("./api.js").Todo} todo */
+/** Sets the fields of *form* to those of *todo*. @param {import("./api.js").Todo} todo */
 export function writeFields(form, todo) {
   const { title, notes, due, priority, tags } = form.elements;
   title.value = todo.title;
@@ -34,7 +34,7 @@ export function readFields(form) {
   };
 }
 
-/** The day, here, of a `due`, which is a date or a moment. @returns {Date} */
+/** Returns the local day of a `due`, which is a date, or a date and time. @returns {Date} */
 export function dueDay(due) {
   const moment = new Date(due.length === "2026-01-31".length ? `${due}T00:00` : due);
   return new Date(moment.getFullYear(), moment.getMonth(), moment.getDate());
@@ -49,8 +49,9 @@ function tagList(text) {
   return [...new Set(text.split(",").map((tag) => tag.trim()).filter(Boolean))];
 }
 
+/** Returns what is wrong with *tags* as a sentence, or an empty text. */
 function complaint(tags) {
-  if (tags.length > TAGS) return `At most ${TAGS} tags, please.`;
-  if (tags.some((tag) => tag.length > TAG_LENGTH)) return `A tag has at most ${TAG_LENGTH} characters.`;
+  if (tags.length > TAGS) return `Use at most ${TAGS} tags.`;
+  if (tags.some((tag) => tag.length > TAG_LENGTH)) return `A tag can have at most ${TAG_LENGTH} characters.`;
   return "";
 }

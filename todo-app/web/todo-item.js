@@ -1,6 +1,6 @@
-/** One todo in the list: shown, ticked, edited in place, removed. */
+/** One todo in the list. The user can tick it, edit it in place and delete it. */
 
-import { ask, fill, onSubmit, part, tell, warn } from "./shared/page.js";
+import { ask, fill, notify, onSubmit, part, warn } from "./shared/page.js";
 import { addFields, dueDay, readFields, writeFields } from "./todo-fields.js";
 
 const DAY = 24 * 3600_000;
@@ -33,7 +33,7 @@ export class TodoItem {
     part(this.element, "done").focus();
   }
 
-  /** Shows the tick at once, and takes it back when it could not be kept. Of quick clicks the last one counts. */
+  /** Shows the tick at once, and reverts it if it cannot be saved. Saves only the last of several quick clicks. */
   tick(done) {
     const click = ++this.#clicks;
     this.#mark(done);
@@ -70,17 +70,17 @@ export class TodoItem {
 
   async #remove() {
     if (!(await ask(`Delete “${this.todo.title}”?`, "Delete"))) return;
-    await this.#ticking; // which makes the version that is removed
+    await this.#ticking; // a tick in progress makes the version to delete
     try {
       await this.#api.remove(this.todo.id, this.todo.version);
     } catch (problem) {
       if (problem.status !== 404) return this.#failed(problem);
     }
     this.#onGone(this);
-    tell("Deleted.");
+    notify("Deleted.");
   }
 
-  /** Tells of *problem*, and shows the todo as it is now when it is no longer what we showed. */
+  /** Shows *problem*. Removes the todo if it no longer exists, or reloads it if it has changed. */
   async #failed(problem) {
     warn(problem);
     if (problem.status === 404) this.#onGone(this);
@@ -107,7 +107,7 @@ export class TodoItem {
 
     onSubmit(form, async () => {
       const changes = difference(asShown, readFields(form));
-      await this.#ticking; // which makes the version that is changed
+      await this.#ticking; // a tick in progress makes the version to change
       try {
         if (Object.keys(changes).length) {
           this.#show(await this.#api.change(this.todo.id, changes, this.todo.version));
@@ -116,7 +116,7 @@ export class TodoItem {
       } catch (problem) {
         if (problem.status !== 412) throw problem;
         await this.#reload();
-        // An answer that got lost on the way: what is there is what was meant.
+        // The stored todo already has these changes: an earlier answer was lost.
         if (!Object.keys(difference(this.todo, changes)).length) return close();
         part(form, "error").replaceChildren(...conflict(before, this.todo));
       }
@@ -135,14 +135,14 @@ export class TodoItem {
   }
 }
 
-/** The fields of *after* that *before* has otherwise. */
+/** Returns the fields of *after* that differ from *before*. */
 function difference(before, after) {
   return Object.fromEntries(
     Object.entries(after).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name])),
   );
 }
 
-/** Says what became of the todo while it was edited, and what can be done. */
+/** Returns elements that show how the todo changed during the edit, and what the user can do. */
 function conflict(before, now) {
   const { version, updated_at, ...changes } = difference(before, now);
   const news = document.createElement("dl");
@@ -154,9 +154,9 @@ function conflict(before, now) {
     news.append(term, text);
   }
   return [
-    paragraph("This todo was changed somewhere else in the meantime. It now has:"),
+    paragraph("This todo was changed somewhere else in the meantime. The new values:"),
     news,
-    paragraph("Save again to put what you changed over it, or cancel to keep it as it is now."),
+    paragraph("Save again to overwrite them with your changes, or cancel to keep them."),
   ];
 }
 

@@ -1,12 +1,12 @@
-/** The list of todos: newest first, filtered, page by page; and the form for a new one. */
+/** The list of todos, newest first, with a filter and pages; and the form for a new todo. */
 
-import { fill, hush, offerAgain, onSubmit, part, tell } from "./shared/page.js";
+import { dismiss, fill, notify, offerRetry, onSubmit, part } from "./shared/page.js";
 import { addFields, readFields } from "./todo-fields.js";
 import { TodoItem } from "./todo-item.js";
 
 const DONE = { all: undefined, open: false, done: true };
 const EMPTY = {
-  all: "Nothing here yet. What is the first thing to be done?",
+  all: "Nothing here yet. Add your first todo.",
   open: "Nothing left to do. Well done!",
   done: "Nothing is done yet.",
 };
@@ -22,14 +22,14 @@ export class TodosView {
     this.#api = api;
     this.element = fill("todos-view");
     this.#part("filter").addEventListener("change", () => {
-      hush(); // an undo belongs to the list that was shown
+      dismiss(); // the notice may offer an undo that belongs to the old list
       this.#load();
     });
     this.#part("more").addEventListener("click", () => this.#load({ more: true }));
     this.#prepareAdder();
   }
 
-  /** Called each time the view comes up; an editor left open keeps its text. */
+  /** Called each time the view is shown. Does not reload while an editor is open, to keep its text. */
   enter() {
     if (!this.#part("list").querySelector("form")) this.#load();
   }
@@ -50,7 +50,7 @@ export class TodosView {
       const query = { done: DONE[this.#filter], cursor: more ? this.#cursor : null, signal };
       const { items, cursor } = await this.#api.list(query);
       if (signal.aborted) return;
-      // One that was added while we waited is there already.
+      // A todo that was added during the request is in the list already.
       const known = new Set(this.#items.map(({ todo }) => todo.id));
       const loaded = items.filter(({ id }) => !known.has(id)).map((todo) => this.#item(todo));
       this.#items.push(...loaded);
@@ -62,7 +62,7 @@ export class TodosView {
       if (signal.aborted) return;
       this.#settle();
       this.#part("empty").hidden = true;
-      offerAgain(this.#part("failure"), problem, () => this.#load({ more }));
+      offerRetry(this.#part("failure"), problem, () => this.#load({ more }));
     }
   }
 
@@ -97,7 +97,7 @@ export class TodosView {
     const wanted = DONE[this.#filter];
     if (wanted === undefined || wanted === done || !this.#items.includes(item)) return;
     this.#drop(item);
-    tell(`${done ? "Done" : "Open again"}: “${title}”.`, { verb: "Undo", run: () => this.#putBack(item, !done) });
+    notify(`${done ? "Done" : "Reopened"}: “${title}”.`, { verb: "Undo", run: () => this.#putBack(item, !done) });
   }
 
   #putBack(item, done) {
@@ -105,7 +105,7 @@ export class TodosView {
     item.tick(done);
   }
 
-  /** Takes *item* out of the list and leaves the focus beside where it was. */
+  /** Removes *item* from the list, and moves the focus to its neighbour. */
   #drop(item) {
     const index = this.#items.indexOf(item);
     if (index < 0) return;
@@ -116,7 +116,7 @@ export class TodosView {
     if (hadFocus) (this.#items[index] ?? this.#items[index - 1] ?? this.#part("adder").elements.title).focus();
   }
 
-  /** Puts *item* where it belongs: ids sort by time. */
+  /** Inserts *item* in order of time, which is the order of the ids. */
   #insert(item) {
     const found = this.#items.findIndex(({ todo }) => todo.id < item.todo.id);
     const index = found < 0 ? this.#items.length : found;
@@ -128,10 +128,10 @@ export class TodosView {
   #prepareAdder() {
     const form = this.#part("adder");
     addFields(form);
-    // One key for one text: sent again after a failure, it cannot be added twice.
+    // The key changes only with the text, so a second try after a failure cannot add the todo twice.
     let key = crypto.randomUUID();
     form.addEventListener("input", () => (key = crypto.randomUUID()));
-    // A browser cannot point at a wrong field that is folded away.
+    // A browser cannot show the error of a field in closed details, so this opens them.
     form.addEventListener("invalid", ({ target }) => (this.#part("details").open ||= target.name !== "title"), true);
     form.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && event.target.matches("textarea") && (event.ctrlKey || event.metaKey)) {
@@ -155,6 +155,6 @@ export class TodosView {
     } else {
       this.#insert(this.#item(todo));
     }
-    tell(`Added “${todo.title}”.`);
+    notify(`Added “${todo.title}”.`);
   }
 }

@@ -16,12 +16,12 @@ import { RestApi } from "./shared/rest.js";
  *
  * @typedef {{plan: "month" | "year", days: number, price: number, currency: string}} Plan
  * @typedef {{premium: boolean, plan: string | null, until: string | null}} Membership
- * @typedef {{id: string, url: string}} Checkout where to pay
+ * @typedef {{id: string, url: string}} Checkout with the URL of the payment page
  */
 
 const SENTENCES = {
-  404: "This film is not here. It may have been withdrawn.",
-  AlreadyBought: "You have bought this film already.",
+  404: "This film is not available. It may have been withdrawn.",
+  AlreadyBought: "You have already bought this film.",
 };
 
 export class Api {
@@ -32,59 +32,69 @@ export class Api {
     this.#rest = new RestApi(base, session, SENTENCES);
   }
 
-  /** @returns {Promise<{items: Video[], cursor: string | null}>} all that is sold, the newest first */
+  /** @returns {Promise<{items: Video[], cursor: string | null}>} the films for sale, newest first */
   videos({ cursor, signal }) {
-    return this.#rest.call("GET", `/videos${page(cursor)}`, { signal, again: true, open: true });
+    return this.#rest.call("GET", `/videos${page(cursor)}`, { signal, retry: true, anonymous: true });
   }
 
   /** @returns {Promise<Video>} */
   video(id) {
-    return this.#rest.call("GET", `/videos/${encodeURIComponent(id)}`, { again: true, open: true });
+    return this.#rest.call("GET", `/videos/${encodeURIComponent(id)}`, { retry: true, anonymous: true });
   }
 
   /**
-   * What the person signed in may watch, and why.
+   * Returns the films that the user may watch, and why.
    * @returns {Promise<{items: (Video & {access: "premium" | "purchase", until?: string})[], cursor: string | null}>}
    */
   library({ cursor, signal }) {
-    return this.#rest.call("GET", `/library${page(cursor)}`, { signal, again: true });
+    return this.#rest.call("GET", `/library${page(cursor)}`, { signal, retry: true });
   }
 
   /** @returns {Promise<{items: Plan[]}>} */
   plans() {
-    return this.#rest.call("GET", "/plans", { again: true, open: true });
+    return this.#rest.call("GET", "/plans", { retry: true, anonymous: true });
   }
 
   /** @returns {Promise<Membership>} */
   membership() {
-    return this.#rest.call("GET", "/premium", { again: true });
-  }
-
-  /** Begins to pay for a plan; a second call with the same *key* is the first one's. @returns {Promise<Checkout>} */
-  subscribe(plan, key) {
-    const headers = { "Idempotency-Key": key };
-    return this.#rest.call("POST", "/premium/checkout", { body: { plan }, headers, again: true });
-  }
-
-  /** Begins to pay for a film; a second call with the same *key* is the first one's. @returns {Promise<Checkout>} */
-  buy(id, key) {
-    const path = `/videos/${encodeURIComponent(id)}/checkout`;
-    return this.#rest.call("POST", path, { headers: { "Idempotency-Key": key }, again: true });
+    return this.#rest.call("GET", "/premium", { retry: true });
   }
 
   /**
-   * Opens the parts of a film to this browser, by cookies. A Problem with the code NotEntitled when it is not paid for.
-   * @returns {Promise<{url: string, expires_at: string}>} its playlist
+   * Starts a checkout of a plan. A second call with the same *key* returns the first one's.
+   * @returns {Promise<Checkout>}
+   */
+  subscribe(plan, key) {
+    const headers = { "Idempotency-Key": key };
+    return this.#rest.call("POST", "/premium/checkout", { body: { plan }, headers, retry: true });
+  }
+
+  /**
+   * Starts a checkout of a film. A second call with the same *key* returns the first one's.
+   * @returns {Promise<Checkout>}
+   */
+  buy(id, key) {
+    const path = `/videos/${encodeURIComponent(id)}/checkout`;
+    return this.#rest.call("POST", path, { headers: { "Idempotency-Key": key }, retry: true });
+  }
+
+  /**
+   * Gets signed cookies for the HLS files of a film. Throws a Problem with the code NotEntitled if the user may not
+   * watch it.
+   * @returns {Promise<{url: string, expires_at: string}>} the URL of its playlist, and when the cookies expire
    */
   async session(id) {
     const path = `/videos/${encodeURIComponent(id)}/session`;
-    const { playlist: url, expires_at } = await this.#rest.call("POST", path, { again: true });
+    const { playlist: url, expires_at } = await this.#rest.call("POST", path, { retry: true });
     return { url, expires_at };
   }
 
-  /** A link to a film in one file. A Problem as above. @returns {Promise<{url: string, expires_at: string}>} */
+  /**
+   * Gets a signed URL of a film as one MP4 file. Throws a Problem as `session` does.
+   * @returns {Promise<{url: string, expires_at: string}>}
+   */
   link(id) {
-    return this.#rest.call("GET", `/videos/${encodeURIComponent(id)}/link`, { again: true });
+    return this.#rest.call("GET", `/videos/${encodeURIComponent(id)}/link`, { retry: true });
   }
 }
 

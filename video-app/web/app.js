@@ -1,11 +1,11 @@
-/** The page: which view is shown, to whom. */
+/** The page: shows the view that the hash of the address names. */
 
 import { Api } from "./api.js";
 import { PremiumView } from "./premium-view.js";
 import { accountViews } from "./shared/account.js";
 import { Aws } from "./shared/aws.js";
 import { Session, UserPool } from "./shared/cognito.js";
-import { showView, tell, warn } from "./shared/page.js";
+import { notify, showView, warn } from "./shared/page.js";
 import { start } from "./shared/start.js";
 import { VideoView } from "./video-view.js";
 import { VideosView } from "./videos-view.js";
@@ -19,10 +19,10 @@ function run(config) {
   const session = new Session(userPool);
   const api = new Api(config.api, session);
   const mailbox = config.console && `${config.console}/#mailbox`;
-  // Where somebody is, and comes back to after a sign-in on the way.
-  let wanted = "videos";
+  // The hash to return to after a sign-in.
+  let returnTo = "videos";
   let view = null;
-  const account = accountViews({ userPool, session, mailbox, go, enter: () => go(wanted) });
+  const account = accountViews({ userPool, session, mailbox, go, enter: () => go(returnTo) });
 
   function viewAt(name, id) {
     if (name === "videos" && id) return new VideoView(api, session, id);
@@ -32,7 +32,10 @@ function run(config) {
     return null;
   }
 
-  /** `videos`, `videos/<id>`, `library`, `premium` or an account's view; `/paid` at the end is the way back. */
+  /**
+   * Shows the view that the hash names: `videos`, `videos/<id>`, `library`, `premium` or a view for accounts. After a
+   * payment the hash ends in `/paid`.
+   */
   function route() {
     const [name, ...rest] = location.hash.slice(1).split("/");
     const paid = rest.at(-1) === "paid";
@@ -44,10 +47,10 @@ function run(config) {
     if (!signedIn && Object.hasOwn(account, name)) return show(account[name](), name);
     view = viewAt(name, id);
     if (!view) return replace("videos");
-    wanted = id ? `videos/${id}` : name;
+    returnTo = id ? `videos/${id}` : name;
     if (!signedIn && name === "library") return replace("sign-in");
     show(view.element, name);
-    view.enter(paid).then(entitle);
+    view.enter(paid).then(setTitle);
   }
 
   function replace(name) {
@@ -69,10 +72,10 @@ function run(config) {
   document.getElementById("sign-out").addEventListener("click", async () => {
     await session.stop();
     route();
-    tell("You are signed out.");
+    notify("You are signed out.");
   });
   addEventListener("hashchange", route);
-  // Back from paying by the browser's own button, the page is as it was left.
+  // The browser's Back button restores the page as it was before the payment, so this updates it.
   addEventListener("pageshow", ({ persisted }) => persisted && route());
   bar.hidden = false;
   route();
@@ -85,15 +88,15 @@ function go(name) {
 
 function show(element, name) {
   showView(element, name);
-  entitle();
+  setTitle();
 }
 
-/** Names the window after what is shown. */
-function entitle() {
+/** Sets the title of the window to the heading. */
+function setTitle() {
   document.title = `${document.querySelector("main h1").textContent} · MyVideos`;
 }
 
-/** Why somebody may watch a film. */
+/** Says why the user may watch a film. */
 function access({ access: by, until }) {
   return by === "purchase" ? "Bought" : `Premium until ${date(until)}`;
 }

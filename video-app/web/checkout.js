@@ -1,18 +1,21 @@
-/** Paying: away to the provider's page, and what is waited for after the way back. */
+/** Payments: leads to the payment provider's page, and waits for the payment afterwards. */
 
-import { words } from "./shared/http.js";
+import { describe } from "./shared/http.js";
 
-/** Seconds between two questions whether the payment has arrived, and how often it is asked. */
-const PAUSE = 1;
+/** How often to ask whether the payment has arrived, and the seconds in between. */
 const TRIES = 30;
+const PAUSE = 1;
+
+export const PAYMENT_PENDING =
+  "Your payment has not arrived yet. If you have paid, check again in a minute. Your payment is not lost.";
 
 /**
- * Has *button* lead to where is paid. *begin* gets a key that stays the same for this button, so that a second click,
- * or one after a lost answer, begins nothing twice.
+ * Makes *button* lead to the payment page. *begin* gets an idempotency key that belongs to this button, so that a
+ * second click, or a click after a lost answer, starts no second checkout.
  * @param {(key: string) => Promise<import("./api.js").Checkout>} begin
- * @param {HTMLElement} error where a failure is told
+ * @param {HTMLElement} error shows what failed
  */
-export function leadsToPayment(button, begin, error) {
+export function linkToPayment(button, begin, error) {
   const key = crypto.randomUUID();
   button.addEventListener("click", async () => {
     if (button.ariaBusy === "true") return;
@@ -20,16 +23,19 @@ export function leadsToPayment(button, begin, error) {
     error.textContent = "";
     try {
       const { url } = await begin(key);
-      if (!/^https?:/.test(url)) throw new TypeError(`not an address to pay at: ${url}`);
+      if (!/^https?:/.test(url)) throw new TypeError(`not the URL of a payment page: ${url}`);
       location.assign(url);
     } catch (problem) {
-      error.textContent = words(problem);
+      error.textContent = describe(problem);
       button.ariaBusy = "false";
     }
   });
 }
 
-/** Asks until *arrived* says so; false when it took too long. The provider tells the shop, not the page. */
+/**
+ * Waits until *arrived* returns true. Returns false after the last try. Needed because the provider notifies the API,
+ * not this page.
+ */
 export async function payment(arrived, signal) {
   for (let tries = 0; tries < TRIES && !signal.aborted; tries++) {
     if (await arrived()) return true;

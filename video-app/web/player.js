@@ -1,24 +1,25 @@
 /**
- * Plays a film that was paid for. What opens it lives for minutes and is renewed while it plays; where it has died
- * meanwhile, after a pause or a seek, a new one is asked for and the film goes on from the same place.
+ * Plays a film that the user may watch. Its grant, the signed cookies or the signed URL, is valid for minutes and is
+ * renewed while the film plays. If it has expired, for example after a pause or a seek, the player gets a new one and
+ * continues at the same position.
  *
- * HLS comes first, opened by cookies, and one MP4 file, opened by a link, where HLS does not play.
+ * The player uses HLS with signed cookies, or one MP4 file with a signed URL if the browser cannot play HLS.
  */
 
 import { Problem } from "./shared/http.js";
 
-/** Renewed when this part of its life is over, but not more often than this, in milliseconds. */
+/** A grant is renewed after this part of its lifetime, but not sooner than after these milliseconds. */
 const RENEWAL = 0.75;
-const LEAST = 10_000;
-/** Seconds of film that are fetched ahead: each that nobody watches is paid for as well. */
+const SOONEST = 10_000;
+/** Seconds of film to fetch ahead. Few, because data transfer costs money even if nobody watches. */
 const AHEAD = 15;
 
-/** Fires `refused` when the film is not open to this person any more, and `failed` when it cannot be played. */
+/** Fires `refused` when the user may no longer watch the film, and `failed` when it cannot be played. */
 export class Player extends EventTarget {
   #video;
   #api;
   #id;
-  #ways = [];
+  #formats = [];
   #loader = null;
   #renewal = 0;
   #overdue = false;
@@ -35,10 +36,10 @@ export class Player extends EventTarget {
     video.addEventListener("play", () => this.#overdue && this.#renew());
   }
 
-  /** Makes the film ready. Throws a Problem, NotEntitled when it is not paid for, or AbortError when closed. */
+  /** Loads the film. Throws a Problem with the code NotEntitled, another Problem, or AbortError if closed meanwhile. */
   async open() {
-    this.#ways = await ways(this.#video, this.#api, this.#id);
-    await this.#begin(0);
+    this.#formats = await formats(this.#video, this.#api, this.#id);
+    await this.#load(0);
   }
 
   close() {
@@ -47,8 +48,8 @@ export class Player extends EventTarget {
     this.#loader?.close();
   }
 
-  async #begin(position) {
-    const [{ grant, Loader }] = this.#ways;
+  async #load(position) {
+    const [{ grant, Loader }] = this.#formats;
     const url = await this.#granted(grant);
     this.#loader?.close();
     this.#loader = new Loader(this.#video, () => (this.#retried = false), (failure) => this.#recover(failure));
@@ -60,42 +61,43 @@ export class Player extends EventTarget {
     if (this.#closed) throw new DOMException("The player was closed.", "AbortError");
     clearTimeout(this.#renewal);
     this.#overdue = false;
-    const life = new Date(end) - Date.now();
-    this.#renewal = setTimeout(() => this.#renew(), Math.max(LEAST, life * RENEWAL));
+    const lifetime = new Date(end) - Date.now();
+    this.#renewal = setTimeout(() => this.#renew(), Math.max(SOONEST, lifetime * RENEWAL));
     return url;
   }
 
   async #renew() {
-    // A film that stands still needs nothing; who goes on watching does.
+    // A paused film needs no grant until it plays again.
     this.#overdue = this.#video.paused;
     if (this.#overdue) return;
     try {
-      const url = await this.#granted(this.#ways[0].grant);
+      const url = await this.#granted(this.#formats[0].grant);
       this.#loader.renew(url);
     } catch (problem) {
       if (problem.code === "NotEntitled") this.#end("refused", problem);
-      else if (!this.#closed) this.#renewal = setTimeout(() => this.#renew(), LEAST); // what was fetched plays on
+      // Until the next try, the buffered part plays.
+      else if (!this.#closed) this.#renewal = setTimeout(() => this.#renew(), SOONEST);
     }
   }
 
-  /** Goes on from the same place with a new grant; if that was of no use, in the next way. */
+  /** Continues at the same position with a new grant. If that fails too, changes to the next format. */
   async #recover({ network }) {
     if (this.#recovering) return;
     this.#recovering = true;
     const position = this.#video.currentTime;
-    const goOn = !this.#video.paused;
+    const playing = !this.#video.paused;
     try {
       if (network && !this.#retried) {
         this.#retried = true;
-        this.#loader.load(await this.#granted(this.#ways[0].grant), position);
-      } else if (this.#ways.length > 1) {
-        this.#ways.shift();
+        this.#loader.load(await this.#granted(this.#formats[0].grant), position);
+      } else if (this.#formats.length > 1) {
+        this.#formats.shift();
         this.#retried = false;
-        await this.#begin(position);
+        await this.#load(position);
       } else {
-        throw new Problem("This film cannot be played here at the moment.");
+        throw new Problem("This film cannot be played right now.");
       }
-      if (goOn) this.#video.play().catch(() => {}); // a failure comes as an event of its own
+      if (playing) this.#video.play().catch(() => {}); // a failure fires an event
     } catch (problem) {
       if (problem.name !== "AbortError") this.#end(problem.code === "NotEntitled" ? "refused" : "failed", problem);
     } finally {
@@ -109,8 +111,8 @@ export class Player extends EventTarget {
   }
 }
 
-/** How the film may be played here, the best first. */
-async function ways(video, api, id) {
+/** Returns the formats that this browser can play, the best first. */
+async function formats(video, api, id) {
   const session = () => api.session(id);
   const link = () => api.link(id);
   const { default: Hls } = await import("./vendor/hls.light-1.7.4.js");
@@ -120,7 +122,7 @@ async function ways(video, api, id) {
   return [file];
 }
 
-/** Plays HLS by hls.js, for browsers with Media Source Extensions. */
+/** Plays HLS with hls.js, for browsers with Media Source Extensions. */
 function hlsLoader(Hls) {
   return class HlsLoader {
     #hls = new Hls({ enableWorker: false, maxBufferLength: AHEAD, maxMaxBufferLength: AHEAD });
@@ -131,7 +133,7 @@ function hlsLoader(Hls) {
       this.#hls.on(Hls.Events.FRAG_BUFFERED, onProgress);
       this.#hls.on(Hls.Events.ERROR, (_, { fatal, type, response }) => {
         const refused = response?.code === 403;
-        if (refused) this.#hls.stopLoad(); // it would ask again in vain
+        if (refused) this.#hls.stopLoad(); // hls.js would retry with the same expired cookies
         if (refused || fatal) onFailure({ network: type === Hls.ErrorTypes.NETWORK_ERROR });
       });
       this.#hls.attachMedia(video);
@@ -143,7 +145,7 @@ function hlsLoader(Hls) {
       this.#hls.loadSource(url);
     }
 
-    /** The cookies are new, and the next request carries them. */
+    /** Nothing to do: the browser sends the new cookies with the next request. */
     renew() {}
 
     close() {
@@ -152,7 +154,7 @@ function hlsLoader(Hls) {
   };
 }
 
-/** Has the browser itself play what a URL leads to. */
+/** Plays a URL with the browser's own player. */
 class PlainLoader {
   #video;
   #url = "";
@@ -164,7 +166,7 @@ class PlainLoader {
     const { signal } = this.#closing;
     video.addEventListener("canplay", onProgress, { signal });
     video.addEventListener("error", () => onFailure({ network: true }), { signal });
-    // While it seeks, the film stands still anyway.
+    // A seek interrupts the film anyway, so this is the time to change to the new URL.
     video.addEventListener("seeking", () => this.#next && this.#change(), { signal });
   }
 
@@ -187,8 +189,8 @@ class PlainLoader {
   }
 
   #change() {
-    const goOn = !this.#video.paused;
+    const playing = !this.#video.paused;
     this.load(this.#next, this.#video.currentTime);
-    if (goOn) this.#video.play().catch(() => {}); // as above
+    if (playing) this.#video.play().catch(() => {}); // as in #recover
   }
 }

@@ -1,7 +1,7 @@
-/** Premium: until when it runs, and the plans. */
+/** Premium: the user's membership, and the plans. */
 
-import { leadsToPayment, payment } from "./checkout.js";
-import { fill, offerAgain, part, tell } from "./shared/page.js";
+import { linkToPayment, payment, PAYMENT_PENDING } from "./checkout.js";
+import { fill, notify, offerRetry, part } from "./shared/page.js";
 import { date, price } from "./words.js";
 
 const NAMES = { month: "A month", year: "A year" };
@@ -18,7 +18,7 @@ export class PremiumView {
     this.element = fill("premium-view");
   }
 
-  /** *paid* when somebody comes back from paying. */
+  /** Shows the plans. After a payment, with *paid*, waits for it to arrive. */
   async enter(paid) {
     this.#part("waiting").textContent = "Loading…";
     this.#part("failure").replaceChildren();
@@ -27,7 +27,7 @@ export class PremiumView {
       const membership = this.#session.email ? await this.#membership(paid) : null;
       this.#show(plans, membership);
     } catch (problem) {
-      offerAgain(this.#part("failure"), problem, () => this.enter(paid));
+      offerRetry(this.#part("failure"), problem, () => this.enter(paid));
     } finally {
       this.#part("waiting").textContent = "";
     }
@@ -49,8 +49,8 @@ export class PremiumView {
     const arrived = await payment(premium, this.#leaving.signal);
     if (this.#leaving.signal.aborted) return membership;
     history.replaceState(null, "", "#premium");
-    if (arrived) tell("Thank you. Every film is yours now.");
-    else tell("Your payment has not arrived yet. If you have paid, look again in a minute: nothing is lost.");
+    if (arrived) notify("Thank you. You can now watch every film.");
+    else notify(PAYMENT_PENDING);
     return membership;
   }
 
@@ -58,8 +58,8 @@ export class PremiumView {
   #show(plans, membership) {
     const until = membership?.premium ? date(membership.until) : "";
     this.#part("state").textContent = until
-      ? `You are premium until ${until}. Another plan is added to that.`
-      : "Watch every film, as often as you like. A plan ends by itself.";
+      ? `You have premium until ${until}. Another plan extends it.`
+      : "Watch every film, as often as you like. Plans do not renew automatically.";
     this.#part("plans").replaceChildren(...plans.map((plan) => this.#plan(plan, membership !== null)));
   }
 
@@ -70,8 +70,8 @@ export class PremiumView {
     part(card, "price").textContent = price(plan);
     part(card, "days").textContent = `${plan.days} days`;
     const choose = part(card, "choose");
-    choose.textContent = signedIn ? `Get ${NAMES[plan.plan].toLowerCase()}` : "Sign in first";
-    if (signedIn) leadsToPayment(choose, (key) => this.#api.subscribe(plan.plan, key), this.#part("error"));
+    choose.textContent = signedIn ? `Get ${NAMES[plan.plan].toLowerCase()}` : "Sign in to buy";
+    if (signedIn) linkToPayment(choose, (key) => this.#api.subscribe(plan.plan, key), this.#part("error"));
     else choose.addEventListener("click", () => (location.hash = "sign-in"));
     return card;
   }

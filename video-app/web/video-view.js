@@ -1,8 +1,8 @@
-/** One film: the player for who may watch it, and for others what opens it. */
+/** One film: the player for users who may watch it, or an offer for others. */
 
-import { leadsToPayment, payment } from "./checkout.js";
+import { linkToPayment, payment, PAYMENT_PENDING } from "./checkout.js";
 import { Player } from "./player.js";
-import { fill, offerAgain, part, tell } from "./shared/page.js";
+import { fill, notify, offerRetry, part } from "./shared/page.js";
 import { date, length, price } from "./words.js";
 
 export class VideoView {
@@ -21,7 +21,7 @@ export class VideoView {
     this.element = fill("video-view");
   }
 
-  /** *paid* when somebody comes back from paying. */
+  /** Shows the film. After a payment, with *paid*, waits for it to arrive. */
   async enter(paid) {
     this.#part("waiting").textContent = "Loading…";
     this.#part("failure").replaceChildren();
@@ -32,7 +32,7 @@ export class VideoView {
       else if (paid) await this.#welcome();
       else await this.#open();
     } catch (problem) {
-      if (problem.name !== "AbortError") offerAgain(this.#part("failure"), problem, () => this.enter(paid));
+      if (problem.name !== "AbortError") offerRetry(this.#part("failure"), problem, () => this.enter(paid));
     } finally {
       this.#part("waiting").textContent = "";
     }
@@ -50,7 +50,7 @@ export class VideoView {
   #describe() {
     const { title, description, duration, poster, published_at: published } = this.#video;
     this.#part("title").textContent = title;
-    this.#part("facts").textContent = `${length(duration)} · Since ${date(published)}`;
+    this.#part("facts").textContent = `${length(duration)} · Added ${date(published)}`;
     this.#part("description").textContent = description;
     if (!this.#player) this.#showPoster(poster);
   }
@@ -61,11 +61,11 @@ export class VideoView {
     this.#part("screen").replaceChildren(picture);
   }
 
-  /** Shows the player, or what opens the film when it is not paid for. */
+  /** Shows the player, or an offer if the user may not watch the film. */
   async #open() {
     if (await this.#tryToPlay()) return;
-    if (this.#video.status === "withdrawn") this.#refuse("This film is not sold any more.");
-    else this.#offer("This film is for those who bought it, and for premium members.");
+    if (this.#video.status === "withdrawn") this.#refuse("This film is no longer for sale.");
+    else this.#offer("Buy this film to watch it, or get premium to watch every film.");
   }
 
   async #welcome() {
@@ -73,8 +73,8 @@ export class VideoView {
     const arrived = await payment(() => this.#tryToPlay(), this.#leaving.signal);
     if (this.#leaving.signal.aborted) return;
     history.replaceState(null, "", `#videos/${this.#id}`);
-    if (arrived) tell("Thank you. Enjoy the film.");
-    else this.#offer("Your payment has not arrived yet. If you have paid, look again in a minute: nothing is lost.");
+    if (arrived) notify("Thank you. Enjoy the film.");
+    else this.#offer(PAYMENT_PENDING);
   }
 
   async #tryToPlay() {
@@ -89,7 +89,7 @@ export class VideoView {
     });
     player.addEventListener("failed", ({ detail }) => {
       this.#showPoster(this.#video.poster);
-      offerAgain(this.#part("failure"), detail, () => this.enter());
+      offerRetry(this.#part("failure"), detail, () => this.enter());
     });
     this.#player?.close();
     this.#player = player;
@@ -115,7 +115,7 @@ export class VideoView {
     const offer = fill("buy-offer");
     part(offer, "text").textContent = text;
     part(offer, "buy").textContent = `Buy for ${price(this.#video)}`;
-    leadsToPayment(part(offer, "buy"), (key) => this.#api.buy(this.#id, key), part(offer, "error"));
+    linkToPayment(part(offer, "buy"), (key) => this.#api.buy(this.#id, key), part(offer, "error"));
     this.#part("offer").replaceChildren(offer);
   }
 

@@ -1,6 +1,6 @@
-/** A list of films, page by page: the catalogue, or what the person signed in may watch. */
+/** A list of films with pages: the catalogue, or the films that the user may watch. */
 
-import { fill, offerAgain, part } from "./shared/page.js";
+import { fill, offerRetry, part } from "./shared/page.js";
 import { length } from "./words.js";
 
 export class VideosView {
@@ -12,7 +12,7 @@ export class VideosView {
   /**
    * @param {string} template
    * @param {(query: {cursor: ?string, signal: AbortSignal}) => Promise<{items: object[], cursor: ?string}>} load
-   * @param {(video: import("./api.js").Video) => string} remark what is said of a film beside its length
+   * @param {(video: import("./api.js").Video) => string} remark the text beside the length of a film
    */
   constructor(template, load, remark) {
     this.#load = load;
@@ -21,7 +21,7 @@ export class VideosView {
     this.#part("more").addEventListener("click", () => this.#show({ more: true }));
   }
 
-  /** Called each time the view comes up. */
+  /** Called each time the view is shown. */
   enter() {
     return this.#show();
   }
@@ -48,7 +48,7 @@ export class VideosView {
       this.#part("empty").hidden = list.hasChildNodes() || cursor !== null;
       if (more) cards[0]?.querySelector("a").focus();
     } catch (problem) {
-      if (!signal.aborted) offerAgain(this.#part("failure"), problem, () => this.#show({ more }));
+      if (!signal.aborted) offerRetry(this.#part("failure"), problem, () => this.#show({ more }));
     } finally {
       if (!signal.aborted) this.#part("waiting").textContent = "";
     }

@@ -5,7 +5,7 @@ import { money } from "./shared/money.js";
 /** @param {{price: number, currency: string}} sold a film or a plan */
 export const price = (sold) => money(sold.price, sold.currency);
 
-/** 75 seconds are 1:15, and more than an hour is 1:00:15. */
+/** Returns a length as text: 1:15 for 75 seconds, 1:00:15 for more than an hour. */
 export function length(seconds) {
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, Math.floor(seconds) % 60];
   const shown = parts[0] ? parts : parts.slice(1);

@@ -1,4 +1,4 @@
-/** The console: shows what the sandbox's JSON says, again every two seconds, and touches only what changed. */
+/** The console: reads the sandbox's JSON every two seconds, and changes only what differs. */
 
 import { byId, reconcile } from "./shared/board.js";
 import { money } from "./shared/money.js";
@@ -18,8 +18,8 @@ const PLATFORM_LINE = /^(START|END|REPORT|INIT_START|XRAY) /;
  * @typedef {{cache: string, name: string, hits: number, misses: number}} Cache
  */
 
-/** Has *button* copy *text*. */
-function copies(button, text, what) {
+/** Makes *button* copy *text*. */
+function addCopy(button, text, what) {
   const verb = button.textContent;
   button.ariaLabel = `Copy ${what}`;
   button.addEventListener("click", async () => {
@@ -55,7 +55,7 @@ function appCard({ name, addresses, sign_ins: people, password }) {
   return card;
 }
 
-/** An API is for programs, so it comes last. */
+/** Sorts addresses: the API comes last, because it is for programs. */
 function pagesFirst([a], [b]) {
   return (a === "api") - (b === "api");
 }
@@ -65,7 +65,7 @@ function address([key, url]) {
   part(row, "key").textContent = key;
   part(row, "link").textContent = url.replace(/^https?:\/\//, "");
   part(row, "link").href = url;
-  copies(part(row, "copy"), url, `the address of ${key}`);
+  addCopy(part(row, "copy"), url, `the address of ${key}`);
   return row;
 }
 
@@ -73,7 +73,7 @@ function value(key, text) {
   const row = fill("value");
   part(row, "key").textContent = key;
   part(row, "text").textContent = text;
-  copies(part(row, "copy"), text, text);
+  addCopy(part(row, "copy"), text, text);
   return row;
 }
 
@@ -86,7 +86,7 @@ function showMails(mails) {
   reconcile(byId("mail-list"), mails.slice(0, MAILS), (mail) => mail.MessageId, mailItem);
 }
 
-/** A mail as the emulator keeps it; one made from a template has its texts under other names. */
+/** Returns an element for an email of the emulator. An email made from a template has other names for its texts. */
 function mailItem(mail) {
   const item = fill("mail");
   const text = mail.BodyText || mail.RenderedBodyText || "";
@@ -104,14 +104,14 @@ function mailItem(mail) {
   const code = text.match(/\b\d{6}\b/)?.[0];
   if (code) {
     part(item, "code").textContent = code;
-    copies(part(item, "copy"), code, `the code ${code}`);
+    addCopy(part(item, "copy"), code, `the code ${code}`);
   } else {
     part(item, "code-line").remove();
   }
   return item;
 }
 
-/** *text* with its web addresses as links. */
+/** Returns *text* as nodes, with its URLs as links. */
 function linked(text) {
   return text.split(/(https?:\/\/[^\s<>"]*[^\s<>".,;:!?)])/).map((piece, index) => {
     if (index % 2 === 0) return document.createTextNode(piece);
@@ -150,8 +150,8 @@ function paymentItem({ payment_intent: payment, created, amount, currency, descr
     button.disabled = true;
     const answer = await fetch(`payments/${payment}/refund`, { method: "POST" }).catch(() => null);
     button.disabled = false;
-    if (!answer?.ok) byId("said").textContent = button.textContent = "Not refunded, try again";
-    await poll("payments.json", showPayments).catch(() => {}); // the next round tells
+    if (!answer?.ok) byId("said").textContent = button.textContent = "Refund failed, try again";
+    await poll("payments.json", showPayments).catch(() => {}); // the next poll shows a failure
   });
   return item;
 }
@@ -176,13 +176,16 @@ function logChoice({ name }) {
   return choice;
 }
 
-/** Appends what is new. The lines are those of a window that moves on, so what left it stays shown. @param {Line[]} lines */
+/**
+ * Appends the new lines. *lines* are the most recent ones only, so older lines stay on the page.
+ * @param {Line[]} lines
+ */
 function showLines(lines) {
   const box = byId("lines");
   const times = new Map();
   for (const line of lines) {
     const text = JSON.stringify(line);
-    const nth = times.get(text) ?? 0; // two equal lines are two lines
+    const nth = times.get(text) ?? 0; // tells equal lines apart
     times.set(text, nth + 1);
     const key = `${text}${nth}`;
     if (seen.has(key)) continue;
@@ -204,7 +207,7 @@ function follow() {
   byId("no-lines").hidden = [...box.children].some((line) => line.checkVisibility());
 }
 
-function forgetLines() {
+function clearLines() {
   answers.clear();
   seen.clear();
   byId("lines").replaceChildren();
@@ -229,13 +232,13 @@ function logLine(line) {
   item.classList.toggle("is-platform", PLATFORM_LINE.test(line.text));
   item.firstElementChild.addEventListener("toggle", ({ target }) => {
     if (!target.open) return;
-    byId("follow").checked = false; // who reads one line does not want to lose it
+    byId("follow").checked = false; // so that new lines do not move the opened line away
     item.scrollIntoView({ block: "nearest" });
   });
   return item;
 }
 
-/** The fields of a JSON line; any other line is its own message. */
+/** Returns the fields of a JSON log line. For another line, the message is the line itself. */
 function parsed(text) {
   try {
     const record = JSON.parse(text);
@@ -273,7 +276,7 @@ function updateCache(row, { cache, name, hits, misses }) {
 
 const answers = new Map();
 
-/** Shows what *path* answers if it is not what it answered before. */
+/** Gets *path*, and calls *show* if the answer has changed. */
 async function poll(path, show) {
   const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(10_000) });
   if (!answer.ok) throw new Error(`${path} answers ${answer.status}`);
@@ -297,10 +300,10 @@ async function refresh() {
     poll("caches.json", showCaches),
   ]);
   const failed = outcomes.filter((outcome) => outcome.status === "rejected").length;
-  tellState(failed === 0 ? "Live" : failed === outcomes.length ? "Not reachable, trying again" : "Partly reachable");
+  showState(failed === 0 ? "Live" : failed === outcomes.length ? "Not reachable, trying again" : "Partly reachable");
 }
 
-function tellState(text) {
+function showState(text) {
   const state = byId("state");
   if (state.textContent === text) return;
   state.textContent = text;
@@ -321,7 +324,7 @@ async function run() {
 
 document.addEventListener("visibilitychange", () => wake());
 byId("log-apps").addEventListener("change", () => {
-  forgetLines();
+  clearLines();
   pollLines();
 });
 byId("platform").addEventListener("change", ({ target }) => {
@@ -332,6 +335,6 @@ byId("follow").addEventListener("change", follow);
 byId("lines").addEventListener("scroll", () => (byId("follow").checked &&= atTheEnd(byId("lines"))));
 
 await refresh();
-// What the address points at has moved while the page filled.
+// The content above the target of the hash has grown while the page loaded.
 if (location.hash) byId(location.hash.slice(1))?.scrollIntoView();
 run();

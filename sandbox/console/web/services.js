@@ -1,4 +1,4 @@
-/** Draws who calls whom, as graph.json says, again every five seconds while the page is seen. */
+/** Draws the graph of services in graph.json. Reads it every five seconds while the page is visible. */
 
 import { byId } from "./shared/board.js";
 import * as dagre from "./vendor/dagre-3.1.3.js";
@@ -21,7 +21,7 @@ let shown = "";
 
 const chosen = () => document.querySelector("input[name=app]:checked")?.value ?? "";
 
-/** What is to be drawn: the chosen app and whatever of others it touches, with one arrow from one to another. */
+/** Returns what to draw: the chosen app and the nodes of other apps connected to it, with one arrow for each pair. */
 function selection() {
   const app = chosen();
   const nodes = new Map(graph.nodes.map((node) => [node.id, node]));
@@ -68,14 +68,14 @@ function draw() {
   byId("list").replaceChildren(...arrows.map(sentence));
 }
 
-/** The apps one below the other, those that have to do with others first, so that their arrows are short. */
+/** Returns the apps from top to bottom. Connected apps come first, so that the arrows between them are short. */
 function inOrder(nodes, arrows) {
   const apps = new Map(nodes.map(({ id, app }) => [id, app]));
   const across = arrows.map(({ source, target }) => [apps.get(source), apps.get(target)]).filter(([a, b]) => a !== b);
   return [...new Set([...across.flat(), ...[...apps.values()].sort()])];
 }
 
-/** Gives each node of an app its place, below *top*, and each arrow inside the app its points; returns the app's box. */
+/** Places each node of an app below *top*, sets the points of each arrow inside the app, and returns the app's box. */
 function layOut(app, nodes, arrows, top, places) {
   const layout = new dagre.graphlib.Graph();
   layout.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 56, marginx: 16, marginy: 16 });
@@ -92,7 +92,10 @@ function layOut(app, nodes, arrows, top, places) {
   return { app, x: MARGIN, y: top, width, height: height + TITLE };
 }
 
-/** An arrow from one app to another goes round the nodes: beside its source, between the boxes, in from the left. */
+/**
+ * Returns the path of an arrow between two apps. It avoids the nodes: it leaves its source on the right, runs between the
+ * boxes, and reaches its target from the left.
+ */
 function between({ source, target }, number, places, box) {
   const from = places.get(source);
   const to = places.get(target);
@@ -133,8 +136,8 @@ function nodeBox({ id, kind, name, calls }, { x, y }) {
     count.textContent = calls.toLocaleString("en");
     group.append(count);
   }
-  group.addEventListener("pointerenter", () => light(id));
-  group.addEventListener("pointerleave", () => light(null));
+  group.addEventListener("pointerenter", () => highlight(id));
+  group.addEventListener("pointerleave", () => highlight(null));
   return group;
 }
 
@@ -148,7 +151,7 @@ function arrowLine({ source, target, hows }, d) {
   return line;
 }
 
-/** A smooth line: through the middle of each pair of points, and straight at both ends. */
+/** Returns a smooth path through the middle of each pair of points, straight at both ends. */
 function curve([first, ...rest]) {
   const last = rest.pop();
   const bends = rest.map((bend, index) => {
@@ -158,8 +161,8 @@ function curve([first, ...rest]) {
   return `M${first.x} ${first.y}${bends.length ? bends.join("") : `L${last.x} ${last.y}`}`;
 }
 
-/** Has the arrows of one node stand out, or of none. */
-function light(id) {
+/** Highlights the arrows of the node *id*, or none if it is null. */
+function highlight(id) {
   for (const line of byId("graph").querySelectorAll(".arrow")) {
     const touches = line.dataset.source === id || line.dataset.target === id;
     line.classList.toggle("lit", touches);
