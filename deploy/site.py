@@ -46,7 +46,7 @@ def publish(app: str, stage: str, **config: str) -> dict[str, str]:
     settings |= _config(app, stage, str(session.region_name)) | config
     files = _files(site) | {"config.json": json.dumps(settings, indent=2).encode()}
     changed = [key for key, content in files.items() if published.get(key) != hashlib.md5(content).hexdigest()]  # noqa: S324
-    for key in sorted(changed, key=lambda key: (key.endswith(".html"), key)):  # a page after the files that it loads
+    for key in sorted(changed, key=lambda key: (key == "index.html", key)):  # the page after the files that it loads
         kind = mimetypes.guess_type(key)[0] or "application/octet-stream"
         charset = "; charset=utf-8" if kind.startswith("text/") else ""
         s3.put_object(Bucket=bucket, Key=key, Body=files[key], ContentType=kind + charset, CacheControl=_CACHED)
