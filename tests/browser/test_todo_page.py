@@ -350,6 +350,15 @@ def test_a_list_that_cannot_be_read_offers_a_retry(page: Page, email: str) -> No
     expect(page.get_by_role("checkbox", name="Still there")).to_be_visible()
 
 
+def test_a_page_whose_templates_do_not_load_offers_another_try(page: Page) -> None:
+    page.route("**/templates.html", lambda route: route.abort("connectionfailed"))
+    page.reload()
+    expect(page.get_by_text("The service is not responding.")).to_be_visible()
+    page.unroute("**/templates.html")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
 @pytest.mark.parametrize("expired", [{"expiresAt": 0}, {"idToken": "not a token"}], ids=["expired", "refused"])
 def test_an_expired_token_is_renewed_silently(page: Page, email: str, expired: dict[str, Any]) -> None:
     signed_in(page, email)
