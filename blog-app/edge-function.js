@@ -1,6 +1,6 @@
 /**
- * CloudFront Function (runtime 2.0) of the site's default behaviour, on viewer request: an address is a folder,
- * its page is the index.html in it. `/x/` is read from `/x/index.html`, `/x` is led to `/x/`.
+ * CloudFront Function (runtime 2.0) of the site's default behaviour, on viewer request. It rewrites `/x/` to
+ * `/x/index.html`, and redirects `/x` to `/x/`.
  * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-event-structure.html
  */
 function handler(event) {
@@ -22,7 +22,7 @@ function handler(event) {
   return request;
 }
 
-/** Whether each segment is a plain one, the last without an ending. `//host/x` is none: it would lead away. */
+/** Returns whether all segments are simple and the last has no file extension. `//host/x` would redirect to a host. */
 function isFolder(uri) {
   return /^(\/[\w~%-][\w.~%-]*)*\/[\w~%-]+$/.test(uri);
 }

@@ -1,4 +1,4 @@
-"""Gap: each execution environment extracts and compiles its function's code anew.
+"""Gap: each execution environment extracts and compiles its function's code again.
 
 Python functions with the same code or layer import it from one folder, which keeps their bytecode too. A cold start
 then takes two thirds of the time. As on AWS, a function must not write there.

@@ -19,7 +19,7 @@ export class DeviceView {
   #hours = [];
   /** Readings since the device was opened, by metric: time to value. @type {Map<string, Map<number, number>>} */
   #live = new Map();
-  #asked = 0;
+  #lastRequest = 0;
 
   /** @param {import("./api.js").Api} api */
   constructor(api) {
@@ -46,12 +46,12 @@ export class DeviceView {
 
   async refresh() {
     if (this.#id === null) return;
-    const asked = ++this.#asked;
+    const request = ++this.#lastRequest;
     const [device, ...hours] = await Promise.all([
       this.#api.device(this.#id),
       ...this.#days().map((day) => this.#api.hours(day, this.#id)),
     ]);
-    if (asked !== this.#asked) return; // another device or range has been chosen meanwhile
+    if (request !== this.#lastRequest) return; // another device or range has been chosen meanwhile
     this.#device = device;
     this.#hours = hours.flat();
     this.#show();

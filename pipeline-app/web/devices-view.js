@@ -15,7 +15,7 @@ export class DevicesView {
   /** The cursors of the pages up to the current one. The first page has none. */
   #cursors = [null];
   #next = null;
-  #asked = 0;
+  #lastRequest = 0;
 
   /** @param {import("./api.js").Api} api @param {(id: string) => void} onPick */
   constructor(api, onPick) {
@@ -33,10 +33,10 @@ export class DevicesView {
 
   /** Requests the current page again. */
   async refresh() {
-    const asked = ++this.#asked;
+    const request = ++this.#lastRequest;
     const query = { prefix: this.#prefix, cursor: this.#cursors.at(-1), limit: PAGE };
     const { items, cursor } = await this.#api.devices(query);
-    if (asked !== this.#asked) return; // another page has been requested meanwhile
+    if (request !== this.#lastRequest) return; // another page has been requested meanwhile
     this.#next = cursor;
     this.#show(items);
   }

@@ -8,7 +8,7 @@ const KINDS = ["accepted", "duplicates", "bad"];
 export class QualityView {
   #api;
   #days = [];
-  #asked = 0;
+  #lastRequest = 0;
 
   /** @param {import("./api.js").Api} api */
   constructor(api) {
@@ -24,9 +24,9 @@ export class QualityView {
     reconcile(choice, days, (day) => day, (day) => new Option(day, day));
     if (newest) choice.selectedIndex = days.length ? 0 : -1;
     choice.parentElement.hidden = days.length === 0;
-    const asked = ++this.#asked;
+    const request = ++this.#lastRequest;
     const quality = choice.value ? await this.#api.quality(choice.value) : undefined;
-    if (asked !== this.#asked) return; // another day has been chosen meanwhile
+    if (request !== this.#lastRequest) return; // another day has been chosen meanwhile
     byId("outcomes").hidden = !quality;
     byId("no-quality").hidden = Boolean(quality);
     if (quality) show(quality);

@@ -11,7 +11,7 @@ export class ReportsView {
   /** Name of the open report. @type {string | null} */
   #open = null;
   #limit = PAGE;
-  #asked = 0;
+  #lastRequest = 0;
   /** @type {import("./api.js").ReportSummary[]} */
   #reports = [];
 
@@ -85,9 +85,9 @@ export class ReportsView {
     reconcile(choice, report.periods, (period) => period, (period) => new Option(period, period));
     if (newest) choice.selectedIndex = report.periods.length ? 0 : -1;
     choice.parentElement.hidden = report.periods.length === 0;
-    const asked = ++this.#asked;
+    const request = ++this.#lastRequest;
     const page = choice.value ? await this.#api.report(report.name, choice.value, this.#limit) : undefined;
-    if (asked !== this.#asked) return; // another report or period has been chosen meanwhile
+    if (request !== this.#lastRequest) return; // another report or period has been chosen meanwhile
     this.#showRows(page?.rows ?? []);
     byId("more-rows").hidden = !page?.cursor || page.rows.length < this.#limit; // fewer: the response is full
     put(byId("report-note"), page ? note(page) : "No rows yet.");

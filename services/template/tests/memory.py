@@ -1,4 +1,4 @@
-"""The store of {{ things }} in memory, held to the same contract as the table (test_store.py)."""
+"""The store of {{ things }} in memory. test_store.py tests it and the table by the same contract."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def call(client: Client) -> Any:
     return call
 
 
-def test_{{ a }}_{{ thing }}_lives_from_post_to_delete(call: Any) -> None:
+def test_{{ a }}_{{ thing }}_is_created_read_changed_and_deleted(call: Any) -> None:
     created = call("POST", "/{{ things }}", {"name": "first"})
     path = f"/{created.headers['Location']}"
 
@@ -39,7 +39,7 @@ def test_{{ a }}_{{ thing }}_lives_from_post_to_delete(call: Any) -> None:
     assert call("GET", path).status_code == 404
 
 
-def test_the_same_key_and_body_give_the_same_answer(call: Any) -> None:
+def test_the_same_key_and_body_give_the_same_response(call: Any) -> None:
     first, second = (call("POST", "/{{ things }}", {"name": "first"}, Idempotency_Key="k") for _ in range(2))
 
     assert first.json_body == second.json_body
@@ -48,11 +48,11 @@ def test_the_same_key_and_body_give_the_same_answer(call: Any) -> None:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=200))
-def test_no_bytes_break_it(call: Any, body: bytes) -> None:
+def test_any_other_bytes_get_a_4xx(call: Any, body: bytes) -> None:
     assert 400 <= call("POST", "/{{ things }}", body).status_code < 500
 
 
-def test_every_route_but_health_asks_for_a_signature() -> None:
+def test_every_route_but_health_requires_a_signature() -> None:
     chalice: Chalice = app.app
 
     routes = [route for methods in chalice.routes.values() for route in methods.values()]

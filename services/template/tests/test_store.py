@@ -43,7 +43,7 @@ def {{ a }}_{{ thing }}(name: str = "first") -> {{ Thing }}:
     return {{ Thing }}(id=new_id(), name=name, created_at=moment, updated_at=moment, version=1)
 
 
-def test_what_was_added_is_got_and_listed(store: {{ Thing }}Store) -> None:
+def test_an_added_item_is_read_and_listed(store: {{ Thing }}Store) -> None:
     {{ thing }} = store.add({{ a }}_{{ thing }}())
 
     assert store.get({{ thing }}.id) == {{ thing }}
@@ -51,7 +51,7 @@ def test_what_was_added_is_got_and_listed(store: {{ Thing }}Store) -> None:
     assert store.list({{ Thing }}Query()).items == [{{ thing }}]
 
 
-def test_a_list_comes_newest_first_in_pages_without_gap_or_repeat(store: {{ Thing }}Store) -> None:
+def test_a_list_is_newest_first_and_its_pages_have_each_item_once(store: {{ Thing }}Store) -> None:
     ids = sorted(store.add({{ a }}_{{ thing }}(str(n))).id for n in range(5))
 
     first = store.list({{ Thing }}Query(limit=3))
@@ -63,7 +63,7 @@ def test_a_list_comes_newest_first_in_pages_without_gap_or_repeat(store: {{ Thin
         store.list({{ Thing }}Query(cursor="%%%"))
 
 
-def test_an_update_holds_to_its_versions(store: {{ Thing }}Store) -> None:
+def test_an_update_requires_one_of_its_versions(store: {{ Thing }}Store) -> None:
     {{ thing }} = store.add({{ a }}_{{ thing }}())
 
     changed = store.update({{ thing }}.id, {"name": "second"}, ["1"])
@@ -76,7 +76,7 @@ def test_an_update_holds_to_its_versions(store: {{ Thing }}Store) -> None:
     assert store.get({{ thing }}.id) == changed
 
 
-def test_what_was_removed_is_gone(store: {{ Thing }}Store) -> None:
+def test_a_removed_item_is_neither_read_nor_listed(store: {{ Thing }}Store) -> None:
     {{ thing }} = store.add({{ a }}_{{ thing }}())
 
     with pytest.raises(PreconditionFailed):
