@@ -36,7 +36,7 @@ os.environ |= {
 def pytest_addoption(parser: pytest.Parser) -> None:
     text = "test the stage that runs where SANDBOX_DIR, SANDBOX_STAGE and the ports say, and start none"
     parser.addoption("--running", action="store_true", help=text)
-    parser.addoption("--stage", default="test", help="the stage to bring up: two at once need two names")
+    parser.addoption("--stage", default="test", help="the stage to start: two at once need two names")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Publishes a post from a Markdown file: `make post FILE=post.md`. A client of the API, no part of the app.
+"""Publishes a post from a Markdown file: `make post FILE=post.md`. It is a client of the API, not part of the app.
 
 A file begins with front matter, ``name: value`` lines between two lines of ``---``: title, and optionally slug (by
 default the name of the file), summary, tags (separated by commas), author, published_at. A photo beside the file,

@@ -43,7 +43,7 @@ class ViewerResponse:
 
 
 async def deliver(request: ViewerRequest, response: ViewerResponse, send: Send) -> int:
-    """Send the part of the response that the request asks for. Return the number of body bytes."""
+    """Send the requested part of the response. Return the number of body bytes."""
     status, chunks = _select_content(request, response)
     headers = response.headers
     headers["x-cache"], headers["via"], headers["x-amz-cf-id"] = response.x_cache, VIA, request_id()

@@ -112,7 +112,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str | None:
 
 
 class Released(Exception):
-    """Raised where the sandbox goes on after the release."""
+    """Raised where the sandbox would continue after the release."""
 
 
 def deploy_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:

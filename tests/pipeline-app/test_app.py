@@ -204,7 +204,7 @@ def test_messages_name_new_objects_and_reports_to_run_again() -> None:
 
 
 class MemoryRuns:
-    """Runs that record what they are asked for, and their deadlines."""
+    """Runs that record their arguments and their deadlines."""
 
     def __init__(self) -> None:
         self.objects: list[str] = []

@@ -33,7 +33,7 @@ class Offers(Struct, frozen=True):
 
 
 class Order(Struct, frozen=True):
-    """What *user* pays for *item*, its name, and the pages to return to.
+    """An order of *item* by *user*: its price and name, and the pages to return to.
 
     The provider asks for an e-mail address for the receipt unless *email* is given.
     """

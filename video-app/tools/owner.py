@@ -1,4 +1,4 @@
-"""Publishes videos: `python -m tools.owner API SECRET FOLDER`. A client of the API, no part of the app.
+"""Publishes videos: `python -m tools.owner API SECRET FOLDER`. It is a client of the API, not part of the app.
 
 A folder has ``video.json`` (title, description, duration in seconds, price in the currency's smallest unit, currency),
 ``video.mp4``, ``poster.jpg``, and for HLS ``hls/index.m3u8`` with all that it names. Published a second time it is the
