@@ -1,1 +1,1 @@
-"""MyBlog.com behind its routes and events."""
+"""The modules of blog-app."""

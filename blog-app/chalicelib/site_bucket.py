@@ -15,7 +15,7 @@ class SiteBucket:
         self._name = name
 
     def contents(self) -> dict[str, str]:
-        """The ETag of an object is its MD5, unless KMS encrypts it or it was uploaded in parts.
+        """Return the ETags, which are MD5s, since no object is encrypted by KMS or uploaded in parts.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
         """

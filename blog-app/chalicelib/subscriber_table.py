@@ -119,7 +119,7 @@ class SubscriberTable:
     def _write(
         self, operation: str, condition: str, values: dict[str, Any], key: dict[str, Any] | None = None, **request: Any
     ) -> None:
-        """Raises _ConditionFailed."""
+        """Write an item under a condition. Raises _ConditionFailed."""
         if key is not None:
             request["Key"] = key
         if values:

@@ -1,4 +1,4 @@
-"""Exactly one welcome mail for each subscriber, in spite of repeated events, several Regions and crashes.
+"""One welcome mail for each subscriber, in spite of repeated events, several Regions and crashes.
 
 Each attempt first claims the mail for some time. A mail is sent again only after its claim has expired without SES
 reporting the mail: docs/welcome-mail.md. Imports no AWS and no HTTP.

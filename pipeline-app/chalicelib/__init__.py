@@ -1,1 +1,1 @@
-"""The ingestion pipeline behind its routes and events."""
+"""The modules of pipeline-app."""

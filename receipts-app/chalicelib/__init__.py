@@ -1,1 +1,1 @@
-"""Receipts behind their routes."""
+"""The modules of receipts-app."""

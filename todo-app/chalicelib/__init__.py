@@ -1,1 +1,1 @@
-"""MyTodoList behind its routes."""
+"""The modules of todo-app."""

@@ -1,1 +1,1 @@
-"""The video shop behind its routes."""
+"""The modules of video-app."""
