@@ -19,7 +19,6 @@ from deploy import updates
 from sandbox.demo import users
 from sandbox.settings import ROOT, Settings
 
-
 _TRIES = 3
 """On a busy machine the first call of a function can exceed API Gateway's timeout. A seed can run again."""
 
