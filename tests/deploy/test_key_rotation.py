@@ -96,8 +96,8 @@ def test_a_rotation_breaks_no_valid_link_and_ends_the_old_key(
     origin: int, bring_up: Callable[[int, str], tuple[str, str]]
 ) -> None:
     life, max_age, requests = 4, 0.5, 2_000
-    cloudfront, secrets = boto3.client("cloudfront"), boto3.client("secretsmanager")
-    keys = SigningKeys(cloudfront, secrets, "films", "test")
+    distributions, secrets = boto3.client("cloudfront"), boto3.client("secretsmanager")
+    keys = SigningKeys(distributions, secrets, "films", "test")
     address, identifier = bring_up(origin, keys.ensure("rsa"))
     client, url = httpx.Client(timeout=20), address + FILM
     function = Secret(secrets, "films-test-signing-key", cloudfront.signer, max_age)
@@ -139,7 +139,7 @@ def test_a_rotation_breaks_no_valid_link_and_ends_the_old_key(
     assert seen[False] == 0
     assert repr(function.value()) == f"UrlSigner({new!r})"
     paths = {"Paths": listed(["/none"]), "CallerReference": "end"}  # the edge reads its configuration again
-    cloudfront.create_invalidation(DistributionId=identifier, InvalidationBatch=paths)
+    distributions.create_invalidation(DistributionId=identifier, InvalidationBatch=paths)
     refused = client.get(old_key.url(url, int(time.time()) + 60))
     assert b"<Code>InvalidKey</Code>" in refused.content
     client.close()

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent.parent
 def environment(tmp_path: Path, free_port: Callable[[], int]) -> dict[str, str]:
     """Variables of a second sandbox beside any other."""
     ports = {variable: str(free_port()) for variable, _ in port_variables().values()}
-    own = {"SANDBOX_DIR": str(tmp_path), "SANDBOX_STAGE": "kept", **ports}
+    own = {"SANDBOX_DIR": str(tmp_path), "SANDBOX_STAGE": "kept", "DEVICES": "0", **ports}
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | own
 
 
