@@ -16,7 +16,7 @@ import boto3
 import httpx
 import pytest
 
-from common.cloudfront import UrlSigner
+from common.cloudfront import UrlSigner, signer
 from common.secrets import Secret
 from deploy.signing_keys import SigningKeys
 from localaws.cloudfront.__main__ import server
@@ -100,7 +100,7 @@ def test_a_rotation_breaks_no_valid_link_and_ends_the_old_key(
     keys = SigningKeys(distributions, secrets, "films", "test")
     address, identifier = bring_up(origin, keys.ensure("rsa"))
     client, url = httpx.Client(timeout=20), address + FILM
-    function = Secret(secrets, "films-test-signing-key", cloudfront.signer, max_age)
+    function = Secret(secrets, "films-test-signing-key", signer, max_age)
     old_key = function.value()
     rotated = threading.Event()
 
