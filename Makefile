@@ -28,7 +28,7 @@ local: .venv/run ## Run `chalice local` on an app against the sandbox: make loca
 	@eval "$$($(BIN)/python -m sandbox env)" && cd $(APP) && ../$(BIN)/chalice local --stage local --port $(or $(PORT),8000)
 
 # A command of the sandbox, an output of an app, and an option if its variable is set.
-on_sandbox = $(BIN)/python -m sandbox status >/dev/null && eval "$$($(BIN)/python -m sandbox env)" && PYTHONPATH=. $(BIN)/python
+on_sandbox = $(BIN)/python -m sandbox status >/dev/null && eval "$$($(BIN)/python -m sandbox env)" && $(BIN)/python
 output = "$$($(BIN)/python -m sandbox output $(1) $(2))"
 option = $(if $($(2)),--$(1) "$$$(2)")
 

@@ -1,8 +1,8 @@
 """The DynamoDB table of {{ things }}. Adapter for DynamoDB.
 
 {{ A }} {{ thing }} is the item (``kind``, ``id``) with the kind "{{ thing }}". Ids sort by time, so one Query reads a page
-of the newest. One kind is one partition, which takes a thousand writes a second; a service with more starts its key with
-an owner, as todo-app does:
+of the newest. One kind is one partition, which takes a thousand writes a second. A service with more writes starts its
+key with an owner, as todo-app does:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
 """
 
