@@ -104,7 +104,7 @@ delete: .venv/run ## Delete a stage with all its data: make delete STAGE=feature
 
 ##@ For developers
 .PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages bench format lock clean
-LANES := test-e2e test-localaws test-sandbox check test-units test-browser
+LANES := test-e2e test-localaws test-sandbox test-browser test-units check
 test: .venv/test node_modules chromium ## Run all checks: lint, types and all tests, in lanes side by side
 	@$(MAKE) --jobs=3 --keep-going --no-print-directory $(LANES:%=lane-%)
 lane-%: # each line of a lane begins with its name; the end-to-end tests mostly wait, hence three lanes on two cores
