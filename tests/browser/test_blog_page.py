@@ -157,6 +157,7 @@ def test_a_used_or_incomplete_link_of_a_mail_is_explained(blog: Page) -> None:
     expect(blog.get_by_role("status")).to_contain_text("no longer valid")
     blog.goto("/unsubscribe/")
     expect(blog.get_by_role("status")).to_contain_text("Please open this page with the link in one of our emails")
+    expect(blog.get_by_text("Press the button")).to_be_hidden()
     expect(blog.get_by_role("button", name="Unsubscribe")).to_be_hidden()
 
 
