@@ -47,7 +47,7 @@ function initSubscribe(form) {
       form.reset();
       show(answer, `Thank you. A welcome email is on its way to ${email}.`, true);
     } else if (status >= 400 && status < 500 && status !== 429) {
-      show(answer, "We cannot send email to this address. Please check the spelling.");
+      show(answer, "We cannot email this address. Check the spelling.");
       field.focus();
     } else {
       show(answer, LATER);

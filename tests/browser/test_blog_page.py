@@ -136,7 +136,7 @@ def _unsubscribe_link(page: Page, console: str, email: str) -> str:
 def test_an_invalid_address_is_explained(blog: Page) -> None:
     blog.get_by_label("Email").fill("ann@example")
     blog.get_by_role("button", name="Subscribe").click()
-    expect(blog.get_by_role("status")).to_have_text("We cannot send email to this address. Please check the spelling.")
+    expect(blog.get_by_role("status")).to_have_text("We cannot email this address. Check the spelling.")
     expect(blog.get_by_label("Email")).to_be_focused()
     blog.get_by_label("Email").press("End")
     blog.get_by_label("Email").press_sequentially(".com")
