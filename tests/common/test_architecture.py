@@ -74,7 +74,7 @@ def docstring(file: Path) -> str:
 
 
 def modules(app: Path) -> list[Path]:
-    return [file for file in sorted((app / "chalicelib").glob("*.py")) if file.stem not in ("__init__", "wiring")]
+    return [file for file in sorted((app / "chalicelib").rglob("*.py")) if file.stem not in ("__init__", "wiring")]
 
 
 def domain(app: Path) -> list[Path]:
@@ -206,7 +206,7 @@ def test_every_route_is_in_a_readme(app: Path) -> None:
     for node in ast.walk(parse((app / "app.py").read_text())):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "route":
             path = str(ast.literal_eval(node.args[0])).partition("{")[0].rstrip("/")
-            assert f" {path}" in readme, path
+            assert f" {path}" in readme, f"{path} has no row in the README of {app.name}"
 
 
 # The rules on code that breaks them

@@ -45,7 +45,7 @@ class Todo(Struct, kw_only=True):
         return str(self.version)
 
 
-class NewTodo(Struct, forbid_unknown_fields=True):
+class NewTodo(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """A todo to create. ``due`` is an ISO 8601 date, or a date and time with an offset."""
 
     title: Line
@@ -59,7 +59,7 @@ class NewTodo(Struct, forbid_unknown_fields=True):
         self.tags = list(dict.fromkeys(self.tags))
 
     def fingerprint(self) -> str:
-        """Return a hash that is equal for equal bodies."""
+        """Return a hash that is equal for equal bodies. It omits defaults, so a later field changes no earlier hash."""
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 

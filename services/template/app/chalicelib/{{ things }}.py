@@ -38,13 +38,13 @@ class {{ Thing }}(Struct, kw_only=True):
         return str(self.version)
 
 
-class New{{ Thing }}(Struct, forbid_unknown_fields=True):
+class New{{ Thing }}(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """{{ A }} {{ thing }} to create."""
 
     name: Line
 
     def fingerprint(self) -> str:
-        """Return a hash that is equal for equal bodies."""
+        """Return a hash that is equal for equal bodies. It omits defaults, so a later field changes no earlier hash."""
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 
