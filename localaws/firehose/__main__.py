@@ -11,6 +11,7 @@ import boto3
 
 from localaws.firehose.firehose import Firehose
 from localaws.lambda_.batches import Backoff
+from localaws.settings import Settings
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    firehose = Firehose(str(boto3.Session().region_name), backoff=Backoff(maximum=2))
+    firehose = Firehose(str(boto3.Session().region_name), backoff=Backoff(maximum=Settings.retry_delay))
     firehose.start()
     stopped.wait()
     firehose.stop()
