@@ -3,6 +3,7 @@
 #
 # requirements.txt: the packages of the suite. requirements-test.txt: those, and the packages of its tests.
 # */requirements.txt: the packages in an app's zip. All have the same versions, and none names an index.
+# localaws/parity/*-requirements.txt: the packages of the suites that `make parity` runs.
 set -euo pipefail
 cd "$(dirname "$0")"
 folder=$(mktemp -d)
@@ -30,3 +31,7 @@ lock --no-deps --python-version 3.12 --python-platform linux deploy/dax-requirem
   --output-file deploy/dax-requirements.txt
 lock --python-version 3.12 --python-platform linux updates/origin/requirements.in --constraint requirements.txt \
   --output-file updates/origin/requirements.txt
+# The suites of `make parity` run in environments of their own.
+for needed in localaws/parity/*-requirements.in; do
+  lock --no-deps --python-version 3.13 "$needed" --output-file "${needed%.in}.txt"
+done

@@ -22,13 +22,22 @@ class NotStarted(Exception):
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Python with *command* in *folder* until the block ends.
+def running(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run Python with *command* in *folder* until the block ends, with its output in *log* or where this process has it.
 
     The process gets PATH and *environment*, but no other variables of this process. It can import the same modules.
     """
     inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE.parent), "PYTHONDONTWRITEBYTECODE": "1"}
-    process = subprocess.Popen([sys.executable, *command], env=inherited | dict(environment), cwd=folder)
+    with log.open("wb") if log else contextlib.nullcontext() as output:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            env=inherited | dict(environment),
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT if log else None,
+        )
     try:
         yield process
     finally:

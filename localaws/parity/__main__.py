@@ -1,0 +1,124 @@
+"""`python -m localaws.parity CHECKOUT…`: compare the local AWS with answers recorded on AWS, and write the page.
+
+Exit codes: 0 as listed in known.toml, 1 a new difference, a healed case or a checkout that cannot be used, 2 wrong
+usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from localaws import processes
+from localaws.parity import bare, known, report, suites
+from localaws.ports import find_free_port
+
+
+def main() -> str | None:
+    """Run the suites; return an error message if the results are not as listed."""
+    parser = argparse.ArgumentParser(prog="python -m localaws.parity", description=__doc__.partition("\n")[0])
+    parser.add_argument("checkouts", nargs="+", type=Path, help="a checkout of localstack/localstack or getmoto/moto")
+    parser.add_argument("--suite", action="append", help="only this suite; then no page is written")
+    parser.add_argument("--bare", action="store_true", help="count what the bare emulator equals, and keep the figures")
+    parser.add_argument("--page", type=Path, default=Path("docs/parity.md"), help="the page to write (docs/parity.md)")
+    parser.add_argument("--folder", type=Path, default=Path(".parity"), help="environments and results (.parity)")
+    arguments = parser.parse_args()
+    try:
+        origins = {suites.origin_of(checkout): checkout.resolve() for checkout in arguments.checkouts}
+        chosen = _choose(origins, arguments.suite)
+        if arguments.bare:
+            return _count_bare(chosen, origins, arguments.folder.resolve())
+        return _compare(chosen, origins, arguments.folder.resolve(), None if arguments.suite else arguments.page)
+    except suites.Unusable as error:
+        return str(error)
+
+
+def _choose(origins: dict[str, Path], names: list[str] | None) -> list[suites.Suite]:
+    """Return the suites of *origins* with one of *names*. Raises Unusable if a name is unknown."""
+    every = [suite for suite in suites.load() if suite.origin in origins]
+    if names is None:
+        return every
+    if unknown := set(names) - {suite.name for suite in every}:
+        listed = ", ".join(suite.name for suite in every)
+        raise suites.Unusable(f"No such suite: {', '.join(sorted(unknown))}. The suites are: {listed}")
+    return [suite for suite in every if suite.name in names]
+
+
+def _compare(chosen: list[suites.Suite], origins: dict[str, Path], folder: Path, page: Path | None) -> str | None:
+    differences = known.load()
+    runs: list[report.Run] = []
+    lines: list[str] = []
+    for suite in chosen:
+        results = _run(suite, origins, folder, _localaws, "localaws")
+        runs.append((suite, results))
+        new = list(known.surprises(suite, results, differences))
+        equal = sum(result.verdict == "equal" for result in results.values())
+        print(f"{suite.name}: {equal} of {len(results)} equal, {len(new)} not as listed", *new, sep="\n  ", flush=True)
+        lines += new
+    if page is not None and set(origins) == {"localstack", "moto"}:
+        page.write_text(report.page(runs, bare.load(), differences))
+    return f"{len(lines)} cases are not as listed in known.toml" if lines else None
+
+
+def _count_bare(chosen: list[suites.Suite], origins: dict[str, Path], folder: Path) -> None:
+    figures = bare.load()
+    for suite in chosen:
+        results = _run(suite, origins, folder, _bare, "bare")
+        figures[suite.name] = sum(result.verdict == "equal" for result in results.values())
+        print(f"{suite.name}: {figures[suite.name]} of {len(results)} equal", flush=True)
+        bare.save(figures)
+
+
+def _run(
+    suite: suites.Suite,
+    origins: dict[str, Path],
+    folder: Path,
+    start: Callable[[Path], AbstractContextManager[str]],
+    name: str,
+) -> dict[str, suites.Result]:
+    python = suites.python_of(suite.origin, folder)
+    place = folder / "results" / name / suite.name.replace(" ", "-")
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    with start(place) as endpoint:
+        return suites.run(suite, origins[suite.origin], python, endpoint, place)
+
+
+@contextmanager
+def _bare(folder: Path) -> Iterator[str]:
+    """Run ministack as it is, with IAM enforced; the value is its address."""
+    port = find_free_port()
+    environment = {
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "AUTH": "true",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "TMPDIR": str(folder),
+        "STATE_DIR": str(folder / "state"),
+        "S3_DATA_DIR": str(folder / "s3"),
+    }
+    yield from _started(["-m", "ministack"], environment, folder, port)
+
+
+@contextmanager
+def _localaws(folder: Path) -> Iterator[str]:
+    """Run localaws as `python -m localaws serve` does; the value is its address."""
+    port = find_free_port()
+    ports = [f"--port={port}", f"--dax-port={find_free_port()}", f"--mqtt-port={find_free_port()}"]
+    yield from _started(["-m", "localaws", "serve", f"--folder={folder / 'aws'}", *ports], {}, folder, port)
+
+
+def _started(command: list[str], environment: dict[str, str], folder: Path, port: int) -> Iterator[str]:
+    with processes.running(command, environment, folder, folder / "aws.log") as process:
+        url = f"http://127.0.0.1:{port}"
+        processes.wait_for(f"{url}/_ministack/health", process)
+        yield url
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""The page `docs/parity.md`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from localaws.parity.known import Difference
+from localaws.parity.suites import Result, Suite
+
+type Run = tuple[Suite, dict[str, Result]]
+"""A suite and its results on localaws."""
+
+HEAD = """\
+# Parity with AWS
+
+`make parity AWS_CASES="…/localstack …/moto"` runs cases that were validated on AWS against the local AWS, and writes
+this page. The cases are those of [LocalStack](https://github.com/localstack/localstack) that are marked `aws.validated`
+and compare with answers recorded on AWS, and those of [moto](https://github.com/getmoto/moto) that are marked
+`aws_verified`. Nobody of this project wrote them, and nothing of them is kept here: `AWS_CASES` names a checkout of
+each.
+
+The run fails if a case differs that [`known.toml`](../localaws/parity/known.toml) does not list, or if a listed case
+has become equal. [`suites.toml`](../localaws/parity/suites.toml) says which cases are selected, and why others are left
+out.
+"""
+
+
+def page(runs: list[Run], bare: dict[str, int], known: list[Difference]) -> str:
+    """Return the whole page. *bare* has the number of equal cases of the bare emulator by suite."""
+    return "\n".join([HEAD, *_table(runs, bare), *_differences(runs, known), *_left_out(runs)])
+
+
+def _table(runs: list[Run], bare: dict[str, int]) -> Iterator[str]:
+    yield "## Results\n"
+    yield "*Equal*: the case passes. *In full*: also what the suite itself does not compare is as recorded.\n"
+    yield "| suite | used for | selected | could run | bare emulator equal | localaws equal | in full | localaws |"
+    yield "|---|---|--:|--:|--:|--:|--:|--:|"
+    totals: Counter[str] = Counter()
+    for suite, results in runs:
+        counts = Counter(
+            selected=len(results),
+            ran=sum(result.verdict != "skipped" for result in results.values()),
+            bare=bare.get(suite.name, 0),
+            ours=sum(result.verdict == "equal" for result in results.values()),
+            full=sum(result.equal_in_full for result in results.values()),
+        )
+        totals += counts
+        yield _row(suite.name, suite.used_for, counts)
+    yield _row("**all**", "", totals) + "\n"
+
+
+def _row(name: str, used_for: str, counts: Counter[str]) -> str:
+    share = f"{100 * counts['ours'] // max(counts['ran'], 1)} %"
+    figures = (counts[column] for column in ("selected", "ran", "bare", "ours", "full"))
+    return "| " + " | ".join([name, used_for, *map(str, figures), share]) + " |"
+
+
+def _differences(runs: list[Run], known: list[Difference]) -> Iterator[str]:
+    yield "## What differs, and what it means for who deploys\n"
+    yield "| suite | cases | difference | consequence |"
+    yield "|---|--:|---|---|"
+    for suite, _ in runs:
+        for difference in known:
+            if difference.suite == suite.name:
+                cells = (suite.name, str(len(difference.cases)), difference.because, difference.consequence)
+                yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    yield ""
+
+
+def _left_out(runs: list[Run]) -> Iterator[str]:
+    yield "## What is left out\n"
+    yield "Besides cases that need Docker, another runtime than Python, or LocalStack's own process:\n"
+    for suite, _ in runs:
+        for group in suite.without:
+            yield f"* {suite.name}: {group['because']}"
+    yield ""
