@@ -25,7 +25,7 @@ class NotStarted(Exception):
 def running(
     command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Python with *command* in *folder* until the block ends, with its output in *log* or where this process has it.
+    """Run Python with *command* in *folder* until the block ends; *log* gets its output (None: where ours goes).
 
     The process gets PATH and *environment*, but no other variables of this process. It can import the same modules.
     """

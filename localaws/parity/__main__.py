@@ -31,7 +31,8 @@ def main() -> str | None:
         origins = {suites.origin_of(checkout): checkout.resolve() for checkout in arguments.checkouts}
         chosen = _choose(origins, arguments.suite)
         if arguments.bare:
-            return _count_bare(chosen, origins, arguments.folder.resolve())
+            _count_bare(chosen, origins, arguments.folder.resolve())
+            return None
         return _compare(chosen, origins, arguments.folder.resolve(), None if arguments.suite else arguments.page)
     except suites.Unusable as error:
         return str(error)
