@@ -6,6 +6,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
+from urllib.parse import unquote
 
 import msgspec
 from chalice.app import Chalice, CORSConfig, Request, Response
@@ -32,10 +33,13 @@ _CORS = CORSConfig(
 
 
 def configure(app: Chalice) -> None:
-    """Give *app* CORS on every route, JSON logs, correlation ids, and token verification under `chalice local`."""
+    """Give *app* CORS on every route, JSON logs, correlation ids, decoded path parameters, and token verification
+    under `chalice local`.
+    """
     app.api.cors = _CORS
     logs.configure(app.log)
     app.register_middleware(_logged(app), "http")
+    app.register_middleware(_decode_path_parameters, "http")
     local.install(_CORS)
 
 
@@ -59,6 +63,16 @@ def _logged(app: Chalice) -> Callable[[Request, Callable[[Request], Response]], 
         return response
 
     return middleware
+
+
+def _decode_path_parameters(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    """Decode the path parameters in place, once, before Chalice passes them to the view function.
+
+    API Gateway and `chalice local` pass them percent-encoded (`pump%201`), and Chalice does not decode them.
+    """
+    parameters = request.uri_params or {}
+    parameters.update({name: unquote(value) for name, value in parameters.items()})
+    return get_response(request)
 
 
 def request(app: Chalice) -> Request:

@@ -79,6 +79,16 @@ def test_devices_and_alerts_are_shown(call: Any, devices: Devices) -> None:
     assert call("GET", f"/devices/{'x' * 2049}").status_code == 404
 
 
+@pytest.mark.parametrize(("device_id", "path"), [("pump 1", "pump%201"), ("line:3", "line%3A3"), ("a/b", "a%2Fb")])
+def test_a_device_is_found_by_an_id_with_any_character(call: Any, devices: Devices, device_id: str, path: str) -> None:
+    reading = Reading(
+        device_id=device_id, metric="temperature", value=21, unit="C", ts=NOON, seq=1, arrived_at=NOON + 5, record=1
+    )
+    devices.track(device_id, [reading])
+
+    assert call("GET", f"/devices/{path}").json_body["device_id"] == device_id
+
+
 def test_a_report_is_404_until_it_exists(call: Any, index: MemoryIndex, store: MemoryStore) -> None:
     assert call("GET", "/reports/hourly?period=2030-01-01").status_code == 404
     publish(index, store, 2)
