@@ -18,6 +18,8 @@ DEFAULTS = {
 
 GAPS = (
     "apigateway.cognito_authorizer",
+    "apigateway.proxy_event",
+    "apigateway.proxy_response",
     "apigateway.rest_body",
     "apigateway.rest_denial",
     "apigateway.rest_import",

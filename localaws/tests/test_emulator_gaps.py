@@ -612,6 +612,9 @@ def a_lambda_event_over_six_megabytes_is_rejected(aws: Aws) -> None:
     assert answer.json == {"message": "Request Too Long"}
 
 
+# --- proxy_response ---------------------------------------------------------------------------------------
+
+
 def a_failed_function_is_an_internal_server_error(aws: Aws) -> None:
     failing = "def handler(event, context):\n    raise RuntimeError('the secret')"
     api_id = aws.api(document({"/": {"get": operation(aws.function(failing))}}))
@@ -626,6 +629,9 @@ def a_malformed_proxy_response_is_an_internal_server_error(aws: Aws) -> None:
     answer = aws.call(api_id, "/")
     assert answer.status == 502
     assert answer.json == {"message": "Internal server error"}
+
+
+# --- rest_limits ------------------------------------------------------------------------------------------
 
 
 def a_slow_function_exceeds_the_integration_timeout(aws: Aws) -> None:
@@ -1135,8 +1141,8 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("apigateway.stage_cache", a_cache_key_must_be_a_parameter_of_the_method),
     ("apigateway.rest_limits", a_request_over_ten_megabytes_is_rejected),
     ("apigateway.rest_limits", a_lambda_event_over_six_megabytes_is_rejected),
-    ("apigateway.rest_limits", a_failed_function_is_an_internal_server_error),
-    ("apigateway.rest_limits", a_malformed_proxy_response_is_an_internal_server_error),
+    ("apigateway.proxy_response", a_failed_function_is_an_internal_server_error),
+    ("apigateway.proxy_response", a_malformed_proxy_response_is_an_internal_server_error),
     ("apigateway.rest_limits", a_slow_function_exceeds_the_integration_timeout),
     ("s3.bucket_cors", an_error_response_of_s3_has_cors_headers),
     ("ses.events", a_sent_email_publishes_events_with_its_tags),
