@@ -1,0 +1,1 @@
+"""CloudFormation: how templates are read."""
