@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from botocore.exceptions import ClientError
 
 from localaws import serve
 from localaws.ports import find_free_port
@@ -37,3 +38,12 @@ def until[T](look: Callable[[], T | None], seconds: float = 90) -> T:
     found = eventually(look, seconds)
     assert found, f"nothing within {seconds} s"
     return found
+
+
+def refusal(call: Callable[[], object]) -> str:
+    """Call an operation of boto3; return its error as `Code: message`, or an empty string if it succeeds."""
+    try:
+        call()
+    except ClientError as error:
+        return f"{error.response['Error']['Code']}: {error.response['Error'].get('Message', '')}"
+    return ""
