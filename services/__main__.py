@@ -43,7 +43,8 @@ def _openapi(arguments: argparse.Namespace) -> str | None:
 
 def _sdk(arguments: argparse.Namespace) -> str | None:
     try:
-        print(sdk.make(arguments.app, arguments.language).relative_to(apps.ROOT))
+        (folder,) = sdk.make([arguments.app], arguments.language)
+        print(folder.relative_to(apps.ROOT))
     except sdk.GeneratorFailed as error:
         return str(error)
     return None

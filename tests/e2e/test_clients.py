@@ -30,7 +30,7 @@ def test_the_python_client_makes_the_journey(
     journey: Path, sandbox: dict[str, Any], sign_up: Callable[..., User], tmp_path: Path
 ) -> None:
     app = journey.stem.replace("_journey", "-app")
-    client, outputs = sdk.make(app, "python", tmp_path), sandbox[app]
+    (client,), outputs = sdk.make([app], "python", tmp_path), sandbox[app]
     if "user_pool_id" in outputs:
         credential = sign_up(app).id_token
     else:
@@ -45,7 +45,8 @@ def test_the_typescript_client_makes_the_journey(sign_up: Callable[[], User], tm
     installed.mkdir()
     for package in NPM.iterdir():
         (installed / package.name).symlink_to(package)
-    shutil.move(sdk.make("todo-app", "typescript", tmp_path), installed / "todo-app-client")
+    (client,) = sdk.make(["todo-app"], "typescript", tmp_path)
+    shutil.move(client, installed / "todo-app-client")
     shutil.copy(JOURNEYS / "todo_journey.ts", tmp_path)
     (tmp_path / "package.json").write_text('{"type": "module"}')
     user = sign_up()
