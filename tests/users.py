@@ -33,7 +33,7 @@ class User:
 
     def api(self, **headers: str) -> httpx.Client:
         url = self.outputs["api"]
-        return httpx.Client(base_url=url, headers={"Authorization": self.id_token, **headers}, timeout=60)
+        return httpx.Client(base_url=url, headers={"Authorization": self.id_token, **headers})
 
     def folder(self) -> dict[str, Any]:
         with self.api() as api:
@@ -63,7 +63,7 @@ def anonymous(service: str, endpoint: str) -> Any:
 def pay(checkout: httpx.Response) -> httpx.Response:
     """Pay a checkout on the provider's page, and return the redirect."""
     assert checkout.status_code == 201, checkout.text
-    paid = httpx.post(checkout.json()["url"], data={"card": "4242424242424242"}, timeout=60)
+    paid = httpx.post(checkout.json()["url"], data={"card": "4242424242424242"})
     assert paid.status_code == 303, paid.text
     return paid
 
@@ -84,4 +84,4 @@ class Author:
         content = json.dumps(body) if body is not None else ""
         sent = {"Content-Type": "application/json"} | {n.replace("_", "-"): v for n, v in headers.items()}
         key = Signed(f"{self.access_key_id}:{self.secret_access_key}")
-        return httpx.request(method, self.outputs["api"] + path, headers=sent, content=content, auth=key, timeout=60)
+        return httpx.request(method, self.outputs["api"] + path, headers=sent, content=content, auth=key)

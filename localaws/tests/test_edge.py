@@ -145,7 +145,7 @@ def deploy(free_port: Callable[[], int]) -> Iterator[Callable[[dict[str, Any]], 
         thread.start()
         while not serving.started:
             time.sleep(0.01)
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}")
         stops.append((serving, thread, client))
         return Site(f"http://127.0.0.1:{port}", made["Id"], clock, client)
 

@@ -47,13 +47,13 @@ def stranger(sign_up: Callable[..., User]) -> User:
 
 def film(outputs: dict[str, Any], title: str = TITLE) -> str:
     """Return the id of a film of the catalogue."""
-    items = httpx.get(f"{outputs['web']}/api/videos?limit=100", timeout=60).json()["items"]
+    items = httpx.get(f"{outputs['web']}/api/videos?limit=100").json()["items"]
     return next(str(item["id"]) for item in items if item["title"] == title)
 
 
 def buy(user: User, video: str) -> None:
     with user.api() as api:
-        httpx.post(api.post(f"/videos/{video}/checkout").json()["url"], data={"card": PAYS}, timeout=60)
+        httpx.post(api.post(f"/videos/{video}/checkout").json()["url"], data={"card": PAYS})
         assert video in {item["id"] for item in api.get("/library?limit=100").json()["items"]}
 
 

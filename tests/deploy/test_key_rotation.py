@@ -99,7 +99,7 @@ def test_a_rotation_breaks_no_valid_link_and_ends_the_old_key(
     distributions, secrets = boto3.client("cloudfront"), boto3.client("secretsmanager")
     keys = SigningKeys(distributions, secrets, "films", "test")
     address, identifier = bring_up(origin, keys.ensure("rsa"))
-    client, url = httpx.Client(timeout=20), address + FILM
+    client, url = httpx.Client(), address + FILM
     function = Secret(secrets, "films-test-signing-key", signer, max_age)
     old_key = function.value()
     rotated = threading.Event()

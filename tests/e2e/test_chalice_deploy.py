@@ -85,7 +85,7 @@ ALL_GOOD = [201, 200, 200, 200, 200, 204, 201, 204]
 
 def use(url: str, user: User) -> list[int]:
     """Call every route, with and without an idempotency key, and return the statuses."""
-    with httpx.Client(base_url=url, headers={"Authorization": user.id_token}, timeout=30) as api:
+    with httpx.Client(base_url=url, headers={"Authorization": user.id_token}) as api:
         created = api.post("/todos", json={"title": "Milk"})
         path = f"/todos/{created.json().get('id', 'none')}"
         answers = [
@@ -137,7 +137,7 @@ def test_the_blog_with_all_its_triggers_is_deployed_twice(sandbox: dict[str, Any
     url = chalice_deploy(project, sandbox["endpoint"])
     assert chalice_deploy(project, sandbox["endpoint"]) == url
 
-    assert httpx.get(f"{url}/posts", timeout=60).json() == httpx.get(f"{blog['api']}/posts", timeout=60).json()
+    assert httpx.get(f"{url}/posts").json() == httpx.get(f"{blog['api']}/posts").json()
     assert Author.of(blog | {"api": url}).send("DELETE", "/posts/none").status_code == 404
     s3 = boto3.client("s3", endpoint_url=sandbox["endpoint"])
     attached = s3.get_bucket_notification_configuration(Bucket=blog["photos_bucket"])
@@ -199,7 +199,7 @@ class Shop:
 
     def use(self) -> list[int]:
         """Call every route and return the statuses."""
-        with httpx.Client(base_url=self._url, headers={"Authorization": self._user.id_token}, timeout=60) as api:
+        with httpx.Client(base_url=self._url, headers={"Authorization": self._user.id_token}) as api:
             video_id, published = self._publish()
             paths = ["", "/link", "/checkout", "/session"]
             video, link, checkout, session = (f"/videos/{video_id}{path}" for path in paths)
@@ -250,7 +250,7 @@ class Shop:
         body = json.dumps(event)
         digest = hmac.new(self._webhook_secret.encode(), f"{at}.{body}".encode(), hashlib.sha256).hexdigest()
         headers = {"Stripe-Signature": f"t={at},v1={digest}", "Content-Type": "application/json"}
-        return httpx.post(f"{self._url}/payments/webhook", content=body, headers=headers, timeout=60).status_code
+        return httpx.post(f"{self._url}/payments/webhook", content=body, headers=headers).status_code
 
 
 SHOP_ALL_GOOD = [201, 200, 200, 200, 200, 200, 201, 200, 200, 404, 200, 404, 204]
@@ -303,7 +303,7 @@ def test_the_pipeline_with_all_its_triggers_is_deployed_twice_and_needs_its_righ
         functions.update_event_source_mapping(UUID=mapping["UUID"], MaximumBatchingWindowInSeconds=1)
     put_a_reading(pipeline, sandbox["endpoint"])
     device = until(lambda: found(f"{url}/devices/deployed-pump"))
-    assert httpx.get(f"{pipeline['api']}/devices/deployed-pump", timeout=60).json() == device
+    assert httpx.get(f"{pipeline['api']}/devices/deployed-pump").json() == device
     paths = (
         "/devices",
         "/devices/deployed-pump",
@@ -319,10 +319,10 @@ def test_the_pipeline_with_all_its_triggers_is_deployed_twice_and_needs_its_righ
     for action in ("dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:GetItem"):
         denied = json.dumps(without(action, policy))
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=denied)
-        statuses = {httpx.get(url + path, timeout=60).status_code for path in paths}
+        statuses = {httpx.get(url + path).status_code for path in paths}
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
         assert 500 in statuses, action
-    assert {httpx.get(url + path, timeout=60).status_code for path in paths} <= {200, 404}
+    assert {httpx.get(url + path).status_code for path in paths} <= {200, 404}
     # Messages that a deleted function had received would stay hidden for long.
     until(lambda: found(f"{url}/reports/hourly?period={datetime.now(UTC):%Y-%m-%d}&device_id=deployed-pump"))
     until(lambda: is_empty(pipeline["batches_queue"]))
@@ -340,7 +340,7 @@ def put_a_reading(pipeline: dict[str, Any], endpoint: str) -> None:
 
 
 def found(url: str) -> Any:
-    answer = httpx.get(url, timeout=60)
+    answer = httpx.get(url)
     return answer.json() if answer.status_code == 200 else None
 
 

@@ -74,7 +74,7 @@ def publish_post(blog: Outputs, word: str) -> None:
 
 def buy_film(viewer: User) -> None:
     site, headers = viewer.outputs["cdn"], {"Authorization": viewer.id_token}
-    with httpx.Client(base_url=f"{site}/api", headers=headers, timeout=60) as api:
+    with httpx.Client(base_url=f"{site}/api", headers=headers) as api:
         film = api.get("/videos").json()["items"][0]["id"]
         pay(api.post(f"/videos/{film}/checkout"))
         assert httpx.get(api.get(f"/videos/{film}/link").json()["url"]).content[4:8] == b"ftyp"

@@ -34,7 +34,7 @@ UNSAID = [
 
 @pytest.fixture(scope="module")
 def graph(sandbox: dict[str, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = httpx.get(f"{sandbox['console']}/graph.json", timeout=60).json()
+    answer: dict[str, Any] = httpx.get(f"{sandbox['console']}/graph.json").json()
     return answer
 
 
@@ -52,4 +52,4 @@ def test_a_call_is_counted_at_its_function(sandbox: dict[str, Any], graph: dict[
 
     httpx.get(f"{sandbox['receipts-app']['api']}/health")
 
-    assert calls(httpx.get(f"{sandbox['console']}/graph.json", timeout=60).json()) > calls(graph)
+    assert calls(httpx.get(f"{sandbox['console']}/graph.json").json()) > calls(graph)

@@ -89,7 +89,7 @@ def _reported(api: str, day: str, device: str) -> list[dict[str, Any]]:
     """Return the rows of *device* in the hourly report of *day* when it has the whole day."""
     until = time.monotonic() + TIMEOUT
     while time.monotonic() < until:
-        answer = httpx.get(f"{api}/reports/hourly", params={"period": day, "device_id": device}, timeout=60)
+        answer = httpx.get(f"{api}/reports/hourly", params={"period": day, "device_id": device})
         rows: list[dict[str, Any]] = answer.json()["rows"] if answer.status_code == 200 else []
         if sum(row["count"] for row in rows) >= 144:
             return rows

@@ -28,7 +28,7 @@ def video(sandbox: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def edge(video: dict[str, Any]) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=video["cdn"], timeout=60) as client:
+    with httpx.Client(base_url=video["cdn"]) as client:
         yield client
 
 

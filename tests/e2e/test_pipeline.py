@@ -53,7 +53,7 @@ class Pipeline:
         return {each["Handler"].partition(".")[2]: each for each in found}
 
     def get(self, path: str) -> Any:
-        answer = httpx.get(self.outputs["api"] + path, timeout=60)
+        answer = httpx.get(self.outputs["api"] + path)
         return answer.json() if answer.status_code == 200 else None
 
     def put(self, entries: list[Entry]) -> None:

@@ -86,13 +86,13 @@ class Provider:
 
     def __post_init__(self) -> None:
         self.stripe = stripe.StripeClient(API_KEY, base_addresses={"api": self.url}, max_network_retries=0)
-        self.http = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {API_KEY}"}, timeout=30)
+        self.http = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {API_KEY}"})
 
     def open(self) -> Any:
         return self.stripe.v1.checkout.sessions.create(params=CHECKOUT)  # type: ignore[arg-type]
 
     def pay(self, session: Any, card: str = PAYS) -> httpx.Response:
-        return httpx.post(f"{self.url}/pay/{session.id}", data={"card": card}, timeout=30)
+        return httpx.post(f"{self.url}/pay/{session.id}", data={"card": card})
 
     def paid(self) -> Any:
         session = self.open()

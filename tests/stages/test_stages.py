@@ -44,7 +44,7 @@ def suite(folder: Path, stage: str, outputs: dict[str, Any], report: Path) -> su
 def names(outputs: dict[str, Any], stage: str) -> set[str]:
     """Return the random names in a stage's items, objects and mails. All stages share the account's mailbox."""
     senders = {app["sender"] for app in outputs.values() if isinstance(app, dict) and "sender" in app}
-    mails = httpx.get(f"{outputs['console']}/mails.json", timeout=60).json()
+    mails = httpx.get(f"{outputs['console']}/mails.json").json()
     sent = json.dumps([mail for mail in mails if mail["Source"] in senders])
     return set(BY_CHANCE.findall(everything(stage) + sent))
 
