@@ -173,7 +173,20 @@ def _keep_differences() -> None:
         session.parity_differences = _differences(session, prototype.SnapshotMatchResult)
         return compare(session, *arguments, **options)
 
+    transform = prototype.SnapshotSession._transform
     prototype.SnapshotSession._assert_all = compare_all
+    prototype.SnapshotSession._transform = lambda *arguments: _with_shard_ids(transform(*arguments))
+
+
+def _with_shard_ids(answer: Any) -> Any:
+    """Return *answer* with its shard ids: they contain the local account id, for which a placeholder was put."""
+    if isinstance(answer, str):
+        return answer.replace("shardId-111111111111", "shardId-000000000000")
+    if isinstance(answer, list):
+        return [_with_shard_ids(item) for item in answer]
+    if isinstance(answer, dict):
+        return {key: _with_shard_ids(value) for key, value in answer.items()}
+    return answer
 
 
 def _differences(session: Any, match: Any) -> list[dict[str, str]]:
