@@ -1,7 +1,7 @@
-"""Gap: a service outside the emulator calls with the root key, which can assume every role that trusts any service.
+"""Gap: the root key can assume every role that trusts any service, and services outside the emulator call with it.
 
-The data planes of localaws run outside the emulator and send the header `x-localaws-service` with AssumeRole. Such a
-call is evaluated as a call of that service, so it can assume only roles that trust the service.
+In AWS only the service itself can assume such a role. The data planes of localaws run outside the emulator: they call
+AssumeRole with the root key and the header `x-localaws-service`. Such a call is evaluated as a call of that service.
 AWS: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-services
 No longer needed when the root key cannot assume a role that trusts only `lambda.amazonaws.com`, and a process outside
 the emulator can call AssumeRole as a service.
@@ -14,6 +14,7 @@ from typing import Any
 
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id
+from ministack.core.router import extract_access_key_id
 from ministack.services import iam, sts
 
 HEADER = "x-localaws-service"
@@ -40,7 +41,8 @@ def trusts(role_arn: str, service: str) -> bool:
 
 def with_calling_service(handle_request: Any) -> Any:
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
-        token = calling_service.set(headers.get(HEADER))
+        root = iam_evaluator.is_root_access_key(extract_access_key_id(headers, query))
+        token = calling_service.set(headers.get(HEADER) if root else None)
         try:
             return await handle_request(method, path, headers, body, query)
         finally:
@@ -53,12 +55,11 @@ def apply() -> None:
     original_matches = iam_evaluator._trust_principal_matches
 
     def principal_matches(principal: Any, caller_arn: str, federated: bool) -> bool:
-        service = calling_service.get()
-        return (
-            includes_service(principal, service)
-            if service
-            else bool(original_matches(principal, caller_arn, federated))
-        )
+        if service := calling_service.get():
+            return includes_service(principal, service)
+        if isinstance(principal, dict):
+            principal = {kind: named for kind, named in principal.items() if kind != "Service"}
+        return bool(original_matches(principal, caller_arn, federated))
 
     original_conditions_met = iam_evaluator._conditions_met
 
