@@ -60,6 +60,8 @@ GAPS = (
     "ses.events",
     "ses.identity",
     "sqs.message_move_task",
+    "sqs.receipt_handles",
+    "sqs.requests",
 )
 """The gap modules, applied in this order. Each names its gap, AWS's rule, and when it is no longer needed."""
 
