@@ -203,7 +203,15 @@ _NUMERIC_TYPES = (*_INTEGER_TYPES, *_FLOATING_TYPES, exp.DType.DECIMAL)
 _TIME_TYPES = (exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ)
 
 
+_TIME_UNITS = ("HOUR", "MINUTE", "SECOND", "MILLISECOND")
+
+
 def _arithmetic(node: Tree, types: Types) -> Tree:
+    for moment, interval in ((node.this, node.expression), (node.expression, node.this)):
+        if isinstance(interval, exp.Interval) and _has_type(moment, types, exp.DType.DATE):
+            if interval.text("unit").upper() in _TIME_UNITS:
+                raise Failed("INVALID_FUNCTION_ARGUMENT: Cannot add hour, minutes or seconds to a date")
+            return exp.cast(node, "DATE")  # DuckDB returns a timestamp
     if decimal := decimals.result(node, types):
         precision, scale = decimal
         if isinstance(node, exp.Div):  # DuckDB divides decimals as doubles
@@ -227,6 +235,18 @@ def _comparison(node: Tree, types: Types) -> Tree:
                 left, right = (types[side.meta["number"]].sql("trino").lower() for side in (node.this, other))
                 raise Failed(f"TYPE_MISMATCH: Cannot compare {left} with {right}: {node.sql('trino')}")
     return node
+
+
+def _bracket(node: Tree, types: Types) -> Tree:
+    """Fail for an element that does not exist. DuckDB returns NULL, as element_at does."""
+    if node.args.get("safe"):
+        return node
+    (key,) = node.expressions
+    if key.find(exp.Column) is None:
+        (key,) = exp.apply_index_offset(node.this, [key], 1)  # sqlglot counts constants from 0
+    if isinstance(node.this, exp.Array) or _has_type(node.this, types, exp.DType.ARRAY, exp.DType.LIST):
+        return _macro("array_element", node.this, key)
+    return _macro("map_value", node.this, key) if _has_type(node.this, types, exp.DType.MAP) else node
 
 
 def _cast(node: Tree, types: Types) -> Tree:
@@ -387,6 +407,7 @@ _REWRITES: dict[type[Tree], _Rewrite] = {
     exp.ArraySize: lambda node, types: _call("cardinality", node.this),
     exp.ArraySlice: _to_macro("slice", "this", "start", "end"),
     exp.AtTimeZone: lambda node, types: _in_zone(node.this, node.args["zone"]),
+    exp.Bracket: _bracket,
     exp.Cast: _cast,
     exp.TryCast: _cast,
     exp.DateAdd: _to_date,
@@ -411,6 +432,7 @@ _REWRITES: dict[type[Tree], _Rewrite] = {
     exp.SHA2Digest: _sha2,
     exp.SplitPart: _to_macro("split_part", "this", "delimiter", "part_index"),
     exp.StrToMap: _to_macro("split_to_map", "this", "pair_delim", "key_value_delim"),
+    exp.Substring: _to_macro("substr", "this", "start", "length"),
     exp.TimestampTrunc: _to_date,
     exp.Typeof: _typeof,
     exp.Unnest: _unnest,

@@ -21,7 +21,7 @@ _THREADS = 2
 _ROWS = 10_000
 _FAILURES = (
     (r"Out of Memory", "EXCEEDED_LOCAL_MEMORY_LIMIT: Query exceeded per-node memory limit"),
-    (r"((?:HIVE|NOT)_\w+: [^\n]*)", r"\1"),
+    (r"((?:HIVE|NOT|INVALID_FUNCTION)_\w+: [^\n]*)", r"\1"),
     (r"Division by zero", "DIVISION_BY_ZERO: Division by zero"),
     (r'Referenced column "([^"]+)" not found', r"COLUMN_NOT_FOUND: Column '\1' cannot be resolved"),
     (r'does not have a column named "([^"]+)"', r"COLUMN_NOT_FOUND: Column '\1' cannot be resolved"),

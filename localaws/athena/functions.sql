@@ -8,6 +8,12 @@ CREATE MACRO athena_type_name(t) AS lower(
         '\b(HUGEINT|UBIGINT)\b', 'bigint', 'g'), '\bFLOAT\b', 'real', 'g'), '\bBLOB\b', 'varbinary', 'g'),
         '^(.*)\[\]$', 'array(\1)'));
 
+CREATE MACRO athena_array_element(l, i) AS CASE
+    WHEN i = 0 THEN error('INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1')
+    WHEN i < 0 THEN error('INVALID_FUNCTION_ARGUMENT: Array subscript is negative: ' || i)
+    WHEN i > len(l) THEN error('INVALID_FUNCTION_ARGUMENT: Array subscript must be less than or equal to array length: '
+        || i || ' > ' || len(l))
+    ELSE l[i] END;
 CREATE MACRO athena_array_distinct(l) AS list_filter(l, lambda x, i: i = 1 OR NOT list_contains(l[1:i-1], x));
 CREATE MACRO athena_array_intersect(a, b) AS list_filter(athena_array_distinct(a), lambda x: list_contains(b, x));
 CREATE MACRO athena_array_position(l, x) AS COALESCE(list_position(l, x), 0)::BIGINT;
@@ -29,6 +35,9 @@ CREATE MACRO athena_json_size(j, p) AS CASE WHEN json_valid(j) THEN CASE json_ty
 CREATE MACRO athena_map_agg(ks, vs) AS CASE WHEN len(list_distinct(ks)) = len(ks) THEN map(ks, vs)
     ELSE map(athena_array_distinct(ks),
     list_transform(athena_array_distinct(ks), lambda k: vs[list_position(ks, k)])) END;
+CREATE MACRO athena_map_value(m, k) AS CASE
+    WHEN m IS NOT NULL AND NOT map_contains(m, k) THEN error('INVALID_FUNCTION_ARGUMENT: Key not present in map: ' || k)
+    ELSE m[k] END;
 CREATE MACRO athena_regexp_extract(s, p, g) AS CASE WHEN regexp_matches(s, p) THEN regexp_extract(s, p, g) END;
 CREATE MACRO athena_repeat(x, n) AS list_transform(range(n), lambda i: x);
 CREATE MACRO athena_sequence(a, b) AS generate_series(a, b, CASE WHEN b < a THEN -1 ELSE 1 END);
@@ -37,6 +46,9 @@ CREATE MACRO athena_slice(l, s, n) AS array_slice(l, CASE WHEN s < 0 THEN len(l)
 CREATE MACRO athena_split_part(s, d, i) AS CASE WHEN i <= len(string_split(s, d)) THEN split_part(s, d, i) END;
 CREATE MACRO athena_split_to_map(s, e, kv) AS map_from_entries(list_transform(string_split(s, e),
     lambda x: {'k': split_part(x, kv, 1), 'v': split_part(x, kv, 2)}));
+CREATE MACRO
+    athena_substr(s, i) AS CASE WHEN i = 0 OR abs(i) > length(s) THEN '' ELSE substr(s, i) END,
+    (s, i, n) AS CASE WHEN i = 0 OR abs(i) > length(s) THEN '' ELSE substr(s, i, n) END;
 CREATE MACRO athena_to_iso8601(x) AS CASE typeof(x) WHEN 'DATE' THEN strftime(x::TIMESTAMP, '%Y-%m-%d')
     WHEN 'TIMESTAMP WITH TIME ZONE' THEN strftime(x::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%gZ')
     ELSE strftime(x::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%g') END;

@@ -141,9 +141,12 @@ def _name_placeholders(sql: str) -> tuple[str, int]:
 def bind(tree: exp.Expr, values: Sequence[exp.Expr]) -> exp.Expr:
     """Replace each placeholder in the tree by its value. Values are never parsed as part of the statement.
 
+    Raises Malformed for a placeholder that is not in a WHERE clause. AWS documents the rule, but not its message.
     https://docs.aws.amazon.com/athena/latest/ug/querying-with-prepared-statements.html
     """
     for placeholder in list(tree.find_all(exp.Placeholder)):
+        if not isinstance(placeholder.find_ancestor(exp.Where, exp.Select), exp.Where):
+            raise Malformed("Execution parameters can be placed only in the WHERE clause")
         position = placeholder.name.removeprefix(_PLACEHOLDER)
         if not position.isdigit() or int(position) >= len(values):
             raise Malformed(f"Incorrect number of parameters: found {len(values)}")

@@ -57,7 +57,23 @@ ANSWERS = {
     "bitwise_and(5, 3)": "1",
     "greatest(1, null)": None,
     # text
+    "substr('abc', 0)": "",
+    "substr('abc', 0, 2)": "",
+    "substr('abc', 2)": "bc",
+    "substr('abc', 2, 1)": "b",
+    "substr('abc', -2)": "bc",
+    "substr('abc', -4)": "",
+    "substring('abc' FROM 4)": "",
     "'a' || null": None,
+    # elements
+    "array[1, 2][2]": "2",
+    "element_at(array[1, 2], 3)": None,
+    "map(array['a'], array[1])['a']": "1",
+    # dates
+    "date '2024-01-31' + interval '1' month": "2024-02-29",
+    "interval '1' day + date '2024-01-31'": "2024-02-01",
+    "typeof(date '2024-01-31' - interval '1' day)": "date",
+    "timestamp '2024-01-31 00:00:00' + interval '1' hour": "2024-01-31 01:00:00.000",
     "concat('a', null)": None,
     "concat('a', 'b', 'c')": "abc",
     "split_part('a,b', ',', 3)": None,
@@ -111,7 +127,6 @@ ANSWERS = {
     "cardinality(map(array['a'], array[1]))": "1",
     "element_at(array[1, 2], -1)": "2",
     "element_at(map(array['a'], array[1]), 'b')": None,
-    "array[1, 2][2]": "2",
     "array_distinct(array[3, 1, 3])": "[3, 1]",
     "array_position(array[1, 2], 3)": "0",
     "array_union(array[1], array[1, 2])": "[1, 2]",
@@ -231,6 +246,11 @@ def test_unnamed_columns_are_named_by_position(engine: Engine, tmp_path: Path) -
     ("sql", "reason"),
     [
         ("SELECT 1 / 0", "DIVISION_BY_ZERO"),
+        ("SELECT array[1, 2][3]", r"INVALID_FUNCTION_ARGUMENT: Array subscript must be less.*: 3 > 2"),
+        ("SELECT array[1, 2][0]", "INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1"),
+        ("SELECT a[-1] FROM (SELECT array[1] AS a)", "INVALID_FUNCTION_ARGUMENT: Array subscript is negative: -1"),
+        ("SELECT m['b'] FROM (SELECT map(array['a'], array[1]) AS m)", "INVALID_FUNCTION_ARGUMENT: Key not present"),
+        ("SELECT date '2024-01-01' + interval '1' hour", "INVALID_FUNCTION_ARGUMENT: Cannot add hour"),
         ("SELECT cast('x' AS integer)", "INVALID_CAST_ARGUMENT"),
         ("SELECT '1' = 1", "TYPE_MISMATCH"),
         ("SELECT timestamp '2024-01-01 00:00:00' BETWEEN '2024' AND '2025'", "TYPE_MISMATCH"),
@@ -304,22 +324,13 @@ def test_invalid_sql_is_malformed(sql: str) -> None:
 )  # fmt: skip
 def test_a_parameter_that_is_not_a_literal_is_malformed(parameter: str) -> None:
     with pytest.raises(Malformed):
-        read("SELECT ?", [parameter])
+        read("SELECT 1 WHERE 1 = ?", [parameter])
 
 
-@pytest.mark.parametrize(
-    ("parameter", "expected"),
-    [
-        ("1", "1"),
-        ("-1.50", "-1.50"),
-        ("'it''s'", "it's"),
-        ("DATE '2024-01-01'", "2024-01-01"),
-        ("NULL", None),
-        ("true", "true"),
-    ],
-)
-def test_a_literal_is_bound(answer: Any, parameter: str, expected: str | None) -> None:
-    assert answer("SELECT ?", parameter) == [expected]
+@pytest.mark.parametrize("parameter", ["1", "-1.50", "'it''s'", "DATE '2024-01-01'", "NULL", "true"])
+def test_a_literal_is_bound(answer: Any, parameter: str) -> None:
+    # A parameter can be placed only in a WHERE clause.
+    assert answer(f"SELECT 'bound' WHERE ? IS NOT DISTINCT FROM {parameter}", parameter) == ["bound"]
 
 
 @settings(max_examples=60)

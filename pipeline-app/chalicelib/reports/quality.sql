@@ -24,12 +24,12 @@ SELECT
     '' AS reason,
     count(*) AS records,
     max(ts) AS newest_event,
-    CAST(:period AS varchar) AS period
+    CAST(CAST(arrived_at AS date) AS varchar) AS period
 FROM judged
 WHERE CAST(arrived_at AS date) = CAST(:period AS date)
-GROUP BY IF(turn = 1, 'accepted', 'duplicate')
+GROUP BY IF(turn = 1, 'accepted', 'duplicate'), CAST(arrived_at AS date)
 UNION ALL
-SELECT 'bad', reason, count(DISTINCT record), CAST(NULL AS timestamp), CAST(:period AS varchar)
+SELECT 'bad', reason, count(DISTINCT record), CAST(NULL AS timestamp), day
 FROM errors
 WHERE day = :period
-GROUP BY reason
+GROUP BY reason, day
