@@ -24,7 +24,7 @@ def test_the_values_of_a_statement_are_parameters_in_its_order(reports: dict[str
 
     assert sql.count("?") == len(parameters)
     assert "2030" not in sql
-    assert parameters == ["'2030-01-01'", "'2030-01-02'", *["'2030-01-02'"] * 4]
+    assert parameters == ["'2030-01-01'", "'2030-01-02'", *["'2030-01-02'"] * 2]
 
 
 @pytest.mark.parametrize("value", ["2030-01-01' OR 1=1 --", "2030-13-01", "", "'", "2030-01-01; DROP TABLE readings"])
