@@ -96,7 +96,8 @@ def _release(arguments: argparse.Namespace) -> None:
 def _deploy(arguments: argparse.Namespace) -> None:
     app, stage = arguments.app, arguments.stage
     _print(apps.deploy_resources(app, stage, **_declared(arguments.parameters, [app])))
-    subprocess.run([apps.chalice(), "deploy", "--stage", stage], cwd=apps.ROOT / app, check=True)
+    command = [*apps.CHALICE, "deploy", "--stage", stage]
+    subprocess.run(command, cwd=apps.ROOT / app, check=True, env=apps.chalice_environment(stage))
     _print(apps.register(app, stage, apps.endpoint_of_chalice(app, stage)))
 
 

@@ -35,6 +35,13 @@ KINDS = ("resources", "dax", "app", "delivery", "edge")
 """An app's stacks in the order in which they are deployed."""
 
 
+CHALICE = (sys.executable, "-m", "deploy.packaging")
+"""The `chalice` command that installs the packages of an app once, for the environment of `chalice_environment`."""
+
+_KEPT_ZIPS = 4
+"""How many of Chalice's zips stay in ``.chalice/deployments/``: those of the stages that are deployed in turn."""
+
+
 def names() -> list[str]:
     """Return the apps: the folders with a Chalice configuration."""
     return sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/config.json"))
@@ -146,30 +153,37 @@ def has_signing_key(app: str) -> bool:
     return "KeyGroupId" in declared(app, "edge")
 
 
-def chalice() -> str:
-    """Return the path of the `chalice` command of this Python environment."""
-    return str(Path(sys.executable).with_name("chalice"))
+def chalice_environment(stage: str) -> dict[str, str]:
+    """Return the environment of the command `CHALICE`."""
+    # Without bytecode, equal source makes an equal zip.
+    return os.environ | {"STAGE": stage, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
 
 
 def package(app: str, stage: str) -> Path:
     """Write the SAM template and the zip to ``dist/<app>-<stage>/``; return the folder. Raises PackageFailed."""
     folder = ROOT / "dist" / f"{app}-{stage}"
     folder.parent.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "deploy.packaging"]
     with (ROOT / "dist" / f"{app}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # all stages of an app share the zip that Chalice builds
         done = subprocess.run(
-            [*command, "package", "--stage", stage, "--merge-template", "merge.yaml", str(folder)],
+            [*CHALICE, "package", "--stage", stage, "--merge-template", "merge.yaml", str(folder)],
             cwd=ROOT / app,
-            # Without bytecode, equal source makes an equal zip.
-            env=os.environ | {"STAGE": stage, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)},
+            env=chalice_environment(stage),
             capture_output=True,
             text=True,
             check=False,
         )
+        _remove_older_zips(app)
     if done.returncode or "Could not install dependencies" in done.stdout + done.stderr:
         raise PackageFailed(f"{app}: {done.stdout}{done.stderr}")
     return folder
+
+
+def _remove_older_zips(app: str) -> None:
+    """Remove Chalice's older zips. It makes one for each content of the app and of a stage's settings."""
+    zips = sorted((ROOT / app / ".chalice" / "deployments").glob("*.zip"), key=lambda file: file.stat().st_mtime)
+    for older in zips[:-_KEPT_ZIPS]:
+        older.unlink(missing_ok=True)
 
 
 def deploy_app(app: str, stage: str, **parameters: str) -> dict[str, str]:

@@ -22,6 +22,8 @@ import pytest
 from users import Author, User, anonymous
 from waiting import is_empty, until
 
+from deploy import apps
+
 pytestmark = pytest.mark.alone
 
 ROOT = Path(__file__).parent.parent.parent
@@ -52,10 +54,13 @@ def clone(app: str, folder: Path) -> Path:
     return project
 
 
-def chalice_deploy(project: Path, endpoint: str) -> str:
-    """Run `chalice deploy --stage local` and return the address of the API."""
+CHALICE = (str(Path(sys.executable).with_name("chalice")),)
+
+
+def chalice_deploy(project: Path, endpoint: str, command: tuple[str, ...] = apps.CHALICE) -> str:
+    """Run `chalice deploy --stage local` and return the address of the API. The default is what `make deploy` runs."""
     subprocess.run(
-        [Path(sys.executable).with_name("chalice"), "deploy", "--stage", "local"],
+        [*command, "deploy", "--stage", "local"],
         cwd=project,
         check=True,
         capture_output=True,
@@ -64,6 +69,7 @@ def chalice_deploy(project: Path, endpoint: str) -> str:
             "AWS_ENDPOINT_URL": endpoint,
             "AWS_DATA_PATH": str(ROOT / "localaws/botodata"),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(ROOT),
         },
     )
     resources = json.loads((project / ".chalice/deployed/local.json").read_text())["resources"]
@@ -75,8 +81,10 @@ def chalice_deploy(project: Path, endpoint: str) -> str:
 def url(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of todo-app, deployed twice."""
     project = clone("todo-app", tmp_path_factory.mktemp("clone"))
-    first = chalice_deploy(project, sandbox["endpoint"])
-    assert chalice_deploy(project, sandbox["endpoint"]) == first, "a deployment that is repeated keeps its address"
+    first = chalice_deploy(project, sandbox["endpoint"], CHALICE)
+    assert chalice_deploy(project, sandbox["endpoint"], CHALICE) == first, (
+        "a deployment that is repeated keeps its address"
+    )
     return first
 
 
@@ -149,10 +157,9 @@ def test_the_blog_with_all_its_triggers_is_deployed_twice(sandbox: dict[str, Any
     }
     assert prefixes == {"uploads/", "thumbnails/"}
     assert "EventBridgeConfiguration" in attached, "what attaches the packaged app stays"
-    chalice = Path(sys.executable).with_name("chalice")
     environment = os.environ | {"AWS_ENDPOINT_URL": sandbox["endpoint"]}
     subprocess.run(
-        [chalice, "delete", "--stage", "local"], cwd=project, check=True, capture_output=True, env=environment
+        [*CHALICE, "delete", "--stage", "local"], cwd=project, check=True, capture_output=True, env=environment
     )
 
 
@@ -326,10 +333,9 @@ def test_the_pipeline_with_all_its_triggers_is_deployed_twice_and_needs_its_righ
     # Messages that a deleted function had received would stay hidden for long.
     until(lambda: found(f"{url}/reports/hourly?period={datetime.now(UTC):%Y-%m-%d}&device_id=deployed-pump"))
     until(lambda: is_empty(pipeline["batches_queue"]))
-    chalice = Path(sys.executable).with_name("chalice")
     environment = os.environ | {"AWS_ENDPOINT_URL": sandbox["endpoint"]}
     subprocess.run(
-        [chalice, "delete", "--stage", "local"], cwd=project, check=True, capture_output=True, env=environment
+        [*CHALICE, "delete", "--stage", "local"], cwd=project, check=True, capture_output=True, env=environment
     )
 
 
