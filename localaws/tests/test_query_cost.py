@@ -167,7 +167,7 @@ def ok(operation: Callable[[Json], tuple[int, Json, bytes]], **request: Any) -> 
 
 
 @given(random=st.randoms(use_true_random=True), page_size=st.sampled_from((150, 1_048_576)))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_pages_equal_those_of_the_emulator(queries: tuple[Query, Query], random: Random, page_size: int) -> None:
     original, patched = queries
     table = Table(random)
