@@ -13,9 +13,11 @@ import json
 import os
 import sys
 import time
+from asyncio import Lock
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from ministack import app
 from ministack.core import iam_evaluator
@@ -142,10 +144,17 @@ def update_execution(execution: Json, message: Json) -> None:
 
 
 engine = EngineProcess()
+# Requests that repeat a ClientRequestToken wait until the first one has its execution.
+starting: WeakValueDictionary[str, Lock] = WeakValueDictionary()
 
 
 async def start_query_execution(data: Json, access_key: str, token: str | None) -> Json:
     client_token = data.get("ClientRequestToken")
+    async with starting.setdefault(client_token, Lock()) if client_token else Lock():
+        return await start_once(data, access_key, token, client_token)
+
+
+async def start_once(data: Json, access_key: str, token: str | None, client_token: str | None) -> Json:
     request = {name: data[name] for name in IDEMPOTENT_PARAMETERS if data.get(name)}
     if client_token and (earlier := find_by_token(client_token)):
         if earlier["_request"] != request:

@@ -324,6 +324,21 @@ def test_the_same_token_starts_the_same_query_once(aws: Aws) -> None:
         aws.start("SELECT 2", ClientRequestToken=token)
 
 
+def test_a_token_that_is_sent_again_before_the_answer_starts_its_query_once(aws: Aws) -> None:
+    athena, token = aws.client("athena"), uuid.uuid4().hex
+    request = {
+        "QueryString": f"UNLOAD (SELECT 1 AS a) TO 's3://data/{token}/' WITH (format = 'JSON')",
+        "ResultConfiguration": {"OutputLocation": OUTPUT},
+        "ClientRequestToken": token,
+    }
+
+    with ThreadPoolExecutor(8) as pool:
+        started = list(pool.map(lambda _: athena.start_query_execution(**request)["QueryExecutionId"], range(8)))
+
+    assert len(set(started)) == 1
+    assert aws.wait_for(started[0])["Status"]["State"] == "SUCCEEDED"
+
+
 def test_a_recent_result_is_reused_on_request(aws: Aws) -> None:
     sql = f"SELECT count(*) AS {new_name()} FROM raw"
     by_age = {"ResultReuseByAgeConfiguration": {"Enabled": True, "MaxAgeInMinutes": 5}}
