@@ -10,7 +10,7 @@ from typing import Any
 from chalice.app import Chalice
 
 from common import logs
-from common.batches import Group
+from common.groups import Group
 
 type Handler = Callable[[dict[str, Any], Any], Any]
 

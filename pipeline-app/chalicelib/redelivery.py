@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from chalicelib import notifications
 from chalicelib.readings import ANOTHER_DEVICE, DAY, SKEW, Milliseconds, Reading, Rejected, iso, raw_of
 from chalicelib.stream_records import RecordWriter, StreamRecord, decode_resent
-from common.batches import Group
+from common.groups import Group
 
 MAX_ATTEMPTS = 20
 

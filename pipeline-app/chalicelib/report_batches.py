@@ -16,7 +16,7 @@ from msgspec import Struct
 from chalicelib import notifications
 from chalicelib.arrivals import DeliveredObject, parse_key
 from chalicelib.reports import Day
-from common.batches import Group
+from common.groups import Group
 
 RUN_SECONDS = 200
 """How long one invocation waits for Athena. The rest of its 300 seconds stores what Athena wrote."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from chalicelib.devices import FRESH, Devices
 from chalicelib.readings import BadReading, Milliseconds, Reading, read
 from chalicelib.stream_records import from_kinesis
-from common.batches import Group
+from common.groups import Group
 
 
 class FreshnessStore(Protocol):

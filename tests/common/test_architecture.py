@@ -22,7 +22,7 @@ DOMAIN = re.compile(r"\bImports no AWS and no HTTP\.")
 ADAPTER = re.compile(r"\bAdapter for [A-Z]")
 """The docstring of each module in chalicelib has one of the two. Only the wiring has neither."""
 
-COMMON = {"batches", "errors", "ids", "logs", "mail", "money", "pages", "text", "times"}
+COMMON = {"errors", "groups", "ids", "logs", "mail", "money", "pages", "text", "times"}
 """The modules of common that a domain module may import."""
 
 PACKAGES = {"PIL", "email_validator", "jinja2", "markdown_it", "markupsafe", "msgspec", "nh3"}
