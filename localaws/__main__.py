@@ -65,6 +65,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     ):
         variable = f"LOCALAWS_{name.upper().replace('-', '_')}"
         value = os.environ.get(variable, str(default))
+        if not value.isdecimal():
+            parser.error(f"{variable}={value} is not a port: give a number")
         parser.add_argument(f"--{name}", type=int, default=value, help=f"port of {use}; {variable} ({default})")
     parser.add_argument(
         "--region",

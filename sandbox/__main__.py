@@ -15,7 +15,7 @@ from typing import Any
 from localaws import processes
 from localaws.ports import PortBusy, require_free_ports
 from sandbox.apps import ADDRESSES, InvalidFile
-from sandbox.settings import InvalidPort, Settings, port_variables
+from sandbox.settings import InvalidVariable, Settings, port_variables
 
 _NOT_RUNNING = "The sandbox is not running. Start it with `make up`."
 
@@ -41,7 +41,7 @@ def main() -> str | None:
     command_of: Callable[..., str | None] = arguments.pop("command")
     try:
         settings = Settings.from_environment()
-    except (InvalidFile, InvalidPort) as error:
+    except (InvalidFile, InvalidVariable) as error:
         return str(error)
     return command_of(settings, **arguments)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,15 +47,40 @@ def port_variables(root: Path = ROOT) -> dict[str, tuple[str, int]]:
     return _PORTS | pages
 
 
+class InvalidVariable(Exception):
+    """A variable of the environment has a wrong value; the message names the variable."""
+
+
 def _port(environment: Mapping[str, str], variable: str, default: int) -> int:
     text = environment.get(variable, str(default))
-    if not text.isdecimal():
-        raise InvalidPort(f"{variable}={text} is not a port: give a number")
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise InvalidVariable(f"{variable}={text} is not a port: give a number from 1 to 65535")
     return int(text)
 
 
-class InvalidPort(Exception):
-    """A variable that moves a port has no number; the message names the variable."""
+def _stage(environment: Mapping[str, str], variable: str, default: str) -> str:
+    text = environment.get(variable, default)
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,10}", text):
+        raise InvalidVariable(f"{variable}={text} is not a stage: give one to eleven letters a-z, digits and hyphens")
+    return text
+
+
+def _flag(environment: Mapping[str, str], variable: str, default: bool) -> bool:
+    text = environment.get(variable) or str(int(default))
+    if not text.isdecimal():
+        raise InvalidVariable(f"{variable}={text} is not a number: give 0 for no, 1 for yes")
+    return int(text) > 0
+
+
+def _seconds(environment: Mapping[str, str], variable: str, default: float) -> float:
+    text = environment.get(variable, str(default))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise InvalidVariable(f"{variable}={text} is not a number of seconds above 0")
+    return seconds
 
 
 @dataclass(frozen=True)
@@ -73,16 +100,16 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
         """Read the variables SANDBOX_DIR, SANDBOX_STAGE, CLONE_OF, KEEP, DEVICES, RETRY_DELAY and those of the ports.
 
-        Raises InvalidPort, and sandbox.apps.InvalidFile.
+        Raises InvalidVariable, and sandbox.apps.InvalidFile.
         """
         return cls(
             folder=Path(environment.get("SANDBOX_DIR", ROOT / ".sandbox")).resolve(),
-            stage=environment.get("SANDBOX_STAGE", "local"),
+            stage=_stage(environment, "SANDBOX_STAGE", "local"),
             clone_of=environment.get("CLONE_OF"),
             ports={name: _port(environment, *port) for name, port in port_variables().items()},
-            keep=environment.get("KEEP") == "1",
-            background=environment.get("DEVICES") != "0",
-            retry_delay=float(environment.get("RETRY_DELAY", localaws.settings.Settings.retry_delay)),
+            keep=_flag(environment, "KEEP", default=False),
+            background=_flag(environment, "DEVICES", default=True),
+            retry_delay=_seconds(environment, "RETRY_DELAY", localaws.settings.Settings.retry_delay),
         )
 
     @property

@@ -1,10 +1,12 @@
-"""`python -m localaws.firehose`: run all deployed delivery streams until SIGTERM or SIGINT.
+"""`python -m localaws.firehose [SECONDS]`: run all deployed delivery streams until SIGTERM or SIGINT.
 
-The AWS SDK's environment variables set the endpoint, Region and credentials.
+SECONDS is the longest delay between two tries of a failed batch. The AWS SDK's environment variables set the endpoint,
+Region and credentials.
 """
 
 import logging
 import signal
+import sys
 from threading import Event
 
 import boto3
@@ -20,7 +22,8 @@ def main() -> None:
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    firehose = Firehose(str(boto3.Session().region_name), backoff=Backoff(maximum=Settings.retry_delay))
+    longest = float(sys.argv[1]) if sys.argv[1:] else Settings.retry_delay
+    firehose = Firehose(str(boto3.Session().region_name), backoff=Backoff(maximum=longest))
     firehose.start()
     stopped.wait()
     firehose.stop()

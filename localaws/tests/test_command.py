@@ -52,7 +52,10 @@ def test_wrong_usage_exits_with_two(arguments: list[str], tmp_path: Path) -> Non
 
 
 def test_a_wrong_variable_is_wrong_usage(tmp_path: Path) -> None:
-    assert localaws("up", cwd=tmp_path, LOCALAWS_PORT="x").returncode == 2
+    done = localaws("up", cwd=tmp_path, LOCALAWS_PORT="x")
+
+    assert done.returncode == 2
+    assert "LOCALAWS_PORT=x is not a port" in done.stderr.splitlines()[-1]
 
 
 def test_help_lists_every_command(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import apps
-from sandbox.settings import InvalidPort, Settings, port_variables
+from sandbox.settings import InvalidVariable, Settings, port_variables
 
 
 def write(root: Path, app: str, text: str) -> None:
@@ -37,9 +37,28 @@ def test_an_error_in_the_file_is_named(text: str, named: str, tmp_path: Path) ->
         apps.found(tmp_path)
 
 
-def test_a_port_that_is_no_number_is_named() -> None:
-    with pytest.raises(InvalidPort, match="TODO_PORT=x"):
-        Settings.from_environment({"TODO_PORT": "x"})
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TODO_PORT", "x"),
+        ("TODO_PORT", "0"),
+        ("EMULATOR_PORT", "65536"),
+        ("SANDBOX_STAGE", "My Stage"),
+        ("KEEP", "yes"),
+        ("DEVICES", "-1"),
+        ("RETRY_DELAY", "x"),
+        ("RETRY_DELAY", "0"),
+        ("RETRY_DELAY", "nan"),
+        ("RETRY_DELAY", "inf"),
+    ],
+)
+def test_a_variable_with_a_wrong_value_is_named(variable: str, value: str) -> None:
+    with pytest.raises(InvalidVariable, match=f"^{variable}={value} is "):
+        Settings.from_environment({variable: value})
+
+
+def test_the_longest_delay_of_retries_is_that_of_the_aws() -> None:
+    assert Settings.from_environment({"RETRY_DELAY": "0.5"}).aws.retry_delay == 0.5
 
 
 def test_no_two_ports_are_equal() -> None:
