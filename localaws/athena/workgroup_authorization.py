@@ -5,28 +5,20 @@ No longer needed when a user whose policy allows one workgroup can call GetQuery
 """
 
 import json
+from typing import Any
 
-from ministack.core import iam_actions
 from ministack.services import athena
+
+from localaws.iam.resource_arns import authorize_on
 
 
 def apply() -> None:
-    resource_arn = iam_actions.extract_resource_arn
+    authorize_on("athena", _workgroup)
 
-    def workgroup_arn(
-        service: str,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        body: bytes,
-        query: dict[str, list[str]],
-        region: str,
-        account_id: str,
-    ) -> str:
-        if service == "athena" and b'"QueryExecutionId"' in body:
-            execution = athena._executions.get(json.loads(body)["QueryExecutionId"])
-            if execution:
-                return f"arn:aws:athena:{region}:{account_id}:workgroup/{execution['WorkGroup']}"
-        return str(resource_arn(service, method, path, headers, body, query, region, account_id))
 
-    iam_actions.extract_resource_arn = workgroup_arn
+def _workgroup(headers: Any, body: bytes, region: str, account_id: str) -> str | None:
+    """Return the ARN of the workgroup of the query that a request names."""
+    if b'"QueryExecutionId"' not in body:
+        return None
+    execution = athena._executions.get(json.loads(body)["QueryExecutionId"])
+    return execution and f"arn:aws:athena:{region}:{account_id}:workgroup/{execution['WorkGroup']}"

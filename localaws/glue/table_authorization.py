@@ -9,27 +9,14 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from ministack.core import iam_actions
 from ministack.core import iam_evaluator as iam
+
+from localaws.iam.resource_arns import authorize_on
 
 
 def apply() -> None:
-    resource_arn = iam_actions.extract_resource_arn
+    authorize_on("glue", _table)
     evaluate = iam.evaluate
-
-    def table_arn(
-        service: str,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        body: bytes,
-        query: dict[str, list[str]],
-        region: str,
-        account_id: str,
-    ) -> str:
-        if service == "glue" and (table := _table(body)):
-            return f"arn:aws:glue:{region}:{account_id}:table/{table}"
-        return str(resource_arn(service, method, path, headers, body, query, region, account_id))
 
     def evaluate_all(context: Any, *policies: Any) -> Any:
         for arn in _resources(context.resource_arn):
@@ -38,18 +25,17 @@ def apply() -> None:
                 break
         return result
 
-    iam_actions.extract_resource_arn = table_arn
     iam.evaluate = evaluate_all
 
 
-def _table(body: bytes) -> str:
-    """Return ``database/table`` of a request that names a table, else an empty string."""
+def _table(headers: Any, body: bytes, region: str, account_id: str) -> str | None:
+    """Return the ARN of the table that a request names."""
     try:
         request = json.loads(body or b"{}")
         name = request.get("TableName") or request.get("Name") or request.get("TableInput", {}).get("Name")
-        return f"{request['DatabaseName']}/{name}" if name else ""
+        return f"arn:aws:glue:{region}:{account_id}:table/{request['DatabaseName']}/{name}" if name else None
     except (ValueError, KeyError, AttributeError):
-        return ""
+        return None
 
 
 def _resources(arn: str) -> list[str]:

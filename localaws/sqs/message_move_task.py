@@ -14,10 +14,12 @@ from contextvars import ContextVar
 from typing import Any
 
 from ministack import app
-from ministack.core import iam_actions, iam_evaluator
+from ministack.core import iam_evaluator
 from ministack.core.responses import get_region
 from ministack.core.router import extract_access_key_id
 from ministack.services import sqs
+
+from localaws.iam.resource_arns import authorize_on
 
 type Json = dict[str, Any]
 
@@ -113,7 +115,7 @@ def authorize(action: str, on: Json) -> None:
 
 def apply() -> None:
     sqs._HANDLERS |= {"StartMessageMoveTask": start, "ListMessageMoveTasks": list_tasks}
-    handle_request, extract_resource_arn = sqs.handle_request, iam_actions.extract_resource_arn
+    handle_request = sqs.handle_request
 
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
         token = access_key.set(extract_access_key_id(headers, query))
@@ -122,10 +124,10 @@ def apply() -> None:
         finally:
             access_key.reset(token)
 
-    def resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any) -> Any:
-        if service == "sqs" and headers.get("x-amz-target", "").partition(".")[2] in ACTIONS:
-            return json.loads(body or b"{}").get("SourceArn", "*")
-        return extract_resource_arn(service, method, path, headers, body, *rest)
+    def source_arn(headers: Any, body: bytes, region: str, account_id: str) -> str | None:
+        if headers.get("x-amz-target", "").partition(".")[2] not in ACTIONS:
+            return None
+        return str(json.loads(body or b"{}").get("SourceArn", "*"))
 
     sqs.handle_request = handle
-    iam_actions.extract_resource_arn = resource_arn
+    authorize_on("sqs", source_arn)
