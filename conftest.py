@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 
 import httpx
 from hypothesis import HealthCheck, settings
+
+# No test reaches AWS, whatever the developer's environment says.
+for name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[name]
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 
 # The duration of an example depends on the load of the machine, not on the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -22,16 +22,6 @@ pytest_plugins = ["localaws.testing"]
 
 ROOT = Path(__file__).parent.parent
 
-# No test reaches AWS, whatever the developer's environment says.
-for name in [name for name in os.environ if name.startswith("AWS_")]:
-    del os.environ[name]
-os.environ |= {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     text = "test the stage that runs where SANDBOX_DIR, SANDBOX_STAGE and the ports say, and start none"
