@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
+import boto3
 import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -49,6 +50,14 @@ class Api:
         self._url, self._region = url.rstrip("/"), region
         self._credentials = Credentials(access_key_id, secret_access_key)
         self._http = urllib3.PoolManager(maxsize=8, timeout=60, retries=False)
+
+    @classmethod
+    def with_secret(cls, url: str, secret_id: str) -> Self:
+        """Return the API called with the access key in a secret, in the Region of the environment."""
+        session = boto3.Session()
+        secret = session.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
+        key = json.loads(secret)
+        return cls(url, key["access_key_id"], key["secret_access_key"], str(session.region_name))
 
     def send(self, method: str, path: str, body: Any = None, headers: Headers = NO_HEADERS) -> Any:
         """Send *body* as JSON and return the decoded answer, None if it is empty. Raises RequestFailed."""

@@ -8,7 +8,6 @@ default the name of the file), summary, tags (separated by commas), author, publ
 from __future__ import annotations
 
 import argparse
-import json
 import mimetypes
 import re
 import sys
@@ -17,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import urllib3
 
 from common.sigv4 import Api, RequestFailed
@@ -32,12 +30,10 @@ class PhotoFailed(Exception):
 
 
 class Author:
-    """An author with an access key, at the API *url*. *on_step* is called with each step in words."""
+    """An author, whose access key signs the requests to *api*. *on_step* is called with each step in words."""
 
-    def __init__(
-        self, url: str, access_key_id: str, secret: str, region: str, on_step: Callable[[str], object] = print
-    ) -> None:
-        self._api = Api(url, access_key_id, secret, region)
+    def __init__(self, api: Api, on_step: Callable[[str], object] = print) -> None:
+        self._api = api
         self._on_step = on_step
 
     def publish(self, file: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> str:
@@ -102,9 +98,7 @@ def main() -> str | None:
     parser.add_argument("secret", help="name of the secret with the author's access key")
     parser.add_argument("file", type=Path)
     arguments = parser.parse_args()
-    session = boto3.Session()
-    key = json.loads(session.client("secretsmanager").get_secret_value(SecretId=arguments.secret)["SecretString"])
-    author = Author(arguments.api, key["access_key_id"], key["secret_access_key"], str(session.region_name))
+    author = Author(Api.with_secret(arguments.api, arguments.secret))
     try:
         author.publish(arguments.file)
     except (RequestFailed, PhotoFailed, urllib3.exceptions.HTTPError, ValueError, OSError) as error:

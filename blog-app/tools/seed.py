@@ -9,6 +9,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from common.sigv4 import Api
 from sandbox.demo import photos
 from tools.author import Author
 
@@ -21,7 +22,7 @@ def main() -> None:
     given = json.load(sys.stdin)
     outputs = given["outputs"]
     key = (outputs["author_access_key_id"], outputs["author_secret_access_key"])
-    author = Author(outputs["api"], *key, given["region"], on_step=lambda step: None)
+    author = Author(Api(outputs["api"], *key, given["region"]), on_step=lambda step: None)
     with urllib.request.urlopen(f"{outputs['api']}/posts?limit=100", timeout=30) as answer:
         published = {post["slug"] for post in json.load(answer)["items"]}
     files = [file for file in (_APP / "posts").glob("*.md") if file.stem not in published]

@@ -34,7 +34,6 @@ class ReportSummary(Struct):
 
     name: str
     title: str
-    schedule: str
     periods: Sequence[Day]
 
 
@@ -89,7 +88,7 @@ class ReportViews:
     def list(self) -> ReportList:
         """Return all reports."""
         reports = self._reports.values()
-        return ReportList([ReportSummary(r.name, r.title, r.schedule, self._index.periods(r.name)) for r in reports])
+        return ReportList([ReportSummary(r.name, r.title, self._index.periods(r.name)) for r in reports])
 
     def require(self, name: str) -> Report:
         """Return the report with this name. Raises NotFound."""

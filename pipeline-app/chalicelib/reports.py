@@ -1,6 +1,6 @@
 """Reports: SQL statements over the ingested readings, each for one period. Imports no AWS and no HTTP.
 
-A report is a file in ``reports/``. Comments at its top are its header: title, schedule, period, order and columns. The
+A report is a file in ``reports/``. Comments at its top are its header: title, period, order and columns. The
 rest is one statement in Athena's SQL with ``:names`` for values. The values are days; Athena gets them as parameters.
 """
 
@@ -35,7 +35,6 @@ class Report(Struct, frozen=True, kw_only=True):
 
     name: str
     title: str
-    schedule: str
     period: Literal["event day", "arrival day"]
     order: str
     columns: list[Column]
@@ -67,7 +66,7 @@ def load(folder: Path) -> dict[str, Report]:
 
 def _parse(file: Path) -> Report:
     text = file.read_text()
-    header: dict[str, Any] = dict(re.findall(r"^-- (title|schedule|period|order|columns): (.+)$", text, re.MULTILINE))
+    header: dict[str, Any] = dict(re.findall(r"^-- (title|period|order|columns): (.+)$", text, re.MULTILINE))
     sql = re.sub(r"^\s*--.*\n", "", text, flags=re.MULTILINE).strip()
     try:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", file.stem):

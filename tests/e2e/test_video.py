@@ -25,6 +25,7 @@ from botocore.exceptions import ClientError
 from users import Author, User, pay, stage
 from waiting import until
 
+from common.sigv4 import Api
 from sandbox import function_logs
 from sandbox.payments.client import Payments
 from sandbox.settings import Settings
@@ -104,7 +105,7 @@ def owner(video: dict[str, Any]) -> Any:
     command = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(command)
     key = (video["owner_access_key_id"], video["owner_secret_access_key"])
-    return command.Owner(video["api"], *key, "us-east-1", on_step=lambda step: None)
+    return command.Owner(Api(video["api"], *key, "us-east-1"), on_step=lambda step: None)
 
 
 @pytest.fixture

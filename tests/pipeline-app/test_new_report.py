@@ -21,9 +21,8 @@ from chalicelib.runs import Runs
 
 APP = Path(__file__).parent.parent.parent / "pipeline-app"
 REPORTS = APP / "chalicelib" / "reports"
-DAILY = """\
+IMAGINARY = """\
 -- title: Readings of each day
--- schedule: every batch
 -- period: event day
 -- order: device_id
 -- columns: device_id string, count bigint, mean double, price decimal(10,2), first timestamp, is_complete boolean
@@ -43,7 +42,7 @@ ROW = {
 @pytest.fixture
 def reports(fixed_reports: Path) -> dict[str, Report]:
     """The fixed reports and one more, which no other file of the app names."""
-    (fixed_reports / "daily.sql").write_text(DAILY)
+    (fixed_reports / "imaginary.sql").write_text(IMAGINARY)
     return load(fixed_reports)
 
 
@@ -51,13 +50,13 @@ def reports(fixed_reports: Path) -> dict[str, Report]:
 def runs(reports: dict[str, Report], index: MemoryIndex, store: MemoryStore) -> Runs:
     engine = MemoryEngine(store)
     engine.tables = {"2030-01-01": [ROW, ROW | {"device_id": "pump-2", "mean": "", "first": ""}]}
-    return Runs({"daily": reports["daily"]}, engine, store, index, MemoryCatalog())
+    return Runs({"imaginary": reports["imaginary"]}, engine, store, index, MemoryCatalog())
 
 
 def test_a_new_report_runs_with_the_others_and_the_api_returns_its_rows(client: Client, runs: Runs) -> None:
     runs.update({"a": DeliveredObject("readings", "2030-01-01", "2030-01-02")}, math.inf)
 
-    report = client.http.get("/reports/daily?period=2030-01-01").json_body
+    report = client.http.get("/reports/imaginary?period=2030-01-01").json_body
 
     assert report["rows"] == [
         {
@@ -78,12 +77,12 @@ def test_a_new_report_runs_with_the_others_and_the_api_returns_its_rows(client: 
         },
     ]
     listed = {each["name"]: each for each in client.http.get("/reports").json_body["items"]}
-    assert (listed["daily"]["title"], listed["daily"]["periods"]) == ("Readings of each day", ["2030-01-01"])
-    assert client.http.get("/status").json_body["reports"][0]["name"] == "daily"
+    assert (listed["imaginary"]["title"], listed["imaginary"]["periods"]) == ("Readings of each day", ["2030-01-01"])
+    assert client.http.get("/status").json_body["reports"][0]["name"] == "imaginary"
 
 
 def test_an_edition_that_is_older_than_a_column_has_null_for_it(reports: dict[str, Report]) -> None:
-    (row,) = reports["daily"].rows([{"device_id": "pump-1", "removed": "x"}])
+    (row,) = reports["imaginary"].rows([{"device_id": "pump-1", "removed": "x"}])
 
     assert row == dict.fromkeys(ROW) | {"device_id": "pump-1"}
 
@@ -91,16 +90,20 @@ def test_an_edition_that_is_older_than_a_column_has_null_for_it(reports: dict[st
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
-        ("daily", ("-- title: Readings of each day\n", ""), "daily.sql: .*`title`"),
-        ("daily", ("-- columns:", "-- column:"), "daily.sql: .*`columns`"),
-        ("daily", ("count bigint", "count number"), "daily.sql: column count: the type number is not one of bigint"),
-        ("daily", ("count bigint", "count"), "daily.sql: 'count' is not a column name and its type"),
-        ("daily", ("event day", "month"), "daily.sql: .*month"),
+        ("imaginary", ("-- title: Readings of each day\n", ""), "imaginary.sql: .*`title`"),
+        ("imaginary", ("-- columns:", "-- column:"), "imaginary.sql: .*`columns`"),
+        (
+            "imaginary",
+            ("count bigint", "count number"),
+            "imaginary.sql: column count: the type number is not one of bigint",
+        ),
+        ("imaginary", ("count bigint", "count"), "imaginary.sql: 'count' is not a column name and its type"),
+        ("imaginary", ("event day", "month"), "imaginary.sql: .*month"),
         ("Daily-2", ("", ""), "Daily-2.sql: the name of a report"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path, name: str, change: tuple[str, str], words: str) -> None:
-    (tmp_path / f"{name}.sql").write_text(DAILY.replace(*change))
+    (tmp_path / f"{name}.sql").write_text(IMAGINARY.replace(*change))
 
     with pytest.raises(ValueError, match=words):
         load(tmp_path)
@@ -144,9 +147,9 @@ def test_each_report_has_its_two_tables(report: Report) -> None:
 
 @pytest.mark.parametrize("action", ["glue:BatchCreatePartition", "glue:BatchUpdatePartition"])
 def test_the_policy_lets_reports_be_published_to_and_no_other_table(action: str) -> None:
-    reports = {*load(REPORTS), "daily"}
+    reports = {*load(REPORTS), "imaginary"}
 
-    allowed = {name for name in {*(table["Name"] for table in tables()), "daily"} if may(action, name)}
+    allowed = {name for name in {*(table["Name"] for table in tables()), "imaginary"} if may(action, name)}
 
     assert allowed == reports
 

@@ -15,7 +15,7 @@ from chalicelib.reports import Report, RerunRequest
 def test_a_report_is_a_file_with_a_header(reports: dict[str, Report]) -> None:
     assert list(reports) == ["hourly", "quality"]
     assert {report.period for report in reports.values()} == {"event day", "arrival day"}
-    assert all(report.title and report.schedule and report.order for report in reports.values())
+    assert all(report.title and report.order for report in reports.values())
     assert not any("--" in report.sql for report in reports.values())
 
 

@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import boto3
 import urllib3
 
 from common.sigv4 import Api, RequestFailed
@@ -31,12 +30,10 @@ class UploadFailed(Exception):
 
 
 class Owner:
-    """The owner with an access key, at the API *url*. *on_step* is called with each step in words."""
+    """The owner, whose access key signs the requests to *api*. *on_step* is called with each step in words."""
 
-    def __init__(
-        self, url: str, access_key_id: str, secret: str, region: str, on_step: Callable[[str], object] = print
-    ) -> None:
-        self._api = Api(url, access_key_id, secret, region)
+    def __init__(self, api: Api, on_step: Callable[[str], object] = print) -> None:
+        self._api = api
         self._on_step = on_step
 
     def publish(self, folder: Path) -> str:
@@ -97,9 +94,7 @@ def main() -> str | None:
     parser.add_argument("secret", help="name of the secret with the owner's access key")
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args()
-    session = boto3.Session()
-    key = json.loads(session.client("secretsmanager").get_secret_value(SecretId=arguments.secret)["SecretString"])
-    owner = Owner(arguments.api, key["access_key_id"], key["secret_access_key"], str(session.region_name))
+    owner = Owner(Api.with_secret(arguments.api, arguments.secret))
     try:
         owner.publish(arguments.folder)
     except (RequestFailed, UploadFailed, urllib3.exceptions.HTTPError, OSError) as error:

@@ -7,6 +7,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+from common.sigv4 import Api
 from tools.owner import Owner
 
 _VIDEOS = Path(__file__).parents[1] / "videos"
@@ -17,7 +18,7 @@ def main() -> None:
     given = json.load(sys.stdin)
     outputs = given["outputs"]
     key = (outputs["owner_access_key_id"], outputs["owner_secret_access_key"])
-    owner = Owner(outputs["api"], *key, given["region"], on_step=lambda step: None)
+    owner = Owner(Api(outputs["api"], *key, given["region"]), on_step=lambda step: None)
     with urllib.request.urlopen(f"{outputs['api']}/videos?limit=100", timeout=30) as answer:
         published = {film["title"] for film in json.load(answer)["items"]}
     for about in sorted(_VIDEOS.glob("*/video.json")):

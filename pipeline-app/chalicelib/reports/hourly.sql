@@ -1,5 +1,4 @@
 -- title: Readings of each hour
--- schedule: every batch
 -- period: event day
 -- order: device_id, metric, hour
 -- columns: device_id string, metric string, hour timestamp, count bigint, min double, max double, avg double

@@ -1,5 +1,4 @@
 -- title: What became of the records that arrived
--- schedule: every batch
 -- period: arrival day
 -- order: outcome, reason
 -- columns: outcome string, reason string, records bigint, newest_event timestamp
