@@ -792,19 +792,6 @@ def table_of(aws: Aws, **partitions: list[int]) -> Callable[..., Any]:
     return read
 
 
-def a_page_takes_as_long_in_a_large_partition_as_in_a_small_one(aws: Aws) -> None:
-    read = table_of(aws, small=[100] * 25, large=[100] * 2_000)
-
-    def seconds(pk: str, **request: Any) -> float:
-        run_emulator = time.perf_counter()
-        assert len(read(pk, Limit=20, ScanIndexForward=False, **request)["Items"]) == 20
-        return time.perf_counter() - run_emulator
-
-    for index in ({}, {"IndexName": "by-at"}):
-        small, large = (min(seconds(pk, **index) for _ in range(10)) for pk in ("small", "large"))
-        assert large < 3 * small
-
-
 def a_read_consumes_one_unit_per_four_kilobytes(aws: Aws) -> None:
     read = table_of(aws, a=[3_000, 3_000, 3_000, 9_000])
 
@@ -1132,7 +1119,6 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("apigateway.cognito_authorizer", a_method_without_scopes_rejects_an_access_token),
     ("iam.policy_variables", an_identity_pool_user_can_access_only_their_own_folder),
     ("iam.policy_variables", a_policy_variable_resolves_to_a_session_tag),
-    ("dynamodb.query_cost", a_page_takes_as_long_in_a_large_partition_as_in_a_small_one),
     ("dynamodb.query_cost", a_read_consumes_one_unit_per_four_kilobytes),
     ("apigateway.stage_cache", a_second_get_does_not_invoke_the_function),
     ("apigateway.stage_cache", a_stack_sets_the_cache_cluster_of_a_stage),

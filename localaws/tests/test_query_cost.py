@@ -166,6 +166,57 @@ def ok(operation: Callable[[Json], tuple[int, Json, bytes]], **request: Any) -> 
     assert status == 200, body
 
 
+class CountedItems(dict[str, Json]):
+    """The items of a partition, which count how often an item is read."""
+
+    read = 0
+
+    def __getitem__(self, key: str) -> Json:
+        self.read += 1
+        return super().__getitem__(key)
+
+    def _all(self) -> dict[str, Json]:
+        self.read += len(self)
+        return dict(super().items())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def items(self) -> Any:
+        return self._all().items()
+
+    def values(self) -> Any:
+        return self._all().values()
+
+
+def test_a_page_reads_only_its_own_items(queries: tuple[Query, Query]) -> None:
+    original, patched = queries
+    table = Table(Random(1))
+    table.types["s"] = "S"
+    table.create()
+    for number in range(500):
+        ok(dynamodb._put_item, Item={"p": {"S": "a"}, "s": {"S": f"{number:03}"}, "l": {table.types["l"]: "AA=="}})
+    partitions = dynamodb._tables["todos"]["items"]
+    partitions["a"] = CountedItems(partitions["a"])
+    query = {
+        "TableName": "todos",
+        "KeyConditionExpression": "p = :p",
+        "ExpressionAttributeValues": {":p": {"S": "a"}},
+        "ScanIndexForward": False,
+        "Limit": 20,
+    }
+
+    def reads(run: Query, **index: str) -> int:
+        partitions["a"].read = 0
+        status, _, body = run(query | index)
+        assert (status, len(json.loads(body)["Items"])) == (200, 20), body
+        return int(partitions["a"].read)
+
+    assert reads(original) >= 500, "ministack no longer needs localaws/dynamodb/query_cost.py for a Query"
+    assert reads(patched) <= 40
+    assert reads(patched, IndexName="lsi") <= 40
+
+
 @given(random=st.randoms(use_true_random=True), page_size=st.sampled_from((150, 1_048_576)))
 @settings(max_examples=100)
 def test_pages_equal_those_of_the_emulator(queries: tuple[Query, Query], random: Random, page_size: int) -> None:
