@@ -17,6 +17,8 @@ from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
+from deploy import apps
+
 ROOT = Path(__file__).parent.parent.parent
 APPS = sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/config.json"))
 NAMES = ("resources", "edge", "dax", "delivery", "before", "after", "quicksight", "redshift")
@@ -92,3 +94,24 @@ def test_only_cached_reads_are_cached_with_the_caller_in_the_key(packaged: Path)
     for path in cached:
         get = api["DefinitionBody"]["paths"][path.replace("/~1", "/").replace("~1", "/")]["get"]
         assert "method.request.header.Authorization" in get["x-amazon-apigateway-integration"]["cacheKeyParameters"]
+
+
+def test_the_table_of_stream_consumers_is_that_of_the_templates() -> None:
+    row = re.compile(r"^\| \w+, \w+ \| (\S+) `(\w+)` \| is (split|retried)[^|]* \| (\d+) \| (\d+) s \|", re.MULTILINE)
+    documented = {tuple(found) for found in row.findall((ROOT / "docs" / "events.md").read_text())}
+
+    deployed = {
+        (
+            app,
+            re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(),
+            "split" if source.get("BisectBatchOnFunctionError") else "retried",
+            str(source["MaximumRetryAttempts"]),
+            str(source["MaximumRecordAgeInSeconds"]),
+        )
+        for app in apps.names()
+        for name, resource in apps.template(app, "app")["Resources"].items()
+        for event in resource["Properties"].get("Events", {}).values()
+        if "MaximumRecordAgeInSeconds" in (source := event["Properties"])
+    }
+    assert documented == deployed
+    assert len(deployed) == 5
