@@ -18,6 +18,7 @@ DEFAULTS = {
 
 GAPS = (
     "apigateway.cognito_authorizer",
+    "apigateway.lambda_permission",
     "apigateway.proxy_event",
     "apigateway.proxy_response",
     "apigateway.rest_body",

@@ -57,14 +57,24 @@ class Api:
         iam, functions, gateway = (
             boto3.client(name, endpoint_url=endpoint) for name in ("iam", "lambda", "apigateway")
         )
-        allowed = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        trust = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
-        role = iam.create_role(RoleName="proxy", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+
+        def create_role(name: str, service: str) -> str:
+            """Create a role that the service can assume, and that can invoke functions; return its ARN."""
+            trusted = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+            allowed = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"}
+            trust, policy = (json.dumps({"Version": "2012-10-17", "Statement": [it]}) for it in (trusted, allowed))
+            arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+            iam.put_role_policy(RoleName=name, PolicyName="invoke", PolicyDocument=policy)
+            return arn
+
+        role = create_role("proxy-function", "lambda.amazonaws.com")
+        invoker = create_role("proxy-invoker", "apigateway.amazonaws.com")
         api = cls(endpoint, gateway.create_rest_api(name="proxy", binaryMediaTypes=["image/png"])["id"])
         root = gateway.get_resources(restApiId=api.id)["items"][0]["id"]
         devices = gateway.create_resource(restApiId=api.id, parentId=root, pathPart="devices")["id"]
 
-        def method(parent: str, part: str, source: str, **integration: Any) -> None:
+        def method(parent: str, part: str, source: str, condition: str | None = "*", **integration: Any) -> None:
+            """Add a method for a function whose permission is limited to the ARN that ends in *condition*."""
             name = f"proxy-{part.strip('{+}')}"
             code = io.BytesIO()
             with zipfile.ZipFile(code, "w") as archive:
@@ -76,12 +86,14 @@ class Api:
                 Role=role,
                 Code={"ZipFile": code.getvalue()},
             )["FunctionArn"]
-            functions.add_permission(
-                FunctionName=name,
-                StatementId="api",
-                Action="lambda:InvokeFunction",
-                Principal="apigateway.amazonaws.com",
-            )
+            if condition:
+                functions.add_permission(
+                    FunctionName=name,
+                    StatementId="api",
+                    Action="lambda:InvokeFunction",
+                    Principal="apigateway.amazonaws.com",
+                    SourceArn=f"arn:aws:execute-api:us-east-1:000000000000:{api.id}/{condition}",
+                )
             target = {
                 "restApiId": api.id,
                 "resourceId": gateway.create_resource(restApiId=api.id, parentId=parent, pathPart=part)["id"],
@@ -96,7 +108,11 @@ class Api:
         method(root, "repeat", REPEAT)
         method(root, "large", LARGE)
         method(root, "get", ECHO, integrationHttpMethod="GET")
-        method(devices, "{device_id}", ECHO)
+        method(devices, "{device_id}", ECHO, "*/GET/devices/*")
+        method(root, "without", ECHO, None)
+        method(root, "other-stage", ECHO, "v2/*")
+        method(root, "as-role", ECHO, None, credentials=invoker)
+        method(root, "as-untrusted-role", ECHO, None, credentials=role)
         gateway.create_deployment(restApiId=api.id, stageName="v1")
         return api
 
@@ -341,6 +357,22 @@ def test_an_integration_with_another_method_than_post_is_a_500(api: Api) -> None
     assert not response.values("X-Amzn-Trace-Id")
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/as-role", 200), ("/without", 500), ("/other-stage", 500), ("/as-untrusted-role", 500)],
+)
+def test_a_function_is_invoked_with_permission_only(api: Api, path: str, status: int) -> None:
+    response = api.call(f"/v1{path}")
+
+    assert response.status == status
+    assert status == 200 or response.json == {"message": "Internal server error"}
+
+
+def test_the_condition_of_a_permission_is_evaluated_for_the_method(api: Api) -> None:
+    assert api.call("/v1/devices/7", "GET").status == 200
+    assert api.call("/v1/devices/7", "POST").status == 500
+
+
 def test_the_response_names_neither_the_emulator_nor_s3(api: Api) -> None:
     response = api.repeat({})
 
@@ -353,6 +385,7 @@ def test_the_response_names_neither_the_emulator_nor_s3(api: Api) -> None:
 @pytest.mark.parametrize(
     ("module", "gap"),
     [
+        ("lambda_permission", lambda api: api.call("/v1/without").status == 200),
         ("proxy_event", lambda api: api.event("/devices/pump%201")["pathParameters"] == {"device_id": "pump 1"}),
         ("proxy_event", lambda api: "tEsT" not in api.event("/a", ("tEsT", "x"))["headers"]),
         ("proxy_response", lambda api: api.repeat({"statusCode": 200, "status": 1}).status == 200),

@@ -95,6 +95,12 @@ class Aws:
             Code={"ZipFile": code.getvalue()},
             Timeout=10,
         )
+        self.client("lambda").add_permission(
+            FunctionName=function["FunctionArn"],
+            StatementId="api",
+            Action="lambda:InvokeFunction",
+            Principal="apigateway.amazonaws.com",
+        )
         return str(function["FunctionArn"])
 
     def stack(self, resources: dict[str, Any], name: str = "", **outputs: Any) -> dict[str, str]:
