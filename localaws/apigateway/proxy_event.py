@@ -1,8 +1,8 @@
 """Gap: the event of a proxy integration has a decoded path, lowercase header names and none of AWS's own headers.
 
 A REST API passes the path and its parameters as they were sent: percent-encoded, with double slashes. This module
-builds the event of a regional endpoint, reached at its own domain name. An edge-optimized endpoint is served the same
-way, without the hop and the headers of its CloudFront distribution.
+builds the event of an endpoint that is reached at its own domain name. An edge-optimized endpoint capitalizes
+`Authorization` and `User-Agent`; the other headers and the hop of its CloudFront distribution are missing.
 AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
 No longer needed when `pathParameters` of a request for `/a%20b` is `a%20b`, and `Accept` keeps its capital letter.
@@ -113,7 +113,7 @@ def with_request_id(execute: Any) -> Any:
     return respond
 
 
-def invocation_headers(current: Exchange, domain_name: str) -> list[tuple[str, str]]:
+def invocation_headers(current: Exchange, domain_name: str, *, edge: bool) -> list[tuple[str, str]]:
     """Return the headers of the request that reach the integration, with those that API Gateway adds."""
     peer = get_request_client_ip()
     forwarded = []
@@ -129,6 +129,8 @@ def invocation_headers(current: Exchange, domain_name: str) -> list[tuple[str, s
                 current.trace_id = value
             case "x-forwarded-port" | "x-forwarded-proto":
                 pass  # API Gateway sets its own
+            case "authorization" | "user-agent" if edge:
+                headers.append((name.title(), value))
             case lower if lower not in DROPPED_HEADERS:
                 headers.append((name, value))
     return [
@@ -183,7 +185,8 @@ def lambda_event(
 ) -> dict[str, Any]:
     current = exchange.get()
     domain_name = current.domain_name or f"{api_id}.execute-api.{get_region()}.amazonaws.com"
-    multi_headers = values_by_name(invocation_headers(current, domain_name))
+    edge = "EDGE" in (gateway._rest_apis[api_id].get("endpointConfiguration") or {}).get("types", [])
+    multi_headers = values_by_name(invocation_headers(current, domain_name, edge=edge))
     binary = bool(body) and gateway._media_type_matches(headers.get("content-type"), binary_media_types)
     now = time.time()
     context = {

@@ -196,8 +196,13 @@ def with_own_headers_only(add_headers: Any) -> Any:
 
 
 def with_first_accepted_type(matches: Any) -> Any:
-    """Wrap the check for a binary media type: API Gateway reads only the first type of `Accept`."""
-    return lambda media_type, binary_types: matches((media_type or "").partition(",")[0], binary_types)
+    """Wrap the check for a binary media type: only the first type of `Accept` counts, and `*/name` matches nothing."""
+
+    def match(media_type: str | None, binary_types: list[str] | None) -> Any:
+        possible = [one for one in binary_types or [] if one == "*/*" or not one.startswith("*/")]
+        return matches((media_type or "").partition(",")[0], possible)
+
+    return match
 
 
 def apply() -> None:

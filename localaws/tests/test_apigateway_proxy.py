@@ -7,7 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +28,13 @@ LARGE = """
 def handler(event, context):
     return {"statusCode": 200, "body": "x" * 6 * 1024 * 1024}
 """
+RAISE_OR_ECHO = """
+def handler(event, context):
+    if event.get("n", "").startswith("fail"):
+        raise Exception(event["n"])
+    return event
+"""
+PLAIN = (("Content-Type", "text/plain"),)
 PNG = "iVBORw0KGgo="
 
 
@@ -51,6 +58,7 @@ class Api:
 
     endpoint: str
     id: str
+    resources: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def create(cls, endpoint: str) -> Api:
@@ -94,11 +102,9 @@ class Api:
                     Principal="apigateway.amazonaws.com",
                     SourceArn=f"arn:aws:execute-api:us-east-1:000000000000:{api.id}/{condition}",
                 )
-            target = {
-                "restApiId": api.id,
-                "resourceId": gateway.create_resource(restApiId=api.id, parentId=parent, pathPart=part)["id"],
-                "httpMethod": "ANY",
-            }
+            created = gateway.create_resource(restApiId=api.id, parentId=parent, pathPart=part)["id"]
+            api.resources[part] = created
+            target = {"restApiId": api.id, "resourceId": created, "httpMethod": "ANY"}
             gateway.put_method(**target, authorizationType="NONE")
             uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations"
             settings = {"type": "AWS_PROXY", "integrationHttpMethod": "POST", "uri": uri} | integration
@@ -107,7 +113,14 @@ class Api:
         method(root, "{any+}", ECHO)
         method(root, "repeat", REPEAT)
         method(root, "large", LARGE)
+        method(
+            root, "custom", RAISE_OR_ECHO, type="AWS", requestTemplates={"text/plain": '{"n": "$input.params(\'n\')"}'}
+        )
         method(root, "get", ECHO, integrationHttpMethod="GET")
+        for status, pattern in (("200", ""), ("405", ".*four hundred.*"), ("502", ".+")):
+            custom = {"restApiId": api.id, "resourceId": api.resources["custom"], "httpMethod": "ANY"}
+            gateway.put_method_response(**custom, statusCode=status)
+            gateway.put_integration_response(**custom, statusCode=status, selectionPattern=pattern)
         method(devices, "{device_id}", ECHO, "*/GET/devices/*")
         method(root, "without", ECHO, None)
         method(root, "other-stage", ECHO, "v2/*")
@@ -373,6 +386,36 @@ def test_the_condition_of_a_permission_is_evaluated_for_the_method(api: Api) -> 
     assert api.call("/v1/devices/7", "POST").status == 500
 
 
+@pytest.mark.parametrize(
+    ("query", "media_type", "status", "body"),
+    [
+        ("?n=1", "text/plain", 200, {"n": "1"}),
+        ("?n=1", "application/json", 200, {"own": "body"}),
+        ("?n=fail%20four%20hundred", "text/plain", 405, None),
+        ("?n=fail", "text/plain", 502, None),
+    ],
+)
+def test_a_custom_integration_has_templates_and_selection_patterns(
+    api: Api, query: str, media_type: str, status: int, body: Any
+) -> None:
+    response = api.call(f"/v1/custom{query}", "POST", b'{"own": "body"}', (("Content-Type", media_type),))
+
+    assert response.status == status
+    assert response.json == body or response.json["errorMessage"].startswith("fail")
+
+
+def test_an_edge_optimized_endpoint_capitalizes_two_headers(api: Api) -> None:
+    client = boto3.client("apigateway", endpoint_url=api.endpoint)
+    operation = {"op": "replace", "path": "/endpointConfiguration/types/EDGE"}
+
+    def sent(kind: str) -> set[str]:
+        client.update_rest_api(restApiId=api.id, patchOperations=[operation | {"value": kind}])
+        return set(api.event("/a", ("authorization", "x"), ("user-Agent", "y"))["headers"])
+
+    assert {"authorization", "user-Agent"} <= sent("REGIONAL")
+    assert {"Authorization", "User-Agent"} <= sent("EDGE")
+
+
 def test_the_response_names_neither_the_emulator_nor_s3(api: Api) -> None:
     response = api.repeat({})
 
@@ -385,6 +428,7 @@ def test_the_response_names_neither_the_emulator_nor_s3(api: Api) -> None:
 @pytest.mark.parametrize(
     ("module", "gap"),
     [
+        ("lambda_integration", lambda api: api.call("/v1/custom?n=fail", headers=PLAIN).status != 502),
         ("lambda_permission", lambda api: api.call("/v1/without").status == 200),
         ("proxy_event", lambda api: api.event("/devices/pump%201")["pathParameters"] == {"device_id": "pump 1"}),
         ("proxy_event", lambda api: "tEsT" not in api.event("/a", ("tEsT", "x"))["headers"]),

@@ -1,0 +1,284 @@
+"""What API Gateway refuses and returns when an API, its methods, deployments and stages are set up."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+LAMBDA = "arn:aws:lambda:us-east-1:000000000000:function:f"
+URI = "arn:aws:apigateway:us-east-1:"
+MOCK: dict[str, Any] = {"type": "MOCK", "requestTemplates": {"application/json": '{"statusCode": 200}'}}
+
+
+@dataclass
+class Control:
+    """An API with a method and a deployment, and shortcuts to the calls of the control API."""
+
+    endpoint: str
+    client: Any
+    api: str
+    root: str
+    deployment: str
+
+    @classmethod
+    def create(cls, endpoint: str) -> Control:
+        client = boto3.client("apigateway", endpoint_url=endpoint)
+        api = client.create_rest_api(name="control")["id"]
+        root = client.get_resources(restApiId=api)["items"][0]["id"]
+        control = cls(endpoint, client, api, root, "")
+        client.put_method(**control.method, authorizationType="NONE")
+        control.integrate("200")
+        client.put_method(**control.method | {"httpMethod": "ANY"}, authorizationType="NONE")
+        client.put_integration(**control.method | {"httpMethod": "ANY"}, **MOCK)
+        control.deployment = client.create_deployment(restApiId=api)["id"]
+        client.create_stage(restApiId=api, stageName="v1", deploymentId=control.deployment)
+        return control
+
+    @property
+    def method(self) -> dict[str, str]:
+        return {"restApiId": self.api, "resourceId": self.root, "httpMethod": "GET"}
+
+    def integrate(self, status: str) -> None:
+        self.client.put_integration(**self.method, **MOCK)
+        self.client.put_method_response(**self.method, statusCode=status)
+        self.client.put_integration_response(**self.method, statusCode=status)
+
+    def status(self) -> int:
+        connection = http.client.HTTPConnection(urlsplit(self.endpoint).netloc, timeout=20)
+        connection.request("GET", f"/_aws/execute-api/{self.api}/v1/")
+        return connection.getresponse().status
+
+    def update_api(self, op: str, path: str, value: str | None = None) -> Any:
+        return self.client.update_rest_api(restApiId=self.api, patchOperations=[patch(op, path, value)])
+
+    def update_stage(self, op: str, path: str, value: str | None = None) -> Any:
+        return self.client.update_stage(restApiId=self.api, stageName="v1", patchOperations=[patch(op, path, value)])
+
+    def create_stage(self, name: str, deployment: str = "") -> Any:
+        return self.client.create_stage(restApiId=self.api, stageName=name, deploymentId=deployment or self.deployment)
+
+    def integration(self, **settings: Any) -> Any:
+        return self.client.put_integration(**self.method | {"httpMethod": "ANY"}, **settings)
+
+    def proxy(self, uri: str) -> Any:
+        return self.integration(type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+
+    def put_method(self, http_method: str = "POST", **settings: Any) -> Any:
+        settings = {"authorizationType": "NONE"} | settings
+        return self.client.put_method(**self.method | {"httpMethod": http_method}, **settings)
+
+
+def patch(op: str, path: str, value: str | None) -> dict[str, str]:
+    return {"op": op, "path": path} | ({"value": value} if value is not None else {})
+
+
+@pytest.fixture(scope="module")
+def control(emulator: str) -> Control:
+    return Control.create(emulator)
+
+
+@pytest.fixture(scope="module")
+def bare(bare_emulator: str) -> Iterator[Control]:
+    return Control.create(bare_emulator)
+
+
+COMPRESSION = "Invalid minimum compression size, must be between 0 and 10485760"
+NO_AUTHORIZER = (
+    "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid "
+    "authorizer."
+)
+LOG_PATHS = (
+    "Invalid accessLogSettings path. Must be one of : [/accessLogSettings/destinationArn, /accessLogSettings/format]"
+)
+ONLY_LAMBDA = (
+    "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations."
+)
+REFUSALS: list[tuple[str, Callable[[Control], Any], str, str]] = [
+    ("rest_apis", lambda c: c.client.create_rest_api(name="x", description=""), "BadRequestException",
+     "Description cannot be an empty string"),
+    ("rest_apis", lambda c: c.client.create_rest_api(name="x", endpointConfiguration={"types": ["wrong"]}),
+     "ValidationException",
+     "1 validation error detected: Value '[wrong]' at 'createRestApiInput.endpointConfiguration.types' failed to "
+     "satisfy constraint: Member must satisfy constraint: "
+     "[Member must satisfy enum value set: [PRIVATE, EDGE, REGIONAL]]"),
+    ("rest_apis", lambda c: c.update_api("replace", "/minimumCompressionSize", "-1"), "BadRequestException",
+     COMPRESSION),
+    ("rest_apis", lambda c: c.update_api("add", "/minimumCompressionSize", "10"), "BadRequestException",
+     "Invalid patch operation specified. Must be one of: [replace]"),
+    ("rest_apis", lambda c: c.update_api("add", "/binaryMediaTypes", "image/png"), "BadRequestException",
+     "Invalid patch path /binaryMediaTypes"),
+    ("rest_apis", lambda c: c.update_api("replace", "/other", "x"), "BadRequestException", "Invalid patch path /other"),
+    ("empty_members", lambda c: c.client.get_rest_api(restApiId="none"), "NotFoundException",
+     "Invalid API identifier specified 000000000000:none"),
+    ("integrations", lambda c: c.proxy(LAMBDA),
+     "BadRequestException", "AWS ARN for integration must contain path or action"),
+    ("integrations", lambda c: c.proxy("bad-arn:lambda:path/x"),
+     "BadRequestException", "Invalid ARN specified in the request"),
+    ("integrations",
+     lambda c: c.proxy(f"{URI}lambda:test/2015-03-31/{LAMBDA}"),
+     "BadRequestException", "AWS ARN for integration must contain path or action"),
+    ("integrations", lambda c: c.proxy(f"{URI}s3:path/x"),
+     "BadRequestException", ONLY_LAMBDA),
+    ("integrations",
+     lambda c: c.proxy(f"{URI}lambda:path/random/{LAMBDA}"),
+     "BadRequestException", ONLY_LAMBDA),
+    ("integrations", lambda c: c.integration(type="HTTP", integrationHttpMethod="POST", uri="nowhere"),
+     "BadRequestException", "Invalid HTTP endpoint specified for URI"),
+    ("integrations", lambda c: c.integration(type="HTTP", uri="http://example.com"), "BadRequestException",
+     "Enumeration value for HttpMethod must be non-empty"),
+    ("integrations", lambda c: c.put_method("WRONG"), "BadRequestException",
+     "Invalid HttpMethod specified. Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY"),
+    ("integrations", lambda c: c.put_method(authorizationType="CUSTOM"), "BadRequestException", NO_AUTHORIZER),
+    ("integrations", lambda c: c.put_method(requestValidatorId="none"), "BadRequestException",
+     "Invalid Request Validator identifier specified"),
+    ("integrations", lambda c: c.put_method(requestModels={"application/json": "Pet"}), "BadRequestException",
+     "Invalid model identifier specified: Pet"),
+    ("integrations",
+     lambda c: c.put_method(requestParameters={"method.request.header.a": True, "method.request.querystring.a": True}),
+     "BadRequestException", "Parameter names must be unique across querystring, header and path"),
+    ("deployments",
+     lambda c: c.client.create_deployment(restApiId=c.client.create_rest_api(name="without methods")["id"]),
+     "BadRequestException", "The REST API doesn't contain any methods"),
+    ("deployments", lambda c: c.client.delete_deployment(restApiId=c.api, deploymentId=c.deployment),
+     "BadRequestException", "Active stages pointing to this deployment must be moved or deleted"),
+    ("stages", lambda c: c.create_stage("with space"), "BadRequestException", "Stage name only allows a-zA-Z0-9_-"),
+    ("stages", lambda c: c.create_stage("v1"), "ConflictException", "Stage already exists"),
+    ("stages", lambda c: c.create_stage("v2", "none"), "NotFoundException", "Invalid Deployment identifier specified"),
+    ("stages", lambda c: c.update_stage("replace", "/deploymentId", "none"), "NotFoundException",
+     "Invalid Deployment identifier specified"),
+    ("stages", lambda c: c.update_stage("remove", "/*/*"), "BadRequestException",
+     "Cannot remove method setting */* because there is no method setting for this method "),
+    ("stages", lambda c: c.update_stage("add", "/accessLogSettings/other", "x"), "BadRequestException", LOG_PATHS),
+    ("stages", lambda c: c.update_stage("add", "/accessLogSettings/format", ""), "BadRequestException",
+     "Access Log value must not be empty"),
+]  # fmt: skip
+
+
+def refusal(control: Control, call: Callable[[Control], Any]) -> tuple[str, str]:
+    try:
+        call(control)
+    except ClientError as error:
+        return error.response["Error"]["Code"], error.response["Error"]["Message"]
+    return "", "taken"
+
+
+@pytest.mark.parametrize(("module", "call", "code", "message"), REFUSALS, ids=[case[3][:50] for case in REFUSALS])
+def test_the_control_api_refuses(
+    control: Control, module: str, call: Callable[[Control], Any], code: str, message: str
+) -> None:
+    assert refusal(control, call) == (code, message)
+
+
+@pytest.mark.parametrize("path", ["/documentation_version", "/tags/one", "/*/*/metrics", "/variables"])
+def test_an_unknown_path_of_a_stage_is_refused_with_the_known_ones(control: Control, path: str) -> None:
+    code, message = refusal(control, lambda it: it.update_stage("replace", path, "x"))
+
+    assert code == "BadRequestException"
+    assert message.startswith(f"Invalid method setting path: {path}. Must be one of: [/deploymentId, /description, ")
+    assert message.endswith("/variables/{variable_name}, /tracingEnabled]")
+
+
+def test_a_stage_has_only_members_with_a_value(control: Control) -> None:
+    stage = control.create_stage("plain")
+
+    assert sorted(stage) == [
+        "ResponseMetadata", "cacheClusterEnabled", "cacheClusterStatus", "createdDate", "deploymentId",
+        "lastUpdatedDate", "methodSettings", "stageName", "tracingEnabled",
+    ]  # fmt: skip
+    assert (stage["cacheClusterStatus"], stage["methodSettings"]) == ("NOT_AVAILABLE", {})
+
+
+def test_an_api_has_the_defaults_of_aws(control: Control) -> None:
+    api = control.client.create_rest_api(name="defaults")
+
+    assert sorted(api) == [
+        "ResponseMetadata", "apiKeySource", "apiStatus", "createdDate", "disableExecuteApiEndpoint",
+        "endpointConfiguration", "id", "name", "rootResourceId",
+    ]  # fmt: skip
+    assert api["endpointConfiguration"] == {"types": ["EDGE"], "ipAddressType": "ipv4"}
+
+
+def test_binary_media_types_are_patched_one_by_one(control: Control) -> None:
+    control.update_api("add", "/binaryMediaTypes/image~1png")
+    control.update_api("add", "/binaryMediaTypes/image~1jpeg")
+    assert control.update_api("remove", "/binaryMediaTypes/image~1png")["binaryMediaTypes"] == ["image/jpeg"]
+    changed = control.update_api("replace", "/binaryMediaTypes/image~1jpeg", "image/gif")
+    assert changed["binaryMediaTypes"] == ["image/gif"]
+    assert "binaryMediaTypes" not in control.update_api("remove", "/binaryMediaTypes/image~1gif")
+
+
+def test_settings_of_methods_and_access_logs_are_kept(control: Control) -> None:
+    control.create_stage("kept")
+    arn = "arn:aws:logs:us-east-1:000000000000:log-group:access"
+    operations = [
+        patch("add", "/accessLogSettings/destinationArn", arn),
+        patch("add", "/accessLogSettings/format", "$context.requestId"),
+        patch("replace", "/~1/GET/throttling/burstLimit", "7"),
+        patch("replace", "/variables/one", "1"),
+        patch("replace", "/tracingEnabled", "true"),
+    ]
+    control.client.update_stage(restApiId=control.api, stageName="kept", patchOperations=operations)
+
+    stage = control.client.get_stage(restApiId=control.api, stageName="kept")
+
+    assert stage["accessLogSettings"] == {"destinationArn": arn, "format": "$context.requestId"}
+    assert stage["methodSettings"]["//GET"]["throttlingBurstLimit"] == 7
+    assert (stage["variables"], stage["tracingEnabled"]) == ({"one": "1"}, True)
+    removed = [patch("remove", "/accessLogSettings", None)]
+    stage = control.client.update_stage(restApiId=control.api, stageName="kept", patchOperations=removed)
+    assert "accessLogSettings" not in stage
+
+
+def test_stages_are_selected_by_their_deployment(control: Control) -> None:
+    other = control.client.create_deployment(restApiId=control.api)["id"]
+    control.create_stage("selected", other)
+
+    stages = control.client.get_stages(restApiId=control.api, deploymentId=other)["item"]
+
+    assert [stage["stageName"] for stage in stages] == ["selected"]
+
+
+def test_a_change_is_served_after_a_deployment_only(control: Control) -> None:
+    assert control.status() == 200
+    control.client.delete_method(**control.method)
+    control.client.delete_method(**control.method | {"httpMethod": "ANY"})
+    control.put_method("PUT")
+    control.client.put_integration(**control.method | {"httpMethod": "PUT"}, **MOCK)
+    assert control.status() == 200
+
+    control.client.create_deployment(restApiId=control.api, stageName="v1")
+
+    assert control.status() == 403
+
+
+def test_a_stack_cannot_create_a_stage_that_api_gateway_refuses(control: Control) -> None:
+    stage = {"RestApiId": control.api, "StageName": "from-stack", "DeploymentId": "none"}
+    template = {"Resources": {"Stage": {"Type": "AWS::ApiGateway::Stage", "Properties": stage}}}
+    stacks = boto3.client("cloudformation", endpoint_url=control.endpoint)
+    stacks.create_stack(StackName="refused-stage", TemplateBody=json.dumps(template), OnFailure="DO_NOTHING")
+    for _ in range(100):
+        events = stacks.describe_stack_events(StackName="refused-stage")["StackEvents"]
+        reasons = [e.get("ResourceStatusReason", "") for e in events if e["ResourceStatus"] == "CREATE_FAILED"]
+        if reasons:
+            break
+        time.sleep(0.1)
+
+    assert any("Invalid Deployment identifier specified" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("module", sorted({case[0] for case in REFUSALS}))
+def test_the_bare_emulator_still_takes_what_aws_refuses(bare: Control, module: str) -> None:
+    cases = [(call, code, message) for name, call, code, message in REFUSALS if name == module]
+
+    assert any(refusal(bare, call) != (code, message) for call, code, message in cases), (
+        f"the emulator no longer needs localaws/apigateway/{module}.py"
+    )
