@@ -66,6 +66,8 @@ GAPS = (
     "secretsmanager.secret_labels",
     "ses.events",
     "ses.identity",
+    "sns.lambda_notifications",
+    "sns.requests",
     "sqs.message_move_task",
     "sqs.receipt_handles",
     "sqs.requests",
