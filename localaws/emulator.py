@@ -66,6 +66,7 @@ GAPS = (
     "secretsmanager.secret_labels",
     "ses.events",
     "ses.identity",
+    "ses.message_tags",
     "sns.lambda_notifications",
     "sns.requests",
     "sqs.message_move_task",

@@ -10,6 +10,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from ministack.core.responses import get_request_client_ip
 from ministack.services import ses, ses_v2
 
 from localaws.times import iso
@@ -38,16 +39,30 @@ def mail_object(request: Json, message_id: str) -> Json:
     destination = request.get("Destination", {})
     kinds = ("ToAddresses", "CcAddresses", "BccAddresses")
     tags = {tag["Name"]: [tag["Value"]] for tag in request.get("EmailTags", [])}
-    headers = request.get("Content", {}).get("Simple", {}).get("Headers", [])
+    simple = request.get("Content", {}).get("Simple", {})
+    source = request.get("FromEmailAddress", "")
+    recipients = destination.get("ToAddresses", [])
+    common = {"from": [source], "to": recipients, "messageId": message_id}
+    if subject := simple.get("Subject", {}).get("Data"):
+        common["subject"] = subject
+    own = {"From": source, "To": ", ".join(recipients), "Subject": subject, "MIME-Version": "1.0"}
+    headers = [{"name": name, "value": value} for name, value in own.items() if value]
     return {
         "timestamp": now(),
-        "source": request.get("FromEmailAddress", ""),
+        "source": source,
         "sendingAccountId": ses.get_account_id(),
         "messageId": message_id,
         "destination": [address for kind in kinds for address in destination.get(kind, [])],
         "headersTruncated": False,
-        "headers": [{"name": header["Name"], "value": header["Value"]} for header in headers],
-        "tags": {"ses:configuration-set": [request["ConfigurationSetName"]], **tags},
+        "headers": [*headers, *({"name": one["Name"], "value": one["Value"]} for one in simple.get("Headers", []))],
+        "commonHeaders": common,
+        "tags": {
+            "ses:operation": ["SendEmail"],
+            "ses:configuration-set": [request["ConfigurationSetName"]],
+            "ses:source-ip": [get_request_client_ip()],
+            "ses:from-domain": [ses.parseaddr(source)[1].rpartition("@")[2]],
+            **tags,
+        },
     }
 
 

@@ -1,0 +1,132 @@
+"""What SES refuses of an email, and the events of an email that it sends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from localaws.testing import eventually
+
+SENDER = "news@example.com"
+SIMULATOR = "success@simulator.amazonses.com"
+TEXT = {"Data": "x"}
+
+
+@dataclass
+class Mail:
+    """Clients of both versions of SES, with a verified sender."""
+
+    endpoint: str
+    v1: Any
+    v2: Any
+
+    @classmethod
+    def create(cls, endpoint: str) -> Mail:
+        mail = cls(endpoint, *(boto3.client(name, endpoint_url=endpoint) for name in ("ses", "sesv2")))
+        mail.v1.verify_email_identity(EmailAddress=SENDER)
+        return mail
+
+    def send_v1(self, name: str = "tag", value: str = "x", count: int = 1) -> Any:
+        return self.v1.send_email(
+            Source=SENDER,
+            Destination={"ToAddresses": [SIMULATOR] * count},
+            Message={"Subject": TEXT, "Body": {"Text": TEXT}},
+            Tags=[{"Name": name, "Value": value}],
+        )
+
+    def send_v2(self, name: str = "tag", value: str = "x", count: int = 1, **more: Any) -> Any:
+        return self.v2.send_email(
+            FromEmailAddress=SENDER,
+            Destination={"ToAddresses": [SIMULATOR] * count},
+            Content={"Simple": {"Subject": TEXT, "Body": {"Text": TEXT}}},
+            EmailTags=[{"Name": name, "Value": value}],
+            **more,
+        )
+
+
+@pytest.fixture(scope="module")
+def mail(emulator: str) -> Mail:
+    return Mail.create(emulator)
+
+
+@pytest.fixture(scope="module")
+def bare(bare_emulator: str) -> Mail:
+    return Mail.create(bare_emulator)
+
+
+TAGS = [
+    ("with:colon", "x", "Invalid tag name <with:colon>: only alphanumeric ASCII characters, '_',  '-' are allowed."),
+    ("tag", "with:colon",
+     "Invalid tag value <with:colon>: only alphanumeric ASCII characters, '_',  '-' , '.', '@' are allowed."),
+    ("a" * 256, "x", "Tag name cannot exceed 255 characters."),
+    ("tag", "a" * 256, "Tag value cannot exceed 255 characters."),
+    ("", "x", "The tag name must be specified."),
+    ("tag", "", "The tag value must be specified."),
+]  # fmt: skip
+
+
+def refusal(call: Callable[[], Any]) -> tuple[str, str]:
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"], error.response["Error"]["Message"]
+    return "", "taken"
+
+
+@pytest.mark.parametrize(("name", "value", "message"), TAGS, ids=[case[2][:40] for case in TAGS])
+def test_an_invalid_tag_is_refused(mail: Mail, name: str, value: str, message: str) -> None:
+    assert refusal(lambda: mail.send_v1(name, value)) == ("InvalidParameterValue", message)
+    assert refusal(lambda: mail.send_v2(name, value)) == ("BadRequestException", message)
+
+
+def test_an_email_has_at_most_fifty_recipients(mail: Mail) -> None:
+    assert refusal(lambda: mail.send_v1(count=51))[0] == "InvalidParameterValue"
+    assert refusal(lambda: mail.send_v2(count=51))[0] == "BadRequestException"
+    assert refusal(lambda: mail.send_v2(count=50)) == ("", "taken")
+
+
+def test_the_bare_emulator_still_takes_an_invalid_tag(bare: Mail) -> None:
+    assert refusal(lambda: bare.send_v1("with:colon")) == ("", "taken"), "localaws/ses/message_tags.py is not needed"
+
+
+def test_an_event_has_the_headers_and_tags_of_its_email(mail: Mail) -> None:
+    sns, sqs = (boto3.client(name, endpoint_url=mail.endpoint) for name in ("sns", "sqs"))
+    topic = sns.create_topic(Name="mail-events")["TopicArn"]
+    queue = sqs.create_queue(QueueName="mail-events")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allowed = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:*", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    mail.v2.create_configuration_set(ConfigurationSetName="events")
+    mail.v2.create_configuration_set_event_destination(
+        ConfigurationSetName="events",
+        EventDestinationName="topic",
+        EventDestination={"Enabled": True, "MatchingEventTypes": ["SEND"], "SnsDestination": {"TopicArn": topic}},
+    )
+
+    mail.send_v2("campaign", "spring", ConfigurationSetName="events")
+
+    (message,) = eventually(lambda: sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", []))
+    event = json.loads(message["Body"])
+    assert event["eventType"] == "Send"
+    assert event["mail"]["commonHeaders"] == {
+        "from": [SENDER],
+        "to": [SIMULATOR],
+        "messageId": event["mail"]["messageId"],
+        "subject": "x",
+    }
+    assert [header["name"] for header in event["mail"]["headers"]] == ["From", "To", "Subject", "MIME-Version"]
+    assert event["mail"]["tags"] == {
+        "ses:operation": ["SendEmail"],
+        "ses:configuration-set": ["events"],
+        "ses:source-ip": ["127.0.0.1"],
+        "ses:from-domain": ["example.com"],
+        "campaign": ["spring"],
+    }
