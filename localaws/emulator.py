@@ -30,6 +30,7 @@ GAPS = (
     "apigateway.rest_import",
     "apigateway.rest_apis",
     "apigateway.rest_limits",
+    "apigateway.access_logs",
     "apigateway.stage_cache",
     "apigateway.stages",
     "athena.api",

@@ -64,6 +64,7 @@ class Exchange:
     headers: list[tuple[str, str]]
     domain_name: str = ""
     request_id: str = ""
+    resource_path: str = ""
     extended_request_id: str = field(default_factory=lambda: base64.b64encode(os.urandom(11)).decode())
     trace_id: str = ""
 
@@ -107,8 +108,12 @@ def with_request_id(execute: Any) -> Any:
     """Wrap the execution of a request to give the event, the response and gateway responses the same IDs."""
 
     async def respond(request: dict[str, Any], *call: Any) -> Any:
-        exchange.get().request_id = request["request_id"]
-        return await execute(request, *call)
+        current = exchange.get()
+        current.request_id = request["request_id"]
+        try:
+            return await execute(request, *call)
+        finally:
+            current.resource_path = request["resource_path"]
 
     return respond
 

@@ -52,9 +52,9 @@ class Control:
         self.client.put_method_response(**self.method, statusCode=status)
         self.client.put_integration_response(**self.method, statusCode=status)
 
-    def status(self) -> int:
+    def status(self, path: str = "") -> int:
         connection = http.client.HTTPConnection(urlsplit(self.endpoint).netloc, timeout=20)
-        connection.request("GET", f"/_aws/execute-api/{self.api}/v1/")
+        connection.request("GET", f"/_aws/execute-api/{self.api}/v1/{path}")
         return connection.getresponse().status
 
     def update_api(self, op: str, path: str, value: str | None = None) -> Any:
@@ -236,6 +236,31 @@ def test_settings_of_methods_and_access_logs_are_kept(control: Control) -> None:
     removed = [patch("remove", "/accessLogSettings", None)]
     stage = control.client.update_stage(restApiId=control.api, stageName="kept", patchOperations=removed)
     assert "accessLogSettings" not in stage
+
+
+def access_log(control: Control) -> list[str]:
+    """Return the lines of the access log after two requests."""
+    logs = boto3.client("logs", endpoint_url=control.endpoint)
+    logs.create_log_group(logGroupName="access")
+    group = logs.describe_log_groups(logGroupNamePrefix="access")["logGroups"][0]["arn"]
+    names = ("status", "httpMethod", "resourcePath", "identity.sourceIp", "error.message", "unknown")
+    line = " ".join(f"$context.{name}" for name in names)
+    control.update_stage("add", "/accessLogSettings/destinationArn", group.removesuffix(":*"))
+    control.update_stage("add", "/accessLogSettings/format", line)
+    control.status()
+    control.status("none")
+    return [event["message"] for event in logs.filter_log_events(logGroupName="access")["events"]]
+
+
+def test_a_stage_writes_a_line_for_each_request(control: Control) -> None:
+    assert access_log(control) == [
+        "200 GET / 127.0.0.1 - -",
+        "403 GET - 127.0.0.1 Missing Authentication Token -",
+    ]
+
+
+def test_the_bare_emulator_still_writes_no_access_logs(bare: Control) -> None:
+    assert access_log(bare) == [], "the emulator no longer needs localaws/apigateway/access_logs.py"
 
 
 def test_stages_are_selected_by_their_deployment(control: Control) -> None:
