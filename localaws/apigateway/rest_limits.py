@@ -1,6 +1,7 @@
-"""Gap: a REST API enforces no payload limit and no integration timeout.
+"""Gap: a REST API enforces no limit of headers and payloads, and no integration timeout.
 
-The limits are 10 MB for a request, 6 MB for a Lambda payload, and the integration's timeout.
+The limits are 10,240 bytes for all headers, 10 MB for a request, 6 MB for a Lambda payload, and the integration's
+timeout.
 AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 No longer needed when a request of 11 MB gets 413, and a function slower than the integration's timeout gets 504.
@@ -12,6 +13,9 @@ from typing import Any
 
 from ministack.services import apigateway_v1 as gateway
 
+from localaws.apigateway.proxy_event import exchange
+
+MAX_HEADER_BYTES = 10_240
 MAX_REQUEST_BYTES = 10 * 1024 * 1024
 MAX_LAMBDA_PAYLOAD_BYTES = 6 * 1024 * 1024
 
@@ -30,6 +34,8 @@ def size(payload: dict[str, Any]) -> int:
 
 def with_request_limit(execute: Any) -> Any:
     async def respond(request: dict[str, Any], api_id: str, stage_name: str, *call: Any) -> Any:
+        if sum(len(name) + len(value) for name, value in exchange.get().headers) > MAX_HEADER_BYTES:
+            return 431, {"Content-Type": "application/json"}, b'{"message":"Request Header Fields Too Large"}'
         body = call[3]
         stage = gateway._stages_v1.get(api_id, {}).get(stage_name)
         if stage and len(body or b"") > MAX_REQUEST_BYTES:

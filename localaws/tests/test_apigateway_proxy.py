@@ -231,6 +231,11 @@ def test_a_header_of_the_connection_does_not_reach_the_function(api: Api, name: 
     assert name not in api.event("/a", (name, value))["headers"]
 
 
+def test_headers_have_ten_thousand_bytes_at_most(api: Api) -> None:
+    assert api.call("/v1/a", headers=(("X", "x" * 10_000),)).status == 200
+    assert api.call("/v1/a", headers=(("X", "x" * 10_240),)).status == 431
+
+
 def test_a_name_in_the_query_has_its_last_value_and_all_values(api: Api) -> None:
     event = api.event("/a?price=10&price=30&plus=a+b%2Bc&empty=")
 
