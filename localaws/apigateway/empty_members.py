@@ -31,6 +31,9 @@ MAPS_OF_OBJECTS = frozenset(("integrationResponses", "methodResponses", "resourc
 MAPS_SENT_EMPTY = frozenset(("responseParameters", "responseTemplates"))
 """Members of a gateway response, which AWS sends without a value, too."""
 
+OWN = frozenset(("apiStatus", "apiSummary"))
+"""Members that AWS does not send: the first is of other API types, the second is embedded on request only."""
+
 UNKNOWN_API = "Invalid API identifier specified"
 
 
@@ -43,6 +46,8 @@ def without_empty(value: Any) -> Any:
     kept = KEPT | MAPS_SENT_EMPTY if "responseType" in value else KEPT
     found = {}
     for name, member in value.items():
+        if name in OWN:
+            continue
         if name in OBJECTS:
             member = without_empty(member)
         elif name in MAPS_OF_OBJECTS:
@@ -62,14 +67,28 @@ def view(data: Any) -> Any:
     return found
 
 
-def with_named_api(handle_request: Any) -> Any:
+def unknown_api(method: str, parts: list[str]) -> Any:
+    """Return the response to a request for an API that does not exist. It differs by the kind of the request."""
+    match method, parts[2:]:
+        case "POST", ["authorizers"]:
+            reason = "Unable to complete operation due to concurrent modification. Please try again later."
+            return gateway._v1_error("ConflictException", reason, 409)
+        case "POST", ["requestvalidators"]:
+            return gateway._v1_error("BadRequestException", "Invalid REST API identifier specified", 400)
+    return gateway._v1_error("NotFoundException", f"{UNKNOWN_API} {get_account_id()}:{parts[1]}", 404)
+
+
+def with_aws_responses(handle_request: Any) -> Any:
     async def handle(method: str, path: str, *request: Any) -> Any:
         status, headers, body = await handle_request(method, path, *request)
-        if status == 404 and UNKNOWN_API.encode() in body:
-            api_id = path.strip("/").split("/")[1]
-            error = json.loads(body)
-            error["message"] = f"{UNKNOWN_API} {get_account_id()}:{api_id}"
-            body = json.dumps(error).encode()
+        parts = path.strip("/").split("/")
+        match method, parts:
+            case _ if status == 404 and UNKNOWN_API.encode() in body:
+                return unknown_api(method, parts)
+            case "PATCH", ["restapis", _] if status == 200 and b'"tags"' not in body:
+                return 200, headers, json.dumps(json.loads(body) | {"tags": {}}).encode()
+            case "DELETE", ["restapis", _, "requestvalidators", _] if status == 204:
+                return 202, headers, body
         return status, headers, body
 
     return handle
@@ -78,4 +97,4 @@ def with_named_api(handle_request: Any) -> Any:
 def apply() -> None:
     respond = gateway._v1_response
     gateway._v1_response = lambda data, status=200: respond(view(data), status)
-    gateway.handle_request = with_named_api(gateway.handle_request)
+    gateway.handle_request = with_aws_responses(gateway.handle_request)

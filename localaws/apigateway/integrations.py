@@ -6,11 +6,14 @@ AWS: https://docs.aws.amazon.com/apigateway/latest/api/API_PutIntegration.html
 No longer needed when PutIntegration of the type AWS_PROXY with a function's ARN as `uri` gets 400.
 """
 
+import json
 import re
 from typing import Any
 
 from ministack.services import apigateway_v1 as gateway
 
+TYPES = ("HTTP", "MOCK", "AWS_PROXY", "HTTP_PROXY", "AWS")
+STATUS = re.compile(r"[1-5]\d\d")
 METHODS = ("GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "HEAD", "ANY")
 PATH_PART = re.compile(r"[A-Za-z0-9._:~%$*+!'(),;=@&-]+|\{[A-Za-z0-9._-]+\+?\}")
 INTEGRATION_ARN = re.compile(r"arn:[^:]+:apigateway:[^:]*:([^:]+):(path|action)/(.+)")
@@ -178,7 +181,83 @@ def with_known_method(delete: Any) -> Any:
     return delete_method
 
 
+def validate_form(method: str, parts: list[str], body: bytes) -> None:
+    """Raise Refused if a value of the request has not the form that the API's model requires."""
+    match parts:
+        case ["restapis", _, "resources", _, "methods", _, "integration"] if method == "PUT":
+            kind = json.loads(body or b"{}").get("type")
+            if kind not in TYPES:
+                raise invalid(kind, "putIntegrationInput.type", f"enum value set: [{', '.join(TYPES)}]")
+        case ["restapis", _, "resources", _, "methods", _, *_, "responses", status] if not STATUS.fullmatch(status):
+            raise invalid(status, "statusCode", f"regular expression pattern: {STATUS.pattern}")
+
+
+def invalid(value: Any, member: str, constraint: str) -> Refused:
+    message = f"Value '{value}' at '{member}' failed to satisfy constraint: Member must satisfy {constraint}"
+    return Refused("ValidationException", f"1 validation error detected: {message}", 400)
+
+
+def with_form_check(handle_request: Any) -> Any:
+    async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+        try:
+            validate_form(method, path.strip("/").split("/"), body)
+        except Refused as refused:
+            return gateway._v1_error(*refused.args)
+        return await handle_request(method, path, headers, body, query)
+
+    return handle
+
+
+def validate_resource_patch(api_id: str, resource: dict[str, Any], operation: dict[str, Any]) -> None:
+    """Raise Refused if the patch operation of a resource is invalid."""
+    op, path, value = operation.get("op"), operation.get("path"), operation.get("value")
+    resources = gateway._resources[api_id]
+    member = {"/parentId": "parentId", "/pathPart": "pathPart"}.get(path or "")
+    if member is None:
+        raise bad_request(
+            f"Invalid patch path  '{path}' specified for op '{op}'. Must be one of: [/parentId, /pathPart]"
+        )
+    if op != "replace":
+        raise bad_request(f"Invalid patch path  '{path}' specified for op '{op}'. Please choose supported operations")
+    if not resource.get("parentId"):
+        raise bad_request(f"Root resource cannot update its {member}.")
+    validate_place(resources, resource, resource | {member: value})
+
+
+def validate_place(resources: dict[str, Any], resource: dict[str, Any], changed: dict[str, Any]) -> None:
+    """Raise Refused if the changed resource has no parent, is below itself, or has the name of a sibling."""
+    if changed["parentId"] not in resources:
+        raise Refused("NotFoundException", "Invalid Resource identifier specified", 404)
+    ancestor = resources[changed["parentId"]]
+    while ancestor.get("parentId"):
+        if ancestor["id"] == resource["id"]:
+            raise bad_request("Resources cannot be cyclical.")
+        ancestor = resources[ancestor["parentId"]]
+    siblings = [one["pathPart"] for one in resources.values() if one.get("parentId") == changed["parentId"]]
+    if changed != resource and changed["pathPart"] in siblings:
+        reason = f"Another resource with the same parent already has this name: {changed['pathPart']}"
+        raise Refused("ConflictException", reason, 409)
+
+
+def with_resource_patch_check(update: Any) -> Any:
+    def update_resource(api_id: str, resource_id: str, data: dict[str, Any]) -> Any:
+        resource = gateway._resources.get(api_id, {}).get(resource_id)
+        try:
+            for operation in data.get("patchOperations", []) if resource else []:
+                validate_resource_patch(api_id, resource, operation)
+        except Refused as refused:
+            return gateway._v1_error(*refused.args)
+        response = update(api_id, resource_id, data)
+        for other in gateway._resources.get(api_id, {}).values():  # the paths below it have changed
+            other["path"] = gateway._compute_path(api_id, other["id"])
+        return response
+
+    return update_resource
+
+
 def apply() -> None:
+    gateway.handle_request = with_form_check(gateway.handle_request)
+    gateway._update_resource = with_resource_patch_check(gateway._update_resource)
     gateway._create_resource = with_resource_check(gateway._create_resource)
     gateway._delete_resource = with_children(gateway._delete_resource)
     gateway._put_method = with_method_check(gateway._put_method)

@@ -166,8 +166,12 @@ def with_description_check(handle_request: Any) -> Any:
     async def handle(method: str, path: str, headers: Any, body: bytes, query: dict[str, Any]) -> Any:
         if (method, path.strip("/")) == ("POST", "restapis") and not gateway._qp(query, "mode"):
             data = json.loads(body or b"{}")
-            if data.get("description") == "":
-                return gateway._v1_error("BadRequestException", "Description cannot be an empty string", 400)
+            try:
+                validate_create(data)
+                if data.get("description") == "":
+                    raise bad_request("Description cannot be an empty string")
+            except Refused as refused:
+                return gateway._v1_error(*refused.args, 400)
         return await handle_request(method, path, headers, body, query)
 
     return handle

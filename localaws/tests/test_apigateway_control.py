@@ -63,6 +63,10 @@ class Control:
     def update_stage(self, op: str, path: str, value: str | None = None) -> Any:
         return self.client.update_stage(restApiId=self.api, stageName="v1", patchOperations=[patch(op, path, value)])
 
+    def update_resource(self, op: str, path: str, value: str) -> Any:
+        operations = [patch(op, path, value)]
+        return self.client.update_resource(restApiId=self.api, resourceId=self.root, patchOperations=operations)
+
     def create_stage(self, name: str, deployment: str = "") -> Any:
         return self.client.create_stage(restApiId=self.api, stageName=name, deploymentId=deployment or self.deployment)
 
@@ -145,6 +149,16 @@ REFUSALS: list[tuple[str, Callable[[Control], Any], str, str]] = [
     ("integrations",
      lambda c: c.put_method(requestParameters={"method.request.header.a": True, "method.request.querystring.a": True}),
      "BadRequestException", "Parameter names must be unique across querystring, header and path"),
+    ("integrations", lambda c: c.integration(type="HTTPS"), "ValidationException",
+     "1 validation error detected: Value 'HTTPS' at 'putIntegrationInput.type' failed to satisfy constraint: Member "
+     "must satisfy enum value set: [HTTP, MOCK, AWS_PROXY, HTTP_PROXY, AWS]"),
+    ("integrations", lambda c: c.client.put_method_response(**c.method, statusCode="wrong"), "ValidationException",
+     "1 validation error detected: Value 'wrong' at 'statusCode' failed to satisfy constraint: Member must satisfy "
+     "regular expression pattern: [1-5]\\d\\d"),
+    ("integrations", lambda c: c.update_resource("replace", "/other", "x"), "BadRequestException",
+     "Invalid patch path  '/other' specified for op 'replace'. Must be one of: [/parentId, /pathPart]"),
+    ("integrations", lambda c: c.update_resource("replace", "/pathPart", "x"), "BadRequestException",
+     "Root resource cannot update its pathPart."),
     ("deployments",
      lambda c: c.client.create_deployment(restApiId=c.client.create_rest_api(name="without methods")["id"]),
      "BadRequestException", "The REST API doesn't contain any methods"),
@@ -201,7 +215,7 @@ def test_an_api_has_the_defaults_of_aws(control: Control) -> None:
     api = control.client.create_rest_api(name="defaults")
 
     assert sorted(api) == [
-        "ResponseMetadata", "apiKeySource", "apiStatus", "createdDate", "disableExecuteApiEndpoint",
+        "ResponseMetadata", "apiKeySource", "createdDate", "disableExecuteApiEndpoint",
         "endpointConfiguration", "id", "name", "rootResourceId",
     ]  # fmt: skip
     assert api["endpointConfiguration"] == {"types": ["EDGE"], "ipAddressType": "ipv4"}
