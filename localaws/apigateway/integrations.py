@@ -181,6 +181,16 @@ def with_known_method(delete: Any) -> Any:
     return delete_method
 
 
+def with_sorted_parameters(missing: Any) -> Any:
+    """Wrap the list of parameters that a request lacks: headers come before the path, and the query comes last."""
+
+    def missing_parameters(method: dict[str, Any], *request: Any) -> Any:
+        parameters = dict(sorted((method.get("requestParameters") or {}).items()))
+        return missing(method | {"requestParameters": parameters}, *request)
+
+    return missing_parameters
+
+
 def validate_form(method: str, parts: list[str], body: bytes) -> None:
     """Raise Refused if a value of the request has not the form that the API's model requires."""
     match parts:
@@ -257,6 +267,7 @@ def with_resource_patch_check(update: Any) -> Any:
 
 def apply() -> None:
     gateway.handle_request = with_form_check(gateway.handle_request)
+    gateway._missing_request_parameters = with_sorted_parameters(gateway._missing_request_parameters)
     gateway._update_resource = with_resource_patch_check(gateway._update_resource)
     gateway._create_resource = with_resource_check(gateway._create_resource)
     gateway._delete_resource = with_children(gateway._delete_resource)

@@ -177,11 +177,17 @@ def with_response_headers(execute: Any) -> Any:
         request_id = headers.pop("x-amzn-requestid", current.request_id)
         own = {"x-amzn-RequestId": request_id, "x-amz-apigw-id": current.extended_request_id}
         if current.trace_id and "x-amzn-ErrorType" not in headers:
-            root = current.trace_id.partition(";")[0]
-            own["X-Amzn-Trace-Id"] = f"{root};Parent={secrets.token_hex(8)};Sampled=0"
+            own["X-Amzn-Trace-Id"] = trace(current.trace_id)
         return status, headers | own | {"Connection": "keep-alive", "Date": format_date_time(time.time())}, body
 
     return respond
+
+
+def trace(sent: str) -> str:
+    """Return the trace ID of the response: its parts are those that the client sent, or new ones."""
+    parts = dict(part.strip().split("=", 1) for part in sent.split(";") if "=" in part)
+    sampled = parts.get("Sampled", "1" if "Parent" in parts else "0")
+    return f"Root={parts.get('Root', '')};Parent={parts.get('Parent') or secrets.token_hex(8)};Sampled={sampled}"
 
 
 def with_own_headers_only(add_headers: Any) -> Any:

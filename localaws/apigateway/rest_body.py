@@ -61,7 +61,7 @@ def import_integration(method_id: tuple[str, str, str], integration: dict[str, A
     settings |= {name: integration[name].upper() for name in UPPERCASE_FIELDS if name in integration}
     require_success(gateway._put_integration(*method_id, settings))
     for pattern, response in integration.get("responses", {}).items():
-        selection = {"selectionPattern": "" if pattern == "default" else pattern}
+        selection = {"selectionPattern": None if pattern == "default" else pattern}
         require_success(
             gateway._put_integration_response(*method_id, str(response["statusCode"]), response | selection)
         )

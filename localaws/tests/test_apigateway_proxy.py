@@ -231,6 +231,15 @@ def test_a_header_of_the_connection_does_not_reach_the_function(api: Api, name: 
     assert name not in api.event("/a", (name, value))["headers"]
 
 
+def test_the_trace_id_of_the_client_is_kept(api: Api) -> None:
+    sent = "Root=1-3152b799-8954dae64eda91bc9a23a7e8;Parent=7fa8c0f79203be72;Sampled=1"
+
+    response = api.call("/v1/a", headers=(("X-Amzn-Trace-Id", sent),))
+
+    assert response.values("X-Amzn-Trace-Id") == [sent]
+    assert response.json["headers"]["X-Amzn-Trace-Id"] == sent
+
+
 def test_headers_have_ten_thousand_bytes_at_most(api: Api) -> None:
     assert api.call("/v1/a", headers=(("X", "x" * 10_000),)).status == 200
     assert api.call("/v1/a", headers=(("X", "x" * 10_240),)).status == 431
