@@ -33,6 +33,7 @@ GAPS = (
     "apigateway.access_logs",
     "apigateway.stage_cache",
     "apigateway.stages",
+    "apigateway.canary",
     "athena.api",
     "athena.workgroup_authorization",
     "cloudformation.yaml_parser",

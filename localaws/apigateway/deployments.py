@@ -15,6 +15,8 @@ from typing import Any
 from ministack.core.responses import AccountRegionScopedDict
 from ministack.services import apigateway_v1 as gateway
 
+from localaws.apigateway import canary
+
 deployed: AccountRegionScopedDict = AccountRegionScopedDict()
 """The resources of each deployment, by the IDs of its API and of itself."""
 
@@ -57,8 +59,9 @@ def with_snapshot(create: Any) -> Any:
 
 def with_active_check(delete: Any) -> Any:
     def delete_deployment(api_id: str, deployment_id: str) -> Any:
-        stages = gateway._stages_v1.get(api_id, {}).values()
-        if any(stage.get("deploymentId") == deployment_id for stage in stages):
+        stages = list(gateway._stages_v1.get(api_id, {}).values())
+        used = {(one.get("canarySettings") or {}).get("deploymentId") for one in stages}
+        if deployment_id in used | {one.get("deploymentId") for one in stages}:
             reason = "Active stages pointing to this deployment must be moved or deleted"
             return gateway._v1_error("BadRequestException", reason, 400)
         deployed.pop((api_id, deployment_id), None)
@@ -70,7 +73,8 @@ def with_active_check(delete: Any) -> Any:
 def of_stage(api_id: str, stage_name: str) -> tuple[str, Any] | None:
     """Return the API's id and the resources that the stage serves, or None if they are not known."""
     stage = gateway._stages_v1.get(api_id, {}).get(stage_name) or {}
-    resources = deployed.get((api_id, stage.get("deploymentId")))
+    serving_stage = canary.chosen(stage) or stage
+    resources = deployed.get((api_id, serving_stage.get("deploymentId")))
     return None if resources is None else (api_id, resources)
 
 

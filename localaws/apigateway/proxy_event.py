@@ -67,6 +67,7 @@ class Exchange:
     resource_path: str = ""
     extended_request_id: str = field(default_factory=lambda: base64.b64encode(os.urandom(11)).decode())
     trace_id: str = ""
+    canary: bool | None = None
 
 
 sent_headers: ContextVar[list[tuple[bytes, bytes]]] = ContextVar("sent_headers")

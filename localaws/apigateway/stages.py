@@ -4,7 +4,7 @@ This module also keeps the access log settings that CloudFormation sets.
 AWS: https://docs.aws.amazon.com/apigateway/latest/api/API_CreateStage.html
 AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
 AWS: https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html
-No longer needed when CreateStage for an unknown deployment gets 404, and UpdateStage of `/other` gets 400.
+No longer needed when CreateStage for an unknown deployment gets 400, and UpdateStage of `/other` gets 400.
 """
 
 import re
@@ -52,7 +52,6 @@ ROOT = frozenset(
         "/tracingEnabled",
     )
 )
-CANARY = "/canarySettings"
 BY_STACKS = frozenset(("/methodSettings", "/variables"))
 """Paths that only the emulator's own CloudFormation patches."""
 
@@ -77,13 +76,13 @@ def validate_create(api_id: str, data: dict[str, Any]) -> None:
 
 def validate_deployment(api_id: str, deployment_id: Any) -> None:
     if deployment_id not in gateway._deployments_v1.get(api_id, {}):
-        raise Refused("NotFoundException", "Invalid Deployment identifier specified", 404)
+        raise bad_request("Deployment id does not exist")
 
 
 def validate_patch(api_id: str, stage: dict[str, Any], operation: dict[str, Any]) -> None:
     """Raise Refused if the patch operation is invalid for the stage."""
     op, path, value = operation.get("op"), operation.get("path") or "", operation.get("value")
-    if (path in BY_STACKS and not isinstance(value, str)) or path.startswith(CANARY):
+    if path in BY_STACKS and not isinstance(value, str):
         return
     if path == "/deploymentId":
         validate_deployment(api_id, value)

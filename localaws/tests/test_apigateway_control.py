@@ -166,9 +166,21 @@ REFUSALS: list[tuple[str, Callable[[Control], Any], str, str]] = [
      "BadRequestException", "Active stages pointing to this deployment must be moved or deleted"),
     ("stages", lambda c: c.create_stage("with space"), "BadRequestException", "Stage name only allows a-zA-Z0-9_-"),
     ("stages", lambda c: c.create_stage("v1"), "ConflictException", "Stage already exists"),
-    ("stages", lambda c: c.create_stage("v2", "none"), "NotFoundException", "Invalid Deployment identifier specified"),
-    ("stages", lambda c: c.update_stage("replace", "/deploymentId", "none"), "NotFoundException",
-     "Invalid Deployment identifier specified"),
+    ("stages", lambda c: c.create_stage("v2", "none"), "BadRequestException", "Deployment id does not exist"),
+    ("stages", lambda c: c.update_stage("replace", "/deploymentId", "none"), "BadRequestException",
+     "Deployment id does not exist"),
+    ("canary", lambda c: c.update_stage("add", "/canarySettings/deploymentId", "x"), "BadRequestException",
+     "Invalid add operation with path: /canarySettings/deploymentId"),
+    ("canary", lambda c: c.update_stage("replace", "/canarySettings/deploymentId", "none"), "BadRequestException",
+     "Deployment id does not exist"),
+    ("canary", lambda c: c.update_stage("remove", "/canarySettings/stageVariableOverrides"), "BadRequestException",
+     "Cannot remove method setting canarySettings/stageVariableOverrides because there is no method setting for this "
+     "method "),
+    ("canary",
+     lambda c: c.client.create_deployment(restApiId=c.api, canarySettings={"percentTraffic": 50.0}, stageName="none"),
+     "BadRequestException",
+     "Invalid deployment content specified.Stage none must already be created before making a canary release "
+     "deployment"),
     ("stages", lambda c: c.update_stage("remove", "/*/*"), "BadRequestException",
      "Cannot remove method setting */* because there is no method setting for this method "),
     ("stages", lambda c: c.update_stage("add", "/accessLogSettings/other", "x"), "BadRequestException", LOG_PATHS),
@@ -252,6 +264,32 @@ def test_settings_of_methods_and_access_logs_are_kept(control: Control) -> None:
     assert "accessLogSettings" not in stage
 
 
+def test_a_canary_is_set_patched_and_promoted(control: Control) -> None:
+    control.create_stage("canary")
+    stage = {"restApiId": control.api, "stageName": "canary"}
+    created = control.client.create_deployment(
+        **stage, canarySettings={"percentTraffic": 50.0, "stageVariableOverrides": {"release": "next"}}
+    )
+    settings = {"deploymentId": created["id"], "percentTraffic": 50.0, "useStageCache": False}
+    overrides = {"stageVariableOverrides": {"release": "next"}}
+    found = control.client.get_stage(**stage)
+    assert (found["deploymentId"], found["canarySettings"]) == (control.deployment, settings | overrides)
+
+    promoted = control.client.update_stage(
+        **stage,
+        patchOperations=[
+            {"op": "replace", "path": "/canarySettings/percentTraffic", "value": "0.0"},
+            {"op": "copy", "path": "/deploymentId", "from": "/canarySettings/deploymentId"},
+            {"op": "copy", "path": "/variables", "from": "/canarySettings/stageVariableOverrides"},
+        ],
+    )
+
+    assert (promoted["deploymentId"], promoted["variables"]) == (created["id"], {"release": "next"})
+    assert promoted["canarySettings"] == settings | overrides | {"percentTraffic": 0.0}
+    removed = control.client.update_stage(**stage, patchOperations=[{"op": "remove", "path": "/canarySettings"}])
+    assert "canarySettings" not in removed
+
+
 def access_log(control: Control) -> list[str]:
     """Return the lines of the access log after two requests."""
     logs = boto3.client("logs", endpoint_url=control.endpoint)
@@ -311,7 +349,7 @@ def test_a_stack_cannot_create_a_stage_that_api_gateway_refuses(control: Control
             break
         time.sleep(0.1)
 
-    assert any("Invalid Deployment identifier specified" in reason for reason in reasons)
+    assert any("Deployment id does not exist" in reason for reason in reasons)
 
 
 @pytest.mark.parametrize("module", sorted({case[0] for case in REFUSALS}))

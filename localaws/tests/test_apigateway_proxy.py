@@ -430,6 +430,24 @@ def test_an_edge_optimized_endpoint_capitalizes_two_headers(api: Api) -> None:
     assert {"Authorization", "User-Agent"} <= sent("EDGE")
 
 
+def test_a_canary_gets_its_part_of_the_requests(api: Api) -> None:
+    client = boto3.client("apigateway", endpoint_url=api.endpoint)
+    deployment = client.create_deployment(restApiId=api.id)["id"]
+    overrides = {"stageVariableOverrides": {"release": "canary"}, "deploymentId": deployment}
+
+    def variables(percent: float) -> Any:
+        name = f"canary-{percent:.0f}"
+        settings = overrides | {"percentTraffic": percent}
+        variables = {"release": "stable", "other": "same"}
+        client.create_stage(
+            restApiId=api.id, stageName=name, deploymentId=deployment, variables=variables, canarySettings=settings
+        )
+        return api.call(f"/{name}/a").json["stageVariables"]
+
+    assert variables(100) == {"release": "canary", "other": "same"}
+    assert variables(0) == {"release": "stable", "other": "same"}
+
+
 def test_the_response_names_neither_the_emulator_nor_s3(api: Api) -> None:
     response = api.repeat({})
 
