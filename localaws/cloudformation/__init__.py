@@ -1,1 +1,1 @@
-"""CloudFormation: how templates are read."""
+"""CloudFormation: it reads templates fast, refuses what AWS refuses, and names what it does not play."""

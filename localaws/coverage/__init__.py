@@ -1,0 +1,1 @@
+"""What localaws does not play: the listed exceptions, and the record of what a handler reads."""
