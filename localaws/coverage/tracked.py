@@ -1,19 +1,11 @@
-"""Values of a request or of a resource that record which of their parts are read."""
+"""The properties of a resource, with a record of which of them are read."""
 
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Iterator
 from typing import Any
-
-
-def tracked(value: Any) -> Any:
-    """Return a copy of a JSON value whose objects are `Tracked`."""
-    if isinstance(value, dict):
-        return Tracked(value)
-    if isinstance(value, list):
-        return [tracked(item) for item in value]
-    return value
 
 
 class Tracked(dict[str, Any]):
@@ -72,22 +64,47 @@ class Tracked(dict[str, Any]):
         """Return a copy whose first level can be read without a record."""
         return dict(super().items())
 
-    def unread(self) -> Iterator[str]:
-        """Yield the paths of what was not read, as `Outer.Inner`; the items of lists have no index.
+    def unread(self) -> list[str]:
+        """Return the paths of what was not read, as `Outer.Inner`, and empty this dict.
 
-        An object that was looked up, and none of its keys, was handed on whole: it counts as read.
+        The items of a list have no index. A dict within this one that something else still refers to is stored as a
+        whole: it counts as read.
         """
-        for key, value in super().items():
-            if key not in self._read:
-                yield key
-            else:
-                yield from (f"{key}.{path}" for path in _unread_within(value))
+        parts = [_Part("", self)]
+        for part in parts:
+            parts += [_Part(f"{part.path}{key}.", inner) for key in part.keys & part.read for inner in part.inner(key)]
+        for part in parts:
+            part.release()
+        self.clear()
+        return sorted({path for part in parts for path in part.unread(self)})
 
 
-def _unread_within(value: Any) -> Iterator[str]:
-    if isinstance(value, Tracked):
-        if value._read:
-            yield from value.unread()
-    elif isinstance(value, list):
-        for item in value:
-            yield from _unread_within(item)
+class _Part:
+    """One dict of a tracked structure, without a reference that keeps it alive once it is released."""
+
+    def __init__(self, path: str, value: Tracked) -> None:
+        self.path, self.keys, self.read = path, set(dict.keys(value)), value._read
+        self._value: Tracked | None = value
+        self._reference = weakref.ref(value)
+
+    def inner(self, key: str) -> list[Tracked]:
+        value = dict.get(self._value, key) if self._value is not None else None
+        items = value if isinstance(value, list) else [value]
+        return [item for item in items if isinstance(item, Tracked)]
+
+    def release(self) -> None:
+        self._value = None
+
+    def unread(self, root: Tracked) -> list[str]:
+        alive = self._reference()
+        stored = alive is not None and alive is not root
+        return [] if stored else [self.path + key for key in self.keys - self.read]
+
+
+def tracked(value: Any) -> Any:
+    """Return a copy of a JSON value whose objects are `Tracked`."""
+    if isinstance(value, dict):
+        return Tracked(value)
+    if isinstance(value, list):
+        return [tracked(item) for item in value]
+    return value

@@ -39,11 +39,24 @@ SAMPLES: dict[str, dict[str, Any]] = {
     },
     "AWS::DAX::ParameterGroup": {"Description": "group"},
     "AWS::DAX::SubnetGroup": {"Description": "group", "SubnetIds": ["subnet-1"]},
+    "AWS::DynamoDB::GlobalTable": {
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "Replicas": [{"Region": "us-east-1"}],
+        "SSESpecification": {"SSEEnabled": True},
+    },
     "AWS::Glue::Database": {"CatalogId": "000000000000", "DatabaseInput": {"Name": "database"}},
     "AWS::Glue::Table": {
         "CatalogId": "000000000000",
         "DatabaseName": {"Ref": "AWSGlueDatabase"},
         "TableInput": {"Name": "table"},
+    },
+    "AWS::Lambda::Function": {
+        "Role": "arn:aws:iam::000000000000:role/function",
+        "Handler": "index.handler",
+        "Runtime": "python3.13",
+        "Code": {"ZipFile": "handler = print"},
+        "VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
     },
 }
 """By type of an exception: properties that include it."""
