@@ -67,8 +67,8 @@ class Tracked(dict[str, Any]):
     def unread(self) -> list[str]:
         """Return the paths of what was not read, as `Outer.Inner`, and empty this dict.
 
-        The items of a list have no index. A dict within this one that something else still refers to is stored as a
-        whole: it counts as read.
+        The items of a list have no index: what is read of one item counts as read of all. A dict within this one that
+        something else still refers to is stored as a whole: it counts as read.
         """
         parts = [_Part("", self)]
         for part in parts:
@@ -76,7 +76,9 @@ class Tracked(dict[str, Any]):
         for part in parts:
             part.release()
         self.clear()
-        return sorted({path for part in parts for path in part.unread(self)})
+        every = {part.path + key for part in parts for key in part.keys}
+        read = {part.path + key for part in parts for key in (part.keys if part.is_stored(self) else part.read)}
+        return sorted(path for path in every - read if path.rpartition(".")[0] in read | {""})
 
 
 class _Part:
@@ -95,10 +97,9 @@ class _Part:
     def release(self) -> None:
         self._value = None
 
-    def unread(self, root: Tracked) -> list[str]:
+    def is_stored(self, root: Tracked) -> bool:
         alive = self._reference()
-        stored = alive is not None and alive is not root
-        return [] if stored else [self.path + key for key in self.keys - self.read]
+        return alive is not None and alive is not root
 
 
 def tracked(value: Any) -> Any:
