@@ -12,6 +12,7 @@ No longer needed when CreateTopic of the name `with space`, and Publish of an em
 import json
 import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import get_region
@@ -280,6 +281,16 @@ def with_validation(action: Any, validate: Any) -> Any:
     return respond
 
 
+def with_empty_parameters(handle_request: Any) -> Any:
+    """Wrap the handler of requests, which leaves out parameters of the body that are empty."""
+
+    async def handle(method: str, path: str, headers: Any, body: bytes, query: dict[str, Any]) -> Any:
+        empty = [name for name, value in parse_qsl(body.decode(errors="replace"), keep_blank_values=True) if not value]
+        return await handle_request(method, path, headers, body, query | {name: [""] for name in empty})
+
+    return handle
+
+
 def with_aws_errors(error: Any) -> Any:
     """Wrap the construction of an error: its code is InvalidParameter, and an unknown resource is not named."""
 
@@ -294,6 +305,7 @@ def with_aws_errors(error: Any) -> Any:
 
 
 def apply() -> None:
+    sns.handle_request = with_empty_parameters(sns.handle_request)
     sns._error = with_aws_errors(sns._error)
     for name, validate in VALIDATIONS.items():
         setattr(sns, name, with_validation(getattr(sns, name), validate))

@@ -92,6 +92,7 @@ REFUSALS: list[tuple[Callable[[Topics], Any], str, str]] = [
     (lambda t: t.publish(TopicArn=t.topic + "x"), "NotFound", "Topic does not exist"),
     (lambda t: t.publish(TopicArn=t.topic.replace("us-east-1", "eu-west-1")), "InvalidParameter",
      "Invalid parameter: TopicArn"),
+    (lambda t: t.publish(Subject=""), "InvalidParameter", "Invalid parameter: Subject"),
     (lambda t: t.publish(Subject="x" * 101), "InvalidParameter", "Invalid parameter: Subject"),
     (lambda t: t.publish('{"sqs": "x"}', MessageStructure="json"), "InvalidParameter", NO_DEFAULT),
     (lambda t: t.publish("{", MessageStructure="json"), "InvalidParameter",
