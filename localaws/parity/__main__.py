@@ -10,6 +10,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -22,7 +23,10 @@ def main() -> str | None:
     """Run the suites; return an error message if the results are not as listed."""
     parser = argparse.ArgumentParser(prog="python -m localaws.parity", description=__doc__.partition("\n")[0])
     parser.add_argument("checkouts", nargs="+", type=Path, help="a checkout of localstack/localstack or getmoto/moto")
-    parser.add_argument("--suite", action="append", help="only this suite; then no page is written")
+    parser.add_argument(
+        "--suite", action="append", help="only this suite; the page keeps the last results of the others"
+    )
+    parser.add_argument("--jobs", type=int, default=2, help="suites to run at the same time (2)")
     parser.add_argument("--bare", action="store_true", help="count what the bare emulator equals, and keep the figures")
     parser.add_argument("--page", type=Path, default=Path("docs/parity.md"), help="the page to write (docs/parity.md)")
     parser.add_argument("--folder", type=Path, default=Path(".parity"), help="environments and results (.parity)")
@@ -33,7 +37,7 @@ def main() -> str | None:
         if arguments.bare:
             _count_bare(chosen, origins, arguments.folder.resolve())
             return None
-        return _compare(chosen, origins, arguments.folder.resolve(), None if arguments.suite else arguments.page)
+        return _compare(chosen, origins, arguments.folder.resolve(), arguments.jobs, arguments.page)
     except suites.Unusable as error:
         return str(error)
 
@@ -49,20 +53,25 @@ def _choose(origins: dict[str, Path], names: list[str] | None) -> list[suites.Su
     return [suite for suite in every if suite.name in names]
 
 
-def _compare(chosen: list[suites.Suite], origins: dict[str, Path], folder: Path, page: Path | None) -> str | None:
+def _compare(chosen: list[suites.Suite], origins: dict[str, Path], folder: Path, jobs: int, page: Path) -> str | None:
     differences = known.load()
-    runs: list[report.Run] = []
-    lines: list[str] = []
-    for suite in chosen:
-        results = _run(suite, origins, folder, _localaws, "localaws")
-        runs.append((suite, results))
-        new = list(known.surprises(suite, results, differences))
-        equal = sum(result.verdict == "equal" for result in results.values())
-        print(f"{suite.name}: {equal} of {len(results)} equal, {len(new)} not as listed", *new, sep="\n  ", flush=True)
-        lines += new
-    if page is not None and set(origins) == {"localstack", "moto"}:
-        page.write_text(report.page(runs, bare.load(), differences))
-    return f"{len(lines)} cases are not as listed in known.toml" if lines else None
+    for origin in {suite.origin for suite in chosen}:
+        suites.python_of(origin, folder)
+    surprises = 0
+    with ThreadPoolExecutor(jobs) as pool:
+        runs = {pool.submit(_run, suite, origins, folder, _localaws, "localaws"): suite for suite in chosen}
+        for run in as_completed(runs):
+            suite, results = runs[run], run.result()
+            new = list(known.surprises(suite, results, differences))
+            equal = sum(result.verdict == "equal" for result in results.values())
+            print(
+                f"{suite.name}: {equal} of {len(results)} equal, {len(new)} not as listed", *new, sep="\n  ", flush=True
+            )
+            surprises += len(new)
+    every = [(suite, suites.results(_place(suite, folder, "localaws"))) for suite in suites.load()]
+    if all(results for _, results in every):
+        page.write_text(report.page(every, bare.load(), differences))
+    return f"{surprises} cases are not as listed in known.toml" if surprises else None
 
 
 def _count_bare(chosen: list[suites.Suite], origins: dict[str, Path], folder: Path) -> None:
@@ -81,12 +90,15 @@ def _run(
     start: Callable[[Path], AbstractContextManager[str]],
     name: str,
 ) -> dict[str, suites.Result]:
-    python = suites.python_of(suite.origin, folder)
-    place = folder / "results" / name / suite.name.replace(" ", "-")
+    python, place = suites.python_of(suite.origin, folder), _place(suite, folder, name)
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     with start(place) as endpoint:
         return suites.run(suite, origins[suite.origin], python, endpoint, place)
+
+
+def _place(suite: suites.Suite, folder: Path, name: str) -> Path:
+    return folder / "results" / name / suite.name.replace(" ", "-")
 
 
 @contextmanager

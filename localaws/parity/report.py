@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from localaws.coverage import parameters, properties
+from localaws.iam import condition_keys
 from localaws.parity.known import Difference
 from localaws.parity.suites import Result, Suite
 
@@ -28,7 +30,7 @@ out.
 
 def page(runs: list[Run], bare: dict[str, int], known: list[Difference]) -> str:
     """Return the whole page. *bare* has the number of equal cases of the bare emulator by suite."""
-    return "\n".join([HEAD, *_table(runs, bare), *_differences(runs, known), *_left_out(runs)])
+    return "\n".join([HEAD, *_table(runs, bare), *_differences(runs, known), *_left_out(runs), *_without_effect()])
 
 
 def _table(runs: list[Run], bare: dict[str, int]) -> Iterator[str]:
@@ -74,4 +76,23 @@ def _left_out(runs: list[Run]) -> Iterator[str]:
     for suite, _ in runs:
         for group in suite.without:
             yield f"* {suite.name}: {group['because']}"
+    yield ""
+
+
+def _without_effect() -> Iterator[str]:
+    refused = sum(len(operation["parameters"]) for operation in parameters.unread())
+    yield "## What is accepted without an effect\n"
+    yield (
+        "A property of CloudFormation, a parameter of an API or a condition key that has no effect here is refused\n"
+        "with `NotImplemented`, unless it is listed below. Of the services that Chalice apps use, nothing here reads\n"
+        f"{refused} parameters.\n"
+    )
+    yield "### Properties of CloudFormation resources\n"
+    yield properties.table()
+    yield "### Parameters of operations\n"
+    yield parameters.table()
+    yield "### Condition keys of policies\n"
+    yield "| condition key | reason |\n|---|---|"
+    for key, reason in sorted(condition_keys.LISTED.items()):
+        yield f"| `{key}` | {reason} |"
     yield ""

@@ -140,13 +140,17 @@ def run(suite: Suite, checkout: Path, python: Path, endpoint: str, folder: Path)
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    results = {result.case: result for result in _results(folder)}
-    if not results:
+    if not (found := results(folder)):
         raise Unusable(f"No case of {suite.name} ran: see {folder / 'pytest.log'}")
-    return results
+    return found
 
 
-def _results(folder: Path) -> Iterator[Result]:
+def results(folder: Path) -> dict[str, Result]:
+    """Return the results in *folder* by case; none if the suite has not run there."""
+    return {result.case: result for result in _read(folder)}
+
+
+def _read(folder: Path) -> Iterator[Result]:
     with ExitStack() as files:
         for file in sorted(folder.glob("*.jsonl")):
             for line in files.enter_context(file.open()):
