@@ -139,7 +139,11 @@ def _exists(cloudformation: Any, name: str) -> bool:
 def _reasons(cloudformation: Any, name: str) -> str:
     events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
     failed = [e for e in events if e["ResourceStatus"].endswith("FAILED") and "cancelled" not in str(e)]
-    return "; ".join(f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason', '')}" for e in reversed(failed))
+    reasons = [f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason', '')}" for e in reversed(failed)]
+    if any("DescribeEvents" in reason for reason in reasons):  # the validation before the deployment has its own list
+        invalid = cloudformation.describe_events(StackName=name, Filters={"FailedEvents": True})["OperationEvents"]
+        reasons += [e["ValidationStatusReason"] for e in invalid if "ValidationStatusReason" in e]
+    return "; ".join(reasons)
 
 
 @functools.cache

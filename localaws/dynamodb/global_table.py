@@ -37,6 +37,8 @@ def set_replicas(table: str, old: dict[str, Any], new: dict[str, Any]) -> None:
     """Create, update and delete replicas. The replica in the Region of the stack is the table itself."""
     if get_region() not in replicas(new):
         raise ValueError(f"Replicas of {table} must include the Region of the stack, {get_region()}")
+    if len(replicas(new)) < len(new["Replicas"]):
+        raise ValueError(f"Replicas of {table} must have Regions that differ")
     changes = (("Delete", other_regions(old) - other_regions(new)), ("Create", other_regions(new) - other_regions(old)))
     for action, regions in changes:
         if updates := [{action: {"RegionName": region}} for region in sorted(regions)]:

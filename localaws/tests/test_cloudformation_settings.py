@@ -16,11 +16,6 @@ from localaws.tests.test_cloudformation_refusals import Stack
 
 SAMPLES: dict[str, dict[str, Any]] = {
     "AWS::ApiGateway::RestApi": {"Name": "api", "Parameters": {"endpointConfigurationTypes": "REGIONAL"}},
-    "AWS::ApiGateway::Stage": {
-        "RestApiId": {"Ref": "AWSApiGatewayRestApi"},
-        "StageName": "api",
-        "AccessLogSetting": {"Format": "$context.requestId"},
-    },
     "AWS::Athena::WorkGroup": {"Name": "group", "RecursiveDeleteOption": True},
     "AWS::AutoScaling::AutoScalingGroup": {
         "MinSize": "0",
@@ -243,3 +238,24 @@ def test_a_permission_needs_its_function_and_a_subscription_its_topic(emulator: 
 
     assert "Function not found" in first.reasons()
     assert "Topic does not exist" in second.reasons()
+
+
+def test_a_global_table_needs_one_replica_in_each_of_its_regions(emulator: str) -> None:
+    regions = {
+        "include the Region of the stack": ["eu-west-1"],
+        "have Regions that differ": ["us-east-1", "us-east-1"],
+    }
+    for reason, replicas in regions.items():
+        stack = Stack(emulator)
+        settings = SAMPLES["AWS::DynamoDB::GlobalTable"] | {
+            "BillingMode": "PAY_PER_REQUEST",
+            "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
+            # The second replica of a Region has settings of its own, so the list has no equal items.
+            "Replicas": [
+                {"Region": region, "DeletionProtectionEnabled": number > 0} for number, region in enumerate(replicas)
+            ],
+        }
+        resource = {"Type": "AWS::DynamoDB::GlobalTable", "Properties": settings}
+
+        assert stack.deploy("create", {"Resources": {"T": resource}}) == "ROLLBACK_COMPLETE"
+        assert reason in stack.reasons()
