@@ -37,7 +37,7 @@ class Topics:
         topic = sns.create_topic(Name="refusals")["TopicArn"]
         sqs.create_queue(QueueName="refusals")
         queue = "arn:aws:sqs:us-east-1:000000000000:refusals"
-        subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, ReturnSubscriptionArn=True)
+        subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
         return cls(endpoint, sns, topic, subscription["SubscriptionArn"])
 
     def publish(self, message: str = "x", **more: Any) -> Any:
