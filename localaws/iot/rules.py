@@ -20,7 +20,7 @@ from ministack.core.responses import request_scope
 from ministack.services import firehose, iot, kinesis, s3
 
 from localaws.iam.service_roles import trusts
-from localaws.lambda_.event_source_mappings import is_allowed
+from localaws.lambda_.execution_role import is_allowed
 
 SERVICE = "iot.amazonaws.com"
 TEMPLATE = re.compile(r"\$\{(.*?)\}")

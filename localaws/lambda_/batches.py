@@ -20,6 +20,8 @@ from typing import Any
 from localaws.lambda_.mappings import EventSourceMapping
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024
+EXHAUSTED, EXPIRED = "RetryAttemptsExhausted", "RecordAgeExceeded"
+"""The conditions that end the retries of a batch."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Outcome:
     failed: frozenset[str] = frozenset()
     function_error: str | None = None
     executed_version: str = "$LATEST"
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,7 @@ def without_expired(batch: Batch, maximum_age: int, now: float) -> tuple[Batch, 
     """Split off the records that are older than *maximum_age* seconds; they are discarded."""
     young = tuple(record for record in batch.records if now - record.arrived <= maximum_age)
     expired = tuple(record for record in batch.records if now - record.arrived > maximum_age)
-    return replace(batch, records=young), Discarded(
-        replace(batch, records=expired), "RecordAgeExceeded"
-    ) if expired else None
+    return replace(batch, records=young), Discarded(replace(batch, records=expired), EXPIRED) if expired else None
 
 
 def next_batches(batch: Batch, outcome: Outcome, mapping: EventSourceMapping) -> tuple[list[Batch], Discarded | None]:
@@ -121,7 +122,7 @@ def retry(batch: Batch, mapping: EventSourceMapping) -> tuple[list[Batch], Disca
     """Return the batch to retry, or to discard if its retries are exhausted."""
     if mapping.maximum_retries == -1 or batch.retries < mapping.maximum_retries:
         return [replace(batch, retries=batch.retries + 1)], None
-    return [], Discarded(batch, "RetryAttemptsExhausted")
+    return [], Discarded(batch, EXHAUSTED)
 
 
 def reported_failures(response: bytes, identifiers: Sequence[str]) -> frozenset[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from threading import Lock
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
-WAIT_HEADER = "x-localaws-wait"  # asks the emulator for long polling of GetRecords; see event_source_mappings.py
+WAIT_HEADER = "x-localaws-wait"  # asks the emulator for long polling of GetRecords; see long_polling.py
+MAPPING_HEADER = "x-localaws-mapping"  # names the mapping for which a function is invoked
 WAIT_SECONDS = 2  # long polling of streams and queues; the emulator needs as long to shut down
 FUNCTION_TIMEOUT = 900
 
@@ -21,6 +23,10 @@ _CONFIG = Config(
 )
 # Sessions are not thread-safe while they create clients, and other code in the process may use the default session.
 _SESSION, _CREATING = boto3.session.Session(), Lock()
+
+
+invoking_mapping: ContextVar[str] = ContextVar("invoking_mapping")
+"""The UUID of the mapping for which this thread invokes a function."""
 
 
 class Clients:
@@ -40,8 +46,14 @@ class Clients:
     def _create(self, service: str) -> Any:
         client = self._session.client(service, region_name=self._region, endpoint_url=self._endpoint, config=_CONFIG)
         client.meta.events.register("before-call.*.GetRecords", _wait_for_records)
+        client.meta.events.register("before-call.lambda.Invoke", _name_mapping)
         return client
 
 
 def _wait_for_records(params: dict[str, Any], **_: Any) -> None:
     params["headers"][WAIT_HEADER] = str(WAIT_SECONDS)
+
+
+def _name_mapping(params: dict[str, Any], **_: Any) -> None:
+    if uuid := invoking_mapping.get(None):
+        params["headers"][MAPPING_HEADER] = uuid

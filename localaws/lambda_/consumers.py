@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws.lambda_.batches import Backoff, EventRecord, Outcome, reported_failures
-from localaws.lambda_.clients import Clients
+from localaws.lambda_.clients import Clients, invoking_mapping
 from localaws.lambda_.mappings import EventSourceMapping
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ class Consumer:
         """
         payload = json.dumps({"Records": [record.event for record in records]})
         identifiers = [record.identifier for record in records]
+        invoking_mapping.set(self.mapping.uuid)
         try:
             answer = self.clients("lambda").invoke(FunctionName=self.mapping.function_arn, Payload=payload)
             response = answer["Payload"].read()
@@ -71,4 +72,10 @@ class Consumer:
             failed = frozenset(identifiers)
         elif self.mapping.reports_failures:
             failed = reported_failures(response, identifiers)
-        return Outcome(True, failed, answer.get("FunctionError"), answer.get("ExecutedVersion", "$LATEST"))
+        return Outcome(
+            invoked=True,
+            failed=failed,
+            function_error=answer.get("FunctionError"),
+            executed_version=answer["ExecutedVersion"],
+            request_id=answer["ResponseMetadata"]["RequestId"],
+        )

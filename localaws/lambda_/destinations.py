@@ -1,8 +1,8 @@
 """On-failure destinations: the invocation record of a discarded batch.
 
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
-A queue or topic gets the metadata only; a bucket also gets the event. AWS documents only the condition
-RetryAttemptsExhausted; RecordAgeExceeded is known from users' reports.
+A queue or topic gets the metadata only; a bucket also gets the event. The record of a batch that is too old has no
+`responseContext`, even if the function was invoked, and counts the attempt that AWS no longer made.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from localaws.lambda_.batches import Discarded, Outcome
+from localaws.lambda_.batches import EXPIRED, Discarded, Outcome
 from localaws.lambda_.clients import Clients
 from localaws.lambda_.mappings import EventSourceMapping
 from localaws.times import iso
@@ -41,17 +41,18 @@ def send(clients: Clients, mapping: EventSourceMapping, shard_id: str, discarded
 def invocation_record(
     mapping: EventSourceMapping, shard_id: str, discarded: Discarded, now: datetime
 ) -> dict[str, Any]:
-    """Return the invocation record of a discarded batch. It has no `responseContext` if the function never ran."""
+    """Return the invocation record of a discarded batch."""
     info, precision = BATCH_INFO[mapping.service]
-    records = discarded.batch.records
+    batch, records = discarded.batch, discarded.batch.records
+    expired = discarded.condition == EXPIRED
     return {
         "requestContext": {
-            "requestId": str(uuid4()),
+            "requestId": batch.outcome.request_id if batch.outcome else str(uuid4()),
             "functionArn": mapping.function_arn,
             "condition": discarded.condition,
-            "approximateInvokeCount": discarded.batch.invocations,
+            "approximateInvokeCount": batch.invocations + expired,
         },
-        **_response(discarded.batch.outcome),
+        **({} if expired or batch.outcome is None else {"responseContext": _response(batch.outcome)}),
         "version": "1.0",
         "timestamp": iso(now),
         info: {
@@ -66,8 +67,10 @@ def invocation_record(
     }
 
 
-def _response(outcome: Outcome | None) -> dict[str, Any]:
-    if outcome is None:
-        return {}
-    error = {"functionError": outcome.function_error} if outcome.function_error else {}
-    return {"responseContext": {"statusCode": 200, "executedVersion": outcome.executed_version, **error}}
+def _response(outcome: Outcome) -> dict[str, Any]:
+    """Return the `responseContext`. Its `functionError` is null if the function reported failed records."""
+    return {
+        "statusCode": 200,
+        "executedVersion": outcome.executed_version,
+        "functionError": outcome.function_error,
+    }

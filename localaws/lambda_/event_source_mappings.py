@@ -1,215 +1,249 @@
-"""Gap: the emulator ignores or mistypes most settings of an event source mapping, and does not check the role.
+"""Gap: the emulator ignores or mistypes most settings of an event source mapping, and refuses hardly any.
 
-This module stores all settings, checks the function's role, and turns the emulator's poller off;
-localaws.lambda_.poller delivers instead. It also adds long polling to GetRecords: a request with the header
-`x-localaws-wait` waits up to that many seconds for records, as ReceiveMessage does. Only our pollers send the header.
+This module stores all settings, refuses what AWS refuses (localaws.lambda_.mapping_rules), plays the states of a
+mapping (`Creating`, `Updating`, `Enabling`, `Disabling`, `Deleting`), and turns the emulator's poller off;
+localaws.lambda_.poller delivers instead. A stack waits until its mapping is enabled, so it is enabled at once there.
 AWS: https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+AWS: https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
 No longer needed when a mapping with MaximumRetryAttempts and BisectBatchOnFunctionError isolates a poison record.
 """
 
-import asyncio
 import json
 import time
 from typing import Any
 
-from ministack.core import concurrency, iam_evaluator
-from ministack.core.arn import parse_arn
-from ministack.core.responses import get_account_id, get_region
+from ministack.core import concurrency
 from ministack.services import dynamodb_streams, kinesis, lambda_svc
 from ministack.services.cloudformation import provisioners
 
-from localaws.lambda_.filters import parse
+from localaws.lambda_.clients import MAPPING_HEADER
+from localaws.lambda_.error_responses import Answer
+from localaws.lambda_.long_polling import ArrivalSignal
+from localaws.lambda_.mapping_rules import Refusal, check_change, check_new, convert_types, function_settings
+from localaws.lambda_.request_constraints import validation_message
 
-WAIT_HEADER = "x-localaws-wait"
-POLL_INTERVAL = 0.01  # seconds; limits how often a waiting GetRecords reads while many records arrive
+CHANGE_SECONDS = 0.5
+"""How long a mapping stays in a state like `Creating`. AWS takes seconds to minutes."""
 
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "sqs": {"BatchSize": 10},
+    "sqs": {"BatchSize": 10, "StateTransitionReason": "USER_INITIATED"},
     "streams": {
         "BatchSize": 100,
         "BisectBatchOnFunctionError": False,
         "DestinationConfig": {"OnFailure": {}},
+        "LastProcessingResult": "No records processed",
         "MaximumRecordAgeInSeconds": -1,
         "MaximumRetryAttempts": -1,
         "ParallelizationFactor": 1,
+        "StateTransitionReason": "User action",
         "TumblingWindowInSeconds": 0,
     },
 }
-INTEGERS = (
-    "BatchSize",
-    "MaximumBatchingWindowInSeconds",
-    "MaximumRecordAgeInSeconds",
-    "MaximumRetryAttempts",
-    "ParallelizationFactor",
-    "StartingPositionTimestamp",
-    "TumblingWindowInSeconds",
-)
-# The actions that AWS requires of the function's role before it creates a mapping.
-READ_ACTIONS = {
-    "dynamodb": ("GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"),
-    "kinesis": ("GetRecords", "GetShardIterator", "DescribeStream"),
-    "sqs": ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"),
-}
-SEND_ACTIONS = {"sqs": "SendMessage", "sns": "Publish", "s3": "PutObject"}
-
-
-def convert_types(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings with the types of the API. A template may give any of them as a string."""
-    settings = {name: value for name, value in given.items() if value is not None}
-    settings |= {name: int(float(settings[name])) for name in INTEGERS if name in settings}
-    for name in ("Enabled", "BisectBatchOnFunctionError"):
-        if name in settings:
-            settings[name] = provisioners._cfn_bool(settings[name])
-    if "MaximumConcurrency" in settings.get("ScalingConfig", {}):
-        settings["ScalingConfig"] = {"MaximumConcurrency": int(settings["ScalingConfig"]["MaximumConcurrency"])}
-    return settings
+IMMUTABLE = ("EventSourceArn", "StartingPosition", "StartingPositionTimestamp")
+INTERNAL = ("Enabled", "FunctionName", "NextState", "Qualifier", "SettlesAt", "Tags")
+FAILED = "PROBLEM: Function call failed"
 
 
 def store_settings(mapping: dict[str, Any], settings: dict[str, Any]) -> None:
     """Store all given settings in the mapping, and the defaults of its source type for the others."""
     kind = "sqs" if ":sqs:" in settings["EventSourceArn"] else "streams"
-    named = {name: value for name, value in settings.items() if name not in ("FunctionName", "Tags")}
-    for name in ("FilterCriteria", "ScalingConfig"):
+    for name in ("FilterCriteria", "LastProcessingResult", "ScalingConfig", "StartingPosition"):
         mapping.pop(name, None)
-    mapping |= {"MaximumBatchingWindowInSeconds": 0, "FunctionResponseTypes": [], "Enabled": True}
-    mapping |= DEFAULTS[kind] | named | {"LastModified": time.time()}
+    mapping |= {"MaximumBatchingWindowInSeconds": 0, "FunctionResponseTypes": [], "Enabled": True} | DEFAULTS[kind]
+    change_settings(mapping, settings)
     mapping["State"] = "Enabled" if mapping["Enabled"] else "Disabled"
-    if kind == "sqs":
-        mapping.pop("StartingPosition", None)
 
 
-def validation_error(settings: dict[str, Any]) -> str | None:
-    """Return the error with which AWS rejects the mapping, or None."""
-    return filter_error(settings) or permission_error(settings)
+def change_settings(mapping: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Store the given settings in the mapping. Empty filters and an empty scaling configuration are removed."""
+    mapping |= {name: value for name, value in settings.items() if name not in ("FunctionName", "Tags")}
+    mapping["LastModified"] = time.time()
+    if "DestinationConfig" in mapping:
+        mapping["DestinationConfig"] = {"OnFailure": mapping["DestinationConfig"].get("OnFailure") or {}}
+    if not (mapping.get("FilterCriteria") or {}).get("Filters"):
+        mapping.pop("FilterCriteria", None)
+    if not mapping.get("ScalingConfig"):
+        mapping.pop("ScalingConfig", None)
 
 
-def filter_error(settings: dict[str, Any]) -> str | None:
-    for item in settings.get("FilterCriteria", {}).get("Filters", []):
-        try:
-            parse(item["Pattern"])
-        except ValueError as error:
-            return f"Invalid filter pattern definition: {error}"
-    return None
+def pass_through(mapping: dict[str, Any], state: str, end: str | None) -> None:
+    """Let the mapping have the state for CHANGE_SECONDS, then the state *end*. None removes the mapping."""
+    mapping |= {"State": state, "NextState": end, "SettlesAt": time.time() + CHANGE_SECONDS}
 
 
-def permission_error(settings: dict[str, Any]) -> str | None:
-    name, _ = lambda_svc._resolve_name_and_qualifier(settings.get("FunctionName", ""))
-    function = lambda_svc._functions.get(name)
-    source = settings["EventSourceArn"]
-    if function is None or source.split(":")[4] != get_account_id():  # the emulator checks cross-account streams itself
-        return None
-    reads = READ_ACTIONS[parse_arn(source).service]
-    denied = [action for action in reads if not is_allowed(function["config"]["Role"], action, source)]
-    if denied and ":sqs:" not in source:
-        actions = ", ".join(reads)
-        return f"Cannot access stream {source}. Please ensure the role can perform the {actions} Actions on it in IAM."
-    destination = settings.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-    if destination:
-        send = SEND_ACTIONS[parse_arn(destination).service]
-        target = destination + "/*" if ":s3:" in destination else destination
-        denied += [] if is_allowed(function["config"]["Role"], send, target) else [send]
-    service = parse_arn(destination or source).service.upper()
-    if denied:
-        return f"The provided execution role does not have permissions to call {denied[0]} on {service}"
-    return None
+def settle() -> None:
+    """Complete the changes of state whose time is over."""
+    now = time.time()
+    for uuid, mapping in list(lambda_svc._esms.items()):
+        if "SettlesAt" not in mapping or mapping["SettlesAt"] > now:
+            continue
+        end, at = mapping.pop("NextState"), mapping.pop("SettlesAt")
+        if end is None:
+            lambda_svc._esms.pop(uuid, None)
+        else:
+            mapping |= {"State": end, "LastModified": at}
 
 
-def is_allowed(role: str, action: str, resource: str) -> bool:
-    account, name = get_account_id(), role.rsplit("/", 1)[-1]
-    context = iam_evaluator.EvalContext(
-        principal_arn=role,
-        principal_type="AssumedRole",
-        principal_account=account,
-        action=f"{parse_arn(resource).service}:{action}",
-        resource_arn=resource,
-        region=get_region(),
+def response(mapping: dict[str, Any]) -> dict[str, Any]:
+    """Return the mapping as the API describes it."""
+    described = {name: value for name, value in mapping.items() if name not in INTERNAL}
+    return described | {"EventSourceMappingArn": lambda_svc._esm_arn(mapping["UUID"])}
+
+
+def refusal_response(refusal: Refusal) -> Answer:
+    answer: Answer = lambda_svc.error_response_json(refusal.code, str(refusal), refusal.status)
+    return answer
+
+
+def not_found() -> Answer:
+    answer: Answer = lambda_svc.error_response_json(
+        "ResourceNotFoundException", "The resource you requested does not exist.", 404
     )
-    policies = iam_evaluator._gather_role_policies(name, account)
-    return bool(iam_evaluator.evaluate(context, policies).decision == "Allow")
+    return answer
 
 
-def create_with_settings(create: Any) -> Any:
+def in_use(action: str) -> Refusal:
+    return Refusal(f"Cannot {action} the event source mapping because it is in use.", "ResourceInUseException")
+
+
+def with_rules(create: Any) -> Any:
     def create_mapping(data: dict[str, Any]) -> Any:
+        settle()
         settings = convert_types(data)
-        if settings.get("EventSourceArn") and (reason := validation_error(settings)):
-            return lambda_svc._invalid_parameter_value(reason)
+        try:
+            check_new(settings, list(lambda_svc._esms.values()))
+        except Refusal as refusal:
+            return refusal_response(refusal)
         status, headers, body = create(settings)
         if status >= 400:
             return status, headers, body
         mapping = lambda_svc._esms[json.loads(body)["UUID"]]
         store_settings(mapping, settings)
-        return lambda_svc.json_response(lambda_svc._esm_response(mapping), status)
+        if mapping["Enabled"]:
+            pass_through(mapping, "Creating", "Enabled")
+        return lambda_svc.json_response(response(mapping), status)
 
     return create_mapping
 
 
-def update_with_validation(change: Any) -> Any:
-    def update_mapping(mapping_id: str, data: dict[str, Any]) -> Any:
-        if reason := filter_error(data):
-            return lambda_svc._invalid_parameter_value(reason)
-        return change(mapping_id, data)
+def update_mapping(uuid: str, data: dict[str, Any]) -> Any:
+    settle()
+    mapping, change = lambda_svc._esms.get(uuid), convert_types(data)
+    if mapping is None:
+        return not_found()
+    try:
+        if "SettlesAt" in mapping:
+            raise in_use("update")
+        check_change(mapping, change)
+    except Refusal as refusal:
+        return refusal_response(refusal)
+    was_enabled = mapping["Enabled"]
+    change_settings(mapping, change)
+    if "FunctionName" in change:
+        point_to(mapping, change["FunctionName"])
+    state = "Updating"
+    if mapping["Enabled"] != was_enabled:
+        state = "Enabling" if mapping["Enabled"] else "Disabling"
+    pass_through(mapping, state, "Enabled" if mapping["Enabled"] else "Disabled")
+    return lambda_svc.json_response(response(mapping), 202)
+
+
+def point_to(mapping: dict[str, Any], reference: str) -> None:
+    """Let the mapping invoke another function, version or alias."""
+    _, qualifier = lambda_svc._resolve_name_and_qualifier(reference)
+    name = function_settings(reference)["FunctionName"]
+    arn = lambda_svc._func_arn(name) + (f":{qualifier}" if qualifier else "")
+    mapping |= {"FunctionName": name, "Qualifier": qualifier, "FunctionArn": arn}
+
+
+def delete_mapping(uuid: str) -> Any:
+    settle()
+    mapping = lambda_svc._esms.get(uuid)
+    if mapping is None:
+        return not_found()
+    if "SettlesAt" in mapping:
+        return refusal_response(in_use("delete"))
+    pass_through(mapping, "Deleting", None)
+    return lambda_svc.json_response(response(mapping), 202)
+
+
+def get_mapping(uuid: str) -> Any:
+    settle()
+    mapping = lambda_svc._esms.get(uuid)
+    return lambda_svc.json_response(response(mapping)) if mapping else not_found()
+
+
+def after_settling(read: Any) -> Any:
+    def list_mappings(query: Any) -> Any:
+        settle()
+        return read(query)
+
+    return list_mappings
+
+
+def create_in_stack(provision: Any) -> Any:
+    def create_mapping(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
+        settle()
+        settings = convert_types(properties)
+        check_template(settings)
+        check_new(settings, list(lambda_svc._esms.values()))
+        uuid, attributes = provision(logical_id, properties, stack)
+        mapping = lambda_svc._esms[uuid]
+        store_settings(mapping, settings)
+        mapping["Tags"] = {tag["Key"]: tag["Value"] for tag in properties.get("Tags") or ()}
+        return uuid, attributes
+
+    return create_mapping
+
+
+def update_in_stack(provision: Any) -> Any:
+    def update_mapping(uuid: str, old: dict[str, Any], new: dict[str, Any], stack: str) -> Any:
+        settle()
+        settings = convert_types(new)
+        check_template(settings)
+        mapping = lambda_svc._esms.get(uuid)
+        if mapping is None or any(old.get(name) != new.get(name) for name in IMMUTABLE):
+            check_new(settings, list(lambda_svc._esms.values()))
+        else:
+            check_change({"EventSourceArn": mapping["EventSourceArn"]}, settings)
+        uuid, attributes = provision(uuid, old, new, stack)
+        store_settings(lambda_svc._esms[uuid], settings)
+        return uuid, attributes
 
     return update_mapping
 
 
-def provision_with_settings(provision: Any) -> Any:
-    """Wrap the create or update of a mapping by CloudFormation."""
-
-    def provision_mapping(*arguments: Any) -> Any:
-        properties = arguments[-2]
-        settings = convert_types(properties)
-        if reason := validation_error(settings):
-            raise ValueError(reason)
-        mapping_id, attributes = provision(*arguments)
-        store_settings(lambda_svc._esms[mapping_id], settings)
-        return mapping_id, attributes
-
-    return provision_mapping
+def check_template(settings: dict[str, Any]) -> None:
+    known = {name: value for name, value in settings.items() if name != "Tags"}
+    if message := validation_message("CreateEventSourceMapping", known):
+        raise Refusal(message, "ValidationException")
 
 
-class ArrivalSignal:
-    """A signal to all waiting GetRecords requests that an event source has new records."""
+def with_result(invoke: Any) -> Any:
+    """Wrap Invoke: note the result in the stream mapping that the request names."""
 
-    def __init__(self) -> None:
-        self.next = asyncio.Event()
-        self.loop: asyncio.AbstractEventLoop | None = None
+    async def invoke_function(name: str, event: Any, headers: Any, *arguments: Any) -> Any:
+        answer = await invoke(name, event, headers, *arguments)
+        mapping = lambda_svc._esms.get(headers.get(MAPPING_HEADER, ""))
+        if mapping and "LastProcessingResult" in mapping:
+            failed = answer[0] != 200 or "X-Amz-Function-Error" in answer[1]
+            mapping["LastProcessingResult"] = FAILED if failed else "OK"
+        return answer
 
-    def notify_from_thread(self) -> None:
-        if self.loop:
-            self.loop.call_soon_threadsafe(self.notify)
-
-    def notify(self) -> None:
-        self.next.set()
-        self.next = asyncio.Event()
-
-    def with_long_polling(self, handle_request: Any) -> Any:
-        """Wrap a service's request handler: GetRecords with the header waits until it has records."""
-
-        async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
-            self.loop = asyncio.get_running_loop()
-            deadline = time.monotonic() + float(headers.get(WAIT_HEADER, 0))
-            while True:
-                arrival = self.next
-                answer = await handle_request(method, path, headers, body, query)
-                left = deadline - time.monotonic()
-                if left <= 0 or answer[0] != 200 or json.loads(answer[2]).get("Records") != []:
-                    return answer
-                try:
-                    await asyncio.wait_for(arrival.wait(), left)
-                    await asyncio.sleep(POLL_INTERVAL)
-                except TimeoutError:
-                    deadline = 0
-
-        return handle
+    return invoke_function
 
 
 def apply() -> None:
     lambda_svc._ensure_poller = lambda: None
-    lambda_svc._create_esm = create_with_settings(lambda_svc._create_esm)
-    lambda_svc._update_esm = update_with_validation(lambda_svc._update_esm)
-    mapping = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
-    for action in ("create", "update"):
-        mapping[action] = provision_with_settings(mapping[action])
+    lambda_svc._create_esm = with_rules(lambda_svc._create_esm)
+    lambda_svc._update_esm, lambda_svc._delete_esm, lambda_svc._get_esm = update_mapping, delete_mapping, get_mapping
+    lambda_svc._list_esms, lambda_svc._esm_response = after_settling(lambda_svc._list_esms), response
+    lambda_svc._invoke = with_result(lambda_svc._invoke)
+    kind = "AWS::Lambda::EventSourceMapping"
+    resource = provisioners._RESOURCE_HANDLERS[kind]
+    resource["create"] = create_in_stack(resource["create"])
+    resource["update"] = update_in_stack(resource["update"])
+    provisioners._STACK_TAG_PROPERTY[kind] = ("Tags", "list")
     signal = ArrivalSignal()
     concurrency.esm_wake.set = signal.notify_from_thread
     for service in (dynamodb_streams, kinesis):

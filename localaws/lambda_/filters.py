@@ -59,12 +59,16 @@ def _check(pattern: Any) -> None:
         if name == "$or" or isinstance(rules, dict):
             for branch in rules if name == "$or" else [rules]:
                 _check(branch)
-        elif not isinstance(rules, list):
-            raise ValueError(f"{name} must be a list of rules")
         else:
-            for rule in rules:
-                if isinstance(rule, dict) and (len(rule) != 1 or not rule.keys() <= {*OPERATORS, "exists"}):
-                    raise ValueError(f"unrecognized match type {', '.join(rule)}")
+            _check_rules(name, rules)
+
+
+def _check_rules(name: str, rules: Any) -> None:
+    if not isinstance(rules, list) or not rules:
+        raise ValueError(f"{name} must be a list of rules, and have at least one")
+    for rule in rules:
+        if isinstance(rule, dict) and (len(rule) != 1 or not rule.keys() <= {*OPERATORS, "exists"}):
+            raise ValueError(f"unrecognized match type {', '.join(rule)}")
 
 
 def _passes(pattern: Pattern, record: dict[str, Any]) -> bool:

@@ -21,7 +21,7 @@ class EventSourceMapping:
     uuid: str
     function_arn: str
     source_arn: str
-    enabled: bool
+    state: str
     last_modified: float
     batch_size: int
     batching_window: int
@@ -49,7 +49,7 @@ class EventSourceMapping:
             uuid=description["UUID"],
             function_arn=description["FunctionArn"],
             source_arn=source,
-            enabled=description["State"] == "Enabled",
+            state=description["State"],
             last_modified=description["LastModified"].timestamp(),
             batch_size=description["BatchSize"],
             batching_window=description.get("MaximumBatchingWindowInSeconds", 0),
@@ -64,6 +64,15 @@ class EventSourceMapping:
             on_failure=description.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"),
             filters=Filters.of(description.get("FilterCriteria", {})),
         )
+
+    @property
+    def enabled(self) -> bool:
+        return self.state == "Enabled"
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether AWS has not applied the settings yet."""
+        return self.state in ("Creating", "Updating", "Enabling", "Disabling")
 
     @property
     def service(self) -> str:

@@ -67,13 +67,16 @@ class Poller:
             description["UUID"]: EventSourceMapping.from_description(description)
             for page in pages
             for description in page["EventSourceMappings"]
+            if description["State"] != "Deleting"
         }
         for uuid, consumer in list(self._consumers.items()):
             if consumer.mapping.region == region and uuid not in mappings:
                 self._consumers.pop(uuid).stop()
         for uuid, mapping in mappings.items():
+            if mapping.is_changing:
+                continue
             if uuid in self._consumers:
                 self._consumers[uuid].update(mapping)
-            elif mapping.service in CONSUMERS:
+            elif mapping.enabled and mapping.service in CONSUMERS:
                 self._consumers[uuid] = CONSUMERS[mapping.service](mapping, self._clients[region], self._backoff)
                 self._consumers[uuid].start()

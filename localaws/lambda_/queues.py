@@ -96,7 +96,7 @@ class QueueConsumer(Consumer):
         return accepted
 
     def _record(self, message: dict[str, Any]) -> EventRecord:
-        event = {
+        event: dict[str, Any] = {
             "messageId": message["MessageId"],
             "receiptHandle": message["ReceiptHandle"],
             "body": message["Body"],
@@ -109,6 +109,9 @@ class QueueConsumer(Consumer):
             "eventSourceARN": self.mapping.source_arn,
             "awsRegion": self.mapping.region,
         }
+        # A mapping with a batching window writes null where a message has no attributes; one without leaves it out.
+        if "MD5OfMessageAttributes" in message or self.mapping.batching_window:
+            event["md5OfMessageAttributes"] = message.get("MD5OfMessageAttributes")
         return EventRecord(message["MessageId"], "", time.time(), event, size=len(json.dumps(event)))
 
     def _deliver(self, batch: Sequence[EventRecord]) -> None:

@@ -2,9 +2,9 @@
 
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
-LATEST starts at the second in which the mapping was created, not at the first read. So no record that is written in
-between is lost. Positions are only in memory: after a restart, every mapping starts again at its StartingPosition, and
-records that a Kinesis stream still has are delivered again.
+LATEST starts at the second in which the mapping was enabled, not at the first read. So records that are written while
+it is `Creating` are missed, as on AWS, and none that is written later. Positions are only in memory: after a restart,
+every mapping starts again at its StartingPosition, and records that a Kinesis stream still has are delivered again.
 """
 
 from __future__ import annotations
@@ -87,8 +87,9 @@ class DynamoDBStreamReader:
 
 class KinesisStreamReader:
     def __init__(self, mapping: EventSourceMapping, clients: Clients) -> None:
-        self._mapping = mapping
+        self._mapping, self._clients = mapping, clients
         self._client = clients("kinesis")
+        self._role = ""
 
     def shards(self) -> dict[str, set[str]]:
         pages = self._client.get_paginator("list_shards").paginate(StreamARN=self._mapping.source_arn)
@@ -101,7 +102,8 @@ class KinesisStreamReader:
             position = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": after}
         elif start := starts.get(self._mapping.starting_position):
             position = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": datetime.fromtimestamp(start, UTC)}
-        stream = self._mapping.source_arn
+        function = self._clients("lambda").get_function_configuration(FunctionName=self._mapping.function_arn)
+        self._role, stream = function["Role"], self._mapping.source_arn
         answer = self._client.get_shard_iterator(StreamARN=stream, ShardId=shard_id, **position)
         return str(answer["ShardIterator"])
 
@@ -123,6 +125,7 @@ class KinesisStreamReader:
             "eventVersion": "1.0",
             "eventID": f"{shard_id}:{record['SequenceNumber']}",
             "eventName": "aws:kinesis:record",
+            "invokeIdentityArn": self._role,
             "awsRegion": self._mapping.region,
             "eventSourceARN": self._mapping.source_arn,
         }

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -22,7 +23,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localaws.lambda_ import clients, queues
+from localaws.lambda_ import clients, queues, shards
 from localaws.lambda_.batches import Backoff
 from localaws.lambda_.poller import Poller
 from localaws.testing import eventually
@@ -123,15 +124,26 @@ class Aws:
         return json.loads(messages[0]["Body"]) if messages else None
 
     def map(self, function: str, source: str, **settings: Any) -> str:
-        """Create a mapping, by default at TRIM_HORIZON; return its UUID."""
+        """Create a mapping, by default at TRIM_HORIZON; return its UUID once it is enabled or disabled."""
         start = {} if ":sqs:" in source else {"StartingPosition": "TRIM_HORIZON"}
         settings = {"FunctionName": function, "EventSourceArn": source} | start | settings
         self.mappings.append(self.lambda_.create_event_source_mapping(**settings)["UUID"])
+        self.wait_for_change(self.mappings[-1])
         return self.mappings[-1]
+
+    def update(self, mapping: str, **settings: Any) -> None:
+        """Change the mapping, and wait until the change is applied."""
+        self.lambda_.update_event_source_mapping(UUID=mapping, **settings)
+        self.wait_for_change(mapping)
+
+    def wait_for_change(self, mapping: str) -> None:
+        settled = {"Enabled", "Disabled"}
+        assert eventually(lambda: self.lambda_.get_event_source_mapping(UUID=mapping)["State"] in settled)
 
     def delete_mappings(self) -> None:
         while self.mappings:
-            with suppress(self.lambda_.exceptions.ResourceNotFoundException):
+            gone = self.lambda_.exceptions
+            with suppress(gone.ResourceNotFoundException, gone.ResourceInUseException):
                 self.lambda_.delete_event_source_mapping(UUID=self.mappings.pop())
 
     def calls(self, function: str, at_least: int = 1) -> list[dict[str, Any]]:
@@ -312,7 +324,7 @@ def test_a_batch_is_retried_from_the_first_reported_failure(aws: Aws, stream: Ta
     record = aws.received(queue)
     assert record
     assert record[stream.info]["batchSize"] == 3
-    assert "functionError" not in record["responseContext"]
+    assert record["responseContext"]["functionError"] is None
     assert aws.values(function, 2) == [["a", "report 1", "b", "report 2"], ["report 1", "b", "report 2"]]
 
 
@@ -337,15 +349,21 @@ def test_without_report_batch_item_failures_a_report_is_success(aws: Aws, stream
     assert aws.values(function, 2) == [["report"], ["a"]]
 
 
-def test_expired_records_are_discarded_and_the_shard_continues(aws: Aws, stream: Table | KinesisStream) -> None:
+def test_expired_records_are_discarded_and_the_shard_continues(
+    aws: Aws, stream: Table | KinesisStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
     function, (queue, arn) = aws.function(), aws.queue()
     stream.put("raise")
 
-    aws.map(function, stream.arn, MaximumRecordAgeInSeconds=1, **on_failure(arn))
+    aws.map(function, stream.arn, MaximumRecordAgeInSeconds=60, **on_failure(arn))
+    aws.calls(function)
+    monkeypatch.setattr(shards, "time", SimpleNamespace(time=lambda: time.time() + 60, monotonic=time.monotonic))
 
     record = aws.received(queue)
     assert record
     assert record["requestContext"]["condition"] == EXPIRED
+    assert "responseContext" not in record
+    monkeypatch.undo()
     stream.put("a")
     assert eventually(lambda: aws.values(function)[-1] == ["a"])
 
@@ -544,12 +562,12 @@ def test_a_disabled_mapping_pauses_and_resumes_at_its_position(aws: Aws, stream:
     stream.put("a")
     aws.calls(function)
 
-    aws.lambda_.update_event_source_mapping(UUID=mapping, Enabled=False)
+    aws.update(mapping, Enabled=False)
     time.sleep(0.3)
     stream.put("b")
     time.sleep(0.5)
     assert aws.values(function) == [["a"]]
-    aws.lambda_.update_event_source_mapping(UUID=mapping, Enabled=True)
+    aws.update(mapping, Enabled=True)
 
     assert aws.values(function, 2) == [["a"], ["b"]]
 
@@ -558,10 +576,10 @@ def test_updated_settings_are_applied(aws: Aws, stream: Table | KinesisStream) -
     function = aws.function()
     mapping = aws.map(function, stream.arn, Enabled=False)
     stream.put("a", "b", "c", "d")
-    aws.lambda_.update_event_source_mapping(UUID=mapping, BatchSize=2, ParallelizationFactor=1, Enabled=True)
+    aws.update(mapping, BatchSize=2, ParallelizationFactor=1, Enabled=True)
 
     assert aws.values(function, 2) == [["a", "b"], ["c", "d"]]
-    aws.lambda_.update_event_source_mapping(UUID=mapping, BatchSize=1, ParallelizationFactor=3)
+    aws.update(mapping, BatchSize=1, ParallelizationFactor=3)
     time.sleep(0.3)
     stream.put("e", "f")
     assert sorted(aws.values(function, 4)[2:]) == [["e"], ["f"]]
@@ -632,7 +650,7 @@ def test_a_message_reaches_its_function_at_once_with_its_attributes(aws: Aws) ->
 
 
 def test_only_reported_messages_are_retried_and_redriven(aws: Aws) -> None:
-    function, (url, arn, dead) = aws.function(), queue_with_dlq(aws)
+    function, (url, arn, dead) = aws.function(Timeout=1), queue_with_dlq(aws)
     send(aws, url, "a", "report", "b")
 
     aws.map(function, arn, **REPORT)
@@ -646,7 +664,7 @@ def test_only_reported_messages_are_retried_and_redriven(aws: Aws) -> None:
 
 @pytest.mark.parametrize("poison", ["raise", "exit"])
 def test_all_messages_of_a_failed_batch_are_retried(aws: Aws, poison: str) -> None:
-    function, (url, arn, dead) = aws.function(), queue_with_dlq(aws)
+    function, (url, arn, dead) = aws.function(Timeout=1), queue_with_dlq(aws)
     send(aws, url, "a", poison)
 
     aws.map(function, arn, **REPORT)

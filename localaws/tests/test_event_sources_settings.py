@@ -3,11 +3,14 @@
 import io
 import json
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, WaiterError
+
+from localaws.testing import eventually, until
 
 REGION = "us-east-1"
 TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -66,9 +69,25 @@ class Account:
         )
 
     def create_by_api(self, **settings: Any) -> dict[str, Any]:
-        uuid = self.lambda_.create_event_source_mapping(**settings)["UUID"]
-        answer: dict[str, Any] = self.lambda_.get_event_source_mapping(UUID=uuid)
-        return answer
+        return self.settled(self.lambda_.create_event_source_mapping(**settings)["UUID"])
+
+    def settled(self, uuid: str) -> dict[str, Any]:
+        """Return the mapping once it is enabled or disabled."""
+
+        def find() -> dict[str, Any] | None:
+            mapping: dict[str, Any] = self.lambda_.get_event_source_mapping(UUID=uuid)
+            return mapping if mapping["State"] in ("Enabled", "Disabled") else None
+
+        return until(find)
+
+    def delete_mappings(self) -> None:
+        for mapping in self.mappings():
+            self.lambda_.delete_event_source_mapping(UUID=mapping["UUID"])
+        assert eventually(lambda: not self.mappings())
+
+    def mappings(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.lambda_.list_event_source_mappings()["EventSourceMappings"]
+        return found
 
     def create_by_stack(self, **settings: Any) -> dict[str, Any]:
         """Create the mapping by CloudFormation, with every setting as a string, as template parameters are."""
@@ -107,8 +126,14 @@ def account(emulator: str) -> Account:
 
 @pytest.fixture(params=["create_by_api", "create_by_stack"])
 def create(request: pytest.FixtureRequest, account: Account) -> Any:
-    yield getattr(account, request.param)
+    return getattr(account, request.param)
+
+
+@pytest.fixture(autouse=True)
+def without_mappings(account: Account) -> Iterator[None]:
+    yield
     account.delete_stack()
+    account.delete_mappings()
 
 
 def test_all_settings_of_a_stream_are_stored(create: Any) -> None:
@@ -146,7 +171,6 @@ def test_a_setting_removed_from_the_template_returns_to_its_default(account: Acc
     account.deploy("update", properties)
 
     mapping = account.describe_in_stack()
-    account.delete_stack()
     assert mapping["UUID"] == uuid
     assert mapping.items() >= STREAM_DEFAULTS.items()
     assert "FilterCriteria" not in mapping
@@ -166,7 +190,6 @@ def test_a_mapping_requires_that_the_role_can_read_the_source(
         account.create_by_api(FunctionName="denied", **source)
     with pytest.raises(WaiterError):
         account.create_by_stack(FunctionName="denied", **source)
-    account.delete_stack()
 
 
 def test_a_mapping_requires_that_the_role_can_send_to_the_destination(account: Account) -> None:

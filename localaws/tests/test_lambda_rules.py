@@ -1,0 +1,768 @@
+"""What Lambda refuses, and what its API, its errors and its asynchronous invocations look like, beside AWS."""
+
+import base64
+import io
+import itertools
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import cache, cached_property
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, WaiterError
+
+from localaws.lambda_.function_limits import RUNTIMES
+from localaws.lambda_.request_constraints import validation_message
+from localaws.testing import eventually, until
+
+REGION, ACCOUNT = "us-east-1", "000000000000"
+SETTINGS = {"AUTH": "true", "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
+CODE = """
+import os, sys, time
+
+class Faulty(Exception):
+    pass
+
+def handler(event, context):
+    print("called", flush=True)
+    command = event.get("do")
+    if command == "raise":
+        raise Faulty("on purpose")
+    if command == "exit":
+        os._exit(1)
+    if command == "sleep":
+        time.sleep(5)
+    if command == "large":
+        return "x" * (6 * 1024 * 1024 + 200)
+    return {"id": context.aws_request_id}
+"""
+INVALID, NOT_VALID = "InvalidParameterValueException", "ValidationException"
+numbers = itertools.count(1)
+
+
+class Aws:
+    """The emulator at an address, with factories for the tests' resources."""
+
+    def __init__(self, endpoint: str) -> None:
+        # Neither retries nor the checks of parameters by the client.
+        config = Config(retries={"max_attempts": 1}, parameter_validation=False)
+        self.client = cache(lambda service: boto3.client(service, REGION, endpoint_url=endpoint, config=config))
+        self.lambda_, self.sqs = self.client("lambda"), self.client("sqs")
+
+    def role(self, *actions: str) -> str:
+        iam, name = self.client("iam"), f"rules-{next(numbers)}"
+        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+        if actions:
+            allowed = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+            iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=json.dumps({"Statement": [allowed]}))
+        return str(role["Role"]["Arn"])
+
+    @cached_property
+    def powerful_role(self) -> str:
+        services = ("dynamodb", "events", "kinesis", "lambda", "logs", "s3", "sns", "sqs")
+        return self.role(*(f"{service}:*" for service in services))
+
+    def function(self, code: str = CODE, **settings: Any) -> str:
+        """Create a function; return its name."""
+        return str(self.lambda_.create_function(**self.new_function(code) | settings)["FunctionName"])
+
+    def new_function(self, code: str = CODE) -> dict[str, Any]:
+        """Return the parameters of a function that AWS accepts."""
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr("app.py", code)
+        return {
+            "FunctionName": f"rules-{next(numbers)}",
+            "Runtime": "python3.13",
+            "Handler": "app.handler",
+            "Role": self.powerful_role,
+            "Code": {"ZipFile": archive.getvalue()},
+        }
+
+    def queue(self, fifo: bool = False, **attributes: str) -> tuple[str, str]:
+        """Create a queue; return its URL and ARN."""
+        name = f"rules-{next(numbers)}{'.fifo' * fifo}"
+        attributes |= {"FifoQueue": "true"} if fifo else {}
+        url = self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+        return url, f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+
+    @cached_property
+    def stream(self) -> str:
+        """The ARN of a Kinesis stream."""
+        self.client("kinesis").create_stream(StreamName="rules", ShardCount=1)
+        return f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/rules"
+
+    @cached_property
+    def table_stream(self) -> str:
+        table = self.client("dynamodb").create_table(
+            TableName="rules",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+        )
+        return str(table["TableDescription"]["LatestStreamArn"])
+
+    def source(self, kind: str) -> dict[str, Any]:
+        """Return the parameters of a new mapping from a source of that kind, which AWS accepts."""
+        sources = {"kinesis": lambda: self.stream, "dynamodb": lambda: self.table_stream}
+        start = {} if kind.startswith("sqs") else {"StartingPosition": "TRIM_HORIZON"}
+        arn = sources[kind]() if kind in sources else self.queue(fifo=kind == "sqs.fifo")[1]
+        return {"FunctionName": self.function(), "EventSourceArn": arn} | start
+
+    def settled(self, uuid: str) -> dict[str, Any]:
+        """Return the mapping once it is enabled or disabled."""
+
+        def find() -> dict[str, Any] | None:
+            mapping: dict[str, Any] = self.lambda_.get_event_source_mapping(UUID=uuid)
+            return mapping if mapping["State"] in ("Enabled", "Disabled") else None
+
+        return until(find)
+
+    def received(self, url: str) -> Any:
+        """Return the next message of the queue."""
+        names = {"MessageAttributeNames": ["All"], "WaitTimeSeconds": 1}
+        found = eventually(lambda: self.sqs.receive_message(QueueUrl=url, **names).get("Messages"), 15)
+        return found[0] if found else None
+
+    def stack(self, action: str, name: str, resource: dict[str, Any]) -> None:
+        """Create or update a stack with one resource. Raise WaiterError if that fails."""
+        cloudformation, template = self.client("cloudformation"), json.dumps({"Resources": {"Resource": resource}})
+        getattr(cloudformation, f"{action}_stack")(StackName=name, TemplateBody=template)
+        waiter = cloudformation.get_waiter(f"stack_{action}_complete")
+        waiter.wait(StackName=name, WaiterConfig={"Delay": 0.3, "MaxAttempts": 40})
+
+
+@pytest.fixture(scope="module")
+def aws(emulator: str) -> Aws:
+    return Aws(emulator)
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Aws]:
+    """An unpatched ministack."""
+    folder, port = tmp_path_factory.mktemp("stock"), free_port()
+    environment = SETTINGS | {"PATH": os.environ["PATH"], "GATEWAY_PORT": str(port), "STATE_DIR": str(folder)}
+    command = [sys.executable, "-c", "from ministack.app import main; main()"]
+    process = subprocess.Popen(command, env=environment | {"LOG_LEVEL": "ERROR"}, cwd=folder)
+    aws = Aws(f"http://127.0.0.1:{port}")
+    until(lambda: answers(aws))
+    yield aws
+    process.terminate()
+    process.wait(20)
+
+
+def answers(aws: Aws) -> bool:
+    try:
+        return bool(aws.sqs.list_queues())
+    except Exception:  # not started yet
+        return False
+
+
+def refusal(call: Callable[..., Any], **parameters: Any) -> tuple[str, int, str]:
+    """Return the code, status and message with which AWS refuses the call."""
+    with pytest.raises(ClientError) as caught:
+        call(**parameters)
+    error = caught.value.response
+    return error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"], error["Error"]["Message"]
+
+
+# --- event source mappings: what is refused ---------------------------------------------------------------
+
+ABSENT_QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:absent"
+ABSENT_STREAM = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/absent"
+ABSENT_TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/absent/stream/2025-01-01T00:00:00.000"
+WINDOW = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
+TARGET = {"Destination": f"arn:aws:sqs:{REGION}:{ACCOUNT}:rules"}
+MAPPINGS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("sqs", {"EventSourceArn": None}, INVALID, "Unrecognized event source."),
+    ("sqs", {"FunctionName": "absent"}, INVALID, "Function does not exist"),
+    ("sqs", {"EventSourceArn": ABSENT_QUEUE}, INVALID, "AWS.SimpleQueueService.NonExistentQueue"),
+    ("kinesis", {"EventSourceArn": ABSENT_STREAM}, INVALID, f"Stream not found: {ABSENT_STREAM}"),
+    ("dynamodb", {"EventSourceArn": ABSENT_TABLE}, INVALID, f"Stream not found: {ABSENT_TABLE}"),
+    ("sqs", {"BatchSize": 11}, INVALID, WINDOW),
+    ("sqs", {"BatchSize": 10_001, "MaximumBatchingWindowInSeconds": 1}, NOT_VALID, "less than or equal to 10000"),
+    ("sqs.fifo", {"MaximumBatchingWindowInSeconds": 1}, INVALID, "Batching window is not supported for FIFO queues"),
+    ("sqs", {"StartingPosition": "LATEST"}, INVALID, "StartingPosition is not valid for SQS event sources."),
+    ("kinesis", {"StartingPosition": None}, INVALID, "Value null at 'startingPosition' failed to satisfy constraint"),
+    ("kinesis", {"StartingPosition": "x"}, NOT_VALID, "value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]"),
+    ("dynamodb", {"StartingPosition": "AT_TIMESTAMP"}, INVALID, "Unsupported starting position for arn type: arn:"),
+    *(
+        ("sqs", {name: value}, INVALID, f"Unsupported {name} parameter for given event source mapping type.")
+        for name, value in {
+            "BisectBatchOnFunctionError": True,
+            "DestinationConfig": {"OnFailure": TARGET},
+            "MaximumRecordAgeInSeconds": 60,
+            "MaximumRetryAttempts": 1,
+            "ParallelizationFactor": 2,
+        }.items()
+    ),
+    ("kinesis", {"ScalingConfig": {"MaximumConcurrency": 2}}, INVALID, "Unsupported ScalingConfig parameter"),
+    ("kinesis", {"DestinationConfig": {"OnSuccess": TARGET}}, INVALID, "Unsupported DestinationConfig parameter"),
+    ("kinesis", {"BatchSize": 20_000}, NOT_VALID, "Value '20000' at 'batchSize' failed to satisfy constraint"),
+    ("kinesis", {"BatchSize": 0}, NOT_VALID, "Member must have value greater than or equal to 1"),
+    ("kinesis", {"ParallelizationFactor": 11}, NOT_VALID, "Member must have value less than or equal to 10"),
+    ("kinesis", {"MaximumBatchingWindowInSeconds": 301}, NOT_VALID, "less than or equal to 300"),
+    ("kinesis", {"MaximumRetryAttempts": 10_001}, NOT_VALID, "less than or equal to 10000"),
+    ("kinesis", {"MaximumRecordAgeInSeconds": 604_801}, NOT_VALID, "less than or equal to 604800"),
+    ("kinesis", {"MaximumRecordAgeInSeconds": 59}, INVALID, "at least 60 seconds"),
+    ("sqs", {"ScalingConfig": {"MaximumConcurrency": 1}}, NOT_VALID, "at 'scalingConfig.maximumConcurrency'"),
+    ("sqs", {"FunctionResponseTypes": ["Report"]}, NOT_VALID, "[ReportBatchItemFailures]"),
+    *(
+        ("sqs", {"FilterCriteria": {"Filters": [{"Pattern": pattern}]}}, INVALID, "Invalid filter pattern definition.")
+        for pattern in ("null", "simple string", '{"body": "x"}', '{"body": []}', '[{"eventName": ["INSERT"=123}]')
+    ),
+    ("kinesis", {"TumblingWindowInSeconds": 30}, "NotImplemented", "TumblingWindowInSeconds"),
+    ("sqs", {"ProvisionedPollerConfig": {"MinimumPollers": 2}}, "NotImplemented", "ProvisionedPollerConfig"),
+]
+
+
+@pytest.mark.parametrize(("kind", "settings", "code", "message"), MAPPINGS)
+def test_a_mapping_that_aws_refuses_is_refused(
+    aws: Aws, kind: str, settings: dict[str, Any], code: str, message: str
+) -> None:
+    given = {name: value for name, value in (aws.source(kind) | settings).items() if value is not None}
+
+    refused = refusal(aws.lambda_.create_event_source_mapping, **given)
+
+    assert (refused[0], refused[1]) == (code, 501 if code == "NotImplemented" else 400)
+    assert message in refused[2]
+    resource = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": given}
+    with pytest.raises(WaiterError):
+        aws.stack("create", f"rules-{next(numbers)}", resource)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("sqs", 'An event source mapping with SQS arn (" {source} ") and function (" {name} ") already exists.'),
+        ("kinesis", 'The event source arn (" {source} ") and function (" {name} ") provided mapping already exists.'),
+    ],
+)
+def test_a_second_mapping_between_the_same_two_is_refused(aws: Aws, kind: str, text: str) -> None:
+    source = aws.source(kind)
+    uuid = aws.lambda_.create_event_source_mapping(**source)["UUID"]
+
+    refused = refusal(aws.lambda_.create_event_source_mapping, **source)
+
+    text = text.format(source=source["EventSourceArn"], name=source["FunctionName"])
+    hint = f"Please update or delete the existing mapping with UUID {uuid}"
+    assert refused == ("ResourceConflictException", 409, f"{text} {hint}")
+
+
+def test_a_queue_must_hide_its_messages_as_long_as_the_function_may_run(aws: Aws) -> None:
+    function, (_, arn) = aws.function(Timeout=31), aws.queue()
+    message = "Queue visibility timeout: 30 seconds is less than Function timeout: 31 seconds"
+
+    refused = refusal(aws.lambda_.create_event_source_mapping, FunctionName=function, EventSourceArn=arn)
+
+    assert refused == (INVALID, 400, message)
+    mapping = aws.lambda_.create_event_source_mapping(FunctionName=aws.function(), EventSourceArn=arn)["UUID"]
+    aws.settled(mapping)
+    assert refusal(aws.lambda_.update_event_source_mapping, UUID=mapping, FunctionName=function)[2] == message
+
+
+def test_an_update_is_checked_as_a_creation(aws: Aws) -> None:
+    mapping = aws.lambda_.create_event_source_mapping(**aws.source("sqs"))["UUID"]
+    aws.settled(mapping)
+    update = aws.lambda_.update_event_source_mapping
+
+    assert refusal(update, UUID=mapping, BatchSize=11)[2] == WINDOW
+    assert refusal(update, UUID=mapping, MaximumRetryAttempts=1)[0] == INVALID
+    assert refusal(update, UUID=mapping, BatchSize=10_001)[0] == NOT_VALID
+    assert refusal(update, UUID=mapping, FunctionName="absent")[2] == "Function does not exist"
+
+
+# --- event source mappings: their states ------------------------------------------------------------------
+
+
+def test_a_mapping_passes_through_the_states_of_aws(aws: Aws) -> None:
+    api, source = aws.lambda_, aws.source("kinesis")
+    created = api.create_event_source_mapping(**source)
+    uuid = created["UUID"]
+    assert (created["State"], created["ResponseMetadata"]["HTTPStatusCode"]) == ("Creating", 202)
+    assert created["StateTransitionReason"] == "User action"
+    assert created["LastProcessingResult"] == "No records processed"
+    busy = "Cannot {} the event source mapping because it is in use."
+    assert refusal(api.update_event_source_mapping, UUID=uuid, BatchSize=1) == (
+        "ResourceInUseException",
+        400,
+        busy.format("update"),
+    )
+    assert refusal(api.delete_event_source_mapping, UUID=uuid)[2] == busy.format("delete")
+
+    assert aws.settled(uuid)["State"] == "Enabled"
+    updated = api.update_event_source_mapping(UUID=uuid, BatchSize=1)
+    assert (updated["State"], updated["ResponseMetadata"]["HTTPStatusCode"]) == ("Updating", 202)
+    aws.settled(uuid)
+    assert api.update_event_source_mapping(UUID=uuid, Enabled=False)["State"] == "Disabling"
+    assert aws.settled(uuid)["State"] == "Disabled"
+    assert api.update_event_source_mapping(UUID=uuid, Enabled=True)["State"] == "Enabling"
+    aws.settled(uuid)
+    deleted = api.delete_event_source_mapping(UUID=uuid)
+    assert (deleted["State"], deleted["ResponseMetadata"]["HTTPStatusCode"]) == ("Deleting", 202)
+    assert refusal(api.create_event_source_mapping, **source)[0] == "ResourceConflictException"
+    assert eventually(
+        lambda: not api.list_event_source_mappings(FunctionName=source["FunctionName"])["EventSourceMappings"]
+    )
+    assert refusal(api.get_event_source_mapping, UUID=uuid) == (
+        "ResourceNotFoundException",
+        404,
+        "The resource you requested does not exist.",
+    )
+
+
+def test_a_new_mapping_of_a_queue_has_the_members_of_aws(aws: Aws) -> None:
+    mapping = aws.lambda_.create_event_source_mapping(**aws.source("sqs"))
+
+    assert mapping.keys() - {"ResponseMetadata"} == {
+        "BatchSize",
+        "EventSourceArn",
+        "EventSourceMappingArn",
+        "FunctionArn",
+        "FunctionResponseTypes",
+        "LastModified",
+        "MaximumBatchingWindowInSeconds",
+        "State",
+        "StateTransitionReason",
+        "UUID",
+    }
+    assert mapping["StateTransitionReason"] == "USER_INITIATED"
+
+
+def test_empty_filters_are_no_filters(aws: Aws) -> None:
+    mapping = aws.lambda_.create_event_source_mapping(**aws.source("sqs"), FilterCriteria={"Filters": []})
+
+    assert "FilterCriteria" not in mapping
+
+
+def test_a_mapping_of_a_stack_is_enabled_and_has_the_tags_of_the_stack(aws: Aws) -> None:
+    properties = aws.source("sqs") | {"Tags": [{"Key": "my", "Value": "tag"}]}
+    stack = f"rules-{next(numbers)}"
+
+    aws.stack("create", stack, {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties})
+
+    (mapping,) = aws.lambda_.list_event_source_mappings(FunctionName=properties["FunctionName"])["EventSourceMappings"]
+    assert mapping["State"] == "Enabled"
+    tags = aws.lambda_.list_tags(Resource=mapping["EventSourceMappingArn"])["Tags"]
+    own = {"my": "tag", "aws:cloudformation:logical-id": "Resource", "aws:cloudformation:stack-name": stack}
+    assert tags.items() >= own.items()
+
+
+# --- functions: what is refused ---------------------------------------------------------------------------
+
+ENVIRONMENT = "Lambda was unable to configure your environment variables because the environment variables you have"
+FUNCTIONS: list[tuple[dict[str, Any], str, int, str]] = [
+    ({"Timeout": 901}, NOT_VALID, 400, "Value '901' at 'timeout' failed to satisfy constraint: Member must have"),
+    ({"Timeout": 0}, NOT_VALID, 400, "Member must have value greater than or equal to 1"),
+    ({"MemorySize": 127}, NOT_VALID, 400, "Member must have value greater than or equal to 128"),
+    ({"MemorySize": 10_241}, NOT_VALID, 400, "Member must have value less than or equal to 10240"),
+    ({"Role": "r1"}, NOT_VALID, 400, "Value 'r1' at 'role' failed to satisfy constraint: Member must satisfy regular"),
+    ({"Handler": "a b"}, NOT_VALID, 400, "at 'handler' failed to satisfy constraint"),
+    ({"Description": "x" * 257}, NOT_VALID, 400, "Member must have length less than or equal to 256"),
+    ({"Environment": {"Variables": {"1": "x"}}}, NOT_VALID, 400, "Map keys must satisfy constraint: [Member must"),
+    ({"Environment": {"Variables": {"BIG": "x" * 4096}}}, INVALID, 400, f"{ENVIRONMENT} provided exceeded the 4KB"),
+    (
+        {"Environment": {"Variables": {"AWS_REGION": "x", "A1": "x"}}},
+        INVALID,
+        400,
+        f"{ENVIRONMENT} provided contains reserved keys that are currently not supported for modification. "
+        "Reserved keys used in this request: AWS_REGION",
+    ),
+    ({"Runtime": "python3.7"}, INVALID, 400, "The runtime parameter of python3.7 is no longer supported"),
+    (
+        {"Runtime": "PYTHON3.9"},
+        INVALID,
+        400,
+        "Value PYTHON3.9 at 'runtime' failed to satisfy constraint: Member must ",
+    ),
+    ({"Layers": [f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:a:1"] * 6}, INVALID, 400, "Cannot reference more than 5"),
+]
+NEW_FUNCTIONS: list[tuple[dict[str, Any], str, int, str]] = [
+    ({"FunctionName": "a" * 65}, INVALID, 400, "Member must have length less than or equal to 64"),
+    ({"FunctionName": "invalid name"}, NOT_VALID, 400, "at 'functionName' failed to satisfy constraint"),
+    ({"Architectures": ["x86_64", "arm64"]}, NOT_VALID, 400, "Value '[x86_64, arm64]' at 'architectures' failed to"),
+    ({"Architectures": ["X86_64"]}, NOT_VALID, 400, "[Member must satisfy enum value set: [x86_64, arm64], Member"),
+    ({"Code": {"S3Bucket": "absent-bucket", "S3Key": "a"}}, INVALID, 400, "S3 Error Code: NoSuchBucket."),
+    (
+        {"Code": {"ZipFile": bytes(50 * 1024 * 1024 + 9)}},
+        "RequestEntityTooLargeException",
+        413,
+        "Zipped size must be smaller than 52428800 bytes",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "code", "status", "message"), [*FUNCTIONS, *NEW_FUNCTIONS])
+def test_a_function_that_aws_refuses_is_refused(
+    aws: Aws, settings: dict[str, Any], code: str, status: int, message: str
+) -> None:
+    refused = refusal(aws.lambda_.create_function, **aws.new_function() | settings)
+
+    assert refused[:2] == (code, status)
+    assert message in refused[2]
+
+
+@pytest.mark.parametrize(("settings", "code", "status", "message"), FUNCTIONS)
+def test_an_update_that_aws_refuses_is_refused(
+    aws: Aws, updated: str, settings: dict[str, Any], code: str, status: int, message: str
+) -> None:
+    refused = refusal(aws.lambda_.update_function_configuration, FunctionName=updated, **settings)
+
+    assert refused[:2] == (code, status)
+    assert message in refused[2]
+    if "Layers" not in settings:  # the emulator refuses absent layers of a template first
+        code_of = {"Code": {"ZipFile": "def handler(event, context): pass"}}
+        properties = (
+            {"Runtime": "python3.13", "Handler": "index.handler", "Role": aws.powerful_role} | code_of | settings
+        )
+        with pytest.raises(WaiterError):
+            aws.stack("create", f"rules-{next(numbers)}", {"Type": "AWS::Lambda::Function", "Properties": properties})
+
+
+@pytest.fixture(scope="module")
+def updated(aws: Aws) -> str:
+    return aws.function()
+
+
+def test_a_new_function_is_pending_first(aws: Aws) -> None:
+    created = aws.lambda_.create_function(**aws.new_function())
+
+    assert (created["State"], created["StateReasonCode"]) == ("Pending", "Creating")
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_every_supported_runtime_is_in_the_model_of_the_api(runtime: str) -> None:
+    assert validation_message("UpdateFunctionConfiguration", {"FunctionName": "a", "Runtime": runtime}) is None
+
+
+def test_an_error_has_the_members_of_its_model(aws: Aws) -> None:
+    with pytest.raises(aws.lambda_.exceptions.ResourceNotFoundException) as missing:
+        aws.lambda_.get_function(FunctionName="absent")
+    with pytest.raises(aws.lambda_.exceptions.InvalidParameterValueException) as invalid:
+        aws.lambda_.create_event_source_mapping(FunctionName="absent")
+
+    assert missing.value.response["Type"] == invalid.value.response["Type"] == "User"
+    assert missing.value.response["Message"].startswith("Function not found: arn:")
+    assert invalid.value.response["message"] == "Unrecognized event source."
+
+
+# --- the result of an invocation --------------------------------------------------------------------------
+
+
+def invoke(aws: Aws, function: str, event: Any = None, **options: Any) -> tuple[dict[str, Any], Any]:
+    answer = aws.lambda_.invoke(FunctionName=function, Payload=json.dumps(event or {}), **options)
+    payload = answer["Payload"].read()
+    return answer, json.loads(payload) if payload else None
+
+
+def test_the_error_of_a_function_has_its_class_and_its_stack(aws: Aws) -> None:
+    answer, error = invoke(aws, aws.function(), {"do": "raise"})
+
+    assert (answer["FunctionError"], answer["ExecutedVersion"]) == ("Unhandled", "$LATEST")
+    line = CODE.splitlines().index('        raise Faulty("on purpose")') + 1
+    assert error == {
+        "errorMessage": "on purpose",
+        "errorType": "Faulty",
+        "requestId": answer["ResponseMetadata"]["RequestId"],
+        "stackTrace": [f'  File "/var/task/app.py", line {line}, in handler\n    raise Faulty("on purpose")\n'],
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "kind", "text"),
+    [
+        ("exit", "Runtime.ExitError", "RequestId: {} Error: Runtime exited without providing a reason"),
+        ("sleep", "Sandbox.Timedout", "RequestId: {} Error: Task timed out after 1.00 seconds"),
+    ],
+)
+def test_an_environment_that_ends_is_an_error_of_the_runtime(aws: Aws, command: str, kind: str, text: str) -> None:
+    answer, error = invoke(aws, aws.function(Timeout=1), {"do": command})
+
+    assert error == {"errorType": kind, "errorMessage": text.format(answer["ResponseMetadata"]["RequestId"])}
+    assert answer["FunctionError"] == "Unhandled"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "message"),
+    [
+        ("import absent", "Runtime.ImportModuleError", "Unable to import module 'app': No module named 'absent'"),
+        ("other = 1", "Runtime.HandlerNotFound", "Handler 'handler' missing on module 'app'"),
+        ("def (", "Runtime.UserCodeSyntaxError", "Syntax error in module 'app': "),
+        ("raise KeyError('x')", "KeyError", "'x'"),
+    ],
+)
+def test_code_that_cannot_be_loaded_is_an_error(aws: Aws, code: str, kind: str, message: str) -> None:
+    answer, error = invoke(aws, aws.function(code))
+
+    assert error["errorType"] == kind
+    assert error["errorMessage"].startswith(message)
+    assert answer["FunctionError"] == "Unhandled"
+
+
+def test_the_function_sees_the_id_of_the_request_and_the_log_ends_with_it(aws: Aws) -> None:
+    answer, result = invoke(aws, aws.function(), LogType="Tail")
+
+    request = answer["ResponseMetadata"]["RequestId"]
+    assert result == {"id": request}
+    log = base64.b64decode(answer["LogResult"]).decode().splitlines()
+    assert log[:3] == [f"START RequestId: {request} Version: $LATEST", "called", f"END RequestId: {request}"]
+
+
+def test_a_response_above_the_limit_is_an_error(aws: Aws) -> None:
+    answer, error = invoke(aws, aws.function(MemorySize=512), {"do": "large"})
+
+    assert (answer["FunctionError"], error["errorType"]) == ("Unhandled", "Function.ResponseSizeTooLarge")
+
+
+@pytest.mark.parametrize(
+    ("payload", "code", "status"),
+    [
+        (b"not json", "InvalidRequestContentException", 400),
+        (b'"' + b"x" * (6 * 1024 * 1024) + b'"', "RequestEntityTooLargeException", 413),
+    ],
+)
+def test_a_payload_that_is_no_json_or_too_large_is_refused(aws: Aws, payload: bytes, code: str, status: int) -> None:
+    assert refusal(aws.lambda_.invoke, FunctionName=aws.function(), Payload=payload)[:2] == (code, status)
+
+
+def test_an_event_and_a_dry_run_name_no_version(aws: Aws) -> None:
+    function = aws.function()
+
+    assert "ExecutedVersion" not in invoke(aws, function, InvocationType="Event")[0]
+    assert "ExecutedVersion" not in invoke(aws, function, InvocationType="DryRun")[0]
+
+
+# --- asynchronous invocations -----------------------------------------------------------------------------
+
+
+def destinations(arn: str) -> dict[str, Any]:
+    return {"OnSuccess": {"Destination": arn}, "OnFailure": {"Destination": arn}}
+
+
+def test_a_success_and_a_failure_reach_their_destination(aws: Aws) -> None:
+    function, (url, arn) = aws.function(), aws.queue()
+    aws.lambda_.put_function_event_invoke_config(
+        FunctionName=function, MaximumRetryAttempts=1, DestinationConfig=destinations(arn)
+    )
+
+    for event in ({}, {"do": "raise"}):
+        failed = bool(event)
+        answer, _ = invoke(aws, function, event, InvocationType="Event")
+
+        record = json.loads(aws.received(url)["Body"])
+        request = answer["ResponseMetadata"]["RequestId"]
+        assert record["version"] == "1.0"
+        assert record["timestamp"].endswith("Z")
+        assert record["requestContext"] == {
+            "requestId": request,
+            "functionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}:$LATEST",
+            "condition": "RetriesExhausted" if failed else "Success",
+            "approximateInvokeCount": 2 if failed else 1,
+        }
+        assert record["requestPayload"] == event
+        error = {"functionError": "Unhandled"} if failed else {}
+        assert record["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST"} | error
+        assert record["responsePayload"].get("errorType") == ("Faulty" if failed else None)
+        assert record["responsePayload"].get("requestId" if failed else "id") == request
+
+
+def test_the_age_of_an_event_is_at_least_a_minute(aws: Aws) -> None:
+    function = aws.function()
+
+    assert refusal(
+        aws.lambda_.put_function_event_invoke_config, FunctionName=function, MaximumEventAgeInSeconds=59
+    ) == (
+        NOT_VALID,
+        400,
+        "1 validation error detected: Value '59' at 'maximumEventAgeInSeconds' failed to satisfy constraint: "
+        "Member must have value greater than or equal to 60",
+    )
+
+
+def test_a_dead_letter_is_the_event_with_the_error_as_attributes(aws: Aws) -> None:
+    url, arn = aws.queue()
+    function = aws.function(DeadLetterConfig={"TargetArn": arn})
+    aws.lambda_.put_function_event_invoke_config(FunctionName=function, MaximumRetryAttempts=0)
+
+    answer, _ = invoke(aws, function, {"do": "raise"}, InvocationType="Event")
+
+    message = aws.received(url)
+    assert json.loads(message["Body"]) == {"do": "raise"}
+    attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    request = answer["ResponseMetadata"]["RequestId"]
+    assert attributes == {"RequestID": request, "ErrorCode": "200", "ErrorMessage": "on purpose"}
+
+
+def test_a_destination_that_the_role_may_no_longer_use_gets_nothing(aws: Aws) -> None:
+    role, (url, arn), iam = aws.role("sqs:*"), aws.queue(), aws.client("iam")
+    function, policy = aws.function(Role=role), {"RoleName": role.rpartition("/")[2]}
+    policy |= {"PolicyName": policy["RoleName"]}
+    aws.lambda_.put_function_event_invoke_config(FunctionName=function, DestinationConfig=destinations(arn))
+    document = json.dumps(iam.get_role_policy(**policy)["PolicyDocument"])
+
+    iam.delete_role_policy(**policy)
+    invoke(aws, function, InvocationType="Event")
+    assert "Messages" not in aws.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2)
+    iam.put_role_policy(**policy, PolicyDocument=document)
+    answer, _ = invoke(aws, function, InvocationType="Event")
+
+    record = json.loads(aws.received(url)["Body"])
+    assert record["requestContext"]["requestId"] == answer["ResponseMetadata"]["RequestId"]
+
+
+def test_an_event_bus_and_a_bucket_get_the_record_too(aws: Aws) -> None:
+    function, (url, arn), s3, events = aws.function(), aws.queue(), aws.client("s3"), aws.client("events")
+    bucket = f"rules-{next(numbers)}"
+    s3.create_bucket(Bucket=bucket)
+    bus = events.create_event_bus(Name=bucket)["EventBusArn"]
+    events.put_rule(Name=bucket, EventBusName=bucket, EventPattern='{"source": ["lambda"]}')
+    events.put_targets(Rule=bucket, EventBusName=bucket, Targets=[{"Id": "queue", "Arn": arn}])
+    allowed = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+    aws.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Statement": [allowed]})})
+    aws.lambda_.put_function_event_invoke_config(
+        FunctionName=function,
+        MaximumRetryAttempts=0,
+        DestinationConfig={
+            "OnSuccess": {"Destination": bus},
+            "OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"},
+        },
+    )
+
+    invoke(aws, function, InvocationType="Event")
+    invoke(aws, function, {"do": "raise"}, InvocationType="Event")
+
+    event = json.loads(aws.received(url)["Body"])
+    assert event["detail-type"] == "Lambda Function Invocation Result - Success"
+    assert event["detail"]["requestContext"]["condition"] == "Success"
+    (kept,) = until(lambda: s3.list_objects_v2(Bucket=bucket, Prefix="aws/lambda/async/").get("Contents"), 15)
+    record = json.loads(s3.get_object(Bucket=bucket, Key=kept["Key"])["Body"].read())
+    assert record["responsePayload"]["errorType"] == "Faulty"
+
+
+def test_a_notification_of_a_topic_is_an_asynchronous_invocation(aws: Aws) -> None:
+    function, (url, arn), sns = (
+        aws.function('def handler(event, context): raise OSError("no")'),
+        aws.queue(),
+        aws.client("sns"),
+    )
+    aws.lambda_.put_function_event_invoke_config(
+        FunctionName=function, MaximumRetryAttempts=1, DestinationConfig=destinations(arn)
+    )
+    topic = sns.create_topic(Name=f"rules-{next(numbers)}")["TopicArn"]
+    aws.lambda_.add_permission(
+        FunctionName=function, StatementId="sns", Action="lambda:InvokeFunction", Principal="sns.amazonaws.com"
+    )
+    endpoint = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=endpoint)
+
+    sns.publish(TopicArn=topic, Message="hello")
+
+    record = json.loads(aws.received(url)["Body"])
+    assert record["requestContext"]["approximateInvokeCount"] == 2
+    assert record["requestPayload"]["Records"][0]["Sns"]["Message"] == "hello"
+    assert record["responsePayload"]["errorType"] == "OSError"
+
+
+def test_settings_of_asynchronous_invocations_are_checked_and_kept_apart(aws: Aws) -> None:
+    function, api = aws.function(), aws.lambda_
+    put, own = api.put_function_event_invoke_config, f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
+
+    assert refusal(put, FunctionName="absent", MaximumRetryAttempts=0)[1:] == (404, "The function doesn't exist.")
+    assert refusal(put, FunctionName=function)[2].startswith("You must specify at least one of error handling")
+    assert refusal(put, FunctionName=function, MaximumRetryAttempts=3)[0] == NOT_VALID
+    itself = {"OnSuccess": {"Destination": own + function}}
+    assert refusal(put, FunctionName=function, DestinationConfig=itself)[2].startswith("You can't specify the function")
+    absent = {"OnSuccess": {"Destination": f"{own}absent"}}
+    assert refusal(put, FunctionName=function, DestinationConfig=absent)[2].endswith("function:absent is invalid.")
+    weak = aws.function(Role=aws.role())
+    assert refusal(put, FunctionName=weak, DestinationConfig={"OnFailure": TARGET})[2] == (
+        f"The function's execution role does not have permissions to call SendMessage on {TARGET['Destination']}"
+    )
+    assert (
+        refusal(
+            api.update_function_configuration, FunctionName=weak, DeadLetterConfig={"TargetArn": TARGET["Destination"]}
+        )[2]
+        == "The provided execution role does not have permissions to call SendMessage on SQS"
+    )
+
+    stored = put(FunctionName=function, MaximumRetryAttempts=0)
+    assert stored["FunctionArn"] == f"{own}{function}:$LATEST"
+    assert "MaximumEventAgeInSeconds" not in stored
+    api.update_function_event_invoke_config(FunctionName=function, MaximumEventAgeInSeconds=60)
+    found = api.get_function_event_invoke_config(FunctionName=function)
+    assert (found["MaximumRetryAttempts"], found["MaximumEventAgeInSeconds"]) == (0, 60)
+    api.delete_function_event_invoke_config(FunctionName=function)
+    assert refusal(api.get_function_event_invoke_config, FunctionName=function)[2] == (
+        f"The function {own}{function}:$LATEST doesn't have an EventInvokeConfig"
+    )
+
+
+# --- the gaps are still there -----------------------------------------------------------------------------
+
+
+def an_error_has_a_type(aws: Aws) -> None:
+    with pytest.raises(ClientError) as caught:
+        aws.lambda_.get_function(FunctionName="absent")
+    assert caught.value.response["Type"] == "User"
+
+
+def a_timeout_of_901_seconds_is_refused(aws: Aws) -> None:
+    assert refusal(aws.lambda_.create_function, **aws.new_function() | {"Timeout": 901})[0] == NOT_VALID
+
+
+def a_reserved_variable_is_refused(aws: Aws) -> None:
+    environment = {"Environment": {"Variables": {"AWS_REGION": "x"}}}
+    assert refusal(aws.lambda_.create_function, **aws.new_function() | environment)[0] == INVALID
+
+
+def a_second_mapping_is_refused(aws: Aws) -> None:
+    source = aws.source("sqs")
+    aws.lambda_.create_event_source_mapping(**source)
+    assert refusal(aws.lambda_.create_event_source_mapping, **source)[0] == "ResourceConflictException"
+
+
+def an_error_has_its_class(aws: Aws) -> None:
+    assert invoke(aws, aws.function(), {"do": "raise"})[1]["errorType"] == "Faulty"
+
+
+def a_success_reaches_its_destination(aws: Aws) -> None:
+    function, (url, arn) = aws.function(), aws.queue()
+    aws.lambda_.put_function_event_invoke_config(FunctionName=function, DestinationConfig=destinations(arn))
+    invoke(aws, function, InvocationType="Event")
+    assert eventually(lambda: aws.sqs.receive_message(QueueUrl=url).get("Messages"), 5)
+
+
+def a_destination_needs_the_permission_of_the_role(aws: Aws) -> None:
+    weak = {"FunctionName": aws.function(Role=aws.role()), "DestinationConfig": {"OnFailure": TARGET}}
+    assert refusal(aws.lambda_.put_function_event_invoke_config, **weak)[0] == INVALID
+
+
+@pytest.mark.parametrize(
+    ("module", "probe"),
+    [
+        ("lambda_.error_responses", an_error_has_a_type),
+        ("lambda_.request_constraints", a_timeout_of_901_seconds_is_refused),
+        ("lambda_.function_limits", a_reserved_variable_is_refused),
+        ("lambda_.event_source_mappings", a_second_mapping_is_refused),
+        ("lambda_.invocation_results", an_error_has_its_class),
+        ("lambda_.asynchronous_invocations", a_success_reaches_its_destination),
+        ("lambda_.event_invoke_configs", a_destination_needs_the_permission_of_the_role),
+    ],
+)
+def test_the_gap_is_closed_here_and_still_there_in_ministack(
+    module: str, probe: Callable[[Aws], None], aws: Aws, stock: Aws
+) -> None:
+    probe(aws)
+    try:
+        probe(stock)
+    except (AssertionError, ClientError, KeyError, pytest.fail.Exception):
+        return
+    pytest.fail(f"ministack no longer needs localaws/{module.replace('.', '/')}.py; delete it")
