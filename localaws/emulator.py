@@ -77,6 +77,7 @@ GAPS = (
     "lambda_.function_limits",
     "lambda_.invocation_metrics",
     "lambda_.invocation_results",
+    "lambda_.log_streams",
     "lambda_.request_constraints",
     "lambda_.shared_code",
     "s3.bucket_cors",

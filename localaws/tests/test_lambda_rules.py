@@ -40,7 +40,7 @@ def handler(event, context):
         time.sleep(5)
     if command == "large":
         return "x" * (6 * 1024 * 1024 + 200)
-    return {"id": context.aws_request_id}
+    return {"id": context.aws_request_id, "stream": context.log_stream_name}
 """
 INVALID, NOT_VALID = "InvalidParameterValueException", "ValidationException"
 numbers = itertools.count(1)
@@ -511,7 +511,7 @@ def test_the_function_sees_the_id_of_the_request_and_the_log_ends_with_it(aws: A
     answer, result = invoke(aws, aws.function(), LogType="Tail")
 
     request = answer["ResponseMetadata"]["RequestId"]
-    assert result == {"id": request}
+    assert result["id"] == request
     log = base64.b64decode(answer["LogResult"]).decode().splitlines()
     assert log[:3] == [f"START RequestId: {request} Version: $LATEST", "called", f"END RequestId: {request}"]
 
@@ -733,6 +733,13 @@ def an_error_has_its_class(aws: Aws) -> None:
     assert invoke(aws, aws.function(), {"do": "raise"})[1]["errorType"] == "Faulty"
 
 
+def an_environment_writes_one_log_stream(aws: Aws) -> None:
+    function, logs = aws.function(), aws.client("logs")
+    (name,) = {invoke(aws, function)[1]["stream"] for _ in range(2)}
+    streams = logs.describe_log_streams(logGroupName=f"/aws/lambda/{function}")["logStreams"]
+    assert [stream["logStreamName"] for stream in streams] == [name]
+
+
 def a_success_reaches_its_destination(aws: Aws) -> None:
     function, (url, arn) = aws.function(), aws.queue()
     aws.lambda_.put_function_event_invoke_config(FunctionName=function, DestinationConfig=destinations(arn))
@@ -753,6 +760,7 @@ def a_destination_needs_the_permission_of_the_role(aws: Aws) -> None:
         ("lambda_.function_limits", a_reserved_variable_is_refused),
         ("lambda_.event_source_mappings", a_second_mapping_is_refused),
         ("lambda_.invocation_results", an_error_has_its_class),
+        ("lambda_.log_streams", an_environment_writes_one_log_stream),
         ("lambda_.asynchronous_invocations", a_success_reaches_its_destination),
         ("lambda_.event_invoke_configs", a_destination_needs_the_permission_of_the_role),
     ],
