@@ -8,6 +8,7 @@ No longer needed when an asynchronous invocation sends its result to the destina
 """
 
 import contextvars
+import itertools
 import json
 import logging
 import os
@@ -52,7 +53,7 @@ def invoke_target(arn: str, event: Any) -> None:
     if not function or not config:
         log.warning("function %s does not exist", name)
         return
-    invoke_async(lambda_svc._execution_record_for_config(function, config), event)
+    lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(function, config), event)
 
 
 def deliver_notification(endpoint: str, envelope: str, _topic: str, subscription: str, *_: Any) -> None:
@@ -82,47 +83,49 @@ class Invocation:
     def __init__(self, function: dict[str, Any], config: dict[str, Any], event: Any, invocation: str) -> None:
         self.function, self.config, self.event, self.id = function, config, event, invocation
         self.settings = settings_of(config)
+        self.attempts = 0
+        self.result: dict[str, Any] | None = None
+        """The result of the last attempt that was not throttled."""
 
     def run(self) -> None:
         """Invoke until the function succeeds, its retries are exhausted or the event is too old."""
-        retries = self.settings.get("MaximumRetryAttempts", RETRIES)
         expires = time.time() + self.settings.get("MaximumEventAgeInSeconds", EVENT_AGE)
-        attempts, throttles = 0, 0
-        while True:
+        for failures in itertools.count(1):
             result = lambda_svc._execute_function(self.function, self.event)
-            if result.get("throttle"):  # uses no retry
-                throttles += 1
-            else:
-                attempts += 1
-            if not result.get("error"):
-                return self.deliver(result, "Success", attempts)
-            if attempts > retries:
-                return self.deliver(result, "RetriesExhausted", attempts)
-            pause = self.pause(attempts + throttles)
-            if time.time() + pause > expires:
-                return self.deliver(result, "EventAgeExceeded", attempts)
+            if not result.get("throttle"):
+                self.attempts, self.result = self.attempts + 1, result
+            pause = self.pause(failures)
+            condition = self.condition(result) or ("EventAgeExceeded" if time.time() + pause > expires else None)
+            if condition:
+                return self.deliver(condition)
             time.sleep(pause)
+
+    def condition(self, result: dict[str, Any]) -> str | None:
+        """Return the condition that ends the invocation, or None if there is another try. A throttle uses no retry."""
+        if not result.get("error"):
+            return "Success"
+        if result.get("throttle"):
+            function = lambda_svc._functions.get(self.config["FunctionName"]) or {}
+            return "ZeroReservedConcurrency" if function.get("concurrency") == 0 else None
+        return "RetriesExhausted" if self.attempts > self.settings.get("MaximumRetryAttempts", RETRIES) else None
 
     def pause(self, failures: int) -> float:
         base, longest = lambda_svc._LAMBDA_ASYNC_RETRY_BASE_SECONDS, lambda_svc._LAMBDA_ASYNC_RETRY_MAX_SECONDS
         return float(min(base * 2.0 ** min(failures - 1, 16), longest))
 
-    def deliver(self, result: dict[str, Any], condition: str, attempts: int) -> None:
+    def deliver(self, condition: str) -> None:
         """Send the invocation record to the destination, and a failed event to the dead-letter queue."""
         succeeded = condition == "Success"
         destinations = self.settings.get("DestinationConfig") or {}
         destination = (destinations.get("OnSuccess" if succeeded else "OnFailure") or {}).get("Destination")
         if destination:
-            self.attempt(send_record, destination, self.record(result, condition, attempts), succeeded)
+            self.attempt(send_record, destination, self.record(condition), succeeded)
         dead_letters = (self.config.get("DeadLetterConfig") or {}).get("TargetArn")
         if dead_letters and not succeeded:
-            self.attempt(send_dead_letter, dead_letters, self.event, self.id, payload_of(result))
+            self.attempt(send_dead_letter, dead_letters, self.event, self.id, payload_of(self.result or {}))
 
-    def record(self, result: dict[str, Any], condition: str, attempts: int) -> dict[str, Any]:
-        """Return the invocation record."""
-        context = {"statusCode": 200, "executedVersion": result.get("version", self.config.get("Version", "$LATEST"))}
-        if result.get("error"):
-            context["functionError"] = result.get("function_error") or "Unhandled"
+    def record(self, condition: str) -> dict[str, Any]:
+        """Return the invocation record. It has no response if the function never ran."""
         return {
             "version": "1.0",
             "timestamp": iso(datetime.now(UTC)),
@@ -130,10 +133,17 @@ class Invocation:
                 "requestId": self.id,
                 "functionArn": qualified_arn(self.config),
                 "condition": condition,
-                "approximateInvokeCount": attempts,
+                "approximateInvokeCount": self.attempts,
             },
             "requestPayload": self.event,
-            "responseContext": context,
+            **(self.response(self.result) if self.result else {}),
+        }
+
+    def response(self, result: dict[str, Any]) -> dict[str, Any]:
+        error = {"functionError": result.get("function_error") or "Unhandled"} if result.get("error") else {}
+        version = self.config.get("Version", "$LATEST")
+        return {
+            "responseContext": {"statusCode": 200, "executedVersion": version} | error,
             "responsePayload": payload_of(result),
         }
 

@@ -123,10 +123,7 @@ def with_request_id(dispatch: Any) -> Any:
     """Wrap the choice of an executor: an invocation by the API has the id of its request."""
 
     def execute(function: Any, config: dict[str, Any], event: Any, invocation: str, started: float) -> Any:
-        invocation = request_id.get(invocation)
-        result = dispatch(function, config, event, invocation, started)
-        result["version"] = config.get("Version", "$LATEST")
-        return result
+        return dispatch(function, config, event, request_id.get(invocation), started)
 
     return execute
 

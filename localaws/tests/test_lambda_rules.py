@@ -618,6 +618,24 @@ def test_a_destination_that_the_role_may_no_longer_use_gets_nothing(aws: Aws) ->
     assert record["requestContext"]["requestId"] == answer["ResponseMetadata"]["RequestId"]
 
 
+def test_an_event_for_a_stopped_function_fails_at_once(aws: Aws) -> None:
+    function, (url, arn) = aws.function(), aws.queue()
+    aws.lambda_.put_function_event_invoke_config(FunctionName=function, DestinationConfig=destinations(arn))
+    aws.lambda_.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+
+    invoke(aws, function, InvocationType="Event")
+
+    record = json.loads(aws.received(url)["Body"])
+    assert (
+        record["requestContext"].items()
+        >= {
+            "condition": "ZeroReservedConcurrency",
+            "approximateInvokeCount": 0,
+        }.items()
+    )
+    assert not {"responseContext", "responsePayload"} & record.keys()
+
+
 def test_an_event_bus_and_a_bucket_get_the_record_too(aws: Aws) -> None:
     function, (url, arn), s3, events = aws.function(), aws.queue(), aws.client("s3"), aws.client("events")
     bucket = f"rules-{next(numbers)}"
