@@ -54,6 +54,7 @@ GAPS = (
     "dynamodb.global_table",
     "dynamodb.query_cost",
     "dynamodb.scan_order",
+    "dynamodb.table_description",
     "dynamodb.table_ttl",
     "elasticloadbalancing.target_ports",
     "firehose.delivery_streams",

@@ -4,11 +4,8 @@ import base64
 import io
 import itertools
 import json
-import os
-import subprocess
-import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, cached_property
 from typing import Any
 
@@ -22,7 +19,6 @@ from localaws.lambda_.request_constraints import validation_message
 from localaws.testing import eventually, until
 
 REGION, ACCOUNT = "us-east-1", "000000000000"
-SETTINGS = {"AUTH": "true", "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
 CODE = """
 import os, sys, time
 
@@ -146,27 +142,11 @@ def aws(emulator: str) -> Aws:
 
 
 @pytest.fixture(scope="module")
-def stock(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Aws]:
-    """An unpatched ministack."""
-    folder, port = tmp_path_factory.mktemp("stock"), free_port()
-    environment = SETTINGS | {"PATH": os.environ["PATH"], "GATEWAY_PORT": str(port), "STATE_DIR": str(folder)}
-    command = [sys.executable, "-c", "from ministack.app import main; main()"]
-    process = subprocess.Popen(command, env=environment | {"LOG_LEVEL": "ERROR"}, cwd=folder)
-    aws = Aws(f"http://127.0.0.1:{port}")
-    until(lambda: answers(aws))
-    yield aws
-    process.terminate()
-    process.wait(20)
+def bare(bare_emulator: str) -> Aws:
+    return Aws(bare_emulator)
 
 
-def answers(aws: Aws) -> bool:
-    try:
-        return bool(aws.sqs.list_queues())
-    except Exception:  # not started yet
-        return False
-
-
-def refusal(call: Callable[..., Any], **parameters: Any) -> tuple[str, int, str]:
+def rejection(call: Callable[..., Any], **parameters: Any) -> tuple[str, int, str]:
     """Return the code, status and message with which AWS refuses the call."""
     with pytest.raises(ClientError) as caught:
         call(**parameters)
@@ -230,7 +210,7 @@ def test_a_mapping_that_aws_refuses_is_refused(
 ) -> None:
     given = {name: value for name, value in (aws.source(kind) | settings).items() if value is not None}
 
-    refused = refusal(aws.lambda_.create_event_source_mapping, **given)
+    refused = rejection(aws.lambda_.create_event_source_mapping, **given)
 
     assert (refused[0], refused[1]) == (code, 501 if code == "NotImplemented" else 400)
     assert message in refused[2]
@@ -250,7 +230,7 @@ def test_a_second_mapping_between_the_same_two_is_refused(aws: Aws, kind: str, t
     source = aws.source(kind)
     uuid = aws.lambda_.create_event_source_mapping(**source)["UUID"]
 
-    refused = refusal(aws.lambda_.create_event_source_mapping, **source)
+    refused = rejection(aws.lambda_.create_event_source_mapping, **source)
 
     text = text.format(source=source["EventSourceArn"], name=source["FunctionName"])
     hint = f"Please update or delete the existing mapping with UUID {uuid}"
@@ -261,12 +241,12 @@ def test_a_queue_must_hide_its_messages_as_long_as_the_function_may_run(aws: Aws
     function, (_, arn) = aws.function(Timeout=31), aws.queue()
     message = "Queue visibility timeout: 30 seconds is less than Function timeout: 31 seconds"
 
-    refused = refusal(aws.lambda_.create_event_source_mapping, FunctionName=function, EventSourceArn=arn)
+    refused = rejection(aws.lambda_.create_event_source_mapping, FunctionName=function, EventSourceArn=arn)
 
     assert refused == (INVALID, 400, message)
     mapping = aws.lambda_.create_event_source_mapping(FunctionName=aws.function(), EventSourceArn=arn)["UUID"]
     aws.settled(mapping)
-    assert refusal(aws.lambda_.update_event_source_mapping, UUID=mapping, FunctionName=function)[2] == message
+    assert rejection(aws.lambda_.update_event_source_mapping, UUID=mapping, FunctionName=function)[2] == message
 
 
 def test_an_update_is_checked_as_a_creation(aws: Aws) -> None:
@@ -274,10 +254,10 @@ def test_an_update_is_checked_as_a_creation(aws: Aws) -> None:
     aws.settled(mapping)
     update = aws.lambda_.update_event_source_mapping
 
-    assert refusal(update, UUID=mapping, BatchSize=11)[2] == WINDOW
-    assert refusal(update, UUID=mapping, MaximumRetryAttempts=1)[0] == INVALID
-    assert refusal(update, UUID=mapping, BatchSize=10_001)[0] == NOT_VALID
-    assert refusal(update, UUID=mapping, FunctionName="absent")[2] == "Function does not exist"
+    assert rejection(update, UUID=mapping, BatchSize=11)[2] == WINDOW
+    assert rejection(update, UUID=mapping, MaximumRetryAttempts=1)[0] == INVALID
+    assert rejection(update, UUID=mapping, BatchSize=10_001)[0] == NOT_VALID
+    assert rejection(update, UUID=mapping, FunctionName="absent")[2] == "Function does not exist"
 
 
 # --- event source mappings: their states ------------------------------------------------------------------
@@ -291,12 +271,12 @@ def test_a_mapping_passes_through_the_states_of_aws(aws: Aws) -> None:
     assert created["StateTransitionReason"] == "User action"
     assert created["LastProcessingResult"] == "No records processed"
     busy = "Cannot {} the event source mapping because it is in use."
-    assert refusal(api.update_event_source_mapping, UUID=uuid, BatchSize=1) == (
+    assert rejection(api.update_event_source_mapping, UUID=uuid, BatchSize=1) == (
         "ResourceInUseException",
         400,
         busy.format("update"),
     )
-    assert refusal(api.delete_event_source_mapping, UUID=uuid)[2] == busy.format("delete")
+    assert rejection(api.delete_event_source_mapping, UUID=uuid)[2] == busy.format("delete")
 
     assert aws.settled(uuid)["State"] == "Enabled"
     updated = api.update_event_source_mapping(UUID=uuid, BatchSize=1)
@@ -308,11 +288,11 @@ def test_a_mapping_passes_through_the_states_of_aws(aws: Aws) -> None:
     aws.settled(uuid)
     deleted = api.delete_event_source_mapping(UUID=uuid)
     assert (deleted["State"], deleted["ResponseMetadata"]["HTTPStatusCode"]) == ("Deleting", 202)
-    assert refusal(api.create_event_source_mapping, **source)[0] == "ResourceConflictException"
+    assert rejection(api.create_event_source_mapping, **source)[0] == "ResourceConflictException"
     assert eventually(
         lambda: not api.list_event_source_mappings(FunctionName=source["FunctionName"])["EventSourceMappings"]
     )
-    assert refusal(api.get_event_source_mapping, UUID=uuid) == (
+    assert rejection(api.get_event_source_mapping, UUID=uuid) == (
         "ResourceNotFoundException",
         404,
         "The resource you requested does not exist.",
@@ -404,7 +384,7 @@ NEW_FUNCTIONS: list[tuple[dict[str, Any], str, int, str]] = [
 def test_a_function_that_aws_refuses_is_refused(
     aws: Aws, settings: dict[str, Any], code: str, status: int, message: str
 ) -> None:
-    refused = refusal(aws.lambda_.create_function, **aws.new_function() | settings)
+    refused = rejection(aws.lambda_.create_function, **aws.new_function() | settings)
 
     assert refused[:2] == (code, status)
     assert message in refused[2]
@@ -414,7 +394,7 @@ def test_a_function_that_aws_refuses_is_refused(
 def test_an_update_that_aws_refuses_is_refused(
     aws: Aws, updated: str, settings: dict[str, Any], code: str, status: int, message: str
 ) -> None:
-    refused = refusal(aws.lambda_.update_function_configuration, FunctionName=updated, **settings)
+    refused = rejection(aws.lambda_.update_function_configuration, FunctionName=updated, **settings)
 
     assert refused[:2] == (code, status)
     assert message in refused[2]
@@ -530,7 +510,7 @@ def test_a_response_above_the_limit_is_an_error(aws: Aws) -> None:
     ],
 )
 def test_a_payload_that_is_no_json_or_too_large_is_refused(aws: Aws, payload: bytes, code: str, status: int) -> None:
-    assert refusal(aws.lambda_.invoke, FunctionName=aws.function(), Payload=payload)[:2] == (code, status)
+    assert rejection(aws.lambda_.invoke, FunctionName=aws.function(), Payload=payload)[:2] == (code, status)
 
 
 def test_an_event_and_a_dry_run_name_no_version(aws: Aws) -> None:
@@ -577,7 +557,7 @@ def test_a_success_and_a_failure_reach_their_destination(aws: Aws) -> None:
 def test_the_age_of_an_event_is_at_least_a_minute(aws: Aws) -> None:
     function = aws.function()
 
-    assert refusal(
+    assert rejection(
         aws.lambda_.put_function_event_invoke_config, FunctionName=function, MaximumEventAgeInSeconds=59
     ) == (
         NOT_VALID,
@@ -693,19 +673,21 @@ def test_settings_of_asynchronous_invocations_are_checked_and_kept_apart(aws: Aw
     function, api = aws.function(), aws.lambda_
     put, own = api.put_function_event_invoke_config, f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
 
-    assert refusal(put, FunctionName="absent", MaximumRetryAttempts=0)[1:] == (404, "The function doesn't exist.")
-    assert refusal(put, FunctionName=function)[2].startswith("You must specify at least one of error handling")
-    assert refusal(put, FunctionName=function, MaximumRetryAttempts=3)[0] == NOT_VALID
+    assert rejection(put, FunctionName="absent", MaximumRetryAttempts=0)[1:] == (404, "The function doesn't exist.")
+    assert rejection(put, FunctionName=function)[2].startswith("You must specify at least one of error handling")
+    assert rejection(put, FunctionName=function, MaximumRetryAttempts=3)[0] == NOT_VALID
     itself = {"OnSuccess": {"Destination": own + function}}
-    assert refusal(put, FunctionName=function, DestinationConfig=itself)[2].startswith("You can't specify the function")
+    assert rejection(put, FunctionName=function, DestinationConfig=itself)[2].startswith(
+        "You can't specify the function"
+    )
     absent = {"OnSuccess": {"Destination": f"{own}absent"}}
-    assert refusal(put, FunctionName=function, DestinationConfig=absent)[2].endswith("function:absent is invalid.")
+    assert rejection(put, FunctionName=function, DestinationConfig=absent)[2].endswith("function:absent is invalid.")
     weak = aws.function(Role=aws.role())
-    assert refusal(put, FunctionName=weak, DestinationConfig={"OnFailure": TARGET})[2] == (
+    assert rejection(put, FunctionName=weak, DestinationConfig={"OnFailure": TARGET})[2] == (
         f"The function's execution role does not have permissions to call SendMessage on {TARGET['Destination']}"
     )
     assert (
-        refusal(
+        rejection(
             api.update_function_configuration, FunctionName=weak, DeadLetterConfig={"TargetArn": TARGET["Destination"]}
         )[2]
         == "The provided execution role does not have permissions to call SendMessage on SQS"
@@ -718,7 +700,7 @@ def test_settings_of_asynchronous_invocations_are_checked_and_kept_apart(aws: Aw
     found = api.get_function_event_invoke_config(FunctionName=function)
     assert (found["MaximumRetryAttempts"], found["MaximumEventAgeInSeconds"]) == (0, 60)
     api.delete_function_event_invoke_config(FunctionName=function)
-    assert refusal(api.get_function_event_invoke_config, FunctionName=function)[2] == (
+    assert rejection(api.get_function_event_invoke_config, FunctionName=function)[2] == (
         f"The function {own}{function}:$LATEST doesn't have an EventInvokeConfig"
     )
 
@@ -733,18 +715,18 @@ def an_error_has_a_type(aws: Aws) -> None:
 
 
 def a_timeout_of_901_seconds_is_refused(aws: Aws) -> None:
-    assert refusal(aws.lambda_.create_function, **aws.new_function() | {"Timeout": 901})[0] == NOT_VALID
+    assert rejection(aws.lambda_.create_function, **aws.new_function() | {"Timeout": 901})[0] == NOT_VALID
 
 
 def a_reserved_variable_is_refused(aws: Aws) -> None:
     environment = {"Environment": {"Variables": {"AWS_REGION": "x"}}}
-    assert refusal(aws.lambda_.create_function, **aws.new_function() | environment)[0] == INVALID
+    assert rejection(aws.lambda_.create_function, **aws.new_function() | environment)[0] == INVALID
 
 
 def a_second_mapping_is_refused(aws: Aws) -> None:
     source = aws.source("sqs")
     aws.lambda_.create_event_source_mapping(**source)
-    assert refusal(aws.lambda_.create_event_source_mapping, **source)[0] == "ResourceConflictException"
+    assert rejection(aws.lambda_.create_event_source_mapping, **source)[0] == "ResourceConflictException"
 
 
 def an_error_has_its_class(aws: Aws) -> None:
@@ -767,7 +749,7 @@ def a_success_reaches_its_destination(aws: Aws) -> None:
 
 def a_destination_needs_the_permission_of_the_role(aws: Aws) -> None:
     weak = {"FunctionName": aws.function(Role=aws.role()), "DestinationConfig": {"OnFailure": TARGET}}
-    assert refusal(aws.lambda_.put_function_event_invoke_config, **weak)[0] == INVALID
+    assert rejection(aws.lambda_.put_function_event_invoke_config, **weak)[0] == INVALID
 
 
 @pytest.mark.parametrize(
@@ -784,11 +766,11 @@ def a_destination_needs_the_permission_of_the_role(aws: Aws) -> None:
     ],
 )
 def test_the_gap_is_closed_here_and_still_there_in_ministack(
-    module: str, probe: Callable[[Aws], None], aws: Aws, stock: Aws
+    module: str, probe: Callable[[Aws], None], aws: Aws, bare: Aws
 ) -> None:
     probe(aws)
     try:
-        probe(stock)
+        probe(bare)
     except (AssertionError, ClientError, KeyError, pytest.fail.Exception):
         return
     pytest.fail(f"ministack no longer needs localaws/{module.replace('.', '/')}.py; delete it")
