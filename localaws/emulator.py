@@ -76,6 +76,7 @@ GAPS = (
     "lambda_.event_invoke_configs",
     "lambda_.event_source_mappings",
     "lambda_.function_limits",
+    "lambda_.function_states",
     "lambda_.invocation_metrics",
     "lambda_.invocation_results",
     "lambda_.log_streams",

@@ -31,6 +31,8 @@ class Headers(dict[str, str]):
 request_id: ContextVar[str] = ContextVar("request_id")
 """The request id of an invocation by Lambda's API. It is also the id that the function sees."""
 _body: ContextVar[bytes] = ContextVar("body")
+_process: ContextVar[Any] = ContextVar("process", default=None)
+"""The process of the environment that failed."""
 _failure: ContextVar[dict[str, Any] | None] = ContextVar("failure", default=None)
 
 # The worker tells the class and the stack of an error beside its text.
@@ -75,6 +77,7 @@ def noting_failures(invoke: Any) -> Any:
 
     def invoke_worker(worker: Any, event: Any, invocation: str, **options: Any) -> Any:
         _failure.set(None)
+        _process.set(None)
         try:
             answer = invoke(worker, event, invocation, **options)
         except RuntimeError as error:
@@ -83,7 +86,7 @@ def noting_failures(invoke: Any) -> Any:
                 _failure.set(_init_failure(text.removeprefix(INIT_FAILED), invocation))
             raise
         if answer.get("status") == "error":
-            _failure.set(answer.get("failure") or _crash(answer["error"], invocation))
+            _failure.set(answer.get("failure") or _node_failure(answer) or _crash(answer["error"], invocation))
         return answer
 
     return invoke_worker
@@ -96,14 +99,34 @@ def _init_failure(text: str, invocation: str) -> dict[str, Any] | None:
         return None
 
 
+def _node_failure(answer: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the error of Node.js, whose stack begins with the class and the text."""
+    lines = answer.get("trace", "").splitlines()
+    if not lines:
+        return None
+    return {"errorType": lines[0].partition(":")[0], "errorMessage": answer["error"], "trace": lines}
+
+
 def _crash(text: str, invocation: str) -> dict[str, Any] | None:
     """Return the error of an environment that died or did not answer in time."""
     if text.startswith("Task timed out"):
         return {"errorType": "Sandbox.Timedout", "errorMessage": f"RequestId: {invocation} Error: {text}"}
     if text == "Worker process died":
-        reason = "Runtime exited without providing a reason"
+        status = getattr(_process.get(), "returncode", None)
+        reason = f"with error: exit status {status}" if status else "without providing a reason"
+        reason = f"Runtime exited {reason}"
         return {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: {invocation} Error: {reason}"}
     return None
+
+
+def noting_process(signal: Any) -> Any:
+    """Wrap the end of an environment: note its process, which has the exit status."""
+
+    def signal_process(process: Any) -> None:
+        _process.set(process)
+        signal(process)
+
+    return signal_process
 
 
 def with_failure(execute: Any) -> Any:
@@ -198,6 +221,7 @@ def apply() -> None:
         script = script.replace(old, new, 1)
     lambda_runtime._PYTHON_WORKER_SCRIPT = script
     lambda_runtime.Worker.invoke = noting_failures(lambda_runtime.Worker.invoke)
+    lambda_runtime._signal = noting_process(lambda_runtime._signal)
     lambda_svc._execute_function_warm = with_failure(lambda_svc._execute_function_warm)
     lambda_svc._execute_function_dispatch = with_request_id(lambda_svc._execute_function_dispatch)
     lambda_svc._invoke = with_headers(lambda_svc._invoke)

@@ -101,6 +101,10 @@ class Aws:
             Action="lambda:InvokeFunction",
             Principal="apigateway.amazonaws.com",
         )
+        wait = {"Delay": 0.1, "MaxAttempts": 100}
+        self.client("lambda").get_waiter("function_active_v2").wait(
+            FunctionName=function["FunctionName"], WaiterConfig=wait
+        )
         return str(function["FunctionArn"])
 
     def stack(self, resources: dict[str, Any], name: str = "", **outputs: Any) -> dict[str, str]:

@@ -69,6 +69,12 @@ class Aws:
         """Create a function; return its name."""
         return str(self.lambda_.create_function(**self.new_function(code) | settings)["FunctionName"])
 
+    def active(self, function: str) -> str:
+        """Wait until the function is active; return its name."""
+        waiter = self.lambda_.get_waiter("function_active_v2")
+        waiter.wait(FunctionName=function, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
+        return function
+
     def new_function(self, code: str = CODE) -> dict[str, Any]:
         """Return the parameters of a function that AWS accepts."""
         archive = io.BytesIO()
@@ -409,13 +415,34 @@ def test_an_update_that_aws_refuses_is_refused(
 
 @pytest.fixture(scope="module")
 def updated(aws: Aws) -> str:
-    return aws.function()
+    return aws.active(aws.function())
 
 
 def test_a_new_function_is_pending_first(aws: Aws) -> None:
     created = aws.lambda_.create_function(**aws.new_function())
 
     assert (created["State"], created["StateReasonCode"]) == ("Pending", "Creating")
+    assert "LastUpdateStatus" not in created
+    pending = (
+        "ResourceConflictException",
+        409,
+        "The operation cannot be performed at this time. The function is currently in the following state: Pending",
+    )
+    assert rejection(aws.lambda_.invoke, FunctionName=created["FunctionName"]) == pending
+
+
+def test_an_update_is_in_progress_first(aws: Aws) -> None:
+    function, update = aws.active(aws.function()), aws.lambda_.update_function_configuration
+
+    changed = update(FunctionName=function, Timeout=5)
+
+    assert (changed["State"], changed["LastUpdateStatus"]) == ("Active", "InProgress")
+    code, status, text = rejection(update, FunctionName=function, Timeout=6)
+    assert (code, status) == ("ResourceConflictException", 409)
+    assert text.endswith(f"An update is in progress for resource: {changed['FunctionArn']}")
+    assert invoke(aws, function)[0]["StatusCode"] == 200
+    until(lambda: aws.lambda_.get_function(FunctionName=function)["Configuration"]["LastUpdateStatus"] == "Successful")
+    update(FunctionName=function, Timeout=6)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -438,7 +465,7 @@ def test_an_error_has_the_members_of_its_model(aws: Aws) -> None:
 
 
 def invoke(aws: Aws, function: str, event: Any = None, **options: Any) -> tuple[dict[str, Any], Any]:
-    answer = aws.lambda_.invoke(FunctionName=function, Payload=json.dumps(event or {}), **options)
+    answer = aws.lambda_.invoke(FunctionName=aws.active(function), Payload=json.dumps(event or {}), **options)
     payload = answer["Payload"].read()
     return answer, json.loads(payload) if payload else None
 
@@ -459,7 +486,7 @@ def test_the_error_of_a_function_has_its_class_and_its_stack(aws: Aws) -> None:
 @pytest.mark.parametrize(
     ("command", "kind", "text"),
     [
-        ("exit", "Runtime.ExitError", "RequestId: {} Error: Runtime exited without providing a reason"),
+        ("exit", "Runtime.ExitError", "RequestId: {} Error: Runtime exited with error: exit status 1"),
         ("sleep", "Sandbox.Timedout", "RequestId: {} Error: Task timed out after 1.00 seconds"),
     ],
 )
@@ -510,7 +537,8 @@ def test_a_response_above_the_limit_is_an_error(aws: Aws) -> None:
     ],
 )
 def test_a_payload_that_is_no_json_or_too_large_is_refused(aws: Aws, payload: bytes, code: str, status: int) -> None:
-    assert rejection(aws.lambda_.invoke, FunctionName=aws.function(), Payload=payload)[:2] == (code, status)
+    function = aws.active(aws.function())
+    assert rejection(aws.lambda_.invoke, FunctionName=function, Payload=payload)[:2] == (code, status)
 
 
 def test_an_event_and_a_dry_run_name_no_version(aws: Aws) -> None:
@@ -718,6 +746,11 @@ def a_timeout_of_901_seconds_is_refused(aws: Aws) -> None:
     assert rejection(aws.lambda_.create_function, **aws.new_function() | {"Timeout": 901})[0] == NOT_VALID
 
 
+def a_new_function_cannot_be_invoked(aws: Aws) -> None:
+    created = aws.lambda_.create_function(**aws.new_function())
+    assert rejection(aws.lambda_.invoke, FunctionName=created["FunctionName"])[1] == 409
+
+
 def a_reserved_variable_is_refused(aws: Aws) -> None:
     environment = {"Environment": {"Variables": {"AWS_REGION": "x"}}}
     assert rejection(aws.lambda_.create_function, **aws.new_function() | environment)[0] == INVALID
@@ -759,6 +792,7 @@ def a_destination_needs_the_permission_of_the_role(aws: Aws) -> None:
         ("lambda_.request_constraints", a_timeout_of_901_seconds_is_refused),
         ("lambda_.function_limits", a_reserved_variable_is_refused),
         ("lambda_.event_source_mappings", a_second_mapping_is_refused),
+        ("lambda_.function_states", a_new_function_cannot_be_invoked),
         ("lambda_.invocation_results", an_error_has_its_class),
         ("lambda_.log_streams", an_environment_writes_one_log_stream),
         ("lambda_.asynchronous_invocations", a_success_reaches_its_destination),
