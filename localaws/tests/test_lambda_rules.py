@@ -710,7 +710,7 @@ def test_settings_of_asynchronous_invocations_are_checked_and_kept_apart(aws: Aw
     )
     absent = {"OnSuccess": {"Destination": f"{own}absent"}}
     assert rejection(put, FunctionName=function, DestinationConfig=absent)[2].endswith("function:absent is invalid.")
-    weak = aws.function(Role=aws.role())
+    weak = aws.active(aws.function(Role=aws.role()))
     assert rejection(put, FunctionName=weak, DestinationConfig={"OnFailure": TARGET})[2] == (
         f"The function's execution role does not have permissions to call SendMessage on {TARGET['Destination']}"
     )
