@@ -91,6 +91,8 @@ GAPS = (
     "ses.message_tags",
     "sns.lambda_notifications",
     "sns.requests",
+    "sns.unsubscribe_url",
+    "sqs.batch_results",
     "sqs.message_move_task",
     "sqs.receipt_handles",
     "sqs.requests",

@@ -1,1 +1,1 @@
-"""SNS: requests that it refuses, and notifications as functions get them."""
+"""SNS: requests that it refuses, and notifications as subscribers get them."""

@@ -1,1 +1,1 @@
-"""SQS: moving the messages of a dead-letter queue."""
+"""SQS: the results of batches, and moving the messages of a dead-letter queue."""

@@ -687,13 +687,16 @@ def test_a_notification_of_a_topic_is_an_asynchronous_invocation(aws: Aws) -> No
         FunctionName=function, StatementId="sns", Action="lambda:InvokeFunction", Principal="sns.amazonaws.com"
     )
     endpoint = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
-    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=endpoint)
+    subscription = sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=endpoint)["SubscriptionArn"]
 
     sns.publish(TopicArn=topic, Message="hello")
 
     record = json.loads(aws.received(url)["Body"])
     assert record["requestContext"]["approximateInvokeCount"] == 2
-    assert record["requestPayload"]["Records"][0]["Sns"]["Message"] == "hello"
+    (event,) = record["requestPayload"]["Records"]
+    assert event["EventSubscriptionArn"] == subscription
+    assert event["Sns"].items() >= {"Message": "hello", "Subject": None, "MessageAttributes": {}}.items()
+    assert event["Sns"]["UnsubscribeUrl"].endswith(f"&SubscriptionArn={subscription}")
     assert record["responsePayload"]["errorType"] == "OSError"
 
 
@@ -773,6 +776,21 @@ def an_environment_writes_one_log_stream(aws: Aws) -> None:
     assert [stream["logStreamName"] for stream in streams] == [name]
 
 
+def a_notification_names_its_subscription(aws: Aws) -> None:
+    sns, (url, arn) = aws.client("sns"), aws.queue()
+    allowed = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+    aws.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Statement": [allowed]})})
+    topic = sns.create_topic(Name=f"rules-{next(numbers)}")["TopicArn"]
+    subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)["SubscriptionArn"]
+    sns.publish(TopicArn=topic, Message="hello")
+    assert json.loads(aws.received(url)["Body"])["UnsubscribeURL"].endswith(f"&SubscriptionArn={subscription}")
+
+
+def a_batch_without_failures_names_none(aws: Aws) -> None:
+    entries = [{"Id": "a", "MessageBody": "a"}]
+    assert "Failed" not in aws.sqs.send_message_batch(QueueUrl=aws.queue()[0], Entries=entries)
+
+
 def a_success_reaches_its_destination(aws: Aws) -> None:
     function, (url, arn) = aws.function(), aws.queue()
     aws.lambda_.put_function_event_invoke_config(FunctionName=function, DestinationConfig=destinations(arn))
@@ -795,6 +813,8 @@ def a_destination_needs_the_permission_of_the_role(aws: Aws) -> None:
         ("lambda_.function_states", a_new_function_cannot_be_invoked),
         ("lambda_.invocation_results", an_error_has_its_class),
         ("lambda_.log_streams", an_environment_writes_one_log_stream),
+        ("sns.unsubscribe_url", a_notification_names_its_subscription),
+        ("sqs.batch_results", a_batch_without_failures_names_none),
         ("lambda_.asynchronous_invocations", a_success_reaches_its_destination),
         ("lambda_.event_invoke_configs", a_destination_needs_the_permission_of_the_role),
     ],
