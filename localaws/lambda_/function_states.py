@@ -16,6 +16,8 @@ from ministack.services import lambda_svc
 
 from localaws.lambda_.request_constraints import operation_of
 
+CHANGE_SECONDS = 0.2
+"""How long a function is `Pending`, and an update in progress. AWS takes seconds."""
 UPDATES = ("UpdateFunctionCode", "UpdateFunctionConfiguration")
 REASON = "The function is being created."  # AWS says so of an update too
 EMPTY: tuple[Any, ...] = ("", None, [])
@@ -125,6 +127,7 @@ def refusing_invocations(invoke: Any) -> Any:
 
 
 def apply() -> None:
+    lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = CHANGE_SECONDS
     lambda_svc.json_response = with_described_functions(lambda_svc.json_response)
     lambda_svc._update_code = keeping_active(lambda_svc._update_code)
     lambda_svc._update_config = keeping_active(lambda_svc._update_config)

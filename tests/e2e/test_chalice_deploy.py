@@ -280,6 +280,9 @@ def test_the_shop_answers_at_its_address_and_needs_every_right_of_its_policy(
         allow(without_right(sid, action))
         if sid in SHOP_REMEMBERS:
             functions.update_function_configuration(FunctionName="video-app-local", Timeout=28)
+            functions.get_waiter("function_updated_v2").wait(
+                FunctionName="video-app-local", WaiterConfig={"Delay": 0.1}
+            )
         assert {500, 403} & set(shop.use()), (sid, action)
     allow(SHOP_POLICY)
     assert shop.use() == SHOP_ALL_GOOD

@@ -477,6 +477,7 @@ def test_the_generator_needs_every_right_of_its_policy(
         document = json.dumps(policy | {"Statement": statements})
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
         functions.update_function_configuration(FunctionName=function, Timeout=28)  # a new container has no cached key
+        functions.get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 0.1})
 
     for sid in ("Videos", "Entitlements", "SigningKey"):
         allow([statement for statement in policy["Statement"] if statement["Sid"] != sid])
