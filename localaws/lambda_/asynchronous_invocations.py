@@ -57,12 +57,9 @@ def invoke_target(arn: str, event: Any) -> None:
 
 
 def deliver_notification(endpoint: str, envelope: str, _topic: str, subscription: str, *_: Any) -> None:
-    """Invoke the function that subscribes to an SNS topic. Its event differs from the notification in a few names."""
-    notification = {"Subject": None, "MessageAttributes": {}} | json.loads(envelope)
-    for kind in ("SigningCert", "Unsubscribe"):
-        notification[f"{kind}Url"] = notification.pop(f"{kind}URL")
+    """Invoke the function that subscribes to an SNS topic."""
     source = {"EventVersion": "1.0", "EventSubscriptionArn": subscription, "EventSource": "aws:sns"}
-    invoke_target(endpoint, {"Records": [source | {"Sns": notification}]})
+    invoke_target(endpoint, {"Records": [source | {"Sns": json.loads(envelope)}]})
 
 
 def deliver_event(arn: str, payload: str) -> None:
