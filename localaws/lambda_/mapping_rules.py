@@ -34,7 +34,6 @@ NOT_IMPLEMENTED = (
     "LoggingConfig",
     "MetricsConfig",
     "ProvisionedPollerConfig",
-    "SelfManagedEventSource",
     "TumblingWindowInSeconds",
 )
 SMALLEST_AGE = 60  # seconds; -1 is no limit
@@ -99,9 +98,6 @@ def check_change(mapping: dict[str, Any], change: dict[str, Any]) -> None:
 
 def source_service(settings: dict[str, Any]) -> str:
     """Return the service of the event source: `dynamodb`, `kinesis` or `sqs`."""
-    for name in NOT_IMPLEMENTED:
-        if settings.get(name):
-            raise Refusal(f"{name} of an event source mapping is not implemented.", "NotImplemented", 501)
     try:
         service = str(parse_arn(settings.get("EventSourceArn") or "").service)
     except ArnParseError:
@@ -113,6 +109,9 @@ def source_service(settings: dict[str, Any]) -> str:
 
 def check_settings(service: str, settings: dict[str, Any]) -> None:
     """Refuse settings that the type of event source does not have, and values out of range."""
+    for name in NOT_IMPLEMENTED:
+        if settings.get(name):
+            raise Refusal(f"{name} of an event source mapping is not implemented.", "NotImplemented", 501)
     for name in unsupported(service, settings):
         raise Refusal(f"Unsupported {name} parameter for given event source mapping type.")
     age = settings.get("MaximumRecordAgeInSeconds", -1)
