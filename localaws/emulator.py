@@ -49,6 +49,8 @@ GAPS = (
     "cloudfront.invalidations",
     "cloudfront.s3_origins",
     "coverage.unread_parameters",
+    "cloudwatch.alarm_transitions",
+    "cloudwatch.metric_statistics",
     "dax.clusters",
     "dynamodb.expressions",
     "dynamodb.global_table",

@@ -1,0 +1,1 @@
+"""CloudWatch: statistics of metrics, and the states of alarms."""
