@@ -74,10 +74,17 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="a Region whose streams and queues are polled, the default one first (us-east-1)",
     )
+    interval = os.environ.get("LOCALAWS_BUFFER_INTERVAL", str(Settings.buffer_interval))
+    parser.add_argument(
+        "--buffer-interval",
+        type=float,
+        default=interval,
+        help=f"seconds of a Firehose buffer, at most; LOCALAWS_BUFFER_INTERVAL ({Settings.buffer_interval})",
+    )
     parser.add_argument("--keep", action="store_true", help="keep the state from one start to the next")
 
 
-def up(folder: Path, regions: list[str] | None, **given: int | bool) -> str | None:
+def up(folder: Path, regions: list[str] | None, **given: float) -> str | None:
     """Start in the background and return when it answers."""
     settings = _settings(folder, regions, **given)
     if processes.pid(folder):
@@ -89,6 +96,7 @@ def up(folder: Path, regions: list[str] | None, **given: int | bool) -> str | No
         return f"{busy}: stop what listens there or choose another port with {option}"
     options = [f"--port={settings.port}", f"--dax-port={settings.dax_port}", f"--mqtt-port={settings.mqtt_port}"]
     options += [f"--region={region}" for region in settings.regions] + ["--keep"] * settings.keep
+    options.append(f"--buffer-interval={settings.buffer_interval}")
     try:
         processes.start(
             ["-m", "localaws", "serve", f"--folder={folder}", *options],
@@ -100,7 +108,7 @@ def up(folder: Path, regions: list[str] | None, **given: int | bool) -> str | No
     return status(folder)
 
 
-def serve(folder: Path, regions: list[str] | None, **given: int | bool) -> str | None:
+def serve(folder: Path, regions: list[str] | None, **given: float) -> str | None:
     """Run in the foreground until SIGTERM or Ctrl-C."""
     settings = _settings(folder.resolve(), regions, **given)
     folder.mkdir(parents=True, exist_ok=True)
@@ -173,7 +181,7 @@ def _run_data_plane(folder: Path, module: str, *arguments: str) -> str | None:
     return f"{module} ended with status {process.returncode}"
 
 
-def _settings(folder: Path, regions: list[str] | None, **given: int | bool) -> Settings:
+def _settings(folder: Path, regions: list[str] | None, **given: float) -> Settings:
     return Settings(folder, regions=tuple(regions or Settings.regions), **given)  # type: ignore[arg-type]
 
 

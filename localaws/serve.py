@@ -47,7 +47,8 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         poller = Poller(settings.regions, settings.endpoint, Backoff(maximum=settings.retry_delay))
         poller.start()
         stack.push_async_callback(asyncio.to_thread, poller.stop)
-        stack.enter_context(data_plane(settings, "localaws.firehose", str(settings.retry_delay)))
+        options = [f"--retry-delay={settings.retry_delay}", f"--buffer-interval={settings.buffer_interval}"]
+        stack.enter_context(data_plane(settings, "localaws.firehose", *options))
         yield
 
 

@@ -24,6 +24,9 @@ class Settings:
     keep: bool = False
     retry_delay: float = 2
     """Seconds between two tries of a failed batch, at most. AWS waits longer; here a developer is waiting."""
+    buffer_interval: float = 900
+    """Seconds of a Firehose buffer, at most. A lower value delivers before the deployed ``IntervalInSeconds`` ends, so
+    that a template can have an interval that AWS accepts."""
 
     @property
     def endpoint(self) -> str:

@@ -95,10 +95,13 @@ class Settings:
     background: bool
     """Whether the apps' background commands run, such as devices that send."""
     retry_delay: float = localaws.settings.Settings.retry_delay
+    buffer_interval: float = 5
+    """Seconds of a Firehose buffer, at most. The apps' templates have the intervals that AWS accepts."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read the variables SANDBOX_DIR, SANDBOX_STAGE, CLONE_OF, KEEP, DEVICES, RETRY_DELAY and those of the ports.
+        """Read the variables SANDBOX_DIR, SANDBOX_STAGE, CLONE_OF, KEEP, DEVICES, RETRY_DELAY, BUFFER_INTERVAL and
+        those of the ports.
 
         Raises InvalidVariable, and sandbox.apps.InvalidFile.
         """
@@ -110,6 +113,7 @@ class Settings:
             keep=_flag(environment, "KEEP", default=False),
             background=_flag(environment, "DEVICES", default=True),
             retry_delay=_seconds(environment, "RETRY_DELAY", localaws.settings.Settings.retry_delay),
+            buffer_interval=_seconds(environment, "BUFFER_INTERVAL", cls.buffer_interval),
         )
 
     @property
@@ -123,6 +127,7 @@ class Settings:
             regions=(REGION, REPLICA_REGION),
             keep=self.keep,
             retry_delay=self.retry_delay,
+            buffer_interval=self.buffer_interval,
         )
 
     @property

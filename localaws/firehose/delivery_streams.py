@@ -4,6 +4,7 @@ This module turns the emulator's delivery of Kinesis streams off; localaws.fireh
 settings that AWS rejects, and stores CustomTimeZone and FileExtension. The emulator still delivers direct puts.
 AWS: https://docs.aws.amazon.com/firehose/latest/APIReference/API_ExtendedS3DestinationConfiguration.html
 AWS: https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html#prefix-rules
+AWS: https://docs.aws.amazon.com/firehose/latest/dev/buffering-hints.html
 No longer needed when two records within the buffering interval become one object.
 """
 
@@ -14,7 +15,9 @@ from ministack.services.cloudformation import provisioners
 
 COPIED_SETTINGS = ("CustomTimeZone", "FileExtension")
 ERROR_TYPE = "!{firehose:error-output-type}"
+PARTITION_KEYS = "!{partitionKey"
 MIN_LARGE_BUFFER = 64  # MB; the minimum buffer size with dynamic partitioning or format conversion
+MIN_PARTITIONING_INTERVAL = 60  # seconds; zero buffering is not available for dynamic partitioning
 
 
 def is_enabled(configuration: dict[str, Any] | None, default: bool = False) -> bool:
@@ -32,17 +35,23 @@ def validation_error(s3: dict[str, Any]) -> str | None:
         return "BufferingHints.SizeInMBs must be at least 64 when data format conversion is enabled."
     if converts and s3.get("CompressionFormat", "UNCOMPRESSED") != "UNCOMPRESSED":
         return "CompressionFormat must be UNCOMPRESSED when data format conversion is enabled."
-    return partitioning_error(s3, size) or prefix_error(s3)
+    return partitioning_error(s3, size, seconds) or prefix_error(s3)
 
 
-def partitioning_error(s3: dict[str, Any], size: float) -> str | None:
+def partitioning_error(s3: dict[str, Any], size: float, seconds: float) -> str | None:
     partitions = is_enabled(s3.get("DynamicPartitioningConfiguration"))
     if partitions and size < MIN_LARGE_BUFFER:
         return "BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled."
+    if partitions and seconds < MIN_PARTITIONING_INTERVAL:
+        return "BufferingHints.IntervalInSeconds must be at least 60 seconds when Dynamic Partitioning is enabled."
     if partitions and not s3.get("ErrorOutputPrefix"):
         return "ErrorOutputPrefix is required when Dynamic Partitioning is enabled."
-    if not partitions and "!{partitionKey" in s3.get("Prefix", ""):
-        return "Dynamic Partitioning must be enabled to use partition keys in the Prefix."
+    has_keys = PARTITION_KEYS in (s3.get("Prefix") or "")
+    if partitions and not has_keys:
+        return "S3 Prefix should contain Dynamic Partitioning namespaces when Dynamic Partitioning is enabled"
+    if has_keys and not partitions:
+        namespaces = "Dynamic Partitioning Namespaces can only be part of a prefix expression"
+        return f"{namespaces} when Dynamic Partitioning is enabled."
     return None
 
 

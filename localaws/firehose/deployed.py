@@ -7,7 +7,7 @@ give any number as a string.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -105,6 +105,10 @@ class DeliveryStream:
             transform=_transform(processors, s3["RoleARN"]),
             conversion=_conversion(conversion, s3["RoleARN"]) if _is_enabled(conversion, default=True) else None,
         )
+
+    def with_interval(self, longest: float) -> DeliveryStream:
+        """Return the stream with a buffer interval of at most *longest* seconds."""
+        return replace(self, hint=replace(self.hint, seconds=min(self.hint.seconds, longest)))
 
     @property
     def region(self) -> str:

@@ -12,6 +12,7 @@ from localaws.firehose.deployed import DeliveryStream
 from localaws.firehose.roles import Roles
 from localaws.lambda_.batches import Backoff
 from localaws.lambda_.consumers import AwsError
+from localaws.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,8 @@ log = logging.getLogger(__name__)
 class Firehose:
     """Firehose in one Region, in background threads.
 
-    Every *refresh_interval* seconds, it starts, updates and stops deliveries to match the deployed streams.
+    Every *refresh_interval* seconds, it starts, updates and stops deliveries to match the deployed streams. A buffer
+    waits for its deployed interval, but at most *buffer_interval* seconds.
     """
 
     def __init__(
@@ -28,9 +30,11 @@ class Firehose:
         endpoint: str | None = None,
         backoff: Backoff = Backoff(),  # noqa: B008  # immutable
         refresh_interval: float = 1,
+        buffer_interval: float = Settings.buffer_interval,
     ) -> None:
         self._roles = Roles(region, endpoint)
         self._backoff, self._refresh_interval = backoff, refresh_interval
+        self._buffer_interval = buffer_interval
         self._deliveries: dict[tuple[str, float], Delivery] = {}
         self._unsupported: set[str] = set()
         self._stopped = Event()
@@ -66,7 +70,7 @@ class Firehose:
                 self._unsupported.add(name)
                 continue
             if stream:
-                yield (stream.arn, stream.created), stream
+                yield (stream.arn, stream.created), stream.with_interval(self._buffer_interval)
 
     def _descriptions(self) -> Iterator[dict[str, Any]]:
         client = self._roles.service("firehose")

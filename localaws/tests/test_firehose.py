@@ -178,7 +178,7 @@ def lambda_processor(function: str, **parameters: str) -> dict[str, Any]:
 
 
 def partitioned(prefix: str) -> dict[str, Any]:
-    return {"Prefix": prefix, "DynamicPartitioningConfiguration": {"Enabled": True}}
+    return {"seconds": 60, "Prefix": prefix, "DynamicPartitioningConfiguration": {"Enabled": True}}
 
 
 def raw(errors: list[dict[str, Any]]) -> list[Any]:
@@ -187,7 +187,8 @@ def raw(errors: list[dict[str, Any]]) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def aws(emulator: str) -> Iterator[Aws]:
-    firehose = Firehose(REGION, emulator, Backoff(initial=0.05, maximum=0.2), refresh_interval=0.1)
+    backoff = Backoff(initial=0.05, maximum=0.2)
+    firehose = Firehose(REGION, emulator, backoff, refresh_interval=0.1, buffer_interval=2)
     firehose.start()
     yield Aws(emulator)
     firehose.stop()
@@ -420,7 +421,9 @@ def minimum_of_metric(aws: Aws, name: str, stream: str) -> list[float]:
     ("settings", "reason"),
     [
         ({"size": 5, **partitioned("!{partitionKeyFromLambda:day}/")}, "at least 64"),
-        ({"Prefix": "!{partitionKeyFromLambda:day}/"}, "must be enabled"),
+        ({"Prefix": "!{partitionKeyFromLambda:day}/"}, "can only be part"),
+        (partitioned("!{partitionKeyFromLambda:day}/") | {"seconds": 59}, "IntervalInSeconds must be at least 60"),
+        (partitioned("!{timestamp:yyyy}/"), "should contain"),
         ({"Prefix": "!{firehose:error-output-type}/"}, "cannot contain"),
         ({"Prefix": "!{timestamp:yyyy}/", "ErrorOutputPrefix": ""}, "is required"),
         ({"ErrorOutputPrefix": "!{timestamp:yyyy}/"}, "must contain"),

@@ -170,7 +170,7 @@ def test_only_the_values_differ(three_stages: Account) -> None:
     assert differing("-twin") == {"Stage", "Sender", "ReceiptSender"}
     assert differing("-local") == {
         *("Stage", "SiteUrl", "PaymentsApi", "SignInUrl", "EndpointEncryption"),
-        *("ReportSeconds", "BufferSeconds", "CleanseSeconds"),
+        *("ReportSeconds", "CleanseSeconds"),
     }
 
 
