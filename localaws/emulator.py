@@ -48,6 +48,8 @@ GAPS = (
     "cloudformation.yaml_parser",
     "cloudfront.invalidations",
     "cloudfront.s3_origins",
+    "cognito.guest_identities",
+    "cognito.username_case",
     "coverage.unread_parameters",
     "cloudwatch.alarm_transitions",
     "cloudwatch.metric_statistics",

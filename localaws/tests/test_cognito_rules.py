@@ -1,0 +1,88 @@
+"""Identity pools without guests, and user names in any case."""
+
+from __future__ import annotations
+
+import itertools
+from functools import cache
+from typing import Any
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+
+from localaws.testing import refusal
+
+PASSWORD = "Passw0rd!"
+GUEST = "NotAuthorizedException: Unauthenticated access is not supported for this identity pool."
+numbers = itertools.count(1)
+
+
+@cache
+def client(endpoint: str, service: str, signed: bool = True) -> Any:
+    config = Config(retries={"max_attempts": 0}) if signed else Config(signature_version=UNSIGNED)
+    return boto3.client(service, endpoint_url=endpoint, config=config)
+
+
+def identity(endpoint: str, guests: bool) -> str:
+    """Ask for an identity without a login; return how it is refused."""
+    made = client(endpoint, "cognito-identity").create_identity_pool(
+        IdentityPoolName=f"pool-{next(numbers)}", AllowUnauthenticatedIdentities=guests
+    )
+    anonymous = client(endpoint, "cognito-identity", signed=False)
+    return refusal(lambda: anonymous.get_id(IdentityPoolId=made["IdentityPoolId"]))
+
+
+def test_a_pool_without_guests_gives_no_identity_without_a_login(emulator: str, bare_emulator: str) -> None:
+    assert identity(emulator, guests=False) == GUEST
+    assert identity(emulator, guests=True) == ""
+    assert identity(bare_emulator, guests=False) == ""
+
+
+class Pool:
+    """A user pool with the user `ann@example.com`, whose name is its email address if *alias*."""
+
+    def __init__(self, endpoint: str, case_sensitive: bool, alias: bool) -> None:
+        self.idp = client(endpoint, "cognito-idp")
+        self.id = self.idp.create_user_pool(
+            PoolName=f"pool-{next(numbers)}",
+            UsernameConfiguration={"CaseSensitive": case_sensitive},
+            **({"UsernameAttributes": ["email"]} if alias else {}),
+        )["UserPool"]["Id"]
+        self.client_id = self.idp.create_user_pool_client(
+            UserPoolId=self.id, ClientName="web", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"]
+        )["UserPoolClient"]["ClientId"]
+        self.sign_up("ann@example.com")
+        self.idp.admin_confirm_sign_up(UserPoolId=self.id, Username="ann@example.com")
+
+    def sign_up(self, name: str) -> str:
+        return refusal(lambda: self.idp.sign_up(ClientId=self.client_id, Username=name, Password=PASSWORD))
+
+    def sign_in(self, name: str) -> str:
+        return refusal(
+            lambda: self.idp.initiate_auth(
+                ClientId=self.client_id,
+                AuthFlow="USER_PASSWORD_AUTH",
+                AuthParameters={"USERNAME": name, "PASSWORD": PASSWORD},
+            )
+        )
+
+
+@pytest.mark.parametrize("alias", [True, False])
+def test_a_pool_that_is_not_case_sensitive_has_one_user_of_a_name(
+    emulator: str, bare_emulator: str, alias: bool
+) -> None:
+    pool, bare = (Pool(endpoint, case_sensitive=False, alias=alias) for endpoint in (emulator, bare_emulator))
+
+    assert pool.sign_in("Ann@Example.COM") == ""
+    assert pool.sign_up("ANN@example.com").startswith("UsernameExistsException")
+    assert pool.sign_up("bob@example.com") == ""
+    assert bare.sign_in("Ann@Example.COM") != ""
+    assert bare.sign_up("ANN@example.com") == ""
+
+
+def test_a_case_sensitive_pool_distinguishes_names(emulator: str) -> None:
+    pool = Pool(emulator, case_sensitive=True, alias=False)
+
+    assert pool.sign_in("Ann@Example.COM") != ""
+    assert pool.sign_up("ANN@example.com") == ""
