@@ -73,6 +73,7 @@ GAPS = (
     "iam.secure_transport",
     "iam.service_roles",
     "iot.listener",
+    "iot.mqtt_limits",
     "iot.rules",
     "kinesis.retention",
     "kinesis.shard_iterators",

@@ -19,7 +19,8 @@ import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from localaws.testing import eventually
+from localaws.iot import mqtt_limits
+from localaws.testing import eventually, refusal
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
@@ -198,6 +199,58 @@ def test_an_unknown_certificate_is_rejected(aws: Aws) -> None:
 
     with pytest.raises((ssl.SSLError, ConnectionError)):
         aws.device(identifier)
+
+
+# --- limits -----------------------------------------------------------------------------------------------
+
+
+def closes(aws: Aws, payload: bytes, qos: int) -> bool:
+    """Publish as a device; return whether the broker closes the connection."""
+    identifier = aws.certificate()
+    device = aws.device(identifier)
+    sent = device.publish(f"devices/{identifier[:8]}/readings", payload, qos=qos)
+    answered = eventually(lambda: not device.is_connected() or sent.is_published())
+    device.loop_stop()
+    return bool(answered) and not sent.is_published()
+
+
+@pytest.mark.parametrize(("payload", "qos"), [(b"x" * (128 * 1024 + 1), 1), (b"{}", 2)])
+def test_a_publish_that_aws_rejects_closes_the_connection(aws: Aws, payload: bytes, qos: int) -> None:
+    assert closes(aws, payload, qos)
+
+
+def test_a_payload_of_128_kilobytes_is_accepted(aws: Aws) -> None:
+    assert not closes(aws, b"x" * 128 * 1024, 1)
+
+
+def test_ministack_still_accepts_large_payloads(stock: Aws) -> None:
+    closed = closes(stock, b"x" * (128 * 1024 + 1), 1)
+
+    assert not closed, "ministack no longer needs localaws/iot/mqtt_limits.py; delete it"
+
+
+# A policy that names client ids refuses the id that the broker assigns. AWS closes this connection without a CONNACK.
+@pytest.mark.parametrize(("clean", "expected"), [(False, b"\x20\x02\x00\x02"), (True, b"")])
+def test_a_session_needs_a_client_id(aws: Aws, clean: bool, expected: bytes) -> None:
+    identifier = aws.certificate()
+    context = ssl.create_default_context(cafile=str(aws.authority))
+    context.load_cert_chain(aws.folder / f"{identifier}.pem", aws.folder / f"{identifier}.key")
+    connect = b"\x00\x04MQTT\x04" + bytes([2 * clean]) + b"\x00\x3c" + b"\x00\x00"  # keep alive 60, empty id
+
+    with (
+        socket.create_connection(("127.0.0.1", aws.port)) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+    ):
+        connection.sendall(b"\x10" + bytes([len(connect)]) + connect)
+        answer = connection.recv(4)
+
+    assert answer == expected
+
+
+def test_a_payload_above_128_kilobytes_is_rejected_over_http(aws: Aws) -> None:
+    found = refusal(lambda: aws.publish("any/large", b"x" * (128 * 1024 + 1)))
+
+    assert found == "RequestEntityTooLargeException: The payload exceeds the maximum size allowed."
 
 
 # --- rules ------------------------------------------------------------------------------------------------
