@@ -92,6 +92,7 @@ GAPS = (
     "s3.bucket_lifecycle",
     "s3.expected_bucket_owner",
     "s3.requests",
+    "secretsmanager.requests",
     "secretsmanager.secret_labels",
     "ses.events",
     "ses.identity",

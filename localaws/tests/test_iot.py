@@ -19,7 +19,6 @@ import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from localaws.iot import mqtt_limits
 from localaws.testing import eventually, refusal
 
 ROOT = Path(__file__).parents[2]
