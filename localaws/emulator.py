@@ -75,6 +75,7 @@ GAPS = (
     "iot.listener",
     "iot.mqtt_limits",
     "iot.rules",
+    "kinesis.requests",
     "kinesis.retention",
     "kinesis.shard_iterators",
     "lambda_.asynchronous_invocations",

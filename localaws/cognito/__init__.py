@@ -1,1 +1,1 @@
-"""Cognito user pools and identity pools."""
+"""Cognito: user names in any case, and identity pools without guests."""

@@ -1,1 +1,1 @@
-"""DynamoDB: replicas and TTL in CloudFormation, and the cost of a Query."""
+"""DynamoDB: replicas and TTL in CloudFormation, the cost of a Query, expressions, and the order of a Scan."""

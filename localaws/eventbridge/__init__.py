@@ -1,1 +1,1 @@
-"""EventBridge."""
+"""EventBridge: rules, targets and events that AWS rejects."""

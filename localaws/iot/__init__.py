@@ -1,1 +1,1 @@
-"""AWS IoT Core: the MQTT listener and the actions of topic rules."""
+"""AWS IoT Core: the MQTT listener and its limits, and the actions of topic rules."""

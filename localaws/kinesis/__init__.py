@@ -1,1 +1,1 @@
-"""Kinesis Data Streams: the retention period of records."""
+"""Kinesis Data Streams: the retention period of records, and requests that AWS rejects."""

@@ -1,1 +1,1 @@
-"""S3: CORS headers of error responses, and lifecycle rules in CloudFormation."""
+"""S3: CORS headers of error responses, lifecycle rules in CloudFormation, and requests that AWS rejects."""

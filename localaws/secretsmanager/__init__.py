@@ -1,1 +1,1 @@
-"""Secrets Manager: the staging labels of secret versions."""
+"""Secrets Manager: the staging labels of secret versions, and requests that AWS rejects."""

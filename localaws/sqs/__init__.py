@@ -1,1 +1,1 @@
-"""SQS: the results of batches, and moving the messages of a dead-letter queue."""
+"""SQS: the results of batches, receipt handles, requests that AWS rejects, and moving dead letters."""

@@ -1,0 +1,95 @@
+"""Requests that Kinesis rejects."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from localaws.testing import refusal
+
+type Call = Callable[[Any], Any]
+
+NAME = "requests"
+SHARD = {"StreamName": NAME, "ShardId": "shardId-000000000000"}
+
+
+def put(key: str) -> Call:
+    return lambda kinesis: kinesis.put_record(StreamName=NAME, Data=b"x", PartitionKey="a", ExplicitHashKey=key)
+
+
+def position(kind: str) -> Call:
+    return lambda kinesis: kinesis.get_shard_iterator(**SHARD, ShardIteratorType=kind)
+
+
+def read(limit: int) -> Call:
+    return lambda kinesis: kinesis.get_records(
+        ShardIterator=position("TRIM_HORIZON")(kinesis)["ShardIterator"], Limit=limit
+    )
+
+
+FAILED = "ValidationException: 1 validation error detected: Value"
+CASES: dict[str, tuple[Call, str]] = {
+    "a name with a space": (
+        lambda kinesis: kinesis.create_stream(StreamName="a b", ShardCount=1),
+        f"{FAILED} 'a b' at 'streamName' failed to satisfy constraint: Member must satisfy regular expression pattern: "
+        "[a-zA-Z0-9_.-]+",
+    ),
+    "a hash key that is no number": (
+        put("x"),
+        rf"{FAILED} 'x' at 'explicitHashKey' failed to satisfy constraint: Member must satisfy regular expression "
+        r"pattern: 0|([1-9]\d{0,38})",
+    ),
+    "a hash key above the range": (
+        put(str(2**128)),
+        "InvalidArgumentException: Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. "
+        f"Specified value was {2**128}",
+    ),
+    "no records": (
+        lambda kinesis: kinesis.put_records(StreamName=NAME, Records=[]),
+        f"{FAILED} '[]' at 'records' failed to satisfy constraint: Member must have length greater than or equal to 1",
+    ),
+    "a limit of 10,001": (
+        read(10_001),
+        f"{FAILED} '10001' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 10000",
+    ),
+    "a position without a sequence number": (
+        position("AT_SEQUENCE_NUMBER"),
+        "InvalidArgumentException: Must specify StartingSequenceNumber with a ShardIteratorType of AT_SEQUENCE_NUMBER",
+    ),
+}
+
+
+@cache
+def client(endpoint: str) -> Any:
+    """Return a client for which the stream of the cases exists."""
+    config = Config(retries={"max_attempts": 0}, parameter_validation=False)
+    kinesis = boto3.client("kinesis", endpoint_url=endpoint, config=config)
+    with contextlib.suppress(kinesis.exceptions.ResourceInUseException):
+        kinesis.create_stream(StreamName=NAME, ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName=NAME, WaiterConfig={"Delay": 1})
+    return kinesis
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_invalid_request_is_rejected(emulator: str, case: str) -> None:
+    call, expected = CASES[case]
+
+    assert refusal(lambda: call(client(emulator))) == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_gap_is_still_there(bare_emulator: str, case: str) -> None:
+    call, expected = CASES[case]
+
+    assert refusal(lambda: call(client(bare_emulator))) != expected
+
+
+@pytest.mark.parametrize("call", [put("0"), put(str(2**128 - 1)), read(1), read(10_000), position("LATEST")])
+def test_a_valid_request_is_accepted(emulator: str, call: Call) -> None:
+    assert refusal(lambda: call(client(emulator))) == ""
