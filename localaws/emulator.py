@@ -51,7 +51,7 @@ GAPS = (
     "cognito.guest_identities",
     "cognito.username_case",
     "coverage.unread_parameters",
-    "cloudwatch.alarm_transitions",
+    "cloudwatch.alarm_descriptions",
     "cloudwatch.metric_statistics",
     "dax.clusters",
     "dynamodb.expressions",

@@ -134,8 +134,15 @@ def test_an_alarm_has_the_time_of_its_last_change_of_state(cloudwatch: Any, metr
         return alarm
 
     made = describe()
+    assert "TreatMissingData" not in made
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test")
     changed = describe()
 
     assert made["StateTransitionedTimestamp"] == made["StateUpdatedTimestamp"]
     assert changed["StateTransitionedTimestamp"] == changed["StateUpdatedTimestamp"]
+
+
+def test_a_deleted_alarm_has_no_tags(cloudwatch: Any) -> None:
+    arn = "arn:aws:cloudwatch:us-east-1:000000000000:alarm:deleted"
+
+    assert cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"] == []

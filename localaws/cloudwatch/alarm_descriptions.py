@@ -1,0 +1,48 @@
+"""Gap: the description of an alarm has members that were never set, and lacks the time of its last change of state.
+
+The tags of a deleted alarm are an empty list in AWS, not an error.
+AWS: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricAlarm.html
+No longer needed when DescribeAlarms returns `StateTransitionedTimestamp`, and no `TreatMissingData` that was not set.
+"""
+
+from typing import Any
+
+from ministack.services import cloudwatch
+
+UNSET = {"AlarmDescription": "", "TreatMissingData": "missing"}
+"""Members that ministack sets by itself."""
+
+
+def apply() -> None:
+    record_history = cloudwatch._record_history
+    put_metric_alarm = cloudwatch._put_metric_alarm
+    list_tags = cloudwatch._list_tags_for_resource
+
+    def record_transition(alarm_name: str, old_state: str, new_state: str, *more: Any, **options: Any) -> None:
+        alarm = cloudwatch._alarms.get(alarm_name) or cloudwatch._composite_alarms.get(alarm_name)
+        if alarm and old_state != new_state:
+            alarm["StateTransitionedTimestamp"] = alarm["StateUpdatedTimestamp"]
+        record_history(alarm_name, old_state, new_state, *more, **options)
+
+    def put(params: Any, request: Any, is_cbor: bool, is_json: bool = False) -> Any:
+        answer = put_metric_alarm(params, request, is_cbor, is_json)
+        if alarm := cloudwatch._alarms.get(request.get("AlarmName")):
+            alarm.setdefault("StateTransitionedTimestamp", alarm["StateUpdatedTimestamp"])
+            _drop_unset(alarm, request)
+        return answer
+
+    def list_tags_of_any(params: Any, request: Any, is_cbor: bool, is_json: bool = False) -> Any:
+        answer = list_tags(params, request, is_cbor, is_json)
+        if answer[0] == 404:
+            return cloudwatch._cbor_ok({"Tags": []}) if is_cbor else cloudwatch._json_ok({"Tags": []})
+        return answer
+
+    cloudwatch._record_history = record_transition
+    cloudwatch._put_metric_alarm = put
+    cloudwatch._list_tags_for_resource = list_tags_of_any
+
+
+def _drop_unset(alarm: dict[str, Any], request: dict[str, Any]) -> None:
+    for name, default in UNSET.items():
+        if name not in request and alarm.get(name) == default:
+            del alarm[name]
