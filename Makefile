@@ -11,8 +11,8 @@ BIN   := .venv/bin
 PYTHONS := python3.13 python3 python3.12
 
 ##@ On this machine
-.PHONY: run up down status logs env local
-run: .venv/run ## Start the sandbox, follow its log; Ctrl-C stops it (KEEP=1 keeps its data)
+.PHONY: run up down status logs clock env local
+run: .venv/run ## Start the sandbox, follow its log; Ctrl-C stops it (KEEP=1 keeps its data; ACCOUNT=fresh deploys nothing)
 	@$(BIN)/python -m sandbox run
 up: .venv/run ## Start the sandbox in the background
 	@$(BIN)/python -m sandbox up
@@ -22,6 +22,8 @@ status: .venv/run ## Print every address
 	@$(BIN)/python -m sandbox status
 logs: .venv/run ## Follow the log lines of an app's functions: make logs APP=todo-app
 	@$(BIN)/python -m sandbox logs $(APP)
+clock: .venv/run ## Turn the clock of the sandbox forward: make clock TURN=+1d
+	@$(BIN)/python -m sandbox clock $(TURN)
 env: .venv/run ## Print the variables that point the AWS CLI and Chalice to the sandbox: eval "$$(make env)"
 	@$(BIN)/python -m sandbox env
 local: .venv/run ## Run `chalice local` on an app against the sandbox: make local APP=todo-app
@@ -60,7 +62,9 @@ need = $(or $($(1)),$(error $(1) is not set, for example: make $@ $(1)=$(2)))
 stage = $(call need,STAGE,dev)
 
 ##@ On AWS (or, after eval "$$(make env)", on the sandbox). Each first prints where it acts
-.PHONY: resources deploy package release
+.PHONY: bootstrap resources deploy package release
+bootstrap: .venv/run ## Make what an account needs once for each Region: a bucket for code, API Gateway's role for logs
+	@$(BIN)/python -m deploy bootstrap
 release: .venv/run ## Package and deploy by CloudFormation, for production: make release APP=all STAGE=prod
 	@$(BIN)/python -m deploy release $(APP) $(stage) $(PARAMETERS)
 deploy: .venv/run ## Deploy an app by `chalice deploy`, the quick way: make deploy APP=todo-app STAGE=dev

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import apps, order, redrive, signing_keys, stages
+from deploy import apps, bootstrap, order, redrive, signing_keys, stages
 from deploy.clone import clone
 from deploy.delete import contents, delete
 from deploy.errors import DeployError, NotDeployed
@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
+    add("bootstrap", _bootstrap, "make what an account needs once for each Region")
     add("release", _release, "package and deploy by CloudFormation", released, stage, parameters)
     add("deploy", _deploy, "deploy by `chalice deploy`", app, stage, parameters)
     add("package", _package, "write template and zip to dist/", app, stage, parameters)
@@ -76,6 +77,10 @@ def _parameter(text: str) -> tuple[str, str]:
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
     return name, value
+
+
+def _bootstrap(arguments: argparse.Namespace) -> None:
+    _print(bootstrap.bootstrap())
 
 
 def _release(arguments: argparse.Namespace) -> None:

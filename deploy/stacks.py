@@ -123,6 +123,11 @@ def upload(content: bytes, suffix: str) -> tuple[str, str]:
     return bucket, key
 
 
+def artifacts() -> str:
+    """Return the name of the account's bucket for code and templates, which is created on first use."""
+    return _artifacts()[0]
+
+
 def _exists(cloudformation: Any, name: str) -> bool:
     try:
         status = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from localaws import processes
+from localaws.clock.client import seconds, turned
 from localaws.ports import PortBusy, require_free_ports
 from localaws.serve import data_plane, running
 from localaws.settings import Settings
@@ -46,6 +47,9 @@ def main() -> str | None:
         parsed.set_defaults(command=starts)
     for command in (down, status, env):
         commands.add_parser(command.__name__, help=command.__doc__, parents=[folder]).set_defaults(command=command)
+    parsed = commands.add_parser("clock", help=clock.__doc__, parents=[folder])
+    parsed.add_argument("turn", nargs="?", type=seconds, default=0, metavar="+TIME", help="such as +90s, +2h30m, +1d")
+    parsed.set_defaults(command=clock)
     parsed = commands.add_parser("edge", help=edge.__doc__, parents=[folder])
     parsed.add_argument("distributions", nargs="+", metavar="ID=PORT", help="a distribution and its port on 127.0.0.1")
     parsed.set_defaults(command=edge)
@@ -82,6 +86,17 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         help=f"seconds of a Firehose buffer, at most; LOCALAWS_BUFFER_INTERVAL ({Settings.buffer_interval})",
     )
     parser.add_argument("--keep", action="store_true", help="keep the state from one start to the next")
+    parser.add_argument(
+        "--consistency-delay",
+        type=float,
+        default=0,
+        help="seconds until Lambda knows a new role and the name of a deleted bucket is free (0)",
+    )
+    parser.add_argument(
+        "--grant-requests",
+        action="store_true",
+        help="grant at once what an account asks AWS for: a higher quota, SES outside its sandbox",
+    )
 
 
 def up(folder: Path, regions: list[str] | None, **given: float) -> str | None:
@@ -96,7 +111,12 @@ def up(folder: Path, regions: list[str] | None, **given: float) -> str | None:
         return f"{busy}: stop what listens there or choose another port with {option}"
     options = [f"--port={settings.port}", f"--dax-port={settings.dax_port}", f"--mqtt-port={settings.mqtt_port}"]
     options += [f"--region={region}" for region in settings.regions] + ["--keep"] * settings.keep
+<<<<<<< HEAD
     options.append(f"--buffer-interval={settings.buffer_interval}")
+=======
+    options += ["--grant-requests"] * settings.grant_requests
+    options += [f"--consistency-delay={settings.consistency_delay}"]
+>>>>>>> d695ecb (Start localaws as a new account, with a bootstrap for teams and a clock that tests can turn)
     try:
         processes.start(
             ["-m", "localaws", "serve", f"--folder={folder}", *options],
@@ -155,6 +175,16 @@ def env(folder: Path) -> str | None:
         return f"localaws does not run in {folder}. Start it: python -m localaws up"
     for name, value in settings.environment.items():
         print(f"export {name}='{value}'")
+    return None
+
+
+def clock(folder: Path, turn: float) -> str | None:
+    """Print its time, after turning its clock forward by +TIME."""
+    settings = _running(folder)
+    if settings is None:
+        return f"localaws does not run in {folder}. Start it: python -m localaws up"
+    os.environ.update(settings.environment)
+    print(turned(settings.endpoint, turn))
     return None
 
 

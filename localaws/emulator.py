@@ -17,6 +17,9 @@ DEFAULTS = {
 }
 
 GAPS = (
+    "account.eventual_consistency",
+    "account.resource_limits",
+    "account.service_quotas",
     "apigateway.cognito_authorizer",
     "apigateway.deployments",
     "apigateway.empty_members",
@@ -34,6 +37,7 @@ GAPS = (
     "apigateway.stage_cache",
     "apigateway.stages",
     "apigateway.canary",
+    "apigateway.account_role",
     "athena.api",
     "athena.workgroup_authorization",
     "cloudformation.existing_names",
@@ -78,6 +82,7 @@ GAPS = (
     "kinesis.requests",
     "kinesis.retention",
     "kinesis.shard_iterators",
+    "lambda_.concurrency",
     "lambda_.asynchronous_invocations",
     "lambda_.error_responses",
     "lambda_.event_invoke_configs",
@@ -89,6 +94,7 @@ GAPS = (
     "lambda_.log_streams",
     "lambda_.request_constraints",
     "lambda_.shared_code",
+    "logs.retention",
     "s3.bucket_cors",
     "s3.bucket_lifecycle",
     "s3.expected_bucket_owner",
@@ -98,6 +104,8 @@ GAPS = (
     "ses.events",
     "ses.identity",
     "ses.message_tags",
+    "ses.sandbox",
+    "ses.verification",
     "sns.lambda_notifications",
     "sns.requests",
     "sns.unsubscribe_url",
@@ -117,7 +125,12 @@ def main() -> None:
     # The emulator reads its settings while it is imported.
     from ministack import app
 
+    from localaws import control
+    from localaws.clock import calls
+
     Config.graceful_timeout = 0.5  # at the end only long polls of the data planes are still open
+    control.install()
+    calls.install()
     for gap in GAPS:
         import_module(f"localaws.{gap}").apply()
     app.main()

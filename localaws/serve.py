@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from localaws import processes
+from localaws import clock, processes
 from localaws.lambda_.batches import Backoff
 from localaws.lambda_.poller import Poller
 from localaws.ports import find_free_port
@@ -25,6 +25,8 @@ async def running(settings: Settings) -> AsyncIterator[None]:
     if not settings.keep:
         shutil.rmtree(state, ignore_errors=True)
     state.mkdir(exist_ok=True)
+    clock.create(settings.clock)
+    clock.install(str(settings.clock))
     keeps = "1" if settings.keep else "0"
     # The functions in the emulator inherit this environment.
     environment = {
@@ -35,6 +37,9 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         "IOT_MTLS_PORT": str(settings.mqtt_port),
         "MINISTACK_REGION": settings.regions[0],
         "LAMBDA_WARM_TTL_SECONDS": "60",
+        "LOCALAWS_CONSISTENCY_DELAY": str(settings.consistency_delay),
+        clock.VARIABLE: str(settings.clock),
+        "LOCALAWS_GRANT_REQUESTS": "1" if settings.grant_requests else "0",
         "PERSIST_STATE": keeps,
         "S3_PERSIST": keeps,
         "STATE_DIR": str(state),
@@ -53,10 +58,19 @@ async def running(settings: Settings) -> AsyncIterator[None]:
 
 
 @contextlib.contextmanager
-def emulator(folder: Path) -> Iterator[str]:
+def emulator(folder: Path, grant_requests: bool = True, consistency_delay: float = 0) -> Iterator[str]:
     """Run an empty emulator, without data planes, in *folder* until the block ends; the value is its address."""
-    port = find_free_port()
-    environment = {"GATEWAY_PORT": str(port), "TMPDIR": str(folder), "STATE_DIR": str(folder), "LOG_LEVEL": "ERROR"}
+    port, file = find_free_port(), folder / "clock"
+    clock.create(file)
+    environment = {
+        "GATEWAY_PORT": str(port),
+        clock.VARIABLE: str(file),
+        "TMPDIR": str(folder),
+        "STATE_DIR": str(folder),
+        "LOG_LEVEL": "ERROR",
+        "LOCALAWS_GRANT_REQUESTS": "1" if grant_requests else "0",
+        "LOCALAWS_CONSISTENCY_DELAY": str(consistency_delay),
+    }
     with processes.running(["-m", "localaws.emulator"], environment, folder) as process:
         url = f"http://127.0.0.1:{port}"
         processes.wait_for(f"{url}/_ministack/health", process)
@@ -67,5 +81,5 @@ def data_plane(
     settings: Settings, module: str, *arguments: str
 ) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
     """Return a context in which *module* runs as a process that is a client of this AWS."""
-    environment = {"TMPDIR": str(settings.folder / "tmp")} | settings.environment
+    environment = {"TMPDIR": str(settings.folder / "tmp"), clock.VARIABLE: str(settings.clock)} | settings.environment
     return processes.running(["-m", module, *arguments], environment, settings.folder)

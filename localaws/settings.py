@@ -22,11 +22,20 @@ class Settings:
     mqtt_port: int = 8883
     regions: tuple[str, ...] = ("us-east-1",)
     keep: bool = False
+    grant_requests: bool = False
+    """Whether AWS grants requests (a higher quota, SES outside its sandbox) at once. If not, they are pending."""
+    consistency_delay: float = 0
+    """Seconds until another service knows a new role, and the name of a deleted bucket is free."""
     retry_delay: float = 2
     """Seconds between two tries of a failed batch, at most. AWS waits longer; here a developer is waiting."""
     buffer_interval: float = 900
     """Seconds of a Firehose buffer, at most. A lower value delivers before the deployed ``IntervalInSeconds`` ends, so
     that a template can have an interval that AWS accepts."""
+
+    @property
+    def clock(self) -> Path:
+        """The file of the clock that all processes share. The state lives on this clock."""
+        return self.folder / "state" / "clock"
 
     @property
     def endpoint(self) -> str:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import re
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from localaws import serve
+from localaws.clock.client import turned
 from localaws.ports import find_free_port
 
 
@@ -23,6 +30,15 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an empty emulator with its gaps closed, without the data planes that run beside it."""
     with serve.emulator(tmp_path_factory.mktemp("emulator")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def turn(emulator: str) -> Callable[[float], str]:
+    """The function that turns the clock of `emulator` forward by seconds, and returns the time there.
+
+    The clock does not run back: use an emulator of your own if other tests depend on its time.
+    """
+    return functools.partial(turned, emulator)
 
 
 def eventually[T](look: Callable[[], T], seconds: float = 10) -> T:
@@ -47,3 +63,35 @@ def refusal(call: Callable[[], object]) -> str:
     except ClientError as error:
         return f"{error.response['Error']['Code']}: {error.response['Error'].get('Message', '')}"
     return ""
+
+
+def verify_identity(endpoint: str, identity: str, region: str = "us-east-1") -> None:
+    """Create the SES identity if there is none, and do what its owner does to verify it.
+
+    The owner of an address opens the link that SES sends there. The owner of a domain adds the records to its DNS.
+    """
+    ses: Any = boto3.client("sesv2", region, endpoint_url=endpoint)
+    if identity not in {each["IdentityName"] for each in ses.list_email_identities()["EmailIdentities"]}:
+        ses.create_email_identity(EmailIdentity=identity)
+    if "@" not in identity:
+        _add_records(endpoint, identity, ses.get_email_identity(EmailIdentity=identity)["DkimAttributes"]["Tokens"])
+        return
+    with urllib.request.urlopen(f"{endpoint}/_ministack/ses/messages", timeout=10) as answer:
+        mails = [mail for kept in json.load(answer)["messages"].values() for mail in kept]
+    for mail in mails:
+        if mail["To"] == [identity] and (link := re.search(r"http\S+/_localaws/ses/verify\S+", mail["BodyText"])):
+            urllib.request.urlopen(link[0], timeout=10).close()
+
+
+def _add_records(endpoint: str, domain: str, tokens: list[str]) -> None:
+    if not tokens:
+        return
+    route53: Any = boto3.client("route53", "us-east-1", endpoint_url=endpoint)
+    zone = route53.create_hosted_zone(Name=domain, CallerReference=domain)["HostedZone"]["Id"]
+    values = {f"{token}._domainkey.{domain}": f"{token}.dkim.amazonses.com" for token in tokens}
+    records = [
+        {"Name": name, "Type": "CNAME", "TTL": 300, "ResourceRecords": [{"Value": value}]}
+        for name, value in values.items()
+    ]
+    changes = [{"Action": "CREATE", "ResourceRecordSet": record} for record in records]
+    route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})

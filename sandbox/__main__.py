@@ -1,4 +1,4 @@
-"""`python -m sandbox up|run|down|status|output|logs|env|clone|delete|serve`: see `make help`."""
+"""`python -m sandbox up|run|down|status|output|logs|clock|env|clone|delete|serve`: see `make help`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from localaws import processes
+from localaws.clock.client import seconds, turned
 from localaws.ports import PortBusy, require_free_ports
 from sandbox.apps import ADDRESSES, InvalidFile
 from sandbox.settings import InvalidVariable, Settings, port_variables
@@ -33,6 +34,9 @@ def main() -> str | None:
     parsed.add_argument("app")
     parsed.add_argument("name")
     parsed.set_defaults(command=output)
+    parsed = commands.add_parser("clock", help=clock.__doc__)
+    parsed.add_argument("turn", nargs="?", type=seconds, default=0, metavar="+TIME", help="such as +90s, +2h30m, +1d")
+    parsed.set_defaults(command=clock)
     for command_of_a_stage in (clone, delete):
         parsed = commands.add_parser(command_of_a_stage.__name__, help=command_of_a_stage.__doc__)
         parsed.add_argument("stage")
@@ -177,6 +181,15 @@ def logs(settings: Settings, app: str) -> str | None:
             print(f"{line.time} {line.function}  {line.text}", flush=True)
     except KeyboardInterrupt:
         print()
+    return None
+
+
+def clock(settings: Settings, turn: float) -> str | None:
+    """Print the time of its AWS, after turning its clock forward by +TIME."""
+    if not processes.pid(settings.folder):
+        return _NOT_RUNNING
+    os.environ.update(settings.environment)
+    print(turned(settings.aws.endpoint, turn))
     return None
 
 

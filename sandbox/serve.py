@@ -15,8 +15,8 @@ from starlette.applications import Starlette
 
 import localaws.serve
 from deploy import updates
-from localaws import processes
-from sandbox import web
+from localaws import clock, processes
+from sandbox import account, web
 from sandbox.console import console
 from sandbox.demo import seed
 from sandbox.payments import provider
@@ -37,12 +37,17 @@ async def _run(settings: Settings) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     if settings.clone_of:
+        clock.install(str(settings.aws.clock))
         await _serve_stage(settings, stop)
         return
     if not settings.keep:
         _forget_deployments(settings.stage)
     async with localaws.serve.running(settings.aws):
         try:
+            if settings.fresh:
+                await _serve_account(settings, stop)
+                return
+            await asyncio.to_thread(account.prepare)
             await _serve_stage(settings, stop)
         finally:
             for folder in settings.clones():
@@ -55,6 +60,16 @@ def _forget_deployments(stage: str) -> None:
         deployed.unlink()
 
 
+async def _serve_account(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve the console of a new account, in which nothing is deployed, until *stop*."""
+    try:
+        async with asyncio.TaskGroup() as servers:
+            servers.create_task(_serve(settings.ports["console"], console.site(settings, {}), stop))
+            _announce(settings, {})
+    finally:
+        settings.outputs_file.unlink(missing_ok=True)
+
+
 async def _serve_stage(settings: Settings, stop: asyncio.Event) -> None:
     """Deploy the stage, serve its pages until *stop*, and write its outputs once the demo data is there."""
     try:
@@ -62,6 +77,7 @@ async def _serve_stage(settings: Settings, stop: asyncio.Event) -> None:
             servers.create_task(_serve(settings.ports["payments"], provider.site(), stop))  # a shop registers with it
             stacks = Stacks(settings)
             apps = await asyncio.to_thread(stacks.deploy)
+            await asyncio.to_thread(account.verify_senders, settings.aws.endpoint)
             with contextlib.ExitStack() as planes:
                 for module, *arguments in (
                     ("localaws.autoscaling", updates.stack(settings.stage), str(settings.instances)),

@@ -92,6 +92,8 @@ class Settings:
     clone_of: str | None
     ports: Mapping[str, int]
     keep: bool
+    fresh: bool
+    """Whether the AWS is that of a new account, without what a team does once in its account."""
     background: bool
     """Whether the apps' background commands run, such as devices that send."""
     retry_delay: float = localaws.settings.Settings.retry_delay
@@ -100,17 +102,22 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+<<<<<<< HEAD
         """Read the variables SANDBOX_DIR, SANDBOX_STAGE, CLONE_OF, KEEP, DEVICES, RETRY_DELAY, BUFFER_INTERVAL and
         those of the ports.
 
         Raises InvalidVariable, and sandbox.apps.InvalidFile.
         """
+=======
+        """Read the variables of docs/sandbox.md. Raises InvalidVariable, and sandbox.apps.InvalidFile."""
+>>>>>>> d695ecb (Start localaws as a new account, with a bootstrap for teams and a clock that tests can turn)
         return cls(
             folder=Path(environment.get("SANDBOX_DIR", ROOT / ".sandbox")).resolve(),
             stage=_stage(environment, "SANDBOX_STAGE", "local"),
             clone_of=environment.get("CLONE_OF"),
             ports={name: _port(environment, *port) for name, port in port_variables().items()},
             keep=_flag(environment, "KEEP", default=False),
+            fresh=environment.get("ACCOUNT") == "fresh",
             background=_flag(environment, "DEVICES", default=True),
             retry_delay=_seconds(environment, "RETRY_DELAY", localaws.settings.Settings.retry_delay),
             buffer_interval=_seconds(environment, "BUFFER_INTERVAL", cls.buffer_interval),
@@ -126,6 +133,7 @@ class Settings:
             mqtt_port=self.ports["mqtt"],
             regions=(REGION, REPLICA_REGION),
             keep=self.keep,
+            grant_requests=True,
             retry_delay=self.retry_delay,
             buffer_interval=self.buffer_interval,
         )

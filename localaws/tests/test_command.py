@@ -24,7 +24,9 @@ def localaws(*arguments: str, cwd: Path, **environment: str) -> subprocess.Compl
     )
 
 
-@pytest.mark.parametrize("command", [["down"], ["status"], ["env"], ["edge", "E1=8080"], ["instances", "web"]])
+@pytest.mark.parametrize(
+    "command", [["down"], ["status"], ["env"], ["clock"], ["edge", "E1=8080"], ["instances", "web"]]
+)
 def test_without_a_running_aws_a_command_says_so_in_one_line(command: list[str], tmp_path: Path) -> None:
     done = localaws(*command, cwd=tmp_path)
 
@@ -46,7 +48,7 @@ def test_a_busy_port_is_named_with_the_option_that_moves_it(tmp_path: Path) -> N
     assert not (tmp_path / ".localaws").exists()
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["up", "--port", "x"], ["edge"]])
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["up", "--port", "x"], ["edge"], ["clock", "1d"], ["clock", "+1x"]])
 def test_wrong_usage_exits_with_two(arguments: list[str], tmp_path: Path) -> None:
     assert localaws(*arguments, cwd=tmp_path).returncode == 2
 

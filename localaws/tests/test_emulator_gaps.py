@@ -28,6 +28,7 @@ from botocore.exceptions import ClientError, WaiterError
 from ministack.services import kinesis
 
 from localaws.kinesis import retention as kinesis_retention
+from localaws.testing import verify_identity
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
@@ -191,8 +192,12 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
 @pytest.fixture(scope="session")
 def patched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    # Without settings: the launcher's defaults must enforce IAM and bind to loopback.
-    yield from run_emulator(PATCHED, {}, tmp_path_factory.mktemp("patched") / "home")
+    # Without other settings: the launcher's defaults must enforce IAM and bind to loopback.
+    for aws in run_emulator(PATCHED, {"LOCALAWS_GRANT_REQUESTS": "1"}, tmp_path_factory.mktemp("patched") / "home"):
+        aws.client("sesv2").put_account_details(
+            MailType="TRANSACTIONAL", WebsiteURL="https://blog.example", ProductionAccessEnabled=True
+        )
+        yield aws
 
 
 def document(paths: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -863,6 +868,7 @@ def a_sent_email_publishes_events_with_its_tags(aws: Aws) -> None:
         "EmailTags": [{"Name": "subscriber", "Value": "ann"}],
     }
     ses = aws.client("sesv2")
+    verify_identity(aws.endpoint, "events.example")
     for to in ("ann@example.com", "bounce@simulator.amazonses.com"):
         ses.send_email(Destination={"ToAddresses": [to]}, ConfigurationSetName=made["Set"], **mail)
     messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=2).get("Messages", [])
@@ -899,7 +905,7 @@ def a_stack_creates_the_replicas_of_a_global_table(aws: Aws) -> None:
 def a_policy_can_allow_one_sender_identity(aws: Aws) -> None:
     domain = f"identity-{next(numbers)}.example"
     for each in (domain, f"not-{domain}"):
-        aws.client("sesv2").create_email_identity(EmailIdentity=each)
+        verify_identity(aws.endpoint, each)
     sender = user(aws, ["ses:SendEmail"], f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/{domain}").client("sesv2")
     mail = {
         "Destination": {"ToAddresses": ["ann@example.com"]},

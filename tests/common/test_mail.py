@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from common import ses
 from common.mail import Feedback, Mail, MailTemplate, NotSent
 from common.ses import Mailer, Malformed
+from localaws.testing import verify_identity
 
 MAIL = Mail("Grüße", "text", "<p>html</p>")
 SHAPE = boto3.client("sesv2").meta.service_model.operation_model("SendEmail").input_shape
@@ -315,7 +316,10 @@ def test_a_sent_mail_is_in_the_mailbox_with_both_bodies(emulator: str) -> None:
     mailer = Mailer(ses, "Blog <blog@sender.example>")
     with pytest.raises(NotSent, match="not verified"):
         mailer.send("ann@example.com", MAIL, {})
-    ses.create_email_identity(EmailIdentity="blog@sender.example")
+    verify_identity(emulator, "blog@sender.example")
+    with pytest.raises(NotSent, match="not verified"):
+        mailer.send("ann@example.com", MAIL, {})  # the account is still in SES's sandbox
+    verify_identity(emulator, "ann@example.com")
 
     message_id = mailer.send("ann@example.com", MAIL, {"subscriber": "1"}, "https://blog.example/u/1")
 

@@ -61,6 +61,11 @@ def test_the_longest_delay_of_retries_is_that_of_the_aws() -> None:
     assert Settings.from_environment({"RETRY_DELAY": "0.5"}).aws.retry_delay == 0.5
 
 
+def test_the_account_is_new_only_on_request() -> None:
+    assert Settings.from_environment({"ACCOUNT": "fresh"}).fresh
+    assert not Settings.from_environment({}).fresh
+
+
 def test_no_two_ports_are_equal() -> None:
     ports = [port for _, port in port_variables().values()]
 

@@ -1,0 +1,1 @@
+"""The state of the account: its service quotas, and the requests that AWS decides on."""

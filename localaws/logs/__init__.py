@@ -1,0 +1,1 @@
+"""CloudWatch Logs: the retention of log groups."""
