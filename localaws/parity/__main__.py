@@ -1,6 +1,6 @@
 """`python -m localaws.parity CHECKOUT…`: compare the local AWS with answers recorded on AWS, and write the page.
 
-Exit codes: 0 as listed in known.toml, 1 a new difference, a healed case or a checkout that cannot be used, 2 wrong
+Exit codes: 0 as listed in `known/`, 1 a new difference, a healed case or a checkout that cannot be used, 2 wrong
 usage.
 """
 
@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from localaws import processes
-from localaws.parity import bare, known, report, suites
+from localaws.parity import bare, differences, report, suites
 from localaws.ports import find_free_port
 
 
@@ -54,7 +54,6 @@ def _choose(origins: dict[str, Path], names: list[str] | None) -> list[suites.Su
 
 
 def _compare(chosen: list[suites.Suite], origins: dict[str, Path], folder: Path, jobs: int, page: Path) -> str | None:
-    differences = known.load()
     for origin in {suite.origin for suite in chosen}:
         suites.python_of(origin, folder)
     surprises = 0
@@ -62,7 +61,7 @@ def _compare(chosen: list[suites.Suite], origins: dict[str, Path], folder: Path,
         runs = {pool.submit(_run, suite, origins, folder, _localaws, "localaws"): suite for suite in chosen}
         for run in as_completed(runs):
             suite, results = runs[run], run.result()
-            new = list(known.surprises(suite, results, differences))
+            new = list(differences.surprises(results, differences.known(suite)))
             equal = sum(result.verdict == "equal" for result in results.values())
             print(
                 f"{suite.name}: {equal} of {len(results)} equal, {len(new)} not as listed", *new, sep="\n  ", flush=True
@@ -70,8 +69,8 @@ def _compare(chosen: list[suites.Suite], origins: dict[str, Path], folder: Path,
             surprises += len(new)
     every = [(suite, suites.results(_place(suite, folder, "localaws"))) for suite in suites.load()]
     if all(results for _, results in every):
-        page.write_text(report.page(every, bare.load(), differences))
-    return f"{surprises} cases are not as listed in known.toml" if surprises else None
+        page.write_text(report.page(every, bare.load()))
+    return f"{surprises} cases are not as listed in localaws/parity/known" if surprises else None
 
 
 def _count_bare(chosen: list[suites.Suite], origins: dict[str, Path], folder: Path) -> None:
@@ -98,7 +97,7 @@ def _run(
 
 
 def _place(suite: suites.Suite, folder: Path, name: str) -> Path:
-    return folder / "results" / name / suite.name.replace(" ", "-")
+    return folder / "results" / name / suite.slug
 
 
 @contextmanager

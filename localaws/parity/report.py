@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from localaws.coverage import parameters, properties
 from localaws.iam import condition_keys
-from localaws.parity.known import Difference
+from localaws.parity.differences import known
 from localaws.parity.suites import Result, Suite
 
 type Run = tuple[Suite, dict[str, Result]]
@@ -22,15 +22,15 @@ and compare with answers recorded on AWS, and those of [moto](https://github.com
 `aws_verified`. Nobody of this project wrote them, and nothing of them is kept here: `AWS_CASES` names a checkout of
 each.
 
-The run fails if a case differs that [`known.toml`](../localaws/parity/known.toml) does not list, or if a listed case
+The run fails if a case differs that [`known/`](../localaws/parity/known/) does not list, or if a listed case
 has become equal. [`suites.toml`](../localaws/parity/suites.toml) says which cases are selected, and why others are left
 out.
 """
 
 
-def page(runs: list[Run], bare: dict[str, int], known: list[Difference]) -> str:
+def page(runs: list[Run], bare: dict[str, int]) -> str:
     """Return the whole page. *bare* has the number of equal cases of the bare emulator by suite."""
-    return "\n".join([HEAD, *_table(runs, bare), *_differences(runs, known), *_left_out(runs), *_without_effect()])
+    return "\n".join([HEAD, *_table(runs, bare), *_differences(runs), *_left_out(runs), *_without_effect()])
 
 
 def _table(runs: list[Run], bare: dict[str, int]) -> Iterator[str]:
@@ -58,15 +58,14 @@ def _row(name: str, used_for: str, counts: Counter[str]) -> str:
     return "| " + " | ".join([name, used_for, *map(str, figures), share]) + " |"
 
 
-def _differences(runs: list[Run], known: list[Difference]) -> Iterator[str]:
+def _differences(runs: list[Run]) -> Iterator[str]:
     yield "## What differs, and what it means for who deploys\n"
     yield "| suite | cases | difference | consequence |"
     yield "|---|--:|---|---|"
     for suite, _ in runs:
-        for difference in known:
-            if difference.suite == suite.name:
-                cells = (suite.name, str(len(difference.cases)), difference.because, difference.consequence)
-                yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        for difference in known(suite):
+            cells = (suite.name, str(len(difference.cases)), difference.because, difference.consequence)
+            yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
     yield ""
 
 

@@ -35,6 +35,11 @@ class Suite:
     workers: int = 2
 
     @property
+    def slug(self) -> str:
+        """Return the name for files and folders."""
+        return re.sub("[^a-z0-9]+", "-", self.name.lower())
+
+    @property
     def left_out(self) -> str:
         """The regular expression of the cases that are left out."""
         return "|".join(group["cases"] for group in self.without)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from localaws.parity import bare, known, report, suites
+from localaws.parity import bare, differences, report, suites
+from localaws.parity.differences import Difference
 from localaws.parity.suites import Result, Suite
 
 SUITE = Suite("Queues", "localstack", ["tests/queues"], "queues", without=[{"cases": "fifo", "because": "FIFO queues"}])
@@ -41,7 +42,7 @@ def test_a_case_is_equal_in_full_only_if_nothing_at_all_differs() -> None:
 
 
 def test_new_healed_and_missing_cases_are_surprises() -> None:
-    listed = [known.Difference("Queues", "…", "…", ["listed", "healed", "missing"])]
+    listed = [Difference("…", "…", ["listed", "healed", "missing"])]
     results = {
         "listed": result("listed", "failed", "AssertionError"),
         "healed": result("healed"),
@@ -50,34 +51,35 @@ def test_new_healed_and_missing_cases_are_surprises() -> None:
         "skipped": result("skipped", "skipped"),
     }
 
-    lines = list(known.surprises(SUITE, results, listed))
+    lines = list(differences.surprises(results, listed))
 
     assert lines == [
-        "healed: healed: remove it from known.toml",
+        "healed: healed: remove it from the list",
         "new: new: created: root['State']: AWS 'Creating', here 'Enabled'",
-        "gone: missing is listed in known.toml but did not run",
+        "gone: missing is listed but did not run",
     ]
 
 
 def test_a_case_is_listed_once(tmp_path: Path) -> None:
-    file = tmp_path / "known.toml"
-    entry = '[[difference]]\nsuite = "Queues"\nbecause = "…"\nconsequence = "…"\ncases = ["a"]\n'
+    file = tmp_path / "queues.toml"
+    entry = '[[difference]]\nbecause = "…"\nconsequence = "…"\ncases = ["a"]\n'
     file.write_text(entry + entry)
 
     with pytest.raises(ValueError, match="lists a twice"):
-        known.load(file)
+        differences.known(SUITE, tmp_path)
 
 
-def test_the_page_counts_cases_and_tells_the_consequence_of_each_difference() -> None:
+def test_the_page_counts_cases_and_tells_the_consequence_of_each_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     results = {
         "a": result("a"),
         "b": result("b", differences=CHANGED),
         "c": result("c", "failed", "SnapshotAssertionError", CHANGED),
         "d": result("d", "skipped"),
     }
-    listed = [known.Difference("Queues", "queues start at once", "wait for them", ["c"])]
+    listed = [Difference("queues start at once", "wait for them", ["c"])]
+    monkeypatch.setattr(report, "known", lambda _suite: listed)
 
-    page = report.page([(SUITE, results)], {"Queues": 1}, listed)
+    page = report.page([(SUITE, results)], {"Queues": 1})
 
     assert "| Queues | queues | 4 | 3 | 1 | 2 | 1 | 66 % |" in page
     assert "| Queues | 1 | queues start at once | wait for them |" in page
@@ -93,5 +95,6 @@ def test_the_committed_lists_fit_together() -> None:
     every = {suite.name: suite for suite in suites.load()}
 
     assert all(re.compile(suite.left_out) for suite in every.values())
-    assert {difference.suite for difference in known.load()} <= every.keys()
+    assert {file.stem for file in (suites.HERE / "known").glob("*.toml")} <= {suite.slug for suite in every.values()}
+    assert all(differences.known(suite) is not None for suite in every.values())
     assert bare.load().keys() <= every.keys()

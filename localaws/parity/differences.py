@@ -1,4 +1,10 @@
-"""The known differences of `known.toml`: each case that differs from AWS is listed with its reason and consequence."""
+"""The known differences: `known/<suite>.toml` lists each case that differs from AWS with its reason and consequence.
+
+[[difference]]
+because = "What localaws does differently from AWS."
+consequence = "What that means for a team that deploys to AWS."
+cases = ["tests/aws/services/…::test_…", …]
+"""
 
 from __future__ import annotations
 
@@ -12,9 +18,8 @@ from localaws.parity.suites import HERE, Result, Suite
 
 @dataclass(frozen=True)
 class Difference:
-    """Cases of one suite that differ for one reason."""
+    """Cases that differ for one reason."""
 
-    suite: str
     because: str
     """What localaws does differently from AWS."""
     consequence: str
@@ -22,27 +27,30 @@ class Difference:
     cases: list[str]
 
 
-def load(file: Path = HERE / "known.toml") -> list[Difference]:
-    """Return all known differences. Raises ValueError if a case is listed twice."""
-    known = [Difference(**entry) for entry in tomllib.loads(file.read_text()).get("difference", [])]
+def known(suite: Suite, folder: Path = HERE / "known") -> list[Difference]:
+    """Return the known differences of a suite. Raises ValueError if a case is listed twice."""
+    file = folder / f"{suite.slug}.toml"
+    if not file.exists():
+        return []
+    found = [Difference(**entry) for entry in tomllib.loads(file.read_text())["difference"]]
     seen: set[str] = set()
-    for case in (case for difference in known for case in difference.cases):
+    for case in (case for difference in found for case in difference.cases):
         if case in seen:
             raise ValueError(f"{file.name} lists {case} twice")
         seen.add(case)
-    return known
+    return found
 
 
-def surprises(suite: Suite, results: dict[str, Result], known: list[Difference]) -> Iterator[str]:
+def surprises(results: dict[str, Result], differences: list[Difference]) -> Iterator[str]:
     """Yield a line for each new difference, each healed case, and each listed case that did not run."""
-    listed = {case for difference in known if difference.suite == suite.name for case in difference.cases}
+    listed = {case for difference in differences for case in difference.cases}
     for case, result in sorted(results.items()):
         if result.verdict not in ("equal", "skipped") and case not in listed:
             yield f"new: {case}: {_summary(result)}"
         if result.verdict == "equal" and case in listed:
-            yield f"healed: {case}: remove it from known.toml"
+            yield f"healed: {case}: remove it from the list"
     for case in sorted(listed - results.keys()):
-        yield f"gone: {case} is listed in known.toml but did not run"
+        yield f"gone: {case} is listed but did not run"
 
 
 def _summary(result: Result) -> str:
