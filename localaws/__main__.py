@@ -111,12 +111,9 @@ def up(folder: Path, regions: list[str] | None, **given: float) -> str | None:
         return f"{busy}: stop what listens there or choose another port with {option}"
     options = [f"--port={settings.port}", f"--dax-port={settings.dax_port}", f"--mqtt-port={settings.mqtt_port}"]
     options += [f"--region={region}" for region in settings.regions] + ["--keep"] * settings.keep
-<<<<<<< HEAD
     options.append(f"--buffer-interval={settings.buffer_interval}")
-=======
     options += ["--grant-requests"] * settings.grant_requests
     options += [f"--consistency-delay={settings.consistency_delay}"]
->>>>>>> d695ecb (Start localaws as a new account, with a bootstrap for teams and a clock that tests can turn)
     try:
         processes.start(
             ["-m", "localaws", "serve", f"--folder={folder}", *options],

@@ -102,15 +102,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-<<<<<<< HEAD
-        """Read the variables SANDBOX_DIR, SANDBOX_STAGE, CLONE_OF, KEEP, DEVICES, RETRY_DELAY, BUFFER_INTERVAL and
-        those of the ports.
-
-        Raises InvalidVariable, and sandbox.apps.InvalidFile.
-        """
-=======
         """Read the variables of docs/sandbox.md. Raises InvalidVariable, and sandbox.apps.InvalidFile."""
->>>>>>> d695ecb (Start localaws as a new account, with a bootstrap for teams and a clock that tests can turn)
         return cls(
             folder=Path(environment.get("SANDBOX_DIR", ROOT / ".sandbox")).resolve(),
             stage=_stage(environment, "SANDBOX_STAGE", "local"),
