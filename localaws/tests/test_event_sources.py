@@ -620,7 +620,7 @@ def queue_with_dlq(aws: Aws, **attributes: str) -> tuple[str, str, str]:
     """Create a queue with a maxReceiveCount of 2; return its URL and ARN, and the URL of its dead-letter queue."""
     dead_url, dead_arn = aws.queue()
     redrive = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 2})
-    return (*aws.queue(VisibilityTimeout="1", RedrivePolicy=redrive, **attributes), dead_url)
+    return (*aws.queue(VisibilityTimeout="3", RedrivePolicy=redrive, **attributes), dead_url)
 
 
 def send(aws: Aws, url: str, *bodies: str, **more: str) -> None:
@@ -650,7 +650,7 @@ def test_a_message_reaches_its_function_at_once_with_its_attributes(aws: Aws) ->
 
 
 def test_only_reported_messages_are_retried_and_redriven(aws: Aws) -> None:
-    function, (url, arn, dead) = aws.function(Timeout=1), queue_with_dlq(aws)
+    function, (url, arn, dead) = aws.function(Timeout=3), queue_with_dlq(aws)
     send(aws, url, "a", "report", "b")
 
     aws.map(function, arn, **REPORT)
@@ -664,7 +664,7 @@ def test_only_reported_messages_are_retried_and_redriven(aws: Aws) -> None:
 
 @pytest.mark.parametrize("poison", ["raise", "exit"])
 def test_all_messages_of_a_failed_batch_are_retried(aws: Aws, poison: str) -> None:
-    function, (url, arn, dead) = aws.function(Timeout=1), queue_with_dlq(aws)
+    function, (url, arn, dead) = aws.function(Timeout=3), queue_with_dlq(aws)
     send(aws, url, "a", poison)
 
     aws.map(function, arn, **REPORT)
