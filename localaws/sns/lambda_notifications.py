@@ -11,28 +11,12 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from ministack.core import iam_evaluator
 from ministack.core.arn import parse_arn
-from ministack.core.responses import get_region
-from ministack.services import lambda_svc, sns
+from ministack.services import sns
+
+from localaws.lambda_.resource_policy import allows
 
 SERVICE = "sns.amazonaws.com"
-
-
-def may_invoke(function_arn: str, topic_arn: str) -> bool:
-    """Return whether the function's policy allows SNS to invoke it for the topic."""
-    function, _, _ = lambda_svc._get_func_record_for_ref(function_arn)
-    context = iam_evaluator.EvalContext(
-        principal_arn="*",
-        principal_type="Service",
-        principal_account="",
-        action="lambda:InvokeFunction",
-        resource_arn=function_arn,
-        region=get_region(),
-        service_context={"aws:sourcearn": topic_arn, "aws:sourceaccount": parse_arn(topic_arn).account_id},
-    )
-    policy = (function or {}).get("policy")
-    return bool(iam_evaluator.evaluate_resource_policy(policy, context, service=SERVICE).decision == "Allow")
 
 
 def for_function(notification: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +32,7 @@ def with_function_record(deliver: Any) -> Any:
     def deliver_to_lambda(
         endpoint: str, envelope: str, topic_arn: str, subscription: str, message_id: str, message: str, attributes: Any
     ) -> None:
-        if not may_invoke(endpoint, topic_arn):
+        if not allows(endpoint, SERVICE, topic_arn):
             sns.logger.warning("SNS has no permission to invoke %s", endpoint)
             return
         try:
