@@ -66,6 +66,7 @@ GAPS = (
     "dynamodb.table_ttl",
     "elasticloadbalancing.target_ports",
     "eventbridge.lambda_permission",
+    "eventbridge.input_transformers",
     "eventbridge.requests",
     "firehose.delivery_streams",
     "glue.table_authorization",
@@ -73,8 +74,10 @@ GAPS = (
     "iam.authorized_actions",
     "iam.batch_actions",
     "iam.condition_keys",
+    "iam.descriptions",
     "iam.policy_simulation",
     "iam.policy_variables",
+    "iam.requests",
     "iam.secure_transport",
     "iam.service_roles",
     "iot.listener",
@@ -95,6 +98,7 @@ GAPS = (
     "lambda_.log_streams",
     "lambda_.request_constraints",
     "lambda_.shared_code",
+    "logs.requests",
     "logs.retention",
     "s3.bucket_cors",
     "s3.bucket_lifecycle",
@@ -115,6 +119,7 @@ GAPS = (
     "sqs.message_move_task",
     "sqs.receipt_handles",
     "sqs.requests",
+    "ssm.parameter_names",
 )
 """The gap modules, applied in this order. Each names its gap, AWS's rule, and when it is no longer needed."""
 

@@ -115,10 +115,9 @@ def get_metric_data(request: dict[str, Any]) -> dict[str, Any]:
     results = []
     for number, query in enumerate(queries):
         page = [(time, value) for time, of, value, _ in values[first:last] if of == number]
-        stat = query["MetricStat"]
         result = {
             "Id": query["Id"],
-            "Label": query.get("Label") or stat["Metric"]["MetricName"],
+            "Label": query.get("Label") or _label(query, queries),
             "Timestamps": [cloudwatch._ts_iso(time) for time, _ in page],
             "Values": [value for _, value in page],
             "StatusCode": "Complete" if last >= len(values) else "PartialData",
@@ -126,6 +125,13 @@ def get_metric_data(request: dict[str, Any]) -> dict[str, Any]:
         results.append(result)
     more = {"NextToken": str(last)} if last < len(values) else {}
     return {"MetricDataResults": results, "Messages": []} | more
+
+
+def _label(query: dict[str, Any], queries: list[dict[str, Any]]) -> str:
+    """Return the metric's name, with the statistic where that tells the queries apart."""
+    name = str(query["MetricStat"]["Metric"]["MetricName"])
+    stats = {other["MetricStat"]["Stat"] for other in queries if other["MetricStat"]["Metric"]["MetricName"] == name}
+    return f"{name} {query['MetricStat']['Stat']}" if len(stats) > 1 else name
 
 
 def _query_values(query: dict[str, Any], start: float, end: float) -> Iterator[tuple[float, float, str]]:

@@ -10,9 +10,11 @@ No longer needed when PutRule rejects the schedule `rate(1 minutes)`.
 
 import json
 import re
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any
 
-from ministack.core.responses import error_response_json
+from ministack.core.responses import error_response_json, json_response
 from ministack.services import eventbridge
 
 type Json = dict[str, Any]
@@ -24,6 +26,15 @@ MAX_NAME = 64
 MAX_TARGETS = 5
 MAX_BYTES = 256 * 1024
 REQUIRED = ("Source", "DetailType", "Detail")
+ENVELOPE = ("id", "account", "source", "time", "region", "detail-type")
+MESSAGES = (
+    (re.compile(r"Event bus (\S+) not found"), r"Event bus \1 does not exist."),
+    (re.compile(r"(Event bus \S+ already exists)"), r"\1."),
+    (re.compile(r"Cannot delete the default event bus"), "Cannot delete event bus default."),
+)
+
+time_of_event: ContextVar[int | None] = ContextVar("time_of_event", default=None)
+"""The time of the event that is being put, in seconds; None for now."""
 
 
 def invalid(message: str, code: str = "ValidationException") -> Any:
@@ -98,22 +109,84 @@ def entry_size(entry: Json) -> int:
     return sum(len(text.encode()) for text in texts) + (14 if entry.get("Time") else 0)
 
 
+def entry_text(entry: Json) -> str:
+    """Return an entry as AWS writes it in an error message."""
+    names = ("Time", "Source", "Resources", "DetailType", "Detail", "EventBusName", "TraceHeader", "KmsKeyIdentifier")
+    members = [f"{name[0].lower()}{name[1:]}={entry.get(name, 'null')}" for name in (*names, "InternalMetadata")]
+    return f"PutEventsRequestEntry({', '.join(members)})"
+
+
+def event_time(entry: Json) -> int | None:
+    """Return the time of an event in seconds. The JSON protocol sends a number, other clients a text."""
+    time = entry.get("Time")
+    if isinstance(time, str):
+        time = datetime.fromisoformat(time).replace(tzinfo=UTC).timestamp()
+    return None if time is None else int(time)
+
+
+def put_one(put: Any, data: Json, entry: Json, allow_aws_source: bool) -> Json:
+    """Put one event at its own time; return its entry of the answer."""
+    token = time_of_event.set(event_time(entry))
+    try:
+        _, _, body = put(data | {"Entries": [entry]}, allow_aws_source)
+    finally:
+        time_of_event.reset(token)
+    (result,) = json.loads(body)["Entries"]
+    return dict(result)
+
+
+def test_event_error(data: Json) -> Any:
+    """Return the rejection of an event that TestEventPattern cannot test, or None."""
+    try:
+        event = json.loads(data.get("Event") or "")
+    except ValueError:
+        event = None
+    valid = isinstance(event, dict) and all(name in event for name in ENVELOPE)
+    return None if valid else invalid("Parameter Event is not valid.")
+
+
+def unknown_rule_error(data: Json) -> Any:
+    name = data.get("Name") or data.get("Rule")
+    bus = data.get("EventBusName", "default").rpartition("/")[2]
+    if eventbridge._rule_key(name, bus) in eventbridge._rules or bus not in eventbridge._event_buses:
+        return None
+    return invalid(f"Rule {name} does not exist on EventBus {bus}.", "ResourceNotFoundException")
+
+
+def list_targets(data: Json) -> Any:
+    """List the targets of a rule in pages of `Limit`."""
+    name, bus = data.get("Rule"), data.get("EventBusName", "default")
+    targets = eventbridge._targets.get(eventbridge._rule_key(name, bus), [])
+    start = eventbridge._opaque_offset_decode(data["NextToken"]) if data.get("NextToken") else 0
+    end = start + data.get("Limit", 100)
+    answer = {"Targets": targets[start:end]}
+    if end < len(targets):
+        answer["NextToken"] = eventbridge._opaque_offset_encode(end)
+    return json_response(answer)
+
+
+def error_as_aws(code: str, message: str, status: int = 400) -> Any:
+    for pattern, text in MESSAGES:
+        message = pattern.sub(text, message)
+    return error_response_json(code, message, status)
+
+
 def put_with_checks(put: Any) -> Any:
     def put_events(data: Json, allow_aws_source: bool = False) -> Any:
         entries = data.get("Entries") or []
         if not entries or len(entries) > 10:
             bound = "greater than or equal to 1" if not entries else "less than or equal to 10"
-            failed = f"Value at 'entries' failed to satisfy constraint: Member must have length {bound}"
+            given = f"'[{', '.join(map(entry_text, entries))}]'"
+            failed = f"Value {given} at 'entries' failed to satisfy constraint: Member must have length {bound}"
             return invalid(f"1 validation error detected: {failed}")
         if sum(map(entry_size, entries)) >= MAX_BYTES:
             return invalid("Total size of the entries in the request is over the limit.")
         errors = [entry_error(entry) for entry in entries]
         good = [entry for entry, error in zip(entries, errors, strict=True) if error is None]
-        status, headers, body = put(data | {"Entries": good}, allow_aws_source)
-        answers = iter(json.loads(body)["Entries"])
+        answers = iter([put_one(put, data, entry, allow_aws_source) for entry in good])
         results = [error or next(answers) for error in errors]
         failed_count = sum("ErrorCode" in result for result in results)
-        return status, headers, json.dumps({"FailedEntryCount": failed_count, "Entries": results}).encode()
+        return json_response({"FailedEntryCount": failed_count, "Entries": results})
 
     return put_events
 
@@ -123,6 +196,12 @@ def checked(run: Any, error: Any) -> Any:
 
 
 def apply() -> None:
+    now = eventbridge._now_ts
+    eventbridge._now_ts = lambda: now() if time_of_event.get() is None else time_of_event.get()
+    eventbridge.error_response_json = error_as_aws
+    eventbridge._test_event_pattern = checked(eventbridge._test_event_pattern, test_event_error)
+    eventbridge._describe_rule = checked(eventbridge._describe_rule, unknown_rule_error)
+    eventbridge._list_targets_by_rule = checked(list_targets, unknown_rule_error)
     eventbridge._validate_schedule_expression = is_schedule
     eventbridge._put_rule = checked(eventbridge._put_rule, rule_error)
     eventbridge._put_targets = checked(eventbridge._put_targets, targets_error)

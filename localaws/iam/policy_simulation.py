@@ -27,12 +27,11 @@ def simulate_principal_policy(request: dict[str, Any]) -> Any:
     arn = iam._p(request, "PolicySourceArn")
     kind, _, path = arn.rpartition(":")[2].partition("/")
     name = path.rpartition("/")[2]
-    store = {"user": iam._users, "role": iam._roles}.get(kind)
+    store = {"user": iam._users, "role": iam._roles, "group": iam._groups}.get(kind)
     if store is None or name not in store:
         return iam._error(404, "NoSuchEntity", f"The {kind or 'principal'} {name or arn} cannot be found.", ns="iam")
     account = get_account_id()
-    gather = evaluator._gather_user_policies if kind == "user" else evaluator._gather_role_policies
-    policies = gather(name, account)
+    policies = _policies_of(kind, name, account)
     policies += [evaluator.parse_policy_document(text) for text in _members(request, "PolicyInputList")]
     limits = evaluator._permissions_boundary(store, name, account)
     if boundary := list(_members(request, "PermissionsBoundaryPolicyInputList")):
@@ -50,6 +49,17 @@ def simulate_principal_policy(request: dict[str, Any]) -> Any:
         f"<SimulatePrincipalPolicyResult>{body}</SimulatePrincipalPolicyResult>",
         ns="iam",
     )
+
+
+def _policies_of(kind: str, name: str, account: str) -> list[Any]:
+    if kind == "user":
+        return list(evaluator._gather_user_policies(name, account))
+    if kind == "role":
+        return list(evaluator._gather_role_policies(name, account))
+    arns = iam._groups[name]["AttachedPolicies"]
+    attached = [evaluator._resolve_managed_policy_document(arn, account) for arn in arns]
+    documents = [*(iam._group_inline_policies.get(name) or {}).values(), *attached]
+    return [evaluator.parse_policy_document(document) for document in documents if document]
 
 
 def _decide(

@@ -1,1 +1,1 @@
-"""CloudWatch Logs: the retention of log groups."""
+"""CloudWatch Logs: checks of requests, and the retention of log groups."""
