@@ -76,8 +76,8 @@ CASES: dict[str, tuple[Call, str]] = {
     ),
     "no entry": (
         put(),
-        "ValidationException: 1 validation error detected: Value '[]' at 'entries' failed to satisfy constraint: Member "
-        "must have length greater than or equal to 1",
+        "ValidationException: 1 validation error detected: Value '[]' at 'entries' failed to satisfy constraint: "
+        "Member must have length greater than or equal to 1",
     ),
     "256 KB": (
         put(EVENT | {"Detail": json.dumps({"a": "x" * 256 * 1024})}),

@@ -66,8 +66,8 @@ def test_an_event_keeps_its_time(received: Any) -> None:
 def test_a_target_has_one_valid_input(events: Any, target: dict[str, Any], reason: str) -> None:
     name = next(names)
     events.put_rule(Name=name, EventPattern=PATTERN)
+    arn = "arn:aws:sqs:us-east-1:000000000000:q"
     with pytest.raises(ClientError, match=reason):
-        arn = "arn:aws:sqs:us-east-1:000000000000:q"
         events.put_targets(Rule=name, Targets=[{"Id": "one", "Arn": arn} | target])
 
 
