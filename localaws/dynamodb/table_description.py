@@ -12,6 +12,7 @@ from typing import Any
 from ministack.core.responses import json_response
 from ministack.services import dynamodb
 
+ON_DEMAND_SINCE = "LastUpdateToPayPerRequestDateTime"
 ON_DEMAND = {"ReadUnitsPerSecond": 12_000, "WriteUnitsPerSecond": 4_000}
 """The throughput that a new on-demand table serves at once."""
 
@@ -27,6 +28,7 @@ def as_created(create: Any) -> Any:
             return answer
         description = json.loads(answer[2])["TableDescription"]
         description.pop("WarmThroughput", None)
+        description["BillingModeSummary"].pop(ON_DEMAND_SINCE, None)
         return json_response({"TableDescription": description | {"TableStatus": "CREATING"}})
 
     return create_table
@@ -41,12 +43,15 @@ def as_described(describe: Any) -> Any:
         described["ProvisionedThroughput"] = throughput
         if not described.get("StreamSpecification", {}).get("StreamEnabled"):
             described.pop("StreamSpecification", None)
+        on_demand = (table.get("BillingModeSummary") or {}).get("BillingMode") == "PAY_PER_REQUEST"
+        if on_demand:
+            since = {ON_DEMAND_SINCE: table["CreationDateTime"]}
+            described["BillingModeSummary"] = since | described["BillingModeSummary"]
         if "WarmThroughput" not in table:
             provisioned = {
                 "ReadUnitsPerSecond": throughput["ReadCapacityUnits"],
                 "WriteUnitsPerSecond": throughput["WriteCapacityUnits"],
             }
-            on_demand = (table.get("BillingModeSummary") or {}).get("BillingMode") == "PAY_PER_REQUEST"
             described["WarmThroughput"] = {"Status": "ACTIVE"} | (ON_DEMAND if on_demand else provisioned)
         return dict(described)
 

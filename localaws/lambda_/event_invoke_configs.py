@@ -22,14 +22,14 @@ SETTINGS = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConf
 
 def put_settings(name: str, qualifier: str | None, data: dict[str, Any]) -> Any:
     """Store the settings for asynchronous invocations; what is not given is removed."""
-    function = lambda_svc._functions.get(name)
-    if not function or not lambda_svc._function_qualifier_exists(function, qualifier):
-        return lambda_svc.error_response_json("ResourceNotFoundException", "The function doesn't exist.", 404)
     given = {setting: data[setting] for setting in SETTINGS if data.get(setting) is not None}
     if not given:
         return lambda_svc._invalid_parameter_value(
             "You must specify at least one of error handling or destination setting."
         )
+    function = lambda_svc._functions.get(name)
+    if not function or not lambda_svc._function_qualifier_exists(function, qualifier):
+        return lambda_svc.error_response_json("ResourceNotFoundException", "The function doesn't exist.", 404)
     destinations = given.pop("DestinationConfig", {})
     if error := destination_error(function["config"], destinations):
         return error

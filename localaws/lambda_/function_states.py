@@ -47,7 +47,10 @@ def as_described(value: Any) -> Any:
         return value
     if "CodeSha256" in value and "FunctionArn" in value:
         return configuration(value)
-    return {name: as_described(item) if name in CONTAINERS else item for name, item in value.items()}
+    described = {name: as_described(item) if name in CONTAINERS else item for name, item in value.items()}
+    if "Configuration" in described and not described.get("Tags"):
+        described.pop("Tags", None)
+    return described
 
 
 CONTAINERS = ("Configuration", "Functions", "Versions")
