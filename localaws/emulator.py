@@ -78,6 +78,7 @@ GAPS = (
     "iam.policy_simulation",
     "iam.policy_variables",
     "iam.requests",
+    "iam.root_key",
     "iam.secure_transport",
     "iam.service_roles",
     "iot.listener",

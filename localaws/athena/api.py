@@ -27,6 +27,7 @@ from ministack.services import athena, s3
 from ministack.services.cloudformation import provisioners
 
 from localaws.athena.results import read_csv
+from localaws.iam import root_key
 
 type Json = dict[str, Any]
 
@@ -258,7 +259,8 @@ async def submit(data: Json, execution: Json, output: str, settings: Json, keys:
 def caller_credentials(access_key: str, token: str | None) -> Json:
     """Return the credentials of the caller, which Athena uses to read and write."""
     if not access_key or iam_evaluator.is_root_access_key(access_key):
-        return {"access_key_id": access_key or "test", "secret_access_key": "test", "session_token": None}
+        root = {"access_key_id": root_key.access_key_id(), "secret_access_key": root_key.secret_access_key()}
+        return root | {"session_token": None}
     found = iam_evaluator.resolve_credential(access_key, get_account_id())
     if isinstance(found, iam_evaluator.CredentialResolutionError):
         raise InvalidRequest(found.message)

@@ -19,6 +19,8 @@ from ministack.core.iam_actions import identity_denial_message
 from ministack.services import cloudformation
 from ministack.services.cloudformation import provisioners
 
+from localaws.iam import root_key
+
 if TYPE_CHECKING:
     from localaws.dax.cache import Cluster
 
@@ -219,8 +221,8 @@ def _client(service: str) -> Any:
         service,
         endpoint_url=f"http://127.0.0.1:{app._resolve_port()}",
         region_name=responses.get_region(),
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_access_key_id=root_key.access_key_id(),
+        aws_secret_access_key=root_key.secret_access_key(),
     )
 
 

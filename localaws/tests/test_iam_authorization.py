@@ -206,3 +206,19 @@ def test_the_reference_knows_actions_and_resources() -> None:
     assert not reference.exists("sqs:SendMessageBatch")
     assert reference.has_resources("sqs:SendMessage")
     assert not reference.has_resources("elasticloadbalancing:DescribeTargetHealth")
+
+
+@pytest.mark.parametrize(
+    ("key", "secret", "code"),
+    [
+        ("test", "another", "SignatureDoesNotMatch"),
+        ("123456789012", "test", "InvalidClientTokenId"),
+        ("AKIAIOSFODNN7EXAMPLE", "test", "InvalidClientTokenId"),
+    ],
+)
+def test_the_signature_of_the_root_key_is_checked(client: Callable[..., Any], key: str, secret: str, code: str) -> None:
+    sts = client("sts", aws_access_key_id=key, aws_secret_access_key=secret)
+
+    with pytest.raises(ClientError, match=code):
+        sts.get_caller_identity()
+    assert client("sts").get_caller_identity()["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
