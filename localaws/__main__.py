@@ -128,7 +128,7 @@ def up(folder: Path, regions: list[str] | None, **given: float) -> str | None:
 def serve(folder: Path, regions: list[str] | None, **given: float) -> str | None:
     """Run in the foreground until SIGTERM or Ctrl-C."""
     settings = _settings(folder.resolve(), regions, **given)
-    folder.mkdir(parents=True, exist_ok=True)
+    settings.make_root_key()
     os.environ.update(settings.environment)
     with processes.pid_file(folder):
         asyncio.run(_serve(settings))

@@ -28,8 +28,11 @@ async def running(settings: Settings) -> AsyncIterator[None]:
     clock.create(settings.clock)
     clock.install(str(settings.clock))
     keeps = "1" if settings.keep else "0"
-    # The functions in the emulator inherit this environment.
+    key_id, secret = settings.root_key
+    # The functions in the emulator inherit this environment, with the keys of their own roles.
     environment = {
+        "AWS_ACCESS_KEY_ID": key_id,
+        "AWS_SECRET_ACCESS_KEY": secret,
         "TMPDIR": str(temporary),
         "GATEWAY_PORT": str(settings.port),
         "LOCALAWS_DAX_PORT": str(settings.dax_port),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import secrets
+import string
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,16 +51,42 @@ class Settings:
         """The ports to listen on, by their use."""
         return {"AWS": self.port, "DAX": self.dax_port, "MQTT": self.mqtt_port}
 
+    def make_root_key(self) -> None:
+        """Make the root key of this start, in a file that only its owner may read.
+
+        LOCALAWS_ACCESS_KEY_ID and LOCALAWS_SECRET_ACCESS_KEY give a known key, for example to tests.
+        """
+        letters = "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
+        key_id = os.environ.get("LOCALAWS_ACCESS_KEY_ID") or f"AKIA{letters}"
+        secret = os.environ.get("LOCALAWS_SECRET_ACCESS_KEY") or secrets.token_urlsafe(30)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._root_key_file.unlink(missing_ok=True)
+        self._root_key_file.touch(mode=0o600)
+        self._root_key_file.write_text(json.dumps([key_id, secret]))
+
+    @property
+    def root_key(self) -> tuple[str, str]:
+        """ID and secret of the root key; `test` and `test` if none was made."""
+        if not self._root_key_file.exists():
+            return "test", "test"
+        key_id, secret = json.loads(self._root_key_file.read_text())
+        return key_id, secret
+
+    @property
+    def _root_key_file(self) -> Path:
+        return self.folder / "root-key.json"
+
     @property
     def environment(self) -> dict[str, str]:
         """The variables that point boto3, Chalice, SAM and the AWS CLI to this AWS.
 
         AWS_DATA_PATH shortens the waiters of CloudFormation and Lambda, whose delays suit a slower cloud.
         """
+        key_id, secret = self.root_key
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_ACCESS_KEY_ID": key_id,
+            "AWS_SECRET_ACCESS_KEY": secret,
             "AWS_DEFAULT_REGION": self.regions[0],
             "AWS_DATA_PATH": str(PACKAGE / "botodata"),
         }

@@ -27,6 +27,8 @@ from sandbox.stacks import Stacks
 def main(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
     settings.folder.mkdir(parents=True, exist_ok=True)
+    if not settings.clone_of:
+        settings.aws.make_root_key()
     os.environ.update(settings.environment)  # boto3 looks for credentials once, in the first client
     with processes.pid_file(settings.folder):
         asyncio.run(_run(settings))
@@ -124,11 +126,14 @@ def _announce(settings: Settings, apps: dict[str, Any]) -> None:
     """Write the stage's outputs, which tell other commands that it is ready."""
     outputs = {
         "ready": True,
+        "access_key_id": settings.aws.root_key[0],
+        "secret_access_key": settings.aws.root_key[1],
         "region": settings.aws.regions[0],
         "endpoint": settings.aws.endpoint,
         "console": settings.url("console"),
         **apps,
     }
     draft = settings.outputs_file.with_suffix(".draft")
+    draft.touch(mode=0o600)
     draft.write_text(json.dumps(outputs, indent=2) + "\n")
     draft.rename(settings.outputs_file)

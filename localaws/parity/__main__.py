@@ -122,7 +122,8 @@ def _localaws(folder: Path) -> Iterator[str]:
     """Run localaws as `python -m localaws serve` does; the value is its address."""
     port = find_free_port()
     ports = [f"--port={port}", f"--dax-port={find_free_port()}", f"--mqtt-port={find_free_port()}"]
-    yield from _started(["-m", "localaws", "serve", f"--folder={folder / 'aws'}", *ports], {}, folder, port)
+    root_key = {"LOCALAWS_ACCESS_KEY_ID": "test", "LOCALAWS_SECRET_ACCESS_KEY": "test"}
+    yield from _started(["-m", "localaws", "serve", f"--folder={folder / 'aws'}", *ports], root_key, folder, port)
 
 
 def _started(command: list[str], environment: dict[str, str], folder: Path, port: int) -> Iterator[str]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from localaws.settings import Settings
+
 SOURCES = Path(__file__).parents[2]
 
 
@@ -66,3 +68,19 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
     assert done.returncode == 0
     for command in ("up", "serve", "down", "status", "env", "edge", "instances"):
         assert f"    {command} " in done.stdout
+
+
+def test_each_start_makes_a_root_key_that_only_its_owner_can_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOCALAWS_ACCESS_KEY_ID", "LOCALAWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    settings = Settings(tmp_path)
+
+    settings.make_root_key()
+    first = settings.root_key
+    settings.make_root_key()
+
+    assert settings.root_key != first
+    assert settings.environment["AWS_ACCESS_KEY_ID"] == settings.root_key[0]
+    assert (tmp_path / "root-key.json").stat().st_mode & 0o777 == 0o600
