@@ -25,6 +25,11 @@ MAX_KEY = 1024
 MAX_METADATA = 2048
 METADATA = "x-amz-meta-"
 MALFORMED = "The XML you provided was not well-formed or did not validate against our published schema"
+INVALID_PART = (
+    "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified "
+    "entity tag may not match the part's entity tag."
+)
+NOT_ACCEPTED = "We don't accept the provided value of {} header for this API"
 RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 CORS_METHODS = ("GET", "PUT", "HEAD", "POST", "DELETE")
@@ -53,17 +58,25 @@ def parts_error(bucket: str, key: str, body: bytes, query: Any) -> Any:
     root = parse(body)
     if upload is None or root is None:
         return None  # the emulator rejects both
-    numbers = [int(number) for number in texts(root, "PartNumber")]
-    place = f"/{bucket}/{key}"
-    if not numbers:
-        return s3._error("MalformedXML", MALFORMED, 400, place)
-    if any(later <= earlier for earlier, later in pairwise(numbers)):
+    upload_id = s3._qp(query, "uploadId")
+    parts = [(int(texts(part, "PartNumber")[0]), "".join(texts(part, "ETag"))) for part in elements(root, "Part")]
+    if not parts:
+        return s3._error("InvalidRequest", "You must specify at least one part", 400)
+    if any(later <= earlier for (earlier, _), (later, _) in pairwise(parts)):
         message = "The list of parts was not in ascending order. Parts must be ordered by part number."
-        return s3._error("InvalidPartOrder", message, 400, place)
-    sizes = [len(upload["parts"][number]["body"]) for number in numbers if number in upload["parts"]]
-    if len(sizes) == len(numbers) and any(size < MIN_PART for size in sizes[:-1]):
-        message = "Your proposed upload is smaller than the minimum allowed size"
-        return s3._error("EntityTooSmall", message, 400, place)
+        return s3._error("InvalidPartOrder", message, 400)
+    for number, etag in parts:
+        stored = upload["parts"].get(number)
+        if stored is None or etag.strip('"') not in ("", stored["etag"].strip('"')):
+            members = {"ETag": etag.strip('"'), "PartNumber": str(number), "UploadId": upload_id}
+            return s3._error("InvalidPart", INVALID_PART, 400, extra=members)
+    for number, etag in parts[:-1]:
+        size = len(upload["parts"][number]["body"])
+        if size < MIN_PART:
+            members = {"ETag": etag.strip('"'), "PartNumber": str(number)}
+            members |= {"MinSizeAllowed": str(MIN_PART), "ProposedSize": str(size)}
+            message = "Your proposed upload is smaller than the minimum allowed size"
+            return s3._error("EntityTooSmall", message, 400, extra=members)
     return None
 
 
@@ -75,10 +88,24 @@ def object_error(key: str, headers: Headers) -> Any:
     if sum(len(name.encode()) + len(value.encode()) for name, value in metadata.items()) > MAX_METADATA:
         message = "Your metadata headers exceed the maximum allowed metadata size"
         return s3._error("MetadataTooLarge", message, 400)
+    return condition_error(headers)
+
+
+def condition_error(headers: Headers) -> Any:
+    """Return the rejection of conditions that a write does not have."""
+    if "if-match" in headers and "if-none-match" in headers:
+        detail = "Multiple conditional request headers present in the request"
+        return not_implemented("If-Match,If-None-Match", detail)
     if headers.get("if-none-match", "*").strip() != "*":
-        message = "A header you provided implies functionality that is not implemented"
-        return s3._error("NotImplemented", message, 501)
+        return not_implemented("If-None-Match", NOT_ACCEPTED.format("If-None-Match"))
+    if headers.get("if-match", "").strip() == "*":
+        return not_implemented("If-Match", NOT_ACCEPTED.format("If-Match"))
     return None
+
+
+def not_implemented(header: str, detail: str) -> Any:
+    message = "A header you provided implies functionality that is not implemented"
+    return s3._error("NotImplemented", message, 501, extra={"Header": header, "additionalMessage": detail})
 
 
 def copy_error(bucket: str, key: str, headers: Headers) -> Any:
@@ -125,7 +152,9 @@ def policy_error(bucket: str, body: bytes) -> Any:
 
 def cors_error(body: bytes) -> Any:
     root = parse(body)
-    for method in texts(root, "AllowedMethod") if root is not None else []:
+    if root is None or not elements(root, "CORSRule"):
+        return s3._error("MalformedXML", MALFORMED, 400)
+    for method in texts(root, "AllowedMethod"):
         if method not in CORS_METHODS:
             message = f"Found unsupported HTTP method in CORS config. Unsupported method is {method}"
             return s3._error("InvalidRequest", message, 400)
@@ -152,13 +181,30 @@ def delete_error(body: bytes) -> Any:
     return None if 1 <= count <= MAX_DELETED else s3._error("MalformedXML", MALFORMED, 400)
 
 
-def listing_at_most(list_objects: Any) -> Any:
-    def list_at_most(bucket: str, query: Any) -> Any:
-        if int(s3._qp(query, "max-keys", str(MAX_LISTED))) > MAX_LISTED:
-            query = dict(query) | {"max-keys": [str(MAX_LISTED)]}
-        return list_objects(bucket, query)
+def list_error(query: Any) -> Any:
+    """Return the rejection of an encoding or a token that S3 does not know."""
+    value = s3._qp(query, "encoding-type", "url")
+    if value != "url":
+        members = {"ArgumentName": "encoding-type", "ArgumentValue": value}
+        return s3._error("InvalidArgument", "Invalid Encoding Method specified in Request", 400, extra=members)
+    if s3._qp(query, "continuation-token", "token") == "":
+        members = {"ArgumentName": "continuation-token", "ArgumentValue": ""}
+        return s3._error("InvalidArgument", "The continuation token provided is incorrect", 400, extra=members)
+    return None
 
-    return list_at_most
+
+def listing(list_objects: Any) -> Any:
+    """Wrap a list operation: at most 1000 keys, and where a token continues, StartAfter has no meaning."""
+
+    def list_checked(bucket: str, query: Any) -> Any:
+        query = dict(query)
+        if int(s3._qp(query, "max-keys", str(MAX_LISTED))) > MAX_LISTED:
+            query["max-keys"] = [str(MAX_LISTED)]
+        if "continuation-token" in query:
+            query.pop("start-after", None)
+        return list_error(query) or list_objects(bucket, query)
+
+    return list_checked
 
 
 def without_reserved_names(is_valid: Any) -> Any:
@@ -186,5 +232,6 @@ def apply() -> None:
     s3._put_object_tagging = checked(s3._put_object_tagging, lambda bucket, key, body, query=None: tags_error(body))
     s3._put_bucket_policy = checked(s3._put_bucket_policy, policy_error)
     s3._put_bucket_cors = checked(s3._put_bucket_cors, lambda bucket, body: cors_error(body))
-    s3._list_objects_v2 = listing_at_most(s3._list_objects_v2)
+    for name in ("_list_objects_v1", "_list_objects_v2", "_list_object_versions", "_list_multipart_uploads"):
+        setattr(s3, name, listing(getattr(s3, name)))
     s3._validate_bucket_name = without_reserved_names(s3._validate_bucket_name)

@@ -17,6 +17,9 @@ from ministack.services import secretsmanager
 type Json = dict[str, Any]
 
 NAME = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")
+INVALID_NAME = (
+    "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!"
+)
 MAX_VALUE = 65_536
 TOKEN_LENGTHS = range(32, 65)
 
@@ -43,8 +46,7 @@ def value_error(data: Json) -> Any:
 def create_error(data: Json) -> Any:
     name = data.get("Name") or ""
     if name and not NAME.fullmatch(name):
-        allowed = "alphanumeric characters, or any of the following: -/_+=.@!"
-        return reject("ValidationException", f"Invalid name. Must be a valid name containing {allowed}")
+        return reject("ValidationException", INVALID_NAME)
     if (secretsmanager._secrets.get(name) or {}).get("DeletedDate"):
         reason = "a secret with this name is already scheduled for deletion."
         return reject("InvalidRequestException", f"You can't create this secret because {reason}")

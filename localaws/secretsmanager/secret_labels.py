@@ -8,6 +8,7 @@ No longer needed when AWSPENDING returns the second value after two PutSecretVal
 import json
 from typing import Any
 
+from ministack.core.responses import json_response
 from ministack.services import secretsmanager
 
 
@@ -18,9 +19,11 @@ def apply() -> None:
         answer = put(data)
         if answer[0] < 400:
             _, secret = secretsmanager._resolve(data["SecretId"])
-            version = json.loads(answer[2])["VersionId"]
+            result = json.loads(answer[2])
             for label in data.get("VersionStages", []):
-                secretsmanager._remove_stage_everywhere(secret, label, except_version_id=version)
+                secretsmanager._remove_stage_everywhere(secret, label, except_version_id=result["VersionId"])
+                secretsmanager._add_stage(secret, result["VersionId"], label)
+            return json_response(result | {"VersionStages": secret["Versions"][result["VersionId"]]["Stages"]})
         return answer
 
     secretsmanager._put_secret_value = put_and_move_labels

@@ -7,6 +7,7 @@ AWS: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/
 No longer needed when StartMessageMoveTask returns a message to its source queue with the message attributes.
 """
 
+import base64
 import json
 import time
 import uuid
@@ -55,7 +56,8 @@ def start(data: Json, _: str) -> Json:
             task |= {"Status": "FAILED", "FailureReason": failure}
             break
         task["ApproximateNumberOfMessagesMoved"] += 1
-    return {"TaskHandle": uuid.uuid4().hex}
+    handle = json.dumps({"taskId": str(uuid.uuid4()), "sourceArn": data["SourceArn"]})
+    return {"TaskHandle": base64.b64encode(handle.encode()).decode()}
 
 
 def move(message: Json, source: Json, destination: Json | None) -> str:
@@ -87,6 +89,17 @@ def move(message: Json, source: Json, destination: Json | None) -> str:
     return ""
 
 
+def cancel(data: Json, _: str) -> Json:
+    """Reject the request: a task is complete before the caller has its handle."""
+    try:
+        task = json.loads(base64.b64decode(data.get("TaskHandle") or "", validate=True))
+        source_arn, _task_id = task["sourceArn"], task["taskId"]
+    except (ValueError, TypeError, KeyError):
+        raise sqs._Err("InvalidParameterValue", "Value for parameter TaskHandle is invalid.") from None
+    queue({"SourceArn": source_arn}, "SourceArn")
+    raise sqs._Err("ResourceNotFoundException", "Task does not exist.", 404)
+
+
 def list_tasks(data: Json, _: str) -> Json:
     tasks = queue(data, "SourceArn").get("move_tasks", [])
     return {"Results": tasks[: int(data.get("MaxResults") or 1)]}
@@ -114,7 +127,11 @@ def authorize(action: str, on: Json) -> None:
 
 
 def apply() -> None:
-    sqs._HANDLERS |= {"StartMessageMoveTask": start, "ListMessageMoveTasks": list_tasks}
+    sqs._HANDLERS |= {
+        "StartMessageMoveTask": start,
+        "ListMessageMoveTasks": list_tasks,
+        "CancelMessageMoveTask": cancel,
+    }
     handle_request = sqs.handle_request
 
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:

@@ -1,7 +1,8 @@
 """Gap: SQS rejects a receipt handle that it issued as soon as the message was received again or deleted.
 
-SQS accepts a repeated delete, and a delete with an older handle of a standard queue. The message then stays if it was
-received again: "the request will still go through, but the message might not be deleted".
+SQS accepts a repeated delete. With an older handle of a standard queue it changes the visibility, and accepts a delete.
+The message then stays if it was received again: "the request will still go through, but the message might not be
+deleted".
 AWS: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
 AWS: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
 No longer needed when a second DeleteMessage with the same receipt handle succeeds.
@@ -53,6 +54,12 @@ def received(queue: Json, handle: str) -> Json | None:
     return message
 
 
+def earlier(queue: Json, handle: str) -> Json | None:
+    """Return the message of a standard queue that was received with this handle, and then again."""
+    found = (message for message in queue["messages"] if handle in message.get("receipt_handles", ()))
+    return None if queue["is_fifo"] else next(found, None)
+
+
 def delete(data: Json, url: str) -> Json:
     queue = sqs._get_q(data.get("QueueUrl", url), "sqs:DeleteMessage")
     message = received(queue, data.get("ReceiptHandle") or "")
@@ -87,17 +94,19 @@ def apply() -> None:
         messages: list[Json] = collect(queue, number, visibility)
         for message in messages:
             message["receipt_handle"] = issue(queue)
+            message.setdefault("receipt_handles", []).append(message["receipt_handle"])
         return messages
 
     def change(data: Json, url: str) -> Json:
         queue = sqs._get_q(data.get("QueueUrl", url), "sqs:ChangeMessageVisibility")
         handle = data.get("ReceiptHandle") or ""
-        if received(queue, handle) is None:
+        message = received(queue, handle) or earlier(queue, handle)
+        if message is None:
             reason = "Message does not exist or is not available for visibility timeout change."
             raise sqs._Err(
                 "InvalidParameterValue", f"Value {handle} for parameter ReceiptHandle is invalid. Reason: {reason}"
             )
-        changed: Json = change_visibility(data, url)
+        changed: Json = change_visibility(data | {"ReceiptHandle": message["receipt_handle"]}, url)
         return changed
 
     sqs._collect_msgs = collect_with_handles

@@ -44,8 +44,9 @@ READ_ONLY = (
 QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 FIFO_NAME = re.compile(r"[A-Za-z0-9_-]{1,75}\.fifo")
 GROUP_OR_DEDUPLICATION_ID = re.compile(r"""[A-Za-z0-9!"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~-]{1,128}""")
-ATTRIBUTE_NAME = re.compile(r"(?!aws\.|amazon\.|\.)(?!.*\.\.)[a-z0-9_.-]*[a-z0-9_-]", re.IGNORECASE)
+ATTRIBUTE_NAME = re.compile(r"(?!aws\.|amazon\.|\.)(?!.*\.\.)[\w.-]*[\w-]", re.IGNORECASE)
 MAX_ATTRIBUTES = 10
+MAX_BATCH = 1_048_576
 WAIT = 60  # seconds after a deletion or a purge
 
 deleted: dict[tuple[str, str, str], float] = {}
@@ -252,6 +253,17 @@ def purge_with_wait(purge: Any) -> Any:
     return purge_queue
 
 
+def batch_with_checks(send_batch: Any) -> Any:
+    def send_message_batch(data: Json, url: str) -> Any:
+        size = sum(message_size(entry) for entry in data.get("Entries") or [])
+        if size > MAX_BATCH:
+            limit = f"Batch requests cannot be longer than {MAX_BATCH} bytes."
+            raise sqs._Err("BatchRequestTooLong", f"{limit} You have sent {size} bytes.")
+        return send_batch(data, url)
+
+    return send_message_batch
+
+
 def apply() -> None:
     send, validate_batch, json_error = sqs._act_send_message, sqs._validate_batch_entries, sqs._json_err_resp
 
@@ -283,5 +295,6 @@ def apply() -> None:
         "GetQueueAttributes": get_with_checks(sqs._HANDLERS["GetQueueAttributes"]),
         "ReceiveMessage": receive_with_checks(sqs._HANDLERS["ReceiveMessage"]),
         "ChangeMessageVisibility": change_with_checks(sqs._HANDLERS["ChangeMessageVisibility"]),
+        "SendMessageBatch": batch_with_checks(sqs._HANDLERS["SendMessageBatch"]),
         "PurgeQueue": purge_with_wait(sqs._HANDLERS["PurgeQueue"]),
     }

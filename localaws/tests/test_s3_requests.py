@@ -75,7 +75,7 @@ CASES: dict[str, tuple[Call, str]] = {
     ),
     "no parts": (
         upload(),
-        "MalformedXML: The XML you provided was not well-formed or did not validate against our published schema",
+        "InvalidRequest: You must specify at least one part",
     ),
     "a key of 1025 bytes": (put(Key="k" * 1025), "KeyTooLongError: Your key is too long"),
     "metadata above 2 KB": (

@@ -1,0 +1,149 @@
+"""Gap: S3 notifies a function without permission, explains no rejection, and describes deleted objects.
+
+S3 names the destinations or the rule that it rejects. The event of a deletion has no size and no ETag.
+AWS: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html
+AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
+No longer needed when a bucket cannot be configured to notify a function that S3 may not invoke.
+"""
+
+import hashlib
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError
+
+from ministack.core import iam_evaluator
+from ministack.services import eventbridge, lambda_svc, s3
+
+type Json = dict[str, Any]
+
+DESTINATIONS = {"sqs": "Queue", "sns": "Topic", "lambda": "CloudFunction"}
+NOUNS = {"sqs": "queue", "sns": "topic"}
+MALFORMED = "The XML you provided was not well-formed or did not validate against our published schema"
+
+
+def named(root: Element, name: str) -> list[Element]:
+    return [each for each in root.iter() if each.tag.rpartition("}")[2] == name]
+
+
+def argument_error(name: str, value: str, message: str) -> Any:
+    return s3._error("InvalidArgument", message, 400, extra={"ArgumentName": name, "ArgumentValue": value})
+
+
+def rule_error(body: bytes) -> Any:
+    """Return the rejection of a filter rule without a name or value, or with an unknown name."""
+    try:
+        root = s3.fromstring(body)
+    except ParseError:
+        return None
+    for rule in named(root, "FilterRule"):
+        names = [each.text or "" for each in named(rule, "Name")]
+        if not names or not named(rule, "Value"):
+            return s3._error("MalformedXML", MALFORMED, 400)
+        if names[0].lower() not in ("prefix", "suffix"):
+            return argument_error("FilterRule.Name", names[0], "filter rule name must be either prefix or suffix")
+    return None
+
+
+def may_invoke(arn: str, bucket: str, account: str) -> bool:
+    """Return whether S3 may invoke the function for the bucket."""
+    region = arn.split(":")[3]
+    function, _, _ = lambda_svc._get_func_record_for_ref_in_scope(arn, account_id=account, region=region)
+    if function is None:
+        return False
+    context = iam_evaluator.EvalContext(
+        principal_arn="*",
+        principal_type="Service",
+        principal_account="",
+        action="lambda:InvokeFunction",
+        resource_arn=arn,
+        region=region,
+        service_context={"aws:sourcearn": f"arn:aws:s3:::{bucket}", "aws:sourceaccount": account},
+    )
+    result = iam_evaluator.evaluate_resource_policy(function["policy"], context, service="s3.amazonaws.com")
+    return bool(result.decision == "Allow")
+
+
+def failure(config: Json, region: str, bucket: str, owner: str) -> tuple[str, str] | None:
+    """Return the destination and the reason if S3 cannot send a test notification to it."""
+    kind, arn = config["type"], config["arn"]
+    if kind == "lambda":
+        reason = f"Not authorized to invoke function [{arn}]"
+        return None if may_invoke(arn, bucket, owner) else (f"{arn}, null", reason)
+    if not s3._notification_destination_exists(kind, arn, region):
+        return arn, f"The destination {NOUNS[kind]} does not exist"
+    if not s3._notification_destination_allows(kind, arn, bucket, owner):
+        reason = "do not allow S3 to publish notifications from this bucket"
+        return arn, f"Permissions on the destination {NOUNS[kind]} {reason}"
+    return None
+
+
+def explaining(validate: Any) -> Any:
+    """Wrap the validation of a configuration."""
+
+    def validated(configs: list[Json], region: str, bucket: str = "", skip: bool = False) -> Any:
+        for config in configs:
+            _, error = s3._parse_notification_target_arn(config["type"], config["arn"], region)
+            if error == "destination ARN is not in the correct format":
+                name = DESTINATIONS[config["type"]]
+                return argument_error(name, config["arn"], "The ARN could not be parsed")
+        rejected = validate(configs, region, bucket, True)
+        if rejected or skip:
+            return rejected
+        owner = s3._bucket_owner_account(bucket) or s3.get_account_id()
+        failures = [found for config in configs if (found := failure(config, region, bucket, owner))]
+        members: dict[str, str] = {}
+        for number, (name, reason) in enumerate(failures, 1):
+            members |= {f"ArgumentName{number}": name, f"ArgumentValue{number}": reason}
+        message = "Unable to validate the following destination configurations"
+        return s3._error("InvalidArgument", message, 400, extra=members) if failures else None
+
+    return validated
+
+
+def with_identities(deliver: Any) -> Any:
+    """Wrap the delivery of an event: give it the ids of the user and of the owner of the bucket."""
+
+    def delivered(arn: str, payload: Json, *arguments: Any, **more: Any) -> Any:
+        for record in payload.get("Records", []):
+            digest = hashlib.sha256(s3.get_account_id().encode()).hexdigest().upper()
+            record["userIdentity"] = {"principalId": f"AWS:AIDA{digest[:17]}"}
+            record["s3"]["bucket"] = record["s3"]["bucket"] | {"ownerIdentity": {"principalId": f"A{digest[17:30]}"}}
+            if record["eventName"].startswith("ObjectRemoved:"):
+                kept = {name: value for name, value in record["s3"]["object"].items() if name not in ("size", "eTag")}
+                record["s3"]["object"] = kept
+        return deliver(arn, payload, *arguments, **more)
+
+    return delivered
+
+
+def of_deleted(dispatch: Any) -> Any:
+    """Wrap the sending of an event to EventBridge."""
+
+    def dispatched(event: Json, *arguments: Any, **more: Any) -> Any:
+        if event["Source"] == "aws.s3" and event["DetailType"] == "Object Deleted":
+            detail = s3.json.loads(event["Detail"])
+            for name in ("size", "etag"):
+                detail["object"].pop(name, None)
+            event = event | {"Detail": s3.json.dumps(detail)}
+        return dispatch(event, *arguments, **more)
+
+    return dispatched
+
+
+def apply() -> None:
+    put, to_xml = s3._put_bucket_notification, s3._notification_configs_to_xml
+
+    def put_notification(name: str, body: bytes, headers: Any = None) -> Any:
+        return rule_error(body) or put(name, body, headers)
+
+    def with_rule_names(configs: Any, has_eventbridge: bool) -> str:
+        written: str = to_xml(configs, has_eventbridge)
+        for rule in ("Prefix", "Suffix"):
+            written = written.replace(f"<Name>{rule.lower()}</Name>", f"<Name>{rule}</Name>")
+        return written
+
+    s3._put_bucket_notification, s3._notification_configs_to_xml = put_notification, with_rule_names
+    s3._validate_notification_configs = explaining(s3._validate_notification_configs)
+    for name in ("_deliver_event_to_sqs", "_deliver_event_to_sns", "_deliver_event_to_lambda"):
+        setattr(s3, name, with_identities(getattr(s3, name)))
+    eventbridge._dispatch_event = of_deleted(eventbridge._dispatch_event)
