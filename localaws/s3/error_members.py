@@ -9,6 +9,7 @@ import base64
 import hashlib
 import os
 import secrets
+from collections.abc import Callable
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, SubElement
 
@@ -34,7 +35,6 @@ OF_BUCKET = {
     "ReplicationConfigurationNotFoundError",
 }
 MESSAGES = {
-    "BucketNotEmpty": "The bucket you tried to delete is not empty. You must delete all versions in the bucket.",
     "InvalidDigest": "The Content-MD5 you specified was invalid.",
     "MalformedXML": "The XML you provided was not well-formed or did not validate against our published schema",
     "NoSuchUpload": (
@@ -42,6 +42,10 @@ MESSAGES = {
         "completed."
     ),
 }
+WITHOUT_PERIOD = (
+    "Part number must be an integer between 1 and 10000, inclusive.",
+    "Your proposed upload exceeds the maximum allowed size.",
+)
 CONDITIONS: dict[str, tuple[str, ...]] = {
     "GET": ("If-Match", "If-Unmodified-Since"),
     "HEAD": ("If-Match", "If-Unmodified-Since"),
@@ -57,6 +61,8 @@ def members(code: str, method: str, path: str, headers: Headers, body: bytes, qu
     bucket, key = s3._parse_bucket_key(path, headers)
     if code in OF_BUCKET:
         return {"BucketName": bucket}
+    if code == "InvalidArgument" and "partNumber" in query:
+        return {"ArgumentName": "partNumber", "ArgumentValue": s3._qp(query, "partNumber")}
     found = {
         "NoSuchKey": {"Key": key},
         "NoSuchVersion": {"Key": key, "VersionId": s3._qp(query, "versionId")},
@@ -69,7 +75,8 @@ def members(code: str, method: str, path: str, headers: Headers, body: bytes, qu
         "InvalidDigest": {"Content-MD5": headers.get("content-md5", "")},
     }
     if code == "BadDigest" and "content-md5" in headers:
-        expected = base64.b64decode(headers["content-md5"]).hex()
+        given = headers["content-md5"]
+        expected = given if "uploadId" in query else base64.b64decode(given).hex()
         calculated = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
         return {"ExpectedDigest": expected, "CalculatedDigest": calculated}
     return found.get(code, {})
@@ -87,7 +94,8 @@ def complete(root: Element, added: Headers, answer: Headers) -> None:
             root.remove(element)
     message = root.find("Message")
     if message is not None:
-        message.text = MESSAGES.get(root.findtext("Code") or "", message.text)
+        text = MESSAGES.get(root.findtext("Code") or "", message.text or "")
+        message.text = text.removesuffix(".") if text in WITHOUT_PERIOD else text
     ids = {"RequestId": answer["x-amz-request-id"], "HostId": answer["x-amz-id-2"]}
     for name, value in (added | ids).items():
         if root.find(name) is None:
@@ -111,32 +119,40 @@ def error_root(content: Any) -> Element | None:
     return root if root.tag == "Error" else None
 
 
+def completed(response: Any, members_of: Callable[[str], Headers]) -> Any:
+    """Return a response of S3 with its identifiers and, if it is an error, its members."""
+    status, answer, content = response
+    identify(answer)
+    root = error_root(content) if status >= 400 and content else None
+    if root is None:
+        return response
+    complete(root, members_of(root.findtext("Code") or ""), answer)
+    return status, answer, s3._xml_body(root)
+
+
 def apply() -> None:
     dispatch, preflight = app._dispatch_service_request, app._handle_options_request
+    data_plane_headers = app._with_data_plane_headers
 
     async def dispatch_to_s3(
         method: str, path: str, headers: Headers, body: bytes, query: dict[str, Any], request_id: str
     ) -> Any:
-        status, answer, content = await dispatch(method, path, headers, body, query, request_id)
-        if app.detect_service(method, path, headers, query) == "s3":
-            identify(answer)
-            root = error_root(content) if status >= 400 and content else None
-            if root is not None:
-                code = root.findtext("Code") or ""
-                complete(root, members(code, method, path, headers, body, query), answer)
-                content = s3._xml_body(root)
-        return status, answer, content
+        response = await dispatch(method, path, headers, body, query, request_id)
+        if app.detect_service(method, path, headers, query) != "s3":
+            return response
+        return completed(response, lambda code: members(code, method, path, headers, body, query))
 
     def answer_preflight(method: str, path: str, headers: Headers, query: Any, request_id: str) -> Any:
         response = preflight(method, path, headers, query, request_id)
         if response is None or app.detect_service(method, path, headers, query) != "s3":
             return response
-        status, answer, content = response
-        identify(answer)
-        root = error_root(content) if status >= 400 else None
-        if root is not None:
-            complete(root, {}, answer)
-            content = s3._xml_body(root)
-        return status, answer, content
+        return completed(response, lambda code: {})
 
+    def with_data_plane_headers(response: Any, request_id: str, include_s3_id: bool = False, **more: Any) -> Any:
+        answer = data_plane_headers(response, request_id, include_s3_id, **more)
+        if answer is not None and include_s3_id:
+            identify(answer[1])
+        return answer
+
+    app._with_data_plane_headers = with_data_plane_headers
     app._dispatch_service_request, app._handle_options_request = dispatch_to_s3, answer_preflight

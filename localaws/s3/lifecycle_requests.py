@@ -1,10 +1,11 @@
-"""Gap: S3 accepts lifecycle rules that AWS rejects.
+"""Gap: S3 accepts lifecycle rules that AWS rejects, and adds criteria to the filter of a rule.
 
 AWS: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html
 AWS: https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRuleFilter.html
 No longer needed when a lifecycle rule without a Filter is rejected with MalformedXML.
 """
 
+import re
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
@@ -39,7 +40,7 @@ def rule_error(rule: Element) -> Any:
 
 
 def apply() -> None:
-    put = s3._put_bucket_lifecycle
+    put, get = s3._put_bucket_lifecycle, s3._get_bucket_lifecycle
 
     def put_lifecycle(bucket: str, body: bytes) -> Any:
         try:
@@ -49,4 +50,10 @@ def apply() -> None:
         errors = (rule_error(rule) for rule in named(root, "Rule"))
         return next((error for error in errors if error), None) or put(bucket, body)
 
-    s3._put_bucket_lifecycle = put_lifecycle
+    def get_lifecycle(bucket: str) -> Any:
+        status, headers, content = get(bucket)
+        for default in (b"<Prefix></Prefix>", b"<ObjectSizeGreaterThan>0</ObjectSizeGreaterThan>"):
+            content = re.sub(b"(?<=<And>)(.*?)" + default, rb"\1", content)
+        return status, headers, content
+
+    s3._put_bucket_lifecycle, s3._get_bucket_lifecycle = put_lifecycle, get_lifecycle

@@ -18,6 +18,7 @@ type Json = dict[str, Any]
 
 DESTINATIONS = {"sqs": "Queue", "sns": "Topic", "lambda": "CloudFunction"}
 NOUNS = {"sqs": "queue", "sns": "topic"}
+IN_VERSION_2_3 = ("Lifecycle", "IntelligentTiering", "ObjectAcl:", "ObjectTagging:", "ObjectRestore:Delete")
 MALFORMED = "The XML you provided was not well-formed or did not validate against our published schema"
 
 
@@ -100,20 +101,47 @@ def explaining(validate: Any) -> Any:
     return validated
 
 
+def version(event: str) -> str:
+    """Return the version of the structure of an event: S3 uses later ones only for the events that need them."""
+    if event.startswith("Replication:"):
+        return "2.2"
+    return "2.3" if event.startswith(IN_VERSION_2_3) else "2.1"
+
+
 def with_identities(deliver: Any) -> Any:
     """Wrap the delivery of an event: give it the ids of the user and of the owner of the bucket."""
 
     def delivered(arn: str, payload: Json, *arguments: Any, **more: Any) -> Any:
         for record in payload.get("Records", []):
+            record["eventVersion"] = version(record["eventName"])
             digest = hashlib.sha256(s3.get_account_id().encode()).hexdigest().upper()
             record["userIdentity"] = {"principalId": f"AWS:AIDA{digest[:17]}"}
             record["s3"]["bucket"] = record["s3"]["bucket"] | {"ownerIdentity": {"principalId": f"A{digest[17:30]}"}}
+            left_out = {"hasObjectAnnotation"}
             if record["eventName"].startswith("ObjectRemoved:"):
-                kept = {name: value for name, value in record["s3"]["object"].items() if name not in ("size", "eTag")}
-                record["s3"]["object"] = kept
+                left_out |= {"size", "eTag"}
+            changed = record["s3"]["object"]
+            record["s3"]["object"] = {name: value for name, value in changed.items() if name not in left_out}
         return deliver(arn, payload, *arguments, **more)
 
     return delivered
+
+
+def notifying_of_each(delete: Any) -> Any:
+    """Wrap DeleteObjects: it notifies of a key that does not exist as well."""
+
+    def delete_objects(bucket: str, body: bytes, headers: Any = None) -> Any:
+        found = s3._buckets.get(bucket)
+        missing: list[str] = []
+        if found and bucket not in s3._bucket_versioning:
+            keys = [each.text or "" for each in named(s3.fromstring(body), "Key")]
+            missing = [key for key in keys if key not in found["objects"]]
+        answer = delete(bucket, body, headers)
+        for key in missing if answer[0] == 200 else ():
+            s3._fire_s3_event_async(bucket, key, "s3:ObjectRemoved:Delete")
+        return answer
+
+    return delete_objects
 
 
 def of_deleted(dispatch: Any) -> Any:
@@ -143,6 +171,7 @@ def apply() -> None:
         return written
 
     s3._put_bucket_notification, s3._notification_configs_to_xml = put_notification, with_rule_names
+    s3._delete_objects = notifying_of_each(s3._delete_objects)
     s3._validate_notification_configs = explaining(s3._validate_notification_configs)
     for name in ("_deliver_event_to_sqs", "_deliver_event_to_sns", "_deliver_event_to_lambda"):
         setattr(s3, name, with_identities(getattr(s3, name)))

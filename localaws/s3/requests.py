@@ -33,6 +33,7 @@ NOT_ACCEPTED = "We don't accept the provided value of {} header for this API"
 RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 CORS_METHODS = ("GET", "PUT", "HEAD", "POST", "DELETE")
+CONDITIONS = ("if-match", "if-none-match")
 COPY_CHANGES = ("x-amz-storage-class", "x-amz-website-redirect-location", "x-amz-server-side-encryption")
 
 
@@ -56,6 +57,8 @@ def parts_error(bucket: str, key: str, body: bytes, query: Any) -> Any:
     """Return the rejection of a list of parts that is empty, not in order, or has a part that is too small."""
     upload = s3._multipart_uploads.get(s3._qp(query, "uploadId"))
     root = parse(body)
+    if upload is not None and not body:
+        return s3._error("InvalidRequest", "You must specify at least one part", 400)
     if upload is None or root is None:
         return None  # the emulator rejects both
     upload_id = s3._qp(query, "uploadId")
@@ -65,6 +68,11 @@ def parts_error(bucket: str, key: str, body: bytes, query: Any) -> Any:
     if any(later <= earlier for (earlier, _), (later, _) in pairwise(parts)):
         message = "The list of parts was not in ascending order. Parts must be ordered by part number."
         return s3._error("InvalidPartOrder", message, 400)
+    return part_error(upload, upload_id, parts)
+
+
+def part_error(upload: Json, upload_id: str, parts: list[tuple[int, str]]) -> Any:
+    """Return the rejection of a part that was not uploaded so, or that is too small."""
     for number, etag in parts:
         stored = upload["parts"].get(number)
         if stored is None or etag.strip('"') not in ("", stored["etag"].strip('"')):
@@ -188,7 +196,7 @@ def list_error(query: Any) -> Any:
         members = {"ArgumentName": "encoding-type", "ArgumentValue": value}
         return s3._error("InvalidArgument", "Invalid Encoding Method specified in Request", 400, extra=members)
     if s3._qp(query, "continuation-token", "token") == "":
-        members = {"ArgumentName": "continuation-token", "ArgumentValue": ""}
+        members = {"ArgumentName": "continuation-token"}
         return s3._error("InvalidArgument", "The continuation token provided is incorrect", 400, extra=members)
     return None
 
@@ -219,10 +227,24 @@ def checked(run: Any, error: Any) -> Any:
     return lambda *arguments: error(*arguments) or run(*arguments)
 
 
+def with_signed_conditions(merge: Any) -> Any:
+    """Wrap the reading of headers from a presigned URL, which can have conditions as well."""
+
+    def merged(headers: Headers, query: Any) -> Headers:
+        found: Headers = merge(headers, query)
+        if "X-Amz-Signature" not in query:
+            return found
+        conditions = {name.lower(): s3._qp(query, name) for name in query if name.lower() in CONDITIONS}
+        return conditions | found
+
+    return merged
+
+
 def apply() -> None:
     s3._put_object = checked(
         dropping_tags(s3._put_object), lambda bucket, key, body, headers: object_error(key, headers)
     )
+    s3._merge_hoisted_amz_headers = with_signed_conditions(s3._merge_hoisted_amz_headers)
     s3._copy_object = checked(s3._copy_object, copy_error)
     s3._complete_multipart_upload = checked(
         dropping_tags(s3._complete_multipart_upload),
