@@ -1,18 +1,19 @@
-"""Gap: S3 notifies a function without permission, explains no rejection, and describes deleted objects.
+"""Gap: S3 does not explain why it rejects a notification, and its events describe deleted objects.
 
 S3 names the destinations or the rule that it rejects. The event of a deletion has no size and no ETag.
 AWS: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html
 AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
-No longer needed when a bucket cannot be configured to notify a function that S3 may not invoke.
+No longer needed when the event of a deleted object has no size.
 """
 
 import hashlib
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
-from ministack.core import iam_evaluator
-from ministack.services import eventbridge, lambda_svc, s3
+from ministack.services import eventbridge, s3
+
+from localaws.lambda_.resource_policy import allows
 
 type Json = dict[str, Any]
 
@@ -45,31 +46,12 @@ def rule_error(body: bytes) -> Any:
     return None
 
 
-def may_invoke(arn: str, bucket: str, account: str) -> bool:
-    """Return whether S3 may invoke the function for the bucket."""
-    region = arn.split(":")[3]
-    function, _, _ = lambda_svc._get_func_record_for_ref_in_scope(arn, account_id=account, region=region)
-    if function is None:
-        return False
-    context = iam_evaluator.EvalContext(
-        principal_arn="*",
-        principal_type="Service",
-        principal_account="",
-        action="lambda:InvokeFunction",
-        resource_arn=arn,
-        region=region,
-        service_context={"aws:sourcearn": f"arn:aws:s3:::{bucket}", "aws:sourceaccount": account},
-    )
-    result = iam_evaluator.evaluate_resource_policy(function["policy"], context, service="s3.amazonaws.com")
-    return bool(result.decision == "Allow")
-
-
 def failure(config: Json, region: str, bucket: str, owner: str) -> tuple[str, str] | None:
     """Return the destination and the reason if S3 cannot send a test notification to it."""
     kind, arn = config["type"], config["arn"]
     if kind == "lambda":
         reason = f"Not authorized to invoke function [{arn}]"
-        return None if may_invoke(arn, bucket, owner) else (f"{arn}, null", reason)
+        return None if allows(arn, "s3.amazonaws.com", f"arn:aws:s3:::{bucket}") else (f"{arn}, null", reason)
     if not s3._notification_destination_exists(kind, arn, region):
         return arn, f"The destination {NOUNS[kind]} does not exist"
     if not s3._notification_destination_allows(kind, arn, bucket, owner):
