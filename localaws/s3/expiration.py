@@ -51,7 +51,7 @@ def expirations(bucket: str, key: str, record: Json) -> Iterator[tuple[datetime.
 def header(bucket: str, key: str) -> dict[str, str]:
     """Return `x-amz-expiration` for the current object, or nothing."""
     record = (s3._ensure_bucket(bucket) or {"objects": {}})["objects"].get(key)
-    found = min(expirations(bucket, key, record), default=None) if record else None
+    found = min(expirations(bucket, key, record), default=None, key=lambda each: each[0]) if record else None
     if found is None:
         return {}
     date = found[0].strftime("%a, %d %b %Y %H:%M:%S GMT")
