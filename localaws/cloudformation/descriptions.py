@@ -1,0 +1,143 @@
+"""Gap: descriptions of stacks, change sets and events have empty members, lack others, and lose a stack's description.
+
+AWS returns the change set that a stack was last changed by, no text that is empty, and events in the order in which
+they happened. It names a missing stack before a missing change set.
+AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Stack.html
+AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html
+AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html
+No longer needed when DescribeStacks returns the `Description` of a stack that a change set created.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from ministack.core.responses import now_iso
+from ministack.services import cloudformation
+from ministack.services.cloudformation import changesets, handlers, stacks
+
+type Parameters = dict[str, Any]
+type Change = Callable[[str, Parameters], str]
+
+NO_OPTIONS = "<NotificationARNs/><RollbackConfiguration/>"
+STACK = re.compile(r"<member><StackName>.*?<DriftInformation>", re.DOTALL)
+STACK_ID = re.compile(r"<StackId>([^<]*)</StackId>")
+UPDATED = re.compile(r"<LastUpdatedTime>[^<]*</LastUpdatedTime>")
+MISSING_RESOURCE = re.compile(r"Resource \[(.*)\] does not exist in stack \[(.*)\]")
+
+
+def without_empty(text: str, *names: str) -> str:
+    for name in names:
+        text = text.replace(f"<{name}></{name}>", "")
+    return text
+
+
+def describe_stacks(text: str, parameters: Parameters) -> str:
+    text = STACK.sub(lambda found: describe_stack(found.group()), text)
+    return without_empty(text, "StackStatusReason", "Description", "Outputs", "Parameters", "Capabilities")
+
+
+def describe_stack(text: str) -> str:
+    """Return the description of one stack, up to its drift information, as AWS writes it."""
+    found = STACK_ID.search(text)
+    stack = handlers._resolve_stack(found.group(1)) if found else None
+    if stack is None:
+        return text
+    more = NO_OPTIONS
+    if change_set := stack.get("_change_set"):
+        more += f"<ChangeSetId>{change_set}</ChangeSetId>"
+    elif not stack["StackStatus"].startswith("UPDATE"):
+        text = UPDATED.sub("", text)
+    if deleted := stack.get("_deleted"):
+        more += f"<DeletionTime>{deleted}</DeletionTime>"
+    return text.replace("<DriftInformation>", f"{more}<DriftInformation>")
+
+
+def describe_change_set(text: str, parameters: Parameters) -> str:
+    text = without_empty(text, "StatusReason", "Description", "Parameters", "Tags")
+    more = f"{NO_OPTIONS}<IncludeNestedStacks>false</IncludeNestedStacks>"
+    return text.replace("</DescribeChangeSetResult>", f"{more}</DescribeChangeSetResult>")
+
+
+def describe_events(text: str, parameters: Parameters) -> str:
+    return without_empty(text, "ResourceStatusReason", "PhysicalResourceId")
+
+
+CHANGES: dict[str, Change] = {
+    "DescribeStacks": describe_stacks,
+    "DescribeChangeSet": describe_change_set,
+    "DescribeStackEvents": describe_events,
+}
+
+
+def described(handle: Any, change: Change) -> Any:
+    def answer(parameters: Parameters) -> Any:
+        status, headers, body = handle(parameters)
+        return status, headers, change(body.decode(), parameters).encode() if status == 200 else body
+
+    return answer
+
+
+def with_missing_stack(handle: Any) -> Any:
+    """Refuse a change set of a stack that does not exist as AWS does."""
+
+    def answer(parameters: Parameters) -> Any:
+        name = handlers._p(parameters, "StackName")
+        by_id = handlers._p(parameters, "ChangeSetName").startswith("arn:")
+        if name and not by_id and handlers._resolve_stack(name) is None:
+            return handlers._error("ValidationError", f"Stack [{name}] does not exist")
+        return handle(parameters)
+
+    return answer
+
+
+def executed(execute: Any) -> Any:
+    """Keep the id of the change set that is executed, and the description of its template."""
+
+    def answer(parameters: Parameters) -> Any:
+        names = (handlers._p(parameters, "ChangeSetName"), handlers._p(parameters, "StackName"))
+        change_set_id, change_set = changesets._find_change_set(*names)
+        response = execute(parameters)
+        if response[0] == 200 and (stack := cloudformation._stacks.get(change_set["StackName"])):
+            stack["_change_set"] = change_set_id
+            stack["Description"] = change_set["_template"].get("Description", "")
+        return response
+
+    return answer
+
+
+def add_event_in_order(add_event: Any) -> Any:
+    """Give each event of a stack a later time than the one before, so that clients can sort them."""
+
+    def add(stack_id: str, stack_name: str, logical_id: str, kind: str, status: str, *more: Any, **fields: Any) -> None:
+        add_event(stack_id, stack_name, logical_id, kind, status, *more, **fields)
+        events = cloudformation._stack_events[stack_id]
+        if len(events) > 1 and events[-1]["Timestamp"] <= events[-2]["Timestamp"]:
+            later = datetime.fromisoformat(events[-2]["Timestamp"]) + timedelta(milliseconds=1)
+            events[-1]["Timestamp"] = later.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        stack = handlers._resolve_stack(stack_id) if status == "DELETE_IN_PROGRESS" else None
+        if stack and kind == "AWS::CloudFormation::Stack":
+            stack["_deleted"] = now_iso()
+
+    return add
+
+
+def error_as_aws(code: str, message: str, status: int = 400) -> Any:
+    return error(code, MISSING_RESOURCE.sub(r"Resource \1 does not exist for stack \2", message), status)
+
+
+error = handlers._error
+
+
+def apply() -> None:
+    add_event = add_event_in_order(stacks._add_event)
+    for module in (stacks, handlers, changesets):
+        module._add_event = add_event
+    handlers._error = error_as_aws
+    actions = handlers._ACTION_HANDLERS
+    for action, change in CHANGES.items():
+        actions[action] = described(actions[action], change)
+    for action in ("DescribeChangeSet", "ExecuteChangeSet"):
+        actions[action] = with_missing_stack(actions[action])
+    actions["ExecuteChangeSet"] = executed(actions["ExecuteChangeSet"])
