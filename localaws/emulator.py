@@ -41,6 +41,7 @@ GAPS = (
     "athena.api",
     "athena.workgroup_authorization",
     "cloudformation.change_set_errors",
+    "cloudformation.conditions",
     "cloudformation.descriptions",
     "cloudformation.existing_names",
     "cloudformation.exports",

@@ -23,6 +23,7 @@ type Change = Callable[[str, Parameters], str]
 NO_OPTIONS = "<NotificationARNs/><RollbackConfiguration/>"
 STACK = re.compile(r"<member><StackName>.*?<DriftInformation>", re.DOTALL)
 STACK_ID = re.compile(r"<StackId>([^<]*)</StackId>")
+TAGS = re.compile(r"<Tags>.*?</Tags>", re.DOTALL)
 UPDATED = re.compile(r"<LastUpdatedTime>[^<]*</LastUpdatedTime>")
 MISSING_RESOURCE = re.compile(r"Resource \[(.*)\] does not exist in stack \[(.*)\]")
 
@@ -44,6 +45,9 @@ def describe_stack(text: str) -> str:
     stack = handlers._resolve_stack(found.group(1)) if found else None
     if stack is None:
         return text
+    if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+        text = TAGS.sub("<Tags></Tags>", text)
+        text = text.replace("<StackStatusReason><", "<StackStatusReason>User Initiated<")
     more = NO_OPTIONS
     if change_set := stack.get("_change_set"):
         more += f"<ChangeSetId>{change_set}</ChangeSetId>"
@@ -80,14 +84,15 @@ def described(handle: Any, change: Change) -> Any:
 
 
 def with_missing_stack(handle: Any) -> Any:
-    """Refuse a change set of a stack that does not exist as AWS does."""
+    """Refuse a change set of a stack that does not exist as AWS does, and find it by the id of its stack."""
 
     def answer(parameters: Parameters) -> Any:
         name = handlers._p(parameters, "StackName")
         by_id = handlers._p(parameters, "ChangeSetName").startswith("arn:")
-        if name and not by_id and handlers._resolve_stack(name) is None:
+        stack = handlers._resolve_stack(name)
+        if name and not by_id and stack is None:
             return handlers._error("ValidationError", f"Stack [{name}] does not exist")
-        return handle(parameters)
+        return handle(parameters | {"StackName": [stack["StackName"]]} if stack else parameters)
 
     return answer
 

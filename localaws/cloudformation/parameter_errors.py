@@ -47,13 +47,28 @@ def is_number(text: str) -> bool:
     return True
 
 
+def with_texts(template: dict[str, Any]) -> dict[str, Any]:
+    """Return a template whose parameters have texts for Booleans, as CloudFormation reads them."""
+    parameters = {
+        name: {key: text_of(value) for key, value in definition.items()}
+        for name, definition in (template.get("Parameters") or {}).items()
+    }
+    return template | {"Parameters": parameters} if parameters else template
+
+
+def text_of(value: Any) -> Any:
+    if isinstance(value, list):
+        return [text_of(item) for item in value]
+    return str(value).lower() if isinstance(value, bool) else value
+
+
 def with_checks(resolve: Any) -> Any:
     def resolve_parameters(
         template: dict[str, Any], given: list[dict[str, Any]], previous: dict[str, Any] | None = None
     ) -> Any:
         check(template, given, previous or {})
         try:
-            return resolve(template, given, previous)
+            return resolve(with_texts(template), given, previous)
         except ValueError as error:
             name = str(error).split("'")[1] if "is not in AllowedValues" in str(error) else None
             if name is None:

@@ -97,6 +97,29 @@ def test_a_reference_to_a_secret_is_its_arn(cloudformation: Any, emulator: str) 
         secrets.describe_secret(SecretId=output["OutputValue"])
 
 
+CONDITIONS = {
+    "Parameters": {"Wanted": {"Type": "String", "Default": False, "AllowedValues": [True, False]}},
+    "Mappings": {"Regions": {"us-east-1": {"wanted": "true"}}},
+    "Conditions": {
+        "Sub": {"Fn::Equals": [{"Fn::Sub": "in ${AWS::Region}"}, "in us-east-1"]},
+        "Map": {"Fn::Equals": [{"Fn::FindInMap": ["Regions", {"Ref": "AWS::Region"}, "wanted"]}, {"Ref": "Wanted"}]},
+        "Boolean": {"Fn::And": [{"Condition": "Sub"}, {"Fn::Equals": [True, {"Ref": "Wanted"}]}]},
+        "Not": {"Fn::Not": [{"Condition": "Boolean"}]},
+    },
+    "Resources": PARAMETERS["Resources"],
+    "Outputs": {name: {"Condition": name, "Value": name} for name in ("Sub", "Map", "Boolean", "Not")},
+}
+
+
+def test_conditions_evaluate_every_function(cloudformation: Any) -> None:
+    name = next(names)
+    wanted = [{"ParameterKey": "Wanted", "ParameterValue": "true"}]
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(CONDITIONS), Parameters=wanted)
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
+    (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    assert {output["OutputKey"] for output in stack["Outputs"]} == {"Sub", "Map", "Boolean"}
+
+
 def test_a_change_set_with_invalid_properties_fails(cloudformation: Any) -> None:
     name = next(names)
     create_change_set(cloudformation, name, INVALID)
