@@ -68,6 +68,7 @@ def run():
         '"error": str(e), "failure": {"errorMessage": str(e), "errorType": type(e).__name__, '
         '"requestId": _ms_ctx.get("request_id", ""), "stackTrace": _ms_stack(e, code_dir, 1)}, "trace"',
     ),
+    ('"memory_limit_in_mb": init.get("memory", 128)', '"memory_limit_in_mb": str(init.get("memory", 128))'),
 )
 INIT_FAILED = "Worker init failed: "
 
@@ -181,11 +182,17 @@ def payload_error(event: Any, body: bytes) -> Any:
         text = f"Request must be smaller than {PAYLOAD_LIMIT} bytes for the InvokeFunction operation"
         return lambda_svc.error_response_json("RequestEntityTooLargeException", text, 413)
     if event == {} and body.strip() not in (b"", b"{}"):  # the emulator reads any invalid payload as {}
-        try:
-            json.loads(body)
-        except ValueError as error:
-            text = f"Could not parse request body into json: Could not parse payload into json: {error}"
-            return lambda_svc.error_response_json("InvalidRequestContentException", text)
+        return json_error(body)
+    return None
+
+
+def json_error(body: bytes) -> Any:
+    """Return the error for a body that is no JSON, or None."""
+    try:
+        json.loads(body)
+    except ValueError as error:
+        text = f"Could not parse request body into json: Could not parse payload into json: {error}"
+        return lambda_svc.error_response_json("InvalidRequestContentException", text)
     return None
 
 
@@ -205,6 +212,8 @@ def log_tail(answered: dict[str, str]) -> str:
 
 def with_body(handle_request: Any) -> Any:
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+        if path.endswith("/invocations") and not _is_text(body):
+            return json_error(body)
         token = _body.set(body)
         try:
             return await handle_request(method, path, headers, body, query)
@@ -212,6 +221,14 @@ def with_body(handle_request: Any) -> Any:
             _body.reset(token)
 
     return handle
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def apply() -> None:

@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import boto3
+
 from localaws import processes
 from localaws.parity import bare, differences, report, suites
 from localaws.ports import find_free_port
@@ -119,11 +121,19 @@ def _bare(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _localaws(folder: Path) -> Iterator[str]:
-    """Run localaws as `python -m localaws serve` does; the value is its address."""
+    """Run localaws as `python -m localaws serve` does; the value is its address.
+
+    The answers were recorded in accounts that are not new: they have 1,000 concurrent executions of Lambda.
+    """
     port = find_free_port()
     ports = [f"--port={port}", f"--dax-port={find_free_port()}", f"--mqtt-port={find_free_port()}"]
     root_key = {"LOCALAWS_ACCESS_KEY_ID": "test", "LOCALAWS_SECRET_ACCESS_KEY": "test"}
-    yield from _started(["-m", "localaws", "serve", f"--folder={folder / 'aws'}", *ports], root_key, folder, port)
+    command = ["-m", "localaws", "serve", f"--folder={folder / 'aws'}", "--grant-requests", *ports]
+    for url in _started(command, root_key, folder, port):
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+        quotas = boto3.client("service-quotas", endpoint_url=url, **keys)
+        quotas.request_service_quota_increase(ServiceCode="lambda", QuotaCode="L-B99A9384", DesiredValue=1_000)
+        yield url
 
 
 def _started(command: list[str], environment: dict[str, str], folder: Path, port: int) -> Iterator[str]:
