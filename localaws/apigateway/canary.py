@@ -38,7 +38,8 @@ def validate_patch(stage: dict[str, Any], operation: dict[str, Any]) -> None:
     settings = stage.get("canarySettings") or {}
     if op == "remove":
         name, _, variable = path.removeprefix(SETTINGS).removeprefix("/").partition("/")
-        known = not name or (name in settings and (not variable or variable in settings[name]))
+        overrides = settings.get("stageVariableOverrides", {})
+        known = not name or (name == "stageVariableOverrides" and variable in overrides)
         if not known:
             raise bad_request(
                 f"Cannot remove method setting {path[1:]} because there is no method setting for this method "
@@ -75,7 +76,7 @@ def promote(stage: dict[str, Any], operation: dict[str, Any]) -> None:
     path, source = operation["path"], operation.get("from")
     if COPIES.get(path) != source:
         raise bad_request(
-            f"Invalid copy operation with path: {source} and from {path}. Valid copy:path are "
+            f"Invalid copy operation with path: {path} and from {source}. Valid copy:path are "
             f"[{', '.join(COPIES)}] and valid copy:from are [{', '.join(COPIES.values())}]"
         )
     settings = stage.get("canarySettings")

@@ -39,27 +39,41 @@ def bad_request(message: str) -> Refused:
 
 
 def invalid(value: Any, member: str, constraint: str) -> Refused:
-    message = f"Value '{value}' at '{member}' failed to satisfy constraint: {constraint}"
-    return Refused("ValidationException", f"1 validation error detected: {message}")
+    return Refused("ValidationException", f"1 validation error detected: {failed(value, member, constraint)}")
 
 
 def validate_create(data: dict[str, Any]) -> None:
     """Raise Refused if the API cannot be created."""
     endpoint = data.get("endpointConfiguration") or {}
-    types = endpoint.get("types") or []
-    if not set(types) <= set(ENDPOINT_TYPES):
-        one_of = f"[Member must satisfy enum value set: [{', '.join(ENDPOINT_TYPES)}]]"
-        where = "createRestApiInput.endpointConfiguration.types"
-        raise invalid(f"[{', '.join(types)}]", where, f"Member must satisfy constraint: {one_of}")
-    address = endpoint.get("ipAddressType")
-    if address not in (None, *ADDRESS_TYPES):
-        where = "createRestApiInput.endpointConfiguration.ipAddressType"
-        raise invalid(address, where, f"Member must satisfy enum value set: [{', '.join(ADDRESS_TYPES)}]")
+    types, address = endpoint.get("types"), endpoint.get("ipAddressType")
+    validate_endpoint_form(types or [], address)
     if not data.get("name"):
         raise bad_request("API name must be specified")
+    if types == []:
+        raise bad_request("REGIONAL Configuration and EDGE Configuration cannot be both DISABLED.")
+    if types and len(types) > 1:
+        raise bad_request("Cannot create an api with multiple Endpoint Types.")
     if types == ["PRIVATE"] and address == "ipv4":
         raise bad_request("Only dualstack ipAddressType is supported for Private APIs.")
     validate_compression(data.get("minimumCompressionSize"))
+
+
+def validate_endpoint_form(types: list[str], address: Any) -> None:
+    errors = []
+    where = "createRestApiInput.endpointConfiguration"
+    if not set(types) <= set(ENDPOINT_TYPES):
+        one_of = f"[Member must satisfy enum value set: [{', '.join(ENDPOINT_TYPES)}]]"
+        errors.append(failed(f"[{', '.join(types)}]", f"{where}.types", f"Member must satisfy constraint: {one_of}"))
+    if address not in (None, *ADDRESS_TYPES):
+        one_of = f"Member must satisfy enum value set: [{', '.join(ADDRESS_TYPES)}]"
+        errors.append(failed(address, f"{where}.ipAddressType", one_of))
+    if errors:
+        count = "1 validation error" if len(errors) == 1 else f"{len(errors)} validation errors"
+        raise Refused("ValidationException", f"{count} detected: {'; '.join(errors)}")
+
+
+def failed(value: Any, member: str, constraint: str) -> str:
+    return f"Value '{value}' at '{member}' failed to satisfy constraint: {constraint}"
 
 
 def validate_compression(size: Any) -> None:
@@ -72,7 +86,7 @@ def validate_compression(size: Any) -> None:
 def validate_patch(operation: dict[str, Any], private: bool) -> None:
     """Raise Refused if the patch operation of an API is invalid."""
     op, path, value = operation.get("op"), operation.get("path") or "", operation.get("value")
-    if path in REPLACED and op != "replace":
+    if path in REPLACED and op != "replace" and (op, path) != ("remove", "/description"):
         raise bad_request("Invalid patch operation specified. Must be one of: [replace]")
     if path == "/minimumCompressionSize":
         validate_compression(value)
@@ -88,7 +102,7 @@ def validate_endpoint_patch(op: Any, member: str, value: Any, private: bool) -> 
             raise bad_request("ipAddressType must be either ipv4 or dualstack.")
         if private and value == "ipv4":
             raise bad_request("Only dualstack ipAddressType is supported for Private APIs.")
-    elif op not in ("add", "remove", "replace"):
+    elif op not in ("add", "replace"):
         raise bad_request("Invalid patch operation specified. Must be 'add'|'remove'|'replace'")
     elif value not in (None, *ENDPOINT_TYPES):
         raise bad_request("Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE")
@@ -167,9 +181,11 @@ def with_description_check(handle_request: Any) -> Any:
         if (method, path.strip("/")) == ("POST", "restapis") and not gateway._qp(query, "mode"):
             data = json.loads(body or b"{}")
             try:
-                validate_create(data)
-                if data.get("description") == "":
+                if data.get("name") and data.get("description") == "":
+                    endpoint = data.get("endpointConfiguration") or {}
+                    validate_endpoint_form(endpoint.get("types") or [], endpoint.get("ipAddressType"))
                     raise bad_request("Description cannot be an empty string")
+                validate_create(data)
             except Refused as refused:
                 return gateway._v1_error(*refused.args, 400)
         return await handle_request(method, path, headers, body, query)

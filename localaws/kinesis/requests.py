@@ -1,5 +1,7 @@
 """Gap: Kinesis accepts stream names, hash keys, limits and positions that AWS rejects.
 
+A stream without a number of shards is on demand, and has four. A shard iterator may be in quotes.
+
 AWS: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_CreateStream.html
 AWS: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html
 AWS: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetShardIterator.html
@@ -68,13 +70,25 @@ def position_error(data: Json) -> Any:
     return None
 
 
+ON_DEMAND = {"ShardCount": 4, "StreamModeDetails": {"StreamMode": "ON_DEMAND"}}
+"""What a stream has that is created without a number of shards."""
+
+
+def with_shards(create: Any) -> Any:
+    return lambda data: create(data if data.get("ShardCount") else data | ON_DEMAND)
+
+
+def with_plain_iterator(get: Any) -> Any:
+    return lambda data: get(data | {"ShardIterator": (data.get("ShardIterator") or "").strip('"')})
+
+
 def checked(run: Any, error: Any) -> Any:
     return lambda data: error(data) or run(data)
 
 
 def apply() -> None:
-    kinesis._create_stream = checked(kinesis._create_stream, name_error)
+    kinesis._create_stream = checked(with_shards(kinesis._create_stream), name_error)
     kinesis._put_record = checked(kinesis._put_record, hash_key_error)
     kinesis._put_records = checked(kinesis._put_records, records_error)
-    kinesis._get_records = checked(kinesis._get_records, limit_error)
+    kinesis._get_records = checked(with_plain_iterator(kinesis._get_records), limit_error)
     kinesis._get_shard_iterator = checked(kinesis._get_shard_iterator, position_error)

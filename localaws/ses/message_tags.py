@@ -1,7 +1,7 @@
 """Gap: an email may have any message tags and any number of recipients.
 
-The name of a tag has only letters, digits, `_` and `-`, a value also `.` and `@`; both have at most 255 characters. An
-email has at most 50 recipients and 50 tags.
+The name of a tag has only letters, digits, `_` and `-`, or is `ses:feedback-id-a` or `ses:feedback-id-b`; a value may
+also have `.` and `@`. Both have at most 255 characters. An email has at most 50 recipients and 50 tags.
 AWS: https://docs.aws.amazon.com/ses/latest/APIReference/API_MessageTag.html
 AWS: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html
 AWS: https://docs.aws.amazon.com/ses/latest/dg/quotas.html
@@ -15,7 +15,7 @@ from typing import Any
 
 from ministack.services import ses, ses_v2
 
-NAME = re.compile(r"[A-Za-z0-9_-]+")
+NAME = re.compile(r"[A-Za-z0-9_-]+|ses:feedback-id-[ab]")
 VALUE = re.compile(r"[A-Za-z0-9_.@-]+")
 MAX_LENGTH = 255
 MAX_RECIPIENTS = 50

@@ -3,6 +3,9 @@
 https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
 """
 
+from collections.abc import Callable
+from functools import partial
+from ipaddress import ip_address
 from math import prod
 from typing import Any
 
@@ -53,7 +56,79 @@ def validate_rule(value: Any) -> None:
     ((kind, operand),) = value.items()
     if kind not in MATCHES:
         raise ValueError(f"FilterPolicy: Unrecognized match type {kind}")
-    if kind == "exists" and not isinstance(operand, bool):
+    if check := CHECKS.get(kind):
+        check(operand)
+
+
+def validate_exists(operand: Any) -> None:
+    if not isinstance(operand, bool):
         raise ValueError("FilterPolicy: exists match pattern must be either true or false.")
-    if kind in ("prefix", "suffix", "equals-ignore-case", "wildcard") and not isinstance(operand, str):
+
+
+def validate_anything_but(operand: Any) -> None:
+    for pattern, text in operand.items() if isinstance(operand, dict) else ():
+        if pattern != "prefix":
+            raise ValueError(f"FilterPolicy: Unsupported anything-but pattern: {pattern}")
+        validate_text(pattern, text)
+
+
+def validate_text(kind: str, operand: Any) -> None:
+    if not isinstance(operand, str):
         raise ValueError(f"FilterPolicy: {kind} match pattern must be a string")
+
+
+def validate_cidr(operand: Any) -> None:
+    validate_text("prefix", operand)  # AWS names it so
+    address, slash, bits = operand.partition("/")
+    if not slash or "/" in bits:
+        raise ValueError("FilterPolicy: Malformed CIDR, one '/' required")
+    if not bits.isdigit():
+        raise ValueError("FilterPolicy: Malformed CIDR, mask bits must be an integer")
+    try:
+        ip_address(address)
+    except ValueError:
+        raise ValueError(f"FilterPolicy: Nonstandard IP address: {address}") from None
+
+
+def validate_numeric(operand: Any) -> None:
+    """Raise ValueError unless the operand is a comparison, or the lower and the upper end of a range."""
+    terms = list(operand) if isinstance(operand, list) else []
+    if not terms or not isinstance(terms[0], str):
+        raise ValueError(f"FilterPolicy: Invalid member in numeric match: {terms[0] if terms else ']'}")
+    operator = terms[0]
+    if operator not in ("=", "<", "<=", ">", ">="):
+        raise ValueError(f"FilterPolicy: Unrecognized numeric range operator: {operator}")
+    low = number(terms, 1, "equals" if operator == "=" else operator)
+    if len(terms) > 2:
+        validate_range(terms, operator, low)
+
+
+def validate_range(terms: list[Any], operator: str, low: float) -> None:
+    if operator not in (">", ">="):
+        raise ValueError("FilterPolicy: Too many elements in numeric expression")
+    if not isinstance(terms[2], str):
+        raise ValueError(f"FilterPolicy: Bad value in numeric range: {terms[2]}")
+    if terms[2] not in ("<", "<="):
+        raise ValueError(f"FilterPolicy: Bad numeric range operator: {terms[2]}")
+    high = number(terms, 3, terms[2])
+    if low >= high:
+        raise ValueError("FilterPolicy: Bottom must be less than top")
+    if len(terms) > 4:
+        raise ValueError("FilterPolicy: Too many terms in numeric range expression")
+
+
+def number(terms: list[Any], position: int, operator: str) -> float:
+    value = terms[position] if len(terms) > position else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"FilterPolicy: Value of {operator} must be numeric")
+    return value
+
+
+CHECKS: dict[str, Callable[[Any], None]] = {
+    "anything-but": validate_anything_but,
+    "cidr": validate_cidr,
+    "exists": validate_exists,
+    "numeric": validate_numeric,
+    **{kind: partial(validate_text, kind) for kind in ("equals-ignore-case", "prefix", "suffix", "wildcard")},
+}
+"""By match type: the check of its operand."""

@@ -34,6 +34,20 @@ SUBSCRIPTION_ATTRIBUTES = (
 SCOPES = ("MessageAttributes", "MessageBody")
 ATTRIBUTE_TYPES = ("Binary", "Number", "String")
 ENTRY_ID = re.compile(r"[A-Za-z0-9_-]+")
+GRANTED = frozenset(
+    (
+        "AddPermission",
+        "DeleteTopic",
+        "GetTopicAttributes",
+        "ListSubscriptionsByTopic",
+        "Publish",
+        "Receive",
+        "RemovePermission",
+        "SetTopicAttributes",
+        "Subscribe",
+    )
+)
+"""The actions that AddPermission grants."""
 MAX_BYTES = 262_144
 
 
@@ -61,10 +75,11 @@ def validate_topic(params: dict[str, Any]) -> None:
     if not (FIFO_NAME if fifo else TOPIC_NAME).fullmatch(name):
         raise invalid("Topic Name")
     topic = sns._topics.get(f"arn:aws:sns:{get_region()}:{sns.get_account_id()}:{name}")
-    if topic and any(topic["attributes"].get(key, "") != value for key, value in attributes.items()):
+    defaults = {"FifoTopic": "false"}
+    if topic and any((defaults | topic["attributes"]).get(key, "") != value for key, value in attributes.items()):
         raise invalid("Attributes Reason: Topic already exists with different attributes")
     tags = sns._param_tags(params)
-    if topic and tags and tags != topic["tags"]:
+    if topic and not tags.items() <= topic["tags"].items():
         raise invalid("Tags Reason: Topic already exists with different tags")
 
 
@@ -96,8 +111,14 @@ def validate_subscription(params: dict[str, Any]) -> None:
     topic = sns._topic_by_arn_any_scope(sns._p(params, "TopicArn")) or {"subscriptions": []}
     for known in topic["subscriptions"]:
         same = known["protocol"] == protocol and known["endpoint"] == endpoint
-        if same and any(known["attributes"].get(name, "") != value for name, value in attributes.items()):
+        if same and any(comparable(known["attributes"], name) != comparable(attributes, name) for name in attributes):
             raise invalid("Attributes Reason: Subscription already exists with different attributes")
+
+
+def comparable(attributes: dict[str, str], name: str) -> str:
+    """Return the value of a subscription's attribute, or its default."""
+    value = attributes.get(name) or {"FilterPolicyScope": SCOPES[0], "RawMessageDelivery": "false"}.get(name, "")
+    return value.lower() if name == "RawMessageDelivery" else value
 
 
 def validate_queue(endpoint: str, topic_arn: str) -> None:
@@ -166,8 +187,8 @@ def validate_structure(message: str) -> None:
 def validate_message_attribute(name: str, attribute: dict[str, Any]) -> None:
     validate_attribute_name(name)
     kind = attribute.get("DataType", "")
-    prefix = kind.partition(".")[0]
-    if prefix not in ATTRIBUTE_TYPES:
+    prefix, _, custom = kind.partition(".")
+    if prefix not in ATTRIBUTE_TYPES or (kind != prefix and not custom):
         raise Refused(
             "ParameterValueInvalid",
             f"The message attribute '{name}' has an invalid message attribute type, the set of supported type "
@@ -261,12 +282,58 @@ def validate_set_attribute(params: dict[str, Any]) -> None:
     validate_attribute(name, value, subscription["attributes"].get("FilterPolicyScope", SCOPES[0]))
 
 
+def validate_unsubscribe(params: dict[str, Any]) -> None:
+    """Raise Refused if Unsubscribe has no ARN of a subscription."""
+    arn = sns._p(params, "SubscriptionArn")
+    if not arn:
+        raise invalid("SubscriptionArn Reason: no value for required parameter")
+    validate_arn("SubscriptionArn", arn)
+    if arn.count(":") == 5:
+        raise invalid("SubscriptionId")
+
+
+def validate_permission(params: dict[str, Any]) -> None:
+    """Raise Refused if AddPermission has a label that the policy has, or an action that SNS does not grant."""
+    topic = sns._topic_by_arn_any_scope(sns._p(params, "TopicArn"))
+    if topic is None:
+        return  # refused as unknown
+    statements = json.loads(topic["attributes"].get("Policy") or "{}").get("Statement", [])
+    if any(statement.get("Sid") == sns._p(params, "Label") for statement in statements):
+        raise invalid("Statement already exists")
+    if not GRANTED.issuperset(sns._member_list(params, "ActionName")):
+        raise invalid("Policy statement action out of service scope!")
+
+
+def validate_tags(params: dict[str, Any]) -> None:
+    """Raise Refused if TagResource has a key twice."""
+    keys = [sns._p(params, name) for name in params if re.fullmatch(r"Tags\.member\.\d+\.Key", name)]
+    if len(keys) != len(set(keys)):
+        raise invalid("Duplicated keys are not allowed.")
+
+
+def validate_token(params: dict[str, Any]) -> None:
+    """Raise Refused if ConfirmSubscription has a token of no subscription of the topic."""
+    topic = sns._topic_by_arn_any_scope(sns._p(params, "TopicArn"))
+    token = sns._p(params, "Token")
+    if topic and token not in [one.get("token") for one in topic["subscriptions"]]:
+        raise invalid("Token")
+
+
+def validate_topic_arn(params: dict[str, Any]) -> None:
+    validate_arn("TopicArn", sns._p(params, "TopicArn"))
+
+
 VALIDATIONS = {
+    "_add_permission": validate_permission,
+    "_confirm_subscription": validate_token,
     "_create_topic": validate_topic,
+    "_get_topic_attributes": validate_topic_arn,
     "_publish": validate_publish,
     "_publish_batch": validate_batch,
     "_set_subscription_attributes": validate_set_attribute,
     "_subscribe": validate_subscription,
+    "_tag_resource": validate_tags,
+    "_unsubscribe": validate_unsubscribe,
 }
 
 

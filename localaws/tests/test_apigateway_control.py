@@ -35,6 +35,7 @@ class Control:
         api = client.create_rest_api(name="control")["id"]
         root = client.get_resources(restApiId=api)["items"][0]["id"]
         control = cls(endpoint, client, api, root, "")
+        control.let_log()
         client.put_method(**control.method, authorizationType="NONE")
         control.integrate("200")
         client.put_method(**control.method | {"httpMethod": "ANY"}, authorizationType="NONE")
@@ -42,6 +43,17 @@ class Control:
         control.deployment = client.create_deployment(restApiId=api)["id"]
         client.create_stage(restApiId=api, stageName="v1", deploymentId=control.deployment)
         return control
+
+    def let_log(self) -> None:
+        """Give the account a role for the logs of API Gateway."""
+        iam: Any = boto3.client("iam", endpoint_url=self.endpoint)
+        trust = {"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        allowed = {"Effect": "Allow", "Action": "logs:*", "Resource": "*"}
+        policies = [json.dumps({"Version": "2012-10-17", "Statement": [statement]}) for statement in (trust, allowed)]
+        role = iam.create_role(RoleName="control", AssumeRolePolicyDocument=policies[0])["Role"]["Arn"]
+        iam.put_role_policy(RoleName="control", PolicyName="logs", PolicyDocument=policies[1])
+        operation = {"op": "replace", "path": "/cloudwatchRoleArn", "value": role}
+        self.client.update_account(patchOperations=[operation])
 
     @property
     def method(self) -> dict[str, str]:
@@ -56,6 +68,23 @@ class Control:
         connection = http.client.HTTPConnection(urlsplit(self.endpoint).netloc, timeout=20)
         connection.request("GET", f"/_aws/execute-api/{self.api}/v1/{path}")
         return connection.getresponse().status
+
+    def update_response(self, op: str, path: str, value: str) -> Any:
+        patches = [{"op": op, "path": path, "value": value}]
+        return self.client.update_gateway_response(
+            restApiId=self.api, responseType="DEFAULT_4XX", patchOperations=patches
+        )
+
+    def update_method(self, op: str, path: str, value: str) -> Any:
+        return self.client.update_method(**self.method, patchOperations=[{"op": op, "path": path, "value": value}])
+
+    def update_validator(self, op: str, path: str, value: str) -> Any:
+        validator = self.client.create_request_validator(restApiId=self.api, name="all")["id"]
+        return self.client.update_request_validator(
+            restApiId=self.api,
+            requestValidatorId=validator,
+            patchOperations=[{"op": op, "path": path, "value": value}],
+        )
 
     def update_api(self, op: str, path: str, value: str | None = None) -> Any:
         return self.client.update_rest_api(restApiId=self.api, patchOperations=[patch(op, path, value)])
@@ -121,6 +150,29 @@ REFUSALS: list[tuple[str, Callable[[Control], Any], str, str]] = [
     ("rest_apis", lambda c: c.update_api("add", "/binaryMediaTypes", "image/png"), "BadRequestException",
      "Invalid patch path /binaryMediaTypes"),
     ("rest_apis", lambda c: c.update_api("replace", "/other", "x"), "BadRequestException", "Invalid patch path /other"),
+    ("rest_apis", lambda c: c.client.create_rest_api(name="x", endpointConfiguration={"types": []}),
+     "BadRequestException", "REGIONAL Configuration and EDGE Configuration cannot be both DISABLED."),
+    ("rest_apis", lambda c: c.client.create_rest_api(name="x", endpointConfiguration={"types": ["EDGE", "REGIONAL"]}),
+     "BadRequestException", "Cannot create an api with multiple Endpoint Types."),
+    ("rest_import", lambda c: c.client.import_rest_api(body=b"{'key:value}"), "BadRequestException",
+     "Invalid OpenAPI input."),
+    ("gateway_responses", lambda c: c.update_response("add", "/statusCode", "444"), "BadRequestException",
+     "Invalid patch path /statusCode"),
+    ("gateway_responses", lambda c: c.update_response("replace", "/responseParameters/x", "y"), "NotFoundException",
+     "Invalid parameter name specified"),
+    ("gateway_responses",
+     lambda c: c.client.delete_gateway_response(restApiId=c.api, responseType="UNAUTHORIZED"), "NotFoundException",
+     "Gateway response type not defined on api"),
+    ("method_patches", lambda c: c.update_method("replace", "/httpMethod", "PUT"), "BadRequestException",
+     "Invalid patch path /httpMethod"),
+    ("method_patches", lambda c: c.update_method("add", "/operationName", "x"), "BadRequestException",
+     "Invalid patch operation specified. Must be one of: [replace]"),
+    ("method_patches", lambda c: c.update_method("replace", "/authorizationType", "CUSTOM"), "BadRequestException",
+     NO_AUTHORIZER),
+    ("method_patches", lambda c: c.update_validator("add", "/name", "x"), "BadRequestException",
+     "Invalid patch path  '/name' specified for op 'add'. Please choose supported operations"),
+    ("method_patches", lambda c: c.update_validator("replace", "/name", ""), "BadRequestException",
+     "Request Validator name cannot be blank"),
     ("empty_members", lambda c: c.client.get_rest_api(restApiId="none"), "NotFoundException",
      "Invalid API identifier specified 000000000000:none"),
     ("integrations", lambda c: c.proxy(LAMBDA),
@@ -359,3 +411,77 @@ def test_the_bare_emulator_still_takes_what_aws_refuses(bare: Control, module: s
     assert any(refusal(bare, call) != (code, message) for call, code, message in cases), (
         f"the emulator no longer needs localaws/apigateway/{module}.py"
     )
+
+
+def test_the_status_of_a_gateway_response_is_patched(control: Control) -> None:
+    assert control.update_response("replace", "/statusCode", "444")["statusCode"] == "444"
+    found = control.client.get_gateway_response(restApiId=control.api, responseType="UNAUTHORIZED")
+    assert (found["statusCode"], found["defaultResponse"]) == ("444", True)
+    control.client.delete_gateway_response(restApiId=control.api, responseType="DEFAULT_4XX")
+
+
+def test_a_method_keeps_the_models_and_parameters_of_its_patches(control: Control) -> None:
+    control.client.put_method(**control.method, authorizationType="NONE")
+    control.update_method("add", "/requestModels/application~1json", "Empty")
+    patched = control.update_method("add", "/requestParameters/method.request.querystring.q", "true")
+
+    assert patched["requestModels"] == {"application/json": "Empty"}
+    assert patched["requestParameters"] == {"method.request.querystring.q": True}
+    control.update_method("remove", "/requestModels/application~1json", "")
+    assert "requestParameters" not in control.update_method(
+        "remove", "/requestParameters/method.request.querystring.q", ""
+    )
+
+
+def test_a_new_api_has_two_models(control: Control, bare: Control) -> None:
+    assert [one["name"] for one in control.client.get_models(restApiId=control.api)["items"]] == ["Empty", "Error"]
+    models = bare.client.get_models(restApiId=bare.api)["items"]
+    assert models == [], "the emulator needs less of localaws/apigateway/models.py"
+
+
+OPENAPI = """
+openapi: 3.0.1
+info: {title: imported, version: 2, description: An API.}
+servers: [{url: "https://example.com/base/part"}]
+x-amazon-apigateway-request-validators: {all: {validateRequestBody: true, validateRequestParameters: true}}
+x-amazon-apigateway-request-validator: all
+paths:
+  /houses/{id}:
+    post:
+      operationId: Move
+      requestBody: {content: {application/json: {schema: {$ref: "#/components/schemas/House"}}}}
+      responses: {"200": {description: ok}}
+      x-amazon-apigateway-integration:
+        type: mock
+        requestParameters: {integration.request.header.a: true}
+components:
+  schemas:
+    House: {type: object, properties: {owner: {$ref: "#/components/schemas/Person"}}}
+    Person: {type: object}
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "path"),
+    [("ignore", "/houses/{id}"), ("prepend", "/base/part/houses/{id}"), ("split", "/part/houses/{id}")],
+)
+def test_an_import_reads_yaml_models_validators_and_the_base_path(control: Control, mode: str, path: str) -> None:
+    api = control.client.import_rest_api(body=OPENAPI.encode(), parameters={"basepath": mode})
+
+    assert (api["name"], api["version"], api["description"]) == ("imported", "2", "An API.")
+    assert [warning.partition(" of resource ")[2].split("'")[1] for warning in api["warnings"]] == [path]
+    models = control.client.get_models(restApiId=api["id"])["items"]
+    assert [model["name"] for model in models] == ["House", "Person"]
+    owner = json.loads(models[0]["schema"])["properties"]["owner"]
+    assert owner == {"$ref": f"https://apigateway.amazonaws.com/restapis/{api['id']}/models/Person"}
+    resource = next(one for one in control.client.get_resources(restApiId=api["id"])["items"] if one["path"] == path)
+    method = control.client.get_method(restApiId=api["id"], resourceId=resource["id"], httpMethod="POST")
+    (validator,) = control.client.get_request_validators(restApiId=api["id"])["items"]
+    assert method["requestModels"] == {"application/json": "House"}
+    assert method["requestParameters"] == {"method.request.path.id": True}
+    assert (method["operationName"], method["requestValidatorId"]) == ("Move", validator["id"])
+
+
+def test_an_import_with_warnings_can_fail(control: Control) -> None:
+    call = lambda c: c.client.import_rest_api(body=OPENAPI.encode(), failOnWarnings=True)  # noqa: E731
+    assert refusal(control, call)[1].startswith("Warnings found during import:")

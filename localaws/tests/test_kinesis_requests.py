@@ -93,3 +93,19 @@ def test_the_gap_is_still_there(bare_emulator: str, case: str) -> None:
 @pytest.mark.parametrize("call", [put("0"), put(str(2**128 - 1)), read(1), read(10_000), position("LATEST")])
 def test_a_valid_request_is_accepted(emulator: str, call: Call) -> None:
     assert refusal(lambda: call(client(emulator))) == ""
+
+
+def test_a_stream_without_a_number_of_shards_is_on_demand(emulator: str) -> None:
+    kinesis: Any = boto3.client("kinesis", endpoint_url=emulator)
+    kinesis.create_stream(StreamName="on-demand")
+    assert len(kinesis.list_shards(StreamName="on-demand")["Shards"]) == 4
+    mode = kinesis.describe_stream_summary(StreamName="on-demand")["StreamDescriptionSummary"]["StreamModeDetails"]
+    assert mode == {"StreamMode": "ON_DEMAND"}
+
+
+def test_a_shard_iterator_may_be_in_quotes(emulator: str) -> None:
+    kinesis: Any = boto3.client("kinesis", endpoint_url=emulator)
+    kinesis.create_stream(StreamName="quotes", ShardCount=1)
+    shard = kinesis.list_shards(StreamName="quotes")["Shards"][0]["ShardId"]
+    iterator = kinesis.get_shard_iterator(StreamName="quotes", ShardId=shard, ShardIteratorType="LATEST")
+    assert kinesis.get_records(ShardIterator=f'"{iterator["ShardIterator"]}"')["Records"] == []

@@ -53,6 +53,28 @@ class Topics:
         endpoint = endpoint or "arn:aws:sqs:us-east-1:000000000000:other"
         return self.sns.subscribe(TopicArn=self.topic, Protocol=protocol, Endpoint=endpoint, Attributes=attributes)
 
+    def permit(self, action: str, label: str) -> Any:
+        return self.sns.add_permission(
+            TopicArn=self.topic, Label=label, AWSAccountId=["000000000000"], ActionName=[action]
+        )
+
+    def tag(self, *keys: str) -> Any:
+        tags = [{"Key": key, "Value": "x"} for key in keys]
+        return self.sns.tag_resource(ResourceArn=self.topic, Tags=tags)
+
+    def queue(self, name: str, **attributes: str) -> tuple[str, str]:
+        """Subscribe a new queue to the topic; return its URL and the ARN of the subscription."""
+        sqs = boto3.client("sqs", endpoint_url=self.endpoint)
+        url = sqs.create_queue(QueueName=name)["QueueUrl"]
+        arn = f"arn:aws:sqs:us-east-1:000000000000:{name}"
+        allowed = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Statement": [allowed]})})
+        return url, self.subscribe(endpoint=arn, **attributes)["SubscriptionArn"]
+
+    def received(self, url: str, seconds: float = 10) -> list[Any]:
+        sqs = boto3.client("sqs", endpoint_url=self.endpoint)
+        return eventually(lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", []), seconds)
+
     def set(self, name: str, value: str) -> Any:
         return self.sns.set_subscription_attributes(
             SubscriptionArn=self.subscription, AttributeName=name, AttributeValue=value
@@ -73,6 +95,10 @@ def bare(bare_emulator: str) -> Topics:
     return Topics.create(bare_emulator)
 
 
+NO_TYPE = (
+    "The message attribute 'attr1' has an invalid message attribute type, the set of supported type prefixes is "
+    "Binary, Number, and String."
+)
 NO_DEFAULT = "Invalid parameter: Message Structure - No default entry in JSON message body"
 TOO_COMPLEX = "Invalid parameter: Attributes Reason: FilterPolicy: Filter policy is too complex"
 SIX_KEYS = json.dumps({f"key{number}": ["a"] for number in range(6)})
@@ -141,6 +167,24 @@ REFUSALS: list[tuple[Callable[[Topics], Any], str, str]] = [
      "Invalid parameter: Filter policy scope MessageAttributes does not support nested filter policy"),
     (lambda t: t.set("FilterPolicy", '{"a": [{"like": "b"}]}'), "InvalidParameter",
      "Invalid parameter: FilterPolicy: Unrecognized match type like"),
+    (lambda t: t.set("FilterPolicy", '{"a": [{"numeric": [">", 3, "<", 1]}]}'), "InvalidParameter",
+     "Invalid parameter: FilterPolicy: Bottom must be less than top"),
+    (lambda t: t.set("FilterPolicy", '{"a": [{"numeric": [">", "3"]}]}'), "InvalidParameter",
+     "Invalid parameter: FilterPolicy: Value of > must be numeric"),
+    (lambda t: t.set("FilterPolicy", '{"a": [{"anything-but": {"exists": true}}]}'), "InvalidParameter",
+     "Invalid parameter: FilterPolicy: Unsupported anything-but pattern: exists"),
+    (lambda t: t.set("FilterPolicy", '{"a": [{"cidr": "10.0.0.0"}]}'), "InvalidParameter",
+     "Invalid parameter: FilterPolicy: Malformed CIDR, one '/' required"),
+    (lambda t: t.sns.unsubscribe(SubscriptionArn="arn:aws:sns:us-east-1:000000000000:x"), "InvalidParameter",
+     "Invalid parameter: SubscriptionId"),
+    (lambda t: t.permit("Publish", "__default_statement_ID"), "InvalidParameter",
+     "Invalid parameter: Statement already exists"),
+    (lambda t: t.permit("Other", "new"), "InvalidParameter",
+     "Invalid parameter: Policy statement action out of service scope!"),
+    (lambda t: t.tag("a", "a"), "InvalidParameter", "Invalid parameter: Duplicated keys are not allowed."),
+    (lambda t: t.sns.confirm_subscription(TopicArn=t.topic, Token="x"), "InvalidParameter",
+     "Invalid parameter: Token"),
+    (lambda t: t.with_attribute(DataType="Stringlike", StringValue="x"), "ParameterValueInvalid", NO_TYPE),
 ]  # fmt: skip
 
 
@@ -171,6 +215,65 @@ def test_valid_filter_policies_are_taken(topics: Topics) -> None:
     topics.set("FilterPolicy", '{"a": {"b": [{"prefix": "c"}]}}')
     topics.set("FilterPolicy", "")
     topics.set("FilterPolicyScope", "MessageAttributes")
+
+
+def test_topics_and_subscriptions_are_described_as_on_aws(topics: Topics) -> None:
+    _, subscription = topics.queue("described", FilterPolicy='{"a": ["b"]}', RawMessageDelivery="True")
+
+    attributes = topics.sns.get_subscription_attributes(SubscriptionArn=subscription)["Attributes"]
+    assert attributes["SubscriptionPrincipal"] == "arn:aws:iam::000000000000:root"
+    assert (attributes["FilterPolicyScope"], attributes["RawMessageDelivery"]) == ("MessageAttributes", "true")
+    policy = json.loads(topics.sns.get_topic_attributes(TopicArn=topics.topic)["Attributes"]["Policy"])
+    assert policy["Statement"][0]["Action"][-1] == "SNS:Publish"
+
+
+def test_the_bare_emulator_still_describes_no_principal(bare: Topics) -> None:
+    attributes = bare.sns.get_subscription_attributes(SubscriptionArn=bare.subscription)["Attributes"]
+    assert "SubscriptionPrincipal" not in attributes, "the emulator needs less of localaws/sns/descriptions.py"
+
+
+def dead_letters(topics: Topics) -> list[Any]:
+    """Publish to a queue that is deleted; return what its dead-letter queue gets."""
+    dead, _ = topics.queue("dead-letters", FilterPolicy='{"never": ["x"]}')
+    target = json.dumps({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead-letters"})
+    deleted, _ = topics.queue("deleted", RedrivePolicy=target)
+    boto3.client("sqs", endpoint_url=topics.endpoint).delete_queue(QueueUrl=deleted)
+    topics.publish("lost")
+    return topics.received(dead, 2)
+
+
+def test_a_message_to_a_deleted_queue_goes_to_the_dead_letter_queue(topics: Topics) -> None:
+    (message,) = dead_letters(topics)
+    assert json.loads(message["Body"])["Message"] == "lost"
+
+
+def test_the_bare_emulator_still_loses_a_message_to_a_deleted_queue(bare: Topics) -> None:
+    assert dead_letters(bare) == [], "the emulator needs less of localaws/sns/delivery.py"
+
+
+BODIES = {
+    '{"a": [{"b": "c"}]}': True,
+    '{"a": {"b": "c"}}': True,
+    '{"a.b": "c"}': True,
+    '{"a": [{"b": "d"}]}': False,
+    '{"b": "c"}': False,
+    "[1]": False,
+}
+
+
+def matched(topics: Topics, name: str, body: str) -> bool:
+    url, _ = topics.queue(name, FilterPolicyScope="MessageBody", FilterPolicy='{"a": {"b": ["c"]}}')
+    topics.publish(body)
+    return bool(topics.received(url, 1))
+
+
+@pytest.mark.parametrize(("number", "body"), enumerate(BODIES))
+def test_a_filter_policy_of_the_body_looks_into_arrays(topics: Topics, number: int, body: str) -> None:
+    assert matched(topics, f"body-{number}", body) is BODIES[body]
+
+
+def test_the_bare_emulator_still_does_not_look_into_arrays(bare: Topics) -> None:
+    assert not matched(bare, "body", next(iter(BODIES))), "the emulator needs less of localaws/sns/message_body.py"
 
 
 # Notifications of functions
