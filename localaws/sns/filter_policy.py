@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints
 from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
-from math import prod
 from typing import Any
 
 MAX_KEYS = 5
@@ -19,11 +18,26 @@ def validate(policy: dict[str, Any], *, nested: bool) -> None:
     rules = list(flat_rules(policy, nested))
     if len(rules) > MAX_KEYS:
         raise ValueError(f"FilterPolicy: Filter policy can not have more than {MAX_KEYS} keys")
-    if prod(len(values) * depth for depth, _, values in rules) > MAX_COMBINATIONS:
+    if combinations(policy) > MAX_COMBINATIONS:
         raise ValueError("FilterPolicy: Filter policy is too complex")
     for _, _, values in rules:
         for value in values:
             validate_rule(value)
+
+
+def combinations(policy: dict[str, Any], depth: int = 1) -> int:
+    """Return the number of combinations: keys are multiplied, a nested key counts as often as it is deep, and the
+    alternatives of `$or` are added.
+    """
+    found = 1
+    for key, value in policy.items():
+        if key == "$or" and isinstance(value, list):
+            found *= sum(combinations(alternative, depth) for alternative in value)
+        elif isinstance(value, dict):
+            found *= combinations(value, depth + 1)
+        else:
+            found *= len(value) * depth
+    return found
 
 
 def flat_rules(policy: dict[str, Any], nested: bool, depth: int = 1) -> Any:
