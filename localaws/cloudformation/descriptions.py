@@ -25,7 +25,6 @@ STACK = re.compile(r"<member><StackName>.*?<DriftInformation>", re.DOTALL)
 STACK_ID = re.compile(r"<StackId>([^<]*)</StackId>")
 TAGS = re.compile(r"<Tags>.*?</Tags>", re.DOTALL)
 UPDATED = re.compile(r"<LastUpdatedTime>[^<]*</LastUpdatedTime>")
-MISSING_RESOURCE = re.compile(r"Resource \[(.*)\] does not exist in stack \[(.*)\]")
 
 
 def without_empty(text: str, *names: str) -> str:
@@ -97,6 +96,30 @@ def with_missing_stack(handle: Any) -> Any:
     return answer
 
 
+def get_template_error(parameters: Parameters) -> str | None:
+    name = handlers._p(parameters, "StackName")
+    if not name and not handlers._p(parameters, "ChangeSetName"):
+        return "StackName is required if ChangeSetName is not specified."
+    return f"Stack with id {name} does not exist" if name and handlers._resolve_stack(name) is None else None
+
+
+def describe_resource_error(parameters: Parameters) -> str | None:
+    """Return the error for a stack or resource that does not exist. It names the stack as the request does."""
+    name, resource = handlers._p(parameters, "StackName"), handlers._p(parameters, "LogicalResourceId")
+    stack = handlers._resolve_stack(name)
+    if stack is None:
+        return f"Stack '{name}' does not exist"
+    return None if resource in stack["_resources"] else f"Resource {resource} does not exist for stack {name}"
+
+
+def checked(handle: Any, error_of: Callable[[Parameters], str | None]) -> Any:
+    def answer(parameters: Parameters) -> Any:
+        message = error_of(parameters)
+        return handlers._error("ValidationError", message) if message else handle(parameters)
+
+    return answer
+
+
 def executed(execute: Any) -> Any:
     """Keep the id of the change set that is executed, and the description of its template."""
 
@@ -128,21 +151,15 @@ def add_event_in_order(add_event: Any) -> Any:
     return add
 
 
-def error_as_aws(code: str, message: str, status: int = 400) -> Any:
-    return error(code, MISSING_RESOURCE.sub(r"Resource \1 does not exist for stack \2", message), status)
-
-
-error = handlers._error
-
-
 def apply() -> None:
     add_event = add_event_in_order(stacks._add_event)
     for module in (stacks, handlers, changesets):
         module._add_event = add_event
-    handlers._error = error_as_aws
     actions = handlers._ACTION_HANDLERS
     for action, change in CHANGES.items():
         actions[action] = described(actions[action], change)
     for action in ("DescribeChangeSet", "ExecuteChangeSet"):
         actions[action] = with_missing_stack(actions[action])
+    actions["GetTemplate"] = checked(actions["GetTemplate"], get_template_error)
+    actions["DescribeStackResource"] = checked(actions["DescribeStackResource"], describe_resource_error)
     actions["ExecuteChangeSet"] = executed(actions["ExecuteChangeSet"])

@@ -1,13 +1,20 @@
 """Gap: the physical id of an `AWS::SecretsManager::Secret`, which `Ref` returns, is its name instead of its ARN.
 
+An update sends the token that UpdateSecret needs for a new version.
+
 AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-secret.html
 No longer needed when `Ref` of a secret is its ARN.
 """
 
+import uuid
+from contextvars import ContextVar
 from typing import Any
 
 from ministack.services import secretsmanager
 from ministack.services.cloudformation import provisioners
+
+updating: ContextVar[bool] = ContextVar("updating", default=False)
+"""Whether CloudFormation updates a secret: it sends a token with the new value."""
 
 
 def name_of(physical_id: str) -> str:
@@ -16,6 +23,13 @@ def name_of(physical_id: str) -> str:
         if physical_id in (name, secret["ARN"]):
             return str(name)
     return physical_id
+
+
+def with_token(update_secret: Any) -> Any:
+    def update(data: dict[str, Any]) -> Any:
+        return update_secret({"ClientRequestToken": str(uuid.uuid4())} | data if updating.get() else data)
+
+    return update
 
 
 def apply() -> None:
@@ -27,8 +41,13 @@ def apply() -> None:
         return attributes["Arn"], attributes
 
     def update_with_arn(physical_id: str, *resource: Any, **more: Any) -> Any:
-        _, attributes = update(name_of(physical_id), *resource, **more)
+        token = updating.set(True)
+        try:
+            _, attributes = update(name_of(physical_id), *resource, **more)
+        finally:
+            updating.reset(token)
         return attributes["Arn"], attributes
 
     handlers["create"], handlers["update"] = create_with_arn, update_with_arn
     handlers["delete"] = lambda physical_id, properties: delete(name_of(physical_id), properties)
+    secretsmanager._update_secret = with_token(secretsmanager._update_secret)
