@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
@@ -82,8 +82,22 @@ class Interrupting:
 
 
 @pytest.fixture
-def account(emulator: str) -> Account:
-    return Account(emulator)
+def new_account(emulator: str) -> Iterator[Callable[[], Account]]:
+    """A function that makes a stage. Its keys are deleted after the test: an account has ten public keys at most."""
+    made: list[Account] = []
+
+    def make() -> Account:
+        made.append(Account(emulator))
+        return made[-1]
+
+    yield make
+    for account in made:
+        account.keys().delete()
+
+
+@pytest.fixture
+def account(new_account: Callable[[], Account]) -> Account:
+    return new_account()
 
 
 @pytest.mark.parametrize(("algorithm", "kind"), [("rsa", rsa.RSAPrivateKey), ("ecdsa", ec.EllipticCurvePrivateKey)])
@@ -126,12 +140,13 @@ def test_the_keys_of_another_stage_stay(emulator: str, account: Account) -> None
     account.rotate()
 
     assert other.public_keys() == other.trusted() == [other.signing()]
+    other.keys().delete()
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_an_interrupted_rotation_resumes(emulator: str, late: bool) -> None:
+def test_an_interrupted_rotation_resumes(new_account: Callable[[], Account], late: bool) -> None:
     for nth in itertools.count():
-        account = Account(emulator)
+        account = new_account()
         account.keys().ensure("ecdsa")
         calls = itertools.count()
         clients = {
@@ -153,9 +168,9 @@ def test_an_interrupted_rotation_resumes(emulator: str, late: bool) -> None:
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_an_interrupted_creation_of_keys_resumes(emulator: str, late: bool) -> None:
+def test_an_interrupted_creation_of_keys_resumes(new_account: Callable[[], Account], late: bool) -> None:
     for nth in itertools.count():
-        account = Account(emulator)
+        account = new_account()
         calls = itertools.count()
         clients = {
             "cloudfront": Interrupting(account.cloudfront, calls, nth, late),
