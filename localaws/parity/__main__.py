@@ -76,12 +76,11 @@ def _compare(chosen: list[suites.Suite], origins: dict[str, Path], folder: Path,
 
 
 def _count_bare(chosen: list[suites.Suite], origins: dict[str, Path], folder: Path) -> None:
-    figures = bare.load()
     for suite in chosen:
         results = _run(suite, origins, folder, _bare, "bare")
-        figures[suite.name] = sum(result.verdict == "equal" for result in results.values())
-        print(f"{suite.name}: {figures[suite.name]} of {len(results)} equal", flush=True)
-        bare.save(figures)
+        equal = sum(result.verdict == "equal" for result in results.values())
+        print(f"{suite.name}: {equal} of {len(results)} equal", flush=True)
+        bare.save(bare.load() | {suite.name: equal})
 
 
 def _run(

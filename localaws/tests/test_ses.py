@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.testing import eventually
+from localaws.testing import eventually, verify_identity
 
 SENDER = "news@example.com"
 SIMULATOR = "success@simulator.amazonses.com"
@@ -20,7 +20,7 @@ TEXT = {"Data": "x"}
 
 @dataclass
 class Mail:
-    """Clients of both versions of SES, with a verified sender."""
+    """Clients of both versions of SES."""
 
     endpoint: str
     v1: Any
@@ -28,9 +28,7 @@ class Mail:
 
     @classmethod
     def create(cls, endpoint: str) -> Mail:
-        mail = cls(endpoint, *(boto3.client(name, endpoint_url=endpoint) for name in ("ses", "sesv2")))
-        mail.v1.verify_email_identity(EmailAddress=SENDER)
-        return mail
+        return cls(endpoint, *(boto3.client(name, endpoint_url=endpoint) for name in ("ses", "sesv2")))
 
     def send_v1(self, name: str = "tag", value: str = "x", count: int = 1) -> Any:
         return self.v1.send_email(
@@ -52,12 +50,20 @@ class Mail:
 
 @pytest.fixture(scope="module")
 def mail(emulator: str) -> Mail:
-    return Mail.create(emulator)
+    """Clients of an account outside the sandbox of SES, whose sender is verified."""
+    mail = Mail.create(emulator)
+    verify_identity(emulator, SENDER)
+    mail.v2.put_account_details(
+        MailType="TRANSACTIONAL", WebsiteURL="https://example.com", ProductionAccessEnabled=True
+    )
+    return mail
 
 
 @pytest.fixture(scope="module")
 def bare(bare_emulator: str) -> Mail:
-    return Mail.create(bare_emulator)
+    mail = Mail.create(bare_emulator)
+    mail.v1.verify_email_identity(EmailAddress=SENDER)
+    return mail
 
 
 TAGS = [
