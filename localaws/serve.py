@@ -50,6 +50,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
     }
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, temporary, ignore_errors=True)
+        stack.callback(settings.delete_root_key)
         emulator = stack.enter_context(processes.running(["-m", "localaws.emulator"], environment, settings.folder))
         await asyncio.to_thread(processes.wait_for, f"{settings.endpoint}/_ministack/health", emulator)
         poller = Poller(settings.regions, settings.endpoint, Backoff(maximum=settings.retry_delay))

@@ -64,6 +64,10 @@ class Settings:
         self._root_key_file.touch(mode=0o600)
         self._root_key_file.write_text(json.dumps([key_id, secret]))
 
+    def delete_root_key(self) -> None:
+        """Delete the file of a key that no longer works."""
+        self._root_key_file.unlink(missing_ok=True)
+
     @property
     def root_key(self) -> tuple[str, str]:
         """ID and secret of the root key; `test` and `test` if none was made."""
