@@ -36,18 +36,21 @@ def get_post(slug: str) -> rest.Answer[Post]:
 
 @app.route("/posts", methods=["POST"], authorizer=authors)
 def create_post() -> rest.Created[Post]:
+    """Publish a post. Raises Conflict."""
     post = wiring.posts().add(rest.body(app, NewPost))
     return rest.created(post, location=f"posts/{post.slug}", etag=post.etag)
 
 
 @app.route("/posts/{slug}", methods=["PUT"], authorizer=authors)
 def replace_post(slug: str) -> rest.Changed[Post]:
+    """Replace the text of a post. Raises Conflict."""
     post = wiring.posts().replace(slug, rest.body(app, PostText), rest.if_match(app))
     return rest.changed(post, post.etag)
 
 
 @app.route("/posts/{slug}", methods=["DELETE"], authorizer=authors)
 def remove_post(slug: str) -> rest.NoContent:
+    """Remove a post. Raises Conflict."""
     wiring.posts().remove(slug, rest.if_match(app))
     return rest.no_content()
 

@@ -57,7 +57,7 @@ def test_a_parameter_without_effect_is_refused_by_name(
 
 
 def test_an_exception_is_accepted(emulator: str) -> None:
-    assert boto3.client("iam", endpoint_url=emulator).list_roles(MaxItems=10)["Roles"] == []
+    assert "Roles" in boto3.client("iam", endpoint_url=emulator).list_roles(MaxItems=10)
 
 
 def test_an_item_may_have_the_name_of_a_refused_parameter(emulator: str) -> None:
