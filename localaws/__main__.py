@@ -25,6 +25,8 @@ from localaws.settings import Settings
 RUNNING = "localaws.json"
 """The file in the folder of a running AWS that has its settings."""
 
+NOT_RUNNING = "localaws does not run in {}. Start it: python -m localaws up"
+
 
 def main() -> str | None:
     """Run the command in the arguments; return an error message if it fails."""
@@ -160,7 +162,7 @@ def status(folder: Path) -> str | None:
     """Print its address."""
     settings = _running(folder)
     if settings is None:
-        return f"localaws does not run in {folder}. Start it: python -m localaws up"
+        return NOT_RUNNING.format(folder)
     print(f"AWS   {settings.endpoint}\nDAX   127.0.0.1:{settings.dax_port}\nMQTT  127.0.0.1:{settings.mqtt_port}")
     return None
 
@@ -169,7 +171,7 @@ def env(folder: Path) -> str | None:
     """Print the variables that point a shell to it."""
     settings = _running(folder)
     if settings is None:
-        return f"localaws does not run in {folder}. Start it: python -m localaws up"
+        return NOT_RUNNING.format(folder)
     for name, value in settings.environment.items():
         print(f"export {name}='{value}'")
     return None
@@ -179,7 +181,7 @@ def clock(folder: Path, turn: float) -> str | None:
     """Print its time, after turning its clock forward by +TIME."""
     settings = _running(folder)
     if settings is None:
-        return f"localaws does not run in {folder}. Start it: python -m localaws up"
+        return NOT_RUNNING.format(folder)
     os.environ.update(settings.environment)
     print(turned(settings.endpoint, turn))
     return None
@@ -198,7 +200,7 @@ def instances(folder: Path, stack: str) -> str | None:
 def _run_data_plane(folder: Path, module: str, *arguments: str) -> str | None:
     settings = _running(folder)
     if settings is None:
-        return f"localaws does not run in {folder}. Start it: python -m localaws up"
+        return NOT_RUNNING.format(folder)
     with data_plane(settings, module, *arguments) as process:
         try:
             while process.poll() is None:

@@ -155,17 +155,19 @@ def list_metrics(request: dict[str, Any]) -> dict[str, Any]:
         if (
             request.get("Namespace", namespace) == namespace
             and request.get("MetricName", name) == name
-            and all(
-                dimensions.get(wanted["Name"], None) == wanted.get("Value", dimensions.get(wanted["Name"]))
-                and wanted["Name"] in dimensions
-                for wanted in request.get("Dimensions") or []
-            )
+            and all(_has(dimensions, wanted) for wanted in request.get("Dimensions") or [])
         ):
             listed = [{"Name": key, "Value": value} for key, value in dimensions.items()]
             found.append({"Namespace": namespace, "MetricName": name, "Dimensions": listed})
     first = int(request.get("NextToken") or 0)
     last = first + METRICS_IN_A_PAGE
     return {"Metrics": found[first:last]} | ({"NextToken": str(last)} if last < len(found) else {})
+
+
+def _has(dimensions: dict[str, str], wanted: dict[str, str]) -> bool:
+    """Return whether a metric has the dimension of a filter, which may leave out the value."""
+    name = wanted["Name"]
+    return name in dimensions and wanted.get("Value", dimensions[name]) == dimensions[name]
 
 
 def _times(request: dict[str, Any]) -> tuple[float, float]:

@@ -178,12 +178,14 @@ def place(name: str) -> tuple[str, str, str]:
     return get_account_id(), get_region(), name
 
 
-def create_with_checks(create: Any) -> Any:
-    def create_queue(data: Json, url: str) -> Any:
-        check_queue(data)
-        return create(data, url)
+def with_check(handle: Any, check: Any) -> Any:
+    """Wrap the handler of an action: *check* raises for a request that SQS refuses."""
 
-    return create_queue
+    def handle_checked(data: Json, url: str) -> Any:
+        check(data)
+        return handle(data, url)
+
+    return handle_checked
 
 
 def delete_with_record(delete: Any) -> Any:
@@ -227,14 +229,6 @@ def receive_with_checks(receive: Any) -> Any:
         return receive(data, url)
 
     return receive_message
-
-
-def change_with_checks(change: Any) -> Any:
-    def change_visibility(data: Json, url: str) -> Any:
-        check_visibility(data)
-        return change(data, url)
-
-    return change_visibility
 
 
 def purge_with_wait(purge: Any) -> Any:
@@ -289,12 +283,12 @@ def apply() -> None:
     sqs._json_err_resp = json_error_response
     sqs._HANDLERS |= {
         "SendMessage": send_message,
-        "CreateQueue": create_with_checks(sqs._HANDLERS["CreateQueue"]),
+        "CreateQueue": with_check(sqs._HANDLERS["CreateQueue"], check_queue),
         "DeleteQueue": delete_with_record(sqs._HANDLERS["DeleteQueue"]),
         "SetQueueAttributes": set_with_checks(sqs._HANDLERS["SetQueueAttributes"]),
         "GetQueueAttributes": get_with_checks(sqs._HANDLERS["GetQueueAttributes"]),
         "ReceiveMessage": receive_with_checks(sqs._HANDLERS["ReceiveMessage"]),
-        "ChangeMessageVisibility": change_with_checks(sqs._HANDLERS["ChangeMessageVisibility"]),
+        "ChangeMessageVisibility": with_check(sqs._HANDLERS["ChangeMessageVisibility"], check_visibility),
         "SendMessageBatch": batch_with_checks(sqs._HANDLERS["SendMessageBatch"]),
         "PurgeQueue": purge_with_wait(sqs._HANDLERS["PurgeQueue"]),
     }
