@@ -56,6 +56,16 @@ def until[T](look: Callable[[], T | None], seconds: float = 90) -> T:
     return found
 
 
+def active(functions: Any, name: str) -> str:
+    """Wait until the function is active, by a client of Lambda; return its ARN.
+
+    AWS refuses to invoke a function that is still `Pending`
+    (https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html).
+    """
+    functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+    return str(functions.get_function_configuration(FunctionName=name)["FunctionArn"])
+
+
 def refusal(call: Callable[[], object]) -> str:
     """Call an operation of boto3; return its error as `Code: message`, or an empty string if it succeeds."""
     try:

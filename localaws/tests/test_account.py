@@ -23,7 +23,7 @@ from localaws import processes, serve
 from localaws.account import resource_limits
 from localaws.clock.client import turned
 from localaws.ports import find_free_port
-from localaws.testing import eventually, verify_identity
+from localaws.testing import active, eventually, verify_identity
 
 REGION = "us-east-1"
 NO_ROLE = "CloudWatch Logs role ARN must be set in account settings to enable logging"
@@ -136,7 +136,7 @@ def function(client: Client, name: str, source: str = SLOW) -> str:
     role = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=policy)["Role"]["Arn"]
     settings = {"Runtime": "python3.13", "Handler": "app.handler", "Timeout": 10}
     client("lambda").create_function(FunctionName=name, Role=role, Code={"ZipFile": zipped(source)}, **settings)
-    assert eventually(lambda: client("lambda").get_function_configuration(FunctionName=name)["State"] == "Active")
+    active(client("lambda"), name)
     return name
 
 

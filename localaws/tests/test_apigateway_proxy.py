@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
+from localaws.testing import active
+
 ECHO = """
 import json
 def handler(event, context):
@@ -87,13 +89,14 @@ class Api:
             code = io.BytesIO()
             with zipfile.ZipFile(code, "w") as archive:
                 archive.writestr("app.py", source)
-            function = functions.create_function(
+            functions.create_function(
                 FunctionName=name,
                 Runtime="python3.13",
                 Handler="app.handler",
                 Role=role,
                 Code={"ZipFile": code.getvalue()},
-            )["FunctionArn"]
+            )
+            function = active(functions, name)
             if condition:
                 functions.add_permission(
                     FunctionName=name,

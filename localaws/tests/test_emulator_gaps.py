@@ -28,7 +28,7 @@ from botocore.exceptions import ClientError, WaiterError
 from ministack.services import kinesis
 
 from localaws.kinesis import retention as kinesis_retention
-from localaws.testing import verify_identity
+from localaws.testing import active, verify_identity
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
@@ -102,11 +102,7 @@ class Aws:
             Action="lambda:InvokeFunction",
             Principal="apigateway.amazonaws.com",
         )
-        wait = {"Delay": 0.1, "MaxAttempts": 100}
-        self.client("lambda").get_waiter("function_active_v2").wait(
-            FunctionName=function["FunctionName"], WaiterConfig=wait
-        )
-        return str(function["FunctionArn"])
+        return active(self.client("lambda"), function["FunctionName"])
 
     def stack(self, resources: dict[str, Any], name: str = "", **outputs: Any) -> dict[str, str]:
         """Create a stack, or update the named one; return its outputs."""

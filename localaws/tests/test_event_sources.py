@@ -26,7 +26,7 @@ from botocore.exceptions import ClientError
 from localaws.lambda_ import clients, queues, shards
 from localaws.lambda_.batches import Backoff
 from localaws.lambda_.poller import Poller
-from localaws.testing import eventually
+from localaws.testing import active, eventually
 
 REGION, OTHER_REGION = "us-east-1", "eu-west-1"
 ARN = f"{REGION}:000000000000"
@@ -110,6 +110,7 @@ class Aws:
             | {"Code": {"ZipFile": code.getvalue()}, "Timeout": 10}
             | settings
         )
+        active(self.lambda_, name)
         return name
 
     def queue(self, fifo: bool = False, **attributes: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from localaws.testing import eventually, until
+from localaws.testing import active, eventually, until
 
 REGION = "us-east-1"
 TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -67,6 +67,7 @@ class Account:
             Role=role["Role"]["Arn"],
             Code={"ZipFile": code.getvalue()},
         )
+        active(self.lambda_, name)
 
     def create_by_api(self, **settings: Any) -> dict[str, Any]:
         return self.settled(self.lambda_.create_event_source_mapping(**settings)["UUID"])
@@ -82,6 +83,7 @@ class Account:
 
     def delete_mappings(self) -> None:
         for mapping in self.mappings():
+            self.settled(mapping["UUID"])  # AWS does not delete a mapping that is being created or changed
             self.lambda_.delete_event_source_mapping(UUID=mapping["UUID"])
         assert eventually(lambda: not self.mappings())
 

@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError
 from localaws.firehose import delivery, source
 from localaws.firehose.firehose import Firehose
 from localaws.lambda_.batches import Backoff
-from localaws.testing import eventually
+from localaws.testing import active, eventually
 
 REGION = "us-east-1"
 ARN = f"{REGION}:000000000000"
@@ -85,16 +85,15 @@ class Aws:
         code, name = io.BytesIO(), f"cleanse-{next(numbers)}"
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr("app.py", FUNCTION)
-        return str(
-            self.client("lambda").create_function(
-                FunctionName=name,
-                Runtime="python3.13",
-                Handler="app.handler",
-                Role=self.role("lambda", "logs:*"),
-                Code={"ZipFile": code.getvalue()},
-                Timeout=10,
-            )["FunctionArn"]
+        self.client("lambda").create_function(
+            FunctionName=name,
+            Runtime="python3.13",
+            Handler="app.handler",
+            Role=self.role("lambda", "logs:*"),
+            Code={"ZipFile": code.getvalue()},
+            Timeout=10,
         )
+        return active(self.client("lambda"), name)
 
     def events(self, function: str, at_least: int = 1) -> list[dict[str, Any]]:
         """Wait for at least so many events of the function; return all of them."""

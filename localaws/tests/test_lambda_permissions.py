@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from localaws.testing import eventually, refusal
+from localaws.testing import active, eventually, refusal
 
 CODE = """
 import boto3, json, os
@@ -38,7 +38,7 @@ class Aws:
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr("app.py", CODE)
-        self.function = self.client("lambda").create_function(
+        self.client("lambda").create_function(
             FunctionName=self.name,
             Runtime="python3.13",
             Handler="app.handler",
@@ -46,8 +46,8 @@ class Aws:
             Code={"ZipFile": code.getvalue()},
             Environment={"Variables": {"QUEUE": self.queue}},
             Timeout=20,
-        )["FunctionArn"]
-        self.client("lambda").get_waiter("function_active_v2").wait(FunctionName=self.name, WaiterConfig={"Delay": 1})
+        )
+        self.function = active(self.client("lambda"), self.name)
 
     def permit(self, service: str, source: str) -> None:
         self.client("lambda").add_permission(

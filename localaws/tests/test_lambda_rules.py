@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError, WaiterError
 
 from localaws.lambda_.function_limits import RUNTIMES
 from localaws.lambda_.request_constraints import validation_message
-from localaws.testing import eventually, until
+from localaws.testing import active, eventually, until
 
 REGION, ACCOUNT = "us-east-1", "000000000000"
 CODE = """
@@ -71,8 +71,7 @@ class Aws:
 
     def active(self, function: str) -> str:
         """Wait until the function is active; return its name."""
-        waiter = self.lambda_.get_waiter("function_active_v2")
-        waiter.wait(FunctionName=function, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
+        active(self.lambda_, function)
         return function
 
     def new_function(self, code: str = CODE) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.testing import eventually
+from localaws.testing import active, eventually
 
 RECORDER = """
 import boto3, json, os
@@ -293,7 +293,7 @@ def records(endpoint: str, *, permitted: bool = True, **message: Any) -> list[An
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("app.py", RECORDER)
-    function = client["lambda"].create_function(
+    client["lambda"].create_function(
         FunctionName=name,
         Runtime="python3.13",
         Handler="app.handler",
@@ -301,7 +301,8 @@ def records(endpoint: str, *, permitted: bool = True, **message: Any) -> list[An
         Code={"ZipFile": code.getvalue()},
         Environment={"Variables": {"QUEUE": queue}},
         Timeout=20,
-    )["FunctionArn"]
+    )
+    function = active(client["lambda"], name)
     if permitted:
         client["lambda"].add_permission(
             FunctionName=name,
