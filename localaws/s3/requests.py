@@ -148,7 +148,9 @@ def policy_error(bucket: str, body: bytes) -> Any:
     if not isinstance(policy, dict):
         message = "Policies must be valid JSON and the first byte must be '{'"
         return s3._error("MalformedPolicy", message, 400)
-    statements = policy.get("Statement") or []
+    if "Statement" not in policy:
+        return s3._error("MalformedPolicy", "Missing required field Statement", 400)
+    statements = policy["Statement"] or []
     for statement in statements if isinstance(statements, list) else [statements]:
         resources = statement.get("Resource") or []
         for resource in resources if isinstance(resources, list) else [resources]:

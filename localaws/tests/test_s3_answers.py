@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
+import httpx
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from ministack.services import s3 as ministack_s3
 
@@ -192,3 +195,158 @@ def test_the_events_of_an_object_that_comes_and_goes(s3: Any, emulator: str) -> 
     assert made["s3"]["object"]["size"] == 4
     assert gone["s3"]["object"].keys() == {"key", "sequencer"}
     assert made["userIdentity"] != made["s3"]["bucket"]["ownerIdentity"]
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "body"),
+    [
+        ("bytes=0-2", 206, b"012"),
+        ("bytes=-2", 206, b"89"),
+        ("bytes=1-0", 200, b"0123456789"),
+        ("bytes=0-1,3-4", 200, b"0123456789"),
+        ("bytes=-", 200, b"0123456789"),
+        ("0-1", 200, b"0123456789"),
+    ],
+)
+def test_a_range_that_is_not_valid_is_ignored(s3: Any, given: str, status: int, body: bytes) -> None:
+    s3.put_object(Bucket=BUCKET, Key="digits", Body=b"0123456789")
+
+    got = s3.get_object(Bucket=BUCKET, Key="digits", Range=given)
+
+    assert (got["ResponseMetadata"]["HTTPStatusCode"], got["Body"].read()) == (status, body)
+
+
+def test_a_range_of_the_whole_object_has_its_checksum(s3: Any) -> None:
+    s3.put_object(Bucket=BUCKET, Key="digits", Body=b"0123456789")
+
+    def checksum(given: str) -> Any:
+        return s3.get_object(Bucket=BUCKET, Key="digits", Range=given, ChecksumMode="ENABLED").get("ChecksumCRC32")
+
+    assert (checksum("bytes=0-8"), checksum("bytes=0-100")) == (None, "poTHxg==")
+
+
+def test_a_condition_with_a_date_in_the_future_is_ignored(s3: Any) -> None:
+    modified = s3.head_object(Bucket=BUCKET, Key="key")["LastModified"]
+
+    def head(since: datetime) -> str:
+        return refusal(lambda: s3.head_object(Bucket=BUCKET, Key="key", IfModifiedSince=since))
+
+    assert head(modified).startswith("304")
+    assert head(modified + timedelta(days=1)) == ""
+
+
+def test_texts_in_headers_are_utf8(s3: Any) -> None:
+    s3.put_object(Bucket=BUCKET, Key="text", Body=b"", CacheControl="Ä", ContentDisposition='attachment; filename="—"')
+
+    got = s3.get_object(Bucket=BUCKET, Key="text")
+
+    assert got["CacheControl"].encode("latin-1").decode() == "Ä"
+    assert got["ContentDisposition"].encode("latin-1").decode() == 'attachment; filename="—"'
+
+
+def test_the_location_of_an_upload_is_a_url(s3: Any) -> None:
+    there = {"Bucket": BUCKET, "Key": "a —/b"}
+    upload = s3.create_multipart_upload(**there)["UploadId"]
+    part = s3.upload_part(**there, UploadId=upload, PartNumber=1, Body=b"1")
+
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    done = s3.complete_multipart_upload(**there, UploadId=upload, MultipartUpload=parts)
+
+    assert done["Location"].endswith(f"/{BUCKET}/a%20%E2%80%94/b")
+
+
+def test_an_answer_without_content_has_no_length(s3: Any) -> None:
+    s3.put_object(Bucket=BUCKET, Key="short", Body=b"x")
+
+    headers = s3.delete_object(Bucket=BUCKET, Key="short")["ResponseMetadata"]["HTTPHeaders"]
+
+    assert "content-length" not in headers
+
+
+def test_a_setting_that_a_public_access_block_leaves_out_is_off(s3: Any) -> None:
+    s3.create_bucket(Bucket="answers-block")
+    s3.put_public_access_block(Bucket="answers-block", PublicAccessBlockConfiguration={"BlockPublicAcls": True})
+
+    block = s3.get_public_access_block(Bucket="answers-block")["PublicAccessBlockConfiguration"]
+
+    others = dict.fromkeys(("IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), False)
+    assert block == {"BlockPublicAcls": True} | others
+
+
+def test_versions_of_a_bucket_without_versions_are_errors(s3: Any) -> None:
+    s3.put_object(Bucket=BUCKET, Key="plain", Body=b"x")
+    objects = [{"Key": "plain", "VersionId": "HPniJFCxqTsMuIH9KX8K8wEjNUgmABCD"}, {"Key": "none"}]
+
+    deleted = s3.delete_objects(Bucket=BUCKET, Delete={"Objects": objects})
+
+    assert [(each["Key"], each["Code"]) for each in deleted["Errors"]] == [("plain", "NoSuchVersion")]
+    assert [each["Key"] for each in deleted["Deleted"]] == ["none"]
+    assert s3.head_object(Bucket=BUCKET, Key="plain")["ContentLength"] == 1
+
+
+@pytest.mark.parametrize(
+    ("redirect", "status"),
+    [("https://example.com/done", 303), ("/done", 204)],
+)
+def test_a_form_redirects_to_an_absolute_url_only(s3: Any, redirect: str, status: int) -> None:
+    field = {"success_action_redirect": redirect}
+    post = s3.generate_presigned_post(BUCKET, "form", Fields=dict(field), Conditions=[{"bucket": BUCKET}, field])
+
+    answer = httpx.post(post["url"], data=post["fields"], files={"file": ("name", b"x")})
+
+    assert (answer.status_code, "done" in answer.headers.get("location", "")) == (status, status == 303)
+
+
+def test_a_file_without_a_name_leaves_its_placeholder(s3: Any) -> None:
+    post = s3.generate_presigned_post(BUCKET, "forms/${filename}")
+
+    for file in ((None, b"x"), ("name", b"x")):
+        assert httpx.post(post["url"], data=post["fields"], files={"file": file}).status_code == 204
+
+    listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="forms/")["Contents"]
+    assert [each["Key"] for each in listed] == ["forms/${filename}", "forms/name"]
+
+
+def test_a_form_of_another_type_fails_before_its_signature_is_checked(emulator: str, s3: Any) -> None:
+    answer = httpx.post(f"{emulator}/{BUCKET}", content=b"x", headers={"content-type": "text/html"})
+
+    assert answer.status_code == 412
+    assert ministack_s3.fromstring(answer.text).findtext("Code") == "PreconditionFailed"
+
+
+def test_a_url_with_a_malformed_credential(emulator: str) -> None:
+    s3: Any = boto3.client("s3", "us-east-1", endpoint_url=emulator, config=Config(signature_version="s3v4"))
+    url = s3.generate_presigned_url("get_object", {"Bucket": BUCKET, "Key": "key"}).replace("%2F", "%252F")
+
+    answer = httpx.get(url)
+
+    assert answer.status_code == 400
+    assert ministack_s3.fromstring(answer.text).findtext("Code") == "AuthorizationQueryParametersError"
+
+
+def test_a_preflight_for_a_bucket_that_does_not_exist_fails(emulator: str) -> None:
+    host = {"host": f"answers-none.s3.localhost:{emulator.rpartition(':')[2]}"}
+
+    def preflight(**headers: str) -> tuple[int, str | None]:
+        answer = httpx.options(f"{emulator}/key", headers=host | headers)
+        return answer.status_code, ministack_s3.fromstring(answer.text).findtext("Message")
+
+    assert preflight() == (400, "Insufficient information. Origin request header needed.")
+    assert preflight(origin="https://example.com") == (403, "CORSResponse: Bucket not found")
+
+
+def test_a_request_that_announces_headers_is_matched_by_them(s3: Any) -> None:
+    bucket = {"Bucket": "answers-cors"}
+    s3.create_bucket(**bucket)
+    s3.put_object(**bucket, Key="key", Body=b"x")
+    rule = {"AllowedOrigins": ["https://example.com"], "AllowedMethods": ["GET"], "AllowedHeaders": ["x-amz-a"]}
+    s3.put_bucket_cors(**bucket, CORSConfiguration={"CORSRules": [rule]})
+    url = s3.generate_presigned_url("get_object", bucket | {"Key": "key"})
+
+    def is_allowed(**headers: str) -> bool:
+        answer = httpx.get(url, headers={"origin": "https://example.com"} | headers)
+        return "access-control-allow-origin" in answer.headers
+
+    assert is_allowed()
+    assert is_allowed(**{"access-control-request-headers": "x-amz-a"})
+    assert not is_allowed(**{"access-control-request-headers": "x-amz-b"})

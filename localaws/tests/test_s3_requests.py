@@ -9,8 +9,11 @@ from functools import cache
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
+from ministack.services.s3 import fromstring
 
 from localaws.testing import refusal
 
@@ -42,6 +45,31 @@ def upload(*bodies: bytes, order: tuple[int, ...] = ()) -> Call:
         numbers = order or tuple(range(1, len(bodies) + 1))
         parts = [{"PartNumber": number, "ETag": tags[number - 1]} for number in numbers]
         s3.complete_multipart_upload(**key, UploadId=upload_id, MultipartUpload={"Parts": parts})
+
+    return run
+
+
+def conflicting_upload(s3: Any) -> Any:
+    """Complete an upload on the condition that the object is as it is, though it was written meanwhile."""
+    key = HERE | {"Key": "conflict"}
+    s3.put_object(**key, Body=b"x")
+    upload_id = s3.create_multipart_upload(**key)["UploadId"]
+    part = s3.upload_part(**key, UploadId=upload_id, PartNumber=1, Body=b"y")
+    now = s3.put_object(**key, Body=b"x")["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    s3.complete_multipart_upload(**key, UploadId=upload_id, MultipartUpload=parts, IfMatch=now)
+
+
+def form(conditions: list[Any], body: str = "text", **fields: str) -> Call:
+    """Post a form with these conditions in its policy; fail with the error of the response."""
+
+    def run(s3: Any) -> Any:
+        conditions_too = [{"bucket": BUCKET}, *conditions]
+        post = s3.generate_presigned_post(BUCKET, "form", Fields=dict(fields), Conditions=conditions_too)
+        answer = httpx.post(post["url"], data=post["fields"], files={"file": ("name", body.encode())})
+        if answer.status_code >= 400:
+            error = {name: fromstring(answer.text).findtext(name) for name in ("Code", "Message")}
+            raise ClientError({"Error": error}, "PostObject")
 
     return run
 
@@ -113,6 +141,33 @@ CASES: dict[str, tuple[Call, str]] = {
         policy(statement("arn:aws:s3:::other/*")),
         "MalformedPolicy: Policy has invalid resource",
     ),
+    "a policy without statements": (policy("{}"), "MalformedPolicy: Missing required field Statement"),
+    "an upload of an object that changed": (
+        conflicting_upload,
+        "ConditionalRequestConflict: The conditional request cannot succeed due to a conflicting operation against "
+        "this resource.",
+    ),
+    "a version of a bucket without versions": (
+        lambda s3: s3.delete_object(**HERE, VersionId="HPniJFCxqTsMuIH9KX8K8wEjNUgmABCD"),
+        "InvalidArgument: Invalid version id specified",
+    ),
+    "a form with a file that is too large": (
+        form([["content-length-range", 5, 10]], "x" * 12),
+        "EntityTooLarge: Your proposed upload exceeds the maximum allowed size",
+    ),
+    "a form with a file that is too small": (
+        form([["content-length-range", 5, 10]], "x"),
+        "EntityTooSmall: Your proposed upload is smaller than the minimum allowed size",
+    ),
+    "a form with a condition for a field without $": (
+        form([["eq", "acl", "private"]], acl="private"),
+        'AccessDenied: Invalid according to Policy: Policy Condition failed: ["eq", "acl", "private"]',
+    ),
+    "a form with two properties in a condition": (
+        form([{"acl": "private", "x-amz-meta-a": "b"}], acl="private", **{"x-amz-meta-a": "b"}),
+        "InvalidPolicyDocument: Invalid Policy: Invalid Simple-Condition: Simple-Conditions must have exactly one "
+        "property specified.",
+    ),
     "CORS with PATCH": (
         lambda s3: s3.put_bucket_cors(
             Bucket=BUCKET,
@@ -157,6 +212,8 @@ def test_the_gap_is_still_there(bare_emulator: str, case: str) -> None:
         copy(MetadataDirective="REPLACE"),
         tag("a", "b"),
         policy(statement(f"arn:aws:s3:::{BUCKET}/*")),
+        form([["content-length-range", 4, 4]]),
+        lambda s3: s3.delete_object(**HERE | {"Key": "other"}, VersionId="null"),
         lambda s3: s3.create_bucket(Bucket="data-alias"),
     ],
 )
