@@ -17,10 +17,24 @@ def load[T](cls: type[T], stages: Path) -> T:
 
     The file holds the outputs of the app's resources stack; ``deploy`` writes it and it travels in the zip. All values
     are text there and become what the field's type says, for example an int.
-    Raises InvalidSettings with the names of all fields that have neither a value nor a default, and for a value that
-    its field's type does not allow.
+    Raises InvalidSettings without a stage, with the names of all fields that have neither a value nor a default, and
+    for a value that its field's type does not allow. Under the Chalice command, it exits with the same line instead.
     """
-    stage = os.environ.get("STAGE", "local")
+    try:
+        return _load(cls, stages)
+    except InvalidSettings as error:
+        if "AWS_CHALICE_CLI_MODE" in os.environ:  # Chalice would show a traceback
+            raise SystemExit(str(error)) from error
+        raise
+
+
+def _load[T](cls: type[T], stages: Path) -> T:
+    stage = os.environ.get("STAGE")
+    if not stage:
+        raise InvalidSettings(
+            "STAGE is not set: add the stage with its STAGE to .chalice/config.json, or use `make deploy` or "
+            "`make package`, which need no entry"
+        )
     file = stages / f"{stage}.json"
     outputs = json.loads(file.read_text()) if file.exists() else {}
     fields = dataclasses.fields(cls)  # type: ignore[arg-type]

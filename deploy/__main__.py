@@ -84,6 +84,7 @@ def _bootstrap(arguments: argparse.Namespace) -> None:
 
 
 def _release(arguments: argparse.Namespace) -> None:
+    stages.check(arguments.stage)
     released = order.names() if arguments.app == "all" else [arguments.app]
     parameters = _declared(arguments.parameters, released)
     outputs = order.release(
@@ -100,20 +101,23 @@ def _release(arguments: argparse.Namespace) -> None:
 
 def _deploy(arguments: argparse.Namespace) -> None:
     app, stage = arguments.app, arguments.stage
+    stages.check(stage)
     _print(apps.deploy_resources(app, stage, **_declared(arguments.parameters, [app])))
     command = [*apps.CHALICE, "deploy", "--stage", stage]
-    subprocess.run(command, cwd=apps.ROOT / app, check=True, env=apps.chalice_environment(stage))
+    subprocess.run(command, cwd=apps.ROOT / app, check=True, env=apps.chalice_environment())
     _print(apps.register(app, stage, apps.endpoint_of_chalice(app, stage)))
 
 
 def _package(arguments: argparse.Namespace) -> None:
     app, stage = arguments.app, arguments.stage
+    stages.check(stage)
     _print(apps.deploy_resources(app, stage, **_declared(arguments.parameters, [app])))
     _print({"package": str(apps.package(app, stage))})
 
 
 def _step(arguments: argparse.Namespace) -> None:
     app, step, parameters = arguments.app, arguments.command, dict(arguments.parameters)
+    stages.check(arguments.stage)
     if step not in order.steps(app):
         raise NotDeployed(f"{app} has no {step}")
     if step in order.STACKS:

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import io
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +24,7 @@ from urllib.parse import urlsplit
 import boto3
 import yaml
 
-from deploy import signing_keys, stacks
+from deploy import signing_keys, stacks, zips
 from deploy.errors import PackageFailed
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +34,7 @@ KINDS = ("resources", "dax", "app", "delivery", "edge")
 
 
 CHALICE = (sys.executable, "-m", "deploy.packaging")
-"""The `chalice` command that installs the packages of an app once, for the environment of `chalice_environment`."""
+"""The `chalice` command with packages that are reproducible, for the environment of `chalice_environment`."""
 
 _KEPT_ZIPS = 4
 """How many of Chalice's zips stay in ``.chalice/deployments/``: those of the stages that are deployed in turn."""
@@ -93,14 +91,13 @@ def layer(requirements: Path, files: Mapping[str, Path] = MappingProxyType({}), 
     With the default *root* it is a Lambda layer. It is built once and kept in ``dist/``, because the versions are
     pinned. Raises PackageFailed.
     """
-    content = [requirements.read_bytes(), *(file.read_bytes() for file in files.values()), sys.version.encode()]
+    python = "{}.{}".format(*sys.version_info)
+    content = [python.encode(), root.encode(), requirements.read_bytes(), *(f.read_bytes() for f in files.values())]
     digest = hashlib.sha256(b"".join(content)).hexdigest()[:16]
     kept = ROOT / "dist" / f"{requirements.parent.name}-{requirements.stem}-{digest}.zip"
     if not kept.exists():
         kept.parent.mkdir(exist_ok=True)
-        draft = kept.with_suffix(".draft")
-        draft.write_bytes(_installed(requirements, files, root))
-        draft.replace(kept)
+        zips.write(kept, _installed(requirements, files, root))
     return kept.read_bytes()
 
 
@@ -112,14 +109,9 @@ def _installed(requirements: Path, files: Mapping[str, Path], root: str) -> byte
         if done.returncode:
             raise PackageFailed(f"{requirements}: {done.stderr}")
         found = {str(path.relative_to(folder)): path for path in Path(folder).rglob("*") if path.is_file()}
-        content = io.BytesIO()
-        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, file in sorted((found | dict(files)).items()):
-                # Without the time of the file, equal content makes an equal zip.
-                entry = zipfile.ZipInfo(f"{root}{name}")
-                entry.external_attr = 0o644 << 16  # the user that runs a function does not own the files
-                archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
-    return content.getvalue()
+        # What an installer writes has paths of this machine and versions of build tools.
+        found = {name: path for name, path in found.items() if not re.match(r"bin/|[^/]*\.dist-info/", name)}
+        return zips.archive({f"{root}{name}": file for name, file in (found | dict(files)).items()})
 
 
 def deploy_edge(app: str, stage: str, **parameters: str) -> dict[str, str]:
@@ -153,10 +145,10 @@ def has_signing_key(app: str) -> bool:
     return "KeyGroupId" in declared(app, "edge")
 
 
-def chalice_environment(stage: str) -> dict[str, str]:
+def chalice_environment() -> dict[str, str]:
     """Return the environment of the command `CHALICE`."""
     # Without bytecode, equal source makes an equal zip.
-    return os.environ | {"STAGE": stage, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
+    return os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
 
 
 def package(app: str, stage: str) -> Path:
@@ -168,7 +160,8 @@ def package(app: str, stage: str) -> Path:
         done = subprocess.run(
             [*CHALICE, "package", "--stage", stage, "--merge-template", "merge.yaml", str(folder)],
             cwd=ROOT / app,
-            env=chalice_environment(stage),
+            env=chalice_environment(),
+            pass_fds=[lock.fileno()],  # it keeps the lock, even if this process is killed
             capture_output=True,
             text=True,
             check=False,

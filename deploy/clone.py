@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,7 @@ def clone(source: str, target: str, **parameters: str) -> dict[str, str]:
     """Make the stage *target* with the apps and the parameters of *source*; return the address of each new API.
 
     *parameters* are passed to every stack that declares them. No data is copied, and keys and secrets are new. The same
-    call resumes a clone that was interrupted. Raises NotCloned, StackFailed and PackageFailed.
+    call resumes a clone that was interrupted. Raises NotCloned, InvalidStage, StackFailed and PackageFailed.
     """
     released = stages.of(source)
     for app in released:
@@ -36,14 +35,10 @@ def clone(source: str, target: str, **parameters: str) -> dict[str, str]:
 
 
 def begin(source: str, target: str) -> None:
-    """Check that *target* may become a clone of *source*, and mark it as one. Raises NotCloned."""
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,10}", target) or target.endswith(tuple(f"-{kind}" for kind in apps.KINDS)):
-        raise NotCloned(f"{target!r}: a stage has one to eleven letters, digits and hyphens, such as feature-x")
+    """Check that *target* may become a clone of *source*, and mark it as one. Raises NotCloned and InvalidStage."""
+    stages.check(target)
     if not stages.of(source):
         raise NotCloned(f"there is no stage {source}")
-    for other in stages.names() - {target}:
-        if target.startswith(f"{other}-") or other.startswith(f"{target}-"):
-            raise NotCloned(f"the name of one stage must not begin with that of another, as {target} and {other} do")
     ssm, name = boto3.Session().client("ssm"), mark(target)
     try:
         marked = ssm.get_parameter(Name=name)["Parameter"]["Value"]

@@ -33,7 +33,7 @@ def delete(stage: str, force: bool = False) -> list[tuple[str, str]]:
     for app in apps.names():
         if (apps.ROOT / app / ".chalice" / "deployed" / f"{stage}.json").exists():
             command = [*apps.CHALICE, "delete", "--stage", stage]
-            subprocess.run(command, cwd=apps.ROOT / app, check=True, env=apps.chalice_environment(stage))
+            subprocess.run(command, cwd=apps.ROOT / app, check=True, env=apps.chalice_environment())
     with ThreadPoolExecutor() as pool:
         for kind in reversed(apps.KINDS):
             left += [held for lefts in pool.map(_delete_stack, stacks_of(stage, [kind])) for held in lefts]

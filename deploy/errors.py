@@ -15,6 +15,10 @@ class PackageFailed(DeployError):
     """`chalice package` or pip failed; the message is what it printed."""
 
 
+class InvalidStage(DeployError):
+    """No stage can have this name."""
+
+
 class NotDeployed(DeployError):
     """The app has no such step, or no template of it has such a parameter."""
 

@@ -1,4 +1,4 @@
-"""The stages that the account has, and the stacks of each."""
+"""The names of stages, the stages that the account has, and the stacks of each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,20 @@ import re
 from collections.abc import Sequence
 
 from deploy import apps, stacks, updates
+from deploy.errors import InvalidStage
+
+
+def check(stage: str) -> None:
+    """Check that a stage may have this name. Raises InvalidStage.
+
+    Names and log groups of a stage must not match those of another. A stage that is there keeps its name.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,10}", stage) or stage.endswith(tuple(f"-{kind}" for kind in apps.KINDS)):
+        raise InvalidStage(f"{stage!r}: a stage has one to eleven letters, digits and hyphens, such as feature-x")
+    known = names()
+    for other in known if stage not in known else ():
+        if stage.startswith(f"{other}-") or other.startswith(f"{stage}-"):
+            raise InvalidStage(f"the name of one stage must not begin with that of another, as {stage} and {other} do")
 
 
 def names() -> set[str]:

@@ -42,6 +42,22 @@ def test_an_error_names_all_missing_settings(stages: Path, monkeypatch: pytest.M
         settings.load(Settings, stages)
 
 
+def test_there_is_no_default_stage(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (stages / "local.json").write_text((stages / "dev.json").read_text())
+    monkeypatch.delenv("STAGE")
+
+    with pytest.raises(settings.InvalidSettings, match=r"^STAGE is not set: .*\.chalice/config\.json"):
+        settings.load(Settings, stages)
+
+
+def test_under_the_chalice_command_an_error_is_one_line(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGE", "prod")
+    monkeypatch.setenv("AWS_CHALICE_CLI_MODE", "true")
+
+    with pytest.raises(SystemExit, match=r"^stage 'prod' has no value for table, bucket"):
+        settings.load(Settings, stages)
+
+
 def test_a_text_in_the_outputs_becomes_a_number(stages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMIT", "300")
 

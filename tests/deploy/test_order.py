@@ -239,6 +239,23 @@ def test_a_parameter_that_no_template_has_ends_in_one_line(account: Account, mon
     assert account.done == []
 
 
+@pytest.mark.parametrize("command", ["release", "deploy", "package", "resources", "edge"])
+@pytest.mark.parametrize(
+    ("stage", "why"), [("QA", "a stage has"), ("x-edge", "a stage has"), ("prod-2", "must not begin")]
+)
+def test_a_stage_that_cannot_be_is_refused_in_one_line(
+    account: Account, monkeypatch: pytest.MonkeyPatch, command: str, stage: str, why: str
+) -> None:
+    apps.deploy_resources("video-app", "prod")
+    done = account.done.copy()
+
+    failed = str(run(monkeypatch, command, "video-app", stage))
+
+    assert why in failed
+    assert failed.count("\n") == 0
+    assert account.done == done
+
+
 def test_a_step_that_an_app_does_not_have_ends_in_one_line(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, "edge", "receipts-app", "dev") == "edge failed: receipts-app has no edge"
 

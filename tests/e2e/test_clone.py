@@ -22,7 +22,7 @@ from waiting import until
 from deploy import stages
 from deploy.clone import begin
 from deploy.delete import contents, delete
-from deploy.errors import NotCloned, NotDeleted
+from deploy.errors import DeployError, NotDeleted
 
 pytestmark = pytest.mark.alone
 
@@ -130,7 +130,7 @@ def test_a_user_of_one_stage_is_a_stranger_in_the_other(
     ],
 )
 def test_a_clone_cannot_take_the_name_of_a_stage(twin: Outputs, source: str, target: str, why: str) -> None:
-    with pytest.raises(NotCloned, match=why):
+    with pytest.raises(DeployError, match=why):
         begin(source, target)
 
 

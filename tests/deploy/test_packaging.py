@@ -1,0 +1,130 @@
+"""The zip and the template of an app: they are of one stage alone, and the same on every machine."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy import apps
+
+ROOT = Path(__file__).parent.parent.parent
+OUTPUTS = {"table": "receipts", "queue": "purchases", "sender": "receipts@shop.example"}
+CHALICE = (str(Path(sys.executable).with_name("chalice")),)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of receipts-app, with the settings of two stages."""
+    shutil.copytree(ROOT / "common", tmp_path / "common", ignore=shutil.ignore_patterns("__pycache__"))
+    project = tmp_path / "receipts-app"
+    ignored = shutil.ignore_patterns("deployed", "deployments", "stages", "__pycache__")
+    shutil.copytree(ROOT / "receipts-app", project, symlinks=True, ignore=ignored)
+    (project / "chalicelib" / "stages").mkdir()
+    for stage in ("local", "qa"):
+        (project / "chalicelib" / "stages" / f"{stage}.json").write_text(json.dumps(OUTPUTS | {"table": stage}))
+    return project
+
+
+def chalice(command: tuple[str, ...], project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "STAGE"}
+    environment |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    line = [*command, *arguments]
+    return subprocess.run(line, cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+
+def packaged(project: Path, stage: str) -> tuple[Path, bytes]:
+    """Return the folder with the template, and the zip."""
+    folder = project.parent / "packages" / stage
+    folder.parent.mkdir(exist_ok=True)
+    done = chalice(apps.CHALICE, project, "package", "--stage", stage, "--merge-template", "merge.yaml", str(folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, (folder / "deployment.zip").read_bytes()
+
+
+def test_a_stage_that_no_file_lists_is_made(project: Path) -> None:
+    done = chalice(apps.CHALICE, project, "package", "--stage", "qa", "out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    template = json.loads((project / "out" / "sam.json").read_text())
+    functions = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Serverless::Function"]
+    assert {function["Environment"]["Variables"]["STAGE"] for function in functions} == {"qa"}
+
+
+@pytest.mark.parametrize("command", [("package", "out"), ("deploy",)])
+def test_chalice_itself_refuses_such_a_stage_in_one_line(project: Path, command: tuple[str, ...]) -> None:
+    done = chalice(CHALICE, project, *command, "--stage", "qa")
+
+    assert done.returncode != 0
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "STAGE is not set" in done.stderr
+    assert ".chalice/config.json" in done.stderr
+
+
+def test_a_zip_has_the_settings_of_its_own_stage_alone(project: Path) -> None:
+    (project / "chalicelib" / "__pycache__").mkdir()
+    (project / "chalicelib" / "__pycache__" / "old.pyc").touch()
+
+    for stage in ("qa", "local"):
+        _, content = packaged(project, stage)
+        names = zipfile.ZipFile(io.BytesIO(content)).namelist()
+        assert [name for name in names if "/stages/" in name] == [f"chalicelib/stages/{stage}.json"]
+        assert not [name for name in names if name.endswith(".pyc")]
+        assert {"app.py", "chalice/app.py", "common/settings.py", "msgspec/__init__.py"} <= set(names)
+
+
+def test_the_zip_is_the_same_on_every_machine(project: Path) -> None:
+    _, first = packaged(project, "qa")
+    (project / ".chalice" / "deployments").rename(project / "kept")
+    for file in project.rglob("*.py"):
+        os.utime(file, (1_000_000_000, 1_000_000_000))
+        file.chmod(0o600)
+
+    _, second = packaged(project, "qa")
+
+    assert second == first
+    entries = zipfile.ZipFile(io.BytesIO(first)).infolist()
+    assert [entry.filename for entry in entries] == sorted(entry.filename for entry in entries)
+    assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}, "zlibs compress differently"
+
+
+def test_a_renamed_file_makes_a_new_zip(project: Path) -> None:
+    _, first = packaged(project, "qa")
+    (project / "chalicelib" / "mails" / "receipt.txt").rename(project / "chalicelib" / "mails" / "other.txt")
+
+    _, second = packaged(project, "qa")
+
+    assert second != first
+
+
+def test_an_interrupted_command_leaves_no_half_zip(project: Path) -> None:
+    packaged(project, "qa")
+    deployments = project / ".chalice" / "deployments"
+
+    assert [file.suffix for file in deployments.iterdir()] == [".zip"]
+
+
+@pytest.mark.parametrize("app", apps.names())
+def test_every_function_of_a_release_has_its_stage(app: str) -> None:
+    """It overrides the stage with which the template was packaged."""
+    merged = yaml.safe_load(json.dumps(apps.template(app, "app")))["Resources"]
+    functions = json.loads((ROOT / app / ".chalice" / "config.json").read_text())["lambda_functions"]
+    named = {"APIHandler" if name == "api_handler" else "".join(map(str.title, name.split("_"))) for name in functions}
+
+    assert {name for name in named if merged[name]["Properties"]["Environment"]["Variables"]["STAGE"]} == named
+
+
+def test_a_layer_is_the_same_on_every_machine() -> None:
+    """It has nothing that an installer writes: paths of this machine, or the version of a build tool."""
+    names = zipfile.ZipFile(io.BytesIO(apps.layer(ROOT / "deploy" / "dax-requirements.txt"))).namelist()
+
+    assert "python/amazondax/__init__.py" in names
+    assert [name for name in names if ".dist-info/" in name or name.startswith("python/bin/")] == []
