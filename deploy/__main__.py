@@ -87,6 +87,7 @@ def _release(arguments: argparse.Namespace) -> None:
     stages.check(arguments.stage)
     released = order.names() if arguments.app == "all" else [arguments.app]
     parameters = _declared(arguments.parameters, released)
+    order.check(arguments.stage, released)
     outputs = order.release(
         arguments.stage,
         released,
@@ -102,6 +103,7 @@ def _release(arguments: argparse.Namespace) -> None:
 def _deploy(arguments: argparse.Namespace) -> None:
     app, stage = arguments.app, arguments.stage
     stages.check(stage)
+    apps.refuse_stack(app, stage)
     _print(apps.deploy_resources(app, stage, **_declared(arguments.parameters, [app])))
     command = [*apps.CHALICE, "deploy", "--stage", stage]
     subprocess.run(command, cwd=apps.ROOT / app, check=True, env=apps.chalice_environment())

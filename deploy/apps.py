@@ -25,7 +25,7 @@ import boto3
 import yaml
 
 from deploy import signing_keys, stacks, zips
-from deploy.errors import PackageFailed
+from deploy.errors import AlreadyDeployed, PackageFailed
 
 ROOT = Path(__file__).parent.parent
 
@@ -143,6 +143,28 @@ def _outputs(app: str, stage: str) -> dict[str, str]:
 def has_signing_key(app: str) -> bool:
     """Return whether the distribution trusts a key group, whose key signs links."""
     return "KeyGroupId" in declared(app, "edge")
+
+
+def refuse_stack(app: str, stage: str) -> None:
+    """Raise AlreadyDeployed if the app is released in the stage: two sets of consumers would share its events."""
+    if stack(app, stage, "app") in stacks.existing():
+        raise AlreadyDeployed(
+            f"{app} is released in {stage}, and both would consume its events: "
+            f"run `make release APP={app} STAGE={stage}` to update it, or deploy to another stage"
+        )
+
+
+def refuse_chalice(app: str, stage: str) -> None:
+    """Raise AlreadyDeployed if `chalice deploy` deployed the app to the stage, from this machine or another one."""
+    functions: Any = boto3.Session().client("lambda")
+    try:
+        functions.get_function(FunctionName=f"{app}-{stage}")
+    except functions.exceptions.ResourceNotFoundException:
+        return
+    raise AlreadyDeployed(
+        f"`chalice deploy` has deployed {app} to {stage}, and both would consume its events: "
+        f"run `cd {app} && chalice delete --stage {stage}` first, where it was deployed, or release to another stage"
+    )
 
 
 def chalice_environment() -> dict[str, str]:

@@ -23,6 +23,10 @@ class NotDeployed(DeployError):
     """The app has no such step, or no template of it has such a parameter."""
 
 
+class AlreadyDeployed(DeployError):
+    """The stage has the app already, deployed in the other way."""
+
+
 class NotCloned(DeployError):
     """This stage cannot be cloned, or not under this name."""
 

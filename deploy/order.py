@@ -63,6 +63,13 @@ def declared(app: str) -> set[str]:
     return {name for kind in apps.KINDS for name in apps.declared(app, kind)}
 
 
+def check(stage: str, released: Sequence[str]) -> None:
+    """Raise AlreadyDeployed for an app that was deployed to the stage in another way."""
+    for app in released:
+        if app != UPDATES:
+            apps.refuse_chalice(app, stage)
+
+
 def release(
     stage: str,
     released: Sequence[str],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,3 +69,38 @@ def test_an_api_deployed_by_chalice_is_registered(
     registered = boto3.client("ssm", endpoint_url=aws).get_parameter(Name="/unit/receipts-app/api")
     assert registered["Parameter"]["Value"] == url.rstrip("/")
     assert "/unit/receipts-app/api" in capsys.readouterr().out
+
+
+def test_one_stage_has_an_app_in_one_way_only(
+    aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both sets of functions would consume the same streams and queues."""
+
+    def run(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["deploy", *arguments])
+        return str(command.main())
+
+    functions, iam = boto3.client("lambda", endpoint_url=aws), boto3.client("iam", endpoint_url=aws)
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName="own", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as zipped:
+        zipped.writestr("app.py", "")
+    functions.create_function(
+        FunctionName="receipts-app-qa",
+        Runtime="python3.13",
+        Role=role,
+        Handler="app.app",
+        Code={"ZipFile": code.getvalue()},
+    )
+    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    stacks.deploy("receipts-app-ready", json.dumps(template), {})
+
+    refused = run("release", "receipts-app", "qa")
+    assert "cd receipts-app && chalice delete --stage qa" in refused
+    other = run("deploy", "receipts-app", "ready")
+    assert "make release APP=receipts-app STAGE=ready" in other
+    for line in (refused, other):
+        assert line.count("\n") == 0
+    assert "receipts-app-qa-resources" not in stacks.existing()
+    assert "receipts-app-ready-resources" not in stacks.existing()

@@ -96,6 +96,18 @@ def test_only_cached_reads_are_cached_with_the_caller_in_the_key(packaged: Path)
         assert "method.request.header.Authorization" in get["x-amazon-apigateway-integration"]["cacheKeyParameters"]
 
 
+@pytest.mark.parametrize("app", APPS)
+def test_a_release_makes_no_log_group_that_a_function_of_chalice_has_left(app: str) -> None:
+    """Lambda makes ``/aws/lambda/<name>`` when a function first runs, and the group outlives the function."""
+    functions = json.loads((ROOT / app / ".chalice" / "config.json").read_text())["lambda_functions"]
+    of_chalice = {f"/aws/lambda/{app}-${{Stage}}{suffix}" for suffix in ("", *(f"-{name}" for name in functions))}
+
+    resources = apps.template(app, "app")["Resources"].values()
+    groups = [each["Properties"]["LogGroupName"] for each in resources if each.get("Type") == "AWS::Logs::LogGroup"]
+    assert groups
+    assert of_chalice & {group["Fn::Sub"] for group in groups} == set()
+
+
 def test_the_table_of_stream_consumers_is_that_of_the_templates() -> None:
     row = re.compile(r"^\| \w+, \w+ \| (\S+) `(\w+)` \| is (split|retried)[^|]* \| (\d+) \| (\d+) s \|", re.MULTILINE)
     documented = {tuple(found) for found in row.findall((ROOT / "docs" / "events.md").read_text())}
