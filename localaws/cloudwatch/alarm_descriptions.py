@@ -14,15 +14,8 @@ UNSET = {"AlarmDescription": "", "TreatMissingData": "missing"}
 
 
 def apply() -> None:
-    record_history = cloudwatch._record_history
     put_metric_alarm = cloudwatch._put_metric_alarm
     list_tags = cloudwatch._list_tags_for_resource
-
-    def record_transition(alarm_name: str, old_state: str, new_state: str, *more: Any, **options: Any) -> None:
-        alarm = cloudwatch._alarms.get(alarm_name) or cloudwatch._composite_alarms.get(alarm_name)
-        if alarm and old_state != new_state:
-            alarm["StateTransitionedTimestamp"] = alarm["StateUpdatedTimestamp"]
-        record_history(alarm_name, old_state, new_state, *more, **options)
 
     def put(params: Any, request: Any, is_cbor: bool, is_json: bool = False) -> Any:
         answer = put_metric_alarm(params, request, is_cbor, is_json)
@@ -37,7 +30,6 @@ def apply() -> None:
             return cloudwatch._cbor_ok({"Tags": []}) if is_cbor else cloudwatch._json_ok({"Tags": []})
         return answer
 
-    cloudwatch._record_history = record_transition
     cloudwatch._put_metric_alarm = put
     cloudwatch._list_tags_for_resource = list_tags_of_any
 

@@ -89,7 +89,7 @@ def get_metric_statistics(request: dict[str, Any]) -> dict[str, Any]:
             "the datapoints requested by increasing Period, or decreasing the time range.",
         )
     datapoints = []
-    for (time, unit), points in sorted(_periods(request, start, end, period, request.get("Unit")).items()):
+    for (time, unit), points in sorted(periods(request, start, end, period, request.get("Unit")).items()):
         statistics = cloudwatch._calc_stats(points)
         datapoint = {"Timestamp": cloudwatch._ts_iso(time), "Unit": unit}
         datapoint |= {name: statistics[name] for name in request.get("Statistics", []) if name in statistics}
@@ -139,10 +139,10 @@ def _query_values(query: dict[str, Any], start: float, end: float) -> Iterator[t
     if "Expression" in query:
         raise InvalidRequest("NotImplemented", "localaws does not play expressions of GetMetricData")
     stat = query["MetricStat"]
-    periods = _periods(stat["Metric"], start, end, int(stat["Period"]), stat.get("Unit"))
-    for time in sorted({time for time, _ in periods}):
-        unit = min(unit for of, unit in periods if of == time)
-        points = periods[time, unit]
+    found = periods(stat["Metric"], start, end, int(stat["Period"]), stat.get("Unit"))
+    for time in sorted({time for time, _ in found}):
+        unit = min(unit for of, unit in found if of == time)
+        points = found[time, unit]
         value = cloudwatch._stat_value(cloudwatch._calc_stats(points), stat["Stat"], points)
         if value is not None:
             yield time, value, unit
@@ -179,17 +179,17 @@ def _times(request: dict[str, Any]) -> tuple[float, float]:
     return start, end
 
 
-def _periods(
+def periods(
     metric: dict[str, Any], start: float, end: float, period: int, unit: str | None
 ) -> dict[tuple[float, str], list[Any]]:
     """Return the values of a metric by the start of their period and their unit."""
     dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(metric.get("Dimensions") or []))
-    periods: dict[tuple[float, str], list[Any]] = {}
+    found: dict[tuple[float, str], list[Any]] = {}
     for point in cloudwatch._metrics.get((metric["Namespace"], metric["MetricName"], dimensions)) or []:
         if start <= point["Timestamp"] < end and unit in (None, point["Unit"]):
             time = point["Timestamp"] // period * period
-            periods.setdefault((time, point["Unit"]), []).append(point)
-    return periods
+            found.setdefault((time, point["Unit"]), []).append(point)
+    return found
 
 
 def _cbor(answer: dict[str, Any]) -> dict[str, Any]:

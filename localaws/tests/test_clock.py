@@ -174,6 +174,37 @@ def test_a_message_becomes_visible_again(aws: Client, endpoint: str) -> None:
     assert "Messages" in aws("sqs").receive_message(QueueUrl=queue)
 
 
+def test_an_alarm_is_evaluated_without_data_and_for_its_dimensions_only(
+    aws: Client, bare: Client, endpoint: str
+) -> None:
+    def alarms(cloudwatch: Any) -> dict[str, tuple[str, str]]:
+        described = cloudwatch.describe_alarms(AlarmNames=["silent", "loud", "other"])["MetricAlarms"]
+        return {each["AlarmName"]: (each["StateValue"], each["StateReason"].partition(" [")[0]) for each in described}
+
+    alarm = {"Namespace": "clock", "Period": 10, "EvaluationPeriods": 1, "Statistic": "Sum", "Threshold": 1}
+    alarm |= {"ComparisonOperator": "GreaterThanThreshold"}
+    routes = {name: [{"Name": "route", "Value": name}] for name in ("silent", "loud", "other")}
+    for cloudwatch in (bare("cloudwatch"), aws("cloudwatch")):
+        for name, missing in {"silent": "breaching", "loud": "ignore", "other": "ignore"}.items():
+            cloudwatch.put_metric_alarm(
+                **alarm, AlarmName=name, MetricName="x", Dimensions=routes[name], TreatMissingData=missing
+            )
+        data = [{"MetricName": "x", "Dimensions": routes["loud"], "Value": value} for value in (1, 2)]
+        cloudwatch.put_metric_data(Namespace="clock", MetricData=data)
+    turned(endpoint, 12)
+
+    changed = {
+        "silent": (
+            "ALARM",
+            "Threshold Crossed: no datapoints were received for 1 period and 1 missing datapoint was treated as",
+        ),
+        "loud": ("ALARM", "Threshold Crossed: 1 datapoint"),
+        "other": ("INSUFFICIENT_DATA", "Unchecked: Initial alarm creation"),
+    }
+    assert alarms(bare("cloudwatch")) != changed
+    assert until(lambda: alarms(aws("cloudwatch")) == changed, 20)
+
+
 def test_a_session_expires(aws: Client, endpoint: str) -> None:
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
