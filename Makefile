@@ -62,7 +62,11 @@ need = $(or $($(1)),$(error $(1) is not set, for example: make $@ $(1)=$(2)))
 stage = $(call need,STAGE,dev)
 
 ##@ On AWS (or, after eval "$$(make env)", on the sandbox). Each first prints where it acts
-.PHONY: bootstrap resources deploy package release
+# These take every app, unless APP is given.
+every_app = $(if $(filter file,$(origin APP)),all,$(APP))
+.PHONY: preflight bootstrap resources deploy package release
+preflight: .venv/run ## List what the account and the Region lack for a release, with what mends it: make preflight STAGE=prod
+	@$(BIN)/python -m deploy preflight $(every_app) $(stage) $(PARAMETERS)
 bootstrap: .venv/run ## Make what an account needs once for each Region: a bucket for code, API Gateway's role for logs
 	@$(BIN)/python -m deploy bootstrap
 release: .venv/run ## Package and deploy by CloudFormation, for production: make release APP=all STAGE=prod

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import apps, bootstrap, order, redrive, signing_keys, stages
+from deploy import apps, bootstrap, order, preflight, redrive, signing_keys, stages
 from deploy.clone import clone
 from deploy.delete import contents, delete
 from deploy.errors import DeployError, NotDeployed
@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     add("bootstrap", _bootstrap, "make what an account needs once for each Region")
+    add("preflight", _preflight, "list what the account and the Region lack for a release", released, stage, parameters)
     add("release", _release, "package and deploy by CloudFormation", released, stage, parameters)
     add("deploy", _deploy, "deploy by `chalice deploy`", app, stage, parameters)
     add("package", _package, "write template and zip to dist/", app, stage, parameters)
@@ -83,9 +84,18 @@ def _bootstrap(arguments: argparse.Namespace) -> None:
     _print(bootstrap.bootstrap())
 
 
+def _preflight(arguments: argparse.Namespace) -> str | None:
+    stages.check(arguments.stage)
+    released = _released(arguments)
+    lacks = preflight.preflight(arguments.stage, released, _declared(arguments.parameters, released))
+    print(*lacks, sep="\n") if lacks else print("Nothing is missing.")
+    missing = sum(lack.fails for lack in lacks)
+    return f"a release to {arguments.stage} would fail: {missing} missing" if missing else None
+
+
 def _release(arguments: argparse.Namespace) -> None:
     stages.check(arguments.stage)
-    released = order.names() if arguments.app == "all" else [arguments.app]
+    released = _released(arguments)
     parameters = _declared(arguments.parameters, released)
     order.check(arguments.stage, released)
     outputs = order.release(
@@ -167,6 +177,10 @@ def _confirmed(stage: str) -> bool:
         return input(f"All of this is deleted, with the data in it. Type {stage} to continue: ") == stage
     except EOFError:
         return False
+
+
+def _released(arguments: argparse.Namespace) -> list[str]:
+    return order.names() if arguments.app == "all" else [arguments.app]
 
 
 def _declared(parameters: Iterable[tuple[str, str]], released: Iterable[str]) -> dict[str, str]:

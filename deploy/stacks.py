@@ -128,6 +128,12 @@ def artifacts() -> str:
     return _artifacts()[0]
 
 
+def artifacts_name() -> str:
+    """Return the name that the account's bucket for code and templates has, whether it exists or not."""
+    account, region = _client("sts").get_caller_identity()["Account"], _client("s3").meta.region_name
+    return f"chalice-suite-artifacts-{account}-{region}"
+
+
 def _exists(cloudformation: Any, name: str) -> bool:
     try:
         status = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
@@ -165,8 +171,7 @@ def _artifacts() -> tuple[str, str]:
     the account that must own it. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
     """
     s3, account = _client("s3"), _client("sts").get_caller_identity()["Account"]
-    region = s3.meta.region_name
-    bucket = f"chalice-suite-artifacts-{account}-{region}"
+    region, bucket = s3.meta.region_name, artifacts_name()
     try:
         s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
     except ClientError:

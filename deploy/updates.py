@@ -29,9 +29,15 @@ def template_of(stage: str) -> str | None:
     return "after" if "DistributionId" in stacks.outputs(stack(stage)) else "before"
 
 
-def declared(template: str) -> dict[str, Any]:
+def template(name: str) -> dict[str, Any]:
+    """Return the parsed template."""
+    parsed: dict[str, Any] = stacks.read((FOLDER / f"{name}.yaml").read_text())
+    return parsed
+
+
+def declared(name: str) -> dict[str, Any]:
     """Return by name the parameters that the template declares."""
-    found: dict[str, Any] = stacks.read((FOLDER / f"{template}.yaml").read_text())["Parameters"]
+    found: dict[str, Any] = template(name)["Parameters"]
     return found
 
 
@@ -39,7 +45,7 @@ def deploy(template: str, stage: str, **parameters: str) -> dict[str, str]:
     """Deploy ``updates/<template>.yaml`` with the zip of the origin, and return the outputs. Raises StackFailed."""
     text = (FOLDER / f"{template}.yaml").read_text()
     bucket, key = stacks.upload(package(), ".zip")
-    given = {"Stage": stage, "ArtifactBucket": bucket, "ArtifactKey": key, "CloudFrontPrefixList": _prefix_list()}
+    given = {"Stage": stage, "ArtifactBucket": bucket, "ArtifactKey": key, "CloudFrontPrefixList": prefix_lists()[0]}
     return stacks.deploy(stack(stage), text, given | parameters)
 
 
@@ -49,8 +55,11 @@ def package() -> bytes:
     return layer(origin / "requirements.txt", {"server.py": origin / "server.py"}, root="")
 
 
-def _prefix_list() -> str:
-    """Return the id of the prefix list with the addresses from which CloudFront connects to origins in this Region."""
+def prefix_lists() -> list[str]:
+    """Return the id of the prefix list with the addresses from which CloudFront connects to origins in this Region.
+
+    The list is empty in a Region that has none.
+    """
     ec2: Any = boto3.Session().client("ec2")
     named = [{"Name": "prefix-list-name", "Values": [CLOUDFRONT]}]
-    return str(ec2.describe_managed_prefix_lists(Filters=named)["PrefixLists"][0]["PrefixListId"])
+    return [each["PrefixListId"] for each in ec2.describe_managed_prefix_lists(Filters=named)["PrefixLists"]]

@@ -76,6 +76,8 @@ GAPS = (
     "dynamodb.stream_description",
     "dynamodb.table_description",
     "dynamodb.table_ttl",
+    "ec2.availability_zones",
+    "ec2.instance_types",
     "elasticloadbalancing.target_ports",
     "eventbridge.lambda_permission",
     "eventbridge.input_transformers",

@@ -41,6 +41,13 @@ ROLES = Quota(
 )
 SENDING_QUOTA = Quota("ses", "Amazon Simple Email Service (Amazon SES)", "L-804C8AE8", "Sending quota", 200)
 SENDING_RATE = Quota("ses", "Amazon Simple Email Service (Amazon SES)", "L-CDEF9B6B", "Sending rate", 1)
+STANDARD_VCPUS = Quota(
+    "ec2",
+    "Amazon Elastic Compute Cloud (Amazon EC2)",
+    "L-1216C47A",
+    "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances",
+    5,
+)
 STACKS = Quota("cloudformation", "AWS CloudFormation", "L-0485CB21", "Stack count", 2_000)
 VPCS = Quota("vpc", "Amazon Virtual Private Cloud (Amazon VPC)", "L-F678F1CE", "VPCs per Region", 5)
 
@@ -53,6 +60,7 @@ QUOTAS = (
     SENDING_QUOTA,
     SENDING_RATE,
     STACKS,
+    STANDARD_VCPUS,
     VPCS,
 )
 """The quotas that localaws enforces and that the Service Quotas API shows."""

@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-TARGETS = ("release", "deploy", "resources", "package", "redrive", "dax", "keys", "rotate-keys", "updates", "delete")
+TARGETS = (
+    "preflight",
+    "release",
+    "deploy",
+    "resources",
+    "package",
+    "redrive",
+    "dax",
+    "keys",
+    "rotate-keys",
+    "updates",
+    "delete",
+)
 
 OWN = ("STAGE", "FROM", "TO", "SANDBOX", "SANDBOX_DIR", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 """Variables of the make, and of the sandbox, that may have started the tests."""
@@ -50,6 +62,11 @@ def test_a_stage_is_deleted_where_the_credentials_point_to_unless_the_sandbox_is
 def test_a_clone_of_the_sandboxs_stage_is_made_in_the_sandbox() -> None:
     assert "-m sandbox clone twin" in make("clone", "FROM=local", "TO=twin").stdout
     assert "-m deploy clone prod twin" in make("clone", "FROM=prod", "TO=twin").stdout
+
+
+def test_a_preflight_is_of_every_app_unless_one_is_named() -> None:
+    assert "-m deploy preflight all prod" in make("preflight", "STAGE=prod").stdout
+    assert "-m deploy preflight todo-app prod" in make("preflight", "STAGE=prod", "APP=todo-app").stdout
 
 
 def test_clean_removes_the_node_modules() -> None:

@@ -92,7 +92,7 @@ def empty_account(tmp_path: Path) -> Iterator[Account]:
         monkeypatch.setattr(stacks, "parameters_of", account.parameters_of)
         monkeypatch.setattr(stacks, "existing", lambda: set(account.templates))
         monkeypatch.setattr(signing_keys, "ensure", lambda app, stage: "group")
-        monkeypatch.setattr(updates, "_prefix_list", lambda: "pl-1")
+        monkeypatch.setattr(updates, "prefix_lists", lambda: ["pl-1"])
         monkeypatch.setattr(apps, "refuse_chalice", lambda app, stage: None)
         monkeypatch.setattr(clone, "begin", lambda source, target: None)
         monkeypatch.setattr(command, "target", lambda: "account 000000000000, Region us-east-1, endpoint test")
