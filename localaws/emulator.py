@@ -98,6 +98,7 @@ GAPS = (
     "iot.listener",
     "iot.mqtt_limits",
     "iot.rules",
+    "kinesis.throughput",
     "kinesis.requests",
     "kinesis.retention",
     "kinesis.shard_iterators",

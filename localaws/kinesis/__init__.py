@@ -1,1 +1,1 @@
-"""Kinesis Data Streams: the retention period of records, and requests that AWS rejects."""
+"""Kinesis Data Streams: the retention period of records, the throughput of shards, and requests that AWS rejects."""

@@ -143,9 +143,10 @@ class DeployedStream:
     def put(self, *records: Any) -> None:
         data = [record if isinstance(record, bytes) else json.dumps(record).encode() for record in records]
         for some in itertools.batched(data, 500):
-            self.aws.kinesis.put_records(
-                StreamName=self.name, Records=[{"Data": each, "PartitionKey": "pump"} for each in some]
-            )
+            left = [{"Data": each, "PartitionKey": "pump"} for each in some]
+            while left:  # the stream refuses what exceeds its throughput
+                answers = self.aws.kinesis.put_records(StreamName=self.name, Records=left)["Records"]
+                left = [record for record, answer in zip(left, answers, strict=True) if "ErrorCode" in answer]
 
     def objects(self, prefix: str = "", at_least: int = 1) -> dict[str, bytes]:
         """Wait for at least so many objects under the prefix; return them by the rest of their keys."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -11,7 +12,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from localaws.testing import refusal
+from localaws.kinesis.throughput import MIB, Throughput
+from localaws.testing import eventually, refusal
 
 type Call = Callable[[Any], Any]
 
@@ -109,3 +111,55 @@ def test_a_shard_iterator_may_be_in_quotes(emulator: str) -> None:
     shard = kinesis.list_shards(StreamName="quotes")["Shards"][0]["ShardId"]
     iterator = kinesis.get_shard_iterator(StreamName="quotes", ShardId=shard, ShardIteratorType="LATEST")
     assert kinesis.get_records(ShardIterator=f'"{iterator["ShardIterator"]}"')["Records"] == []
+
+
+@pytest.fixture(scope="module")
+def iterator(emulator: str) -> str:
+    """An iterator of a stream with one shard."""
+    kinesis = client(emulator)
+    kinesis.create_stream(StreamName="throughput", ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName="throughput", WaiterConfig={"Delay": 1})
+    shard = {"StreamName": "throughput", "ShardId": SHARD["ShardId"]}
+    return str(kinesis.get_shard_iterator(**shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"])
+
+
+RATE = f"Rate exceeded for shard {SHARD['ShardId']} in stream throughput under account 000000000000."
+
+
+def test_a_shard_takes_a_mebibyte_a_second(emulator: str, iterator: str) -> None:
+    kinesis = client(emulator)
+    records = [{"Data": bytes(500_000), "PartitionKey": "a"}] * 4
+
+    answer = kinesis.put_records(StreamName="throughput", Records=records)
+
+    assert answer["FailedRecordCount"] == 2
+    assert ["SequenceNumber" in record for record in answer["Records"]] == [True, True, False, False]
+    refused = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": RATE}
+    assert answer["Records"][2:] == [refused, refused]
+    large = {"StreamName": "throughput", "Data": bytes(1024 * 1024), "PartitionKey": "a"}
+    assert eventually(lambda: not refusal(lambda: kinesis.put_record(**large)))
+
+
+def test_a_shard_is_read_five_times_a_second(emulator: str, iterator: str) -> None:
+    kinesis = client(emulator)
+
+    refusals = {refusal(lambda: kinesis.get_records(ShardIterator=iterator, Limit=1)) for _ in range(100)}
+
+    assert refusals == {"", f"ProvisionedThroughputExceededException: {RATE}"}
+
+
+def test_what_is_left_to_a_shard_in_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    shard = Throughput()
+
+    assert [shard.takes(100) for _ in range(1001)] == [True] * 1000 + [False]
+    assert [shard.can_be_read() for _ in range(6)] == [True] * 5 + [False]
+    now += 0.25
+    assert [shard.can_be_read() for _ in range(2)] == [True, False]
+    shard.read_bytes.tokens -= 10 * MIB  # a read of 10 MiB ends reads for five seconds
+    now += 3.5
+    assert not shard.can_be_read()
+    now += 1.5
+    assert shard.can_be_read()
+    assert [shard.takes(100) for _ in range(1001)] == [True] * 1000 + [False]
