@@ -77,6 +77,9 @@ resources: .venv/run ## Deploy what outlives the app, its tables and buckets: ma
 	@$(BIN)/python -m deploy resources $(APP) $(stage) $(PARAMETERS)
 package: .venv/run ## Write the CloudFormation template and the zip to dist/: make package APP=todo-app STAGE=prod
 	@$(BIN)/python -m deploy package $(APP) $(stage) $(PARAMETERS)
+.PHONY: verify
+verify: .venv/run ## Walk a user's journey through every app of a stage, or one: make verify STAGE=dev (APP=todo-app)
+	@$(BIN)/python -m deploy verify $(every_app) $(stage) $(if $(LONGEST),--longest $(LONGEST))
 .PHONY: redrive
 redrive: .venv/run ## Send failed messages back to where they came from: make redrive APP=pipeline-app STAGE=dev
 	@$(BIN)/python -m deploy redrive $(APP) $(stage)

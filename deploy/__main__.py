@@ -15,6 +15,8 @@ from deploy.clone import clone
 from deploy.delete import contents, delete
 from deploy.errors import DeployError, NotDeployed
 from deploy.target import target
+from deploy.verify.journey import LONGEST
+from deploy.verify.stage import verify
 
 
 def main() -> str | None:
@@ -55,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     add("delivery", _step, "deploy the delivery stream", app, stage, parameters)
     add("edge", _step, "deploy the distribution", app, stage, parameters)
     add("site", _step, "publish the page; NAME=VALUE adds to its config.json", app, stage, parameters)
+    verification = add("verify", _verify, "walk a user's journey through every app of a stage", released, stage)
+    verification.add_argument("--longest", type=float, default=LONGEST, help="seconds to wait for a condition")
     add("redrive", _redrive, "send failed messages back to where they came from", app, stage)
     add("keys", _keys, "make the key that signs links, if there is none", app, stage, algorithm)
     rotate = add("rotate-keys", _rotate_keys, "replace the key that signs links", app, stage, algorithm)
@@ -135,6 +139,10 @@ def _step(arguments: argparse.Namespace) -> None:
     if step in order.STACKS:
         parameters = _declared(arguments.parameters, [app])
     _print(order.STEPS[step](app, arguments.stage, **parameters))
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    verify(arguments.stage, [] if arguments.app == "all" else [arguments.app], arguments.longest)
 
 
 def _redrive(arguments: argparse.Namespace) -> None:

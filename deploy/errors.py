@@ -33,3 +33,7 @@ class NotCloned(DeployError):
 
 class NotDeleted(DeployError):
     """This stage is not deleted."""
+
+
+class NotVerified(DeployError):
+    """A step of a journey through the stage failed; the message names it, and what was expected and what came."""

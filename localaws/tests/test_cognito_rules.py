@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from functools import cache
 from typing import Any
 
@@ -103,3 +104,26 @@ def test_a_code_goes_to_an_address_that_the_pool_verifies(emulator: str, bare_em
     assert delivery(emulator, AutoVerifiedAttributes=["email"]) == "a***@e***"
     found = delivery(bare_emulator)
     assert found == "ann@example.com", "the emulator needs less of localaws/cognito/code_delivery.py"
+
+
+def deleted(endpoint: str, number: int = 1) -> str:
+    """Delete an identity with *number* - 1 others; return how that is refused, or how the identity then is."""
+    identities = client(endpoint, "cognito-identity")
+    pool = identities.create_identity_pool(
+        IdentityPoolName=f"pool-{next(numbers)}", AllowUnauthenticatedIdentities=True
+    )
+    made = client(endpoint, "cognito-identity", signed=False).get_id(IdentityPoolId=pool["IdentityPoolId"])[
+        "IdentityId"
+    ]
+    assert identities.describe_identity(IdentityId=made)["IdentityId"] == made
+    others = [f"us-east-1:{uuid.uuid4()}" for _ in range(number - 1)]
+    if refused := refusal(lambda: identities.delete_identities(IdentityIdsToDelete=[made, *others])):
+        return refused
+    return refusal(lambda: identities.describe_identity(IdentityId=made))
+
+
+def test_identities_are_deleted_sixty_at_a_time(emulator: str, bare_emulator: str) -> None:
+    assert deleted(emulator).startswith("ResourceNotFoundException")
+    assert deleted(emulator, 60).startswith("ResourceNotFoundException")
+    assert deleted(emulator, 61).startswith("ValidationException")
+    assert deleted(bare_emulator).startswith("InvalidAction")

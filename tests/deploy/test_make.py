@@ -16,6 +16,7 @@ TARGETS = (
     "resources",
     "package",
     "redrive",
+    "verify",
     "dax",
     "keys",
     "rotate-keys",
@@ -67,6 +68,11 @@ def test_a_clone_of_the_sandboxs_stage_is_made_in_the_sandbox() -> None:
 def test_a_preflight_is_of_every_app_unless_one_is_named() -> None:
     assert "-m deploy preflight all prod" in make("preflight", "STAGE=prod").stdout
     assert "-m deploy preflight todo-app prod" in make("preflight", "STAGE=prod", "APP=todo-app").stdout
+
+
+def test_every_app_is_verified_unless_one_is_named() -> None:
+    assert "-m deploy verify all dev" in make("verify", "STAGE=dev").stdout
+    assert "-m deploy verify blog-app dev" in make("verify", "STAGE=dev", "APP=blog-app").stdout
 
 
 def test_clean_removes_the_node_modules() -> None:

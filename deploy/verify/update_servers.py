@@ -1,0 +1,59 @@
+"""The journey through the update servers: a client finds the newest release and downloads it through the edge."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+from deploy import stacks, updates
+from deploy.verify.journey import Journey, step
+from deploy.verify.requests import Answer
+
+_INDEX = "/releases/index.json?channel=stable"
+
+
+class Updates(Journey):
+    """A client of the fleet. It makes nothing."""
+
+    app = "updates"
+    release: dict[str, Any]
+    package: bytes
+
+    @step("The edge serves the list of releases.")
+    def list_releases(self) -> None:
+        index = self.until(
+            lambda: self._get(_INDEX), lambda answer: answer.status == 200 and "releases" in answer.json, "the list"
+        )
+        self.expect(index.json["releases"], "a release: docs/updates.md says how to publish one", "an empty list")
+        self.release = index.json["releases"][0]
+
+    @step("The signed metadata has not expired, so clients trust the list.")
+    def trust(self) -> None:
+        timestamp = self._get("/metadata/timestamp.json")
+        self.expect(timestamp.status == 200, "200 and the metadata", timestamp)
+        expires = timestamp.json["signed"]["expires"]
+        self.expect(datetime.fromisoformat(expires) > datetime.now(UTC), "an expiry in the future", expires)
+
+    @step("The newest package has the size and the hash that the list says.")
+    def download(self) -> None:
+        package = self._get(self.release["url"])
+        known = (package.status, len(package.body), hashlib.sha256(package.body).hexdigest())
+        wanted = (200, self.release["size"], self.release["sha256"])
+        self.expect(known == wanted, f"200, {wanted[1]} bytes and SHA-256 {wanted[2]}", known)
+        self.package = package.body
+
+    @step("A download that was interrupted goes on from the middle.")
+    def resume(self) -> None:
+        part = self._get(self.release["url"], Range="bytes=10-19")
+        self.expect((part.status, part.body) == (206, self.package[10:20]), "206 and ten bytes", part)
+
+    @step("The edge answers the next client from its cache.")
+    def cache(self) -> None:
+        self.until(lambda: self._get(self.release["url"]), lambda answer: answer.is_hit, "X-Cache: Hit from cloudfront")
+
+    def _get(self, path: str, **headers: str) -> Answer:
+        outputs = stacks.outputs(updates.stack(self.stage))
+        if "SiteUrl" not in outputs:
+            self.skip("the stage has no distribution in front of the servers: make updates TEMPLATE=after")
+        return self.http.get(outputs["SiteUrl"] + path, **headers)
