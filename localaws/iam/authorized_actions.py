@@ -13,6 +13,8 @@ No longer needed when a user without any policy gets AccessDenied for DeleteEven
 """
 
 import re
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from ministack.core import iam_actions
@@ -35,6 +37,20 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambd
 UNCHECKED = ("ses", "apigateway")
 
 ARN = re.compile(rb'"(arn:aws:([a-z0-9-]+):[^"]+)"')
+
+
+def once(derive: Callable[..., str | None]) -> Callable[..., str | None]:
+    """Wrap the function that derives a request's action: a second call for the same request returns the same result."""
+    last: ContextVar[tuple[tuple[Any, ...], str | None] | None] = ContextVar("last", default=None)
+
+    def derive_once(*request: Any) -> str | None:
+        derived = last.get()
+        if derived is None or any(this is not other for this, other in zip(request, derived[0], strict=True)):
+            derived = request, derive(*request)
+            last.set(derived)
+        return derived[1]
+
+    return derive_once
 
 
 def apply() -> None:
@@ -69,7 +85,7 @@ def apply() -> None:
             return "*"
         return arn if arn != "*" else _named_arn(name.partition(":")[0], body) or "*"
 
-    iam_actions.extract_iam_action = action
+    iam_actions.extract_iam_action = once(action)
     iam_actions.extract_resource_arn = resource
 
 

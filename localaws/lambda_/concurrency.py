@@ -13,6 +13,7 @@ refuses to reserve one of them.
 import json
 from typing import Any
 
+from ministack.core.responses import error_response_json
 from ministack.services import apigateway_v1 as gateway
 from ministack.services import lambda_svc
 from ministack.services.cloudformation import provisioners
@@ -83,10 +84,10 @@ def reservation_error(name: str, value: int, kind: str = "ReservedConcurrentExec
 
 def put_function_concurrency(put: Any) -> Any:
     def put_valid(name: str, data: Json) -> Any:
-        if name in lambda_svc._functions and (
-            reason := reservation_error(name, int(data.get("ReservedConcurrentExecutions") or 0))
-        ):
-            return lambda_svc._invalid_parameter_value(reason)
+        if name not in lambda_svc._functions:
+            return lambda_svc._function_qualifier_not_found(name, "$LATEST")
+        if reason := reservation_error(name, int(data.get("ReservedConcurrentExecutions") or 0)):
+            return error_response_json("InvalidParameterValueException", reason, content_type="application/json")
         return put(name, data)
 
     return put_valid

@@ -12,12 +12,13 @@ import time
 from typing import Any
 from urllib.parse import unquote
 
-from ministack.core.arn import parse_arn
+from ministack.core.arn import ArnParseError, parse_arn
 from ministack.services import lambda_svc
 
-from localaws.lambda_.execution_role import denied_send
+from localaws.lambda_.execution_role import SEND_ACTIONS, denied_send
 
 SETTINGS = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
+SIDES = ("OnSuccess", "OnFailure")
 
 
 def put_settings(name: str, qualifier: str | None, data: dict[str, Any]) -> Any:
@@ -36,7 +37,7 @@ def put_settings(name: str, qualifier: str | None, data: dict[str, Any]) -> Any:
     stored = given | {
         "FunctionArn": f"{lambda_svc._func_arn(name)}:{qualifier or '$LATEST'}",
         "LastModified": int(time.time()),
-        "DestinationConfig": {side: destinations.get(side) or {} for side in ("OnSuccess", "OnFailure")},
+        "DestinationConfig": {side: destinations.get(side) or {} for side in SIDES},
     }
     function.setdefault("event_invoke_configs", {})[qualifier or "$LATEST"] = stored
     return lambda_svc.json_response(stored)
@@ -73,12 +74,18 @@ def with_update(handle_request: Any) -> Any:
 
 def destination_error(config: dict[str, Any], destinations: dict[str, Any]) -> Any:
     """Return the error for a destination that is invalid, or to which the role cannot send; or None."""
+    targets = {side: (destinations.get(side) or {}).get("Destination") for side in SIDES}
+    if any(target and _service(target) not in SEND_ACTIONS for target in targets.values()):
+        given = [
+            f"{side[0].lower()}{side[1:]}={f'{side}(destination={target})' if target else 'null'}"
+            for side, target in targets.items()
+        ]
+        return lambda_svc._invalid_parameter_value(
+            f"The provided destination config DestinationConfig({', '.join(given)}) is invalid."
+        )
     if error := lambda_svc._validate_destination_config(destinations):
         return error
-    for side in ("OnSuccess", "OnFailure"):
-        target = (destinations.get(side) or {}).get("Destination")
-        if not target:
-            continue
+    for target in filter(None, targets.values()):
         if ":lambda:" in target:
             name, _ = lambda_svc._resolve_name_and_qualifier(target)
             if name == config["FunctionName"]:
@@ -92,6 +99,13 @@ def destination_error(config: dict[str, Any], destinations: dict[str, Any]) -> A
                 f"The function's execution role does not have permissions to call {action} on {target}"
             )
     return None
+
+
+def _service(arn: str) -> str:
+    try:
+        return str(parse_arn(arn).service)
+    except ArnParseError:
+        return ""
 
 
 def with_latest(act: Any) -> Any:

@@ -9,14 +9,16 @@ No longer needed when CreateFunction refuses an environment of 5 KB and the vari
 import json
 from typing import Any
 
+from ministack.core.responses import error_response_json
 from ministack.services import lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
 from localaws.lambda_.error_responses import Answer
-from localaws.lambda_.request_constraints import validation_message
+from localaws.lambda_.request_constraints import operation_of, validation_message
 
 ENVIRONMENT_LIMIT = 4096  # bytes of the variables as JSON
 ZIP_LIMIT = 50 * 1024 * 1024  # bytes of a package that is uploaded directly
+REQUEST_LIMIT = 70_167_211  # bytes of a request with a package
 NAME_LIMIT = 64
 LAYER_LIMIT = 5
 RESERVED_VARIABLES = (
@@ -143,6 +145,22 @@ def update_code_within_limits(update: Any) -> Any:
     return update_code
 
 
+def with_small_requests(handle_request: Any) -> Any:
+    """Wrap the handler of Lambda's API: refuse a request that is too large before it is read."""
+
+    async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Answer:
+        if len(body) > REQUEST_LIMIT and (found := operation_of(method, path)):
+            text = f"Request must be smaller than {REQUEST_LIMIT} bytes for the {found[0].name} operation"
+            error: Answer = error_response_json(
+                "RequestEntityTooLargeException", text, 413, message_key="Message", content_type="application/json"
+            )
+            return error
+        answer: Answer = await handle_request(method, path, headers, body, query)
+        return answer
+
+    return handle
+
+
 def create_in_stack_within_limits(provision: Any) -> Any:
     def create_function(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
         check_template(properties)
@@ -176,6 +194,7 @@ def template_settings(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def apply() -> None:
+    lambda_svc.handle_request = with_small_requests(lambda_svc.handle_request)
     lambda_svc._create_function = create_within_limits(lambda_svc._create_function)
     lambda_svc._update_config = update_within_limits(lambda_svc._update_config)
     lambda_svc._update_code = update_code_within_limits(lambda_svc._update_code)

@@ -1,7 +1,7 @@
 """Gap: Lambda's API accepts values outside the ranges, lengths, patterns and sets that its model declares.
 
-This module checks every request but invocations against the service model in botocore, with the messages of AWS. AWS
-declares a few limits in its documentation only: see LIMITS. A template's properties are checked in the same way.
+This module checks every request against the service model in botocore, with the messages of AWS. AWS declares a few
+limits in its documentation only: see LIMITS. A template's properties are checked in the same way.
 AWS: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 AWS: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 No longer needed when CreateFunction with a Timeout of 901 returns a ValidationException.
@@ -10,7 +10,7 @@ No longer needed when CreateFunction with a Timeout of 901 returns a ValidationE
 import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -52,8 +52,6 @@ def validation_message(operation: str, parameters: dict[str, Any]) -> str | None
 
 def _structure(shape: Any, given: dict[str, Any], path: str) -> Iterator[tuple[str, Any, str]]:
     for name, member in shape.members.items():
-        if member.serialization.get("location") in ("querystring", "header"):  # left to the emulator
-            continue
         at = f"{path}{'.' if path else ''}{name[0].lower()}{name[1:]}"
         if given.get(name) is not None:
             yield from _value(member, given[name], at)
@@ -141,11 +139,12 @@ def _printed(value: Any) -> str:
 
 @functools.cache
 def _routes() -> tuple[tuple[str, re.Pattern[str], OperationModel], ...]:
-    """Return the operations with their method and the pattern of their path, invocations excluded."""
+    """Return the operations with their method and the pattern of their path."""
     model = service_model()
-    operations = [model.operation_model(name) for name in model.operation_names if not name.startswith("Invoke")]
+    operations = [model.operation_model(name) for name in model.operation_names]
     return tuple(
-        (operation.http["method"], _path_pattern(operation.http["requestUri"]), operation) for operation in operations
+        (operation.http["method"], _path_pattern(operation.http["requestUri"].rstrip("/")), operation)
+        for operation in operations
     )
 
 
@@ -153,10 +152,11 @@ def _path_pattern(uri: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\{(\w+)(\+?)\}", lambda m: f"(?P<{m[1]}>{'.+' if m[2] else '[^/]+'})", uri))
 
 
-def operation_of(method: str, path: str) -> tuple[OperationModel, dict[str, str]] | None:
+@functools.lru_cache(maxsize=1024)
+def operation_of(method: str, path: str) -> tuple[OperationModel, Mapping[str, str]] | None:
     """Return the operation that a request addresses, and the parameters in its path."""
     for verb, pattern, operation in _routes():
-        if verb == method and (match := pattern.fullmatch(path)):
+        if verb == method and (match := pattern.fullmatch(path.rstrip("/"))):
             return operation, {name: unquote(value) for name, value in match.groupdict().items()}
     return None
 
@@ -166,7 +166,7 @@ def with_validation(handle_request: Any) -> Any:
 
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Answer:
         found = operation_of(method, path)
-        if found and (message := _request_error(*found, body)):
+        if found and (message := _request_error(*found, headers, body, query)):
             answer: Answer = lambda_svc.error_response_json("ValidationException", message)
             return answer
         return await handle_request(method, path, headers, body, query)  # type: ignore[no-any-return]
@@ -174,14 +174,30 @@ def with_validation(handle_request: Any) -> Any:
     return handle
 
 
-def _request_error(operation: OperationModel, in_path: dict[str, str], body: bytes) -> str | None:
+def _request_error(
+    operation: OperationModel, in_path: Mapping[str, str], headers: Any, body: bytes, query: Any
+) -> str | None:
+    shape = operation.input_shape
+    if shape is None:
+        return None
     try:
-        given = json.loads(body) if body else {}
+        given = json.loads(body) if body and "payload" not in shape.serialization else {}
     except ValueError:
         return None
-    if operation.input_shape is None or not isinstance(given, dict):
+    if not isinstance(given, dict):
         return None
-    return validation_message(operation.name, given | in_path)
+    return validation_message(operation.name, given | dict(_parameters(shape, headers, query)) | dict(in_path))
+
+
+def _parameters(shape: Any, headers: Any, query: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the parameters in the query string and in the headers, with the types of the model."""
+    for name, member in shape.members.items():
+        location, key = member.serialization.get("location"), member.serialization.get("name", "")
+        if location == "querystring" and key in query:
+            value = query[key] if member.type_name == "list" else lambda_svc._qp_first(query, key)
+            yield name, int(value) if member.type_name == "integer" and value.lstrip("-").isdecimal() else value
+        elif location == "header" and key.lower() in headers:
+            yield name, headers[key.lower()]
 
 
 def apply() -> None:

@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws.iam import authorization_reference as reference
+from localaws.iam.authorized_actions import once
 
 type Statement = dict[str, Any]
 ACCOUNT = "000000000000"
@@ -222,3 +223,18 @@ def test_the_signature_of_the_root_key_is_checked(client: Callable[..., Any], ke
     with pytest.raises(ClientError, match=code):
         sts.get_caller_identity()
     assert client("sts").get_caller_identity()["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
+
+
+def test_the_action_of_a_request_is_derived_once() -> None:
+    derived: list[object] = []
+    headers: dict[str, str] = {}
+
+    def derive(*request: object) -> str:
+        derived.append(request)
+        return f"s3:{request[1]}"
+
+    action = once(derive)
+
+    assert [action("s3", name, headers) for name in ("Get", "Get", "Put")] == ["s3:Get", "s3:Get", "s3:Put"]
+    action("s3", "Put", {})
+    assert len(derived) == 3

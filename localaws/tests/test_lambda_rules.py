@@ -1,6 +1,8 @@
 """What Lambda refuses, and what its API, its errors and its asynchronous invocations look like, beside AWS."""
 
+import asyncio
 import base64
+import functools
 import io
 import itertools
 import json
@@ -14,7 +16,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
-from localaws.lambda_.function_limits import RUNTIMES
+from localaws.lambda_.function_limits import REQUEST_LIMIT, RUNTIMES, with_small_requests
 from localaws.lambda_.request_constraints import validation_message
 from localaws.testing import active, eventually, until
 
@@ -594,6 +596,18 @@ def test_the_age_of_an_event_is_at_least_a_minute(aws: Aws) -> None:
     )
 
 
+def test_the_age_of_an_event_counts_the_minute_that_aws_waits(aws: Aws) -> None:
+    function, (url, arn) = aws.function(), aws.queue()
+    aws.lambda_.put_function_event_invoke_config(
+        FunctionName=function, MaximumEventAgeInSeconds=60, DestinationConfig=destinations(arn)
+    )
+
+    invoke(aws, function, {"do": "raise"}, InvocationType="Event")
+
+    context = json.loads(aws.received(url)["Body"])["requestContext"]
+    assert (context["condition"], context["approximateInvokeCount"]) == ("EventAgeExceeded", 1)
+
+
 def test_a_dead_letter_is_the_event_with_the_error_as_attributes(aws: Aws) -> None:
     url, arn = aws.queue()
     function = aws.function(DeadLetterConfig={"TargetArn": arn})
@@ -739,6 +753,229 @@ def test_settings_of_asynchronous_invocations_are_checked_and_kept_apart(aws: Aw
     )
 
 
+# --- revisions, versions, policies and lists --------------------------------------------------------------
+
+OWN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
+PERMISSION = {"StatementId": "s3", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}
+NOT_FOUND = ("ResourceNotFoundException", 404)
+
+
+def outdated(operation: str) -> tuple[str, int, str]:
+    """Return the error for an outdated revision, of which *operation* returns the latest."""
+    text = "The Revision Id provided does not match the latest Revision Id. "
+    return "PreconditionFailedException", 412, f"{text}Call the {operation} API to retrieve the latest Revision Id"
+
+
+def revision(aws: Aws, function: str) -> str:
+    return str(aws.lambda_.get_function_configuration(FunctionName=function)["RevisionId"])
+
+
+def test_every_change_of_a_function_gives_it_a_new_revision(aws: Aws) -> None:
+    api, updated = aws.lambda_, aws.lambda_.get_waiter("function_updated_v2")
+    created = api.create_function(**aws.new_function())
+    function, arn = created["FunctionName"], created["FunctionArn"]
+    seen = [created["RevisionId"], revision(aws, aws.active(function))]
+
+    seen.append(api.update_function_configuration(FunctionName=function, Description="x")["RevisionId"])
+    updated.wait(FunctionName=function, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
+    seen.append(revision(aws, function))
+    api.tag_resource(Resource=arn, Tags={"a": "b"})
+    seen.append(revision(aws, function))
+    api.untag_resource(Resource=arn, TagKeys=["a"])
+    seen.append(revision(aws, function))
+    api.add_permission(FunctionName=function, **PERMISSION)
+    seen.append(revision(aws, function))
+    version = api.publish_version(FunctionName=function)
+    seen += [version["RevisionId"], revision(aws, function)]
+
+    assert len(set(seen)) == len(seen)
+    assert api.publish_version(FunctionName=function)["RevisionId"] == version["RevisionId"]
+
+
+def test_a_request_with_an_outdated_revision_is_refused(aws: Aws) -> None:
+    api, function = aws.lambda_, aws.active(aws.function())
+    latest = revision(aws, function)
+    publish, update = api.publish_version, api.update_function_configuration
+
+    assert rejection(publish, FunctionName=function, RevisionId="x") == outdated("GetFunction/GetAlias")
+    assert rejection(update, FunctionName=function, RevisionId="x") == outdated("GetFunction/GetAlias")
+    add = functools.partial(api.add_permission, FunctionName=function, **PERMISSION)
+    assert rejection(add, RevisionId="x") == outdated("GetPolicy")
+    add(RevisionId=latest)
+    remove = functools.partial(api.remove_permission, FunctionName=function, StatementId="s3")
+    assert rejection(remove, RevisionId=latest) == outdated("GetPolicy")
+    policy = api.get_policy(FunctionName=function)["RevisionId"]
+    assert policy == revision(aws, function)
+    remove(RevisionId=policy)
+    assert revision(aws, function) not in (latest, policy)
+    assert rejection(publish, FunctionName=function, CodeSha256="x")[2].startswith("CodeSHA256 (x) is different from")
+
+
+def test_a_function_that_is_created_with_a_version_lists_it(aws: Aws) -> None:
+    api, function = aws.lambda_, aws.active(aws.function(Publish=True))
+
+    assert api.publish_version(FunctionName=function)["Version"] == "1"
+    listed = api.list_versions_by_function(FunctionName=function)["Versions"]
+    assert [version["FunctionArn"] for version in listed] == [f"{OWN}{function}:$LATEST", f"{OWN}{function}:1"]
+    assert len({version["RevisionId"] for version in listed}) == 2
+    assert not {"State", "LastUpdateStatus", "RuntimeVersionConfig"} & listed[0].keys()
+
+
+def test_the_policies_of_a_function_and_its_versions_are_apart(aws: Aws) -> None:
+    api, function = aws.lambda_, aws.active(aws.function(Publish=True))
+
+    api.add_permission(FunctionName=function, **PERMISSION)
+    assert rejection(api.get_policy, FunctionName=function, Qualifier="1")[:2] == NOT_FOUND
+    api.add_permission(FunctionName=f"{function}:1", **PERMISSION)
+
+    policies = [api.get_policy(FunctionName=function, **named) for named in ({}, {"Qualifier": "1"})]
+    resources = [json.loads(policy["Policy"])["Statement"][0]["Resource"] for policy in policies]
+    assert resources == [f"{OWN}{function}", f"{OWN}{function}:1"]
+    api.remove_permission(FunctionName=function, StatementId="s3")
+    assert api.get_policy(FunctionName=function, Qualifier="1")["RevisionId"] == policies[1]["RevisionId"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (ACCOUNT, {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}),
+        (f"arn:aws:iam::{ACCOUNT}:root", {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}),
+        ("arn:aws:iam::123456789012:role/of-another", {"AWS": "arn:aws:iam::123456789012:role/of-another"}),
+        ("s3.amazonaws.com", {"Service": "s3.amazonaws.com"}),
+        ("*", "*"),
+        (f"arn:aws:iam::{ACCOUNT}:role/absent", None),
+        (f"arn:aws:s3:::{ACCOUNT}", None),
+        ("invalid.example.com", None),
+    ],
+)
+def test_the_principal_of_a_statement_is_an_account_a_service_or_exists(
+    aws: Aws, updated: str, given: str, kept: Any
+) -> None:
+    permission = PERMISSION | {"FunctionName": updated, "StatementId": f"s{next(numbers)}", "Principal": given}
+
+    if kept is None:
+        assert rejection(aws.lambda_.add_permission, **permission) == (
+            INVALID,
+            400,
+            "The provided principal was invalid. Please check the principal and try again.",
+        )
+    else:
+        assert json.loads(aws.lambda_.add_permission(**permission)["Statement"])["Principal"] == kept
+
+
+@pytest.fixture(scope="module")
+def without_policy(aws: Aws) -> str:
+    """The name of an active function without permissions."""
+    return aws.active(aws.function())
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "message"),
+    [
+        ("add_permission", {"FunctionName": "absent"}, f"Function not found: {OWN}absent"),
+        ("add_permission", {"Qualifier": "7"}, f"Function not found: {OWN}{{}}:7"),
+        ("add_permission", {"Qualifier": "none"}, f"Cannot find alias arn: {OWN}{{}}:none"),
+        ("get_policy", {"FunctionName": "absent"}, "The resource you requested does not exist."),
+        ("get_policy", {}, "The resource you requested does not exist."),
+        ("remove_permission", {"FunctionName": "absent"}, f"No policy found for: {OWN}absent"),
+        ("remove_permission", {}, "No policy is associated with the given resource."),
+        ("remove_permission", {"Qualifier": "none"}, f"Cannot find alias arn: {OWN}{{}}:none"),
+        ("invoke", {"FunctionName": "absent"}, f"Function not found: {OWN}absent:$LATEST"),
+        ("invoke", {"FunctionName": "absent", "Qualifier": "7"}, f"Function not found: {OWN}absent:7"),
+        ("get_function", {"FunctionName": "absent"}, f"Function not found: {OWN}absent"),
+        ("get_function", {"Qualifier": "7"}, f"Function not found: {OWN}{{}}:7"),
+        ("put_function_concurrency", {"FunctionName": "absent"}, f"Function not found: {OWN}absent:$LATEST"),
+        ("list_function_event_invoke_configs", {"FunctionName": "absent"}, "The function doesn't exist."),
+    ],
+)
+def test_the_error_names_what_does_not_exist(
+    aws: Aws, without_policy: str, operation: str, parameters: dict[str, str], message: str
+) -> None:
+    given = {"FunctionName": without_policy} | parameters
+    given |= PERMISSION if operation == "add_permission" else {}
+    given |= {"StatementId": "s3"} if operation == "remove_permission" else {}
+    given |= {"ReservedConcurrentExecutions": 0} if operation == "put_function_concurrency" else {}
+
+    answer = rejection(getattr(aws.lambda_, operation), **given)
+
+    assert answer == (*NOT_FOUND, message.format(without_policy))
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "code", "message"),
+    [
+        ("get_function", {"name": "{}:1", "Qualifier": "2"}, INVALID, "The derived qualifier from the function name"),
+        ("add_permission", {"name": "{}:$LATEST"}, INVALID, "We currently do not support adding policies for $LATEST."),
+        (
+            "put_function_concurrency",
+            {"name": "{}:$LATEST"},
+            INVALID,
+            "This operation is permitted on Lambda functions",
+        ),
+        ("get_function", {"Qualifier": "?"}, NOT_VALID, "Value '?' at 'qualifier' failed to satisfy constraint"),
+        ("invoke", {"name": "123400000000@function:{}"}, NOT_VALID, "at 'functionName' failed to satisfy constraint"),
+        ("invoke", {"InvocationType": "x"}, NOT_VALID, "Member must satisfy enum value set: [Event, RequestResponse"),
+        ("list_functions", {"FunctionVersion": "x"}, NOT_VALID, "Member must satisfy enum value set: [ALL]"),
+        ("list_functions", {"MaxItems": 0}, NOT_VALID, "Member must have value greater than or equal to 1"),
+    ],
+)
+def test_a_name_or_qualifier_that_aws_refuses_is_refused(
+    aws: Aws, updated: str, operation: str, parameters: dict[str, Any], code: str, message: str
+) -> None:
+    given = {name: value for name, value in parameters.items() if name != "name"}
+    if operation != "list_functions":
+        given["FunctionName"] = parameters.get("name", "{}").format(updated)
+    given |= PERMISSION if operation == "add_permission" else {}
+    given |= {"ReservedConcurrentExecutions": 0} if operation == "put_function_concurrency" else {}
+
+    refused = rejection(getattr(aws.lambda_, operation), **given)
+
+    assert refused[:2] == (code, 400)
+    assert message in refused[2]
+
+
+def test_a_version_that_does_not_exist_is_deleted_again(aws: Aws, updated: str) -> None:
+    aws.lambda_.delete_function(FunctionName=updated, Qualifier="77")
+    assert rejection(aws.lambda_.delete_function, FunctionName="absent", Qualifier="77")[:2] == NOT_FOUND
+
+
+def test_lists_have_pages(aws: Aws) -> None:
+    api, function = aws.lambda_, aws.active(aws.function(Publish=True))
+    for qualifier in ("1", "$LATEST"):
+        api.put_function_event_invoke_config(FunctionName=function, Qualifier=qualifier, MaximumRetryAttempts=0)
+
+    list_configs = functools.partial(api.list_function_event_invoke_configs, FunctionName=function, MaxItems=1)
+    first = list_configs()
+    second = list_configs(Marker=first["NextMarker"])
+    paginate = api.get_paginator("list_functions").paginate
+    pages = list(paginate(FunctionVersion="ALL", PaginationConfig={"PageSize": 1}))
+
+    configs = [page["FunctionEventInvokeConfigs"][0]["FunctionArn"] for page in (first, second)]
+    assert configs == [f"{OWN}{function}:$LATEST", f"{OWN}{function}:1"]
+    assert "NextMarker" not in second
+    assert {len(page["Functions"]) for page in pages} == {1}
+    assert set(configs) < {page["Functions"][0]["FunctionArn"] for page in pages}
+    assert f"{OWN}{function}" in [each["FunctionArn"] for each in api.list_functions(MaxItems=10_000)["Functions"]]
+
+
+def test_the_session_of_a_function_has_its_name(aws: Aws) -> None:
+    code = "import boto3\ndef handler(event, context): return boto3.client('sts').get_caller_identity()['Arn']"
+    for name, session in (("x", "x@lambda_function"), ("xy", "xy")):
+        assert invoke(aws, aws.function(code, FunctionName=name))[1].endswith(f"/{session}")
+
+
+def test_a_request_of_70_megabytes_is_refused_before_it_is_read() -> None:
+    handle = with_small_requests(None)
+    body = bytes(REQUEST_LIMIT + 1)
+
+    status, headers, answer = asyncio.run(handle("POST", "/2015-03-31/functions", {}, body, {}))
+
+    assert (status, headers["x-amzn-errortype"]) == (413, "RequestEntityTooLargeException")
+    assert (
+        json.loads(answer)["Message"] == "Request must be smaller than 70167211 bytes for the CreateFunction operation"
+    )
+
+
 # --- the gaps are still there -----------------------------------------------------------------------------
 
 
@@ -806,6 +1043,31 @@ def a_destination_needs_the_permission_of_the_role(aws: Aws) -> None:
     assert rejection(aws.lambda_.put_function_event_invoke_config, **weak)[0] == INVALID
 
 
+def a_revision_changes_with_the_state(aws: Aws) -> None:
+    created = aws.lambda_.create_function(**aws.new_function())
+    assert revision(aws, aws.active(created["FunctionName"])) != created["RevisionId"]
+
+
+def a_function_without_statements_has_no_policy(aws: Aws) -> None:
+    assert rejection(aws.lambda_.get_policy, FunctionName=aws.function())[:2] == NOT_FOUND
+
+
+def the_arn_has_the_qualifier(aws: Aws) -> None:
+    found = aws.lambda_.get_function_configuration(FunctionName=aws.function(), Qualifier="$LATEST")
+    assert found["FunctionArn"].endswith(":$LATEST")
+
+
+def all_versions_are_listed(aws: Aws) -> None:
+    function = aws.function(Publish=True)
+    pages = aws.lambda_.get_paginator("list_functions").paginate(FunctionVersion="ALL")
+    assert f"{OWN}{function}:1" in list(pages.search("Functions[].FunctionArn"))
+
+
+def a_short_name_makes_a_longer_session(aws: Aws) -> None:
+    code = "import boto3\ndef handler(event, context): return boto3.client('sts').get_caller_identity()['Arn']"
+    assert invoke(aws, aws.function(code, FunctionName="z"))[1].endswith("/z@lambda_function")
+
+
 @pytest.mark.parametrize(
     ("module", "probe"),
     [
@@ -820,6 +1082,11 @@ def a_destination_needs_the_permission_of_the_role(aws: Aws) -> None:
         ("sqs.batch_results", a_batch_without_failures_names_none),
         ("lambda_.asynchronous_invocations", a_success_reaches_its_destination),
         ("lambda_.event_invoke_configs", a_destination_needs_the_permission_of_the_role),
+        ("lambda_.revisions", a_revision_changes_with_the_state),
+        ("lambda_.permissions", a_function_without_statements_has_no_policy),
+        ("lambda_.qualifiers", the_arn_has_the_qualifier),
+        ("lambda_.pages", all_versions_are_listed),
+        ("lambda_.session_names", a_short_name_makes_a_longer_session),
     ],
 )
 def test_the_gap_is_closed_here_and_still_there_in_ministack(
