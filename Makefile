@@ -64,9 +64,11 @@ stage = $(call need,STAGE,dev)
 ##@ On AWS (or, after eval "$$(make env)", on the sandbox). Each first prints where it acts
 # These take every app, unless APP is given.
 every_app = $(if $(filter file,$(origin APP)),all,$(APP))
-.PHONY: preflight bootstrap resources deploy package release
+.PHONY: preflight cost bootstrap resources deploy package release
 preflight: .venv/run ## List what the account and the Region lack for a release, with what mends it: make preflight STAGE=prod
 	@$(BIN)/python -m deploy preflight $(every_app) $(stage) $(PARAMETERS)
+cost: .venv/run ## Print what a stage costs, idle and for each unit of work, with and without each cache: make cost STAGE=prod
+	@$(BIN)/python -m deploy cost $(every_app) $(stage) $(PARAMETERS)
 bootstrap: .venv/run ## Make what an account needs once for each Region: a bucket for code, API Gateway's role for logs
 	@$(BIN)/python -m deploy bootstrap
 release: .venv/run ## Package and deploy by CloudFormation, for production: make release APP=all STAGE=prod

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import apps, bootstrap, order, preflight, redrive, signing_keys, stages
 from deploy.clone import clone
+from deploy.cost import report
 from deploy.delete import contents, delete
 from deploy.errors import DeployError, NotDeployed
 from deploy.target import target
@@ -23,7 +24,8 @@ def main() -> str | None:
     arguments = _parser().parse_args()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # show each line of a long command at once
     try:
-        print(target())
+        if arguments.run is not _cost:  # which needs no account
+            print(target())
         result: str | None = arguments.run(arguments)
     except (DeployError, ClientError, BotoCoreError, FileNotFoundError, subprocess.CalledProcessError) as error:
         return f"{arguments.command} failed: {error}"
@@ -48,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add("bootstrap", _bootstrap, "make what an account needs once for each Region")
     add("preflight", _preflight, "list what the account and the Region lack for a release", released, stage, parameters)
+    add("cost", _cost, "compute what a stage costs, idle and for each unit of work", released, stage, parameters)
     add("release", _release, "package and deploy by CloudFormation", released, stage, parameters)
     add("deploy", _deploy, "deploy by `chalice deploy`", app, stage, parameters)
     add("package", _package, "write template and zip to dist/", app, stage, parameters)
@@ -95,6 +98,12 @@ def _preflight(arguments: argparse.Namespace) -> str | None:
     print(*lacks, sep="\n") if lacks else print("Nothing is missing.")
     missing = sum(lack.fails for lack in lacks)
     return f"a release to {arguments.stage} would fail: {missing} missing" if missing else None
+
+
+def _cost(arguments: argparse.Namespace) -> None:
+    released = _released(arguments)
+    given = _declared(arguments.parameters, released)
+    print(*report.of_stage(arguments.stage, released, given), sep="\n")
 
 
 def _release(arguments: argparse.Namespace) -> None:

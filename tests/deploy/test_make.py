@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 TARGETS = (
     "preflight",
+    "cost",
     "release",
     "deploy",
     "resources",
@@ -65,9 +66,10 @@ def test_a_clone_of_the_sandboxs_stage_is_made_in_the_sandbox() -> None:
     assert "-m deploy clone prod twin" in make("clone", "FROM=prod", "TO=twin").stdout
 
 
-def test_a_preflight_is_of_every_app_unless_one_is_named() -> None:
-    assert "-m deploy preflight all prod" in make("preflight", "STAGE=prod").stdout
-    assert "-m deploy preflight todo-app prod" in make("preflight", "STAGE=prod", "APP=todo-app").stdout
+@pytest.mark.parametrize("target", ["preflight", "cost"])
+def test_a_report_is_on_every_app_unless_one_is_named(target: str) -> None:
+    assert f"-m deploy {target} all prod" in make(target, "STAGE=prod").stdout
+    assert f"-m deploy {target} todo-app prod" in make(target, "STAGE=prod", "APP=todo-app").stdout
 
 
 def test_every_app_is_verified_unless_one_is_named() -> None:
