@@ -98,6 +98,15 @@ rotate-keys: .venv/run ## Replace that key in half an hour, without breaking a l
 updates: .venv/run ## Deploy the update servers: make updates STAGE=prod TEMPLATE=before, then TEMPLATE=after for the edge
 	@$(BIN)/python -m deploy release updates $(stage) Template=$(or $(TEMPLATE),after) $(PARAMETERS)
 
+.PHONY: publish withdraw renew-root
+publish: .venv/run ## Release software to the update servers: make publish STAGE=prod FILE=app-1.2.0.bin VERSION=1.2.0
+	@$(BIN)/python -m deploy publish $(stage) "$(call need,FILE,app-1.2.0.bin)" "$(call need,VERSION,1.2.0)" \
+	  $(call option,channel,CHANNEL) $(WAVES:%=--wave %) $(call option,root-key,ROOT_KEY)
+withdraw: .venv/run ## Stop offering a release: make withdraw STAGE=prod VERSION=1.2.0
+	@$(BIN)/python -m deploy withdraw $(stage) "$(call need,VERSION,1.2.0)" $(call option,channel,CHANNEL)
+renew-root: .venv/run ## Sign the root of the releases for another year: make renew-root STAGE=prod ROOT_KEY=root.pem
+	@$(BIN)/python -m deploy renew-root $(stage) "$(call need,ROOT_KEY,root.pem)" $(if $(ROTATE),--rotate)
+
 ##@ Many services
 .PHONY: new-service remove-service openapi sdk clone delete
 new-service: .venv/test ## Create a service of the same shape, with tests: make new-service NAME=orders-app

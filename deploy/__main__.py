@@ -6,6 +6,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,9 +16,11 @@ from deploy.clone import clone
 from deploy.cost import report
 from deploy.delete import contents, delete
 from deploy.errors import DeployError, NotDeployed
+from deploy.publish import Publisher
 from deploy.target import target
 from deploy.verify.journey import LONGEST
 from deploy.verify.stage import verify
+from updates.publish import wave
 
 
 def main() -> str | None:
@@ -67,6 +70,20 @@ def _parser() -> argparse.ArgumentParser:
     rotate = add("rotate-keys", _rotate_keys, "replace the key that signs links", app, stage, algorithm)
     rotate.add_argument("--propagation", type=float, default=signing_keys.PROPAGATION, help="seconds to every edge")
     rotate.add_argument("--retirement", type=float, help="seconds until no link of the old key is valid")
+    publishing = add("publish", _publish, "release software to the update servers", stage)
+    publishing.add_argument("file", type=Path)
+    publishing.add_argument("version")
+    publishing.add_argument("--root-key", type=Path, help="the file of the root key, for the first release")
+    publishing.add_argument(
+        "--wave", action="append", default=[], type=wave, metavar="TIME=PERCENT", help="e.g. 2030-01-31T09:00:00Z=10"
+    )
+    withdrawing = add("withdraw", _withdraw, "stop offering a release of software", stage)
+    withdrawing.add_argument("version")
+    for each in (publishing, withdrawing):
+        each.add_argument("--channel", default="stable")
+    renewing = add("renew-root", _renew_root, "sign the root of the releases for another year", stage)
+    renewing.add_argument("root_key", type=Path, help="the file of the root key")
+    renewing.add_argument("--rotate", action="store_true", help="also replace the key that signs releases")
     add("clone", _clone, "make a stage like another; no data is copied", source, target, parameters)
     deletion = add("delete", _delete, "delete a stage with all its data", stage)
     deletion.add_argument("--force", action="store_true", help="do not ask, and delete even prod")
@@ -165,6 +182,20 @@ def _keys(arguments: argparse.Namespace) -> None:
 def _rotate_keys(arguments: argparse.Namespace) -> None:
     waits = {"propagation": arguments.propagation, "retirement": arguments.retirement}
     _print({"signing key": signing_keys.rotate(arguments.app, arguments.stage, arguments.algorithm, **waits)})
+
+
+def _publish(arguments: argparse.Namespace) -> None:
+    publisher = Publisher(arguments.stage)
+    root_key, waves = arguments.root_key, arguments.wave
+    _print(publisher.release(arguments.file, arguments.version, arguments.channel, waves, root_key))
+
+
+def _withdraw(arguments: argparse.Namespace) -> None:
+    Publisher(arguments.stage).withdraw(arguments.version, arguments.channel)
+
+
+def _renew_root(arguments: argparse.Namespace) -> None:
+    _print({"root expires": Publisher(arguments.stage).renew_root(arguments.root_key, arguments.rotate)})
 
 
 def _clone(arguments: argparse.Namespace) -> None:

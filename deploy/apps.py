@@ -15,7 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -85,26 +85,33 @@ def deploy_dax(app: str, stage: str, **parameters: str) -> dict[str, str]:
     return _deploy(app, stage, "dax", {"App": app, "ClientBucket": bucket, "ClientKey": key} | parameters)
 
 
-def layer(requirements: Path, files: Mapping[str, Path] = MappingProxyType({}), root: str = "python/") -> bytes:
+def layer(
+    requirements: Path,
+    files: Mapping[str, Path] = MappingProxyType({}),
+    root: str = "python/",
+    platform: Sequence[str] = (),
+) -> bytes:
     """Return a zip with the packages that *requirements* lists, and *files* by name, all below the folder *root*.
 
-    With the default *root* it is a Lambda layer. It is built once and kept in ``dist/``, because the versions are
-    pinned. Raises PackageFailed.
+    With the default *root* it is a Lambda layer. *platform* has pip's options for packages that are not pure Python,
+    such as `LAMBDA`. It is built once and kept in ``dist/``, because the versions are pinned. Raises PackageFailed.
     """
     python = "{}.{}".format(*sys.version_info)
-    content = [python.encode(), root.encode(), requirements.read_bytes(), *(f.read_bytes() for f in files.values())]
+    content = [python.encode(), root.encode(), " ".join(platform).encode(), requirements.read_bytes()]
+    content += [file.read_bytes() for file in files.values()]
     digest = hashlib.sha256(b"".join(content)).hexdigest()[:16]
     kept = ROOT / "dist" / f"{requirements.parent.name}-{requirements.stem}-{digest}.zip"
     if not kept.exists():
         kept.parent.mkdir(exist_ok=True)
-        zips.write(kept, _installed(requirements, files, root))
+        zips.write(kept, _installed(requirements, files, root, platform))
     return kept.read_bytes()
 
 
-def _installed(requirements: Path, files: Mapping[str, Path], root: str) -> bytes:
+def _installed(requirements: Path, files: Mapping[str, Path], root: str, platform: Sequence[str]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-        command = [*pip, "--no-deps", "--require-hashes", "--target", folder, "--requirement", str(requirements)]
+        pip += ["--no-deps", "--require-hashes", *platform]
+        command = [*pip, "--target", folder, "--requirement", str(requirements)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise PackageFailed(f"{requirements}: {done.stderr}")

@@ -31,6 +31,10 @@ class NotCloned(DeployError):
     """This stage cannot be cloned, or not under this name."""
 
 
+class ReleaseRefused(DeployError):
+    """A release of software was not published; the message has the publisher's reason."""
+
+
 class NotDeleted(DeployError):
     """This stage is not deleted."""
 

@@ -1,10 +1,11 @@
-"""Deploys the update servers: the stack ``updates-<stage>``, from before.yaml or after.yaml.
+"""Deploys the update servers and their publisher: the stack ``updates-<stage>``, from before.yaml or after.yaml.
 
 A change from one template to the other updates the stack. It does not replace the servers.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import boto3
@@ -14,6 +15,15 @@ from deploy.apps import ROOT, layer
 
 FOLDER = ROOT / "updates"
 TEMPLATES = ("before", "after")
+RUNTIME = f"python3.{sys.version_info.minor}"
+LAMBDA = (
+    "--only-binary=:all:",
+    "--implementation=cp",
+    f"--python-version=3.{sys.version_info.minor}",
+    *(f"--platform=manylinux_2_{glibc}_x86_64" for glibc in (34, 28, 17)),
+    "--platform=manylinux2014_x86_64",
+)
+"""pip's options for packages that run on Lambda, which has glibc 2.34."""
 CLOUDFRONT = "com.amazonaws.global.cloudfront.origin-facing"
 
 
@@ -42,10 +52,18 @@ def declared(name: str) -> dict[str, Any]:
 
 
 def deploy(template: str, stage: str, **parameters: str) -> dict[str, str]:
-    """Deploy ``updates/<template>.yaml`` with the zip of the origin, and return the outputs. Raises StackFailed."""
+    """Deploy ``updates/<template>.yaml`` with the zips, and return the outputs. Raises StackFailed, PackageFailed."""
     text = (FOLDER / f"{template}.yaml").read_text()
     bucket, key = stacks.upload(package(), ".zip")
-    given = {"Stage": stage, "ArtifactBucket": bucket, "ArtifactKey": key, "CloudFrontPrefixList": prefix_lists()[0]}
+    _, publisher_key = stacks.upload(publisher_package(), ".zip")
+    given = {
+        "Stage": stage,
+        "ArtifactBucket": bucket,
+        "ArtifactKey": key,
+        "PublisherKey": publisher_key,
+        "PublisherRuntime": RUNTIME,
+        "CloudFrontPrefixList": prefix_lists()[0],
+    }
     return stacks.deploy(stack(stage), text, given | parameters)
 
 
@@ -53,6 +71,12 @@ def package() -> bytes:
     """Return the zip of the origin: its one file and the packages that it requires, all pure Python."""
     origin = FOLDER / "origin"
     return layer(origin / "requirements.txt", {"server.py": origin / "server.py"}, root="")
+
+
+def publisher_package() -> bytes:
+    """Return the zip of the function that publishes, with the packages for Lambda's system."""
+    files = {f"updates/{name}": FOLDER / name for name in ("__init__.py", "publish.py", "publisher.py")}
+    return layer(FOLDER / "publisher-requirements.txt", files, root="", platform=LAMBDA)
 
 
 def prefix_lists() -> list[str]:

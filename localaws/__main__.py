@@ -194,7 +194,8 @@ def edge(folder: Path, distributions: list[str]) -> str | None:
 
 def instances(folder: Path, stack: str) -> str | None:
     """Run the instances of a stack's Auto Scaling group, until Ctrl-C."""
-    return _run_data_plane(folder, "localaws.autoscaling", stack, str(folder.resolve() / "state" / "instances"))
+    state = folder.resolve() / "state"
+    return _run_data_plane(folder, "localaws.autoscaling", stack, str(state / "instances"), str(state / "efs"))
 
 
 def _run_data_plane(folder: Path, module: str, *arguments: str) -> str | None:

@@ -109,6 +109,7 @@ GAPS = (
     "lambda_.error_responses",
     "lambda_.event_invoke_configs",
     "lambda_.event_source_mappings",
+    "lambda_.file_systems",
     "lambda_.function_limits",
     "lambda_.function_states",
     "lambda_.invocation_metrics",

@@ -42,6 +42,11 @@ class Settings:
         return self.folder / "state" / "clock"
 
     @property
+    def file_systems(self) -> Path:
+        """The folder of the file systems of EFS."""
+        return self.folder / "state" / "efs"
+
+    @property
     def endpoint(self) -> str:
         """The URL of every AWS API, without a closing slash."""
         return f"http://127.0.0.1:{self.port}"

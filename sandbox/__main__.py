@@ -80,7 +80,6 @@ def clone(settings: Settings, stage: str) -> str | None:
 def delete(settings: Settings, stage: str) -> str | None:
     """Stop a stage that was cloned from the first, and delete everything that was deployed to it."""
     from deploy.delete import delete as delete_stage
-    from sandbox.demo import seed
 
     if not processes.pid(settings.folder):
         return _NOT_RUNNING
@@ -90,7 +89,6 @@ def delete(settings: Settings, stage: str) -> str | None:
     processes.stop(folder)
     os.environ.update(settings.environment)
     left = delete_stage(stage)
-    seed.forget(stage)
     shutil.rmtree(folder, ignore_errors=True)
     print(f"The stage {stage} is deleted.")
     return f"not deleted: {left}" if left else None

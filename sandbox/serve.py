@@ -81,8 +81,9 @@ async def _serve_stage(settings: Settings, stop: asyncio.Event) -> None:
             apps = await asyncio.to_thread(stacks.deploy)
             await asyncio.to_thread(account.verify_senders, settings.aws.endpoint)
             with contextlib.ExitStack() as planes:
+                folders = str(settings.instances), str(settings.aws.file_systems)
                 for module, *arguments in (
-                    ("localaws.autoscaling", updates.stack(settings.stage), str(settings.instances)),
+                    ("localaws.autoscaling", updates.stack(settings.stage), *folders),
                     ("localaws.cloudfront", *_distributions(settings, apps)),
                 ):
                     planes.enter_context(localaws.serve.data_plane(settings.aws, module, *arguments))

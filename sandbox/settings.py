@@ -148,7 +148,7 @@ class Settings:
 
     @property
     def instances(self) -> Path:
-        """The folder of the update servers' instances and their file systems."""
+        """The folder of the update servers' instances."""
         return self.folder / "state" / "fleet"
 
     def url(self, name: str) -> str:

@@ -13,7 +13,7 @@ import deploy.apps
 import deploy.clone
 import deploy.order
 import deploy.updates
-from localaws.autoscaling.instances import file_system
+from localaws.efs import file_system
 from sandbox import apps, payments
 from sandbox.payments.client import Payments
 from sandbox.settings import ROOT, Settings
@@ -87,13 +87,16 @@ class Stacks:
 
     def _updates(self, stack: Mapping[str, str]) -> dict[str, str]:
         app, name = deploy.order.UPDATES, deploy.updates.stack(self._settings.stage)
-        releases = file_system(self._settings.instances, stack["FileSystem"])
+        releases = file_system(self._settings.aws.file_systems, stack["FileSystem"])
         return {name: self._filled(app, text) for name, text in self._needs_of(app).outputs.items()} | {
             "origin": f"{self._settings.aws.endpoint}/_alb/{name}",
             "distribution_id": stack["DistributionId"],
             "releases": str(releases),
             "root": str(releases / "metadata" / "1.root.json"),
-            "signing_key": f"secretsmanager:{name}-signing-key",
+            "signing_key": f"secretsmanager:{stack['ReleaseKey']}",
+            "publisher": stack["Publisher"],
+            "root_key": str(self._settings.instances / "root.pem"),
+            "log": str(self._settings.instances / "instances.log"),
         }
 
     def _access_keys(self, app: str, resources: Mapping[str, str]) -> dict[str, str]:

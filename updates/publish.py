@@ -1,8 +1,10 @@
-"""Publish releases to the folder that the update servers read: package first, signed metadata next, index last.
+"""Publish releases to a folder that update servers read: package first, signed metadata next, index last.
 
-    python -m updates.publish create FOLDER --root-key root.pem --key secretsmanager:updates-signing-key
-    python -m updates.publish release FOLDER app-1.2.0.bin --version 1.2.0 --key secretsmanager:updates-signing-key
-    python -m updates.publish refresh FOLDER --key secretsmanager:updates-signing-key
+This is the tool for a folder. For a deployed stage use `make publish`, whose function does the same to the file system.
+
+    python -m updates.publish create FOLDER --root-key root.pem --key key.pem
+    python -m updates.publish release FOLDER app-1.2.0.bin --version 1.2.0 --key key.pem
+    python -m updates.publish refresh FOLDER --key key.pem
     python -m updates.publish renew FOLDER --root-key root.pem
 
 Releases are signed as The Update Framework specifies (https://theupdateframework.github.io/specification/latest/). The
@@ -13,6 +15,7 @@ hashes, a snapshot of it, and a timestamp that expires soon. A key is a PEM file
 from __future__ import annotations
 
 import argparse
+import copy
 import fcntl
 import hashlib
 import json
@@ -27,7 +30,8 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from securesystemslib.signer import CryptoSigner, Signer
+from securesystemslib.signer import CryptoSigner, Key, Signer
+from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
 CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -41,12 +45,50 @@ LASTS = {
 }
 """How long each kind of metadata is valid. `refresh` signs it again, except the root, which only `renew` signs."""
 
+_RELEASE_ROLES = (Targets.type, Snapshot.type, Timestamp.type)
+"""What the release key signs."""
+
+ROOT_EXPIRED = "the root has expired and clients no longer update: run renew with the root key"
+
 ROOT_IS_DUE = timedelta(days=60)
 """How long before the expiry of the root `refresh` starts to warn, since the root key is offline."""
 
 
 class NotPublished(Exception):
     """Nothing was changed; the message says why."""
+
+
+class NoRepository(NotPublished):
+    """There is no repository yet."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no repository yet: create it with the root key")
+
+
+def first_root(root_key: Signer, release_key: Key, now: datetime) -> Metadata[Root]:
+    """Return the first root metadata: it names *root_key*, and *release_key* for everything else."""
+    root = Root(consistent_snapshot=True)
+    root.add_key(root_key.public_key, Root.type)
+    for role in _RELEASE_ROLES:
+        root.add_key(release_key, role)
+    return _signed(root, root_key, now)
+
+
+def next_root(current: Root, root_key: Signer, now: datetime, release_key: Key | None = None) -> Metadata[Root]:
+    """Return the next version of the root, with a new expiry, and with *release_key* as the only one if it is given.
+
+    Clients accept a new root only if the previous one names its key. Raises NotPublished for another root key.
+    """
+    if root_key.public_key.keyid not in current.roles[Root.type].keyids:
+        raise NotPublished("the root key is not the root key of this repository")
+    root = copy.deepcopy(current)
+    root.version += 1
+    if release_key:
+        for role in _RELEASE_ROLES:
+            for keyid in list(root.roles[role].keyids):
+                root.revoke_key(keyid, role)
+            root.add_key(release_key, role)
+    return _signed(root, root_key, now)
 
 
 class Repository:
@@ -57,42 +99,39 @@ class Repository:
         self._key = key
         self._clock = clock
 
-    def create(self, root_key: Signer) -> None:
-        """Create an empty repository. Raises NotPublished if there is one already."""
+    def create(self, root: Metadata[Root]) -> None:
+        """Create an empty repository with its first root. Raises NotPublished if there is one already."""
         for name in ("packages", "metadata", "releases", "incoming"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         with self._locked():
-            if self._path(Root.type, 1).exists():
-                raise NotPublished(f"{self._folder} already has releases")
-            root = Root(consistent_snapshot=True)
-            root.add_key(root_key.public_key, Root.type)
-            for role in (Targets.type, Snapshot.type, Timestamp.type):
-                root.add_key(self._key.public_key, role)
-            self._sign(root, root_key)
+            if self._path(Timestamp.type, 0).exists():
+                raise NotPublished("there is a repository already")
+            self._put_root(root)
             self._put(Targets())
 
-    def rotate(self, root_key: Signer) -> None:
-        """Make this repository's key the only one that signs releases, and renew the root.
+    def replace_root(self, root: Metadata[Root]) -> None:
+        """Publish the next root. If it names another release key, sign everything again with that key.
 
-        Raises NotPublished for another root key.
+        Raises NotPublished if it is not the next version, or if the current root does not name its key.
         """
         with self._locked():
-            root = self._root()
-            for role in (Targets.type, Snapshot.type, Timestamp.type):
-                for keyid in list(root.roles[role].keyids):
-                    root.revoke_key(keyid, role)
-                root.add_key(self._key.public_key, role)
-            self._sign_next(root, root_key)
+            current = self._root()
+            try:
+                current.signed.verify_delegate(Root.type, root.signed_bytes, root.signatures)
+            except UnsignedMetadataError as error:
+                raise NotPublished("the root key is not the root key of this repository") from error
+            if root.signed.version != current.signed.version + 1:
+                raise NotPublished(f"the next root is version {current.signed.version + 1}")
+            if all(root.signed.roles[role].keyids == current.signed.roles[role].keyids for role in _RELEASE_ROLES):
+                self._write(self._path(Root.type, root.signed.version), root.to_bytes())
+                return
+            self._put_root(root)
             self._put(self._targets())
 
-    def renew(self, root_key: Signer) -> None:
-        """Sign the root again with the same keys and a new expiry. Raises NotPublished for another root key."""
-        with self._locked():
-            self._sign_next(self._root(), root_key)
-
-    def root_expires(self) -> datetime:
-        """Return the time at which clients stop updating unless the root is renewed."""
-        return self._root().expires
+    @property
+    def root(self) -> Metadata[Root]:
+        """The newest root. Raises NotPublished if there is no repository."""
+        return self._root()
 
     def release(
         self, file: Path, version: str, channel: str = "stable", waves: list[dict[str, Any]] | None = None
@@ -105,6 +144,8 @@ class Repository:
         for value, allowed in ((file.name, PACKAGE), (channel, CHANNEL)):
             if not allowed.fullmatch(value):
                 raise NotPublished(f"{value}: must match {allowed.pattern}")
+        for each in waves or []:
+            _check_wave(each)
         with self._locked():
             targets = self._targets()
             path = f"packages/{file.name}"
@@ -140,32 +181,39 @@ class Repository:
         with self._locked():
             self._put(self._targets())
 
-    def _root(self) -> Root:
+    def _root(self) -> Metadata[Root]:
         versions = [int(path.name.partition(".")[0]) for path in self._folder.glob("metadata/*.root.json")]
-        return Metadata[Root].from_file(str(self._path(Root.type, max(versions)))).signed
+        if not versions:
+            raise NoRepository
+        return Metadata[Root].from_file(str(self._path(Root.type, max(versions))))
 
-    def _sign_next(self, root: Root, root_key: Signer) -> None:
-        """Sign the next version of *root*. Clients accept a new root only if the previous one names its key."""
-        if root_key.public_key.keyid not in root.roles[Root.type].keyids:
-            raise NotPublished("the root key is not the root key of this repository")
-        root.version += 1
-        self._sign(root, root_key)
+    def _put_root(self, root: Metadata[Root]) -> None:
+        self._check_key(root.signed)
+        self._write(self._path(Root.type, root.signed.version), root.to_bytes())
 
     def _targets(self) -> Targets:
+        if not self._path(Timestamp.type, 0).exists():
+            raise NoRepository
         timestamp = Metadata[Timestamp].from_file(str(self._path(Timestamp.type, 0))).signed
         snapshot = Metadata[Snapshot].from_file(str(self._path(Snapshot.type, timestamp.snapshot_meta.version))).signed
         version = snapshot.meta["targets.json"].version
         return Metadata[Targets].from_file(str(self._path(Targets.type, version))).signed
 
+    def _check_key(self, root: Root) -> None:
+        """Raise NotPublished if clients would refuse what this key signs."""
+        if any(self._key.public_key.keyid not in root.roles[role].keyids for role in _RELEASE_ROLES):
+            raise NotPublished("the root does not name the key that signs releases")
+
     def _put(self, targets: Targets, emptied: set[str] | None = None) -> None:
         """Sign *targets*, the snapshot and the timestamp, then write the indexes for clients that do not verify."""
+        self._check_key(self._root().signed)
         first = not self._path(Timestamp.type, 0).exists()
         targets.version += 0 if first else 1
-        self._sign(targets, self._key)
+        self._sign(targets)
         # All three have the same version, because each publication signs all of them.
         snapshot = Snapshot(version=targets.version, meta={"targets.json": MetaFile(targets.version)})
-        self._sign(snapshot, self._key)
-        self._sign(Timestamp(version=targets.version, snapshot_meta=MetaFile(targets.version)), self._key)
+        self._sign(snapshot)
+        self._sign(Timestamp(version=targets.version, snapshot_meta=MetaFile(targets.version)))
         shown = [_shown(target) for target in targets.targets.values()]
         for channel in {release["channel"] for release in shown} | (emptied or set()):
             releases = sorted(
@@ -176,10 +224,8 @@ class Repository:
             content = json.dumps({"releases": releases}, indent=1).encode() + b"\n"
             self._write(self._folder / "releases" / f"{channel}.json", content)
 
-    def _sign(self, signed: Root | Targets | Snapshot | Timestamp, key: Signer) -> None:
-        signed.expires = (self._clock() + LASTS[signed.type]).replace(microsecond=0)
-        metadata: Metadata[Any] = Metadata(signed)
-        metadata.sign(key)
+    def _sign(self, signed: Targets | Snapshot | Timestamp) -> None:
+        metadata = _signed(signed, self._key, self._clock())
         self._write(self._path(signed.type, signed.version), metadata.to_bytes())
 
     def _path(self, role: str, version: int) -> Path:
@@ -204,9 +250,18 @@ class Repository:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        if not (self._folder / "incoming").exists():
+            raise NoRepository
         with (self._folder / "incoming" / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _signed(signed: Root | Targets | Snapshot | Timestamp, key: Signer, now: datetime) -> Metadata[Any]:
+    signed.expires = (now + LASTS[signed.type]).replace(microsecond=0)
+    metadata: Metadata[Any] = Metadata(signed)
+    metadata.sign(key)
+    return metadata
 
 
 def _settle(draft: Path, place: Path) -> None:
@@ -243,6 +298,11 @@ def key(source: str) -> CryptoSigner:
         pem = secrets.get_secret_value(SecretId=source.partition(":")[2])["SecretString"].encode()
     else:
         pem = Path(source).read_bytes()
+    return signer(pem)
+
+
+def signer(pem: bytes) -> CryptoSigner:
+    """Return the private key in PEM. Raises ValueError."""
     return CryptoSigner(load_pem_private_key(pem, None))
 
 
@@ -275,37 +335,56 @@ def main() -> str | None:
 
 def _run(repository: Repository, arguments: argparse.Namespace) -> str | None:
     match arguments.command:
-        case "create":
-            repository.create(key(arguments.root_key))
-        case "rotate":
-            repository.rotate(key(arguments.root_key))
-        case "renew":
-            repository.renew(key(arguments.root_key))
+        case "create" | "rotate" | "renew":
+            _put_root(repository, arguments)
         case "release":
-            waves = [_wave(text) for text in arguments.wave]
+            waves = [wave(text) for text in arguments.wave]
             print(json.dumps(repository.release(arguments.file, arguments.version, arguments.channel, waves)))
         case "withdraw":
             repository.withdraw(arguments.version, arguments.channel)
         case "refresh":
             repository.refresh()
-            return _root_is_due(repository.root_expires() - datetime.now(UTC))
+            return _root_is_due(repository.root.signed.expires - datetime.now(UTC))
     return None
+
+
+def _put_root(repository: Repository, arguments: argparse.Namespace) -> None:
+    root_key, now = key(arguments.root_key), datetime.now(UTC)
+    match arguments.command:
+        case "create":
+            repository.create(first_root(root_key, key(arguments.key).public_key, now))
+        case "rotate":
+            release_key = key(arguments.key).public_key
+            repository.replace_root(next_root(repository.root.signed, root_key, now, release_key))
+        case "renew":
+            repository.replace_root(next_root(repository.root.signed, root_key, now))
 
 
 def _root_is_due(left: timedelta) -> str | None:
     """Warn if the root expires soon; return an error message if it has expired."""
     if left <= timedelta():
-        return "the root has expired and clients no longer update: run renew with the root key"
+        return ROOT_EXPIRED
     if left <= ROOT_IS_DUE:
         print(f"the root expires in {left.days} days: run renew with the root key", file=sys.stderr)
     return None
 
 
-def _wave(text: str) -> dict[str, Any]:
+def wave(text: str) -> dict[str, Any]:
+    """Return the wave of `TIME=PERCENT`. Raises ValueError."""
     starts_at, _, percent = text.partition("=")
-    if datetime.fromisoformat(starts_at).tzinfo is None:
-        raise ValueError(f"{starts_at}: needs an offset, as in 2030-01-31T09:00:00Z")
     return {"starts_at": starts_at, "percent": int(percent)}
+
+
+def _check_wave(wave: dict[str, Any]) -> None:
+    """Raise NotPublished for a wave that no client could read."""
+    try:
+        aware = datetime.fromisoformat(wave["starts_at"]).tzinfo is not None
+    except ValueError:
+        aware = False
+    if not aware:
+        raise NotPublished(f"{wave['starts_at']}: must be a time with an offset, as in 2030-01-31T09:00:00Z")
+    if not 0 <= wave["percent"] <= 100:
+        raise NotPublished(f"{wave['percent']}: must be a percentage")
 
 
 if __name__ == "__main__":

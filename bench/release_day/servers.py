@@ -23,9 +23,10 @@ from securesystemslib.signer import CryptoSigner
 import deploy.updates
 from bench.emulator import emulator
 from bench.release_day.clients import Address
-from localaws.autoscaling.instances import AutoScalingGroup, file_system
+from localaws.autoscaling.instances import AutoScalingGroup
+from localaws.efs import file_system
 from localaws.ports import find_free_port
-from updates.publish import Repository
+from updates.publish import Repository, first_root
 
 STAGE = "day"
 _LINE = re.compile(r'"GET (?P<path>\S+)" (?P<status>\d+) (?P<sent>\d+)$', re.MULTILINE)
@@ -50,9 +51,10 @@ class Servers:
             outputs = deploy.updates.deploy("before", STAGE)
             self._packages = folder / "packages"
             self._packages.mkdir()
-            self._repository = Repository(file_system(folder, outputs["FileSystem"]), _key())
-            self._repository.create(_key())
-            self._group = AutoScalingGroup.in_stack(f"updates-{STAGE}", folder)
+            release_key = _key()
+            self._repository = Repository(file_system(folder, outputs["FileSystem"]), release_key)
+            self._repository.create(first_root(_key(), release_key.public_key, datetime.now(UTC)))
+            self._group = AutoScalingGroup.in_stack(f"updates-{STAGE}", folder, folder)
             self._group.start()
             stack.callback(self._group.stop)
             self.address = Address(int(self._endpoint.rpartition(":")[2]), outputs["LoadBalancerDomain"])

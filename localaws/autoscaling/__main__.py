@@ -1,4 +1,4 @@
-"""`python -m localaws.autoscaling STACK FOLDER`: run the instances of a stack's Auto Scaling group until SIGTERM."""
+"""`python -m localaws.autoscaling STACK FOLDER FILE_SYSTEMS`: run the instances of a stack's group until SIGTERM."""
 
 import signal
 import sys
@@ -18,7 +18,7 @@ def main() -> str | None:
     folder = Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        group = AutoScalingGroup.in_stack(sys.argv[1], folder)
+        group = AutoScalingGroup.in_stack(sys.argv[1], folder, Path(sys.argv[3]))
         group.start()
     except (ValueError, ClientError) as error:
         return str(error)

@@ -15,7 +15,7 @@ The user data of the launch template must install a Python program from S3 and s
     ExecStart=/usr/bin/python3.13 /opt/app/server.py --host 0.0.0.0 --port 8080
 
 Each process runs the ExecStart command with this machine's Python and these replacements: the unpacked zip for
-/opt/app, the folder of `file_system` for the mount point /srv/data, 127.0.0.1 for 0.0.0.0, and a free port for the
+/opt/app, the folder of the file system for the mount point /srv/data, 127.0.0.1 for 0.0.0.0, and a free port for the
 target group's port. All other lines are ignored.
 """
 
@@ -41,6 +41,7 @@ from typing import Any, Self
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localaws.efs import file_system
 from localaws.ports import find_free_port
 
 log = logging.getLogger(__name__)
@@ -80,17 +81,18 @@ class Instance:
 class AutoScalingGroup:
     """The processes of the group *name*, registered with one target group.
 
-    *folder* holds the file systems by their ids, the unpacked program and the instances' log.
+    *folder* holds the unpacked program and the instances' log, *file_systems* the file systems by their ids.
     """
 
-    def __init__(self, name: str, target_group_arn: str, folder: Path) -> None:
+    def __init__(self, name: str, target_group_arn: str, folder: Path, file_systems: Path) -> None:
         self._name, self._target_group_arn, self._folder = name, target_group_arn, folder
+        self._file_systems = file_systems
         self._instances: list[Instance] = []
         self._stopped = Event()
         self._thread = Thread(target=self._run, name=f"instances-{name}", daemon=True)
 
     @classmethod
-    def in_stack(cls, stack: str, folder: Path) -> Self:
+    def in_stack(cls, stack: str, folder: Path, file_systems: Path) -> Self:
         """Return the group of a CloudFormation stack that has one group and one target group.
 
         Raises ValueError if the stack has none. The emulator's DescribeAutoScalingGroups omits TargetGroupARNs, so the
@@ -103,7 +105,7 @@ class AutoScalingGroup:
             target_group = ids["AWS::ElasticLoadBalancingV2::TargetGroup"]
         except KeyError as missing:
             raise ValueError(f"the stack {stack} has no {missing.args[0]}") from None
-        return cls(group, target_group, folder)
+        return cls(group, target_group, folder, file_systems)
 
     @property
     def log(self) -> Path:
@@ -207,7 +209,7 @@ class AutoScalingGroup:
             archive.extractall(program)
         replacements = {"0.0.0.0": "127.0.0.1"}  # noqa: S104  # the address in the user data
         if mount := _MOUNT.search(user_data):
-            replacements[mount["folder"]] = str(file_system(self._folder, mount["id"]))
+            replacements[mount["folder"]] = str(file_system(self._file_systems, mount["id"]))
         arguments = [
             replacements.get(argument, argument.replace(unzip["folder"], str(program)))
             for argument in shlex.split(start["arguments"])
@@ -226,13 +228,6 @@ class AutoScalingGroup:
                 stderr=output,
             )
         return Instance(process, port)
-
-
-def file_system(folder: Path, identifier: str) -> Path:
-    """Return the local folder for the EFS file system *identifier* of the group whose files are in *folder*."""
-    files = folder / identifier
-    files.mkdir(parents=True, exist_ok=True)
-    return files
 
 
 def _user_data(session: boto3.Session, template: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Gap: the physical id of an `AWS::SecretsManager::Secret`, which `Ref` returns, is its name instead of its ARN.
 
-An update sends the token that UpdateSecret needs for a new version.
+A secret without a value has an empty one, instead of no version. An update sends the token that UpdateSecret needs for
+a new version.
 
 AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-secret.html
 No longer needed when `Ref` of a secret is its ARN.
@@ -36,8 +37,10 @@ def apply() -> None:
     handlers = provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]
     create, update, delete = handlers["create"], handlers["update"], handlers["delete"]
 
-    def create_with_arn(*resource: Any) -> Any:
-        _, attributes = create(*resource)
+    def create_with_arn(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
+        name, attributes = create(logical_id, properties, stack)
+        if not {"SecretString", "GenerateSecretString"} & properties.keys():
+            secretsmanager._secrets[name]["Versions"] = {}
         return attributes["Arn"], attributes
 
     def update_with_arn(physical_id: str, *resource: Any, **more: Any) -> Any:

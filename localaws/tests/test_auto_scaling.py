@@ -14,7 +14,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-from localaws.autoscaling.instances import AutoScalingGroup, file_system
+from localaws.autoscaling.instances import AutoScalingGroup
+from localaws.efs import file_system
 from localaws.testing import until
 
 STACK = "web"
@@ -107,7 +108,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def group(pages: Path) -> Iterator[AutoScalingGroup]:
     create_stack(STACK, resources(STACK, USER_DATA))
-    group = AutoScalingGroup.in_stack(STACK, pages.parent)
+    group = AutoScalingGroup.in_stack(STACK, pages.parent, pages.parent)
     group.start()
     yield group
     group.stop()
@@ -168,7 +169,7 @@ def test_a_stack_without_a_group_is_an_error(tmp_path: Path) -> None:
     create_stack("no-group", {"TargetGroup": target_group("no-group")})
 
     with pytest.raises(ValueError, match=r"the stack no-group has no AWS::AutoScaling::AutoScalingGroup"):
-        AutoScalingGroup.in_stack("no-group", tmp_path)
+        AutoScalingGroup.in_stack("no-group", tmp_path, tmp_path)
 
 
 def test_user_data_of_another_form_is_an_error_that_shows_the_missing_line(tmp_path: Path) -> None:
@@ -176,4 +177,4 @@ def test_user_data_of_another_form_is_an_error_that_shows_the_missing_line(tmp_p
     create_stack("other-form", resources("other-form", user_data))
 
     with pytest.raises(ValueError, match=r"no line of the form `python3.13 -m zipfile -e FILE FOLDER`"):
-        AutoScalingGroup.in_stack("other-form", tmp_path).start()
+        AutoScalingGroup.in_stack("other-form", tmp_path, tmp_path).start()

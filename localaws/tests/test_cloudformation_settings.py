@@ -12,6 +12,7 @@ import pytest
 
 from localaws.cloudformation import schemas
 from localaws.coverage import properties
+from localaws.testing import refusal
 from localaws.tests.test_cloudformation_refusals import Stack
 
 SAMPLES: dict[str, dict[str, Any]] = {
@@ -158,6 +159,7 @@ def test_the_services_store_the_settings_of_their_resources(stack: Stack) -> Non
             "Type": "AWS::SecretsManager::Secret",
             "Properties": {"GenerateSecretString": {"ExcludePunctuation": True, "PasswordLength": 64}},
         },
+        "E": {"Type": "AWS::SecretsManager::Secret"},
         "L": {"Type": "AWS::Logs::LogGroup"},
     }
     outputs = {name: {"Value": {"Ref": name}} for name in resources} | {
@@ -183,6 +185,8 @@ def test_the_services_store_the_settings_of_their_resources(stack: Stack) -> Non
     assert topic["KmsMasterKeyId"] == "alias/aws/sns"
     secret = client("secretsmanager").get_secret_value(SecretId=ids["S"])["SecretString"]
     assert len(secret) == 64
+    without_value = refusal(lambda: client("secretsmanager").get_secret_value(SecretId=ids["E"]))
+    assert without_value.startswith("ResourceNotFoundException: Secrets Manager can't find the specified secret value")
     assert secret.isalnum()
     assert ids["TopicName"] == ids["N"].rpartition(":")[2]
     assert ids["LogGroupArn"].endswith(":*")

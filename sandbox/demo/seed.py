@@ -1,7 +1,7 @@
 """Runs the seeds of the apps: ``<app>/tools/seed.py``, which each make the demo data of their app.
 
 A seed is a client of its app. It reads from standard input
-``{"outputs": the app's entry in outputs.json, "region", "users": [{"email", "id_token"}]}``.
+``{"outputs": the app's entry in outputs.json, "stage", "region", "users": [{"email", "id_token"}]}``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import boto3
-
-from deploy import updates
 from sandbox.demo import users
 from sandbox.settings import ROOT, Settings
 
@@ -40,7 +37,8 @@ def _seed(settings: Settings, app: str, outputs: dict[str, Any]) -> None:
         return
     client_id = outputs.get("user_pool_client_id")
     people = [{"email": user, "id_token": users.id_token(client_id, user)} for user in users.USERS if client_id]
-    given = json.dumps({"outputs": outputs, "region": settings.aws.regions[0], "users": people})
+    region = settings.aws.regions[0]
+    given = json.dumps({"outputs": outputs, "stage": settings.stage, "region": region, "users": people})
     for _ in range(_TRIES):
         done = subprocess.run(
             [sys.executable, "-m", "tools.seed"],
@@ -54,10 +52,3 @@ def _seed(settings: Settings, app: str, outputs: dict[str, Any]) -> None:
         if done.returncode == 0:
             return
     raise SeedFailed(f"the seed of {app} failed:\n{done.stdout}{done.stderr}")
-
-
-def forget(stage: str) -> None:
-    """Delete what the seeds created outside the stage's stacks: the keys that sign its updates."""
-    secrets = boto3.Session().client("secretsmanager")
-    for name in ("root", "signing"):
-        secrets.delete_secret(SecretId=f"{updates.stack(stage)}-{name}-key", ForceDeleteWithoutRecovery=True)

@@ -69,7 +69,7 @@ def targets() -> list[Any]:
 
 def sent_by_origins(updates: dict[str, str], path: str) -> list[int]:
     """Return the size in bytes of each response of an origin at *path*."""
-    log = (Path(updates["releases"]).parent / "instances.log").read_text()
+    log = Path(updates["log"]).read_text()
     return [int(sent) for sent in re.findall(rf'"GET {re.escape(path)}" \d+ (\d+)$', log, re.MULTILINE)]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner
 
-from updates.publish import Repository
+from updates.publish import Repository, first_root, next_root
 
 
 class Clock:
@@ -24,16 +24,22 @@ class Clock:
 
 @dataclass
 class Published:
-    """A repository with its folder, root key and clock."""
+    """A repository with its folder, keys and clock."""
 
     folder: Path
     repository: Repository
     root_key: CryptoSigner
+    release_key: CryptoSigner
     clock: Clock
 
     @property
     def root(self) -> bytes:
         return (self.folder / "metadata" / "1.root.json").read_bytes()
+
+    def renew(self, root_key: CryptoSigner | None = None, release_key: CryptoSigner | None = None) -> None:
+        """Publish the next root, signed by *root_key* if it is given, with another release key if it is given."""
+        current, named = self.repository.root.signed, release_key.public_key if release_key else None
+        self.repository.replace_root(next_root(current, root_key or self.root_key, self.clock(), named))
 
     def release(self, version: str, content: bytes = b"", **more: Any) -> dict[str, Any]:
         self.clock.passed += timedelta(seconds=1)  # each release needs another time
@@ -49,6 +55,7 @@ def signing_key() -> CryptoSigner:
 def a_repository(folder: Path, passed: timedelta = timedelta()) -> Published:
     clock, root_key = Clock(), signing_key()
     clock.passed = passed
-    repository = Repository(folder, signing_key(), clock)
-    repository.create(root_key)
-    return Published(folder, repository, root_key, clock)
+    release_key = signing_key()
+    repository = Repository(folder, release_key, clock)
+    repository.create(first_root(root_key, release_key.public_key, clock()))
+    return Published(folder, repository, root_key, release_key, clock)

@@ -17,7 +17,8 @@ import yaml
 from waiting import until
 
 import deploy.updates
-from localaws.autoscaling.instances import AutoScalingGroup, file_system
+from localaws.autoscaling.instances import AutoScalingGroup
+from localaws.efs import file_system
 
 ROOT = Path(__file__).parents[2]
 STOCK = "from ministack.app import main; main()"
@@ -41,7 +42,7 @@ def servers(stack: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
     packages = file_system(folder, stack["FileSystem"]) / "packages"
     packages.mkdir()
     (packages / "app.bin").write_bytes(b"a package")
-    servers = AutoScalingGroup.in_stack("updates-fleet", folder)
+    servers = AutoScalingGroup.in_stack("updates-fleet", folder, folder)
     servers.start()
     yield servers
     servers.stop()

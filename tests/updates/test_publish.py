@@ -13,7 +13,7 @@ import pytest
 from published import Published, a_repository, signing_key
 from tuf.api.metadata import Metadata, Root, Targets, Timestamp
 
-from updates.publish import NotPublished, Repository, main
+from updates.publish import NotPublished, Repository, first_root, main, next_root
 
 type Command = Callable[..., str | None]
 
@@ -22,7 +22,7 @@ type Command = Callable[..., str | None]
 def command(published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Return a function that runs a command with the keys `root.pem` and `key.pem`, and returns its error."""
     (tmp_path / "root.pem").write_bytes(published.root_key.private_bytes)
-    (tmp_path / "key.pem").write_bytes(signing_key().private_bytes)
+    (tmp_path / "key.pem").write_bytes(published.release_key.private_bytes)
 
     def command(name: str, *options: str) -> str | None:
         keys = [str(tmp_path / option) if option.endswith(".pem") else option for option in options]
@@ -70,6 +70,21 @@ def test_a_version_has_one_package_and_a_package_one_version(published: Publishe
         published.repository.release(other, "1.0.0")
     with pytest.raises(NotPublished, match=r"app-1\.0\.0\.bin"):
         published.repository.release(tmp_path / "app-1.0.0.bin", "1.0.1")
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "percent", "named"),
+    [("2030-01-01T00:00:00", 1, "offset"), ("soon", 1, "offset"), ("2030-01-01T00:00:00Z", 101, "percentage")],
+)
+def test_a_wave_that_clients_could_not_read_is_refused(
+    published: Published, starts_at: str, percent: int, named: str
+) -> None:
+    before = files(published.folder)
+
+    with pytest.raises(NotPublished, match=named):
+        published.release("1.0.0", waves=[{"starts_at": starts_at, "percent": percent}])
+
+    assert files(published.folder) == before
 
 
 def test_waves_of_a_published_release_can_be_changed(published: Published) -> None:
@@ -123,7 +138,7 @@ def test_a_withdrawn_release_is_no_longer_listed_and_its_package_stays(published
 
 def test_a_repository_is_created_once(published: Published) -> None:
     with pytest.raises(NotPublished, match="already"):
-        published.repository.create(published.root_key)
+        published.repository.create(published.repository.root)
 
 
 @pytest.mark.parametrize("name", ["../app.bin", ".hidden", "a b", "ä.bin"])
@@ -151,9 +166,10 @@ def test_refresh_extends_the_expiry(published: Published) -> None:
 
 def test_after_a_rotation_only_the_new_key_signs(published: Published, tmp_path: Path) -> None:
     published.release("1.0.0")
-    new = Repository(published.folder, signing_key(), published.clock)
+    release_key = signing_key()
+    published.repository = Repository(published.folder, release_key, published.clock)
 
-    new.rotate(published.root_key)
+    published.renew(release_key=release_key)
 
     root = Metadata[Root].from_file(str(published.folder / "metadata/2.root.json"))
     root.verify_delegate(Root.type, root)
@@ -165,15 +181,36 @@ def test_after_a_rotation_only_the_new_key_signs(published: Published, tmp_path:
     assert a_repository(tmp_path / "other").root != published.root
 
 
-def test_renew_and_rotate_refuse_another_root_key(published: Published) -> None:
-    before = files(published.folder)
+def test_a_root_of_another_key_is_refused(published: Published) -> None:
+    before, strange = files(published.folder), signing_key()
 
     with pytest.raises(NotPublished, match="root key"):
-        published.repository.renew(signing_key())
+        published.renew(strange)
     with pytest.raises(NotPublished, match="root key"):
-        published.repository.rotate(signing_key())
+        published.repository.replace_root(first_root(strange, strange.public_key, published.clock()))
 
     assert files(published.folder) == before
+
+
+def test_a_root_is_published_once_and_only_with_the_key_that_signs_releases(published: Published) -> None:
+    root = next_root(published.repository.root.signed, published.root_key, published.clock())
+    published.repository.replace_root(root)
+    before = files(published.folder)
+
+    with pytest.raises(NotPublished, match="the next root is version 3"):
+        published.repository.replace_root(root)
+    with pytest.raises(NotPublished, match="does not name the key"):
+        published.renew(release_key=signing_key())
+
+    assert files(published.folder) == before
+
+
+def test_without_a_repository_there_is_no_release(tmp_path: Path) -> None:
+    for name in ("metadata", "incoming"):
+        (tmp_path / name).mkdir()
+
+    with pytest.raises(NotPublished, match="create it"):
+        Repository(tmp_path, signing_key()).refresh()
 
 
 def test_refresh_warns_when_the_root_expires_soon(
@@ -181,7 +218,7 @@ def test_refresh_warns_when_the_root_expires_soon(
 ) -> None:
     def refresh(root_age: int) -> tuple[str | None, str]:
         published.clock.passed = -timedelta(days=root_age)
-        published.repository.renew(published.root_key)
+        published.renew()
         return command("refresh", "--key", "key.pem"), capsys.readouterr().err
 
     assert refresh(root_age=304) == (None, "")
@@ -193,7 +230,7 @@ def test_refresh_warns_when_the_root_expires_soon(
 
 def test_the_root_key_is_enough_to_renew_the_root(published: Published, command: Command) -> None:
     published.clock.passed = -timedelta(days=366)
-    published.repository.renew(published.root_key)
+    published.renew()
     before = files(published.folder)
 
     assert command("renew", "--root-key", "root.pem") is None
