@@ -18,7 +18,8 @@ lock() {
 }
 everywhere=(--universal --python-version 3.12)
 
-zips=(*/requirements.in deploy/dax-requirements.in services/template/app/requirements.in updates/origin/requirements.in)
+zips=(*/requirements.in deploy/dax-requirements.in services/template/app/requirements.in updates/origin/requirements.in
+  updates/publisher-requirements.in)
 lock "${everywhere[@]}" localaws/pyproject.toml --group pyproject.toml:run "${zips[@]}" --output-file requirements.txt
 lock "${everywhere[@]}" localaws/pyproject.toml --group pyproject.toml:run --group pyproject.toml:test "${zips[@]}" \
   --constraint requirements.txt --output-file requirements-test.txt
@@ -26,11 +27,12 @@ UPGRADE= # the versions are those of requirements.txt
 for needed in */requirements.in services/template/app/requirements.in; do
   lock "${everywhere[@]}" "$needed" --constraint requirements.txt --output-file "${needed%.in}.txt"
 done
-# The layer and the update server are built with `pip install --no-deps`, possibly for another version of Python.
+# The layer, the update server and its publisher are built with `pip install --no-deps`, possibly for another Python.
 lock --no-deps --python-version 3.12 --python-platform linux deploy/dax-requirements.in --constraint requirements.txt \
   --output-file deploy/dax-requirements.txt
-lock --python-version 3.12 --python-platform linux updates/origin/requirements.in --constraint requirements.txt \
-  --output-file updates/origin/requirements.txt
+for needed in updates/origin/requirements.in updates/publisher-requirements.in; do
+  lock --python-version 3.12 --python-platform linux "$needed" --constraint requirements.txt --output-file "${needed%.in}.txt"
+done
 # The suites of `make parity` run in environments of their own.
 for needed in localaws/parity/*-requirements.in; do
   lock --no-deps --python-version 3.13 "$needed" --output-file "${needed%.in}.txt"
