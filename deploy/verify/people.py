@@ -95,4 +95,6 @@ def with_secret(journey: Journey, url: str, secret: str) -> Api:
 
 def operator(journey: Journey, url: str) -> Api:
     """Return the API as the tester sees it, who signs with the credentials of this command."""
-    return Api(journey.http, url, signer=journey.session.get_credentials(), region=journey.region)
+    credentials = journey.session.get_credentials()
+    assert credentials is not None  # the command has said whose they are
+    return Api(journey.http, url, signer=credentials.get_frozen_credentials(), region=journey.region)

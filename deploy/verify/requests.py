@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
-from botocore.credentials import Credentials
+from botocore.credentials import Credentials, ReadOnlyCredentials
 
 from common.sigv4 import sign
 
@@ -81,7 +81,7 @@ class Api:
     http: Http
     url: str
     headers: Mapping[str, str] = _NOTHING
-    signer: Credentials | None = None
+    signer: Credentials | ReadOnlyCredentials | None = None
     region: str = ""
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:

@@ -84,10 +84,13 @@ class Shop(Health):
 
     @step("The signed link plays through the distribution, also from the middle.")
     def play(self) -> None:
-        url = self._link().json["url"]
         # The key that signs may be younger than a minute: until then edge locations refuse it.
-        self.until(lambda: self.http.get(url), lambda answer: answer.body == _FILES["video.mp4"], "the film")
-        part = self.http.get(url, Range="bytes=2-5")
+        self.until(
+            lambda: self.http.get(self._link().json["url"]),
+            lambda answer: answer.body == _FILES["video.mp4"],
+            "the film",
+        )
+        part = self.http.get(self._link().json["url"], Range="bytes=2-5")
         self.expect((part.status, part.body) == (206, b"2345"), "206 and four bytes", part)
 
     @step("Without a signature the distribution gives nothing.")

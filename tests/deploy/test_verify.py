@@ -1,4 +1,4 @@
-"""`make verify`: the runner, the removal of what a journey made, and the report."""
+"""`make verify`: the runner, the removal of what a journey made, and the report. tests/e2e/test_verify.py runs it."""
 
 from __future__ import annotations
 
