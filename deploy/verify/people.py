@@ -20,7 +20,7 @@ from deploy.verify.requests import Api
 def address(journey: Journey, person: str) -> str:
     """Return an address that accepts every mail, at SES's mailbox simulator. SES sends there from its sandbox too.
 
-    https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html#send-email-simulator
+    https://docs.aws.amazon.com/ses/latest/DeveloperGuide/mailbox-simulator.html
     """
     return f"success+{journey.name}-{person}@simulator.amazonses.com"
 

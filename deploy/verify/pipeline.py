@@ -54,7 +54,7 @@ class Pipeline(Health):
         for reading in (self._reading("temperature", _TEMPERATURE, "C", 1), self._reading("humidity", "wet", "%", 3)):
             self.client("kinesis").put_record(StreamName=stream, Data=json.dumps(reading), PartitionKey=self.name)
         reading = self._reading("humidity", _HUMIDITY, "%", 2)
-        self._iot().publish(topic=f"devices/{self.name}/readings", qos=1, payload=json.dumps(reading))
+        self.client("iot-data").publish(topic=f"devices/{self.name}/readings", qos=1, payload=json.dumps(reading))
 
     @step("The API shows the latest values of the device.")
     def show_latest(self) -> None:
@@ -108,14 +108,6 @@ class Pipeline(Health):
     def _signed_in(self) -> Api:
         """Return the API as somebody who may read it: a user if the app has users, or else the tester."""
         return sign_in(self, "reader").api(self.api()) if "UserPoolId" in self.outputs() else operator(self, self.api())
-
-    def _iot(self) -> Any:
-        """Return a client of the account's own endpoint: https://docs.aws.amazon.com/iot/latest/developerguide/iot-connect-devices.html"""
-        client = self.client("iot-data")
-        if not str(urlsplit(client.meta.endpoint_url).hostname).startswith("data-ats.iot."):
-            return client  # the environment names another endpoint
-        address = self.client("iot").describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
-        return self.session.client("iot-data", endpoint_url=f"https://{address}")
 
     def _empty_day(self) -> str:
         """Return a day of which nothing was ever ingested."""
@@ -220,13 +212,15 @@ class Pipeline(Health):
             if f"/period={self.day}/" in key:
                 delete_objects(s3, bucket, key)
         delete_item(dynamodb, table, name="hourly", period=self.day)
-        dynamodb.update_item(
-            TableName=table,
-            Key={"name": {"S": _ARRIVALS}, "period": {"S": self.arrived}},
-            UpdateExpression="DELETE #days :day",
-            ExpressionAttributeNames={"#days": "days"},
-            ExpressionAttributeValues={":day": {"SS": [self.day]}},
-        )
+        with suppress(dynamodb.exceptions.ConditionalCheckFailedException):  # nothing has arrived
+            dynamodb.update_item(
+                TableName=table,
+                Key={"name": {"S": _ARRIVALS}, "period": {"S": self.arrived}},
+                UpdateExpression="DELETE #days :day",
+                ConditionExpression="attribute_exists(#days)",
+                ExpressionAttributeNames={"#days": "days"},
+                ExpressionAttributeValues={":day": {"SS": [self.day]}},
+            )
         newest = self._last_run()
         if newest and newest["of"]["S"] == self.day:
             if self.last_run:
