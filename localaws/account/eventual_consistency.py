@@ -1,11 +1,13 @@
 """Gap: a role can be assumed, and the name of a deleted bucket used, without the delay that AWS has.
 
 AWS is eventually consistent here: Lambda refuses a role of the last seconds, and S3 the name of a bucket that was just
-deleted. CloudFormation waits for both. An application that makes roles or buckets itself must retry. The delay is an
-option, `LOCALAWS_CONSISTENCY_DELAY` in seconds, and 0 by default: AWS promises no delay, and a developer is waiting.
-Not delayed are reads of a secondary index, the first notifications of a bucket, and the edges of CloudFront.
+deleted. CloudFormation waits for both. An application that makes roles or buckets itself must retry. The notifications
+of a bucket start later than they were set, apart from the test event. The delay is an option,
+`LOCALAWS_CONSISTENCY_DELAY` in seconds, and 0 by default: AWS promises no delay, and a developer is waiting. It also
+delays reads of an index (dynamodb.index_consistency) and the edges of CloudFront (cloudfront.propagation).
 AWS: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/delete-bucket.html
+AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-event-notifications.html
 No longer needed when CreateFunction with a role of the same second answers that Lambda cannot assume it.
 """
 
@@ -21,6 +23,9 @@ CONFLICT = "A conflicting conditional operation is currently in progress against
 
 _deleted: dict[str, float] = {}
 """By name the time at which a bucket was deleted, epoch seconds."""
+
+_notifying: dict[str, float] = {}
+"""By name the time at which the notifications of a bucket were set, epoch seconds."""
 
 
 def delay() -> float:
@@ -64,8 +69,28 @@ def delete_bucket(delete: Any) -> Any:
     return delete_and_remember
 
 
+def put_notification(put: Any) -> Any:
+    def put_and_remember(name: str, *request: Any) -> Any:
+        response = put(name, *request)
+        if response[0] == 200:
+            _notifying[name] = time.time()
+        return response
+
+    return put_and_remember
+
+
+def notify(fire: Any) -> Any:
+    def fire_if_started(name: str, *event: Any, **named: Any) -> None:
+        if time.time() - _notifying.get(name, 0) >= delay():
+            fire(name, *event, **named)
+
+    return fire_if_started
+
+
 def apply() -> None:
     if delay():
         lambda_svc._create_function = create_function(lambda_svc._create_function)
         s3._create_bucket = create_bucket(s3._create_bucket)
         s3._delete_bucket = delete_bucket(s3._delete_bucket)
+        s3._put_bucket_notification = put_notification(s3._put_bucket_notification)
+        s3._fire_s3_event_async = notify(s3._fire_s3_event_async)

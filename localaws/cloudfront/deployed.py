@@ -27,13 +27,19 @@ class DeployedDistribution:
     def refresh(self) -> list[str]:
         """Return the paths and tags that were invalidated since the last call.
 
-        Load the current configuration if there are any, or if the last load is CONFIGURATION_INTERVAL ago.
+        Load the current configuration if there are any, or if the last load is CONFIGURATION_INTERVAL ago. What is
+        `InProgress` has not reached the edges.
         """
         new = [invalidation for invalidation in self._invalidations() if invalidation not in self._seen]
         self._seen.update(new)
         if new or time.monotonic() - self._loaded_at >= CONFIGURATION_INTERVAL:
-            self._load()
+            self._load_if_deployed()
         return [item for invalidation in new for item in self._items(invalidation)]
+
+    def _load_if_deployed(self) -> None:
+        self._loaded_at = time.monotonic()
+        if self._cloudfront.get_distribution(Id=self._id)["Distribution"]["Status"] == "Deployed":
+            self._load()
 
     def _load(self) -> None:
         self._loaded_at = time.monotonic()
@@ -41,7 +47,8 @@ class DeployedDistribution:
 
     def _invalidations(self) -> list[str]:
         pages = self._cloudfront.get_paginator("list_invalidations").paginate(DistributionId=self._id)
-        return [item["Id"] for page in pages for item in page["InvalidationList"].get("Items", [])]
+        items = (item for page in pages for item in page["InvalidationList"].get("Items", []))
+        return [item["Id"] for item in items if item["Status"] == "Completed"]
 
     def _items(self, invalidation: str) -> list[str]:
         response = self._cloudfront.get_invalidation(DistributionId=self._id, Id=invalidation)

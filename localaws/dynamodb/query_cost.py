@@ -18,6 +18,8 @@ from typing import Any
 
 from ministack.services import dynamodb
 
+from localaws.dynamodb import index_consistency
+
 type Json = dict[str, Any]
 # An index name, or None for the table, and the value of the hash key.
 type Partition = tuple[str | None, Any]
@@ -179,7 +181,7 @@ def apply() -> None:
 
     def query_page(request: Json) -> Any:
         def lookup_table(name: Any) -> Any:
-            table = dynamodb._tables.get(name)
+            table = index_consistency.table_for(name, request.get("IndexName"))
             if not table:
                 return None
             # The emulator calls `get` after it has validated the request.

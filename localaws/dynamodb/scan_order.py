@@ -12,6 +12,7 @@ from typing import Any
 
 from ministack.services import dynamodb
 
+from localaws.dynamodb import index_consistency
 from localaws.dynamodb.query_cost import key_schemas, sort_value
 
 type Json = dict[str, Any]
@@ -34,7 +35,7 @@ def apply() -> None:
             return key_schemas(table).get(index, ([], []))
 
         def lookup_table(name: Any) -> Any:
-            table = dynamodb._tables.get(name)
+            table = index_consistency.table_for(name, index)
             if not table:
                 return None
             hashes, ranges = schema(table)

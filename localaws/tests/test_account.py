@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from localaws import processes, serve
 from localaws.account import resource_limits
 from localaws.clock.client import turned
+from localaws.cloudfront.deployed import DeployedDistribution
 from localaws.ports import find_free_port
 from localaws.testing import active, eventually, verify_identity
 
@@ -228,25 +229,143 @@ def test_the_gap_is_still_there_in_ministack(module: str, probe: Callable[[Clien
     pytest.fail(f"ministack no longer needs localaws/{module.replace('.', '/')}.py; delete it")
 
 
-def test_a_new_role_and_the_name_of_a_deleted_bucket_need_time(tmp_path: Path, bare: Client) -> None:
+@pytest.fixture(scope="module")
+def late_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an emulator in which everything takes an hour that takes a while on AWS."""
+    with serve.emulator(tmp_path_factory.mktemp("late"), consistency_delay=3600) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def late(late_url: str) -> Client:
+    return clients(late_url)
+
+
+def an_hour_passes(url: str) -> None:
+    turned(url, 3601)
+
+
+def test_a_new_role_and_the_name_of_a_deleted_bucket_need_time(late: Client, late_url: str, bare: Client) -> None:
     function(bare, "at-once")
-    with serve.emulator(tmp_path, consistency_delay=3600) as url:
-        late = clients(url)
-        with pytest.raises(ClientError, match="The role defined for the function cannot be assumed by Lambda"):
-            function(late, "too-early")
+    with pytest.raises(ClientError, match="The role defined for the function cannot be assumed by Lambda"):
+        function(late, "too-early")
+    late("s3").create_bucket(Bucket="name")
+    late("s3").delete_bucket(Bucket="name")
+    with pytest.raises(ClientError, match=r"OperationAborted.*A conflicting conditional operation"):
         late("s3").create_bucket(Bucket="name")
-        late("s3").delete_bucket(Bucket="name")
-        with pytest.raises(ClientError, match=r"OperationAborted.*A conflicting conditional operation"):
-            late("s3").create_bucket(Bucket="name")
 
-        turned(url, 3601)
+    an_hour_passes(late_url)
 
-        late("s3").create_bucket(Bucket="name")
-        role = late("iam").get_role(RoleName="too-early")["Role"]["Arn"]
-        code = {"ZipFile": zipped(SLOW)}
-        late("lambda").create_function(
-            FunctionName="x", Role=role, Code=code, Runtime="python3.13", Handler="app.handler"
-        )
+    late("s3").create_bucket(Bucket="name")
+    role = late("iam").get_role(RoleName="too-early")["Role"]["Arn"]
+    code = {"ZipFile": zipped(SLOW)}
+    late("lambda").create_function(FunctionName="x", Role=role, Code=code, Runtime="python3.13", Handler="app.handler")
+
+
+def test_an_index_needs_time(late: Client, late_url: str) -> None:
+    dynamodb = late("dynamodb")
+    dynamodb.create_table(
+        TableName="indexed",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("id", "kind")],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-kind",
+                "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+    query = {"KeyConditionExpression": "kind = :k", "ExpressionAttributeValues": {":k": {"S": "a"}}}
+    index = {"TableName": "indexed", "IndexName": "by-kind"}
+
+    def in_index() -> list[tuple[list[str], list[str]]]:
+        answers = (dynamodb.query(**index, **query), dynamodb.scan(**index))
+        return [sorted(item["id"]["S"] + item["n"]["S"] for item in answer["Items"]) for answer in answers]
+
+    def put(key: str, number: str) -> None:
+        dynamodb.put_item(TableName="indexed", Item={"id": {"S": key}, "kind": {"S": "a"}, "n": {"S": number}})
+
+    for key, number in (("x", "1"), ("x", "2"), ("y", "1")):
+        put(key, number)
+    assert in_index() == [[], []]
+    assert dynamodb.scan(TableName="indexed")["Count"] == 2
+
+    an_hour_passes(late_url)
+    assert in_index() == [["x2", "y1"], ["x2", "y1"]]
+    put("x", "3")
+    dynamodb.delete_item(TableName="indexed", Key={"id": {"S": "y"}})
+    assert in_index() == [["x2", "y1"], ["x2", "y1"]]
+
+    an_hour_passes(late_url)
+    assert in_index() == [["x3"], ["x3"]]
+    with pytest.raises(ClientError, match="Consistent reads are not supported on global secondary indexes"):
+        dynamodb.query(**index, **query, ConsistentRead=True)
+
+
+def test_the_notifications_of_a_bucket_need_time_after_the_test_event(late: Client, late_url: str) -> None:
+    s3, sqs = late("s3"), late("sqs")
+    s3.create_bucket(Bucket="notifying")
+    url = sqs.create_queue(QueueName="notified")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allow = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:*", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    configuration = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+    s3.put_bucket_notification_configuration(Bucket="notifying", NotificationConfiguration=configuration)
+
+    s3.put_object(Bucket="notifying", Key="early", Body=b"")
+    an_hour_passes(late_url)
+    s3.put_object(Bucket="notifying", Key="late", Body=b"")
+
+    received: list[str] = []
+
+    def events() -> bool:
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            body = json.loads(message["Body"])
+            received.append(body.get("Event") or body["Records"][0]["s3"]["object"]["key"])
+        return "late" in received
+
+    assert eventually(events)
+    assert received == ["s3:TestEvent", "late"]
+
+
+def test_a_change_of_a_distribution_needs_time(late: Client, late_url: str) -> None:
+    cloudfront = late("cloudfront")
+    made = cloudfront.create_distribution(DistributionConfig=distribution_config("first"))["Distribution"]
+    assert made["Status"] == "InProgress"
+    an_hour_passes(late_url)
+    assert cloudfront.get_distribution(Id=made["Id"])["Distribution"]["Status"] == "Deployed"
+
+    edge = DeployedDistribution(cloudfront, made["Id"])
+    etag = cloudfront.get_distribution_config(Id=made["Id"])["ETag"]
+    config = distribution_config("second")
+    updated = cloudfront.update_distribution(Id=made["Id"], IfMatch=etag, DistributionConfig=config)["Distribution"]
+    batch = {"Paths": {"Quantity": 1, "Items": ["/x"]}, "CallerReference": "x"}
+    invalidation = cloudfront.create_invalidation(DistributionId=made["Id"], InvalidationBatch=batch)["Invalidation"]
+    assert (updated["Status"], invalidation["Status"]) == ("InProgress", "InProgress")
+    assert edge.refresh() == []
+    assert edge.distribution.default_root_object == "first"
+
+    an_hour_passes(late_url)
+    assert edge.refresh() == ["/x"]
+    assert edge.distribution.default_root_object == "second"
+
+
+def distribution_config(root: str) -> dict[str, Any]:
+    origin = {"Id": "o", "DomainName": "example.com", "CustomOriginConfig": {"HTTPPort": 80, "HTTPSPort": 443}}
+    origin["CustomOriginConfig"] |= {"OriginProtocolPolicy": "https-only"}  # type: ignore[operator]
+    behavior = {"TargetOriginId": "o", "ViewerProtocolPolicy": "allow-all"}
+    behavior |= {"CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6"}
+    return {
+        "CallerReference": "late",
+        "Comment": "",
+        "Enabled": True,
+        "DefaultRootObject": root,
+        "Origins": {"Quantity": 1, "Items": [origin]},
+        "DefaultCacheBehavior": behavior,
+    }
 
 
 # --- API Gateway's role -------------------------------------------------------------------------------------
