@@ -11,13 +11,14 @@ TOO_MANY_PARTITIONS = "activePartitionExceeded"
 
 @dataclass(frozen=True, slots=True)
 class SourceRecord:
-    """A record of the Kinesis stream. *arrived* is in epoch seconds."""
+    """A record of the Kinesis stream, or a user record of an aggregated one. *arrived* is in epoch seconds."""
 
     data: bytes
     arrived: float
     shard_id: str
     sequence_number: str
     partition_key: str
+    subsequence_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

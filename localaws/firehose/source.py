@@ -15,6 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from localaws.firehose.aggregation import user_records
 from localaws.firehose.records import SourceRecord
 from localaws.lambda_.clients import Clients
 from localaws.lambda_.consumers import AwsError
@@ -87,7 +88,7 @@ class Source:
                 iterator = None
                 self._log_error(shard_id, error)
                 continue
-            records = [_record(shard_id, each) for each in answer["Records"]]
+            records = [user for each in answer["Records"] for user in user_records(_record(shard_id, each))]
             self._on_records(records, answer.get("MillisBehindLatest", 0))
             if records:
                 last = records[-1].sequence_number

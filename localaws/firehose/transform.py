@@ -111,12 +111,14 @@ def event(stream: DeliveryStream, records: Sequence[SourceRecord]) -> bytes:
 
 def _event_record(record: SourceRecord) -> _EventRecord:
     arrived = round(record.arrived * 1000)
-    metadata = _Metadata(record.sequence_number, 0, record.partition_key, record.shard_id, arrived)
+    metadata = _Metadata(
+        record.sequence_number, record.subsequence_number, record.partition_key, record.shard_id, arrived
+    )
     return _EventRecord(_identifier(record), arrived, record.data, metadata)
 
 
 def _identifier(record: SourceRecord) -> str:
-    return record.sequence_number + "000000"
+    return f"{record.sequence_number}{record.subsequence_number:06d}"
 
 
 def outcome(response: bytes, records: Sequence[SourceRecord], attempts: int) -> list[ProcessedRecord]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import io
 import itertools
 import json
@@ -219,10 +220,11 @@ def test_records_within_an_interval_become_one_object_with_the_documented_key(aw
     stream = aws.stream(seconds=1, Prefix="raw/", CompressionFormat="GZIP", ProcessingConfiguration=delimited)
 
     stream.put(b"one", b"two")
-    stream.put(b"three")
+    message = bytes.fromhex("0a016b 1a0908001a05") + b"three" + bytes.fromhex("1a0808001a04") + b"four"
+    stream.put(bytes.fromhex("f3899ac2") + message + hashlib.md5(message, usedforsecurity=False).digest())
 
     [(name, body)] = stream.objects("raw/").items()
-    assert gzip.decompress(body) == b"one\ntwo\nthree\n"
+    assert gzip.decompress(body) == b"one\ntwo\nthree\nfour\n"
     second = r"\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d"
     assert re.fullmatch(rf"\d{{4}}/\d\d/\d\d/\d\d/{stream.name}-1-{second}-[0-9a-f-]{{36}}\.gz", name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import io
 import json
 import zipfile
@@ -17,6 +18,7 @@ import duckdb
 import pytest
 
 from localaws.firehose import errors, parquet, prefixes, transform
+from localaws.firehose.aggregation import user_records
 from localaws.firehose.buffers import Buffers
 from localaws.firehose.compression import compressed
 from localaws.firehose.deployed import MEGABYTE, BufferingHint, Conversion, DeliveryStream, Transform
@@ -220,6 +222,35 @@ def test_the_event_has_the_documented_format() -> None:
             }
         ],
     }
+
+
+AGGREGATED = (
+    bytes.fromhex(  # "a" for key-1, 200 times "b" for key-2, and "c" for key-1 with a tag
+        "f3899ac2 0a056b65792d31 0a056b65792d32 1a0508001a0161 1acd0108011ac801"
+    )
+    + b"b" * 200
+    + bytes.fromhex("1a0c08001a0163220508010a0174")
+)
+AGGREGATED += hashlib.md5(AGGREGATED[4:], usedforsecurity=False).digest()
+
+
+def test_an_aggregated_record_is_taken_apart() -> None:
+    users = user_records(record(AGGREGATED))
+
+    assert [(user.data, user.partition_key) for user in users] == [
+        (b"a", "key-1"),
+        (b"b" * 200, "key-2"),
+        (b"c", "key-1"),
+    ]
+    event = json.loads(transform.event(STREAM, users))
+    numbers = [each["kinesisRecordMetadata"]["subsequenceNumber"] for each in event["records"]]
+    assert numbers == [0, 1, 2]
+    assert len({each["recordId"] for each in event["records"]}) == 3
+
+
+@pytest.mark.parametrize("data", [b"", b"text", AGGREGATED[:-1], AGGREGATED[4:], AGGREGATED[:-1] + b"x"])
+def test_a_record_that_is_not_aggregated_stays_as_it_is(data: bytes) -> None:
+    assert user_records(record(data)) == [record(data)]
 
 
 @pytest.mark.parametrize("size", [1, 200, 5_000, 1_000_000])
