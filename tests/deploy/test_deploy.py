@@ -82,7 +82,7 @@ def test_one_stage_has_an_app_in_one_way_only(
 
     functions, iam = boto3.client("lambda", endpoint_url=aws), boto3.client("iam", endpoint_url=aws)
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    role = iam.create_role(RoleName="own", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]
+    role = iam.create_role(RoleName="quick-function", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as zipped:
         zipped.writestr("app.py", "")
