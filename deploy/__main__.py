@@ -132,7 +132,7 @@ def _release(arguments: argparse.Namespace) -> None:
         arguments.stage,
         released,
         lambda app, step: parameters if step in order.STACKS else {},
-        lambda app, step: print(f"{app}: {step}"),
+        print,
     )
     for app, by_step in outputs.items():
         print(f"\n{app}")

@@ -15,7 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -67,6 +67,32 @@ def declared(app: str, kind: str) -> dict[str, Any]:
     """Return by name the parameters that the template of one of an app's stacks declares."""
     found: dict[str, Any] = template(app, kind).get("Parameters", {})
     return found
+
+
+def exports(app: str, kind: str, stage: str) -> set[str]:
+    """Return the names of the exports that one of an app's stacks has in a stage, read from its template."""
+    found = template(app, kind).get("Outputs", {}).values()
+    return {_name(each["Export"]["Name"], app, stage) for each in found if "Export" in each}
+
+
+def imports(app: str, kind: str, stage: str) -> set[str]:
+    """Return the names of the exports that one of an app's stacks imports in a stage, read from its template."""
+    return {_name(each, app, stage) for each in _imported(template(app, kind))}
+
+
+def _imported(part: Any) -> Iterator[Any]:
+    """Yield the value of each Fn::ImportValue in a part of a template."""
+    children = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    if isinstance(part, dict) and "Fn::ImportValue" in part:
+        yield part["Fn::ImportValue"]
+    for child in children:
+        yield from _imported(child)
+
+
+def _name(value: Any, app: str, stage: str) -> str:
+    """Return the name of an export, in which only the app and the stage are variable."""
+    text = str(value["Fn::Sub"] if isinstance(value, dict) else value)
+    return text.replace("${App}", app).replace("${Stage}", stage)
 
 
 def deploy_resources(app: str, stage: str, **parameters: str) -> dict[str, str]:

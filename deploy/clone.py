@@ -11,7 +11,7 @@ import boto3
 from deploy import apps, order, stacks, stages, updates
 from deploy.errors import NotCloned
 
-_ADDRESSES = {"SiteUrl", "Domain", "Certificate", "DomainCertificate", "OriginDomain"}
+_ADDRESSES = {*order.ADDRESSES, "Domain", "Certificate", "DomainCertificate", "OriginDomain"}
 """Parameters that hold the address of a stage, which no other stage can have."""
 
 _MARK = "/{stage}/clone-of"
@@ -30,6 +30,7 @@ def clone(source: str, target: str, **parameters: str) -> dict[str, str]:
     begin(source, target)
     if updates.template_of(source):
         released.append(order.UPDATES)
+    order.check(target, released)
     outputs = order.release(target, released, parameters_for(source, target, **parameters))
     return {name: value for app in outputs.values() for name, value in app.get("register", {}).items()}
 

@@ -7,13 +7,21 @@ resources -> dax -> app -> register -> delivery -> edge -> site
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import graphlib
+import itertools
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from deploy import apps, site, stacks, updates
+from deploy.errors import NotDeployed
 
 type Outputs = dict[str, str]
+type _Step = tuple[str, str]
+"""An app and one of its steps."""
+
 type ParametersFor = Callable[[str, str], dict[str, str]]
 """Returns the parameters of one step, called with the name of the app and of the step.
 
@@ -35,6 +43,9 @@ STEPS: dict[str, Callable[..., Outputs]] = {
 
 UPDATES = "updates"
 """The update servers, which are not a Chalice app and have one step: ``servers``."""
+
+ADDRESSES = ("SiteUrl", "WebOrigins")
+"""The parameters of resources.yaml that a release sets to the address of the distribution, unless they are given."""
 
 STACKS = (*apps.KINDS, "servers")
 """The steps that deploy a stack. The others take no parameters of templates."""
@@ -64,80 +75,136 @@ def declared(app: str) -> set[str]:
 
 
 def check(stage: str, released: Sequence[str]) -> None:
-    """Raise AlreadyDeployed for an app that was deployed to the stage in another way."""
-    for app in released:
-        if app != UPDATES:
-            apps.refuse_chalice(app, stage)
+    """Check that the apps can be released to the stage, before anything is deployed.
+
+    Raises AlreadyDeployed for an app that was deployed to the stage in another way, and NotDeployed for one that needs
+    the stack of an app that is neither there nor released now.
+    """
+    chalice_apps = [app for app in released if app != UPDATES]
+    for app in chalice_apps:
+        apps.refuse_chalice(app, stage)
+    there = stacks.exports()
+    for app in chalice_apps:
+        for name, (other, kind) in _imports(app, steps(app), stage).items():
+            if other not in released and name not in there:
+                raise NotDeployed(
+                    f"{app} needs {name} of the stack {apps.stack(other, stage, kind)}: "
+                    f"run `make release APP={other} STAGE={stage}` first"
+                )
 
 
 def release(
     stage: str,
     released: Sequence[str],
     parameters_for: ParametersFor = lambda app, step: {},
-    on_step: Callable[[str, str], None] = lambda app, step: None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, dict[str, Outputs]]:
-    """Deploy apps to a stage; return by app and by step the outputs. *on_step* is called before each step.
+    """Deploy apps to a stage; return by app and by step the outputs. *report* gets a line before and after each step.
 
     The resources of all apps come first, because an app may name those of another. The other steps of an app follow
-    one another, beside those of the other apps. Raises StackFailed and PackageFailed; the same call resumes.
+    one another, beside those of the other apps. A step waits for the stacks whose exports its template imports.
+    The first step that fails stops the rest: only the steps that have begun go on to their end. Raises StackFailed and
+    PackageFailed; the same call resumes.
     """
-    releases = [_Release(app, stage, parameters_for, on_step) for app in released if app != UPDATES]
+    steps_left = graphlib.TopologicalSorter(_dependencies(stage, released))
+    steps_left.prepare()
+    deployment = _Release(stage, parameters_for)
+    done: dict[Future[None], _Step] = {}
+    failed: list[BaseException] = []
     with ThreadPoolExecutor(len(released) or 1) as pool:
-        servers = pool.submit(_release_updates, stage, parameters_for, on_step) if UPDATES in released else None
-        list(pool.map(lambda app: app.run("resources"), releases))
-        list(pool.map(_Release.run_others, releases))
-        outputs = {each.app: each.outputs for each in releases}
-        return outputs | ({UPDATES: {"servers": servers.result()}} if servers else {})
+        while (steps_left.is_active() and not failed) or done:
+            for step in () if failed else steps_left.get_ready():
+                done[pool.submit(deployment.run, *step, report)] = step
+            for future in wait(done, return_when=FIRST_COMPLETED).done:
+                step = done.pop(future)
+                if error := future.exception():
+                    failed.append(error)
+                    report(f"{step[0]}: {step[1]} failed: {error}")
+                else:
+                    steps_left.done(step)
+    if failed:
+        raise failed[0]
+    return {app: deployment.outputs[app] for app in released}
+
+
+def _dependencies(stage: str, released: Sequence[str]) -> dict[_Step, set[_Step]]:
+    """Return by step the steps that it waits for."""
+    graph: dict[_Step, set[_Step]] = {(UPDATES, "servers"): set()} if UPDATES in released else {}
+    chalice_apps = [app for app in released if app != UPDATES]
+    resources: set[_Step] = {(app, "resources") for app in chalice_apps}
+    for app in chalice_apps:
+        own = steps(app)
+        for before, step in itertools.pairwise([None, *own]):
+            imported = {place for place in _imports(app, [step or ""], stage).values() if place[0] in released}
+            after = resources | {(app, before)} if before else set()
+            graph[app, step or ""] = after | imported
+    return graph
+
+
+def _imports(app: str, kinds: Iterable[str], stage: str) -> dict[str, _Step]:
+    """Return by name the exports of other apps that the app's stacks import, and where each comes from."""
+    exported = {
+        name: (other, kind)
+        for other in apps.names()
+        for kind in apps.KINDS
+        for name in apps.exports(other, kind, stage)
+        if other != app
+    }
+    imported = {name for kind in kinds if kind in apps.KINDS for name in apps.imports(app, kind, stage)}
+    return {name: exported[name] for name in imported & exported.keys()}
 
 
 @dataclass(frozen=True)
 class _Release:
-    """The release of one app."""
+    """A release of apps to a stage."""
 
-    app: str
     stage: str
     parameters_for: ParametersFor
-    on_step: Callable[[str, str], None]
-    outputs: dict[str, Outputs] = field(default_factory=dict)
+    outputs: defaultdict[str, dict[str, Outputs]] = field(default_factory=lambda: defaultdict(dict))
 
-    def run(self, step: str) -> None:
-        self._run(step, self.parameters_for(self.app, step))
+    def run(self, app: str, step: str, report: Callable[[str], None]) -> None:
+        """Run a step of an app."""
+        if step == "dax" and not self._uses_dax(app):
+            return
+        report(f"{app}: {step}")
+        began = time.monotonic()
+        if app == UPDATES:
+            self.outputs[app][step] = _release_updates(self.stage, self.parameters_for(app, step))
+        else:
+            self._run(app, step, self.parameters_for(app, step))
+            if step == "edge":
+                self._set_address(app)
+        report(f"{app}: {step} done in {time.monotonic() - began:.0f} s")
 
-    def run_others(self) -> None:
-        """Run all steps after the resources."""
-        for step in steps(self.app)[1:]:
-            if step != "dax" or self._uses_dax():
-                self.run(step)
-            if step == "edge" and self._has_no_site_url():
-                # The address is only known now. It is an output of the resources that the app's zip contains.
-                self._run("resources", {"SiteUrl": f"https://{self._domain()}"})
-                self._run("app", {})
+    def _run(self, app: str, step: str, parameters: Mapping[str, str]) -> None:
+        self.outputs[app][step] = STEPS[step](app, self.stage, **parameters)
 
-    def _run(self, step: str, parameters: Mapping[str, str]) -> None:
-        self.on_step(self.app, step)
-        self.outputs[step] = STEPS[step](self.app, self.stage, **parameters)
-
-    def _uses_dax(self) -> bool:
+    def _uses_dax(self, app: str) -> bool:
         """Return whether the app's parameter ``Dax`` is true: as supplied, or as it was in the last release."""
-        known = stacks.parameters_of(apps.stack(self.app, self.stage, "app"), missing_ok=True)
-        return {**known, **self.parameters_for(self.app, "app")}.get("Dax") == "true"
+        known = stacks.parameters_of(apps.stack(app, self.stage, "app"), missing_ok=True)
+        return {**known, **self.parameters_for(app, "app")}.get("Dax") == "true"
 
-    def _has_no_site_url(self) -> bool:
-        """Return whether the stage's SiteUrl is still the example in the template."""
-        declared = apps.declared(self.app, "resources").get("SiteUrl")
-        if not declared or "SiteUrl" in self.parameters_for(self.app, "resources"):
-            return False
-        known = stacks.parameters_of(apps.stack(self.app, self.stage, "resources"))
-        return known.get("SiteUrl") == str(declared["Default"])
+    def _set_address(self, app: str) -> None:
+        """Set the parameters that hold the address of the page, which may only be known now."""
+        known = stacks.parameters_of(apps.stack(app, self.stage, "resources"))
+        declared = apps.declared(app, "resources")
+        unset = {name for name in ADDRESSES if name in declared and known.get(name) == declared[name]["Default"]}
+        unset -= self.parameters_for(app, "resources").keys()
+        if not unset:
+            return
+        site = known.get("SiteUrl") if "SiteUrl" not in unset else None
+        before = self.outputs[app]["resources"]
+        self._run(app, "resources", dict.fromkeys(unset, site or f"https://{self._domain(app)}"))
+        if self.outputs[app]["resources"] != before:  # the app's zip contains them
+            self._run(app, "app", {})
 
-    def _domain(self) -> str:
-        own = self.parameters_for(self.app, "edge").get("Domain")
-        return own or self.outputs["edge"]["DistributionDomain"]
+    def _domain(self, app: str) -> str:
+        own = stacks.parameters_of(apps.stack(app, self.stage, "edge")).get("Domain")
+        return own or self.outputs[app]["edge"]["DistributionDomain"]
 
 
-def _release_updates(stage: str, parameters_for: ParametersFor, on_step: Callable[[str, str], None]) -> Outputs:
+def _release_updates(stage: str, parameters: Mapping[str, str]) -> Outputs:
     """Deploy the update servers, by default with the template that the stage has, or else with the edge."""
-    on_step(UPDATES, "servers")
-    parameters = dict(parameters_for(UPDATES, "servers"))
-    template = parameters.pop("Template", None) or updates.template_of(stage) or "after"
-    return updates.deploy(template, stage, **parameters)
+    own = dict(parameters)
+    template = own.pop("Template", None) or updates.template_of(stage) or "after"
+    return updates.deploy(template, stage, **own)

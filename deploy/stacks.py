@@ -72,6 +72,12 @@ def existing() -> set[str]:
     return {stack["StackName"] for page in pages for stack in page["Stacks"]}
 
 
+def exports() -> set[str]:
+    """Return the names of everything that the stacks of the account export in this Region."""
+    pages = _client("cloudformation").get_paginator("list_exports").paginate()
+    return {export["Name"] for page in pages for export in page["Exports"]}
+
+
 def resources(name: str) -> dict[str, tuple[str, str]]:
     """Return by logical id the type and the physical id of each resource of the stack."""
     pages = _client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)

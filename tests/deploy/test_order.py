@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from deploy import __main__ as command
 from deploy import apps, clone, order, signing_keys, stacks, updates
+from deploy.errors import StackFailed
 from sandbox.settings import Settings
 from sandbox.stacks import Stacks
 
@@ -46,11 +48,21 @@ class Account:
     def outputs(self, name: str, missing_ok: bool = False) -> dict[str, str]:
         if name not in self.templates:
             return {}
-        own = {key: key.lower() for key in self.templates[name].get("Outputs", {})}
+        values = {key: output["Value"] for key, output in self.templates[name].get("Outputs", {}).items()}
+        parameters = self.parameters[name]
+        own = {
+            key: parameters.get(value.get("Ref"), key.lower()) if isinstance(value, dict) else key.lower()
+            for key, value in values.items()
+        }
         return own | {"EndpointURL": API, "RestAPIId": "abc", "DistributionDomain": DOMAIN}
 
     def parameters_of(self, name: str, missing_ok: bool = False) -> dict[str, str]:
         return self.parameters.get(name, {})
+
+    def exports(self) -> set[str]:
+        named = [re.fullmatch(r"(.+-app)-(\w+)(?:-(\w+))?", name) for name in self.templates]
+        places = [(each[1], each[3] or "app", each[2]) for each in named if each]
+        return {name for app, kind, stage in places for name in apps.exports(app, kind, stage)}
 
     def note(self, step: str) -> Any:
         def run(app: str, stage: str, **parameters: str) -> dict[str, str]:
@@ -91,6 +103,7 @@ def empty_account(tmp_path: Path) -> Iterator[Account]:
         monkeypatch.setattr(stacks, "outputs", account.outputs)
         monkeypatch.setattr(stacks, "parameters_of", account.parameters_of)
         monkeypatch.setattr(stacks, "existing", lambda: set(account.templates))
+        monkeypatch.setattr(stacks, "exports", account.exports)
         monkeypatch.setattr(signing_keys, "ensure", lambda app, stage: "group")
         monkeypatch.setattr(updates, "prefix_lists", lambda: ["pl-1"])
         monkeypatch.setattr(apps, "refuse_chalice", lambda app, stage: None)
@@ -170,7 +183,7 @@ def test_only_the_values_differ(three_stages: Account) -> None:
 
     assert differing("-twin") == {"Stage", "Sender", "ReceiptSender"}
     assert differing("-local") == {
-        *("Stage", "SiteUrl", "PaymentsApi", "SignInUrl", "EndpointEncryption"),
+        *("Stage", "SiteUrl", "WebOrigins", "PaymentsApi", "SignInUrl", "EndpointEncryption"),
         *("ReportSeconds", "CleanseSeconds"),
     }
 
@@ -199,8 +212,9 @@ def test_a_site_without_an_address_gets_that_of_its_distribution(account: Accoun
 def test_a_site_keeps_the_address_that_it_is_given(account: Account) -> None:
     order.release("dev", ["blog-app"], lambda app, step: {"SiteUrl": "https://blog.test"})
 
-    assert account.done.count("blog-app-dev-resources") == 1
+    assert account.done.count("blog-app-dev") == 1
     assert account.parameters["blog-app-dev-resources"]["SiteUrl"] == "https://blog.test"
+    assert account.parameters["blog-app-dev-resources"]["WebOrigins"] == "https://blog.test"
 
 
 def test_dax_is_deployed_as_long_as_the_app_uses_it(account: Account) -> None:
@@ -224,6 +238,12 @@ def test_the_update_servers_keep_their_template(account: Account, monkeypatch: p
     assert not has_edge()
     assert run(monkeypatch, "release", "updates", "dev", "Template=after") is None
     assert has_edge()
+
+
+def test_a_clone_allows_its_own_page_only(three_stages: Account) -> None:
+    origins = {stage: three_stages.parameters[f"blog-app-{stage}-resources"]["WebOrigins"] for stage in STAGES}
+
+    assert origins == {"prod": f"https://{DOMAIN}", "twin": f"https://{DOMAIN}", "local": "http://127.0.0.1:4502"}
 
 
 def test_a_clone_needs_a_source_that_was_released(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,6 +284,72 @@ def test_a_step_that_an_app_does_not_have_ends_in_one_line(account: Account, mon
 def test_a_command_first_prints_where_it_acts(
     account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(monkeypatch, "release", "receipts-app", "dev")
+    run(monkeypatch, "release", "todo-app", "dev")
 
     assert capsys.readouterr().out.startswith("account 000000000000, Region us-east-1, endpoint ")
+
+
+def test_an_app_alone_names_the_stack_that_it_misses(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = str(run(monkeypatch, "release", "receipts-app", "dev"))
+
+    assert "receipts-app needs video-app-dev-purchases-topic of the stack video-app-dev-resources" in failed
+    assert "make release APP=video-app STAGE=dev" in failed
+    assert failed.count("\n") == 0
+    assert account.done == []
+
+    assert run(monkeypatch, "release", "video-app", "dev") is None
+    assert run(monkeypatch, "release", "receipts-app", "dev") is None
+
+
+def test_an_app_waits_for_the_stacks_whose_exports_it_imports(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order is that of the templates, not of a list: here a stack of todo-app imports from pipeline-app."""
+    export = {"Value": "x", "Export": {"Name": {"Fn::Sub": "pipeline-app-${Stage}-x"}}}
+    add(tmp_path / "pipeline-app" / "merge.yaml", "Outputs", {"X": export})
+    topic = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Fn::ImportValue": export["Export"]["Name"]}}}
+    add(tmp_path / "todo-app" / "delivery.yaml", "Resources", {"Topic": topic})
+    add(tmp_path / "todo-app" / "delivery.yaml", "Parameters", {"Stage": {"Type": "String"}})
+
+    order.release("dev", ["todo-app", "pipeline-app"])
+
+    assert account.done.index("pipeline-app-dev") < account.done.index("todo-app-dev-delivery")
+
+
+def add(file: Path, section: str, content: dict[str, Any]) -> None:
+    """Add to a section of a template."""
+    template = stacks.read(file.read_text()) if file.exists() else {}
+    file.write_text(json.dumps({**template, section: {**template.get(section, {}), **content}}))
+
+
+def test_the_first_failure_stops_the_rest_and_gives_its_reason(
+    account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def deploy(name: str, template: str, parameters: dict[str, str]) -> dict[str, str]:
+        if name == "video-app-dev-resources":
+            raise StackFailed(f"{name}: Users: no more user pools")
+        return account.deploy(name, template, parameters)
+
+    monkeypatch.setattr(stacks, "deploy", deploy)
+
+    failed = str(run(monkeypatch, "release", "all", "dev"))
+
+    assert failed == "release failed: video-app-dev-resources: Users: no more user pools"
+    assert "video-app: resources failed: video-app-dev-resources: Users" in capsys.readouterr().out
+    assert {name for name in account.done if not name.endswith("-resources")} <= {"updates-dev"}
+
+    monkeypatch.setattr(stacks, "deploy", account.deploy)
+    assert run(monkeypatch, "release", "all", "dev") is None
+    assert {"video-app-dev-edge", "receipts-app-dev"} <= set(account.done)
+
+
+def test_a_release_shows_its_progress(
+    account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "release", "video-app", "dev")
+
+    lines = capsys.readouterr().out.splitlines()
+    for step in order.steps("video-app"):
+        assert lines.index(f"video-app: {step}") < next(
+            place for place, line in enumerate(lines) if line.startswith(f"video-app: {step} done in ")
+        )

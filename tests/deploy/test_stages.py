@@ -24,9 +24,10 @@ class Account:
         self.deployed: list[tuple[str, dict[str, str]]] = []
         existing_stacks = {"video-app-prod-resources", "video-app-prod", "video-app-prod-edge", "updates-prod"}
         monkeypatch.setattr(stacks, "existing", lambda: existing_stacks)
-        monkeypatch.setattr(stacks, "parameters_of", lambda name, missing_ok=False: dict(PARAMETERS))
+        monkeypatch.setattr(stacks, "parameters_of", self.parameters_of)
         monkeypatch.setattr(stacks, "outputs", lambda name: {"DistributionId": "E1"})
         monkeypatch.setattr(clone, "begin", lambda source, target: None)
+        monkeypatch.setattr(order, "check", lambda stage, released: None)
         steps = {
             "resources": self.note("resources", {"site_url": "x"}),
             "app": self.note("release", {"EndpointURL": "https://api.example"}),
@@ -37,10 +38,13 @@ class Account:
         monkeypatch.setattr(order, "STEPS", order.STEPS | steps)
         monkeypatch.setattr(updates, "deploy", self.note("updates", {}))
 
+    def parameters_of(self, name: str, missing_ok: bool = False) -> dict[str, str]:
+        return dict(PARAMETERS) if "prod" in name else {"SiteUrl": PARAMETERS["SiteUrl"]}
+
     def note(self, step: str, answer: dict[str, str]) -> Any:
         def deploy(app: str, stage: str, **parameters: str) -> dict[str, str]:
             self.deployed.append((f"{step} {app} {stage}", parameters))
-            return answer
+            return answer | parameters
 
         return deploy
 
