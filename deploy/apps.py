@@ -51,13 +51,28 @@ def stack(app: str, stage: str, kind: str) -> str:
 
 
 def template_file(app: str, kind: str) -> Path:
-    """Return the template file of one of an app's stacks. That of ``app`` is merged into Chalice's template."""
-    files = {"dax": ROOT / "deploy" / "dax.yaml", "app": ROOT / app / "merge.yaml"}
-    return files.get(kind, ROOT / app / f"{kind}.yaml")
+    """Return the template file of one of an app's stacks: its own, or the one in ``deploy/`` that apps share.
+
+    That of ``app`` is merged into Chalice's template.
+    """
+    own = ROOT / app / ("merge.yaml" if kind == "app" else f"{kind}.yaml")
+    return own if own.exists() else ROOT / "deploy" / f"{kind}.yaml"
+
+
+def site_metadata(app: str) -> dict[str, str]:
+    """Return what fills the bucket of the app's page: ``Folder`` or ``Function``, or nothing without such a bucket.
+
+    The bucket names it in its ``Metadata`` in resources.yaml: a folder of the app, or a function by its logical id.
+    """
+    declared = template(app, "resources").get("Resources", {}).values()
+    found = [each["Metadata"] for each in declared if each.get("Metadata", {}).keys() & {"Folder", "Function"}]
+    return found[0] if found else {}
 
 
 def template(app: str, kind: str) -> dict[str, Any]:
     """Return the parsed template of one of an app's stacks, empty if the app has no such stack."""
+    if kind == "edge" and not site_metadata(app):
+        return {}
     file = template_file(app, kind)
     parsed: dict[str, Any] = stacks.read(file.read_text()) if file.exists() else {}
     return parsed
@@ -149,7 +164,7 @@ def _installed(requirements: Path, files: Mapping[str, Path], root: str, platfor
 
 def deploy_edge(app: str, stage: str, **parameters: str) -> dict[str, str]:
     """Deploy edge.yaml: the distribution. Its parameters include the outputs of the resources and of the app."""
-    given = _outputs(app, stage)
+    given = {"App": app} | _outputs(app, stage)
     if "FunctionCode" in declared(app, "edge"):
         given["FunctionCode"] = (ROOT / app / "edge-function.js").read_text()
     if has_signing_key(app):

@@ -27,6 +27,10 @@ class AlreadyDeployed(DeployError):
     """The stage has the app already, deployed in the other way."""
 
 
+class NotPublished(DeployError):
+    """The function that publishes the site failed; the message has its error."""
+
+
 class NotCloned(DeployError):
     """This stage cannot be cloned, or not under this name."""
 

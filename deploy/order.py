@@ -62,7 +62,7 @@ def steps(app: str) -> list[str]:
         "dax": "Dax" in apps.declared(app, "app"),
         "delivery": apps.template(app, "delivery"),
         "edge": apps.template(app, "edge"),
-        "site": site.folder(app),
+        "site": apps.site_metadata(app),
     }
     return [step for step in STEPS if has.get(step, True)]
 

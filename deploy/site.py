@@ -7,64 +7,105 @@ import json
 import mimetypes
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from deploy import apps, stacks
 from deploy.apps import ROOT
-from deploy.errors import NotDeployed
+from deploy.errors import NotDeployed, NotPublished
 
 _CACHED = "max-age=0, s-maxage=31536000"
 """Browsers revalidate each time. The edge keeps a file until it is invalidated."""
 
 
-def folder(app: str) -> Path | None:
-    """Return the folder whose files are published to the app's site bucket, or None.
+_PUBLISHED = "published.json"
 
-    The bucket names it in its ``Metadata`` in ``resources.yaml``. A bucket without it is filled by the app itself.
-    """
-    resources = apps.template(app, "resources").get("Resources", {}).values()
-    names = [resource["Metadata"]["Folder"] for resource in resources if "Folder" in resource.get("Metadata", {})]
-    return ROOT / app / names[0] if names else None
+_USERS = {"user_pool_id": "UserPoolId", "user_pool_client_id": "UserPoolClientId", "identity_pool_id": "IdentityPoolId"}
+"""Members of config.json, and the outputs of the resources that they have, if the app has users."""
 
 
 def publish(app: str, stage: str, **config: str) -> dict[str, str]:
-    """Make the site bucket equal to the folder, invalidate what changed, and return the page's ``config.json``.
+    """Fill the bucket of the app's page; return the page's address and its ``config.json``, if it has one.
 
-    The page reads from it where its API and its user pool are. *config* adds members; those of earlier calls stay.
+    A page with a ``Folder`` reads from ``config.json`` where its API and its users are. *config* adds members; those of
+    earlier calls stay. A page with a ``Function`` is made by this function of the app. Raises NotPublished.
     """
-    site = folder(app)
-    if site is None:
-        raise NotDeployed(f"{app}/resources.yaml names no folder to publish: see deploy/site.py")
+    source = apps.site_metadata(app)
+    if not source:
+        raise NotDeployed(
+            f"{app}/resources.yaml names nothing that fills its page: see site_metadata in deploy/apps.py"
+        )
+    settings = {}
+    if "Function" in source:
+        _run(app, stage, source["Function"])
+    else:
+        settings = _upload(app, stage, ROOT / app / source["Folder"], config)
+    return {"page": address(app, stage), **settings}
+
+
+def address(app: str, stage: str) -> str:
+    """Return the URL of the app's page: its own domain, or that of its distribution."""
+    edge = apps.stack(app, stage, "edge")
+    return f"https://{stacks.parameters_of(edge).get('Domain') or stacks.outputs(edge)['DistributionDomain']}"
+
+
+def _run(app: str, stage: str, logical_id: str) -> None:
+    """Run the function that publishes the site, as its schedule does."""
     session = boto3.Session()
-    s3, bucket = session.client("s3"), stacks.outputs(f"{app}-{stage}-resources")["SiteBucket"]
-    published = _contents(s3, bucket)
-    settings = json.load(s3.get_object(Bucket=bucket, Key="config.json")["Body"]) if "config.json" in published else {}
-    settings |= _config(app, stage, str(session.region_name)) | config
-    files = _files(site) | {"config.json": json.dumps(settings, indent=2).encode()}
-    changed = [key for key, content in files.items() if published.get(key) != hashlib.md5(content).hexdigest()]  # noqa: S324
+    client: Any = session.client("lambda", config=Config(read_timeout=900, retries={"total_max_attempts": 1}))
+    _, function = stacks.resources(apps.stack(app, stage, "app"))[logical_id]
+    event = {
+        **{"version": "0", "id": str(uuid.uuid4()), "detail-type": "Scheduled Event", "source": "aws.events"},
+        **{"account": "", "region": session.region_name, "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"},
+        **{"resources": [], "detail": {}},
+    }
+    answer = client.invoke(FunctionName=function, Payload=json.dumps(event))
+    if "FunctionError" in answer:
+        raise NotPublished(f"{app}: {function} failed: {answer['Payload'].read().decode()}")
+
+
+def _upload(app: str, stage: str, folder: Path, config: Mapping[str, str]) -> dict[str, str]:
+    """Make the bucket equal to the folder, invalidate what changed, and return the page's ``config.json``.
+
+    The object ``published.json`` has the digest of each file that the edge was told of. It is written last, so that an
+    interrupted call invalidates the rest when it is repeated.
+    """
+    session = boto3.Session()
+    s3, bucket = session.client("s3"), stacks.outputs(apps.stack(app, stage, "resources"))["SiteBucket"]
+    there = _contents(s3, bucket)
+    settings, told = (_read(s3, bucket, key) if key in there else {} for key in ("config.json", _PUBLISHED))
+    settings |= {**_config(app, stage, str(session.region_name)), **config}
+    files = _files(folder) | {"config.json": json.dumps(settings, indent=2).encode()}
+    digests = {key: hashlib.md5(content).hexdigest() for key, content in files.items()}  # noqa: S324
+    changed = [key for key in files if there.get(key) != digests[key]]
     for key in sorted(changed, key=lambda key: (key == "index.html", key)):  # the page after the files that it loads
         kind = mimetypes.guess_type(key)[0] or "application/octet-stream"
         charset = "; charset=utf-8" if kind.startswith("text/") else ""
         s3.put_object(Bucket=bucket, Key=key, Body=files[key], ContentType=kind + charset, CacheControl=_CACHED)
-    obsolete = published.keys() - files.keys()
-    for key in obsolete:
+    for key in there.keys() - files.keys() - {_PUBLISHED}:
         s3.delete_object(Bucket=bucket, Key=key)
-    _invalidate(session, stacks.outputs(f"{app}-{stage}-edge")["DistributionId"], [*changed, *obsolete])
+    stale = sorted(key for key in digests.keys() | told.keys() if digests.get(key) != told.get(key))
+    if stale:
+        if there:  # in an empty bucket there was nothing to cache
+            _invalidate(session, stacks.outputs(apps.stack(app, stage, "edge"))["DistributionId"], stale)
+        s3.put_object(Bucket=bucket, Key=_PUBLISHED, Body=json.dumps(digests), ContentType="application/json")
     return settings
 
 
+def _read(s3: Any, bucket: str, key: str) -> dict[str, str]:
+    found: dict[str, str] = json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
+    return found
+
+
 def _config(app: str, stage: str, region: str) -> dict[str, str]:
-    resources = stacks.outputs(f"{app}-{stage}-resources")
-    return {
-        "api": "/api",
-        "region": region,
-        "user_pool_id": resources["UserPoolId"],
-        "user_pool_client_id": resources["UserPoolClientId"],
-    }
+    outputs = stacks.outputs(apps.stack(app, stage, "resources"))
+    users = {name: outputs[key] for name, key in _USERS.items() if key in outputs}
+    return {"api": "/api", "region": region, **users}
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -83,7 +124,6 @@ def _contents(s3: Any, bucket: str) -> dict[str, str]:
 
 
 def _invalidate(session: Any, distribution_id: str, keys: Sequence[str]) -> None:
-    if keys:
-        paths = ["/", *(f"/{key}" for key in keys)]
-        batch = {"Paths": {"Quantity": len(paths), "Items": paths}, "CallerReference": uuid.uuid4().hex}
-        session.client("cloudfront").create_invalidation(DistributionId=distribution_id, InvalidationBatch=batch)
+    paths = ["/", *(f"/{key}" for key in keys)]
+    batch = {"Paths": {"Quantity": len(paths), "Items": paths}, "CallerReference": uuid.uuid4().hex}
+    session.client("cloudfront").create_invalidation(DistributionId=distribution_id, InvalidationBatch=batch)

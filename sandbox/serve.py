@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 import localaws.serve
 from deploy import updates
 from localaws import clock, processes
-from sandbox import account, web
+from sandbox import account
 from sandbox.console import console
 from sandbox.demo import seed
 from sandbox.payments import provider
@@ -104,10 +104,6 @@ def _start_background(settings: Settings, stacks: Stacks, apps: dict[str, Any], 
 async def _serve_pages(settings: Settings, apps: dict[str, Any], stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as servers:
         servers.create_task(_serve(settings.ports["console"], console.site(settings, apps), stop))
-        for app, outputs in apps.items():
-            # A distribution serves its app's page itself.
-            if app in settings.ports and "distribution_id" not in outputs:
-                servers.create_task(_serve(settings.ports[app], web.page(settings, app, outputs), stop))
         await asyncio.to_thread(seed.seed, settings, apps)
         _announce(settings, apps)
 

@@ -17,9 +17,12 @@ import pytest
 import uvicorn
 from pipeline_stub import API, Pipeline, day
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
-from sandbox import web
-from sandbox.settings import ROOT, Settings
+from sandbox.settings import ROOT
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 MINUTE = 60_000
@@ -29,9 +32,11 @@ type Open = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def site(free_port: Callable[[], int]) -> Iterator[str]:
-    """Serve the page as the sandbox does, for an API that does not exist. Yield its URL."""
+    """Serve the page for an API that does not exist. Yield its URL."""
     port = free_port()
-    page = web.page(Settings.from_environment(), "pipeline-app", {"api": API})
+    files = StaticFiles(directory=ROOT / "pipeline-app" / "web", html=True, follow_symlink=True)
+    config_json = Route("/config.json", lambda request: JSONResponse({"api": API}))
+    page = Starlette(routes=[config_json, Mount("/", files)])
     config = uvicorn.Config(page, port=port, log_level="error")
     server = uvicorn.Server(config)
     thread = Thread(target=server.run)

@@ -91,7 +91,8 @@ def empty_account(tmp_path: Path) -> Iterator[Account]:
         (folder / ".chalice" / "config.json").touch()
         shutil.copy(folder / "merge.yaml", folder / "sam.yaml")  # stands for what `chalice package` makes of it
     (tmp_path / "deploy").mkdir()
-    shutil.copy(apps.ROOT / "deploy" / "dax.yaml", tmp_path / "deploy")
+    for shared in ("dax.yaml", "edge.yaml"):
+        shutil.copy(apps.ROOT / "deploy" / shared, tmp_path / "deploy")
     with pytest.MonkeyPatch.context() as monkeypatch:
         account = Account()
         monkeypatch.setattr(apps, "ROOT", tmp_path)
@@ -164,9 +165,9 @@ def test_a_release_a_clone_and_the_sandbox_have_the_same_stacks_and_parameters(t
     kinds = {app: {kind for kind in apps.KINDS if apps.stack(app, "x", kind) in released} for app in apps.names()}
     assert kinds == {
         "blog-app": {"resources", "dax", "app", "edge"},
-        "pipeline-app": {"resources", "app", "delivery"},
+        "pipeline-app": {"resources", "app", "delivery", "edge"},
         "receipts-app": {"resources", "app"},
-        "todo-app": {"resources", "dax", "app"},
+        "todo-app": {"resources", "dax", "app", "edge"},
         "video-app": {"resources", "app", "edge"},
     }
     assert "updates-x" in released
@@ -207,6 +208,17 @@ def test_a_site_without_an_address_gets_that_of_its_distribution(account: Accoun
     assert first == [*video[:4], *video[:2], video[4]]
     assert account.done == [*first, *video], "later it keeps that address"
     assert account.parameters["video-app-dev-resources"]["SiteUrl"] == f"https://{DOMAIN}"
+
+
+@pytest.mark.parametrize("app", [app for app in apps.names() if (apps.ROOT / app / "web").exists()])
+def test_every_page_is_released_and_its_address_is_the_only_origin(account: Account, app: str) -> None:
+    outputs = order.release("dev", [app])
+
+    steps = [name.removeprefix(f"{app}-dev-") for name in account.done]
+    assert "edge" in steps
+    assert steps[-1] == "site"
+    assert outputs[app]["edge"]["DistributionDomain"] == DOMAIN
+    assert account.parameters[f"{app}-dev-resources"].get("WebOrigins", f"https://{DOMAIN}") == f"https://{DOMAIN}"
 
 
 def test_a_site_keeps_the_address_that_it_is_given(account: Account) -> None:

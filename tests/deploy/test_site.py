@@ -1,0 +1,125 @@
+"""The page of an app in its bucket, and the edge that is told what changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from deploy import apps, site, stacks
+from deploy.errors import NotPublished
+
+BUCKET = "todo-app-unit-site"
+OUTPUTS = {
+    "todo-app-unit-resources": {"SiteBucket": BUCKET, "UserPoolId": "pool", "UserPoolClientId": "client"},
+    "todo-app-unit-edge": {"DistributionId": "E1", "DistributionDomain": "d1.cloudfront.net"},
+    "blog-app-unit-edge": {"DistributionId": "E2", "DistributionDomain": "d2.cloudfront.net"},
+}
+PARAMETERS = {"todo-app-unit-edge": {"Domain": "todo.example"}, "blog-app-unit-edge": {"Domain": ""}}
+
+
+@pytest.fixture
+def web(emulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of the page of todo-app, whose stacks exist."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
+    monkeypatch.setattr(stacks, "outputs", lambda name: OUTPUTS[name])
+    monkeypatch.setattr(stacks, "parameters_of", lambda name: PARAMETERS[name])
+    monkeypatch.setattr(site, "ROOT", tmp_path)
+    folder = tmp_path / "todo-app" / "web"
+    folder.mkdir(parents=True)
+    for name in ("index.html", "app.js"):
+        (folder / name).write_text(name)
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    yield folder
+    for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        s3.delete_object(Bucket=BUCKET, Key=item["Key"])
+    s3.delete_bucket(Bucket=BUCKET)
+
+
+@pytest.fixture
+def invalidated(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The keys of each invalidation."""
+    batches: list[list[str]] = []
+    monkeypatch.setattr(site, "_invalidate", lambda session, distribution, keys: batches.append(list(keys)))
+    return batches
+
+
+def test_a_page_is_published_with_the_addresses_of_its_stage(web: Path, invalidated: list[list[str]]) -> None:
+    published = site.publish("todo-app", "unit", console="http://console")
+
+    config = json.load(boto3.client("s3").get_object(Bucket=BUCKET, Key="config.json")["Body"])
+    assert config == {
+        **{"api": "/api", "region": "us-east-1", "console": "http://console"},
+        **{"user_pool_id": "pool", "user_pool_client_id": "client"},
+    }
+    assert published == {"page": "https://todo.example", **config}
+    assert invalidated == [], "nothing is cached yet"
+
+    (web / "app.js").write_text("new")
+    site.publish("todo-app", "unit")
+    site.publish("todo-app", "unit")
+    (web / "app.js").unlink()
+    site.publish("todo-app", "unit")
+
+    assert invalidated == [["app.js"], ["app.js"]]
+
+
+def test_an_interrupted_publication_invalidates_the_rest_when_it_is_repeated(
+    web: Path, invalidated: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.publish("todo-app", "unit")
+    (web / "app.js").write_text("new")
+    with monkeypatch.context() as patched:
+
+        def killed(*arguments: Any) -> None:
+            raise KeyboardInterrupt
+
+        patched.setattr(site, "_invalidate", killed)
+        with pytest.raises(KeyboardInterrupt):
+            site.publish("todo-app", "unit")
+
+    site.publish("todo-app", "unit")
+
+    assert invalidated == [["app.js"]]
+
+
+class Functions:
+    """A Lambda client whose functions give *answer*."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        self.answer = answer
+        self.invoked: list[tuple[str, dict[str, Any]]] = []
+
+    def invoke(self, FunctionName: str, Payload: str) -> dict[str, Any]:
+        self.invoked.append((FunctionName, json.loads(Payload)))
+        return self.answer
+
+
+def test_a_site_that_a_function_makes_is_published_at_once(web: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    functions = Functions({})
+    monkeypatch.setattr(boto3.Session, "client", lambda *_, **__: functions)
+    monkeypatch.setattr(stacks, "resources", lambda name: {"PublishRegularly": ("AWS::Lambda::Function", f"{name}-f")})
+
+    assert site.publish("blog-app", "unit") == {"page": "https://d2.cloudfront.net"}
+
+    [(function, event)] = functions.invoked
+    assert function == "blog-app-unit-f"
+    assert event["detail-type"] == "Scheduled Event"
+
+    class Body:
+        def read(self) -> bytes:
+            return b'{"errorMessage": "no posts table"}'
+
+    functions.answer = {"FunctionError": "Unhandled", "Payload": Body()}
+    with pytest.raises(NotPublished, match=r"blog-app-unit-f failed: .*no posts table"):
+        site.publish("blog-app", "unit")
+
+
+def test_the_function_is_one_of_the_app() -> None:
+    assert apps.site_metadata("blog-app")["Function"] in apps.template("blog-app", "app")["Resources"]
+    assert apps.site_metadata("receipts-app") == {}
