@@ -121,9 +121,13 @@ def deploy_resources(app: str, stage: str, **parameters: str) -> dict[str, str]:
 
 
 def deploy_dax(app: str, stage: str, **parameters: str) -> dict[str, str]:
-    """Deploy dax.yaml: the app's DAX cluster, its VPC, and the layer with the client."""
-    bucket, key = stacks.upload(layer(ROOT / "deploy" / "dax-requirements.txt"), ".zip")
-    return _deploy(app, stage, "dax", {"App": app, "ClientBucket": bucket, "ClientKey": key} | parameters)
+    """Deploy dax.yaml: the app's DAX cluster and its VPC."""
+    return _deploy(app, stage, "dax", {"App": app} | parameters)
+
+
+def uses_dax(app: str, stage: str, parameters: Mapping[str, str]) -> bool:
+    """Return whether the app's parameter ``Dax`` is true: as given, or as it was in the last release."""
+    return {**stacks.parameters_of(stack(app, stage, "app"), missing_ok=True), **parameters}.get("Dax") == "true"
 
 
 def layer(
@@ -254,7 +258,11 @@ def deploy_app(app: str, stage: str, **parameters: str) -> dict[str, str]:
     folder = package(app, stage)
     template = yaml.safe_load((folder / "sam.yaml").read_text())
     text = stacks.upload_code(template, folder)
-    return stacks.deploy(stack(app, stage, "app"), text, {"Stage": stage, **parameters})
+    given = {"Stage": stage, **parameters}
+    if uses_dax(app, stage, parameters):
+        client = stacks.upload(layer(ROOT / "deploy" / "dax-requirements.txt"), ".zip")
+        given |= dict(zip(("DaxClientBucket", "DaxClientKey"), client, strict=True))
+    return stacks.deploy(stack(app, stage, "app"), text, given)
 
 
 def address_parameter(app: str, stage: str) -> str:

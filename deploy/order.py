@@ -164,7 +164,7 @@ class _Release:
 
     def run(self, app: str, step: str, report: Callable[[str], None]) -> None:
         """Run a step of an app."""
-        if step == "dax" and not self._uses_dax(app):
+        if step == "dax" and not apps.uses_dax(app, self.stage, self.parameters_for(app, "app")):
             return
         report(f"{app}: {step}")
         began = time.monotonic()
@@ -178,11 +178,6 @@ class _Release:
 
     def _run(self, app: str, step: str, parameters: Mapping[str, str]) -> None:
         self.outputs[app][step] = STEPS[step](app, self.stage, **parameters)
-
-    def _uses_dax(self, app: str) -> bool:
-        """Return whether the app's parameter ``Dax`` is true: as supplied, or as it was in the last release."""
-        known = stacks.parameters_of(apps.stack(app, self.stage, "app"), missing_ok=True)
-        return {**known, **self.parameters_for(app, "app")}.get("Dax") == "true"
 
     def _set_address(self, app: str) -> None:
         """Set the parameters that hold the address of the page, which may only be known now."""

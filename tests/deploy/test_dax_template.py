@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import boto3
 import pytest
 from amazondax import AmazonDaxClient
+
+from deploy import apps, stacks
+from deploy.errors import StackFailed
 
 TEMPLATE = Path(__file__).parents[2] / "deploy" / "dax.yaml"
 STACK = "todo-app-dax"
@@ -18,28 +22,27 @@ PARAMETERS = {
     "App": "todo-app",
     "Stage": "test",
     "EndpointEncryption": "NONE",
-    "ClientBucket": "code",
-    "ClientKey": "client.zip",
 }
+LAYER = "todo-app-test-dax-client"
 
 
 @pytest.fixture
-def exports(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """The exports of the deployed stack."""
+def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Point the clients of the deployment to the emulator."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
-    cloudformation, s3 = boto3.client("cloudformation"), boto3.client("s3")
-    s3.create_bucket(Bucket="code")
-    s3.put_object(Bucket="code", Key="client.zip", Body=b"PK\5\6" + bytes(18))
-    cloudformation.create_stack(
-        StackName=STACK,
-        TemplateBody=TEMPLATE.read_text(),
-        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in PARAMETERS.items()],
-        Capabilities=["CAPABILITY_IAM"],
-    )
-    cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
-    yield {each["Name"]: each["Value"] for each in cloudformation.list_exports()["Exports"]}
-    cloudformation.delete_stack(StackName=STACK)
-    cloudformation.get_waiter("stack_delete_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+    for cached in (stacks._client, stacks._artifacts):
+        cached.cache_clear()
+    yield
+    for cached in (stacks._client, stacks._artifacts):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def exports(aws: None) -> Iterator[dict[str, str]]:
+    """The exports of the deployed stack."""
+    stacks.deploy(STACK, TEMPLATE.read_text(), PARAMETERS)
+    yield {each["Name"]: each["Value"] for each in boto3.client("cloudformation").list_exports()["Exports"]}
+    stacks.delete(STACK)
 
 
 def test_the_template_deploys_and_exports_what_the_functions_need(exports: dict[str, str]) -> None:
@@ -67,3 +70,30 @@ def test_the_cluster_serves_the_tables_of_the_app(exports: dict[str, str]) -> No
     with AmazonDaxClient(endpoint_url=exports["todo-app-test-dax-endpoint"], region_name="us-east-1") as dax:
         dax.put_item(TableName=TABLE, Item=NOTE)
         assert dax.get_item(TableName=TABLE, Key={name: NOTE[name] for name in keys})["Item"] == NOTE
+
+
+def test_a_new_client_changes_no_export(exports: dict[str, str]) -> None:
+    """The client is in the stack of the app: an export that another stack imports cannot change."""
+    assert LAYER not in exports
+    for app in ("todo-app", "blog-app"):
+        layers = [r["Type"] for r in apps.template(app, "app")["Resources"].values() if "Type" in r]
+        assert "AWS::Lambda::LayerVersion" in layers
+
+
+def test_a_stage_whose_cluster_has_the_client_is_updated(aws: None) -> None:
+    """It was deployed before the app had the client. The app's stack imports the layer from the cluster's stack."""
+    first, second = (stacks.upload(content, ".zip") for content in (b"PK\5\6" + bytes(18), b"PK\5\6" + bytes(19)))
+    older = PARAMETERS | dict(zip(("ClientBucket", "ClientKey"), first, strict=True))
+    stacks.deploy(STACK, TEMPLATE.read_text(), older)
+    imported = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": {"Fn::ImportValue": LAYER}}}
+    stacks.deploy("todo-app-importing", json.dumps({"Resources": {"Layer": imported}}), {})
+    try:
+        with pytest.raises(StackFailed, match=LAYER):
+            stacks.deploy(STACK, TEMPLATE.read_text(), {"ClientKey": second[1]})
+
+        outputs = stacks.deploy(STACK, TEMPLATE.read_text(), PARAMETERS | {"Nodes": "1"})
+
+        assert LAYER in outputs["Client"]
+    finally:
+        stacks.delete("todo-app-importing")
+        stacks.delete(STACK)

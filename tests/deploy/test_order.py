@@ -240,6 +240,20 @@ def test_dax_is_deployed_as_long_as_the_app_uses_it(account: Account) -> None:
     assert account.parameters["todo-app-dev"]["Dax"] == "true"
 
 
+def test_a_new_client_of_dax_changes_the_stack_of_the_app_alone(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another stack imports what the cluster's stack exports, and an export that is imported cannot change."""
+    order.release("dev", ["todo-app"], lambda app, step: {"Dax": "true"})
+    cluster = account.parameters["todo-app-dev-dax"].copy()
+    monkeypatch.setattr(stacks, "upload", lambda content, suffix: ("bucket", "newer"))
+
+    order.release("dev", ["todo-app"])
+
+    assert account.parameters["todo-app-dev-dax"] == cluster
+    assert account.parameters["todo-app-dev"]["DaxClientKey"] == "newer"
+
+
 def test_the_update_servers_keep_their_template(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     def has_edge() -> bool:
         return "Distribution" in account.templates["updates-dev"]["Resources"]
