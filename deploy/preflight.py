@@ -349,17 +349,16 @@ def stack_states(release: Release) -> Iterator[Lack]:
 
 
 def replicas(release: Release) -> Iterator[Lack]:
-    """No global table has two replicas in one Region, and the account may use the Region of each."""
+    """Each global table has a replica in another Region, and the account may use the Region of each."""
     enabled = {each["RegionName"] for each in quotas.listed("ec2", "describe_regions", "Regions")}
-    regions: dict[str, str] = {}
-    for table in release.of_type("AWS::DynamoDB::GlobalTable"):
-        placed = [str(replica["Region"]) for replica in table.properties["Replicas"]]
-        doubled = [region for region, times in Counter(placed).items() if times > 1]
-        absent = [region for region in placed if region not in enabled]
-        regions |= dict.fromkeys(doubled, f"a replica of {table.app}'s tables is in {release.region} itself")
-        regions |= {region: f"the account may not use {region}, the Region of a replica" for region in absent}
-    for what in regions.values():
-        yield Lack(what, "PARAMETERS=ReplicaRegion=<another Region>")
+    remedy = "PARAMETERS=ReplicaRegion=<another Region>"
+    tables = release.of_type("AWS::DynamoDB::GlobalTable")
+    placed = {table.app: {str(replica["Region"]) for replica in table.properties["Replicas"]} for table in tables}
+    for app, regions in placed.items():
+        for absent in regions - enabled:
+            yield Lack(f"the account may not use {absent}, the Region of a replica", remedy)
+        if regions == {release.region}:
+            yield Lack(f"{app}'s tables have no replica outside {release.region}", remedy, fails=False)
 
 
 def quick_deployments(release: Release) -> Iterator[Lack]:

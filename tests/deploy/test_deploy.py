@@ -30,7 +30,8 @@ def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         cached.cache_clear()
 
 
-def test_the_bucket_for_code_is_private_and_its_owner_is_checked(aws: str) -> None:
+def test_the_bucket_for_code_is_private_and_its_owner_is_checked(aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")  # which has no bucket yet
     requested: dict[str, Any] = {}
     s3 = stacks._client("s3")
     s3.meta.events.register(
@@ -82,7 +83,9 @@ def test_one_stage_has_an_app_in_one_way_only(
 
     functions, iam = boto3.client("lambda", endpoint_url=aws), boto3.client("iam", endpoint_url=aws)
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    role = iam.create_role(RoleName="quick-function", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]
+    role = iam.create_role(RoleName="of-chalice", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"][
+        "Arn"
+    ]
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as zipped:
         zipped.writestr("app.py", "")

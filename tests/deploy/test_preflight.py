@@ -89,7 +89,6 @@ def test_it_only_reads(at: Callable[..., list[str]]) -> None:
         (preflight.zones, "us-west-1", {}, ["us-west-1 has 2 Availability Zones", "updates needs 3"]),
         (preflight.zones, "us-west-1", {"Dax": "true"}, ["us-west-1 has 2 Availability Zones", "todo-app"]),
         (preflight.region_services, "eu-central-2", {}, ["eu-central-2 has no IoT"]),
-        (preflight.replicas, "eu-west-1", {"ReplicaRegion": "eu-west-1"}, ["blog-app's tables is in eu-west-1 itself"]),
         (preflight.replicas, "eu-west-2", {"ReplicaRegion": "mars-1"}, ["the account may not use mars-1"]),
         (
             preflight.servers,
@@ -110,6 +109,13 @@ def test_a_choice_that_aws_would_refuse_is_named(
     at: Callable[..., list[str]], check: preflight.Check, region: str, given: dict[str, str], words: list[str]
 ) -> None:
     assert lines(at(region, check, **given), "missing", *words)
+
+
+def test_tables_without_a_replica_are_named(at: Callable[..., list[str]]) -> None:
+    found = at("eu-west-1", preflight.replicas, ReplicaRegion="eu-west-1")
+
+    assert lines(found, "warning", "blog-app's tables have no replica outside eu-west-1", "ReplicaRegion=")
+    assert lines(found, "missing") == []
 
 
 def test_senders_that_are_not_verified_are_named(at: Callable[..., list[str]], new_account: str) -> None:
