@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
+LOOPBACK = re.compile(r"127(\.\d+){3}|::1|(.+\.)?localhost")
 DEFAULT_ERROR_CACHING_MIN_TTL = 10
 
 
@@ -103,6 +104,8 @@ class Distribution:
 
     id: str
     domain: str
+    aliases: tuple[str, ...]
+    """Alternate domain names. `*.` stands for one label."""
     enabled: bool
     default_root_object: str
     cache_tag_header: str
@@ -116,6 +119,15 @@ class Distribution:
         """
         path = normalized(path)
         return next(behavior for behavior in self.behaviors if behavior.path_pattern.fullmatch(path))
+
+    def has_domain(self, host: str) -> bool:
+        """Return whether the distribution answers requests with this Host. At its local address it always does.
+
+        https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/http-403-permission-denied.html
+        """
+        name = urlsplit(f"//{host.lower()}").hostname or ""
+        wildcard = f"*.{name.partition('.')[2]}"
+        return bool(LOOPBACK.fullmatch(name) or {name, wildcard} & {self.domain, *self.aliases})
 
     def error_caching_min_ttl(self, status: int) -> float:
         """Return the seconds for which an error is cached at least."""
@@ -144,6 +156,7 @@ def load(cloudfront: Any, distribution_id: str) -> Distribution:
     return Distribution(
         id=distribution_id,
         domain=distribution["DomainName"],
+        aliases=tuple(alias.lower() for alias in _items(config.get("Aliases"))),
         enabled=config.get("Enabled", True),
         default_root_object=config.get("DefaultRootObject", ""),
         cache_tag_header=config.get("CacheTagConfig", {}).get("HeaderName", "").lower(),

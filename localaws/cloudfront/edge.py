@@ -242,6 +242,8 @@ class Edge:
 
 
 def _rejection(distribution: Distribution, behavior: Behavior, request: ViewerRequest) -> str:
+    if not distribution.has_domain(request.headers.get("host", "")):
+        return "Bad request. We can't connect to the server for this app or website at this time."
     if not distribution.enabled:
         return "This distribution is disabled."
     if request.method not in behavior.allowed_methods:

@@ -268,8 +268,37 @@ def site(origin: CountingOrigin, deploy: Callable[[dict[str, Any]], Site]) -> Si
                 ]
             ),
             CacheTagConfig={"HeaderName": "x-cache-tag"},
+            Aliases=_listed(["www.example.com", "*.films.example.com"]),
         )
     )
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:4500", 200),
+        ("[::1]:4500", 200),
+        ("site.localhost", 200),
+        ("WWW.example.com", 200),
+        ("a.films.example.com:443", 200),
+        ("films.example.com", 403),
+        ("a.b.films.example.com", 403),
+        ("other.example.com", 403),
+        ("d111111abcdef8.cloudfront.net", 403),
+    ],
+)
+def test_a_distribution_answers_for_its_domains_only(
+    site: Site, origin: CountingOrigin, host: str, status: int
+) -> None:
+    path = origin.put("/hosts")
+
+    assert site.get(path, host=host).status_code == status
+
+
+def test_a_distribution_answers_for_its_own_domain(site: Site, origin: CountingOrigin) -> None:
+    domain = boto3.client("cloudfront").get_distribution(Id=site.id)["Distribution"]["DomainName"]
+
+    assert site.get(origin.put("/own"), host=domain).status_code == 200
 
 
 def test_the_second_read_is_a_hit_with_an_age(site: Site, origin: CountingOrigin) -> None:
@@ -318,7 +347,7 @@ def test_500_concurrent_cold_reads_send_one_request_to_the_origin_and_stream(
     async def read() -> bytes:
         nonlocal flowing
         reader, writer = await asyncio.open_connection("127.0.0.1", int(site.url.rpartition(":")[2]))
-        writer.write(b"GET /package HTTP/1.1\r\nHost: edge\r\n\r\n")
+        writer.write(b"GET /package HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n")
         got = await reader.readexactly(len(begun))
         flowing += 1
