@@ -1,7 +1,7 @@
 """Gap: a stage can log in an account without a CloudWatch role, and the account takes any text as that role.
 
 API Gateway needs the role for access logs and for the execution logs of a method. It accepts a role that it can assume
-and that allows writing to CloudWatch Logs.
+and that allows writing to CloudWatch Logs. The account keeps the role when the stack that set it is deleted.
 AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
 No longer needed when CreateStage with access log settings, in an account without the role, answers `CloudWatch Logs
 role ARN must be set in account settings to enable logging`.
@@ -121,3 +121,4 @@ def apply() -> None:
         handlers = provisioners._RESOURCE_HANDLERS[f"AWS::ApiGateway::{kind}"]
         for action in ("create", "update"):
             handlers[action] = wrap(handlers[action])
+    provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Account"]["delete"] = lambda physical_id, properties: None

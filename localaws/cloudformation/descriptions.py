@@ -20,9 +20,13 @@ from ministack.services.cloudformation import changesets, handlers, stacks
 type Parameters = dict[str, Any]
 type Change = Callable[[str, Parameters], str]
 
+DELETING = ("DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
 NO_OPTIONS = "<NotificationARNs/><RollbackConfiguration/>"
 STACK = re.compile(r"<member><StackName>.*?<DriftInformation>", re.DOTALL)
 STACK_ID = re.compile(r"<StackId>([^<]*)</StackId>")
+CHANGE_SET_ID = re.compile(r"<ChangeSetId>([^<]*)</ChangeSetId>")
+OF_DELETED_STACK = re.compile(r"<StackName>arn:[^<]*:stack/([^/<]*)/[^<]*</StackName>")
+PROTECTED = re.compile(r"<EnableTerminationProtection>[^<]*</EnableTerminationProtection>")
 TAGS = re.compile(r"<Tags>.*?</Tags>", re.DOTALL)
 UPDATED = re.compile(r"<LastUpdatedTime>[^<]*</LastUpdatedTime>")
 
@@ -44,20 +48,39 @@ def describe_stack(text: str) -> str:
     stack = handlers._resolve_stack(found.group(1)) if found else None
     if stack is None:
         return text
+    text = with_resolved(text, stack.get("_resolved_params", {}))
+    if stack["StackStatus"] == "DELETE_COMPLETE":
+        text = PROTECTED.sub("", text)
     if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
         text = TAGS.sub("<Tags></Tags>", text)
         text = text.replace("<StackStatusReason><", "<StackStatusReason>User Initiated<")
     more = NO_OPTIONS
-    if change_set := stack.get("_change_set"):
+    if (change_set := stack.get("_change_set")) and not stack["StackStatus"].startswith(("DELETE_C", "ROLLBACK")):
         more += f"<ChangeSetId>{change_set}</ChangeSetId>"
-    elif not stack["StackStatus"].startswith("UPDATE"):
+    elif not (change_set or stack["StackStatus"].startswith("UPDATE")):
         text = UPDATED.sub("", text)
     if deleted := stack.get("_deleted"):
         more += f"<DeletionTime>{deleted}</DeletionTime>"
     return text.replace("<DriftInformation>", f"{more}<DriftInformation>")
 
 
+def with_resolved(text: str, values: dict[str, Any]) -> str:
+    """Return a description whose parameters from the Parameter Store have the name there and the resolved value."""
+    for name, value in values.items():
+        if "SsmName" in value:
+            key, resolved = f"<ParameterKey>{name}</ParameterKey>", handlers._esc(str(value["Value"]))
+            shown = f"<ParameterValue>{handlers._esc(value['SsmName'])}</ParameterValue>"
+            text = text.replace(
+                f"{key}<ParameterValue>{resolved}</ParameterValue>",
+                f"{key}{shown}<ResolvedValue>{resolved}</ResolvedValue>",
+            )
+    return text
+
+
 def describe_change_set(text: str, parameters: Parameters) -> str:
+    change_set = cloudformation._change_sets[CHANGE_SET_ID.findall(text)[0]]
+    text = with_resolved(text, change_set["_resolved_params"])
+    text = OF_DELETED_STACK.sub(r"<StackName>\1</StackName>", text)
     text = without_empty(text, "StatusReason", "Description", "Parameters", "Tags")
     more = f"{NO_OPTIONS}<IncludeNestedStacks>false</IncludeNestedStacks>"
     return text.replace("</DescribeChangeSetResult>", f"{more}</DescribeChangeSetResult>")
@@ -144,7 +167,7 @@ def add_event_in_order(add_event: Any) -> Any:
         if len(events) > 1 and events[-1]["Timestamp"] <= events[-2]["Timestamp"]:
             later = datetime.fromisoformat(events[-2]["Timestamp"]) + timedelta(milliseconds=1)
             events[-1]["Timestamp"] = later.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        stack = handlers._resolve_stack(stack_id) if status == "DELETE_IN_PROGRESS" else None
+        stack = handlers._resolve_stack(stack_id) if status in DELETING else None
         if stack and kind == "AWS::CloudFormation::Stack":
             stack["_deleted"] = now_iso()
 

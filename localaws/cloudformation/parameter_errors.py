@@ -70,10 +70,12 @@ def with_checks(resolve: Any) -> Any:
         try:
             return resolve(with_texts(template), given, previous)
         except ValueError as error:
-            name = str(error).split("'")[1] if "is not in AllowedValues" in str(error) else None
-            if name is None:
-                raise
-            raise ValueError(f"Parameter '{name}' must be one of AllowedValues") from None
+            name = str(error).split("'")[1] if "'" in str(error) else ""
+            if "is not in AllowedValues" in str(error):
+                raise ValueError(f"Parameter '{name}' must be one of AllowedValues") from None
+            if "failed to resolve: SSM parameter" in str(error):
+                raise ValueError(f"Parameter {name} should either have input value or default value") from None
+            raise
 
     return resolve_parameters
 

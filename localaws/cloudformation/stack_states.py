@@ -24,28 +24,31 @@ type Parameters = dict[str, Any]
 
 def refused_create(stack: dict[str, Any], parameters: Parameters) -> Any:
     """Return the error of a request that creates a stack that exists, or None."""
-    if stack["StackStatus"] != "ROLLBACK_COMPLETE":
-        return None
     if change_set := handlers._p(parameters, "ChangeSetName"):
+        if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+            return None
         name = handlers._p(parameters, "StackName")
         message = f"Stack [{name}] already exists and cannot be created again with the changeSet [{change_set}]."
         return handlers._error("ValidationError", message)
+    if stack["StackStatus"] != "ROLLBACK_COMPLETE":
+        return None
     return handlers._error("AlreadyExistsException", f"Stack [{stack['StackName']}] already exists")
 
 
 def refused_update(stack: dict[str, Any], parameters: Parameters) -> Any:
     """Return the error of a request that updates a stack in a state that does not allow it, or None."""
     status = stack["StackStatus"]
-    deleted_by_name = status == "DELETE_COMPLETE" and handlers._p(parameters, "StackName") != stack["StackId"]
-    if status in UPDATABLE or deleted_by_name:
+    if status in UPDATABLE:
         return None
     message = f"Stack:{stack['StackId']} is in {status} state and can not be updated."
     return handlers._error("ValidationError", message)
 
 
 def refused_change_set(stack: dict[str, Any], parameters: Parameters) -> Any:
-    creates = handlers._p(parameters, "ChangeSetType") in ("CREATE", "IMPORT")
-    return (refused_create if creates else refused_update)(stack, parameters)
+    kind = handlers._p(parameters, "ChangeSetType")
+    if kind == "IMPORT" and stack["StackStatus"] != "ROLLBACK_COMPLETE":
+        return None
+    return (refused_create if kind in ("CREATE", "IMPORT") else refused_update)(stack, parameters)
 
 
 def with_states(call: Any, refused: Callable[[dict[str, Any], Parameters], Any]) -> Any:

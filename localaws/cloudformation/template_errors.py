@@ -1,4 +1,4 @@
-"""Gap: CloudFormation accepts templates with a wrong structure, unknown references, missing conditions and cycles.
+"""Gap: CloudFormation accepts templates with a wrong structure, unknown references and keys of mappings, and cycles.
 
 As on AWS, such a template fails CreateStack, UpdateStack and CreateChangeSet, and no stack changes. A reference to a
 resource whose condition is false counts as unknown, except in the branch of `Fn::If` that does not apply.
@@ -8,11 +8,14 @@ No longer needed when CreateStack answers ValidationError to a template with a R
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import yaml
 from ministack.services.cloudformation import changesets, engine, handlers
+
+from localaws.cloudformation.conditions import stack_name
 
 SECTIONS = {
     "AWSTemplateFormatVersion",
@@ -53,6 +56,8 @@ PSEUDO_PARAMETERS = {
     "AWS::StackName",
     "AWS::URLSuffix",
 }
+TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(\s*[}\]])')
+"""A text, or a comma after the last member of an object or list: CloudFormation accepts it, though JSON has none."""
 FORMAT = "Template format error: "
 JOIN = (
     "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings "
@@ -84,7 +89,7 @@ def parsed(parse: Any) -> Any:
 
     def parse_template(text: str) -> Any:
         try:
-            template = parse(text)
+            template = parse(TRAILING_COMMA.sub(r"\1\2", text) if text.lstrip().startswith("{") else text)
         except json.JSONDecodeError as error:
             message = f"JSON not well-formed. (line {error.lineno}, column {error.colno + 1})"
             raise TemplateError(FORMAT + message) from None
@@ -174,11 +179,11 @@ def without_prefix(error: Any) -> Any:
     return answer
 
 
-def check_references(template: dict[str, Any], conditions: dict[str, bool]) -> None:
+def check_references(template: dict[str, Any], conditions: dict[str, bool], parameters: dict[str, Any]) -> None:
     """Raise TemplateError for a reference to nothing, a wrong argument of a function, or a cycle."""
     resources = template.get("Resources") or {}
     active = {name: body for name, body in resources.items() if applies(body, conditions, "Resources")}
-    walk = References(template, conditions, set(active))
+    walk = References(template, conditions, parameters, set(active))
     for resource in active.values():
         walk.visit(resource.get("Properties") or {}, "Resources")
         dependencies = resource.get("DependsOn") or []
@@ -207,9 +212,12 @@ def unresolved(name: str, section: str) -> str:
 class References:
     """The check of the functions in a template whose active resources and conditions are known."""
 
-    def __init__(self, template: dict[str, Any], conditions: dict[str, bool], active: set[str]) -> None:
+    def __init__(
+        self, template: dict[str, Any], conditions: dict[str, bool], values: dict[str, Any], active: set[str]
+    ) -> None:
         self._parameters = set(template.get("Parameters") or {})
-        self._conditions, self._active = conditions, active
+        self._mappings = template.get("Mappings") or {}
+        self._conditions, self._values, self._active = conditions, values, active
 
     def visit(self, value: Any, section: str) -> None:
         if isinstance(value, list):
@@ -226,10 +234,21 @@ class References:
             if name in ("Ref", "Fn::GetAtt", "Fn::Sub"):
                 self._check_names(name, {name: argument}, section)
             self.visit(argument, section)
+            if name == "Fn::FindInMap":
+                self._check_key(argument)
 
     def _check_condition(self, name: str) -> None:
         if name not in self._conditions:
             raise TemplateError(f"Template error: unresolved condition dependency {name} in Fn::If")
+
+    def _check_key(self, argument: list[Any]) -> None:
+        try:
+            engine.find_in_map(argument, self._mappings, self._resolve)
+        except ValueError as error:
+            raise TemplateError(str(error)) from error
+
+    def _resolve(self, value: Any) -> Any:
+        return engine._resolve_refs(value, {}, self._values, self._conditions, self._mappings, stack_name.get(), "")
 
     def _check_names(self, function: str, call: dict[str, Any], section: str) -> None:
         for name, attribute in engine._intrinsic_references(call):
@@ -281,7 +300,7 @@ def with_references(validate: Any) -> Any:
     def validate_template(template: dict[str, Any], conditions: dict[str, bool], **options: Any) -> None:
         validate(template, conditions, **options)
         if not template.get("Transform") and options.get("params") is not None:
-            check_references(template, conditions)
+            check_references(template, conditions, options["params"])
 
     return validate_template
 

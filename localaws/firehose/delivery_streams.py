@@ -1,7 +1,8 @@
 """Gap: the emulator writes each record as an object of its own, and does not validate or store all settings.
 
 This module turns the emulator's delivery of Kinesis streams off; localaws.firehose delivers instead. It rejects
-settings that AWS rejects, and stores CustomTimeZone and FileExtension. The emulator still delivers direct puts.
+settings that AWS rejects, and stores CustomTimeZone and FileExtension. The emulator still delivers direct puts. The
+description of an extended destination includes the one of a plain destination.
 AWS: https://docs.aws.amazon.com/firehose/latest/APIReference/API_ExtendedS3DestinationConfiguration.html
 AWS: https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html#prefix-rules
 AWS: https://docs.aws.amazon.com/firehose/latest/dev/buffering-hints.html
@@ -14,6 +15,18 @@ from ministack.services import firehose
 from ministack.services.cloudformation import provisioners
 
 COPIED_SETTINGS = ("CustomTimeZone", "FileExtension")
+PLAIN_SETTINGS = (
+    "BucketARN",
+    "BufferingHints",
+    "CloudWatchLoggingOptions",
+    "CompressionFormat",
+    "EncryptionConfiguration",
+    "ErrorOutputPrefix",
+    "Prefix",
+    "RoleARN",
+)
+"""The settings that a destination has without the extension."""
+RETRY_OPTIONS = {"DurationInSeconds": 300}
 ERROR_TYPE = "!{firehose:error-output-type}"
 PARTITION_KEYS = "!{partitionKey"
 MIN_LARGE_BUFFER = 64  # MB; the minimum buffer size with dynamic partitioning or format conversion
@@ -84,12 +97,30 @@ def update_with_validation(update: Any) -> Any:
     return update_stream
 
 
-def with_copied_settings(describe: Any) -> Any:
+def as_described(describe: Any) -> Any:
+    """Wrap the description of a destination."""
+
     def description(destination: dict[str, Any]) -> Any:
         described = describe(destination)
         s3 = described.get("ExtendedS3DestinationDescription")
-        if s3 is not None:
-            s3 |= {name: destination["config"][name] for name in COPIED_SETTINGS if name in destination["config"]}
+        if s3 is None:
+            return described
+        s3 |= {name: destination["config"][name] for name in COPIED_SETTINGS if name in destination["config"]}
+        s3.setdefault("CloudWatchLoggingOptions", {"Enabled": False})
+        if is_enabled(partitioning := s3.get("DynamicPartitioningConfiguration")):
+            s3["DynamicPartitioningConfiguration"] = {"RetryOptions": RETRY_OPTIONS, **partitioning}
+        return described | {"S3DestinationDescription": {name: s3[name] for name in PLAIN_SETTINGS}}
+
+    return description
+
+
+def without_update(describe: Any) -> Any:
+    """Wrap the description of a stream: a new one was not updated."""
+
+    def description(stream: dict[str, Any]) -> Any:
+        described = describe(stream)
+        if stream["version"] == 1:
+            described.pop("LastUpdateTimestamp", None)
         return described
 
     return description
@@ -99,6 +130,7 @@ def apply() -> None:
     firehose.ingest_from_kinesis_source = lambda stream_arn, records: None
     firehose._create_delivery_stream = create_with_validation(firehose._create_delivery_stream)
     firehose._HANDLERS["CreateDeliveryStream"] = firehose._create_delivery_stream
-    firehose._dest_description = with_copied_settings(firehose._dest_description)
+    firehose._dest_description = as_described(firehose._dest_description)
+    firehose._build_description = without_update(firehose._build_description)
     stream = provisioners._RESOURCE_HANDLERS["AWS::KinesisFirehose::DeliveryStream"]
     stream["update"] = update_with_validation(stream["update"])

@@ -206,6 +206,15 @@ def _with_shard_ids(answer: Any) -> Any:
     return answer
 
 
+def _copied(answers: Any) -> Any:
+    """Return a copy of the answers. Some exceptions in them cannot be copied."""
+    if isinstance(answers, list):
+        return [_copied(item) for item in answers]
+    if isinstance(answers, dict):
+        return {key: _copied(value) for key, value in answers.items()}
+    return answers
+
+
 def _differences(session: Any, match: Any) -> list[dict[str, str]]:
     """Return what differs from the recorded answers, with nothing left out."""
     if not session.observed_state or not session.recorded_state:
@@ -213,8 +222,8 @@ def _differences(session: Any, match: Any) -> list[dict[str, str]]:
     session._transform_dict_to_parseable_values(session.observed_state)
     session._transform_dict_to_parseable_values = lambda *_: None  # a second time would parse what is nested in JSON
     complete = copy.copy(session)
-    complete.observed_state = copy.deepcopy(session.observed_state)
-    complete.recorded_state = copy.deepcopy(session.recorded_state)
+    complete.observed_state = _copied(session.observed_state)
+    complete.recorded_state = _copied(session.recorded_state)
     complete.skip_verification_paths = []
     try:
         observed = complete._transform(complete.observed_state)

@@ -1,7 +1,7 @@
 """Gap: the physical id of an `AWS::SecretsManager::Secret`, which `Ref` returns, is its name instead of its ARN.
 
-A secret without a value has an empty one, instead of no version. An update sends the token that UpdateSecret needs for
-a new version.
+A secret without a value has an empty one, instead of no version. An update and an
+`AWS::SecretsManager::SecretTargetAttachment` send the token that a new version needs.
 
 AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-secret.html
 No longer needed when `Ref` of a secret is its ARN.
@@ -15,7 +15,7 @@ from ministack.services import secretsmanager
 from ministack.services.cloudformation import provisioners
 
 updating: ContextVar[bool] = ContextVar("updating", default=False)
-"""Whether CloudFormation updates a secret: it sends a token with the new value."""
+"""Whether CloudFormation changes a secret: it sends a token with the new value."""
 
 
 def name_of(physical_id: str) -> str:
@@ -26,16 +26,31 @@ def name_of(physical_id: str) -> str:
     return physical_id
 
 
-def with_token(update_secret: Any) -> Any:
-    def update(data: dict[str, Any]) -> Any:
-        return update_secret({"ClientRequestToken": str(uuid.uuid4())} | data if updating.get() else data)
+def with_token(run: Any) -> Any:
+    """Wrap a request that creates a version."""
 
-    return update
+    def request(data: dict[str, Any]) -> Any:
+        return run({"ClientRequestToken": str(uuid.uuid4())} | data if updating.get() else data)
+
+    return request
+
+
+def as_update(change: Any) -> Any:
+    """Wrap a function with which CloudFormation changes a secret."""
+
+    def change_secret(*arguments: Any, **options: Any) -> Any:
+        token = updating.set(True)
+        try:
+            return change(*arguments, **options)
+        finally:
+            updating.reset(token)
+
+    return change_secret
 
 
 def apply() -> None:
     handlers = provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]
-    create, update, delete = handlers["create"], handlers["update"], handlers["delete"]
+    create, update, delete = handlers["create"], as_update(handlers["update"]), handlers["delete"]
 
     def create_with_arn(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
         name, attributes = create(logical_id, properties, stack)
@@ -44,13 +59,11 @@ def apply() -> None:
         return attributes["Arn"], attributes
 
     def update_with_arn(physical_id: str, *resource: Any, **more: Any) -> Any:
-        token = updating.set(True)
-        try:
-            _, attributes = update(name_of(physical_id), *resource, **more)
-        finally:
-            updating.reset(token)
+        _, attributes = update(name_of(physical_id), *resource, **more)
         return attributes["Arn"], attributes
 
     handlers["create"], handlers["update"] = create_with_arn, update_with_arn
     handlers["delete"] = lambda physical_id, properties: delete(name_of(physical_id), properties)
-    secretsmanager._update_secret = with_token(secretsmanager._update_secret)
+    provisioners._sm_rewrite_secret = as_update(provisioners._sm_rewrite_secret)
+    for name in ("_put_secret_value", "_update_secret"):
+        setattr(secretsmanager, name, with_token(getattr(secretsmanager, name)))

@@ -25,6 +25,7 @@ SHAPES = {
 }
 """The errors whose name in the JSON protocol is not the one in the query protocol, which SDKs show."""
 ENCRYPTION = "SqsManagedSseEnabled"
+FIFO_DEFAULTS = {"DeduplicationScope": "queue", "FifoThroughputLimit": "perQueue"}
 KEY = ("KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds")
 trace_header: ContextVar[str] = ContextVar("trace_header", default="")
 
@@ -36,15 +37,18 @@ def sources(data: Json, url: str) -> Json:
     return {"queueUrls": [sqs._externalize_url(other) for other in found]}
 
 
-def with_encryption(get: Any) -> Any:
-    """Wrap GetQueueAttributes: a queue without a key of KMS is encrypted by SQS."""
+def with_defaults(get: Any) -> Any:
+    """Wrap GetQueueAttributes: a queue without a key of KMS is encrypted by SQS, and a FIFO queue has a throughput."""
 
     def get_attributes(data: Json, url: str) -> Any:
         answer, names = get(data, url), data.get("AttributeNames") or ["All"]
         queue = sqs._get_q(data.get("QueueUrl", url))
-        if "All" in names or ENCRYPTION in names:
-            default = "false" if queue["attributes"].get(KEY[0]) else "true"
-            answer["Attributes"].setdefault(ENCRYPTION, default)
+        defaults = {ENCRYPTION: "false" if queue["attributes"].get(KEY[0]) else "true"}
+        if queue["is_fifo"]:
+            defaults |= FIFO_DEFAULTS
+        for name, default in defaults.items():
+            if "All" in names or name in names:
+                answer["Attributes"].setdefault(name, default)
         return answer
 
     return get_attributes
@@ -117,7 +121,7 @@ def apply() -> None:
     sqs._act_send_message = sending(sqs._act_send_message)
     sqs._HANDLERS |= {
         "ListDeadLetterSourceQueues": sources,
-        "GetQueueAttributes": with_encryption(sqs._HANDLERS["GetQueueAttributes"]),
+        "GetQueueAttributes": with_defaults(sqs._HANDLERS["GetQueueAttributes"]),
         "SetQueueAttributes": without_key(sqs._HANDLERS["SetQueueAttributes"]),
         "ReceiveMessage": receiving(sqs._HANDLERS["ReceiveMessage"]),
         "SendMessage": sqs._act_send_message,

@@ -115,6 +115,14 @@ REFUSED_TEMPLATES = {
         },
         "Template error: Unable to get mapping for M::C::B",
     ),
+    "map-key-of-a-parameter": (
+        {
+            "Parameters": {"P": STRING | {"Default": "C"}},
+            "Resources": {"Q": queue(QueueName={"Fn::FindInMap": ["M", {"Ref": "P"}, "B"]})},
+            "Mappings": {"M": {"A": {"B": "d"}}},
+        },
+        "Template error: Unable to get mapping for M::C::B",
+    ),
     "ref": (
         {"Resources": {"Q": queue(QueueName={"Ref": "Missing"})}},
         "Template format error: Unresolved resource dependencies [Missing] in the Resources block of the template",
@@ -210,6 +218,51 @@ def test_a_template_of_more_than_51200_bytes_is_refused(stack: Stack) -> None:
     message = stack.refused("create", {"Resources": TOPICS, "Metadata": {"text": "x" * 51_200}})
 
     assert message.endswith("Member must have length less than or equal to 51200")
+
+
+def test_a_comma_after_the_last_member_is_accepted(stack: Stack) -> None:
+    template = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": ",}"},},},}'
+    assert stack.deploy("create", template) == "CREATE_COMPLETE"
+
+
+def rule(**properties: Any) -> dict[str, Any]:
+    return {"Type": "AWS::Events::Rule", "Properties": properties}
+
+
+KEYS = {
+    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+}
+REFUSED_BY_API = {
+    "queue-name": (queue(QueueName="with space"), "Can only include alphanumeric characters, hyphens, or underscores."),
+    "topic-name": (
+        {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "with space"}},
+        "Invalid parameter: Topic Name",
+    ),
+    "schedule": (rule(ScheduleExpression="rate(1 minutes)"), "Parameter ScheduleExpression is not valid."),
+    "target": (
+        rule(
+            ScheduleExpression="rate(1 minute)",
+            Targets=[
+                {
+                    "Id": "a",
+                    "Arn": "arn:aws:sqs:us-east-1:000000000000:a",
+                    "InputTransformer": {"InputTemplate": '"<missing>"'},
+                }
+            ],
+        ),
+        "InputTemplate for target a contains invalid placeholder missing.",
+    ),
+    "table": ({"Type": "AWS::DynamoDB::Table", "Properties": KEYS}, "ProvisionedThroughput must be specified"),
+}
+
+
+@pytest.mark.parametrize(("resource", "message"), REFUSED_BY_API.values(), ids=REFUSED_BY_API)
+def test_what_an_api_refuses_fails_the_stack(stack: Stack, resource: dict[str, Any], message: str) -> None:
+    assert stack.deploy("create", {"Resources": {"R": resource}}) == "ROLLBACK_COMPLETE"
+    assert message in stack.reasons()
+    events = boto3.client("events", endpoint_url=stack.client.meta.endpoint_url)
+    assert not events.list_rules(NamePrefix=stack.name)["Rules"]
 
 
 def test_what_a_false_condition_excludes_is_not_checked(stack: Stack) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from localaws.cloudformation import schemas
 from localaws.coverage import properties
-from localaws.testing import refusal
+from localaws.testing import refusal, until
 from localaws.tests.test_cloudformation_refusals import Stack
 
 SAMPLES: dict[str, dict[str, Any]] = {
@@ -25,6 +25,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "DefaultInstanceWarmup": 60,
         "TargetGroupARNs": ["arn:aws:elasticloadbalancing:us-east-1:000000000000:targetgroup/a/1"],
     },
+    "AWS::CDK::Metadata": {"Analytics": "v2"},
     "AWS::DAX::Cluster": {
         "IAMRoleARN": "arn:aws:iam::000000000000:role/dax",
         "NodeType": "dax.t3.small",
@@ -36,6 +37,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "AWS::DAX::ParameterGroup": {"Description": "group"},
     "AWS::DAX::SubnetGroup": {"Description": "group", "SubnetIds": ["subnet-1"]},
     "AWS::DynamoDB::GlobalTable": {
+        "BillingMode": "PAY_PER_REQUEST",
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
         "Replicas": [{"Region": "us-east-1"}],
@@ -192,6 +194,155 @@ def test_the_services_store_the_settings_of_their_resources(stack: Stack) -> Non
     assert ids["LogGroupArn"].endswith(":*")
 
 
+def test_a_stack_makes_resources_as_their_apis_do(stack: Stack) -> None:
+    def client(service: str) -> Any:
+        return boto3.client(service, "us-east-1", endpoint_url=stack.client.meta.endpoint_url)
+
+    keys = {
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    }
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = {"Version": "2012-10-17", "Statement": [trust]}
+    resources = {
+        "Fifo": {"Type": "AWS::SQS::Queue", "Properties": {"FifoQueue": True, "DelaySeconds": "2"}},
+        "Topic": {"Type": "AWS::SNS::Topic"},
+        "Subscription": {
+            "Type": "AWS::SNS::Subscription",
+            "Properties": {
+                "TopicArn": {"Ref": "Topic"},
+                "Protocol": "sqs",
+                "Endpoint": "arn:aws:sqs:us-east-1:000000000000:any",
+                "FilterPolicy": {"a": ["b"]},
+            },
+        },
+        "Bus": {"Type": "AWS::Events::EventBus", "Properties": {"Name": stack.name}},
+        "Rule": {
+            "Type": "AWS::Events::Rule",
+            "Properties": {"EventBusName": {"Ref": "Bus"}, "EventPattern": {"source": ["a"]}},
+        },
+        "Table": {"Type": "AWS::DynamoDB::Table", "Properties": keys | {"BillingMode": "PAY_PER_REQUEST"}},
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": document}},
+        "Policy": {
+            "Type": "AWS::IAM::Policy",
+            "Properties": {
+                "PolicyName": "p",
+                "Roles": [{"Ref": "Role"}],
+                "PolicyDocument": {
+                    "Version": "2012-10-17",
+                    "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
+                },
+            },
+        },
+        "Function": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+                "Handler": "index.handler",
+                "Runtime": "python3.13",
+                "Code": {"ZipFile": "handler = print"},
+            },
+        },
+        "Logs": {"Type": "AWS::Logs::LogGroup"},
+        "Parameter": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "1"}},
+        "Alarm": {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {
+                "ComparisonOperator": "GreaterThanThreshold",
+                "EvaluationPeriods": 1,
+                "ExtendedStatistic": "p99",
+                "MetricName": "Duration",
+                "Namespace": "a",
+                "Period": 60,
+                "Threshold": 1,
+            },
+        },
+    }
+    template = {"Resources": resources, "Outputs": {name: {"Value": {"Ref": name}} for name in resources}}
+    capabilities = ["CAPABILITY_IAM"]
+    assert stack.deploy("create", template, Capabilities=capabilities) == "CREATE_COMPLETE", stack.reasons()
+    described = stack.client.describe_stacks(StackName=stack.name)["Stacks"][0]["Outputs"]
+    ids = {output["OutputKey"]: output["OutputValue"] for output in described}
+
+    queue = client("sqs").get_queue_attributes(QueueUrl=ids["Fifo"], AttributeNames=["All"])["Attributes"]
+    fifo = {"ContentBasedDeduplication": "false", "DeduplicationScope": "queue", "FifoThroughputLimit": "perQueue"}
+    assert fifo.items() <= queue.items()
+    assert "Tags" not in client("sqs").list_queue_tags(QueueUrl=ids["Fifo"])
+    topic = client("sns").get_topic_attributes(TopicArn=ids["Topic"])["Attributes"]
+    assert topic["DisplayName"] == ""
+    assert "SNS:SetTopicAttributes" in topic["Policy"]
+    subscription = client("sns").get_subscription_attributes(SubscriptionArn=ids["Subscription"])["Attributes"]
+    assert subscription["SubscriptionPrincipal"].startswith("arn:aws:iam::")
+    assert json.loads(subscription["FilterPolicy"]) == {"a": ["b"]}
+    bus, name = ids["Rule"].split("|")
+    assert bus == stack.name
+    assert client("events").describe_rule(Name=name, EventBusName=bus)["CreatedBy"] == "000000000000"
+    table = client("dynamodb").describe_table(TableName=ids["Table"])["Table"]
+    assert table["ProvisionedThroughput"]["ReadCapacityUnits"] == 0
+    function = client("lambda").get_function_configuration(FunctionName=ids["Function"])
+    assert "Environment" not in function
+    assert function["RuntimeVersionConfig"]["RuntimeVersionArn"].startswith("arn:aws:lambda:us-east-1::runtime:")
+    assert ids["Logs"].startswith(f"{stack.name}-Logs-")
+    assert ids["Parameter"].startswith("CFN-Parameter-")
+    assert ids["Policy"].startswith(f"{stack.name[:5]}-Poli-")
+    (alarm,) = client("cloudwatch").describe_alarms(AlarmNames=[ids["Alarm"]])["MetricAlarms"]
+    assert alarm["StateTransitionedTimestamp"] == alarm["StateUpdatedTimestamp"]
+    assert "Statistic" not in alarm
+
+    resources["Logs"]["Properties"] = {"RetentionInDays": 1}
+    resources["Rule"]["Properties"] |= {"Description": "changed"}
+    resources["Function"]["Properties"] |= {"Description": "changed"}
+    assert stack.deploy("update", template, Capabilities=capabilities) == "UPDATE_COMPLETE", stack.reasons()
+    (group,) = client("logs").describe_log_groups(logGroupNamePrefix=ids["Logs"])["logGroups"]
+    assert group["retentionInDays"] == 1
+    assert client("events").describe_rule(Name=name, EventBusName=bus)["Description"] == "changed"
+    assert "Environment" not in client("lambda").get_function_configuration(FunctionName=ids["Function"])
+    stack.client.delete_stack(StackName=stack.name)
+    until(lambda: stack.name not in str(stack.client.describe_stacks()["Stacks"]))
+    assert not client("events").list_event_buses(NamePrefix=bus)["EventBuses"]
+
+
+def test_an_inline_subscription_that_an_update_adds_is_a_subscription(stack: Stack) -> None:
+    topic: dict[str, Any] = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": "a"}}
+    template = {"Resources": {"T": topic}, "Outputs": {"T": {"Value": {"Ref": "T"}}}}
+    stack.deploy("create", template)
+    topic["Properties"] = {"Subscription": [{"Protocol": "email", "Endpoint": "a@example.com"}]}
+    assert stack.deploy("update", template) == "UPDATE_COMPLETE"
+
+    (output,) = stack.client.describe_stacks(StackName=stack.name)["Stacks"][0]["Outputs"]
+    sns = boto3.client("sns", endpoint_url=stack.client.meta.endpoint_url)
+    (subscription,) = sns.list_subscriptions_by_topic(TopicArn=output["OutputValue"])["Subscriptions"]
+    assert subscription["Endpoint"] == "a@example.com"
+    assert sns.get_topic_attributes(TopicArn=output["OutputValue"])["Attributes"]["DisplayName"] == ""
+    attributes = sns.get_subscription_attributes(SubscriptionArn=subscription["SubscriptionArn"])["Attributes"]
+    assert attributes["Protocol"] == "email"
+
+
+def test_a_secret_gets_the_connection_of_its_database(stack: Stack) -> None:
+    password = {"SecretStringTemplate": '{"username": "a"}', "GenerateStringKey": "password"}
+    resources = {
+        "Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"GenerateSecretString": password}},
+        "Database": {
+            "Type": "AWS::RDS::DBCluster",
+            "Properties": {"Engine": "aurora-mysql", "MasterUsername": "a", "MasterUserPassword": "long-enough"},
+        },
+        "Attachment": {
+            "Type": "AWS::SecretsManager::SecretTargetAttachment",
+            "Properties": {
+                "SecretId": {"Ref": "Secret"},
+                "TargetId": {"Ref": "Database"},
+                "TargetType": "AWS::RDS::DBCluster",
+            },
+        },
+    }
+    template = {"Resources": resources, "Outputs": {"S": {"Value": {"Ref": "Secret"}}}}
+    assert stack.deploy("create", template) == "CREATE_COMPLETE", stack.reasons()
+    (output,) = stack.client.describe_stacks(StackName=stack.name)["Stacks"][0]["Outputs"]
+    secrets = boto3.client("secretsmanager", endpoint_url=stack.client.meta.endpoint_url)
+    value = json.loads(secrets.get_secret_value(SecretId=output["OutputValue"])["SecretString"])
+    assert {"username", "password", "engine", "host", "port"} <= value.keys()
+
+
 def test_a_resource_that_exists_fails_the_stack(stack: Stack) -> None:
     logs = boto3.client("logs", endpoint_url=stack.client.meta.endpoint_url)
     logs.create_log_group(logGroupName="/aws/lambda/exists")
@@ -252,7 +403,6 @@ def test_a_global_table_needs_one_replica_in_each_of_its_regions(emulator: str) 
     for reason, replicas in regions.items():
         stack = Stack(emulator)
         settings = SAMPLES["AWS::DynamoDB::GlobalTable"] | {
-            "BillingMode": "PAY_PER_REQUEST",
             "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
             # The second replica of a Region has settings of its own, so the list has no equal items.
             "Replicas": [
