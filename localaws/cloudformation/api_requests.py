@@ -1,8 +1,8 @@
 """Gap: CloudFormation makes queues, topics, subscriptions, rules and tables without the checks and defaults of APIs.
 
 With this module, a stack makes them as a client does, by CreateQueue, CreateTopic, Subscribe, PutRule, PutTargets and
-CreateTable. A function that a stack made is described like one that CreateFunction made. A queue and a table have no
-tags of CloudFormation itself.
+CreateTable. A function that a stack made has a dead-letter queue, and is described like one that CreateFunction made. A
+queue and a table have no tags of CloudFormation itself.
 AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-type-handlers.html
 AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-events-rule.html
 No longer needed when a stack fails whose rule has the schedule `rate(1 minutes)`.
@@ -16,6 +16,7 @@ from typing import Any
 from ministack.services import dynamodb, eventbridge, lambda_svc, sns, sqs
 from ministack.services.cloudformation import provisioners, stacks
 
+from localaws.lambda_.event_invoke_configs import with_send_permission
 from localaws.sqs import requests as sqs_requests
 
 type Properties = dict[str, Any]
@@ -183,12 +184,20 @@ def with_numbers(value: Any) -> Any:
     return {name: int(item) if name in NUMBERS else with_numbers(item) for name, item in value.items()}
 
 
-def with_described_function(change: Any) -> Any:
-    """Wrap the creation and the update of a function."""
+def with_function_settings(change: Any, position: int) -> Any:
+    """Wrap the creation or the update of a function, whose properties are the argument at *position*."""
 
     def change_function(*resource: Any, **more: Any) -> Any:
+        properties = resource[position]
+        dead_letters = {**(properties.get("DeadLetterConfig") or {})}
+        error = lambda_svc._validate_dead_letter_config(dead_letters) or send_error(properties, dead_letters)
+        if error:
+            checked(error, "Lambda")
         changed = change(*resource, **more)
         config = lambda_svc._functions[changed[0]]["config"]
+        config.pop("DeadLetterConfig", None)
+        if dead_letters.get("TargetArn"):
+            config["DeadLetterConfig"] = dead_letters
         if not config.get("Environment", {}).get("Variables"):
             config.pop("Environment", None)
         if config["PackageType"] == "Zip":
@@ -196,6 +205,12 @@ def with_described_function(change: Any) -> Any:
         return changed
 
     return change_function
+
+
+def send_error(properties: Properties, dead_letters: dict[str, str]) -> Any:
+    """Return the error for a role that cannot send to the dead-letter queue, or None."""
+    request = {"Role": properties.get("Role"), "DeadLetterConfig": dead_letters}
+    return with_send_permission(lambda data: None)(request)
 
 
 def without_own_tags(tag: Any) -> Any:
@@ -237,5 +252,5 @@ def apply() -> None:
     }
     handlers["AWS::DynamoDB::Table"]["create"] = create_table
     function = handlers["AWS::Lambda::Function"]
-    for action in ("create", "update"):
-        function[action] = with_described_function(function[action])
+    function["create"] = with_function_settings(function["create"], 1)
+    function["update"] = with_function_settings(function["update"], 2)

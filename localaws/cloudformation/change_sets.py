@@ -9,7 +9,7 @@ No longer needed when two change sets that create the stack of one name have the
 from typing import Any
 
 from ministack.services import cloudformation
-from ministack.services.cloudformation import handlers
+from ministack.services.cloudformation import changesets, handlers
 
 type Parameters = dict[str, Any]
 
@@ -60,9 +60,24 @@ def with_name(handle: Any, message: str) -> Any:
     return answer
 
 
+def with_status(execute: Any) -> Any:
+    """Wrap ExecuteChangeSet: the refusal of a change set that failed names the change set by its id."""
+
+    def execute_change_set(parameters: Parameters) -> Any:
+        names = (handlers._p(parameters, "ChangeSetName"), handlers._p(parameters, "StackName"))
+        change_set_id, change_set = changesets._find_change_set(*names)
+        if change_set and change_set["Status"] == "FAILED":
+            message = f"ChangeSet [{change_set_id}] cannot be executed in its current status of [FAILED]"
+            return handlers._error("InvalidChangeSetStatus", message)
+        return execute(parameters)
+
+    return execute_change_set
+
+
 def apply() -> None:
     actions = handlers._ACTION_HANDLERS
     actions["CreateChangeSet"] = by_name(for_one_stack(actions["CreateChangeSet"]))
+    actions["ExecuteChangeSet"] = with_status(actions["ExecuteChangeSet"])
     for action in ("DeleteChangeSet", "DescribeChangeSet", "ExecuteChangeSet"):
         actions[action] = with_name(actions[action], NAME_MISSING)
     actions["GetTemplate"] = with_name(actions["GetTemplate"], "StackName is a required parameter.")

@@ -246,6 +246,8 @@ def test_a_change_set_with_invalid_properties_fails(cloudformation: Any) -> None
     change_set = cloudformation.describe_change_set(StackName=name, ChangeSetName="one")
     assert (change_set["Status"], change_set["ExecutionStatus"]) == ("FAILED", "UNAVAILABLE")
     assert "AWS::EarlyValidation::PropertyValidation" in change_set["StatusReason"]
+    with pytest.raises(ClientError, match=r":changeSet/one/.*cannot be executed in its current status of \[FAILED\]"):
+        cloudformation.execute_change_set(StackName=name, ChangeSetName="one")
 
 
 def test_the_bare_emulator_describes_otherwise(bare_emulator: str) -> None:

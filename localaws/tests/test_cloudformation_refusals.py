@@ -253,6 +253,19 @@ REFUSED_BY_API = {
         ),
         "InputTemplate for target a contains invalid placeholder missing.",
     ),
+    "function": (
+        {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "Role": "arn:aws:iam::000000000000:role/a",
+                "Handler": "index.handler",
+                "Runtime": "python3.13",
+                "Code": {"ZipFile": "handler = print"},
+                "DeadLetterConfig": {"TargetArn": "arn:aws:s3:::a"},
+            },
+        },
+        "Invalid dead letter queue ARN: The service specified by the TargetArn is not supported.",
+    ),
     "table": ({"Type": "AWS::DynamoDB::Table", "Properties": KEYS}, "ProvisionedThroughput must be specified"),
 }
 

@@ -230,13 +230,15 @@ def test_a_stack_makes_resources_as_their_apis_do(stack: Stack) -> None:
                 "Roles": [{"Ref": "Role"}],
                 "PolicyDocument": {
                     "Version": "2012-10-17",
-                    "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
+                    "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}],
                 },
             },
         },
         "Function": {
             "Type": "AWS::Lambda::Function",
+            "DependsOn": "Policy",
             "Properties": {
+                "DeadLetterConfig": {"TargetArn": f"arn:aws:sqs:us-east-1:000000000000:{stack.name}"},
                 "Role": {"Fn::GetAtt": ["Role", "Arn"]},
                 "Handler": "index.handler",
                 "Runtime": "python3.13",
@@ -281,6 +283,7 @@ def test_a_stack_makes_resources_as_their_apis_do(stack: Stack) -> None:
     assert table["ProvisionedThroughput"]["ReadCapacityUnits"] == 0
     function = client("lambda").get_function_configuration(FunctionName=ids["Function"])
     assert "Environment" not in function
+    assert function["DeadLetterConfig"]["TargetArn"].endswith(stack.name)
     assert function["RuntimeVersionConfig"]["RuntimeVersionArn"].startswith("arn:aws:lambda:us-east-1::runtime:")
     assert ids["Logs"].startswith(f"{stack.name}-Logs-")
     assert ids["Parameter"].startswith("CFN-Parameter-")
@@ -292,11 +295,13 @@ def test_a_stack_makes_resources_as_their_apis_do(stack: Stack) -> None:
     resources["Logs"]["Properties"] = {"RetentionInDays": 1}
     resources["Rule"]["Properties"] |= {"Description": "changed"}
     resources["Function"]["Properties"] |= {"Description": "changed"}
+    del resources["Function"]["Properties"]["DeadLetterConfig"]
     assert stack.deploy("update", template, Capabilities=capabilities) == "UPDATE_COMPLETE", stack.reasons()
     (group,) = client("logs").describe_log_groups(logGroupNamePrefix=ids["Logs"])["logGroups"]
     assert group["retentionInDays"] == 1
     assert client("events").describe_rule(Name=name, EventBusName=bus)["Description"] == "changed"
-    assert "Environment" not in client("lambda").get_function_configuration(FunctionName=ids["Function"])
+    function = client("lambda").get_function_configuration(FunctionName=ids["Function"])
+    assert not {"Environment", "DeadLetterConfig"} & function.keys()
     stack.client.delete_stack(StackName=stack.name)
     until(lambda: stack.name not in str(stack.client.describe_stacks()["Stacks"]))
     assert not client("events").list_event_buses(NamePrefix=bus)["EventBuses"]
