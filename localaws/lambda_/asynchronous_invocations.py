@@ -210,8 +210,7 @@ def send_record(clients: Clients, target: str, record: dict[str, Any], succeeded
     spec, text = parse_arn(target), json.dumps(record)
     match spec.service:
         case "sqs":
-            sqs = clients("sqs")
-            sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=spec.resource)["QueueUrl"], MessageBody=text)
+            clients("sqs").send_message(QueueUrl=queue_url(clients, target), MessageBody=text)
         case "sns":
             clients("sns").publish(TopicArn=target, Message=text)
         case "lambda":
@@ -244,9 +243,14 @@ def send_dead_letter(clients: Clients, target: str, event: Any, invocation: str,
     if parse_arn(target).service == "sns":
         clients("sns").publish(TopicArn=target, Message=json.dumps(event), MessageAttributes=attributes)
         return
-    sqs = clients("sqs")
-    url = sqs.get_queue_url(QueueName=parse_arn(target).resource)["QueueUrl"]
-    sqs.send_message(QueueUrl=url, MessageBody=json.dumps(event), MessageAttributes=attributes)
+    url = queue_url(clients, target)
+    clients("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(event), MessageAttributes=attributes)
+
+
+def queue_url(clients: Clients, arn: str) -> str:
+    """Return the URL of a queue. The role of a function need not have the permission to ask for it."""
+    queue = parse_arn(arn)
+    return f"{clients('sqs').meta.endpoint_url}/{queue.account_id}/{queue.resource}"
 
 
 def apply() -> None:

@@ -610,7 +610,7 @@ def test_the_age_of_an_event_counts_the_minute_that_aws_waits(aws: Aws) -> None:
 
 def test_a_dead_letter_is_the_event_with_the_error_as_attributes(aws: Aws) -> None:
     url, arn = aws.queue()
-    function = aws.function(DeadLetterConfig={"TargetArn": arn})
+    function = aws.function(DeadLetterConfig={"TargetArn": arn}, Role=aws.role("sqs:SendMessage"))
     aws.lambda_.put_function_event_invoke_config(FunctionName=function, MaximumRetryAttempts=0)
 
     answer, _ = invoke(aws, function, {"do": "raise"}, InvocationType="Event")
