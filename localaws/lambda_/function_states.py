@@ -22,6 +22,7 @@ UPDATES = ("UpdateFunctionCode", "UpdateFunctionConfiguration")
 REASON = "The function is being created."  # AWS says so of an update too
 EMPTY: tuple[Any, ...] = ("", None, [])
 OMITTED = (
+    "FileSystemConfigs",
     "KMSKeyArn",
     "LastUpdateStatusReason",
     "LastUpdateStatusReasonCode",

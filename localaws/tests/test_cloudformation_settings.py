@@ -301,7 +301,7 @@ def test_a_stack_makes_resources_as_their_apis_do(stack: Stack) -> None:
     assert group["retentionInDays"] == 1
     assert client("events").describe_rule(Name=name, EventBusName=bus)["Description"] == "changed"
     function = client("lambda").get_function_configuration(FunctionName=ids["Function"])
-    assert not {"Environment", "DeadLetterConfig"} & function.keys()
+    assert not {"Environment", "DeadLetterConfig", "FileSystemConfigs"} & function.keys()
     stack.client.delete_stack(StackName=stack.name)
     until(lambda: stack.name not in str(stack.client.describe_stacks()["Stacks"]))
     assert not client("events").list_event_buses(NamePrefix=bus)["EventBuses"]
