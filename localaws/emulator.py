@@ -65,6 +65,7 @@ GAPS = (
     "cloudfront.invalidations",
     "cloudfront.origin_ports",
     "cloudfront.s3_origins",
+    "cognito.admin_created_users",
     "cognito.code_delivery",
     "cognito.delete_identities",
     "cognito.guest_identities",
