@@ -1,5 +1,9 @@
-/** The views for people who are not signed in: sign in, sign up, confirm the address, reset the password. */
+/**
+ * The views for people who are not signed in: sign in, sign up, confirm the address, reset the password, replace a
+ * temporary password.
+ */
 
+import { NewPasswordRequired } from "./cognito.js";
 import { describe } from "./http.js";
 import { dismiss, fill, notify, onSubmit, part } from "./page.js";
 
@@ -10,22 +14,34 @@ import { dismiss, fill, notify, onSubmit, part } from "./page.js";
  * @param {string} [needs.mailbox] address of the page that shows sent emails; only a sandbox has one
  * @param {(view: string) => void} needs.go
  * @param {() => void} needs.enter called after a sign-in
+ * @param {boolean} [needs.invited] whether only an administrator makes accounts, so that nobody can sign up
  * @returns {Record<string, () => HTMLElement>} by name, a function that makes the view
  */
-export function accountViews({ userPool, session, mailbox, go, enter }) {
+export function accountViews({ userPool, session, mailbox, go, enter, invited = false }) {
   // Kept from one view to the next. The password is needed to sign in after the confirmation.
   let email = "";
   let password = "";
+  /** @type {NewPasswordRequired | null} */
+  let required = null;
 
   async function signIn() {
     try {
       await session.start(email, password);
     } catch (problem) {
+      if (problem instanceof NewPasswordRequired) {
+        required = problem;
+        return go("choose");
+      }
       if (problem.code !== "UserNotConfirmedException") throw problem;
       await userPool.resendCode(email);
       return go("confirm");
     }
+    signedIn();
+  }
+
+  function signedIn() {
     email = password = "";
+    required = null;
     dismiss();
     enter();
   }
@@ -60,13 +76,7 @@ export function accountViews({ userPool, session, mailbox, go, enter }) {
     return account;
   }
 
-  return {
-    "sign-in": () =>
-      view("sign-in-view", (typed) => {
-        password = typed.password;
-        return signIn();
-      }),
-
+  const signUp = {
     "sign-up": () =>
       view("sign-up-view", async (typed) => {
         password = typed.password;
@@ -81,6 +91,29 @@ export function accountViews({ userPool, session, mailbox, go, enter }) {
         resend(form).catch((problem) => (part(form, "error").textContent = describe(problem))),
       );
       return account;
+    },
+  };
+
+  const views = {
+    "sign-in": () => {
+      const account = view("sign-in-view", (typed) => {
+        password = typed.password;
+        return signIn();
+      });
+      if (invited) part(account, "sign-up").remove();
+      return account;
+    },
+
+    choose: () => {
+      if (!required) {
+        go("sign-in"); // the page was loaded again
+        return views["sign-in"]();
+      }
+      return view("choose-view", async (typed) => {
+        await session.startWithNewPassword(required, email, typed.password);
+        signedIn();
+        notify("Your new password is saved.");
+      });
     },
 
     forgot: () =>
@@ -97,6 +130,8 @@ export function accountViews({ userPool, session, mailbox, go, enter }) {
         notify("Your new password is saved.");
       }),
   };
+
+  return invited ? views : { ...views, ...signUp };
 }
 
 /** Returns a field for a new password with its rules. Marks each rule that the typed password meets. */

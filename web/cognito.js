@@ -5,6 +5,8 @@ import { Problem } from "./http.js";
 /** Tokens are renewed this long before they expire, in milliseconds. */
 const MARGIN = 5 * 60_000;
 
+const NEW_PASSWORD = "NEW_PASSWORD_REQUIRED";
+
 const BUSY = "Too many attempts. Please wait a few minutes and try again.";
 const SENTENCES = {
   CodeMismatchException: "This code is incorrect. Use the code from the most recent email.",
@@ -17,6 +19,29 @@ const SENTENCES = {
   UserNotFoundException: "The email address or password is incorrect.",
   UsernameExistsException: "This email address already has an account. Sign in instead.",
 };
+/** A NotAuthorizedException differs by its message only. */
+const REFUSALS = [
+  [/incorrect/i, "The email address or password is incorrect."],
+  [/attempts/i, BUSY],
+  [/invalid session/i, "This took too long. Please sign in again with the temporary password."],
+  [/cannot be reset/i, "Sign in with the temporary password of your invitation. Then you choose your own."],
+];
+
+/** The password is correct but temporary: the user must choose another one to sign in. */
+export class NewPasswordRequired extends Problem {
+  /** @param {{user: string, session: string}} challenge what the choice is sent with */
+  constructor(challenge) {
+    super("Choose your own password.", { code: NEW_PASSWORD });
+    this.challenge = challenge;
+  }
+}
+
+/**
+ * @typedef {object} Tokens
+ * @property {string} IdToken
+ * @property {string} RefreshToken
+ * @property {number} ExpiresIn
+ */
 
 /** The operations of the user pool that need no signed-in user. */
 export class UserPool {
@@ -50,14 +75,22 @@ export class UserPool {
     return this.#call("ConfirmForgotPassword", { Username: email, ConfirmationCode: code, Password: password });
   }
 
-  /** @returns {Promise<{IdToken: string, RefreshToken: string, ExpiresIn: number}>} */
+  /** Throws NewPasswordRequired if an administrator has set the password. @returns {Promise<Tokens>} */
   async signIn(email, password) {
-    const answer = await this.#authenticate("USER_PASSWORD_AUTH", { USERNAME: email, PASSWORD: password });
-    if (answer.AuthenticationResult) return answer.AuthenticationResult;
-    throw new Problem("Set your own password first: choose “Forgot your password?”.");
+    return tokensIn(await this.#authenticate("USER_PASSWORD_AUTH", { USERNAME: email, PASSWORD: password }));
   }
 
-  /** @returns {Promise<{IdToken: string, RefreshToken?: string, ExpiresIn: number}>} */
+  /** Replaces a temporary password, within a few minutes after the sign-in. @returns {Promise<Tokens>} */
+  async choosePassword({ user, session }, password) {
+    const answer = await this.#call("RespondToAuthChallenge", {
+      ChallengeName: NEW_PASSWORD,
+      Session: session,
+      ChallengeResponses: { USERNAME: user, NEW_PASSWORD: password },
+    });
+    return tokensIn(answer);
+  }
+
+  /** @returns {Promise<Partial<Tokens>>} */
   async refresh(refreshToken) {
     return (await this.#authenticate("REFRESH_TOKEN_AUTH", { REFRESH_TOKEN: refreshToken })).AuthenticationResult;
   }
@@ -82,16 +115,20 @@ export class UserPool {
   }
 }
 
+/** Returns the tokens in the answer to a sign-in. Throws a Problem if it asks for something else first. */
+function tokensIn(answer) {
+  if (answer.AuthenticationResult) return answer.AuthenticationResult;
+  if (answer.ChallengeName !== NEW_PASSWORD) {
+    throw new Problem(`This page cannot complete the sign-in: it needs ${answer.ChallengeName}.`);
+  }
+  throw new NewPasswordRequired({ user: answer.ChallengeParameters.USER_ID_FOR_SRP, session: answer.Session });
+}
+
 /** Returns *error* with a message to show, if it is a known error of the user pool. */
 function inWords(error) {
   if (!(error instanceof Problem) || !error.code) return error;
-  let sentence = SENTENCES[error.code] ?? error.message;
-  if (error.code === "NotAuthorizedException" && /incorrect/i.test(error.message)) {
-    sentence = "The email address or password is incorrect.";
-  } else if (error.code === "NotAuthorizedException" && /attempts/i.test(error.message)) {
-    sentence = BUSY;
-  }
-  return new Problem(sentence, error);
+  const known = error.code === "NotAuthorizedException" && REFUSALS.find(([words]) => words.test(error.message));
+  return new Problem(known ? known[1] : (SENTENCES[error.code] ?? error.message), error);
 }
 
 /**
@@ -116,6 +153,11 @@ export class Session extends EventTarget {
 
   async start(email, password) {
     this.#keep(email, await this.#userPool.signIn(email, password));
+  }
+
+  /** Starts with a password that replaces a temporary one. @param {NewPasswordRequired} required */
+  async startWithNewPassword({ challenge }, email, password) {
+    this.#keep(email, await this.#userPool.choosePassword(challenge, password));
   }
 
   /** Returns an ID token that is valid for at least five minutes. With *fresh*, always returns a new one. */

@@ -23,20 +23,15 @@ export class RestApi {
    * comes. An *anonymous* route needs no signed-in user.
    */
   async call(method, path, { body, headers, signal, retry = false, anonymous = false } = {}) {
-    const request = async (fresh) => {
-      const sent = { method, signal, headers: { ...headers } };
-      if (!anonymous) sent.headers.Authorization = await this.#session.idToken({ fresh });
+    const request = (authorization) => {
+      const sent = { method, signal, headers: { ...headers, ...authorization } };
       if (body) {
         sent.body = JSON.stringify(body);
         sent.headers["Content-Type"] = "application/json";
       }
       return retry ? sendWithRetry(this.#base + path, sent) : send(this.#base + path, sent);
     };
-    let answer = await request(false);
-    if (answer.status === 401 && !anonymous) {
-      answer = await request(true);
-      if (answer.status === 401) throw this.#session.refused();
-    }
+    const answer = await (anonymous ? request({}) : authorized(this.#session, request));
     if (!answer.ok) throw await this.#refusal(answer);
     return answer.status === 204 ? null : answer.json();
   }
@@ -47,6 +42,20 @@ export class RestApi {
     const sentence = known ?? inWords(answer.status, message, answer.headers.get("X-Correlation-Id"));
     return new Problem(sentence, { status: answer.status, code });
   }
+}
+
+/**
+ * Calls *request* with a header that has the user's ID token, and once more with a new token if the API rejects it.
+ * Ends the session if the API rejects both.
+ * @param {import("./cognito.js").Session} session
+ * @param {(authorization: {Authorization: string}) => Promise<Response>} request
+ */
+export async function authorized(session, request) {
+  const answer = await request({ Authorization: await session.idToken() });
+  if (answer.status !== 401) return answer;
+  const second = await request({ Authorization: await session.idToken({ fresh: true }) });
+  if (second.status === 401) throw session.refused();
+  return second;
 }
 
 /** Sends *request*, and once more if no answer comes. */

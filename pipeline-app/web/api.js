@@ -1,6 +1,7 @@
 /** The REST API of the pipeline. The page only reads, and repeats each request every few seconds. */
 
 import { Problem, send } from "./shared/http.js";
+import { authorized } from "./shared/rest.js";
 
 /**
  * @typedef {{value: number, unit: string, ts: string, seq: number}} Latest
@@ -19,11 +20,13 @@ const MAX_RESPONSES = 100;
 
 export class Api {
   #base;
+  #session;
   #responses = new Map();
 
-  /** @param {string} base */
-  constructor(base) {
+  /** @param {string} base @param {import("./shared/cognito.js").Session | null} session null if everybody may read */
+  constructor(base, session) {
     this.#base = base;
+    this.#session = session;
   }
 
   /** @returns {Promise<{freshness: {devices: Freshness, reports: Freshness}, reports: Run[]}>} */
@@ -93,8 +96,11 @@ export class Api {
     const given = Object.entries(query).filter(([, value]) => value);
     const url = `${this.#base}${path}?${new URLSearchParams(given)}`;
     const known = this.#responses.get(url);
-    const headers = known ? { "If-None-Match": known.etag } : {};
-    const response = await send(url, { headers, cache: "no-store" });
+    const request = (authorization) => {
+      const headers = { ...authorization, ...(known && { "If-None-Match": known.etag }) };
+      return send(url, { headers, cache: "no-store" });
+    };
+    const response = await (this.#session ? authorized(this.#session, request) : request({}));
     if (response.status === 304) return known.value;
     if (!response.ok) throw await failure(response);
     const value = await response.json();

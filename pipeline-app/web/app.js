@@ -2,19 +2,19 @@
 
 import { AlertsView } from "./alerts-view.js";
 import { Api } from "./api.js";
+import { loadConfig } from "./shared/aws.js";
 import { DeviceView } from "./device-view.js";
 import { DevicesView } from "./devices-view.js";
-import { Problem, send } from "./shared/http.js";
 import { byId, put, showFailure } from "./page.js";
 import { QualityView } from "./quality-view.js";
+import { readers } from "./readers.js";
 import { ReportsView, showFreshness } from "./reports-view.js";
 
 /** Milliseconds between two refreshes. */
 const INTERVAL = 3000;
 
-/** @param {{api: string}} config of the stage, from `config.json` */
-function start({ api: base }) {
-  const api = new Api(base);
+/** @param {Api} api @returns {() => Promise<PromiseSettledResult<void>[]>} the function that refreshes every part */
+function start(api) {
   const device = new DeviceView(api);
   const devices = new DevicesView(api, pick);
   const alerts = new AlertsView(api, (id) => {
@@ -65,12 +65,33 @@ function showState(text) {
   byId("state").classList.toggle("live", text === "Live");
 }
 
+/** Shows who is signed in, and leaves when the session ends. @param {import("./shared/cognito.js").Session} session */
+function showReader(session) {
+  put(byId("email"), session.email);
+  byId("person").hidden = false;
+  session.addEventListener("ended", () => leave("ended"));
+  byId("sign-out").addEventListener("click", async () => {
+    await session.stop();
+    leave("signed-out");
+  });
+}
+
+/** Shows the page where readers sign in. @param {string} [reason] why it is shown */
+function leave(reason = "") {
+  location.replace(`sign-in.html${reason && `?${reason}`}`);
+}
+
 document.addEventListener("visibilitychange", () => wake());
 
 try {
-  const response = await send("config.json", { cache: "no-cache" });
-  if (!response.ok) throw new Problem("This page is not set up: its config.json is missing.");
-  run(start(await response.json()));
+  const config = await loadConfig();
+  const { session } = readers(config) ?? { session: null };
+  if (session?.email === null) {
+    leave();
+  } else {
+    if (session) showReader(session);
+    run(start(new Api(config.api, session)));
+  }
 } catch (problem) {
   showState("Not reachable");
   showFailure(problem);
