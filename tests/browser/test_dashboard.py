@@ -6,21 +6,15 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
+from page_server import serve_page
 from pipeline_stub import API, Pipeline, day
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
-from starlette.applications import Starlette
-from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from sandbox.settings import ROOT
 
@@ -33,19 +27,8 @@ type Open = Callable[..., Page]
 @pytest.fixture(scope="module")
 def site(free_port: Callable[[], int]) -> Iterator[str]:
     """Serve the page for an API that does not exist. Yield its URL."""
-    port = free_port()
-    files = StaticFiles(directory=ROOT / "pipeline-app" / "web", html=True, follow_symlink=True)
-    config_json = Route("/config.json", lambda request: JSONResponse({"api": API}))
-    page = Starlette(routes=[config_json, Mount("/", files)])
-    config = uvicorn.Config(page, port=port, log_level="error")
-    server = uvicorn.Server(config)
-    thread = Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    with serve_page("pipeline-app", free_port(), {"api": API}) as url:
+        yield url
 
 
 @pytest.fixture
