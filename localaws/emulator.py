@@ -90,6 +90,8 @@ GAPS = (
     "ec2.instance_types",
     "elasticloadbalancing.target_ports",
     "eventbridge.lambda_permission",
+    "eventbridge.event_patterns",
+    "eventbridge.event_text",
     "eventbridge.input_transformers",
     "eventbridge.requests",
     "firehose.delivery_streams",
