@@ -7,10 +7,10 @@ from deploy.verify.journey import Journey
 
 def site_url(journey: Journey) -> str:
     """Return where viewers reach the app's distribution. Skips the step if the stage has none."""
-    domain = journey.outputs("edge").get("DistributionDomain")
-    if domain is None:
+    edge = journey.outputs("edge")
+    if not edge:
         journey.skip(f"{journey.app} has no distribution in this stage")
-    return journey.outputs().get("SiteUrl", f"https://{domain}")
+    return edge.get("SiteUrl") or journey.outputs().get("SiteUrl") or f"https://{edge['DistributionDomain']}"
 
 
 def loads(journey: Journey) -> None:
