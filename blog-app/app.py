@@ -95,7 +95,7 @@ def publish_photo(event: dict[str, Any], context: Any) -> None:
     wiring.publisher().publish_photo(wiring.photos().photo_of(photo_events.uploaded(event)))
 
 
-@app.on_dynamodb_record(settings.posts_stream_arn, batch_size=100)
+@app.on_dynamodb_record(settings.posts_stream_arn, batch_size=100, starting_position="TRIM_HORIZON")
 def publish_posts(event: DynamoDBEvent) -> None:
     wiring.publisher().publish()
 
@@ -106,7 +106,7 @@ def publish_regularly(event: CloudWatchEvent) -> None:
     wiring.publisher().publish()
 
 
-@app.on_dynamodb_record(settings.subscribers_stream_arn, batch_size=100)
+@app.on_dynamodb_record(settings.subscribers_stream_arn, batch_size=100, starting_position="TRIM_HORIZON")
 def welcome_subscribers(event: DynamoDBEvent) -> Any:
     return events.each_record(app, event.to_dict(), wiring.subscriber_stream().handle)
 

@@ -32,7 +32,7 @@ def _load[T](cls: type[T], stages: Path) -> T:
     stage = os.environ.get("STAGE")
     if not stage:
         raise InvalidSettings(
-            "STAGE is not set: add the stage with its STAGE to .chalice/config.json, or use `make deploy` or "
+            "STAGE is not set: add the stage like the others to .chalice/config.json, or use `make deploy` or "
             "`make package`, which need no entry"
         )
     file = stages / f"{stage}.json"

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +25,7 @@ from urllib.parse import urlsplit
 import boto3
 import yaml
 
-from deploy import signing_keys, stacks, zips
+from deploy import policies, signing_keys, stacks, zips
 from deploy.errors import AlreadyDeployed, PackageFailed
 
 ROOT = Path(__file__).parent.parent
@@ -35,6 +36,12 @@ KINDS = ("resources", "dax", "app", "delivery", "edge")
 
 CHALICE = (sys.executable, "-m", "deploy.packaging")
 """The `chalice` command with packages that are reproducible, for the environment of `chalice_environment`."""
+
+_EARLIER = {"StreamStart": "LATEST", "StreamMode": "ON_DEMAND"}
+"""What stages have from before these parameters. AWS refuses the change to the new default: see the templates."""
+
+NO_API = "none"
+"""Stands in policies for the id of an API that does not exist yet."""
 
 _KEPT_ZIPS = 4
 """How many of Chalice's zips stay in ``.chalice/deployments/``: those of the stages that are deployed in turn."""
@@ -110,19 +117,67 @@ def _name(value: Any, app: str, stage: str) -> str:
     return text.replace("${App}", app).replace("${Stage}", stage)
 
 
+def called(app: str) -> set[str]:
+    """Return the apps whose APIs the app calls: its policies name them."""
+    return policies.places(ROOT / app) & set(names()) - {app}
+
+
 def deploy_resources(app: str, stage: str, **parameters: str) -> dict[str, str]:
-    """Deploy resources.yaml, write its outputs to the settings file of the stage, and return them."""
-    outputs = _deploy(app, stage, "resources", parameters)
+    """Deploy resources.yaml, write its outputs and the policies of the functions for the stage; return the outputs."""
+    outputs = _deploy(app, stage, "resources", _sender_identity(app, stage, parameters) | parameters)
     settings = {_snake(key): value for key, value in outputs.items()}
     file = ROOT / app / "chalicelib" / "stages" / f"{stage}.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(settings, indent=2) + "\n")
+    write_policies(app, stage)
     return settings
+
+
+_senders: dict[str, str] = {}
+"""By address of a sender the stack that makes its identity, of those that this process deploys."""
+
+
+def _sender_identity(app: str, stage: str, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the SES identity of a new stage's sender if it is there, because a stack cannot make it a second time.
+
+    It is the identity of the address, or that of its domain if SES has verified it.
+    """
+    resources = stack(app, stage, "resources")
+    address = next((value for name, value in parameters.items() if name.endswith("Sender")), "")
+    if "SenderIdentity" not in declared(app, "resources") or stacks.parameters_of(resources, missing_ok=True):
+        return {}
+    if not address:
+        return {}
+    ses: Any = boto3.Session().client("sesv2")
+    for identity in (address, address.rpartition("@")[2]):
+        with suppress(ses.exceptions.NotFoundException):
+            found = ses.get_email_identity(EmailIdentity=identity)
+            if identity == address or found["VerifiedForSendingStatus"]:
+                return {"SenderIdentity": identity}
+    return {} if _senders.setdefault(address, resources) == resources else {"SenderIdentity": address}
+
+
+def write_policies(app: str, stage: str) -> None:
+    """Write the policies of the app's functions for the stage. The stage has the resources of the app.
+
+    They name the account, the Region, the outputs of the resources, and the APIs of other apps: ``${receipts-app}`` is
+    the id of that app's API in the same stage. Raises UnknownPlace.
+    """
+    places = policies.places(ROOT / app)
+    if not places:
+        return
+    session = boto3.Session()
+    _, partition, _, _, account, _ = session.client("sts").get_caller_identity()["Arn"].split(":", 5)
+    account_values = {"AWS::Partition": partition, "AWS::Region": str(session.region_name), "AWS::AccountId": account}
+    apis = {other: api_id(other, stage) or NO_API for other in called(app)}
+    policies.write(ROOT / app, stage, account_values | stacks.outputs(stack(app, stage, "resources")) | apis)
 
 
 def deploy_dax(app: str, stage: str, **parameters: str) -> dict[str, str]:
     """Deploy dax.yaml: the app's DAX cluster and its VPC."""
-    return _deploy(app, stage, "dax", {"App": app} | parameters)
+    resources = template(app, "resources")["Resources"].values()
+    identities = any(resource["Type"] == "AWS::Cognito::IdentityPool" for resource in resources)
+    return _deploy(app, stage, "dax", {"App": app, "IdentityEndpoint": str(identities).lower()} | parameters)
 
 
 def uses_dax(app: str, stage: str, parameters: Mapping[str, str]) -> bool:
@@ -182,8 +237,14 @@ def deploy_delivery(app: str, stage: str, **parameters: str) -> dict[str, str]:
 
 
 def _deploy(app: str, stage: str, kind: str, given: Mapping[str, str]) -> dict[str, str]:
-    text = template_file(app, kind).read_text()
-    return stacks.deploy(stack(app, stage, kind), text, {"Stage": stage, **given})
+    own, text = stack(app, stage, kind), template_file(app, kind).read_text()
+    return stacks.deploy(own, text, {"Stage": stage, **_earlier(own), **given})
+
+
+def _earlier(name: str) -> dict[str, str]:
+    """Return what a stack has that was deployed before there was a parameter for it."""
+    known = stacks.parameters_of(name, missing_ok=True)
+    return {parameter: value for parameter, value in _EARLIER.items() if parameter not in known} if known else {}
 
 
 def _outputs(app: str, stage: str) -> dict[str, str]:
@@ -255,14 +316,16 @@ def _remove_older_zips(app: str) -> None:
 
 def deploy_app(app: str, stage: str, **parameters: str) -> dict[str, str]:
     """Deploy the packaged app by CloudFormation and return its outputs, among them ``EndpointURL``."""
+    write_policies(app, stage)  # again, because another app may have got its API since the resources
     folder = package(app, stage)
     template = yaml.safe_load((folder / "sam.yaml").read_text())
     text = stacks.upload_code(template, folder)
-    given = {"Stage": stage, **parameters}
+    own = stack(app, stage, "app")
+    given = {"Stage": stage, **_earlier(own), **parameters}
     if uses_dax(app, stage, parameters):
         client = stacks.upload(layer(ROOT / "deploy" / "dax-requirements.txt"), ".zip")
         given |= dict(zip(("DaxClientBucket", "DaxClientKey"), client, strict=True))
-    return stacks.deploy(stack(app, stage, "app"), text, given)
+    return stacks.deploy(own, text, given)
 
 
 def address_parameter(app: str, stage: str) -> str:
@@ -274,16 +337,33 @@ def register(app: str, stage: str, Address: str = "") -> dict[str, str]:
     """Write the address of the API, without a closing slash, to its SSM parameter; return the parameter and its value.
 
     *Address* is by default the endpoint of the app's stack. Another address of the same API is kept, for example that
-    of the sandbox.
+    of the sandbox. It also lets the people of the stage call this API, and no other one.
     """
-    address = (Address or endpoint(app, stage)).rstrip("/")
+    address, api = (Address or endpoint(app, stage)).rstrip("/"), str(api_id(app, stage))
     name, ssm = address_parameter(app, stage), boto3.Session().client("ssm")
-    api_id = str(urlsplit(address).hostname).partition(".")[0]
     known = ssm.get_parameters(Names=[name])["Parameters"]
-    if known and api_id in known[0]["Value"]:
-        return {name: known[0]["Value"]}
-    ssm.put_parameter(Name=name, Value=address, Type="String", Overwrite=True)
+    if known and api in known[0]["Value"]:
+        address = known[0]["Value"]
+    else:
+        ssm.put_parameter(Name=name, Value=address, Type="String", Overwrite=True)
+    _admit_people(app, stage, api)
     return {name: address}
+
+
+def _admit_people(app: str, stage: str, api: str) -> None:
+    """Let the people of the stage, such as authors, call the API with this id, which the resources come before."""
+    resources = stack(app, stage, "resources")
+    known = stacks.parameters_of(resources, missing_ok=True)
+    if "ApiId" in declared(app, "resources") and known and known.get("ApiId") != api:
+        _deploy(app, stage, "resources", {"ApiId": api})
+
+
+def api_id(app: str, stage: str) -> str | None:
+    """Return the id of the app's API: of its stack, or else of `chalice deploy`; None if there is none."""
+    try:
+        return str(urlsplit(endpoint(app, stage)).hostname).partition(".")[0]
+    except FileNotFoundError:
+        return None
 
 
 def endpoint(app: str, stage: str) -> str:

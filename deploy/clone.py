@@ -11,8 +11,11 @@ import boto3
 from deploy import apps, order, stacks, stages, updates
 from deploy.errors import NotCloned
 
-_ADDRESSES = {*order.ADDRESSES, "Domain", "Certificate", "DomainCertificate", "OriginDomain"}
-"""Parameters that hold the address of a stage, which no other stage can have."""
+_ADDRESSES = {
+    *order.ADDRESSES,
+    *("Domain", "Certificate", "DomainCertificate", "OriginDomain", "ApiId", "StreamStart"),
+}
+"""Parameters of one stage alone: its addresses, and the record with which its consumers began."""
 
 _MARK = "/{stage}/clone-of"
 
@@ -81,6 +84,8 @@ class ClonedApp:
         ``hello+feature-x@blog.example``, which most mail servers deliver to the same mailbox (RFC 5233).
         """
         settings = _settings(apps.declared(self.app, kind), apps.stack(self.app, self.source, kind))
+        if "@" in settings.get("SenderIdentity", ""):  # not that of another sender
+            del settings["SenderIdentity"]
         return settings | {name: self._tagged(value) for name, value in settings.items() if name.endswith("Sender")}
 
     def _tagged(self, address: str) -> str:
@@ -98,12 +103,13 @@ def _updates_settings(source: str) -> dict[str, str]:
 def _settings(declared: Mapping[str, Any], stack: str) -> dict[str, str]:
     """Return the parameters of the stack that another stage can have, too.
 
-    A parameter with a default is a setting. One without a default is an output of another stack of the same stage.
+    A parameter with a default is a setting, and so is a sender. Any other one without a default is an output of another
+    stack of the same stage.
     """
     if stack not in stacks.existing():
         return {}
     return {
         name: value
         for name, value in stacks.parameters_of(stack).items()
-        if "Default" in declared.get(name, {}) and name not in _ADDRESSES
+        if ("Default" in declared.get(name, {}) or name.endswith("Sender")) and name not in _ADDRESSES
     }

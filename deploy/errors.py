@@ -31,6 +31,10 @@ class NotPublished(DeployError):
     """The function that publishes the site failed; the message has its error."""
 
 
+class UnknownPlace(DeployError):
+    """A policy names a value that the stage does not have; the message names the file and the value."""
+
+
 class NotCloned(DeployError):
     """This stage cannot be cloned, or not under this name."""
 

@@ -141,11 +141,6 @@ NAMED = {
         _described("sesv2", "get_configuration_set", "ConfigurationSetName"),
         "aws sesv2 delete-configuration-set --configuration-set-name {}",
     ),
-    "AWS::SES::EmailIdentity": Named(
-        ["EmailIdentity"],
-        _described("sesv2", "get_email_identity", "EmailIdentity"),
-        "aws sesv2 delete-email-identity --email-identity {}",
-    ),
     "AWS::SQS::Queue": Named(
         ["QueueName"], _described("sqs", "get_queue_url", "QueueName"), "delete the queue {} in the SQS console"
     ),

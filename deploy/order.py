@@ -102,7 +102,8 @@ def release(
     """Deploy apps to a stage; return by app and by step the outputs. *report* gets a line before and after each step.
 
     The resources of all apps come first, because an app may name those of another. The other steps of an app follow
-    one another, beside those of the other apps. A step waits for the stacks whose exports its template imports.
+    one another, beside those of the other apps. A step waits for the stacks whose exports its template imports, and
+    the app for the APIs that it calls, because its policies name them.
     The first step that fails stops the rest: only the steps that have begun go on to their end. Raises StackFailed and
     PackageFailed; the same call resumes.
     """
@@ -137,7 +138,8 @@ def _dependencies(stage: str, released: Sequence[str]) -> dict[_Step, set[_Step]
         for before, step in itertools.pairwise([None, *own]):
             imported = {place for place in _imports(app, [step or ""], stage).values() if place[0] in released}
             after = resources | {(app, before)} if before else set()
-            graph[app, step or ""] = after | imported
+            called = {(other, "register") for other in apps.called(app) & set(released)} if step == "app" else set()
+            graph[app, step or ""] = after | imported | called
     return graph
 
 

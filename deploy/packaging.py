@@ -1,7 +1,8 @@
 """The `chalice` command with packages that are reproducible: `python -m deploy.packaging package --stage qa ...`.
 
 * A zip has the settings of its own stage alone, and is the same on every machine.
-* Every stage works: a function gets the name of its stage even if ``.chalice/config.json`` does not list the stage.
+* Every stage works: a function gets the name of its stage and its policy for it, even if ``.chalice/config.json`` does
+  not list the stage.
 * Chalice installs the packages of an app for every zip, and each file of the app makes a new zip, even the settings of
   a stage. The packages depend on requirements.txt only. So they are installed once for each content of it, whatever app
   has it, and kept in ``dist/packages/``.
@@ -22,12 +23,13 @@ from chalice.cli import main
 from chalice.config import Config
 from chalice.deploy.packager import DependencyBuilder, LambdaDeploymentPackager
 
-from deploy import zips
+from deploy import policies, zips
 
 KEPT = Path(__file__).parent.parent / "dist" / "packages"
 
 install = DependencyBuilder.build_site_packages
 environment_variables: Any = Config.environment_variables
+iam_policy_file: Any = Config.iam_policy_file
 
 
 def install_once(builder: DependencyBuilder, abi: str, requirements: str, folder: str) -> None:
@@ -47,6 +49,13 @@ def install_once(builder: DependencyBuilder, abi: str, requirements: str, folder
 def variables_with_stage(config: Config) -> dict[str, str]:
     """Return the environment variables of a function. Chalice sets them before it imports the app, too."""
     return {**environment_variables.fget(config), "STAGE": config.chalice_stage}
+
+
+def policy_of_stage(config: Config) -> str | None:
+    """Return the policy file of a function."""
+    return iam_policy_file.fget(config) or policies.file(
+        config._config_from_disk, config.chalice_stage, config.function_name
+    )
 
 
 def create_package(packager: LambdaDeploymentPackager, project: str, python_version: str) -> str:
@@ -91,4 +100,5 @@ if __name__ == "__main__":
     DependencyBuilder.build_site_packages = install_once  # type: ignore[method-assign, assignment]
     LambdaDeploymentPackager.create_deployment_package = create_package  # type: ignore[method-assign, assignment]
     Config.environment_variables = property(variables_with_stage)  # type: ignore[method-assign, assignment]
+    Config.iam_policy_file = property(policy_of_stage)  # type: ignore[method-assign, assignment]
     sys.exit(main())

@@ -217,9 +217,7 @@ def mail(release: Release) -> Iterator[Lack]:
     }
     for app, name, sender in senders:
         domain = sender.rpartition("@")[2]
-        if domain.endswith(".example"):
-            yield Lack(f"{app} has no {name}: {sender} cannot send", f"PARAMETERS={name}=…", fails=False)
-        elif not {sender, domain} & verified:
+        if not {sender, domain} & verified:
             after = f"open the link that SES mails to {sender}, or verify {domain} before the release"
             yield Lack(f"SES has not verified {sender}, the {name} of {app}", after, fails=False)
 

@@ -157,6 +157,7 @@ GAPS = (
     "secretsmanager.answers",
     "secretsmanager.stack_secrets",
     "ses.events",
+    "ses.from_address",
     "ses.identity",
     "ses.message_tags",
     "ses.sandbox",

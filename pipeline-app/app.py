@@ -69,12 +69,12 @@ def cleanse(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return answer
 
 
-@app.on_kinesis_record(settings.stream, batch_size=1000)
+@app.on_kinesis_record(settings.stream, batch_size=1000, starting_position="TRIM_HORIZON")
 def track_devices(event: KinesisEvent) -> Any:
     return events.each_group(app, wiring.tracking().groups(event.to_dict()))
 
 
-@app.on_dynamodb_record(settings.alerts_stream_arn, batch_size=100)
+@app.on_dynamodb_record(settings.alerts_stream_arn, batch_size=100, starting_position="TRIM_HORIZON")
 def mail_alerts(event: DynamoDBEvent) -> Any:
     return events.each_record(app, event.to_dict(), wiring.alert_stream().handle)
 

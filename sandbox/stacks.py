@@ -49,7 +49,9 @@ class Stacks:
             "servers": {"Template": "after"},
         }
         needed = {name: self._filled(app, text) for name, text in self._needs_of(app).parameters.items()}
-        return {**self._cloned(app, step), **needed, **own.get(step, {})}
+        cloned = self._cloned(app, step)
+        senders = {name: value for name, value in cloned.items() if name.endswith("Sender")}  # of this stage alone
+        return {**cloned, **needed, **senders, **own.get(step, {})}
 
     def _cloned(self, app: str, step: str) -> dict[str, str]:
         """Return the parameters that a clone's stack gets from its source stage."""

@@ -109,7 +109,7 @@ def handle_payment() -> dict[str, str]:
     return {}
 
 
-@app.on_dynamodb_record(wiring.settings().payments_stream_arn, batch_size=100)
+@app.on_dynamodb_record(wiring.settings().payments_stream_arn, batch_size=100, starting_position="TRIM_HORIZON")
 def publish_purchases(event: DynamoDBEvent) -> Any:
     return events.each_record(app, event.to_dict(), wiring.payment_stream().handle)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote
@@ -58,6 +58,14 @@ class Catalog:
 
     def __init__(self, glue: Any) -> None:
         self._glue = glue
+
+    def check_default(self) -> None:
+        """Raise Failed if the caller may not get the database `default`, which every statement needs.
+
+        https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html
+        """
+        with _glue_errors(), suppress(self._glue.exceptions.EntityNotFoundException):
+            self._glue.get_database(Name="default")
 
     def table(self, database: str, name: str) -> Table:
         """Return a table or view, or raise Failed if it does not exist."""

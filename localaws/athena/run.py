@@ -89,6 +89,7 @@ class Run:
     def run(self, statement: Statement) -> None:
         """Run the statement to completion. Raise Failed or Cancelled."""
         try:
+            self._query.catalog.check_default()
             self._run(statement)
         finally:
             self.outcome.scanned = self._query.scanned

@@ -1,4 +1,4 @@
-"""Gap: an operation on a Glue table is authorized for its database only, so a policy cannot allow or deny one table.
+"""Gap: an operation on a Glue table is authorized for its database only, and one on a database for a table of its name.
 
 AWS requires permission on the catalog, on the database and on the table.
 AWS: https://docs.aws.amazon.com/glue/latest/dg/glue-specifying-resource-arns.html
@@ -15,7 +15,7 @@ from localaws.iam.resource_arns import authorize_on
 
 
 def apply() -> None:
-    authorize_on("glue", _table)
+    authorize_on("glue", _arn)
     evaluate = iam.evaluate
 
     def evaluate_all(context: Any, *policies: Any) -> Any:
@@ -28,19 +28,26 @@ def apply() -> None:
     iam.evaluate = evaluate_all
 
 
-def _table(headers: Any, body: bytes, region: str, account_id: str) -> str | None:
-    """Return the ARN of the table that a request names."""
+def _arn(headers: Any, body: bytes, region: str, account_id: str) -> str | None:
+    """Return the ARN of the table or the database that a request names."""
     try:
         request = json.loads(body or b"{}")
+        if str(headers.get("x-amz-target")).endswith("Database"):
+            name = request.get("Name") or request["DatabaseInput"]["Name"]
+            return f"arn:aws:glue:{region}:{account_id}:database/{name}"
         name = request.get("TableName") or request.get("Name") or request.get("TableInput", {}).get("Name")
         return f"arn:aws:glue:{region}:{account_id}:table/{request['DatabaseName']}/{name}" if name else None
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, AttributeError, TypeError):
         return None
 
 
 def _resources(arn: str) -> list[str]:
     """Return all resources that a request for *arn* needs permission for."""
-    if not arn.startswith("arn:aws:glue:") or arn.count("/") != 2:
+    if not arn.startswith("arn:aws:glue:"):
         return [arn]
-    catalog, _, table = arn.partition(":table/")
-    return [f"{catalog}:catalog", f"{catalog}:database/{table.partition('/')[0]}", arn]
+    account, kind, name = arn.rpartition(":")[0], *arn.rpartition(":")[2].partition("/")[::2]
+    if kind == "database":
+        return [f"{account}:catalog", arn]
+    if kind == "table" and "/" in name:
+        return [f"{account}:catalog", f"{account}:database/{name.partition('/')[0]}", arn]
+    return [arn]

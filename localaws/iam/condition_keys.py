@@ -41,6 +41,7 @@ SET = (
     "s3:x-amz-acl",
     "s3:x-amz-grant-*",
     "s3:x-amz-server-side-encryption",
+    "ses:fromaddress",
     "sts:externalid",
     "sts:rolesessionname",
     "*.*:*",  # claims of identity providers, which are named by their hosts

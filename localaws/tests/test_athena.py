@@ -426,13 +426,13 @@ def test_a_table_can_have_hundreds_of_small_objects(aws: Aws, tmp_path: Path) ->
 
 @pytest.fixture
 def caller(aws: Aws) -> Callable[..., Aws]:
-    """Return a function that creates a user who can run queries and call the given actions on resources."""
+    """Return a function that creates a user who can run queries, and what statements deny and actions allow."""
     iam = aws.client("iam")
 
-    def caller(**allowed: list[str]) -> Aws:
+    def caller(*denied: dict[str, str], **allowed: list[str]) -> Aws:
         user = new_name()
         iam.create_user(UserName=user)
-        statements = [{"Effect": "Allow", "Action": ["athena:*", "glue:Get*"], "Resource": "*"}]
+        statements: list[Any] = [{"Effect": "Allow", "Action": ["athena:*", "glue:Get*"], "Resource": "*"}, *denied]
         statements += [
             {"Effect": "Allow", "Action": action.replace("_", ":"), "Resource": resources}
             for action, resources in allowed.items()
@@ -463,6 +463,17 @@ def test_a_query_has_the_permissions_of_its_caller(caller: Callable[..., Aws]) -
     assert "Access denied when writing output" in unwritten.failure(sql)
     assert "glue:CreateTable" in allowed.failure("CREATE TABLE x AS SELECT 1 AS a")
     assert "Access denied" in allowed.failure("UNLOAD (SELECT 1 AS a) TO 's3://data/elsewhere/' WITH (format = 'JSON')")
+
+
+def test_every_query_needs_the_default_database(caller: Callable[..., Aws]) -> None:
+    default = "arn:aws:glue:us-east-1:000000000000:database/default"
+    deny = {"Effect": "Deny", "Action": "glue:GetDatabase", "Resource": default}
+    allowed = {"s3_ListBucket": LIST, "s3_PutObject": RESULTS, "s3_GetObject": [*DATA, *RESULTS]}
+
+    assert caller(**allowed).run("SELECT 1 AS a").rows[1] == ["1"]
+    failure = caller(deny, **allowed).failure("SELECT 1 AS a")
+    assert failure.startswith("Insufficient permissions to execute the query.")
+    assert "glue:GetDatabase" in failure
 
 
 def test_a_result_requires_permission_to_read_the_object(aws: Aws, caller: Callable[..., Aws]) -> None:

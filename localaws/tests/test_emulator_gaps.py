@@ -946,6 +946,9 @@ def a_policy_can_allow_one_table(aws: Aws) -> None:
         outsider = user(aws, ["glue:GetTable"], [each for each in needed if each != missing]).client("glue")
         with pytest.raises(ClientError, match="AccessDenied"):
             outsider.get_table(DatabaseName=database, Name="allowed")
+    assert user(aws, ["glue:GetDatabase"], needed[:2]).client("glue").get_database(Name=database)["Database"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        user(aws, ["glue:GetDatabase"], needed[2:]).client("glue").get_database(Name=database)
 
 
 def a_permission_for_one_message_includes_batches(aws: Aws) -> None:

@@ -111,7 +111,7 @@ def test_a_request_that_names_an_arn_is_authorized_for_it(client: Callable[..., 
     assert is_denied(sqs.list_message_move_tasks, SourceArn=other)
 
 
-@pytest.mark.parametrize("key", ["dynamodb:LeadingKeys", "aws:SourceVpce", "ses:FromAddress", "s3:TlsVersion"])
+@pytest.mark.parametrize("key", ["dynamodb:LeadingKeys", "aws:SourceVpce", "ses:Recipients", "s3:TlsVersion"])
 def test_a_policy_with_a_condition_that_is_not_played_is_refused(client: Callable[..., Any], key: str) -> None:
     statement = allow("s3:GetObject", Condition={"StringEquals": {key: "x"}})
 

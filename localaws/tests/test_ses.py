@@ -136,3 +136,39 @@ def test_an_event_has_the_headers_and_tags_of_its_email(mail: Mail) -> None:
         "ses:from-domain": ["example.com"],
         "campaign": ["spring"],
     }
+
+
+def limited_sender(endpoint: str, version: str, domain: str) -> Callable[[str], Any]:
+    """A call that sends from an address, of a user who may send from one address of the domain."""
+    condition = {"StringEquals": {"ses:FromAddress": f"news@{domain}"}}
+    statement = {"Effect": "Allow", "Action": "ses:SendEmail", "Resource": "*", "Condition": condition}
+    iam, user = boto3.client("iam", endpoint_url=endpoint), f"sender-{version}"
+    iam.create_user(UserName=user)
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    iam.put_user_policy(UserName=user, PolicyName="send", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+    ses: Any = boto3.client("ses" if version == "v1" else "sesv2", endpoint_url=endpoint, **keys)
+
+    def send(address: str) -> Any:
+        message, to = {"Subject": TEXT, "Body": {"Text": TEXT}}, {"ToAddresses": [SIMULATOR]}
+        if version == "v1":
+            return ses.send_email(Source=address, Destination=to, Message=message)
+        return ses.send_email(FromEmailAddress=address, Destination=to, Content={"Simple": message})
+
+    return send
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_policy_limits_the_address_from_which_mails_are_sent(
+    mail: Mail, emulator: str, bare_emulator: str, version: str
+) -> None:
+    domain = f"{version}.example.com"
+    verify_identity(emulator, domain)
+    send = limited_sender(emulator, version, domain)
+
+    assert send(f"News <news@{domain}>")["MessageId"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        send(f"other@{domain}")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        limited_sender(bare_emulator, version, domain)(f"news@{domain}")

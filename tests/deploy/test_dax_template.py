@@ -22,6 +22,7 @@ PARAMETERS = {
     "App": "todo-app",
     "Stage": "test",
     "EndpointEncryption": "NONE",
+    "IdentityEndpoint": "true",
 }
 LAYER = "todo-app-test-dax-client"
 

@@ -15,6 +15,7 @@ import pytest
 
 from deploy import __main__ as command
 from deploy import apps, stacks
+from localaws.testing import verify_identity
 
 ACCOUNT = "000000000000"
 
@@ -107,3 +108,80 @@ def test_one_stage_has_an_app_in_one_way_only(
         assert line.count("\n") == 0
     assert "receipts-app-qa-resources" not in stacks.existing()
     assert "receipts-app-ready-resources" not in stacks.existing()
+
+
+PEOPLE = """
+Parameters: {Stage: {Type: String}, ApiId: {Type: String, Default: none}}
+Resources:
+  OperatorPolicy:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      PolicyDocument:
+        Version: '2012-10-17'
+        Statement:
+          - Effect: Allow
+            Action: execute-api:Invoke
+            Resource: !Sub arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${ApiId}/api/GET/x
+Outputs: {Policy: {Value: !Ref OperatorPolicy}}
+"""
+
+
+def test_the_people_of_a_stage_may_call_its_own_api_once_it_is_registered(
+    aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed = tmp_path / "people-app" / ".chalice" / "deployed" / "unit.json"
+    deployed.parent.mkdir(parents=True)
+    (tmp_path / "people-app" / "chalicelib").mkdir()
+    (tmp_path / "people-app" / "resources.yaml").write_text(PEOPLE)
+    monkeypatch.setattr(apps, "ROOT", tmp_path)
+    policy = apps.deploy_resources("people-app", "unit")["policy"]
+    iam = boto3.client("iam")
+
+    def callable_apis() -> Any:
+        version = iam.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"]
+        document: Any = iam.get_policy_version(PolicyArn=policy, VersionId=version)["PolicyVersion"]["Document"]
+        return document["Statement"][0]["Resource"]
+
+    assert callable_apis() == f"arn:aws:execute-api:us-east-1:{ACCOUNT}:none/api/GET/x"
+    for api in ("abc123", "def456"):  # another API takes the place of the first
+        url = f"https://{api}.execute-api.us-east-1.amazonaws.com/api/"
+        resources = [{"name": "rest_api", "resource_type": "rest_api", "rest_api_url": url}]
+        deployed.write_text(json.dumps({"resources": resources}))
+        apps.register("people-app", "unit", url)
+        assert callable_apis() == f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{api}/api/GET/x"
+    apps.deploy_resources("people-app", "unit")
+    assert callable_apis() == f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{api}/api/GET/x", "a later release keeps it"
+
+
+SENDING = """
+Parameters: {Stage: {Type: String}, Sender: {Type: String}, SenderIdentity: {Type: String, Default: ''}}
+Conditions: {OwnIdentity: !Equals [!Ref SenderIdentity, '']}
+Resources:
+  Topic: {Type: AWS::SNS::Topic}
+  Identity: {Type: AWS::SES::EmailIdentity, Condition: OwnIdentity, Properties: {EmailIdentity: !Ref Sender}}
+Outputs: {Own: {Value: !If [OwnIdentity, 'yes', 'no']}}
+"""
+
+
+def test_a_sender_whose_identity_is_there_does_not_fail_the_stack(
+    aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for app in ("first-app", "second-app"):
+        (tmp_path / app / "chalicelib").mkdir(parents=True)
+        (tmp_path / app / "resources.yaml").write_text(SENDING)
+    monkeypatch.setattr(apps, "ROOT", tmp_path)
+    ses = boto3.client("sesv2")
+    ses.create_email_identity(EmailIdentity="there@sender.test")
+    ses.create_email_identity(EmailIdentity="pending.test")
+    verify_identity(aws, "verified.test")
+
+    def makes_identity(app: str, stage: str, sender: str) -> bool:
+        outputs = [apps.deploy_resources(app, stage, Sender=sender) for _ in range(2)]
+        assert outputs[0] == outputs[1], "an update keeps it"
+        return outputs[0]["own"] == "yes"
+
+    assert makes_identity("first-app", "a", "new@sender.test")
+    assert not makes_identity("first-app", "b", "there@sender.test")
+    assert not makes_identity("first-app", "c", "x@verified.test")
+    assert makes_identity("first-app", "d", "x@pending.test")
+    assert not makes_identity("second-app", "a", "new@sender.test"), "of another app"

@@ -31,12 +31,15 @@ class Account:
         self.done: list[str] = []
         self.parameters: dict[str, dict[str, str]] = {}
         self.templates: dict[str, Any] = {}
+        self.known_apis: dict[str, set[str]] = {}
+        """By app the APIs that its policies name, of the apps that it calls."""
         self._lock = threading.Lock()
 
     def deploy(self, name: str, template: str, parameters: dict[str, str]) -> dict[str, str]:
         read = stacks.read(template)
         declared = read["Parameters"]
         defaults = {key: str(each["Default"]) for key, each in declared.items() if "Default" in each}
+        defaults |= {key: "hello@shop.test" for key in declared if key.endswith("Sender")}
         given = {key: value for key, value in parameters.items() if key in declared}
         with self._lock:
             self.done.append(name)
@@ -72,6 +75,10 @@ class Account:
 
         return run
 
+    def write_policies(self, app: str, stage: str) -> None:
+        with self._lock:
+            self.known_apis[app] = {other for other in apps.called(app) if f"{other}-{stage}-register" in self.done}
+
     def stage(self, stage: str) -> dict[str, tuple[Any, set[str]]]:
         """By stack, named as if of the stage *x*: its template, and which parameters it has."""
         named = re.compile(rf"-{stage}(?=-|$)")
@@ -89,6 +96,7 @@ def empty_account(tmp_path: Path) -> Iterator[Account]:
         for file in (*(apps.ROOT / app).glob("*.yaml"), *(apps.ROOT / app).glob("*.js")):
             shutil.copy(file, folder)
         (folder / ".chalice" / "config.json").touch()
+        shutil.copytree(apps.ROOT / app / ".chalice" / "policies", folder / ".chalice" / "policies")
         shutil.copy(folder / "merge.yaml", folder / "sam.yaml")  # stands for what `chalice package` makes of it
     (tmp_path / "deploy").mkdir()
     for shared in ("dax.yaml", "edge.yaml"):
@@ -97,6 +105,8 @@ def empty_account(tmp_path: Path) -> Iterator[Account]:
         account = Account()
         monkeypatch.setattr(apps, "ROOT", tmp_path)
         monkeypatch.setattr(apps, "package", lambda app, stage: tmp_path / app)
+        monkeypatch.setattr(apps, "_sender_identity", lambda *_: {})
+        monkeypatch.setattr(apps, "write_policies", account.write_policies)
         monkeypatch.setattr(apps, "layer", lambda *_, **__: b"")
         monkeypatch.setattr(stacks, "upload", lambda content, suffix: ("bucket", "key"))
         monkeypatch.setattr(stacks, "upload_code", lambda template, folder: apps.yaml.safe_dump(template))
@@ -185,7 +195,8 @@ def test_only_the_values_differ(three_stages: Account) -> None:
     assert differing("-twin") == {"Stage", "Sender", "ReceiptSender"}
     assert differing("-local") == {
         *("Stage", "SiteUrl", "WebOrigins", "PaymentsApi", "SignInUrl", "EndpointEncryption"),
-        *("ReportSeconds", "CleanseSeconds"),
+        *("ReportSeconds", "CleanseSeconds", "Sender", "ReceiptSender", "AlertRecipient"),
+        *("StageCache", "DetailedMetrics", "StreamMode"),
     }
 
 
@@ -197,6 +208,12 @@ def test_the_steps_have_one_order(three_stages: Account) -> None:
         for app in apps.names():
             ran = dict.fromkeys(name for name in done if name.startswith(f"{app}-{stage}"))
             assert list(ran) == [apps.stack(app, stage, step) for step in order.steps(app)]
+
+
+def test_an_app_that_calls_another_is_packaged_after_the_other_has_its_api(account: Account) -> None:
+    order.release("dev", order.names())
+
+    assert account.known_apis["video-app"] == {"receipts-app"}
 
 
 def test_a_site_without_an_address_gets_that_of_its_distribution(account: Account) -> None:
@@ -227,6 +244,17 @@ def test_a_site_keeps_the_address_that_it_is_given(account: Account) -> None:
     assert account.done.count("blog-app-dev") == 1
     assert account.parameters["blog-app-dev-resources"]["SiteUrl"] == "https://blog.test"
     assert account.parameters["blog-app-dev-resources"]["WebOrigins"] == "https://blog.test"
+
+
+def test_a_stage_whose_consumers_began_with_the_latest_record_keeps_them(account: Account) -> None:
+    order.release("dev", ["video-app"])
+    assert account.parameters["video-app-dev"]["StreamStart"] == "TRIM_HORIZON"
+
+    del account.parameters["video-app-dev"]["StreamStart"]  # released before there was this parameter
+    order.release("dev", ["video-app"])
+    order.release("dev", ["video-app"])
+
+    assert account.parameters["video-app-dev"]["StreamStart"] == "LATEST"
 
 
 def test_dax_is_deployed_as_long_as_the_app_uses_it(account: Account) -> None:

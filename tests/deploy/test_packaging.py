@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy import apps
+from deploy import apps, policies
 
 ROOT = Path(__file__).parent.parent.parent
 OUTPUTS = {"table": "receipts", "queue": "purchases", "sender": "receipts@shop.example"}
@@ -31,6 +31,7 @@ def project(tmp_path: Path) -> Path:
     (project / "chalicelib" / "stages").mkdir()
     for stage in ("local", "qa"):
         (project / "chalicelib" / "stages" / f"{stage}.json").write_text(json.dumps(OUTPUTS | {"table": stage}))
+        policies.write(project, stage, dict.fromkeys(policies.places(project), "x"))
     return project
 
 

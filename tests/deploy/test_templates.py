@@ -6,7 +6,7 @@ import json
 import os
 import re
 import subprocess
-import sys
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from deploy import apps
+from deploy import apps, planned, policies, stacks
 
 ROOT = Path(__file__).parent.parent.parent
 APPS = sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/config.json"))
 NAMES = ("resources", "edge", "dax", "delivery", "before", "after", "quicksight", "redshift")
 TEMPLATES = sorted(str(file.relative_to(ROOT)) for name in NAMES for file in ROOT.glob(f"*/{name}.yaml"))
+STAGE = "lint"
+ACCOUNT = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "0" * 12, "Stage": STAGE}
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/x/stream/2030-01-01T00:00:00.000"
 # The settings that the apps' decorators need.
 SETTINGS = {
@@ -38,14 +40,15 @@ SETTINGS = {
 
 @pytest.fixture(scope="module", params=APPS)
 def packaged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template that `chalice package` writes for each app, with a placeholder for the code."""
+    """The template that `chalice package` writes for each app and a new stage, with a placeholder for the code."""
     folder = tmp_path_factory.mktemp("package")
     app = ROOT / request.param
     outputs = re.findall(r"^  (\w+): \{Value", (app / "resources.yaml").read_text(), re.MULTILINE)
     names = [re.sub(r"(?<!^)(?=[A-Z])", "_", output).upper() for output in outputs]
     settings = {name: SETTINGS.get(name, f"lint-{name.lower().replace('_', '-')}") for name in names}
+    policies.write(app, STAGE, {name: ACCOUNT.get(name, "lint") for name in policies.places(app)})
     subprocess.run(
-        [sys.executable, "-m", "deploy.packaging", "package", "--merge-template", "merge.yaml", folder],
+        [*apps.CHALICE, "package", "--stage", STAGE, "--merge-template", "merge.yaml", folder],
         cwd=app,
         env=os.environ | settings | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)},
         check=True,
@@ -127,3 +130,76 @@ def test_the_table_of_stream_consumers_is_that_of_the_templates() -> None:
     }
     assert documented == deployed
     assert len(deployed) == 5
+
+
+def test_every_consumer_of_a_stream_begins_with_its_oldest_record(packaged: Path) -> None:
+    template = json.loads(packaged.read_text())
+    sources = [
+        event["Properties"]
+        for resource in template["Resources"].values()
+        for event in resource["Properties"].get("Events", {}).values()
+        if event["Type"] in ("DynamoDB", "Kinesis")
+    ]
+
+    assert all(source["StartingPosition"] == {"Ref": "StreamStart"} for source in sources)
+    assert not sources or template["Parameters"]["StreamStart"]["Default"] == "TRIM_HORIZON"
+
+
+def test_chalice_deploy_begins_there_too() -> None:
+    decorator = re.compile(r"on_(?:dynamodb|kinesis)_record\((.*)\)")
+    found = [line for app in APPS for line in decorator.findall((ROOT / app / "app.py").read_text())]
+
+    assert len(found) == 5
+    assert all('starting_position="TRIM_HORIZON"' in line for line in found)
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_what_costs_while_nobody_comes_is_off_outside_prod(stage: str) -> None:
+    found: dict[str, set[Any]] = defaultdict(set)
+    for each in planned.stacks(stage, apps.names(), {"Sender": "a@b.test", "ReceiptSender": "a@b.test"}):
+        for resource in each.resources():
+            match resource.type:
+                case "AWS::Serverless::Api":
+                    found["cache"].add(str(resource.properties.get("CacheClusterEnabled", False)).lower())
+                    for method in resource.properties["MethodSettings"]:
+                        found["metrics"].add(str(method["MetricsEnabled"]).lower())
+                case "AWS::Kinesis::Stream":
+                    found["mode"].add(resource.properties["StreamModeDetails"]["StreamMode"])
+                case "AWS::DAX::Cluster":
+                    found["dax"].add("true")
+    prod = stage == "prod"
+    assert found["metrics"] == {str(prod).lower()}
+    assert found["cache"] == {"false", "true"} if prod else {"false"}
+    assert found["mode"] == {"ON_DEMAND" if prod else "PROVISIONED"}
+    assert not found["dax"]
+
+
+def test_only_an_app_with_identities_has_an_endpoint_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, str] = {}
+    monkeypatch.setattr(apps, "layer", lambda *_, **__: b"")
+    monkeypatch.setattr(apps.stacks, "upload", lambda *_: ("bucket", "key"))
+    monkeypatch.setattr(
+        apps, "_deploy", lambda app, stage, kind, values: given.update({app: values["IdentityEndpoint"]})
+    )
+
+    for app in ("todo-app", "blog-app"):
+        apps.deploy_dax(app, "dev")
+
+    assert given == {"todo-app": "true", "blog-app": "false"}
+
+
+def test_every_data_set_of_the_warehouse_is_refreshed() -> None:
+    resources = stacks.read((ROOT / "pipeline-app" / "quicksight.yaml").read_text())["Resources"].values()
+    ids: dict[str, set[str]] = defaultdict(set)
+    for resource in resources:
+        ids[resource["Type"]].add(str(resource["Properties"].get("DataSetId")))
+
+    assert ids["AWS::QuickSight::RefreshSchedule"] == ids["AWS::QuickSight::DataSet"]
+
+
+def test_redshift_reaches_s3_and_glue_from_subnets_without_endpoints() -> None:
+    """https://docs.aws.amazon.com/redshift/latest/mgmt/enhanced-vpc-routing.html"""
+    template = stacks.read((ROOT / "pipeline-app" / "redshift.yaml").read_text())
+
+    assert template["Resources"]["Workgroup"]["Properties"]["EnhancedVpcRouting"] == {"Ref": "EnhancedVpcRouting"}
+    assert template["Parameters"]["EnhancedVpcRouting"]["Default"] == "false"

@@ -218,7 +218,7 @@ def test_an_upload_must_match_its_request(author: Author) -> None:
 def test_the_thumbnail_function_may_read_uploads_and_write_thumbnails_and_nothing_else(
     blog: dict[str, Any], sandbox: dict[str, Any]
 ) -> None:
-    policy = (ROOT / "blog-app/.chalice/policy-make-thumbnails.json").read_text()
+    policy = (ROOT / "blog-app/.chalice/policies/test/make-thumbnails.json").read_text()
     iam = boto3.client("iam", endpoint_url=sandbox["endpoint"])
     name = f"thumbnails-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)

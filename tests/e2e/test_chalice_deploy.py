@@ -27,11 +27,12 @@ from deploy import apps
 pytestmark = pytest.mark.alone
 
 ROOT = Path(__file__).parent.parent.parent
-POLICY = json.loads((ROOT / "todo-app/.chalice/policy-api-handler.json").read_text())
+ACCOUNT = "000000000000"
+STATEMENTS = json.loads((ROOT / "todo-app/.chalice/policies/api-handler.json").read_text())["Statement"]
 # The emulator does not authorize logs and traces. This deployment does not use DAX.
 ACTIONS = [
     action
-    for statement in POLICY["Statement"]
+    for statement in STATEMENTS
     if statement["Sid"] in ("Todos", "Lists", "SignedUploads")
     for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
 ]
@@ -51,7 +52,31 @@ def clone(app: str, folder: Path) -> Path:
     stages = project / "chalicelib/stages"
     stages.mkdir()
     shutil.copy(ROOT / app / "chalicelib/stages/test.json", stages / "local.json")
+    (project / ".chalice/policies/local").mkdir(exist_ok=True)
+    for file in (ROOT / app / ".chalice/policies/test").glob("*.json"):
+        (project / ".chalice/policies/local" / file.name).write_text(as_local(file))
     return project
+
+
+def as_local(file: Path) -> str:
+    """Return a policy of the stage *test*, whose resources the deployment uses, for a deployment named *local*."""
+    return file.read_text().replace("parameter/test/", "parameter/local/")
+
+
+def policy_of(app: str) -> dict[str, Any]:
+    """Return the policy of the function that answers an API, as `chalice deploy` gives it to its role."""
+    policy: dict[str, Any] = json.loads(as_local(ROOT / app / ".chalice/policies/test/api-handler.json"))
+    return policy
+
+
+def admit(access_key: str, url: str) -> None:
+    """Let the owner of an access key call the API at *url*, which is another one than that of its stage."""
+    iam, api = boto3.client("iam"), url.rstrip("/").split("/")[-2]
+    user = iam.get_access_key_last_used(AccessKeyId=access_key)["UserName"]
+    resource = f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{api}/*"
+    allow = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": resource}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    iam.put_user_policy(UserName=user, PolicyName=api, PolicyDocument=document)
 
 
 CHALICE = (str(Path(sys.executable).with_name("chalice")),)
@@ -129,11 +154,12 @@ def test_the_function_needs_every_action_of_its_policy(
     iam = boto3.client("iam", endpoint_url=sandbox["endpoint"])
     role = "todo-app-local-api_handler"
     name = iam.list_role_policies(RoleName=role)["PolicyNames"][0]
-    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(without(action)))
+    policy = policy_of("todo-app")
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(without(action, policy)))
 
     statuses = use(url, ann)
 
-    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(POLICY))
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
     assert {500, 403} & set(statuses), statuses
     assert use(url, ann) == ALL_GOOD
 
@@ -146,6 +172,8 @@ def test_the_blog_with_all_its_triggers_is_deployed_twice(sandbox: dict[str, Any
     assert chalice_deploy(project, sandbox["endpoint"]) == url
 
     assert httpx.get(f"{url}/posts").json() == httpx.get(f"{blog['api']}/posts").json()
+    assert Author.of(blog | {"api": url}).send("DELETE", "/posts/none").status_code == 403, "the API of another stage"
+    admit(blog["author_access_key_id"], url)
     assert Author.of(blog | {"api": url}).send("DELETE", "/posts/none").status_code == 404
     s3 = boto3.client("s3", endpoint_url=sandbox["endpoint"])
     attached = s3.get_bucket_notification_configuration(Bucket=blog["photos_bucket"])
@@ -165,10 +193,9 @@ def test_the_blog_with_all_its_triggers_is_deployed_twice(sandbox: dict[str, Any
 
 # The shop: one function under `chalice deploy`, two functions in production.
 
-SHOP_POLICY = json.loads((ROOT / "video-app/.chalice/policy-api-handler.json").read_text())
 SHOP_RIGHTS = [
     (statement["Sid"], action)
-    for statement in SHOP_POLICY["Statement"]
+    for statement in json.loads((ROOT / "video-app/.chalice/policies/api-handler.json").read_text())["Statement"]
     if statement["Sid"] not in ("Logs", "Traces")
     for action in as_list(statement["Action"])
     if (statement["Sid"], action) != ("Breakers", "dynamodb:UpdateItem")  # only while receipts-app is down
@@ -186,6 +213,7 @@ def shop_url(sandbox: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
     ssm.put_parameter(Name="/local/receipts-app/api", Value=sandbox["receipts-app"]["api"], Type="String")
     first = chalice_deploy(project, sandbox["endpoint"])
     assert chalice_deploy(project, sandbox["endpoint"]) == first
+    admit(sandbox["video-app"]["owner_access_key_id"], first)
     yield first
     functions = boto3.client("lambda", endpoint_url=sandbox["endpoint"])
     mappings = functions.list_event_source_mappings(FunctionName="video-app-local-publish_purchases")
@@ -284,17 +312,17 @@ def test_the_shop_answers_at_its_address_and_needs_every_right_of_its_policy(
                 FunctionName="video-app-local", WaiterConfig={"Delay": 0.1}
             )
         assert {500, 403} & set(shop.use()), (sid, action)
-    allow(SHOP_POLICY)
+    allow(policy_of("video-app"))
     assert shop.use() == SHOP_ALL_GOOD
 
 
 def without_right(sid: str, action: str) -> dict[str, Any]:
     """Return the shop's policy without *action* in the statement *sid*."""
-    statements = []
-    for statement in SHOP_POLICY["Statement"]:
+    policy, statements = policy_of("video-app"), []
+    for statement in policy["Statement"]:
         kept = [a for a in as_list(statement["Action"]) if (statement["Sid"], a) != (sid, action)]
         statements += [statement | {"Action": kept}] if kept else []
-    return SHOP_POLICY | {"Statement": statements}
+    return policy | {"Statement": statements}
 
 
 def test_the_pipeline_with_all_its_triggers_is_deployed_twice_and_needs_its_rights(
@@ -325,7 +353,7 @@ def test_the_pipeline_with_all_its_triggers_is_deployed_twice_and_needs_its_righ
     iam = boto3.client("iam", endpoint_url=sandbox["endpoint"])
     role = "pipeline-app-local-api_handler"
     name = iam.list_role_policies(RoleName=role)["PolicyNames"][0]
-    policy = json.loads((ROOT / "pipeline-app/.chalice/policy-api-handler.json").read_text())
+    policy = policy_of("pipeline-app")
     for action in ("dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:GetItem"):
         denied = json.dumps(without(action, policy))
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=denied)
@@ -353,7 +381,7 @@ def found(url: str) -> Any:
     return answer.json() if answer.status_code == 200 else None
 
 
-def without(action: str, policy: dict[str, Any] = POLICY) -> dict[str, Any]:
+def without(action: str, policy: dict[str, Any]) -> dict[str, Any]:
     """Return the policy without *action* in any statement."""
     statements = [
         statement | {"Action": kept}

@@ -119,3 +119,23 @@ def test_a_simulation_and_the_call_agree_for_every_function(sandbox: dict[str, A
             decisions.add(decision)
             assert _is_denied(call, request) is (decision != "allowed"), (role, action, resource, decision)
     assert decisions == {"allowed", "implicitDeny"}
+
+
+@pytest.mark.alone
+def test_no_function_reaches_another_stage(sandbox: dict[str, Any]) -> None:
+    iam, resources = boto3.client("iam"), list(_resources(boto3.client("cloudformation")))
+    functions = boto3.client("lambda").get_paginator("list_functions").paginate().search("Functions[].Role")
+    stage = sandbox["todo-app"]["table"].split("-")[2]
+    reached = []
+    for role in sorted(set(functions)):
+        for kind, name in resources:
+            if kind in CALLS and f"-{stage}-" in name:
+                action, resource, _, _ = CALLS[kind](lambda service: boto3.client(service), name)
+                theirs = resource.replace(f"-{stage}-", "-other-")
+                answer = iam.simulate_principal_policy(
+                    PolicySourceArn=role, ActionNames=[action], ResourceArns=[resource, theirs]
+                )
+                own, other = (each["EvalDecision"] for each in answer["EvaluationResults"])
+                reached += [own == "allowed"]
+                assert other != "allowed", (role, action, theirs)
+    assert any(reached)

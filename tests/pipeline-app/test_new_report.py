@@ -156,8 +156,8 @@ def test_the_policy_lets_reports_be_published_to_and_no_other_table(action: str)
 
 def may(action: str, table: str) -> bool:
     """Return whether `run_reports` may do *action* on a table of the database, as IAM evaluates its policy."""
-    policy = json.loads((APP / ".chalice" / "policy-run-reports.json").read_text())
-    arn = f"arn:aws:glue:us-east-1:111122223333:table/pipeline_app_prod/{table}"
+    policy = json.loads((APP / ".chalice" / "policies" / "run-reports.json").read_text())
+    arn = f"arn:${{AWS::Partition}}:glue:${{AWS::Region}}:${{AWS::AccountId}}:table/${{AthenaDatabase}}/{table}"
     effects = {
         statement["Effect"]
         for statement in policy["Statement"]
