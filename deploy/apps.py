@@ -128,7 +128,7 @@ def deploy_resources(app: str, stage: str, **parameters: str) -> dict[str, str]:
     settings = {_snake(key): value for key, value in outputs.items()}
     file = ROOT / app / "chalicelib" / "stages" / f"{stage}.json"
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(settings, indent=2) + "\n")
+    zips.write(file, f"{json.dumps(settings, indent=2)}\n".encode())
     write_policies(app, stage)
     return settings
 

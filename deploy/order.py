@@ -51,6 +51,10 @@ STACKS = (*apps.KINDS, "servers")
 """The steps that deploy a stack. The others take no parameters of templates."""
 
 
+_SILENCE = 60
+"""Seconds without a line after which a release says what it waits for."""
+
+
 def names() -> list[str]:
     """Return what can be released: every app, and the update servers."""
     return [*apps.names(), UPDATES]
@@ -116,7 +120,10 @@ def release(
         while (steps_left.is_active() and not failed) or done:
             for step in () if failed else steps_left.get_ready():
                 done[pool.submit(deployment.run, *step, report)] = step
-            for future in wait(done, return_when=FIRST_COMPLETED).done:
+            ended = wait(done, _SILENCE, return_when=FIRST_COMPLETED).done
+            if not ended:
+                report(f"still running: {', '.join(f'{app}: {step}' for app, step in done.values())}")
+            for future in ended:
                 step = done.pop(future)
                 if error := future.exception():
                     failed.append(error)

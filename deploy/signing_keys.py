@@ -44,6 +44,7 @@ class SigningKeys:
         """Create the key and its group if they are missing; return the id of the group."""
         key_id = self._key_id("AWSCURRENT")
         if key_id is None:
+            self._delete_unused()
             key_id, secret = self._new_key(algorithm)
             self._secrets.create_secret(Name=self._secret, SecretString=secret)
         group = self._group()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import ClientError
 from samtranslator.yaml_helper import yaml_parse
 
 from deploy.errors import StackFailed
 
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+_POLL = 5
+"""Seconds between two looks at a stack, at most."""
 _PUBLIC = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"]
 
 
@@ -28,7 +31,7 @@ def deploy(name: str, template: str, parameters: dict[str, str]) -> dict[str, st
     url = f"{_client('s3').meta.endpoint_url}/{bucket}/{key}"
     declared = {p["ParameterKey"] for p in cloudformation.get_template_summary(TemplateURL=url)["Parameters"]}
     given = {key: value for key, value in parameters.items() if key in declared}
-    change = "update" if _exists(cloudformation, name) else "create"
+    change = "update" if _ready(name) else "create"
     kept = (parameters_of(name).keys() & declared) - given.keys() if change == "update" else set()
     request = {
         "StackName": name,
@@ -41,18 +44,18 @@ def deploy(name: str, template: str, parameters: dict[str, str]) -> dict[str, st
     }
     try:
         getattr(cloudformation, f"{change}_stack")(**request)
-        cloudformation.get_waiter(f"stack_{change}_complete").wait(StackName=name)
     except ClientError as error:
         if "No updates are to be performed" not in str(error):
             raise StackFailed(f"{name}: {error}") from error
-    except Exception as error:
-        raise StackFailed(f"{name}: {_reasons(cloudformation, name) or error}") from error
+        return outputs(name)
+    if _ended(name) != f"{change.upper()}_COMPLETE":
+        raise StackFailed(f"{name}: {_reasons(name)}")
     return outputs(name)
 
 
 def outputs(name: str, missing_ok: bool = False) -> dict[str, str]:
     """Return the outputs of the stack; none if it does not exist and *missing_ok*."""
-    if missing_ok and not _exists(_client("cloudformation"), name):
+    if missing_ok and not _exists(name):
         return {}
     stack = _client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
@@ -60,7 +63,7 @@ def outputs(name: str, missing_ok: bool = False) -> dict[str, str]:
 
 def parameters_of(name: str, missing_ok: bool = False) -> dict[str, str]:
     """Return the parameters of the stack; none if it does not exist and *missing_ok*."""
-    if missing_ok and not _exists(_client("cloudformation"), name):
+    if missing_ok and not _exists(name):
         return {}
     stack = _client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack.get("Parameters", [])}
@@ -85,21 +88,24 @@ def resources(name: str) -> dict[str, tuple[str, str]]:
     return {r["LogicalResourceId"]: (r["ResourceType"], r["PhysicalResourceId"]) for r in listed}
 
 
+def template_of(name: str) -> Any:
+    """Return the template of the stack as a document. A stack that is not complete has one, too."""
+    body = _client("cloudformation").get_template(StackName=name)["TemplateBody"]
+    return body if isinstance(body, dict) else read(body)
+
+
 def retained(name: str) -> set[str]:
     """Return the logical ids of the resources that CloudFormation keeps when it deletes the stack."""
-    body = _client("cloudformation").get_template(StackName=name)["TemplateBody"]
-    declared = (body if isinstance(body, dict) else read(body))["Resources"]
+    declared = template_of(name)["Resources"]
     return {logical for logical, resource in declared.items() if resource.get("DeletionPolicy", "Delete") != "Delete"}
 
 
 def delete(name: str) -> None:
     """Delete the stack and wait until it is deleted. Raises StackFailed."""
-    cloudformation = _client("cloudformation")
-    cloudformation.delete_stack(StackName=name)
-    try:
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name)
-    except WaiterError as error:
-        raise StackFailed(f"{name}: {_reasons(cloudformation, name) or error}") from error
+    _ended(name)  # AWS deletes no stack that it is updating
+    _client("cloudformation").delete_stack(StackName=name)
+    if _ended(name) is not None:
+        raise StackFailed(f"{name}: {_reasons(name)}")
 
 
 @functools.cache
@@ -140,27 +146,70 @@ def artifacts_name() -> str:
     return f"chalice-suite-artifacts-{account}-{region}"
 
 
-def _exists(cloudformation: Any, name: str) -> bool:
+_NEVER_CREATED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS")
+"""The states of a stack whose creation failed or never began. AWS neither updates it nor creates another one."""
+
+_STUCK = {
+    "UPDATE_ROLLBACK_FAILED": "mend the cause, and run `aws cloudformation continue-update-rollback --stack-name {}`",
+    "DELETE_FAILED": "mend the cause, and run `aws cloudformation delete-stack --stack-name {}`",
+}
+"""The states that only a person can end, and how.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+"""
+
+
+def _ready(name: str) -> bool:
+    """Bring the stack to where it can be created or updated; return whether it exists.
+
+    A command that was killed leaves CloudFormation at work, so this waits for its end. Raises StackFailed.
+    """
+    status = _ended(name)
+    if status in _STUCK:
+        raise StackFailed(f"{name} is in {status}, {_reasons(name)}: {_STUCK[status].format(name)} first")
+    if status in _NEVER_CREATED:
+        delete(name)
+        return False
+    return status is not None
+
+
+def _exists(name: str) -> bool:
+    status = _status(name)
+    return status is not None and status not in _NEVER_CREATED
+
+
+def _status(name: str) -> str | None:
+    """Return the status of the stack, or None if there is none."""
     try:
-        status = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
-    except ClientError:
-        return False
-    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
-        # A stack whose creation failed can only be deleted.
-        cloudformation.delete_stack(StackName=name)
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name)
-        return False
-    return bool(status != "DELETE_COMPLETE")
+        status = str(_client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    return None if status == "DELETE_COMPLETE" else status
 
 
-def _reasons(cloudformation: Any, name: str) -> str:
-    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
-    failed = [e for e in events if e["ResourceStatus"].endswith("FAILED") and "cancelled" not in str(e)]
-    reasons = [f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason', '')}" for e in reversed(failed)]
+def _ended(name: str) -> str | None:
+    """Wait until CloudFormation does no more with the stack; return its status, or None if there is none."""
+    delay: float = _client("cloudformation").get_waiter("stack_create_complete").config.delay
+    while (status := _status(name)) and status.endswith("_IN_PROGRESS") and status not in _NEVER_CREATED:
+        time.sleep(min(delay, _POLL))
+    return status
+
+
+def _reasons(name: str) -> str:
+    """Return why the last operation failed."""
+    cloudformation = _client("cloudformation")
+    reasons: list[str] = []
+    for event in cloudformation.describe_stack_events(StackName=name)["StackEvents"]:  # newest first
+        of_stack = event["PhysicalResourceId"] == event["StackId"]
+        if of_stack and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"):
+            break
+        if event["ResourceStatus"].endswith("FAILED") and "cancelled" not in str(event):
+            reasons.insert(0, f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}")
     if any("DescribeEvents" in reason for reason in reasons):  # the validation before the deployment has its own list
         invalid = cloudformation.describe_events(StackName=name, Filters={"FailedEvents": True})["OperationEvents"]
         reasons += [e["ValidationStatusReason"] for e in invalid if "ValidationStatusReason" in e]
-    return "; ".join(reasons)
+    return "; ".join(reasons) or str(_status(name))
 
 
 @functools.cache

@@ -36,7 +36,7 @@ def template_of(stage: str) -> str | None:
     """Return the template that the stage's stack has, or None if there is no stack."""
     if stack(stage) not in stacks.existing():
         return None
-    return "after" if "DistributionId" in stacks.outputs(stack(stage)) else "before"
+    return "after" if "Distribution" in stacks.template_of(stack(stage))["Resources"] else "before"
 
 
 def template(name: str) -> dict[str, Any]:

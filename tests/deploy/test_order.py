@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,6 +116,7 @@ def empty_account(tmp_path: Path) -> Iterator[Account]:
         monkeypatch.setattr(stacks, "parameters_of", account.parameters_of)
         monkeypatch.setattr(stacks, "existing", lambda: set(account.templates))
         monkeypatch.setattr(stacks, "exports", account.exports)
+        monkeypatch.setattr(stacks, "template_of", account.templates.__getitem__)
         monkeypatch.setattr(signing_keys, "ensure", lambda app, stage: "group")
         monkeypatch.setattr(updates, "prefix_lists", lambda: ["pl-1"])
         monkeypatch.setattr(apps, "refuse_chalice", lambda app, stage: None)
@@ -395,6 +397,21 @@ def test_the_first_failure_stops_the_rest_and_gives_its_reason(
     monkeypatch.setattr(stacks, "deploy", account.deploy)
     assert run(monkeypatch, "release", "all", "dev") is None
     assert {"video-app-dev-edge", "receipts-app-dev"} <= set(account.done)
+
+
+def test_a_release_says_what_it_waits_for(
+    account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def deploy(*arguments: Any) -> dict[str, str]:
+        time.sleep(0.2)
+        return account.deploy(*arguments)
+
+    monkeypatch.setattr(order, "_SILENCE", 0.01)
+    monkeypatch.setattr(stacks, "deploy", deploy)
+
+    run(monkeypatch, "release", "todo-app", "dev")
+
+    assert "still running: todo-app: resources\n" in capsys.readouterr().out
 
 
 def test_a_release_shows_its_progress(

@@ -25,7 +25,7 @@ class Account:
         existing_stacks = {"video-app-prod-resources", "video-app-prod", "video-app-prod-edge", "updates-prod"}
         monkeypatch.setattr(stacks, "existing", lambda: existing_stacks)
         monkeypatch.setattr(stacks, "parameters_of", self.parameters_of)
-        monkeypatch.setattr(stacks, "outputs", lambda name: {"DistributionId": "E1"})
+        monkeypatch.setattr(stacks, "template_of", lambda name: {"Resources": {"Distribution": {}}})
         monkeypatch.setattr(clone, "begin", lambda source, target: None)
         monkeypatch.setattr(order, "check", lambda stage, released: None)
         steps = {
