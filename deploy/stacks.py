@@ -201,7 +201,7 @@ def _reasons(name: str) -> str:
     cloudformation = _client("cloudformation")
     reasons: list[str] = []
     for event in cloudformation.describe_stack_events(StackName=name)["StackEvents"]:  # newest first
-        of_stack = event["PhysicalResourceId"] == event["StackId"]
+        of_stack = event.get("PhysicalResourceId") == event["StackId"]
         if of_stack and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"):
             break
         if event["ResourceStatus"].endswith("FAILED") and "cancelled" not in str(event):
