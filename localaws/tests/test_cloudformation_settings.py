@@ -245,7 +245,7 @@ def test_a_stack_makes_resources_as_their_apis_do(stack: Stack) -> None:
                 "Code": {"ZipFile": "handler = print"},
             },
         },
-        "Logs": {"Type": "AWS::Logs::LogGroup"},
+        "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": {"Ref": "Name"}}},
         "Parameter": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "1"}},
         "Alarm": {
             "Type": "AWS::CloudWatch::Alarm",
@@ -260,7 +260,11 @@ def test_a_stack_makes_resources_as_their_apis_do(stack: Stack) -> None:
             },
         },
     }
-    template = {"Resources": resources, "Outputs": {name: {"Value": {"Ref": name}} for name in resources}}
+    template = {
+        "Parameters": {"Name": {"Type": "String", "Default": "AWS::NoValue"}},
+        "Resources": resources,
+        "Outputs": {name: {"Value": {"Ref": name}} for name in resources},
+    }
     capabilities = ["CAPABILITY_IAM"]
     assert stack.deploy("create", template, Capabilities=capabilities) == "CREATE_COMPLETE", stack.reasons()
     described = stack.client.describe_stacks(StackName=stack.name)["Stacks"][0]["Outputs"]

@@ -39,6 +39,29 @@ def received(events: Any, emulator: str) -> Any:
     return put
 
 
+@pytest.mark.parametrize("is_allowed", [True, False])
+def test_a_log_group_gets_events_if_its_policy_allows_it(events: Any, emulator: str, is_allowed: bool) -> None:
+    logs, name = boto3.client("logs", endpoint_url=emulator), next(names)
+    arn = f"arn:aws:logs:us-east-1:000000000000:log-group:{name}"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": f"{arn if is_allowed else 'other'}:*",
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    logs.create_log_group(logGroupName=name)
+    logs.put_resource_policy(policyName=name, policyDocument=document)
+    events.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))
+    events.put_targets(Rule=name, Targets=[{"Id": "one", "Arn": arn}])
+
+    events.put_events(Entries=[{"Source": name, "DetailType": "d", "Detail": "{}"}])
+
+    found = logs.filter_log_events(logGroupName=name)["events"]
+    assert [json.loads(event["message"])["source"] for event in found] == ([name] if is_allowed else [])
+    logs.delete_resource_policy(policyName=name)
+
+
 def transformer(template: str, **paths: str) -> dict[str, Any]:
     return {"InputTransformer": {"InputTemplate": template, "InputPathsMap": paths}}
 
