@@ -28,7 +28,7 @@ def with_text(invoke: Any) -> Any:
 
     def invoke_target(target: dict[str, Any], event: Any, rule: Any, view: Any = None) -> None:
         view = view or eventbridge._pattern_event_view(event)
-        if parse_arn(target["Arn"]).service in ("sns", "sqs") and not any(target.get(name) for name in INPUTS):
+        if parse_arn(target["Arn"]).service in ("logs", "sns", "sqs") and not any(target.get(name) for name in INPUTS):
             target = target | {"Input": text(view.event_with_detail())}
         invoke(target, event, rule, view)
 
