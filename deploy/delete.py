@@ -169,4 +169,5 @@ def _delete_parameters(names: list[str]) -> None:
 def _forget(app: str, stage: str) -> None:
     """Delete the files that deploying the stage wrote to the working copy."""
     (apps.ROOT / app / "chalicelib" / "stages" / f"{stage}.json").unlink(missing_ok=True)
+    shutil.rmtree(apps.ROOT / app / ".chalice" / "policies" / stage, ignore_errors=True)
     shutil.rmtree(apps.ROOT / "dist" / f"{app}-{stage}", ignore_errors=True)

@@ -203,3 +203,55 @@ def test_redshift_reaches_s3_and_glue_from_subnets_without_endpoints() -> None:
 
     assert template["Resources"]["Workgroup"]["Properties"]["EnhancedVpcRouting"] == {"Ref": "EnhancedVpcRouting"}
     assert template["Parameters"]["EnhancedVpcRouting"]["Default"] == "false"
+
+
+def planned_resources(stage: str, **given: str) -> list[planned.Resource]:
+    """The resources of all apps in a stage."""
+    senders = {"Sender": "a@b.test", "ReceiptSender": "a@b.test"}
+    found = planned.stacks(stage, apps.names(), senders | given, pseudo={"AWS::Region": "us-east-1"})
+    return [resource for stack in found for resource in stack.resources()]
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_production_limits_logs_and_keeps(stage: str) -> None:
+    resources, prod = planned_resources(stage), stage == "prod"
+    edges = [r.properties["DistributionConfig"] for r in resources if r.type == "AWS::CloudFront::Distribution"]
+    versioned = {r.logical_id for r in resources if "VersioningConfiguration" in r.properties}
+
+    assert len(edges) == 4
+    assert [bool(edge.get("WebACLId")) for edge in edges] == [prod] * 4
+    assert [bool(edge.get("Logging")) for edge in edges] == [prod] * 4
+    assert len([r for r in resources if r.type == "AWS::WAFv2::WebACL"]) == (4 if prod else 0)
+    assert versioned == ({"Files", "Photos", "Content", "Ingestion"} if prod else set())
+
+
+def test_the_limit_of_a_stage_outside_us_east_1_is_an_acl_from_there() -> None:
+    acl = "arn:aws:wafv2:us-east-1:111122223333:global/webacl/x/y"
+    found = planned.stacks("prod", ["video-app"], {"WebAcl": acl}, pseudo={"AWS::Region": "eu-west-1"})
+    resources = {r.type: r.properties for stack in found for r in stack.resources()}
+
+    assert resources["AWS::CloudFront::Distribution"]["DistributionConfig"]["WebACLId"] == acl
+    assert "AWS::WAFv2::WebACL" not in resources
+
+
+def test_every_table_that_outlives_its_stack_can_be_restored_to_any_second() -> None:
+    for app in apps.names():
+        for name, table in apps.template(app, "resources")["Resources"].items():
+            if table["Type"] in ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable") and "DeletionPolicy" in table:
+                copies = table["Properties"].get("Replicas", [table["Properties"]])
+                copies = [copy["Fn::If"][1] if "Fn::If" in copy else copy for copy in copies]
+                on = {"PointInTimeRecoveryEnabled": True}
+                assert all(copy["PointInTimeRecoverySpecification"] == on for copy in copies), name
+
+
+def test_memory_logs_and_the_executions_of_cleanse_are_parameters() -> None:
+    given = {"ApiMemory": "2048", "LogDays": "400", "CleanseConcurrency": "20"}
+    resources = planned_resources("prod", **given)
+    functions = {r.logical_id: r.properties for r in resources if r.type == "AWS::Serverless::Function"}
+    days = {str(r.properties["RetentionInDays"]) for r in resources if r.type == "AWS::Logs::LogGroup"}
+
+    assert str(functions["APIHandler"]["MemorySize"]) == "2048"
+    assert str(functions["Cleanse"]["ReservedConcurrentExecutions"]) == "20"
+    assert days == {"400"}
+    without = {r.logical_id: r.properties for r in planned_resources("prod") if r.type == "AWS::Serverless::Function"}
+    assert not without["Cleanse"].get("ReservedConcurrentExecutions")
