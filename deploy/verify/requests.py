@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 
 from common.sigv4 import sign
 
+AWS_DOMAINS = (".amazonaws.com", ".cloudfront.net")
 _SHOWN = 200
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -57,8 +59,9 @@ class Http:
     ) -> Answer:
         """Send a request. An answer that does not come has the status 0."""
         request = f"{method} {urlsplit(url)._replace(query='').geturl()}"
+        address, host = _reached(url)
         try:
-            answer = self._pool.request(method, url, body=body, headers=dict(headers))
+            answer = self._pool.request(method, address, body=body, headers={**headers, **host})
         except urllib3.exceptions.HTTPError as error:
             return Answer(request, 0, urllib3.HTTPHeaderDict(), f"{type(error).__name__}: {error}".encode())
         return Answer(request, answer.status, answer.headers, answer.data)
@@ -96,6 +99,19 @@ class Api:
 
     def get(self, path: str, **headers: str) -> Answer:
         return self.send("GET", path, **headers)
+
+
+def _reached(url: str) -> tuple[str, dict[str, str]]:
+    """Return where to send a request for *url*, and the Host to send.
+
+    AWS_ENDPOINT_URL names the endpoint of all AWS services. It answers for the names that AWS gives to APIs and
+    distributions too. https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+    """
+    parts, endpoint = urlsplit(url), os.environ.get("AWS_ENDPOINT_URL")
+    if not endpoint or not str(parts.hostname).endswith(AWS_DOMAINS):
+        return url, {}
+    place = urlsplit(endpoint)
+    return parts._replace(scheme=place.scheme, netloc=place.netloc).geturl(), {"Host": parts.netloc}
 
 
 def _named(headers: Mapping[str, str]) -> dict[str, str]:

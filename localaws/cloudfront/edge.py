@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import boto3
@@ -35,28 +36,46 @@ ERROR = "Error from cloudfront"
 FUNCTION = "FunctionGeneratedResponse from cloudfront"
 CAPACITY = 1 << 30
 REFRESH_INTERVAL = 0.5
+SERVICES = ("cloudfront", "cloudwatch")
 
 logger = logging.getLogger(__name__)
 
 
-def edge(distribution_id: str, *, capacity: int = CAPACITY, clock: Callable[[], float] = time.time) -> Edge:
-    """Return the ASGI application that serves the deployed distribution, with a cache of *capacity* bytes."""
-    return Edge(
-        DeployedDistribution(boto3.client("cloudfront"), distribution_id), boto3.client("cloudwatch"), capacity, clock
-    )
+def edge(
+    distribution_id: str,
+    *,
+    capacity: int = CAPACITY,
+    clock: Callable[[], float] = time.time,
+    endpoint: str = "",
+    credentials: Mapping[str, str] = MappingProxyType({}),
+) -> Edge:
+    """Return the ASGI application that serves the deployed distribution, with a cache of *capacity* bytes.
+
+    *endpoint* is the address of AWS, and *credentials* are parameters of a boto3 client; by default those of the
+    environment.
+    """
+    endpoint = endpoint or os.environ["AWS_ENDPOINT_URL"]
+    session: Any = boto3.Session(**credentials)
+    cloudfront, cloudwatch = (session.client(name, "us-east-1", endpoint_url=endpoint) for name in SERVICES)
+    return Edge(DeployedDistribution(cloudfront, distribution_id), cloudwatch, Origins(endpoint), capacity, clock)
 
 
 class Edge:
     """The ASGI application of one distribution."""
 
     def __init__(
-        self, deployed: DeployedDistribution, cloudwatch: Any, capacity: int, clock: Callable[[], float]
+        self,
+        deployed: DeployedDistribution,
+        cloudwatch: Any,
+        origins: Origins,
+        capacity: int,
+        clock: Callable[[], float],
     ) -> None:
         self._deployed = deployed
         self._cloudwatch = cloudwatch
         self._clock = clock
         self._objects = Objects(Cache(capacity), clock)
-        self._origins = Origins(os.environ["AWS_ENDPOINT_URL"])
+        self._origins = origins
         self._metrics = Metrics()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

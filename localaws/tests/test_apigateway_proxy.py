@@ -200,6 +200,14 @@ def test_slashes_before_the_path_do_not_change_its_resource(api: Api, sent: str,
     assert (event["path"], event["requestContext"]["path"]) == (path, full_path)
 
 
+def test_the_endpoint_answers_for_the_host_name_of_an_api(api: Api) -> None:
+    address = urlsplit(api.endpoint)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
+    connection.request("GET", "/v1/devices/7", headers={"Host": f"{api.id}.execute-api.us-east-1.amazonaws.com"})
+
+    assert json.loads(connection.getresponse().read())["path"] == "/devices/7"
+
+
 def test_headers_keep_their_names_and_values(api: Api) -> None:
     event = api.event("/a", ("tEsT-HEADeR", "aValUE"), ("Twice", "1"), ("twice", "2"))
 

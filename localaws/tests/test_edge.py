@@ -301,6 +301,19 @@ def test_a_distribution_answers_for_its_own_domain(site: Site, origin: CountingO
     assert site.get(origin.put("/own"), host=domain).status_code == 200
 
 
+def test_the_endpoint_answers_for_the_domain_of_a_distribution(
+    site: Site, origin: CountingOrigin, emulator: str
+) -> None:
+    domain = boto3.client("cloudfront").get_distribution(Id=site.id)["Distribution"]["DomainName"]
+    path = origin.put("/by-host")
+
+    first, second = (httpx.get(f"{emulator}{path}", headers={"Host": domain}) for _ in range(2))
+
+    assert (first.status_code, first.headers["x-cache"]) == (200, "Miss from cloudfront")
+    assert (second.headers["x-cache"], second.headers["age"]) == ("Hit from cloudfront", "0")
+    assert second.headers["via"].endswith(".cloudfront.net (CloudFront)")
+
+
 def test_the_second_read_is_a_hit_with_an_age(site: Site, origin: CountingOrigin) -> None:
     path = origin.put("/plain", etag='"1"', set_cookie="id=1", vary="Accept-Encoding, User-Agent")
     first, second = site.get(path), site.get(path)
@@ -592,8 +605,9 @@ def test_a_private_bucket_serves_only_its_distribution(
     assert site.client.head("/index.html").headers["content-type"] == "text/html"
     assert httpx.get(f"{site.url}//index.html").status_code == 403  # S3 has no such key
     assert httpx.get(f"{emulator}/{bucket}/site/index.html").status_code == 403
-    around = httpx.get(f"{emulator}/index.html", headers={"Host": distribution["DomainName"]})
-    assert around.status_code == 403
+    by_host = httpx.get(f"{emulator}/index.html", headers={"Host": distribution["DomainName"]})
+    assert by_host.status_code == 200, by_host.text
+    assert by_host.headers["x-cache"] == "Miss from cloudfront"  # from an edge, which caches
 
 
 def test_an_api_can_be_the_origin_by_its_execute_api_domain(deploy: Callable[[dict[str, Any]], Site]) -> None:
