@@ -40,6 +40,7 @@ def delete(stage: str, force: bool = False) -> list[tuple[str, str]]:
     for app in apps.names():
         if apps.has_signing_key(app):
             signing_keys.delete(app, stage)
+        _delete_log_groups(app, stage)
         _forget(app, stage)
     _delete_parameters([clone.mark(stage), *(apps.address_parameter(app, stage) for app in apps.names())])
     return left
@@ -164,6 +165,16 @@ def _delete_parameters(names: list[str]) -> None:
     ssm: Any = boto3.Session().client("ssm")
     for start in range(0, len(names), 10):
         ssm.delete_parameters(Names=names[start : start + 10])
+
+
+def _delete_log_groups(app: str, stage: str) -> None:
+    """Delete the log groups of no stack: those of functions of `chalice deploy`, and those that an update replaced."""
+    logs: Any = boto3.Session().client("logs")
+    prefix = f"/aws/lambda/{app}-{stage}"
+    for page in logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix):
+        for group in page["logGroups"]:
+            if f"{group['logGroupName']}-".startswith(f"{prefix}-"):
+                logs.delete_log_group(logGroupName=group["logGroupName"])
 
 
 def _forget(app: str, stage: str) -> None:
