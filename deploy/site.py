@@ -49,9 +49,9 @@ def publish(app: str, stage: str, **config: str) -> dict[str, str]:
 
 
 def address(app: str, stage: str) -> str:
-    """Return the URL of the app's page: its own domain, or that of its distribution."""
-    edge = apps.stack(app, stage, "edge")
-    return f"https://{stacks.parameters_of(edge).get('Domain') or stacks.outputs(edge)['DistributionDomain']}"
+    """Return the URL of the app's page, an output of the resources or of the edge."""
+    known = stacks.outputs(apps.stack(app, stage, "edge")) | stacks.outputs(apps.stack(app, stage, "resources"))
+    return known.get("SiteUrl") or f"https://{known['DistributionDomain']}"
 
 
 def _run(app: str, stage: str, logical_id: str) -> None:

@@ -16,10 +16,10 @@ from deploy.errors import NotPublished
 BUCKET = "todo-app-unit-site"
 OUTPUTS = {
     "todo-app-unit-resources": {"SiteBucket": BUCKET, "UserPoolId": "pool", "UserPoolClientId": "client"},
-    "todo-app-unit-edge": {"DistributionId": "E1", "DistributionDomain": "d1.cloudfront.net"},
+    "todo-app-unit-edge": {"DistributionId": "E1", "SiteUrl": "https://todo.example"},
+    "blog-app-unit-resources": {"SiteUrl": "https://blog.example"},
     "blog-app-unit-edge": {"DistributionId": "E2", "DistributionDomain": "d2.cloudfront.net"},
 }
-PARAMETERS = {"todo-app-unit-edge": {"Domain": "todo.example"}, "blog-app-unit-edge": {"Domain": ""}}
 
 
 @pytest.fixture
@@ -27,7 +27,6 @@ def web(emulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     """The folder of the page of todo-app, whose stacks exist."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
     monkeypatch.setattr(stacks, "outputs", lambda name: OUTPUTS[name])
-    monkeypatch.setattr(stacks, "parameters_of", lambda name: PARAMETERS[name])
     monkeypatch.setattr(site, "ROOT", tmp_path)
     folder = tmp_path / "todo-app" / "web"
     folder.mkdir(parents=True)
@@ -105,7 +104,7 @@ def test_a_site_that_a_function_makes_is_published_at_once(web: Path, monkeypatc
     monkeypatch.setattr(boto3.Session, "client", lambda *_, **__: functions)
     monkeypatch.setattr(stacks, "resources", lambda name: {"PublishRegularly": ("AWS::Lambda::Function", f"{name}-f")})
 
-    assert site.publish("blog-app", "unit") == {"page": "https://d2.cloudfront.net"}
+    assert site.publish("blog-app", "unit") == {"page": "https://blog.example"}
 
     [(function, event)] = functions.invoked
     assert function == "blog-app-unit-f"
