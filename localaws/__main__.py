@@ -92,7 +92,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--consistency-delay",
         type=float,
         default=0,
-        help="seconds until Lambda knows a new role and the name of a deleted bucket is free (0)",
+        help="seconds until a new role, a deleted bucket, an index, notifications and CloudFront are up to date (0)",
     )
     parser.add_argument(
         "--grant-requests",

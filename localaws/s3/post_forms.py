@@ -27,8 +27,9 @@ ONE_PROPERTY = "Invalid Policy: Invalid Simple-Condition: Simple-Conditions must
 def type_error(method: str, path: str, headers: Headers, query: Any) -> Any:
     """Return the rejection of a POST to a bucket that is no form."""
     bucket, key = s3._parse_bucket_key(path, headers)
-    is_form = method == "POST" and bucket and not key and not query and "authorization" not in headers
-    if not is_form or headers.get("content-type", "").lower().startswith("multipart/form-data"):
+    is_post = method == "POST" and not key and not query and "authorization" not in headers
+    is_form = headers.get("content-type", "").lower().startswith("multipart/form-data")
+    if not is_post or is_form or s3._bucket_owner_account(bucket) is None:
         return None
     return s3._error("PreconditionFailed", PRECONDITION, 412, extra={"Condition": ENCLOSURE})
 
