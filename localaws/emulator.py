@@ -192,12 +192,14 @@ def main() -> None:
 
     from localaws import control
     from localaws.clock import calls
+    from localaws.iam import used_actions
 
     Config.graceful_timeout = 0.5  # at the end only long polls of the data planes are still open
     control.install()
     calls.install()
     for gap in GAPS:
         import_module(f"localaws.{gap}").apply()
+    used_actions.apply()
     app.main()
 
 

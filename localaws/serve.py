@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -47,6 +48,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         "S3_PERSIST": keeps,
         "STATE_DIR": str(state),
         "S3_DATA_DIR": str(state / "s3"),
+        **_given(),
     }
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, temporary, ignore_errors=True)
@@ -74,11 +76,17 @@ def emulator(folder: Path, grant_requests: bool = True, consistency_delay: float
         "LOG_LEVEL": "ERROR",
         "LOCALAWS_GRANT_REQUESTS": "1" if grant_requests else "0",
         "LOCALAWS_CONSISTENCY_DELAY": str(consistency_delay),
+        **_given(),
     }
     with processes.running(["-m", "localaws.emulator"], environment, folder) as process:
         url = f"http://127.0.0.1:{port}"
         processes.wait_for(f"{url}/_ministack/health", process)
         yield url
+
+
+def _given() -> dict[str, str]:
+    """Return the options of the emulator that the environment gives."""
+    return {name: value for name in ("LOCALAWS_USED_ACTIONS",) if (value := os.environ.get(name))}
 
 
 def data_plane(
