@@ -125,7 +125,7 @@ delete: .venv/run ## Delete a stage with all its data: make delete STAGE=feature
 	@$(BIN)/python -m $(if $(SANDBOX),sandbox delete $(stage),deploy delete $(stage) $(if $(FORCE),--force))
 
 ##@ For developers
-.PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages parity bench format lock clean
+.PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages audit parity bench format lock clean
 LANES := test-e2e test-localaws test-sandbox test-browser test-units check
 test: .venv/test node_modules chromium ## Run all checks: lint, types and all tests, in lanes side by side
 	@$(MAKE) --jobs=3 --keep-going --no-print-directory $(LANES:%=lane-%)
@@ -154,6 +154,8 @@ test-browser: .venv/test chromium ## Test the pages in a browser, and the APIs a
 	@$(BIN)/pytest -o pythonpath=". tests" --stage=pages tests/browser tests/contracts
 test-stages: .venv/test node_modules ## Run all end-to-end tests on two stages at once, and check that they share no data
 	@$(BIN)/pytest -o pythonpath=". tests" tests/stages
+audit: .venv/run ## Judge the templates, the permissions and the pipelines with other tools: make audit TOOL=checkov for one
+	@$(BIN)/python -m deploy.audit $(if $(TOOL),--tool $(TOOL))
 parity: .venv/run ## Compare the local AWS with answers recorded on AWS: make parity AWS_CASES="../localstack ../moto" SUITE=S3
 	@$(BIN)/python -m localaws.parity $(call need,AWS_CASES,"../localstack ../moto") $(if $(SUITE),--suite "$$SUITE")
 bench: .venv/test loadtools ## Measure speed, as ratios to a peer in the same run
@@ -163,7 +165,7 @@ format: .venv/test
 lock: ## Pin all packages with their hashes; UPGRADE=1 takes the newest versions
 	@UPGRADE=$(UPGRADE) ./lock.sh
 clean: ## Remove everything that was built or installed here
-	rm -rf .venv .sandbox .parity dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
+	rm -rf .venv .sandbox .parity .audit dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
 
 .PHONY: chromium
 chromium:

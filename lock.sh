@@ -4,6 +4,7 @@
 # requirements.txt: the packages of the suite. requirements-test.txt: those, and the packages of its tests.
 # */requirements.txt: the packages in an app's zip. All have the same versions, and none names an index.
 # localaws/parity/*-requirements.txt: the packages of the suites that `make parity` runs.
+# deploy/audit/requirements.txt: the tools of `make audit`.
 set -euo pipefail
 cd "$(dirname "$0")"
 folder=$(mktemp -d)
@@ -37,3 +38,4 @@ done
 for needed in localaws/parity/*-requirements.in; do
   lock --no-deps --python-version 3.13 "$needed" --output-file "${needed%.in}.txt"
 done
+lock --python-version 3.13 deploy/audit/requirements.in --output-file deploy/audit/requirements.txt

@@ -124,7 +124,15 @@ def called(app: str) -> set[str]:
 
 def deploy_resources(app: str, stage: str, **parameters: str) -> dict[str, str]:
     """Deploy resources.yaml, write its outputs and the policies of the functions for the stage; return the outputs."""
-    outputs = _deploy(app, stage, "resources", _sender_identity(app, stage, parameters) | parameters)
+    given = _sender_identity(app, stage, parameters) | parameters
+    return write_settings(app, stage, _deploy(app, stage, "resources", given))
+
+
+def write_settings(app: str, stage: str, outputs: Mapping[str, str]) -> dict[str, str]:
+    """Write the outputs of the resources to the settings file of the stage, and the policies of its functions.
+
+    The zip contains the settings. Returns them.
+    """
     settings = {_snake(key): value for key, value in outputs.items()}
     file = ROOT / app / "chalicelib" / "stages" / f"{stage}.json"
     file.parent.mkdir(exist_ok=True)

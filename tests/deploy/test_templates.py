@@ -3,63 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from cfnlint.api import lint_file
 from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from deploy import apps, planned, policies, stacks
+from deploy import apps, planned, stacks
+from deploy.audit import templates
 
 ROOT = Path(__file__).parent.parent.parent
 APPS = sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/config.json"))
 NAMES = ("resources", "edge", "dax", "delivery", "before", "after", "quicksight", "redshift")
 TEMPLATES = sorted(str(file.relative_to(ROOT)) for name in NAMES for file in ROOT.glob(f"*/{name}.yaml"))
-STAGE = "lint"
-ACCOUNT = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "0" * 12, "Stage": STAGE}
-STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/x/stream/2030-01-01T00:00:00.000"
-# The settings that the apps' decorators need.
-SETTINGS = {
-    "USER_POOL_ARN": "arn:aws:cognito-idp:us-east-1:000000000000:userpool/us-east-1_x",
-    "POSTS_STREAM_ARN": STREAM,
-    "SUBSCRIBERS_STREAM_ARN": STREAM,
-    "PAYMENTS_STREAM_ARN": STREAM,
-    "ALERTS_STREAM_ARN": STREAM,
-    "MAIL_EVENTS_TOPIC": "arn:aws:sns:us-east-1:000000000000:x",
-    **dict.fromkeys(("MONTH_PRICE", "YEAR_PRICE", "LINK_LIFE"), "1"),
-}
 
 
 @pytest.fixture(scope="module", params=APPS)
 def packaged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template that `chalice package` writes for each app and a new stage, with a placeholder for the code."""
     folder = tmp_path_factory.mktemp("package")
-    app = ROOT / request.param
-    outputs = re.findall(r"^  (\w+): \{Value", (app / "resources.yaml").read_text(), re.MULTILINE)
-    names = [re.sub(r"(?<!^)(?=[A-Z])", "_", output).upper() for output in outputs]
-    settings = {name: SETTINGS.get(name, f"lint-{name.lower().replace('_', '-')}") for name in names}
-    policies.write(app, STAGE, {name: ACCOUNT.get(name, "lint") for name in policies.places(app)})
-    subprocess.run(
-        [*apps.CHALICE, "package", "--stage", STAGE, "--merge-template", "merge.yaml", folder],
-        cwd=app,
-        env=os.environ | settings | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)},
-        check=True,
-        capture_output=True,
-    )
-    template = yaml.safe_load((folder / "sam.yaml").read_text())
-    for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = "s3://bucket/key"
     file = folder / f"{request.param}.json"
-    file.write_text(json.dumps(template))
+    file.write_text(templates.packaged(request.param, folder))
     return file
 
 

@@ -1,0 +1,90 @@
+"""The permissions that the templates grant, compared with those that the deployed functions used.
+
+`used_actions.jsonl` has what each role used while the end-to-end tests ran: localaws writes it if
+`LOCALAWS_USED_ACTIONS` names a file, and `record` shortens it. An action that a role was denied is missing. An action
+that a role may take and never took is too much, or no test takes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from deploy import apps, order, stacks, updates
+from deploy.audit.findings import Finding
+
+USED = Path(__file__).with_name("used_actions.jsonl")
+
+type Role = tuple[str, str]
+"""The template that a role is in, such as ``todo-app/app``, and its logical id there."""
+
+type Actions = Mapping[Role, set[str]]
+
+
+def granted(templates: Mapping[str, Path]) -> Actions:
+    """Return the actions that the policies in the templates allow to each role, which may contain ``*``."""
+    actions: dict[Role, set[str]] = defaultdict(set)
+    for name, file in templates.items():
+        resources: dict[str, Any] = stacks.read(file.read_text())["Resources"]
+        for logical_id, resource in resources.items():
+            properties = resource.get("Properties", {})
+            if resource["Type"] == "AWS::IAM::Role":
+                for policy in properties.get("Policies", []):
+                    actions[name, logical_id] |= _allowed(policy["PolicyDocument"])
+            elif resource["Type"] == "AWS::IAM::Policy":
+                for role in properties.get("Roles", []):
+                    actions[name, str(role.get("Ref", role))] |= _allowed(properties["PolicyDocument"])
+    return actions
+
+
+def _allowed(document: Mapping[str, Any]) -> set[str]:
+    statements = document["Statement"]
+    allowed: set[str] = set()
+    for statement in statements if isinstance(statements, list) else [statements]:
+        if statement["Effect"] == "Allow":
+            actions = statement.get("Action", [])
+            allowed |= {actions} if isinstance(actions, str) else set(actions)
+    return allowed
+
+
+def record(lines: Iterable[str], roles: Iterable[Role], stage: str) -> Iterator[str]:
+    """Yield the uses that localaws wrote as lines of `used_actions.jsonl`: sorted, each once, without names of a stage.
+
+    *lines* are localaws's of a run with the stage *stage*; *roles* are those of the templates. Uses by other roles are
+    left out.
+    """
+    # CloudFormation names a role by its stack, its logical id and a suffix.
+    known = {f"{_stack(template, stage)}-{logical_id}": (template, logical_id) for template, logical_id in roles}
+    uses = set()
+    for line in lines:
+        use = json.loads(line)
+        role = known.get(use["role"].rpartition("-")[0])
+        if role:
+            uses.add((*role, use["action"], use["decision"]))
+    for template, logical_id, action, decision in sorted(uses):
+        yield json.dumps({"template": template, "role": logical_id, "action": action, "decision": decision})
+
+
+def _stack(template: str, stage: str) -> str:
+    app, _, kind = template.partition("/")
+    return updates.stack(stage) if app == order.UPDATES else apps.stack(app, stage, kind)
+
+
+def compared(grants: Actions, lines: Iterable[str]) -> Iterator[Finding]:
+    """Yield what is missing, and what is granted and was never used, with the uses of `used_actions.jsonl`."""
+    used: dict[Role, set[str]] = defaultdict(set)
+    for line in lines:
+        use = json.loads(line)
+        role = (use["template"], use["role"])
+        if use["decision"] == "Allow":
+            used[role].add(use["action"].lower())
+        else:
+            yield Finding("permissions", "missing", " ".join(role), use["action"])
+    for role, actions in grants.items():
+        for action in sorted(actions):
+            if not any(fnmatchcase(each, action.lower()) for each in used[role]):
+                yield Finding("permissions", f"unused {action}", " ".join(role), f"{action} was never used")
