@@ -44,7 +44,7 @@ post: .venv/run ## Publish a Markdown file to the sandbox's blog: make post FILE
 devices ingest reconcile: export PYTHONPATH = pipeline-app
 post: export PYTHONPATH = blog-app
 devices: .venv/run ## Simulate more devices that send to the sandbox: make devices DEVICES=20 RATE=50 SECONDS=60
-	@$(on_sandbox) -m tools.simulate $(call output,pipeline-app,iot_policy) \
+	@$(on_sandbox) -m tools.simulate $(call output,pipeline-app,iot_policy) --topics $(call output,pipeline-app,device_topics) \
 	  --endpoint $(call output,pipeline-app,iot_endpoint) --ca $(call output,pipeline-app,iot_ca) \
 	  $(call option,devices,DEVICES) $(call option,rate,RATE) $(call option,seconds,SECONDS) $(call option,count,COUNT) \
 	  $(call option,seed,SEED) $(call option,start,START) $(call option,faults,FAULTS)

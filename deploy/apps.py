@@ -37,8 +37,8 @@ KINDS = ("resources", "dax", "app", "delivery", "edge")
 CHALICE = (sys.executable, "-m", "deploy.packaging")
 """The `chalice` command with packages that are reproducible, for the environment of `chalice_environment`."""
 
-_EARLIER = {"StreamStart": "LATEST", "StreamMode": "ON_DEMAND"}
-"""What stages have from before these parameters. AWS refuses the change to the new default: see the templates."""
+_EARLIER = {"StreamStart": "LATEST", "StreamMode": "ON_DEMAND", "DeviceTopics": "devices"}
+"""What stages have from before these parameters. AWS, or what is in the field, does not take the new default."""
 
 NO_API = "none"
 """Stands in policies for the id of an API that does not exist yet."""

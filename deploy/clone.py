@@ -13,9 +13,9 @@ from deploy.errors import NotCloned
 
 _ADDRESSES = {
     *order.ADDRESSES,
-    *("Domain", "Certificate", "DomainCertificate", "OriginDomain", "ApiId", "StreamStart"),
+    *("Domain", "Certificate", "DomainCertificate", "OriginDomain", "ApiId", "StreamStart", "DeviceTopics"),
 }
-"""Parameters of one stage alone: its addresses, and the record with which its consumers began."""
+"""Parameters of one stage alone: its addresses and topics, and the record with which its consumers began."""
 
 _MARK = "/{stage}/clone-of"
 

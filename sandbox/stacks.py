@@ -73,6 +73,7 @@ class Stacks:
             "folder": str(settings.folder),
             "mqtt_port": str(settings.aws.mqtt_port),
             "payments": settings.url("payments"),
+            "topics": f"{settings.stage}-devices" if settings.clone_of else "devices",
         }
         page = {"page": settings.url(app)} if app in settings.ports else {}
         return text.format_map(places | page | dict(outputs or {}))

@@ -54,7 +54,8 @@ class Pipeline(Health):
         for reading in (self._reading("temperature", _TEMPERATURE, "C", 1), self._reading("humidity", "wet", "%", 3)):
             self.client("kinesis").put_record(StreamName=stream, Data=json.dumps(reading), PartitionKey=self.name)
         reading = self._reading("humidity", _HUMIDITY, "%", 2)
-        self.client("iot-data").publish(topic=f"devices/{self.name}/readings", qos=1, payload=json.dumps(reading))
+        topic = f"{self.outputs()['DeviceTopics']}/{self.name}/readings"
+        self.client("iot-data").publish(topic=topic, qos=1, payload=json.dumps(reading))
 
     @step("The API shows the latest values of the device.")
     def show_latest(self) -> None:

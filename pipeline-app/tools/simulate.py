@@ -109,9 +109,9 @@ class ThingRegistry:
 class MqttConnection:
     """The connection of a device to the broker. Reconnects by itself."""
 
-    def __init__(self, device_id: str, tls: ssl.SSLContext) -> None:
+    def __init__(self, device_id: str, topics: str, tls: ssl.SSLContext) -> None:
         self._device_id = device_id
-        self._topic = f"devices/{device_id}/readings"
+        self._topic = f"{topics}/{device_id}/readings"
         self._connected = threading.Event()
         self._rejection = ""
         self.acknowledged = 0
@@ -216,7 +216,7 @@ def main() -> str | None:
     connections: dict[str, MqttConnection] = {}
 
     def connect(device: SimulatedDevice) -> None:
-        connection = MqttConnection(device.id, _tls(authority, registry.identity(device.id)))
+        connection = MqttConnection(device.id, arguments.topics, _tls(authority, registry.identity(device.id)))
         connections[device.id] = connection
         connection.open(host, int(port or 8883))
 
@@ -260,6 +260,7 @@ def _tls(authority: str | None, identity: Path) -> ssl.SSLContext:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Simulate devices that send readings by MQTT.")
     parser.add_argument("policy", help="name of the IoT policy for their certificates")
+    parser.add_argument("--topics", default="devices", help="first level of their topics: the output DeviceTopics")
     parser.add_argument("--devices", type=_positive(int), default=5, help="number of devices")
     parser.add_argument("--name", default="pump", help="prefix of their names")
     parser.add_argument("--rate", type=_positive(float), default=5, help="readings a second, of all devices together")

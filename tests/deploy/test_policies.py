@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deploy import apps, policies, stacks
+from deploy import apps, planned, policies, stacks
 from deploy.errors import UnknownPlace
 from localaws.iam.authorization_reference import exists, has_resources
 
@@ -26,7 +26,7 @@ SHARED = {
 }
 """Services with resources that have no stage, and the reason."""
 
-NO_STAGE = re.compile(r"(glue:.*:(catalog|database/default)|iot:.*:(client/\$|topic/).*ThingName\}.*)$")
+NO_STAGE = re.compile(r"(glue:.*:(catalog|database/default)|iot:.*:client/\$.*ThingName\})$")
 """The resources of `SHARED`."""
 
 KINDS = {"AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IoT::Policy"}
@@ -56,7 +56,7 @@ def arns(resource: Any) -> Iterator[Any]:
         elif "Fn::If" in value:
             yield from (arn for branch in value["Fn::If"][1:] for arn in arns(branch))
         elif "Fn::Sub" in value:
-            yield value["Fn::Sub"]
+            yield "".join(map(str, as_list(value["Fn::Sub"])))
         elif "Ref" in value or "Fn::GetAtt" in value:
             yield f"${{{value.get('Ref') or '.'.join(as_list(value['Fn::GetAtt']))}}}"
 
@@ -103,6 +103,23 @@ def test_the_policies_of_a_template_name_the_stage(name: str) -> None:
         for statement in statements(resource):
             for arn in arns(statement["Resource"]):
                 assert (arn == "*" and only_for_all(statement)) or names_the_stage(arn, own), (logical, arn)
+
+
+@pytest.mark.parametrize("given", [{}, {"DeviceTopics": "field"}])
+def test_a_rule_reads_what_devices_of_its_stage_may_publish_and_nothing_else(given: dict[str, str]) -> None:
+    topics = {}
+    for stage in ("dev", "prod"):
+        for stack in planned.stacks(stage, ["pipeline-app"], {"Sender": "a@b.test"} | given):
+            for resource in stack.resources():
+                if resource.type == "AWS::IoT::TopicRule":
+                    topics[stage] = re.findall(r"'(.+)/\+/readings'", resource.properties["TopicRulePayload"]["Sql"])[0]
+                if resource.type == "AWS::IoT::Policy":
+                    allowed = resource.properties["PolicyDocument"]["Statement"][1]["Resource"]
+        assert f":topic/{topics[stage]}/" in allowed
+
+    assert (
+        topics == dict.fromkeys(topics, "field") if given else topics == {"dev": "dev-devices", "prod": "prod-devices"}
+    )
 
 
 def test_each_stage_sends_from_its_own_address() -> None:

@@ -250,7 +250,8 @@ def test_a_device_sends_for_itself_only(pipeline: Pipeline) -> None:
     own, other = (f"{kind}-{uuid.uuid4().hex[:8]}" for kind in ("own", "other"))
     for device in (own, other):
         payload = reading(device, 1, time.time(), 1).data
-        pipeline.client("iot-data").publish(topic=f"devices/{own}/readings", payload=payload)
+        topic = f"{pipeline.outputs['device_topics']}/{own}/readings"
+        pipeline.client("iot-data").publish(topic=topic, payload=payload)
 
     until(lambda: api.quality(days)["bad: another_device"] == before + 1)
     assert pipeline.get(f"/devices/{own}")["device_id"] == own

@@ -161,7 +161,7 @@ RESOURCES = Path(__file__).parent.parent.parent / "pipeline-app" / "resources.ya
 
 def test_the_partition_key_of_the_rule_names_the_thing() -> None:
     text = RESOURCES.read_text()
-    (topic,) = re.findall(r"FROM '(.+)'", text)
+    (topic,) = re.findall(r"FROM '(.+?)'", text)
     (key,) = re.findall(r"PartitionKey: '(.+?)'", text)
 
     assert key == f"thing/${{topic({topic.split('/').index('+') + 1})}}"
