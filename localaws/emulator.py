@@ -129,6 +129,7 @@ GAPS = (
     "lambda_.invocation_metrics",
     "lambda_.invocation_results",
     "lambda_.log_streams",
+    "lambda_.logging_config",
     "lambda_.pages",
     "lambda_.permissions",
     "lambda_.qualifiers",

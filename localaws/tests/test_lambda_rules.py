@@ -958,6 +958,40 @@ def test_lists_have_pages(aws: Aws) -> None:
     assert f"{OWN}{function}" in [each["FunctionArn"] for each in api.list_functions(MaxItems=10_000)["Functions"]]
 
 
+def test_a_change_of_the_log_keeps_what_it_does_not_name(aws: Aws) -> None:
+    api, function = aws.lambda_, aws.active(aws.function(LoggingConfig={"LogFormat": "JSON"}))
+    group = f"/aws/lambda/{function}"
+    levels = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"}
+
+    found = [api.get_function_configuration(FunctionName=function)["LoggingConfig"]]
+    for change in ({"SystemLogLevel": "DEBUG"}, {"LogFormat": "Text"}, {"LogGroup": "other"}):
+        found.append(api.update_function_configuration(FunctionName=function, LoggingConfig=change)["LoggingConfig"])
+        waiter = api.get_waiter("function_updated_v2")
+        waiter.wait(FunctionName=function, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
+
+    assert found == [
+        {"LogFormat": "JSON", "LogGroup": group} | levels,
+        {"LogFormat": "JSON", "LogGroup": group} | levels | {"SystemLogLevel": "DEBUG"},
+        {"LogFormat": "Text", "LogGroup": group},
+        {"LogFormat": "Text", "LogGroup": "other"},
+    ]
+
+
+def test_a_function_of_a_stack_writes_text_to_its_group(aws: Aws) -> None:
+    name = f"rules-{next(numbers)}"
+    properties = {
+        "FunctionName": name,
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Role": aws.powerful_role,
+        "Code": {"ZipFile": CODE},
+        "LoggingConfig": {"LogGroup": "stacks"},
+    }
+    aws.stack("create", name, {"Type": "AWS::Lambda::Function", "Properties": properties})
+    found = aws.lambda_.get_function_configuration(FunctionName=name)["LoggingConfig"]
+    assert found == {"LogFormat": "Text", "LogGroup": "stacks"}
+
+
 def test_the_session_of_a_function_has_its_name(aws: Aws) -> None:
     code = "import boto3\ndef handler(event, context): return boto3.client('sts').get_caller_identity()['Arn']"
     for name, session in (("x", "x@lambda_function"), ("xy", "xy")):
@@ -1068,6 +1102,11 @@ def a_short_name_makes_a_longer_session(aws: Aws) -> None:
     assert invoke(aws, aws.function(code, FunctionName="z"))[1].endswith("/z@lambda_function")
 
 
+def a_log_in_json_has_a_level(aws: Aws) -> None:
+    created = aws.lambda_.create_function(**aws.new_function() | {"LoggingConfig": {"LogFormat": "JSON"}})
+    assert created["LoggingConfig"]["SystemLogLevel"] == "INFO"
+
+
 @pytest.mark.parametrize(
     ("module", "probe"),
     [
@@ -1082,6 +1121,7 @@ def a_short_name_makes_a_longer_session(aws: Aws) -> None:
         ("sqs.batch_results", a_batch_without_failures_names_none),
         ("lambda_.asynchronous_invocations", a_success_reaches_its_destination),
         ("lambda_.event_invoke_configs", a_destination_needs_the_permission_of_the_role),
+        ("lambda_.logging_config", a_log_in_json_has_a_level),
         ("lambda_.revisions", a_revision_changes_with_the_state),
         ("lambda_.permissions", a_function_without_statements_has_no_policy),
         ("lambda_.qualifiers", the_arn_has_the_qualifier),
