@@ -26,13 +26,16 @@ class Unit:
 
 
 type Functions = Mapping[tuple[str, str], Resource]
-"""By app and logical id the functions of the stage."""
+"""By app and logical id the functions of the stage, and by app and type its web ACLs."""
+
+WEB_ACL = "AWS::WAFv2::WebACL"
 
 
 def functions(stacks: Sequence[Stack]) -> Functions:
-    """Return the functions of the stacks."""
+    """Return the functions and the web ACLs of the stacks."""
     resources = [resource for stack in stacks for resource in stack.resources()]
-    return {(each.app, each.logical_id): each for each in resources if each.type == "AWS::Serverless::Function"}
+    found = {(each.app, each.logical_id): each for each in resources if each.type == "AWS::Serverless::Function"}
+    return found | {(each.app, WEB_ACL): each for each in resources if each.type == WEB_ACL}
 
 
 def of_unit(unit: Unit, count: float, found: Functions, hits: float = 0) -> float:
@@ -57,6 +60,14 @@ def _request(found: Functions, app: str, reads: float, answered: float, function
     yield Item(app, "table", "dynamodb_read", reads * answered)
 
 
+def _edge(found: Functions, app: str, kb: float) -> Iterator[Item]:
+    """Yield what a request that the edge answers uses."""
+    yield Item(app, "edge", "cloudfront_request", 1)
+    yield Item(app, "edge: data", "cloudfront_gb", kb / GB)
+    if (app, WEB_ACL) in found:
+        yield Item(app, "edge: web ACL", "waf_request", 1)
+
+
 def _todo(found: Functions, hits: float) -> Iterator[Item]:
     yield from _request(found, "todo-app", 1, 1 - hits)
 
@@ -72,17 +83,15 @@ def _view(found: Functions, hits: float) -> Iterator[Item]:
         yield from _request(found, "blog-app", 0.5, 1)
         yield Item("blog-app", "to the internet", "internet_gb", usage("page_kb") / GB)
         return
-    yield Item("blog-app", "edge", "cloudfront_request", 1)
+    yield from _edge(found, "blog-app", usage("page_kb"))
     yield Item("blog-app", "edge: function", "cloudfront_function", 1)
-    yield Item("blog-app", "edge: data", "cloudfront_gb", usage("page_kb") / GB)
     for item in _request(found, "blog-app", 0.5, 1):
         yield Item(item.app, item.what, item.price, item.quantity * (1 - hits))
 
 
 def _video(found: Functions, hits: float) -> Iterator[Item]:
     yield from _request(found, "video-app", 2, 1, "GenerateLinks")
-    yield Item("video-app", "edge", "cloudfront_request", 1)
-    yield Item("video-app", "edge: data", "cloudfront_gb", usage("video_mb") * 1000 / GB)
+    yield from _edge(found, "video-app", usage("video_mb") * 1000)
 
 
 def _mail(found: Functions, hits: float) -> Iterator[Item]:
@@ -119,8 +128,7 @@ def _hour_of_reports(found: Functions, hits: float) -> Iterator[Item]:
 def _download(found: Functions, hits: float) -> Iterator[Item]:
     gb = usage("package_mb") * 1000 / GB
     if hits:
-        yield Item(order.UPDATES, "edge", "cloudfront_request", 1)
-        yield Item(order.UPDATES, "edge: data", "cloudfront_gb", gb)
+        yield from _edge(found, order.UPDATES, usage("package_mb") * 1000)
     else:
         yield Item(order.UPDATES, "to the internet", "internet_gb", gb)
     yield Item(order.UPDATES, "file system: reads", "efs_read_gb", gb * (1 - hits))
