@@ -6,22 +6,50 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Thread
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deploy import stacks
 from deploy.apps import ROOT
+
+
+def _content_security_policy(config: Mapping[str, str]) -> str:
+    """Return the header that the edge adds, for a page whose services have the addresses in *config*."""
+    headers = stacks.read((ROOT / "deploy" / "edge.yaml").read_text())["Resources"]["Headers"]["Properties"]
+    policy = headers["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]["ContentSecurityPolicy"]
+    origins = {"{0.scheme}://{0.netloc}".format(urlsplit(each)) for each in config.values() if "://" in each}
+    text = str(policy["ContentSecurityPolicy"]["Fn::Sub"][0])
+    return text.replace("${SignIn}", " ".join(sorted(origins))).replace("${Files}", "")
+
+
+class _WithHeader:
+    """Adds the header Content-Security-Policy to each answer."""
+
+    def __init__(self, app: ASGIApp, policy: str) -> None:
+        self._app = app
+        self._header = (b"content-security-policy", policy.encode())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_header(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], self._header]
+            await send(message)
+
+        await self._app(scope, receive, send_with_header)
 
 
 @contextmanager
 def serve_page(app: str, port: int, config: Mapping[str, str]) -> Iterator[str]:
-    """Serve the page of *app* on *port* until the end of the context; yield its URL."""
+    """Serve the page of *app* on *port*, as its edge does, until the end of the context; yield its URL."""
     files = StaticFiles(directory=ROOT / app / "web", html=True, follow_symlink=True)
     config_json = Route("/config.json", lambda request: JSONResponse(dict(config)))
-    site = Starlette(routes=[config_json, Mount("/", files)])
+    site = _WithHeader(Starlette(routes=[config_json, Mount("/", files)]), _content_security_policy(config))
     server = uvicorn.Server(uvicorn.Config(site, port=port, log_level="error"))
     thread = Thread(target=server.run)
     thread.start()

@@ -46,6 +46,7 @@ def open_page(browser: Browser, sandbox: dict[str, Any]) -> Iterator[Callable[..
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
         page.goto("/")
         return page
 

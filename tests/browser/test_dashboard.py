@@ -42,6 +42,7 @@ def open_dashboard(browser: Browser) -> Iterator[Open]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
         if pipeline:
             page.clock.install()
             page.route(f"{API}/**", pipeline.answer)
