@@ -1,6 +1,5 @@
 """Gap: EventBridge accepts rules, targets and events that AWS rejects, such as `rate(1 minutes)`.
 
-CloudFormation makes rules in another way; this module checks only their updates.
 AWS: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
 AWS: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
 AWS: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevent-size.html

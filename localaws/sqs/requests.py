@@ -1,7 +1,7 @@
 """Gap: SQS accepts queue names, attributes, delays, message attributes and timeouts that AWS rejects.
 
-A queue that was deleted less than 60 seconds ago can be created again, and purged again at once. CloudFormation makes
-queues in another way; this module does not check those.
+A queue that was deleted less than 60 seconds ago can be created again, and purged again at once. The deletion of a
+stack does not count: on AWS it takes as long.
 AWS: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
 AWS: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 AWS: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html
