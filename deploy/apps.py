@@ -183,9 +183,14 @@ def write_policies(app: str, stage: str) -> None:
 
 def deploy_dax(app: str, stage: str, **parameters: str) -> dict[str, str]:
     """Deploy dax.yaml: the app's DAX cluster and its VPC."""
-    resources = template(app, "resources")["Resources"].values()
+    return _deploy(app, stage, "dax", dax_settings(app) | parameters)
+
+
+def dax_settings(app: str) -> dict[str, str]:
+    """Return the parameters of dax.yaml that depend on the app: only some call an identity pool."""
+    resources = template(app, "resources").get("Resources", {}).values()
     identities = any(resource["Type"] == "AWS::Cognito::IdentityPool" for resource in resources)
-    return _deploy(app, stage, "dax", {"App": app, "IdentityEndpoint": str(identities).lower()} | parameters)
+    return {"App": app, "IdentityEndpoint": str(identities).lower()}
 
 
 def uses_dax(app: str, stage: str, parameters: Mapping[str, str]) -> bool:

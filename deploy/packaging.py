@@ -35,7 +35,7 @@ iam_policy_file: Any = Config.iam_policy_file
 def install_once(builder: DependencyBuilder, abi: str, requirements: str, folder: str) -> None:
     """Copy the packages that the file *requirements* lists to *folder*; install them first if they are not kept."""
     digest = hashlib.sha256(Path(requirements).read_bytes()).hexdigest()[:16]
-    kept = KEPT / f"{abi}-{digest}"
+    kept = KEPT / f"{abi}-{builder._machine}-{digest}"
     KEPT.mkdir(parents=True, exist_ok=True)
     with kept.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # apps that are packaged at the same time may have the same packages

@@ -72,7 +72,8 @@ def stacks(
     found: list[Stack] = []
     for app in released:
         for name, template in _templates(app, stage, given, deployed):
-            parameters = _parameters(template, {**deployed(name), **given, "Stage": stage})
+            own = {"Stage": stage, **apps.dax_settings(app)}
+            parameters = _parameters(template, {**own, **deployed(name), **given, "Stage": stage})
             values = {**PSEUDO, **pseudo, "AWS::StackName": name, **parameters}
             found.append(Stack(app, name, _with_functions(app, stage, name, template), values))
     return found

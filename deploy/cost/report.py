@@ -22,7 +22,8 @@ def of_stage(stage: str, released: Sequence[str], given: Parameters) -> Iterator
 
     if updates.stack(stage) in deployed:
         given = {"Template": updates.template_of(stage) or "after", **given}
-    own, with_dax = (planned.stacks(stage, released, {**given, **more}, kept) for more in ({}, {"Dax": "true"}))
+    pseudo = {"AWS::Region": file()["region"]}
+    own, with_dax = (planned.stacks(stage, released, {**given, **more}, kept, pseudo) for more in ({}, {"Dax": "true"}))
     yield from report(stage, own, with_dax, known)
 
 

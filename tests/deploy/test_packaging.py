@@ -10,11 +10,13 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
 
-from deploy import apps, policies
+from deploy import apps, packaging, policies
 
 ROOT = Path(__file__).parent.parent.parent
 OUTPUTS = {"table": "receipts", "queue": "purchases", "sender": "receipts@shop.example"}
@@ -129,3 +131,17 @@ def test_a_layer_is_the_same_on_every_machine() -> None:
 
     assert "python/amazondax/__init__.py" in names
     assert [name for name in names if ".dist-info/" in name or name.startswith("python/bin/")] == []
+
+
+def test_the_packages_of_two_architectures_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def install(builder: Any, abi: str, requirements: str, folder: str) -> None:
+        Path(folder).mkdir()
+        Path(folder, builder._machine).touch()
+
+    monkeypatch.setattr(packaging, "KEPT", tmp_path / "kept")
+    monkeypatch.setattr(packaging, "install", install)
+    requirements = ROOT / "receipts-app" / "requirements.txt"
+    for machine in ("x86_64", "aarch64"):
+        builder: Any = SimpleNamespace(_machine=machine)
+        packaging.install_once(builder, "cp313", str(requirements), str(tmp_path / machine))
+        assert [file.name for file in (tmp_path / machine).iterdir()] == [machine]

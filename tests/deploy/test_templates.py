@@ -143,18 +143,14 @@ def test_what_costs_while_nobody_comes_is_off_outside_prod(stage: str) -> None:
     assert not found["dax"]
 
 
-def test_only_an_app_with_identities_has_an_endpoint_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: dict[str, str] = {}
-    monkeypatch.setattr(apps, "layer", lambda *_, **__: b"")
-    monkeypatch.setattr(apps.stacks, "upload", lambda *_: ("bucket", "key"))
-    monkeypatch.setattr(
-        apps, "_deploy", lambda app, stage, kind, values: given.update({app: values["IdentityEndpoint"]})
-    )
+def test_only_an_app_with_identities_has_an_endpoint_for_them() -> None:
+    found: dict[str, set[str]] = defaultdict(set)
+    for stack in planned.stacks("dev", ["todo-app", "blog-app"], {"Sender": "a@b.test", "Dax": "true"}):
+        for resource in stack.resources():
+            if resource.type == "AWS::EC2::VPCEndpoint":
+                found[resource.app].add(resource.properties["VpcEndpointType"])
 
-    for app in ("todo-app", "blog-app"):
-        apps.deploy_dax(app, "dev")
-
-    assert given == {"todo-app": "true", "blog-app": "false"}
+    assert found == {"todo-app": {"Gateway", "Interface"}, "blog-app": {"Gateway"}}
 
 
 def test_every_data_set_of_the_warehouse_is_refreshed() -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from chalicelib.arrivals import DeliveredObject, affected_days, event_days, parse_key
 from chalicelib.reports import Report, RerunRequest
+from localaws.athena.failures import Malformed
+from localaws.athena.statements import read
 
 
 def test_a_report_is_a_file_with_a_header(reports: dict[str, Report]) -> None:
@@ -25,6 +27,17 @@ def test_the_values_of_a_statement_are_parameters_in_its_order(reports: dict[str
     assert sql.count("?") == len(parameters)
     assert "2030" not in sql
     assert parameters == ["'2030-01-01'", "'2030-01-02'", *["'2030-01-02'"] * 2]
+
+
+@pytest.mark.parametrize("name", ["hourly", "quality"])
+def test_athena_takes_the_parameters_of_every_report(reports: dict[str, Report], name: str) -> None:
+    """They are in WHERE: https://docs.aws.amazon.com/athena/latest/ug/querying-with-prepared-statements.html"""
+    days = ["2030-01-01", "2030-01-02"]
+    sql, parameters = reports[name].statement({"period": days[:1], "periods": days, "days": days})
+
+    assert read(sql, parameters).substatement == "SELECT"
+    with pytest.raises(Malformed, match="only in the WHERE clause"):
+        read(sql.replace("count(*)", "count(?)", 1), [*parameters, "1"])
 
 
 @pytest.mark.parametrize("value", ["2030-01-01' OR 1=1 --", "2030-13-01", "", "'", "2030-01-01; DROP TABLE readings"])
