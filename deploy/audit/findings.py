@@ -40,7 +40,7 @@ class Accepted:
 
     def covers(self, finding: Finding) -> bool:
         """Return whether the finding is accepted."""
-        rule = (finding.tool, finding.rule) == (self.tool, self.rule)
+        rule = finding.tool == self.tool and fnmatchcase(finding.rule, self.rule)
         return rule and any(fnmatchcase(finding.place, place) for place in self.places)
 
 

@@ -58,12 +58,13 @@ def record(lines: Iterable[str], roles: Iterable[Role], stage: str) -> Iterator[
     left out.
     """
     # CloudFormation names a role by its stack, its logical id and a suffix.
-    known = {f"{_stack(template, stage)}-{logical_id}": (template, logical_id) for template, logical_id in roles}
+    known: dict[str, list[Role]] = defaultdict(list)  # the update servers have two templates of one stack
+    for template, logical_id in roles:
+        known[f"{_stack(template, stage)}-{logical_id}"].append((template, logical_id))
     uses = set()
     for line in lines:
         use = json.loads(line)
-        role = known.get(use["role"].rpartition("-")[0])
-        if role:
+        for role in known.get(use["role"].rpartition("-")[0], []):
             uses.add((*role, use["action"], use["decision"]))
     for template, logical_id, action, decision in sorted(uses):
         yield json.dumps({"template": template, "role": logical_id, "action": action, "decision": decision})
@@ -75,16 +76,19 @@ def _stack(template: str, stage: str) -> str:
 
 
 def compared(grants: Actions, lines: Iterable[str]) -> Iterator[Finding]:
-    """Yield what is missing, and what is granted and was never used, with the uses of `used_actions.jsonl`."""
-    used: dict[Role, set[str]] = defaultdict(set)
+    """Yield what is missing, and what is granted and was never used, with the uses of `used_actions.jsonl`.
+
+    An action that a role was denied once and allowed another time is not missing: tests try what they must not do.
+    """
+    used: dict[str, dict[Role, set[str]]] = {"Allow": defaultdict(set), "Deny": defaultdict(set)}
     for line in lines:
         use = json.loads(line)
-        role = (use["template"], use["role"])
-        if use["decision"] == "Allow":
-            used[role].add(use["action"].lower())
-        else:
-            yield Finding("permissions", "missing", " ".join(role), use["action"])
+        used[use["decision"]][use["template"], use["role"]].add(use["action"])
+    for role, actions in used["Deny"].items():
+        for action in sorted(actions - used["Allow"][role]):
+            yield Finding("permissions", f"missing {action}", " ".join(role), f"{action} was denied")
     for role, actions in grants.items():
+        taken = {action.lower() for action in used["Allow"][role]}
         for action in sorted(actions):
-            if not any(fnmatchcase(each, action.lower()) for each in used[role]):
+            if not any(fnmatchcase(each, action.lower()) for each in taken):
                 yield Finding("permissions", f"unused {action}", " ".join(role), f"{action} was never used")

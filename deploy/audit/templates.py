@@ -46,7 +46,7 @@ def write(folder: Path) -> dict[str, Path]:
 def _texts(folder: Path) -> Iterator[tuple[str, str]]:
     for app in apps.names():
         for kind in apps.KINDS:
-            if kind in order.steps(app) and kind != "dax":
+            if kind in order.steps(app) and apps.template_file(app, kind).parent == apps.ROOT / app:
                 yield f"{app}/{kind}", packaged(app, folder) if kind == "app" else _text(app, kind)
     for name in updates.TEMPLATES:
         yield f"updates/{name}", (updates.FOLDER / f"{name}.yaml").read_text()
