@@ -127,13 +127,12 @@ def _release(arguments: argparse.Namespace) -> None:
     stages.check(arguments.stage)
     released = _released(arguments)
     parameters = _declared(arguments.parameters, released)
-    order.check(arguments.stage, released)
-    outputs = order.release(
-        arguments.stage,
-        released,
-        lambda app, step: parameters if step in order.STACKS else {},
-        print,
-    )
+
+    def parameters_for(app: str, step: str) -> dict[str, str]:
+        return parameters if step in order.STACKS else {}
+
+    order.check(arguments.stage, released, parameters_for)
+    outputs = order.release(arguments.stage, released, parameters_for, print)
     for app, by_step in outputs.items():
         print(f"\n{app}")
         for values in by_step.values():

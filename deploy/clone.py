@@ -33,8 +33,9 @@ def clone(source: str, target: str, **parameters: str) -> dict[str, str]:
     begin(source, target)
     if updates.template_of(source):
         released.append(order.UPDATES)
-    order.check(target, released)
-    outputs = order.release(target, released, parameters_for(source, target, **parameters))
+    supply = parameters_for(source, target, **parameters)
+    order.check(target, released, supply)
+    outputs = order.release(target, released, supply)
     return {name: value for app in outputs.values() for name, value in app.get("register", {}).items()}
 
 

@@ -78,13 +78,16 @@ def declared(app: str) -> set[str]:
     return {name for kind in apps.KINDS for name in apps.declared(app, kind)}
 
 
-def check(stage: str, released: Sequence[str]) -> None:
+def check(stage: str, released: Sequence[str], parameters_for: ParametersFor) -> None:
     """Check that the apps can be released to the stage, before anything is deployed.
 
     Raises AlreadyDeployed for an app that was deployed to the stage in another way, and NotDeployed for one that needs
-    the stack of an app that is neither there nor released now.
+    a parameter without a value, or the stack of an app that is neither there nor released now.
     """
     chalice_apps = [app for app in released if app != UPDATES]
+    if missing := {name: app for app in chalice_apps for name in _without_value(app, stage, parameters_for)}:
+        needed = ", ".join(f"{app} needs {name}" for name, app in missing.items())
+        raise NotDeployed(f'{needed}: add PARAMETERS="{" ".join(f"{name}=…" for name in missing)}"')
     for app in chalice_apps:
         apps.refuse_chalice(app, stage)
     there = stacks.exports()
@@ -133,6 +136,13 @@ def release(
     if failed:
         raise failed[0]
     return {app: deployment.outputs[app] for app in released}
+
+
+def _without_value(app: str, stage: str, parameters_for: ParametersFor) -> list[str]:
+    """Return the parameters of the resources that have neither a default nor a value, given now or before."""
+    needed = [name for name, declared in apps.declared(app, "resources").items() if "Default" not in declared]
+    known = stacks.parameters_of(apps.stack(app, stage, "resources"), missing_ok=True)
+    return [name for name in needed if name not in {"Stage": stage, **known, **parameters_for(app, "resources")}]
 
 
 def _dependencies(stage: str, released: Sequence[str]) -> dict[_Step, set[_Step]]:

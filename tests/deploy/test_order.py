@@ -134,7 +134,12 @@ def account(tmp_path: Path) -> Iterator[Account]:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str | None:
-    monkeypatch.setattr(sys, "argv", ["deploy", *arguments])
+    """Run a command; a release gets the senders that its apps need."""
+    command_name, app, *_ = arguments
+    released = order.names() if app == "all" else [app]
+    senders = {name for each in released for name in order.declared(each) if name.endswith("Sender")}
+    given = [f"{name}=hello@shop.test" for name in senders] if command_name == "release" else []
+    monkeypatch.setattr(sys, "argv", ["deploy", *arguments, *given])
     return command.main()
 
 
@@ -355,6 +360,21 @@ def test_an_app_alone_names_the_stack_that_it_misses(account: Account, monkeypat
 
     assert run(monkeypatch, "release", "video-app", "dev") is None
     assert run(monkeypatch, "release", "receipts-app", "dev") is None
+
+
+def test_a_release_names_the_parameters_that_it_needs(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["deploy", "release", "all", "dev"])
+
+    failed = str(command.main())
+
+    assert "Sender" in failed
+    assert "receipts-app needs ReceiptSender" in failed
+    assert failed.endswith('add PARAMETERS="Sender=… ReceiptSender=…"')
+    assert account.done == []
+
+    assert run(monkeypatch, "release", "all", "dev") is None
+    monkeypatch.setattr(sys, "argv", ["deploy", "release", "all", "dev"])
+    assert command.main() is None, "later it keeps them"
 
 
 def test_an_app_waits_for_the_stacks_whose_exports_it_imports(

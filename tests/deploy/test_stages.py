@@ -27,7 +27,7 @@ class Account:
         monkeypatch.setattr(stacks, "parameters_of", self.parameters_of)
         monkeypatch.setattr(stacks, "template_of", lambda name: {"Resources": {"Distribution": {}}})
         monkeypatch.setattr(clone, "begin", lambda source, target: None)
-        monkeypatch.setattr(order, "check", lambda stage, released: None)
+        monkeypatch.setattr(order, "check", lambda *arguments: None)
         steps = {
             "resources": self.note("resources", {"site_url": "x"}),
             "app": self.note("release", {"EndpointURL": "https://api.example"}),
