@@ -11,7 +11,7 @@ import pytest
 import yaml
 from cfnlint.api import lint_file
 
-from deploy import apps, stacks
+from deploy import apps, order, planned, stacks
 from deploy.pipelines import codepipeline
 
 ROOT = Path(__file__).parents[2]
@@ -99,3 +99,56 @@ def test_the_template_of_codepipeline_has_no_error(app: str, tmp_path: Path) -> 
 
 def test_the_template_of_the_role_has_no_error_and_no_warning() -> None:
     assert [str(match) for match in lint_file(ROLE)] == []
+
+
+def test_each_policy_of_the_role_fits_into_the_quota_of_iam() -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: 6,144 characters without spaces."""
+    values = {"Stage": "a" * 11, "AWS::AccountId": "0" * 12, "AWS::Region": "ap-southeast-1", "Repository": "o/r"}
+    stack = planned.Stack("github", "github", stacks.read(ROLE.read_text()), {**planned.PSEUDO, **values})
+    policies = [each for each in stack.resources() if each.type == "AWS::IAM::ManagedPolicy"]
+
+    sizes = {
+        each.logical_id: len(re.sub(r"\s", "", json.dumps(each.properties["PolicyDocument"]))) for each in policies
+    }
+    assert len(sizes) == 2
+    assert all(size <= 6_144 for size in sizes.values()), sizes
+
+
+def test_the_role_reads_no_data_of_another_stage() -> None:
+    statements = stacks.read(ROLE.read_text())["Resources"]["Ids"]["Properties"]["PolicyDocument"]["Statement"]
+    (denied,) = [statement for statement in statements if statement["Effect"] == "Deny"]
+
+    assert {"dynamodb:Query", "dynamodb:Scan", "s3:GetObject"} <= set(denied["Action"])
+    left = [resource["Fn::Sub"] for resource in denied["NotResource"]]
+    assert all("${Stage}" in text or "chalice-suite-artifacts" in text for text in left)
+
+
+PREFIXES = {
+    "Cognito": "cognito-idp",
+    "EFS": "elasticfilesystem",
+    "ElasticLoadBalancingV2": "elasticloadbalancing",
+    "KinesisFirehose": "firehose",
+    "Serverless": "lambda",
+}
+"""The prefixes of actions that differ from the second part of CloudFormation's types in lower case."""
+
+
+def test_the_role_may_make_every_kind_of_resource_that_a_stage_has() -> None:
+    resources = stacks.read(ROLE.read_text())["Resources"]
+    statements = [
+        statement
+        for name in ("Names", "Ids")
+        for statement in resources[name]["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    ]
+    actions = [
+        action
+        for statement in statements
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    ]
+    given = {"Dax": "true", "Sender": "a@example.com", "ReceiptSender": "a@example.com"}
+    types = {each.type for stack in planned.stacks("prod", order.names(), given) for each in stack.resources()}
+    services = {kind.split("::")[1] for kind in types}
+
+    prefixes = {PREFIXES.get(service, service.lower()) for service in services}
+    assert prefixes - {action.partition(":")[0] for action in actions} == set()
