@@ -38,7 +38,7 @@ def client() -> Any:
 class Mailer:
     """Sends mails from *sender*, an identity that SES has verified, through *client* (SES v2).
 
-    The *configuration_set* says where SES sends the events of the mails.
+    The *configuration_set* says where SES sends the events of the mails. Without a sender, no mail is sent.
     """
 
     def __init__(self, client: Any, sender: str, configuration_set: str = "") -> None:
@@ -47,7 +47,7 @@ class Mailer:
         self._options = {"ConfigurationSetName": configuration_set} if configuration_set else {}
 
     def send(self, to: str, mail: Mail, tags: dict[str, str], list_unsubscribe: str | None = None) -> str:
-        """Send *mail* as `common.mail.Sender` says.
+        """Send *mail* as `common.mail.Sender` says; without a sender, return an empty id.
 
         Only the events of a configuration set have the *tags*. Raises Malformed for a value that SES could misread.
         https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
@@ -59,6 +59,8 @@ class Mailer:
             "EmailTags": [{"Name": name, "Value": _checked(name, _TAG, value)} for name, value in tags.items()],
             **self._options,
         }
+        if not self._sender:
+            return ""
         try:
             return str(self._client.send_email(**request)["MessageId"])
         except ClientError as error:

@@ -146,15 +146,14 @@ _senders: dict[str, str] = {}
 
 
 def _sender_identity(app: str, stage: str, parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return the SES identity of a new stage's sender if it is there, because a stack cannot make it a second time.
+    """Return the SES identity of a new sender if it is there, because a stack cannot make it a second time.
 
     It is the identity of the address, or that of its domain if SES has verified it.
     """
     resources = stack(app, stage, "resources")
     address = next((value for name, value in parameters.items() if name.endswith("Sender")), "")
-    if "SenderIdentity" not in declared(app, "resources") or stacks.parameters_of(resources, missing_ok=True):
-        return {}
-    if not address:
+    known = stacks.parameters_of(resources, missing_ok=True)
+    if not address or any(value for name, value in known.items() if name.endswith("Sender")):
         return {}
     ses: Any = boto3.Session().client("sesv2")
     for identity in (address, address.rpartition("@")[2]):

@@ -87,7 +87,9 @@ class ClonedApp:
         settings = _settings(apps.declared(self.app, kind), apps.stack(self.app, self.source, kind))
         if "@" in settings.get("SenderIdentity", ""):  # not that of another sender
             del settings["SenderIdentity"]
-        return settings | {name: self._tagged(value) for name, value in settings.items() if name.endswith("Sender")}
+        return settings | {
+            name: self._tagged(value) for name, value in settings.items() if name.endswith("Sender") and value
+        }
 
     def _tagged(self, address: str) -> str:
         local, _, domain = address.rpartition("@")
@@ -104,13 +106,12 @@ def _updates_settings(source: str) -> dict[str, str]:
 def _settings(declared: Mapping[str, Any], stack: str) -> dict[str, str]:
     """Return the parameters of the stack that another stage can have, too.
 
-    A parameter with a default is a setting, and so is a sender. Any other one without a default is an output of another
-    stack of the same stage.
+    A parameter with a default is a setting. One without a default is an output of another stack of the same stage.
     """
     if stack not in stacks.existing():
         return {}
     return {
         name: value
         for name, value in stacks.parameters_of(stack).items()
-        if ("Default" in declared.get(name, {}) or name.endswith("Sender")) and name not in _ADDRESSES
+        if "Default" in declared.get(name, {}) and name not in _ADDRESSES
     }

@@ -199,8 +199,11 @@ def mail(release: Release) -> Iterator[Lack]:
         (stack.app, name, str(value))
         for stack in release.stacks
         for name, value in sorted(stack.values.items())
-        if name.endswith("Sender") and "@" in str(value)
+        if name.endswith("Sender")
     ]
+    for app, name, _ in (sender for sender in senders if not sender[2]):
+        yield Lack(f"{app} sends no mails without a sender", f"PARAMETERS={name}=…", fails=False)
+    senders = [sender for sender in senders if sender[2]]
     if not senders:
         return
     account = client("sesv2").get_account()

@@ -328,3 +328,12 @@ def test_a_sent_mail_is_in_the_mailbox_with_both_bodies(emulator: str) -> None:
     mail = next(mail for mail in kept if mail["MessageId"] == message_id)
     assert (mail["Subject"], mail["BodyText"], mail["BodyHtml"]) == ("Grüße", "text", "<p>html</p>")
     assert mail["To"] == ["ann@example.com"]
+
+
+def test_without_a_sender_no_mail_is_sent() -> None:
+    ses = Ses()
+
+    assert Mailer(ses, "").send("ann@example.com", MAIL, {}) == ""
+    assert not ses.requests
+    with pytest.raises(Malformed):
+        Mailer(ses, "").send("no address", MAIL, {})

@@ -154,8 +154,8 @@ def test_the_people_of_a_stage_may_call_its_own_api_once_it_is_registered(
 
 
 SENDING = """
-Parameters: {Stage: {Type: String}, Sender: {Type: String}, SenderIdentity: {Type: String, Default: ''}}
-Conditions: {OwnIdentity: !Equals [!Ref SenderIdentity, '']}
+Parameters: {Stage: {Type: String}, Sender: {Type: String, Default: ''}, SenderIdentity: {Type: String, Default: ''}}
+Conditions: {OwnIdentity: !And [!Equals [!Ref SenderIdentity, ''], !Not [!Equals [!Ref Sender, '']]]}
 Resources:
   Topic: {Type: AWS::SNS::Topic}
   Identity: {Type: AWS::SES::EmailIdentity, Condition: OwnIdentity, Properties: {EmailIdentity: !Ref Sender}}
@@ -185,3 +185,5 @@ def test_a_sender_whose_identity_is_there_does_not_fail_the_stack(
     assert not makes_identity("first-app", "c", "x@verified.test")
     assert makes_identity("first-app", "d", "x@pending.test")
     assert not makes_identity("second-app", "a", "new@sender.test"), "of another app"
+    assert apps.deploy_resources("second-app", "e")["own"] == "no"
+    assert not makes_identity("second-app", "e", "there@sender.test"), "a stage that had no sender"

@@ -25,7 +25,7 @@ def ireland(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_region_of_the_replica_has_no_second_replica(ireland: None) -> None:
     template = apps.template_file("blog-app", "resources").read_text()
 
-    outputs = stacks.deploy("blog-app-unit-resources", template, {"Stage": "unit", "Sender": "hello@blog.test"})
+    outputs = stacks.deploy("blog-app-unit-resources", template, {"Stage": "unit"})
 
     dynamodb = boto3.Session().client("dynamodb")
     for table in (outputs["Table"], outputs["SubscribersTable"]):
