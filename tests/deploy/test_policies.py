@@ -125,7 +125,7 @@ def test_a_rule_reads_what_devices_of_its_stage_may_publish_and_nothing_else(giv
 def test_each_stage_sends_from_its_own_address() -> None:
     found = [s for name in FILES for s in statements(json.loads((ROOT / name).read_text())) if sends(s)]
 
-    assert len(found) == 3
+    assert len(found) == 4
     assert all(s["Condition"] == {"StringEquals": {"ses:FromAddress": "${Sender}"}} for s in found)
 
 
@@ -209,3 +209,18 @@ def test_a_place_without_a_value_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UnknownPlace, match="dev has no Nothing"):
         policies.write(tmp_path, "dev", {})
+
+
+@pytest.mark.parametrize("app", apps.names())
+def test_only_a_function_that_consumes_a_stream_may_read_one(app: str) -> None:
+    project = apps.ROOT / app
+    config = json.loads((project / ".chalice" / "config.json").read_text())
+    decorated = r"@app\.on_(?:dynamodb|kinesis)_record\((?:[^()]|\([^()]*\))*\)\ndef (\w+)"
+    consumers = set(re.findall(decorated, (project / "app.py").read_text()))
+
+    def reads(function: str) -> bool:
+        named = policies.file(config, "prod", function) or ""
+        source = project / ".chalice" / named.replace("policies/prod/", "policies/")
+        return "GetRecords" in source.read_text()
+
+    assert {function for function in config["lambda_functions"] if reads(function)} == consumers
