@@ -134,12 +134,8 @@ def account(tmp_path: Path) -> Iterator[Account]:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str | None:
-    """Run a command; a release gets the senders that its apps need."""
-    command_name, app, *_ = arguments
-    released = order.names() if app == "all" else [app]
-    senders = {name for each in released for name in order.declared(each) if name.endswith("Sender")}
-    given = [f"{name}=hello@shop.test" for name in senders] if command_name == "release" else []
-    monkeypatch.setattr(sys, "argv", ["deploy", *arguments, *given])
+    """Run a command."""
+    monkeypatch.setattr(sys, "argv", ["deploy", *arguments])
     return command.main()
 
 
@@ -362,19 +358,23 @@ def test_an_app_alone_names_the_stack_that_it_misses(account: Account, monkeypat
     assert run(monkeypatch, "release", "receipts-app", "dev") is None
 
 
-def test_a_release_names_the_parameters_that_it_needs(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["deploy", "release", "all", "dev"])
+def test_a_release_names_the_parameters_that_it_needs(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(tmp_path / "receipts-app" / "resources.yaml", "Parameters", {"TaxNumber": {"Type": "String"}})
 
-    failed = str(command.main())
+    failed = str(run(monkeypatch, "release", "all", "dev"))
 
-    assert "Sender" in failed
-    assert "receipts-app needs ReceiptSender" in failed
-    assert failed.endswith('add PARAMETERS="Sender=… ReceiptSender=…"')
+    assert "receipts-app needs TaxNumber" in failed
+    assert failed.endswith('add PARAMETERS="TaxNumber=…"')
     assert account.done == []
 
+    assert run(monkeypatch, "release", "all", "dev", "TaxNumber=1") is None
+    assert run(monkeypatch, "release", "all", "dev") is None, "later it keeps them"
+
+
+def test_a_release_needs_no_parameter(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, "release", "all", "dev") is None
-    monkeypatch.setattr(sys, "argv", ["deploy", "release", "all", "dev"])
-    assert command.main() is None, "later it keeps them"
 
 
 def test_an_app_waits_for_the_stacks_whose_exports_it_imports(
