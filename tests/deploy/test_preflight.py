@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
 from deploy import __main__ as command
-from deploy import apps, bootstrap, order, preflight, quotas, stacks
+from deploy import bootstrap, order, preflight, quotas, stacks
 from localaws import serve
 from localaws.testing import verify_identity
 
@@ -165,15 +164,8 @@ def test_a_stage_like_another_needs_quotas(at: Callable[..., list[str]], new_acc
     assert lines(found, "missing", "adds 3 VPCs; the account has 5 of 5", "--quota-code L-F678F1CE --desired-value 8")
 
 
-def test_reserved_concurrency_must_leave_a_hundred(
-    at: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = json.loads((apps.ROOT / "pipeline-app" / ".chalice" / "config.json").read_text())
-    settings["lambda_functions"]["cleanse"]["reserved_concurrency"] = 5
-    file, read = apps.ROOT / "pipeline-app" / ".chalice" / "config.json", Path.read_text
-    monkeypatch.setattr(Path, "read_text", lambda path: json.dumps(settings) if path == file else read(path))
-
-    found = at("eu-west-2", preflight.concurrency, apps=["pipeline-app"])
+def test_reserved_concurrency_must_leave_a_hundred(at: Callable[..., list[str]]) -> None:
+    found = at("eu-west-2", preflight.concurrency, apps=["pipeline-app"], CleanseConcurrency="5")
 
     assert lines(found, "missing", "the stage reserves 5 and 10 must stay", "L-B99A9384 --desired-value 1000")
 
