@@ -278,7 +278,7 @@ def _arns(node: Node) -> list[str]:
                 if method != "OPTIONS"
             ]
         case "secret":
-            return [f"{node.arn}-AbCdEf"]  # Secrets Manager adds six characters to the name
+            return [node.arn, f"{node.arn}-AbCdEf"]  # Secrets Manager adds six characters to the name
     return [node.arn]
 
 
