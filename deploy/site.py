@@ -79,8 +79,9 @@ def _upload(app: str, stage: str, folder: Path, config: Mapping[str, str]) -> di
     s3, bucket = session.client("s3"), stacks.outputs(apps.stack(app, stage, "resources"))["SiteBucket"]
     there = _contents(s3, bucket)
     settings, told = (_read(s3, bucket, key) if key in there else {} for key in ("config.json", _PUBLISHED))
-    settings |= {**_config(app, stage, str(session.region_name)), **config}
-    files = _files(folder) | {"config.json": json.dumps(settings, indent=2).encode()}
+    kept = {name: value for name, value in settings.items() if name not in _USERS}  # the stage may have none any more
+    settings = {**kept, **_config(app, stage, str(session.region_name)), **config}
+    files = _files(folder) | {"config.json": json.dumps(settings, indent=2, sort_keys=True).encode()}
     digests = {key: hashlib.md5(content).hexdigest() for key, content in files.items()}  # noqa: S324
     changed = [key for key in files if there.get(key) != digests[key]]
     for key in sorted(changed, key=lambda key: (key == "index.html", key)):  # the page after the files that it loads

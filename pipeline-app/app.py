@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from chalice import Chalice, IAMAuthorizer
+from chalice import Chalice, CognitoUserPoolAuthorizer, IAMAuthorizer
 from chalice.app import DynamoDBEvent, KinesisEvent, SQSEvent
 
 from chalicelib import wiring
@@ -15,8 +15,12 @@ from common.pages import Page
 
 app = Chalice(app_name="pipeline-app", configure_logs=False)
 rest.configure(app)
-operators = IAMAuthorizer()
 settings = wiring.settings()
+operators = IAMAuthorizer()
+# Every user of the pool may read. It has one client, so the API need not check for which one a token was issued.
+readers = None
+if settings.reads == "closed":
+    readers = CognitoUserPoolAuthorizer("cognito", provider_arns=[settings.user_pool_arn])
 
 
 @app.route("/health", methods=["GET"])
@@ -24,27 +28,27 @@ def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@app.route("/devices", methods=["GET"])
+@app.route("/devices", methods=["GET"], authorizer=readers)
 def list_devices() -> rest.Answer[Page[DeviceView]]:
     return rest.answer(app, wiring.devices().page(rest.query(app, DeviceQuery)))
 
 
-@app.route("/devices/{device_id}", methods=["GET"])
+@app.route("/devices/{device_id}", methods=["GET"], authorizer=readers)
 def get_device(device_id: str) -> rest.Answer[DeviceView]:
     return rest.answer(app, wiring.devices().get(device_id))
 
 
-@app.route("/alerts", methods=["GET"])
+@app.route("/alerts", methods=["GET"], authorizer=readers)
 def list_alerts() -> rest.Answer[Page[AlertView]]:
     return rest.answer(app, wiring.devices().alerts(rest.query(app, AlertQuery)))
 
 
-@app.route("/reports", methods=["GET"])
+@app.route("/reports", methods=["GET"], authorizer=readers)
 def list_reports() -> rest.Answer[ReportList]:
     return rest.answer(app, wiring.report_views().list())
 
 
-@app.route("/reports/{name}", methods=["GET"])
+@app.route("/reports/{name}", methods=["GET"], authorizer=readers)
 def get_report(name: str) -> rest.Answer[ReportPage]:
     return rest.answer(app, wiring.report_views().get(name, rest.query(app, ReportQuery)))
 
@@ -56,7 +60,7 @@ def run_report(name: str) -> rest.Accepted:
     return rest.accepted()
 
 
-@app.route("/status", methods=["GET"])
+@app.route("/status", methods=["GET"], authorizer=readers)
 def get_status() -> rest.Answer[Status]:
     return rest.answer(app, wiring.report_views().status())
 

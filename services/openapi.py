@@ -86,10 +86,18 @@ def _imported(app: str) -> Chalice:
     folder = ROOT / app
     sys.path[:0] = [str(folder), str(folder / "vendor")]
     settings: Any = importlib.import_module("chalicelib.wiring").Settings
-    values = {field.name: "1" if field.type in (int, "int") else field.name for field in dataclasses.fields(settings)}
+    types = typing.get_type_hints(settings)
+    values = {field.name: _made_up(field.name, types[field.name]) for field in dataclasses.fields(settings)}
     os.environ |= {"STAGE": "openapi", **{name.upper(): value for name, value in values.items()}}
     chalice: Chalice = importlib.import_module("app").app
     return chalice
+
+
+def _made_up(name: str, type_: Any) -> str:
+    """Return a value that a setting of this type may have: of a choice the first, which is the default of a stage."""
+    if typing.get_origin(type_) is typing.Literal:
+        return str(typing.get_args(type_)[0])
+    return "1" if type_ is int else name
 
 
 def document(app: Chalice) -> Fields:

@@ -75,6 +75,13 @@ class Pipeline(Health):
         self.expect(_counts(report) == {"temperature": 1, "humidity": 1}, "one reading of each metric", _counts(report))
         self.generated_at = report.json["generated_at"]
 
+    @step("Nobody reads without signing in.")
+    def refuse_strangers(self) -> None:
+        if "UserPoolId" not in self.outputs():
+            self.skip("the reads of this stage are open")
+        for path in (f"/devices/{self.name}", "/devices", "/alerts", "/reports", "/status"):
+            self.refused(Api(self.http, self.api()).get(path), 401)
+
     @step("The malformed reading is kept with its reason, and Athena finds it.")
     def keep_malformed(self) -> None:
         found = self.until(self._bad_records, bool, "the record in the table errors")

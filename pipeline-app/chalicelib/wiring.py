@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -32,7 +32,7 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Settings:
-    """The outputs of the stage's resources stack."""
+    """The outputs of the stage's resources stack. ``user_pool_arn`` is empty if the reads are open."""
 
     stream: str
     ingestion_bucket: str
@@ -47,6 +47,8 @@ class Settings:
     failures_queue: str
     sender: str
     alert_recipient: str
+    reads: Literal["closed", "open"]
+    user_pool_arn: str = ""
 
 
 @cache

@@ -68,6 +68,19 @@ def test_a_page_is_published_with_the_addresses_of_its_stage(web: Path, invalida
     assert invalidated == [["app.js"], ["app.js"]]
 
 
+def test_a_page_whose_stage_has_no_users_any_more_names_no_pool(
+    web: Path, invalidated: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.publish("todo-app", "unit", console="http://console")
+    monkeypatch.setitem(OUTPUTS, "todo-app-unit-resources", {"SiteBucket": BUCKET})
+
+    site.publish("todo-app", "unit")
+
+    config = json.load(boto3.client("s3").get_object(Bucket=BUCKET, Key="config.json")["Body"])
+    assert config == {"api": "/api", "region": "us-east-1", "console": "http://console"}
+    assert invalidated == [["config.json"]]
+
+
 def test_an_interrupted_publication_invalidates_the_rest_when_it_is_repeated(
     web: Path, invalidated: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,8 @@ os.environ |= {
     "FAILURES_QUEUE": "http://127.0.0.1:1/000000000000/pipeline-app-unit-failures",
     "SENDER": "alerts@pipeline.example",
     "ALERT_RECIPIENT": "operators@pipeline.example",
+    "READS": "closed",
+    "USER_POOL_ARN": "arn:aws:cognito-idp:us-east-1:000000000000:userpool/us-east-1_unit",
 }
 
 from device_memory import MemoryDevices  # noqa: E402

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chalice.app import Chalice
+from chalice.app import Chalice, IAMAuthorizer
 from chalice.test import Client, HTTPResponse
 from report_memory import MemoryIndex, MemoryStore
 
@@ -174,7 +174,12 @@ def test_a_rerun_of_an_invalid_period_is_rejected(
 
 def test_only_operators_run_reports() -> None:
     application: Chalice = app.app
-    signed = {path for path, methods in application.routes.items() for entry in methods.values() if entry.authorizer}
+    signed = {
+        path
+        for path, methods in application.routes.items()
+        for entry in methods.values()
+        if isinstance(entry.authorizer, IAMAuthorizer)
+    }
 
     assert signed == {"/reports/{name}/runs"}
 
