@@ -63,6 +63,7 @@ def _audit(environment: Path, written: dict[str, Path], folder: Path, only: list
         "permissions": lambda: permissions.compared(permissions.granted(written), used),
     }
     if not used:
+        print("permissions: not judged, because deploy/audit/used_actions.jsonl is empty (docs/audit.md)")
         del runs["permissions"]
     chosen = {name: run for name, run in runs.items() if not only or name in only}
     if set(chosen) - {"SAM", "permissions"}:

@@ -122,3 +122,15 @@ def test_a_finding_fails_the_command(
     assert str(command.main()).startswith("1 lines above have no reason")
     assert "SAM x  a/app: bad" in capsys.readouterr().out
     shutil.rmtree(tmp_path)
+
+
+def test_without_a_record_the_permissions_are_not_judged_and_the_command_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command.templates, "write", lambda folder: {})
+    monkeypatch.setattr(permissions, "USED", tmp_path / "used.jsonl")
+    permissions.USED.touch()
+    monkeypatch.setattr("sys.argv", ["audit", "--folder", str(tmp_path), "--tool", "permissions"])
+
+    assert command.main() is None
+    assert "permissions: not judged" in capsys.readouterr().out
