@@ -90,9 +90,11 @@ try {
     leave();
   } else {
     if (session) showReader(session);
+    byId("main").hidden = false;
     run(start(new Api(config.api, session)));
   }
 } catch (problem) {
+  byId("main").hidden = false;
   showState("Not reachable");
   showFailure(problem);
 }
