@@ -195,7 +195,7 @@ def edge(folder: Path, distributions: list[str]) -> str | None:
 def instances(folder: Path, stack: str) -> str | None:
     """Run the instances of a stack's Auto Scaling group, until Ctrl-C."""
     state = folder.resolve() / "state"
-    return _run_data_plane(folder, "localaws.autoscaling", stack, str(state / "instances"), str(state / "efs"))
+    return _run_data_plane(folder, "localaws.autoscaling", str(state / "instances"), str(state / "efs"), stack)
 
 
 def _run_data_plane(folder: Path, module: str, *arguments: str) -> str | None:

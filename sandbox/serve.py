@@ -63,11 +63,14 @@ def _forget_deployments(stage: str) -> None:
 
 
 async def _serve_account(settings: Settings, stop: asyncio.Event) -> None:
-    """Serve the console of a new account, in which nothing is deployed, until *stop*."""
+    """Serve a new account, in which nothing is deployed, until *stop*: its console, and the instances of its groups."""
     try:
         async with asyncio.TaskGroup() as servers:
-            servers.create_task(_serve(settings.ports["console"], console.site(settings, {}), stop))
-            _announce(settings, {})
+            folders = str(settings.instances), str(settings.aws.file_systems)
+            with localaws.serve.data_plane(settings.aws, "localaws.autoscaling", *folders):
+                serving = servers.create_task(_serve(settings.ports["console"], console.site(settings, {}), stop))
+                _announce(settings, {})
+                await serving
     finally:
         settings.outputs_file.unlink(missing_ok=True)
 
@@ -83,7 +86,7 @@ async def _serve_stage(settings: Settings, stop: asyncio.Event) -> None:
             with contextlib.ExitStack() as planes:
                 folders = str(settings.instances), str(settings.aws.file_systems)
                 for module, *arguments in (
-                    ("localaws.autoscaling", updates.stack(settings.stage), *folders),
+                    ("localaws.autoscaling", *folders, updates.stack(settings.stage)),
                     ("localaws.cloudfront", *_distributions(settings, apps)),
                 ):
                     planes.enter_context(localaws.serve.data_plane(settings.aws, module, *arguments))

@@ -22,6 +22,7 @@ target group's port. All other lines are ignored.
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import logging
 import os
@@ -128,7 +129,8 @@ class AutoScalingGroup:
             0
         ]
         self._deregister(*(description["Target"] for description in self._health()))
-        self._launch = self._prepare(_user_data(session, self._describe()["LaunchTemplate"]), session.client("s3"))
+        (group,) = self._describe()
+        self._launch = self._prepare(_user_data(session, group["LaunchTemplate"]), session.client("s3"))
         self._thread.start()
 
     def stop(self) -> None:
@@ -150,7 +152,7 @@ class AutoScalingGroup:
         """Replace exited instances, start or terminate instances up to the desired capacity, and check their health."""
         exited = [instance for instance in self._instances if instance.process.poll() is not None]
         self._instances = [instance for instance in self._instances if instance not in exited]
-        desired = self._describe()["DesiredCapacity"]
+        desired = self._desired_capacity()
         surplus, self._instances = self._instances[desired:], self._instances[:desired]
         self._terminate(*exited, *surplus)
         while len(self._instances) < desired:
@@ -182,15 +184,20 @@ class AutoScalingGroup:
                 instance.process.wait()
 
     def _deregister(self, *targets: dict[str, Any]) -> None:
-        if targets:
-            self._elb.deregister_targets(
-                TargetGroupArn=self._target_group_arn, Targets=[dict(target) for target in targets]
-            )
+        with contextlib.suppress(self._elb.exceptions.TargetGroupNotFoundException):  # deleted with its stack
+            if targets:
+                self._elb.deregister_targets(
+                    TargetGroupArn=self._target_group_arn, Targets=[dict(target) for target in targets]
+                )
 
-    def _describe(self) -> dict[str, Any]:
+    def _describe(self) -> list[dict[str, Any]]:
+        """Return the group, or nothing if it was deleted."""
         answer = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self._name])
-        group: dict[str, Any] = answer["AutoScalingGroups"][0]
-        return group
+        found: list[dict[str, Any]] = answer["AutoScalingGroups"]
+        return found
+
+    def _desired_capacity(self) -> int:
+        return next((int(group["DesiredCapacity"]) for group in self._describe()), 0)
 
     def _health(self) -> list[dict[str, Any]]:
         answer = self._elb.describe_target_health(TargetGroupArn=self._target_group_arn)

@@ -6,6 +6,8 @@ import io
 import json
 import os
 import signal
+import socket
+import threading
 import urllib.request
 import zipfile
 from collections.abc import Iterator
@@ -14,9 +16,10 @@ from pathlib import Path
 import boto3
 import pytest
 
+from localaws.autoscaling import __main__ as following
 from localaws.autoscaling.instances import AutoScalingGroup
 from localaws.efs import file_system
-from localaws.testing import until
+from localaws.testing import eventually, until
 
 STACK = "web"
 SERVER = """
@@ -178,3 +181,29 @@ def test_user_data_of_another_form_is_an_error_that_shows_the_missing_line(tmp_p
 
     with pytest.raises(ValueError, match=r"no line of the form `python3.13 -m zipfile -e FILE FOLDER`"):
         AutoScalingGroup.in_stack("other-form", tmp_path, tmp_path).start()
+
+
+def is_served(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_each_group_of_a_stack_has_instances_until_it_is_deleted(
+    pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "DISCOVERY_INTERVAL", 0.1)
+    stopped, elb = threading.Event(), boto3.client("elbv2")
+    thread = threading.Thread(target=following.Groups(tmp_path, pages.parent).run, args=(stopped,))
+    thread.start()
+    try:
+        create_stack("followed", resources("followed", USER_DATA))
+        (group,) = elb.describe_target_groups(Names=["followed"])["TargetGroups"]
+        arn = group["TargetGroupArn"]
+        target = until(lambda: elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"])[0]["Target"]
+        assert is_served(target["Port"])
+
+        boto3.client("cloudformation").delete_stack(StackName="followed")
+        assert eventually(lambda: not is_served(target["Port"]), 30)
+    finally:
+        stopped.set()
+        thread.join()
