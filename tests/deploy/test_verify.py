@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 from defusedxml.ElementTree import fromstring
+from urllib3 import HTTPHeaderDict
 
+from deploy import updates
 from deploy.errors import NotDeployed, NotVerified
 from deploy.verify import report, runner, stage
 from deploy.verify.health import Health
 from deploy.verify.journey import Journey, step
 from deploy.verify.requests import Answer, Http
 from deploy.verify.runner import REMOVAL, Result
+from deploy.verify.update_servers import Updates
 
 VERIFY = Path(stage.__file__).parent
 
@@ -223,6 +226,19 @@ def test_each_step_says_what_it_proves_in_one_sentence(journey: type[Journey]) -
     assert [each for each in sentences if not re.fullmatch(r"[A-Z][^.]*\.", each)] == []
     if issubclass(journey, Health):
         assert sentences[0] == "The API answers."
+
+
+def test_update_servers_that_nothing_was_published_to_are_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = Answer("GET", 404, HTTPHeaderDict(), b"Not Found")
+    monkeypatch.setattr(Updates, "_get", lambda self, path, **headers: answer)
+    monkeypatch.setattr(updates, "template_of", lambda stage: "after")
+
+    *steps, removal = runner.run([Updates], "dev")
+
+    assert {(result.outcome, result.reason) for result in steps} == {
+        ("skipped", "nothing is published yet: make publish STAGE=dev FILE=… VERSION=…")
+    }
+    assert removal.outcome == "passed"
 
 
 def test_no_journey_knows_the_sandbox() -> None:
