@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,6 +11,8 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 
+from localaws import serve
+from localaws.clock.client import turned
 from localaws.testing import refusal
 
 EMAIL = "ann@example.com"
@@ -26,7 +28,7 @@ class Pool:
     def __init__(self, endpoint: str) -> None:
         self.idp: Any = boto3.client("cognito-idp", endpoint_url=endpoint)
         self.anonymous: Any = boto3.client(
-            "cognito-idp", endpoint_url=endpoint, config=Config(signature_version=UNSIGNED, retries={"max_attempts": 0})
+            "cognito-idp", endpoint_url=endpoint, config=Config(signature_version=UNSIGNED)
         )
         self.id = self.idp.create_user_pool(
             PoolName=f"admins-{next(numbers)}",
@@ -110,9 +112,11 @@ def test_a_user_with_a_temporary_password_has_none_to_reset(pool: Pool, bare_emu
     assert pool.forget() == ""
 
 
-def test_a_session_ends_after_three_minutes(pool: Pool, turn: Callable[[float], str]) -> None:
-    session = pool.sign_in()["Session"]
+def test_a_session_ends_after_three_minutes(tmp_path: Path) -> None:
+    with serve.emulator(tmp_path) as endpoint:  # of its own, because its clock is turned
+        pool = Pool(endpoint)
+        session = pool.sign_in()["Session"]
 
-    turn(181)
+        turned(endpoint, 181)
 
-    assert pool.choose(session) == f"{INVALID}, session is expired."
+        assert pool.choose(session) == f"{INVALID}, session is expired."

@@ -6,11 +6,12 @@ import sys
 from typing import Any
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy import __main__ as command
-from deploy import order, planned
+from deploy import order, planned, stacks
 from deploy.cost import prices
 from deploy.cost import report as reports
 from deploy.cost.idle import UnknownType, detailed_metrics, idle
@@ -138,8 +139,10 @@ def test_a_price_that_was_not_found_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_command_needs_no_account(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
+    def existing() -> set[str]:
+        raise NoCredentialsError
+
+    monkeypatch.setattr(stacks, "existing", existing)
     monkeypatch.setattr(sys, "argv", ["deploy", "cost", "todo-app", "prod"])
 
     assert command.main() is None

@@ -199,7 +199,7 @@ def test_only_the_values_differ(three_stages: Account) -> None:
     assert differing("-local") == {
         *("Stage", "SiteUrl", "WebOrigins", "PaymentsApi", "SignInUrl", "EndpointEncryption"),
         *("ReportSeconds", "CleanseSeconds", "Sender", "ReceiptSender", "AlertRecipient"),
-        *("StageCache", "DetailedMetrics", "StreamMode", "DeviceTopics"),
+        *("StageCache", "DetailedMetrics", "StreamMode", "DeviceTopics", "Reads"),
     }
 
 
