@@ -1,9 +1,9 @@
 """Option: write to a file which role used which action, to compare with what its policies grant.
 
 `LOCALAWS_USED_ACTIONS` names the file. It gets a line of JSON the first time that a role uses an action, and the first
-time that the role is denied it: `{"role", "action", "decision": "Allow" or "Deny", "resource"}`. *resource* is the one
-of that time. Requests of a role are recorded, and what a service such as Firehose does with a role. Root and users are
-not.
+time that the role is denied it: `{"role", "session", "action", "decision": "Allow" or "Deny", "resource"}`. *session*
+is the name of the role's session, empty for a service, and *resource* is the one of that time. Requests of a role are
+recorded, and what a service such as Firehose does with a role. Root and users are not.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any
 from ministack.core import iam_evaluator
 
 VARIABLE = "LOCALAWS_USED_ACTIONS"
-ROLE = re.compile(r"arn:aws:(?:sts::\d+:assumed-role/([^/]+)/.*|iam::\d+:role/(?:.*/)?([^/]+))")
+ROLE = re.compile(r"arn:aws:(?:sts::\d+:assumed-role/([^/]+)/(.*)|iam::\d+:role/(?:.*/)?([^/]+))")
 
 _contexts: ContextVar[list[Any] | None] = ContextVar("contexts", default=None)
 """The contexts that the current request was evaluated with: its own, and those of resource policies."""
@@ -28,19 +28,19 @@ class Record:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._seen: set[tuple[str, str, str]] = set()
+        self._seen: set[tuple[str, ...]] = set()
         self._lock = threading.Lock()
 
     def add(self, context: Any, decision: str) -> None:
         """Append a line, if the use of the action by the role is new."""
         if not (role := ROLE.fullmatch(context.principal_arn)):
             return
-        use = (role[1] or role[2], context.action, decision)
+        use = (role[1] or role[3], role[2] or "", context.action, decision)
         with self._lock:
             if use in self._seen:
                 return
             self._seen.add(use)
-            names = ("role", "action", "decision", "resource")
+            names = ("role", "session", "action", "decision", "resource")
             with self._file.open("a") as lines:
                 lines.write(json.dumps(dict(zip(names, (*use, context.resource_arn), strict=True))) + "\n")
 

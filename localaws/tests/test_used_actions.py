@@ -41,6 +41,6 @@ def test_each_action_of_a_role_is_recorded_once(tmp_path: Path, monkeypatch: pyt
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     resource = "arn:aws:sqs:us-east-1:000000000000:q"
     assert lines == [
-        {"role": "sender", "action": "sqs:SendMessage", "decision": "Allow", "resource": resource},
-        {"role": "sender", "action": "sqs:PurgeQueue", "decision": "Deny", "resource": resource},
+        {"role": "sender", "session": "one", "action": "sqs:SendMessage", "decision": "Allow", "resource": resource},
+        {"role": "sender", "session": "one", "action": "sqs:PurgeQueue", "decision": "Deny", "resource": resource},
     ]

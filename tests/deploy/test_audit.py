@@ -69,8 +69,10 @@ def templates(tmp_path: Path) -> dict[str, Path]:
     return {"todo-app/app": file}
 
 
-def use(action: str, decision: str = "Allow", role: str = "todo-app-test-ApiHandlerRole-ABC123") -> str:
-    return json.dumps({"role": role, "action": action, "decision": decision, "resource": "*"})
+def use(
+    action: str, decision: str = "Allow", role: str = "todo-app-test-ApiHandlerRole-ABC123", session: str = "function"
+) -> str:
+    return json.dumps({"role": role, "session": session, "action": action, "decision": decision, "resource": "*"})
 
 
 def test_what_policies_allow_is_read_from_the_templates(templates: dict[str, Path]) -> None:
@@ -79,6 +81,7 @@ def test_what_policies_allow_is_read_from_the_templates(templates: dict[str, Pat
 
 def test_what_was_used_is_kept_without_the_names_of_the_stage(templates: dict[str, Path]) -> None:
     used = [use("dynamodb:GetItem"), use("dynamodb:GetItem"), use("s3:GetObject", "Deny"), use("x:Y", role="own-1")]
+    used.append(use("sqs:SendMessage", session=permissions.TRIAL))
 
     kept = [json.loads(line) for line in permissions.record(used, permissions.granted(templates), "test")]
 

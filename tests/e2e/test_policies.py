@@ -97,9 +97,7 @@ def test_a_simulation_and_the_call_agree_for_every_function(sandbox: dict[str, A
     assert {kind for kind, _ in things} == CALLS.keys()
     decisions = set()
     for role in roles:
-        session = _session(
-            sandbox["endpoint"], sts.assume_role(RoleArn=role, RoleSessionName="policies")["Credentials"]
-        )
+        session = _session(sandbox["endpoint"], sts.assume_role(RoleArn=role, RoleSessionName="trial")["Credentials"])
         own = [thing for thing in things if role.rpartition("/")[2].split("-app")[0] in thing[1]]
         for kind, name in chosen.sample(own, min(len(own), 5)) + chosen.sample(things, 4):
             action, resource, request, call = CALLS[kind](session, name)
