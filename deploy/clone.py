@@ -17,21 +17,25 @@ _ADDRESSES = {
 }
 """Parameters of one stage alone: its addresses and topics, and the record with which its consumers began."""
 
+_COSTLY = {"Dax"}
+"""Parameters that a clone has only if they are passed, because what they turn on costs by the hour."""
+
 _MARK = "/{stage}/clone-of"
 
 
 def clone(source: str, target: str, **parameters: str) -> dict[str, str]:
     """Make the stage *target* with the apps and the parameters of *source*; return the address of each new API.
 
-    *parameters* are passed to every stack that declares them. No data is copied, and keys and secrets are new. The same
-    call resumes a clone that was interrupted. Raises NotCloned, InvalidStage, StackFailed and PackageFailed.
+    *parameters* are passed to every stack that declares them. ``Dax`` is not copied, and the update servers are cloned
+    only if ``Template`` is passed, because both cost by the hour. No data is copied, and keys and secrets are new. The
+    same call resumes a clone that was interrupted. Raises NotCloned, InvalidStage, StackFailed and PackageFailed.
     """
     released = stages.of(source)
     for app in released:
         if apps.stack(app, source, "app") not in stacks.existing():
             raise NotCloned(f"{app} has no release in {source}: run `make release APP={app} STAGE={source}` first")
     begin(source, target)
-    if updates.template_of(source):
+    if updates.template_of(source) and ("Template" in parameters or updates.template_of(target)):
         released.append(order.UPDATES)
     supply = parameters_for(source, target, **parameters)
     order.check(target, released, supply)
@@ -85,6 +89,7 @@ class ClonedApp:
         ``hello+feature-x@blog.example``, which most mail servers deliver to the same mailbox (RFC 5233).
         """
         settings = _settings(apps.declared(self.app, kind), apps.stack(self.app, self.source, kind))
+        settings = {name: value for name, value in settings.items() if name not in _COSTLY}
         if "@" in settings.get("SenderIdentity", ""):  # not that of another sender
             del settings["SenderIdentity"]
         return settings | {

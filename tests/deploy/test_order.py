@@ -165,9 +165,18 @@ def three_stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """One released, one a clone of it, and one of the sandbox."""
     with empty_account(tmp_path_factory.mktemp("suite")) as account, pytest.MonkeyPatch.context() as monkeypatch:
         assert run(monkeypatch, "release", "all", "prod", "Dax=true") is None
-        assert run(monkeypatch, "clone", "prod", "twin") is None
+        assert run(monkeypatch, "clone", "prod", "twin", "Dax=true", "Template=after") is None
+        assert run(monkeypatch, "clone", "prod", "small") is None
         deploy_sandbox(monkeypatch)
         yield account
+
+
+def test_a_clone_has_what_costs_by_the_hour_only_if_asked(three_stages: Account) -> None:
+    costly = {stack for stack in three_stages.stage("twin") if stack.endswith("-dax") or stack.startswith("updates")}
+
+    assert costly == {"todo-app-x-dax", "blog-app-x-dax", "updates-x"}
+    assert three_stages.stage("small").keys() == three_stages.stage("twin").keys() - costly
+    assert three_stages.parameters["todo-app-small"].get("Dax", "false") == "false"
 
 
 def test_a_release_a_clone_and_the_sandbox_have_the_same_stacks_and_parameters(three_stages: Account) -> None:
