@@ -66,6 +66,10 @@ class Publisher:
         finally:
             self._s3.delete_object(Bucket=bucket, Key=key)
 
+    def has_released(self) -> bool:
+        """Return whether anything was released: the first release makes the key that signs releases."""
+        return self._release_key() is not None
+
     def withdraw(self, version: str, channel: str = "stable") -> None:
         """Stop offering a release. Raises ReleaseRefused if there is none."""
         self._run("withdraw", version=version, channel=channel)

@@ -7,20 +7,19 @@ import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from defusedxml.ElementTree import fromstring
-from urllib3 import HTTPHeaderDict
 
 from deploy import updates
 from deploy.errors import NotDeployed, NotVerified
-from deploy.verify import report, runner, stage
+from deploy.verify import report, runner, stage, update_servers
 from deploy.verify.health import Health
 from deploy.verify.journey import Journey, step
 from deploy.verify.requests import Answer, Http
 from deploy.verify.runner import REMOVAL, Result
-from deploy.verify.update_servers import Updates
 
 VERIFY = Path(stage.__file__).parent
 
@@ -229,11 +228,11 @@ def test_each_step_says_what_it_proves_in_one_sentence(journey: type[Journey]) -
 
 
 def test_update_servers_that_nothing_was_published_to_are_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = Answer("GET", 404, HTTPHeaderDict(), b"Not Found")
-    monkeypatch.setattr(Updates, "_get", lambda self, path, **headers: answer)
+    unpublished = SimpleNamespace(has_released=lambda: False)
+    monkeypatch.setattr(update_servers, "Publisher", lambda stage: unpublished)
     monkeypatch.setattr(updates, "template_of", lambda stage: "after")
 
-    *steps, removal = runner.run([Updates], "dev")
+    *steps, removal = runner.run([update_servers.Updates], "dev")
 
     assert {(result.outcome, result.reason) for result in steps} == {
         ("skipped", "nothing is published yet: make publish STAGE=dev FILE=… VERSION=…")
