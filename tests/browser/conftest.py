@@ -35,25 +35,36 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, sandbox: dict[str, Any]) -> Iterator[Callable[..., Page]]:
-    """A function that opens a page in a new browser context. The test fails if a page raises an error."""
+def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """A function that makes an empty page in a new browser context. The test fails if a page raises an error."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
-    def open_page(app: str = "todo-app", **options: Any) -> Page:
-        url = sandbox["console"] if app == "console" else sandbox[app].get("web") or sandbox[app]["site"]
-        context = browser.new_context(base_url=url, reduced_motion="reduce", **options)
+    def new_page(**options: Any) -> Page:
+        context = browser.new_context(reduced_motion="reduce", **options)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
-        page.goto("/")
         return page
 
-    yield open_page
+    yield new_page
     for context in contexts:
         context.close()
     assert errors == []
+
+
+@pytest.fixture
+def open_page(new_page: Callable[..., Page], sandbox: dict[str, Any]) -> Callable[..., Page]:
+    """A function that opens a page of the sandbox."""
+
+    def open_page(app: str = "todo-app", **options: Any) -> Page:
+        url = sandbox["console"] if app == "console" else sandbox[app].get("web") or sandbox[app]["site"]
+        page = new_page(base_url=url, **options)
+        page.goto("/")
+        return page
+
+    return open_page
 
 
 @pytest.fixture

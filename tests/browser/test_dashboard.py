@@ -14,7 +14,7 @@ import httpx
 import pytest
 from page_server import serve_page
 from pipeline_stub import API, Pipeline, day
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from sandbox.settings import ROOT
 
@@ -32,27 +32,18 @@ def site(free_port: Callable[[], int]) -> Iterator[str]:
 
 
 @pytest.fixture
-def open_dashboard(browser: Browser) -> Iterator[Open]:
-    """Return a function that opens the page at *url*, with *pipeline* as its API. No page may raise an error."""
-    contexts: list[BrowserContext] = []
-    errors: list[str] = []
+def open_dashboard(new_page: Callable[..., Page]) -> Open:
+    """Return a function that opens the page at *url*, with *pipeline* as its API."""
 
     def open_dashboard(url: str, pipeline: Pipeline | None = None, **options: Any) -> Page:
-        context = browser.new_context(reduced_motion="reduce", **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
+        page = new_page(**options)
         if pipeline:
             page.clock.install()
             page.route(f"{API}/**", pipeline.answer)
         page.goto(url)
         return page
 
-    yield open_dashboard
-    for context in contexts:
-        context.close()
-    assert errors == []
+    return open_dashboard
 
 
 def live(page: Page) -> Page:

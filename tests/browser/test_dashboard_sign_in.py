@@ -15,7 +15,7 @@ import pytest
 from page_server import serve_page
 from phone import PHONE, fits
 from pipeline_stub import API, Pipeline
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 AWS = "http://aws.test"
 TEMPORARY, CHOSEN = "Temporary-pass-1", "Correct-horse-1"
@@ -106,25 +106,17 @@ def site(readers: Readers, free_port: Callable[[], int]) -> Iterator[str]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, site: str, readers: Readers, pipeline: Pipeline) -> Iterator[Callable[..., Page]]:
-    """Return a function that opens the dashboard. No page may raise an error."""
-    contexts, errors = [], []
+def open_page(new_page: Callable[..., Page], site: str, readers: Readers, pipeline: Pipeline) -> Callable[..., Page]:
+    """Return a function that opens the dashboard."""
 
     def open_page(**options: Any) -> Page:
-        context = browser.new_context(reduced_motion="reduce", **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
+        page = new_page(**options)
         page.route(f"{API}/**", pipeline.answer)
         page.route(f"{AWS}/**", readers.answer)
         page.goto(site)
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
+    return open_page
 
 
 @pytest.fixture

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
+import chalice_local
 import httpx
 import jwt
 import pytest
@@ -23,33 +21,18 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")
-def chalice_local(sandbox: dict[str, Any], free_port: Callable[[], int]) -> Iterator[str]:
+def local_url(sandbox: dict[str, Any], free_port: Callable[[], int]) -> Iterator[str]:
     """The address of plain `chalice local`, run in the app's folder against the sandbox."""
-    port = free_port()
-    command = [Path(sys.executable).with_name("chalice"), "local", "--stage", stage(), "--port", str(port)]
-    process = subprocess.Popen(
-        [*command, "--no-autoreload"],
-        cwd=ROOT / "todo-app",
-        env=os.environ | {"STAGE": stage(), "AWS_ENDPOINT_URL": sandbox["endpoint"]},
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    for _ in range(300):
-        try:
-            httpx.get(f"{url}/health")
-            break
-        except httpx.ConnectError:
-            time.sleep(0.1)
-    yield url
-    process.terminate()
-    process.wait()
+    environment = {"STAGE": stage(), "AWS_ENDPOINT_URL": sandbox["endpoint"]}
+    with chalice_local.running("todo-app", stage(), free_port(), environment) as url:
+        yield url
 
 
 @pytest.fixture(params=["deployed", "chalice local"])
 def url(request: pytest.FixtureRequest, todo: dict[str, Any]) -> str:
     if request.param == "deployed":
         return str(todo["api"])
-    return str(request.getfixturevalue("chalice_local"))
+    return str(request.getfixturevalue("local_url"))
 
 
 def encode(part: dict[str, Any]) -> str:

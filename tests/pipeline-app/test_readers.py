@@ -6,14 +6,12 @@ import dataclasses
 import json
 import os
 import runpy
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
+import chalice_local
 import httpx
 import jwt
 import pytest
@@ -130,29 +128,14 @@ def pool(emulator: str) -> Pool:
 
 
 @pytest.fixture(scope="module")
-def chalice_local(emulator: str, pool: Pool, free_port: Callable[[], int]) -> Iterator[str]:
+def local_url(emulator: str, pool: Pool, free_port: Callable[[], int]) -> Iterator[str]:
     """The address of plain `chalice local` in a stage whose reads are closed."""
-    port = free_port()
-    command = [Path(sys.executable).with_name("chalice"), "local", "--stage", "local", "--port", str(port)]
-    process = subprocess.Popen(
-        [*command, "--no-autoreload"],
-        cwd=APP,
-        env=os.environ | {"READS": "closed", "USER_POOL_ARN": pool.arn, "AWS_ENDPOINT_URL": emulator},
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    for _ in range(300):
-        try:
-            httpx.get(f"{url}/health")
-            break
-        except httpx.ConnectError:
-            time.sleep(0.1)
-    yield url
-    process.terminate()
-    process.wait()
+    environment = {"READS": "closed", "USER_POOL_ARN": pool.arn, "AWS_ENDPOINT_URL": emulator}
+    with chalice_local.running("pipeline-app", "local", free_port(), environment) as url:
+        yield url
 
 
-def test_chalice_local_accepts_the_id_tokens_of_the_pool_alone(chalice_local: str, pool: Pool, emulator: str) -> None:
+def test_chalice_local_accepts_the_id_tokens_of_the_pool_alone(local_url: str, pool: Pool, emulator: str) -> None:
     own, another = pool.tokens(), Pool(emulator).tokens()
     claims = jwt.decode(own["IdToken"], options={"verify_signature": False})
     header = jwt.get_unverified_header(own["IdToken"])
@@ -162,9 +145,9 @@ def test_chalice_local_accepts_the_id_tokens_of_the_pool_alone(chalice_local: st
 
     for path in ("/devices/pump-1", "/alerts", "/reports", "/reports/hourly", "/status", invalid):
         for token in (None, "", "x", forged, own["AccessToken"], another["IdToken"]):
-            refused = httpx.get(chalice_local + path, headers={"Authorization": token} if token is not None else {})
+            refused = httpx.get(local_url + path, headers={"Authorization": token} if token is not None else {})
             assert (refused.status_code, refused.json()["Code"]) == (401, "Unauthorized"), (path, token)
             assert refused.headers["Access-Control-Allow-Origin"] == "*"
-    accepted = httpx.get(chalice_local + invalid, headers={"Authorization": own["IdToken"]})
+    accepted = httpx.get(local_url + invalid, headers={"Authorization": own["IdToken"]})
     assert (accepted.status_code, accepted.json()["Code"]) == (400, "InvalidInput")
-    assert httpx.get(f"{chalice_local}/health").status_code == 200
+    assert httpx.get(f"{local_url}/health").status_code == 200

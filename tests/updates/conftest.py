@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,14 @@ import uvicorn
 from published import Published, a_repository
 
 from updates.origin.server import server
+
+
+@pytest.fixture(scope="module")
+def endpoint(emulator: str) -> Iterator[str]:
+    """The address of the emulator, to which the module's clients of AWS connect."""
+    os.environ["AWS_ENDPOINT_URL"] = emulator
+    yield emulator
+    del os.environ["AWS_ENDPOINT_URL"]
 
 
 @pytest.fixture

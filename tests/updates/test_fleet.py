@@ -24,15 +24,8 @@ ROOT = Path(__file__).parents[2]
 STOCK = "from ministack.app import main; main()"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _endpoint(emulator: str) -> Iterator[None]:
-    os.environ["AWS_ENDPOINT_URL"] = emulator
-    yield
-    del os.environ["AWS_ENDPOINT_URL"]
-
-
 @pytest.fixture(scope="module")
-def stack(emulator: str) -> dict[str, str]:
+def stack(endpoint: str) -> dict[str, str]:
     return deploy.updates.deploy("before", "fleet")
 
 

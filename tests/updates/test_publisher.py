@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,11 @@ from updates import publisher as function
 from updates.client import Client
 
 STAGE = "publisher"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _endpoint(emulator: str) -> Iterator[None]:
-    os.environ["AWS_ENDPOINT_URL"] = emulator
-    yield
-    del os.environ["AWS_ENDPOINT_URL"]
+pytestmark = pytest.mark.usefixtures("endpoint")
 
 
 @pytest.fixture(scope="module")
-def releases(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def releases(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the stage's file system."""
     stack = deploy.updates.deploy("before", STAGE)
     first = invoke("refresh")
