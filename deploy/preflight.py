@@ -266,15 +266,7 @@ def servers(release: Release) -> Iterator[Lack]:
     if not groups or not templates:
         return
     ec2, kind = client("ec2"), templates[0].properties["LaunchTemplateData"]["InstanceType"]
-    filters = [{"Name": "instance-type", "Values": [kind]}]
-    offered = quotas.listed(
-        "ec2",
-        "describe_instance_type_offerings",
-        "InstanceTypeOfferings",
-        LocationType="availability-zone",
-        Filters=filters,
-    )
-    if absent := sorted(set(_zones()) - {each["Location"] for each in offered}):
+    if absent := sorted(set(_zones()) - _zones_with(kind)):
         yield Lack(f"EC2 has no {kind} in {', '.join(absent)}", "PARAMETERS=InstanceType=<another type for arm64>")
         return
     each = int(ec2.describe_instance_types(InstanceTypes=[kind])["InstanceTypes"][0]["VCpuInfo"]["DefaultVCpus"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from deploy import stacks, updates
 from deploy.publish import Publisher
@@ -24,7 +24,7 @@ class Updates(Journey):
     @step("A client gets the list of releases.")
     def list_releases(self) -> None:
         if not Publisher(self.stage).has_released():
-            self._newest()
+            self._skip_unpublished()
         index = self.until(
             lambda: self._get(_INDEX), lambda answer: answer.status == 200 and "releases" in answer.json, "the list"
         )
@@ -62,7 +62,10 @@ class Updates(Journey):
 
     def _newest(self) -> dict[str, Any]:
         """Return the newest release. Skips the step if there is none."""
-        return self.release or self.skip(f"nothing is published yet: make publish STAGE={self.stage} FILE=… VERSION=…")
+        return self.release or self._skip_unpublished()
+
+    def _skip_unpublished(self) -> NoReturn:
+        self.skip(f"nothing is published yet: make publish STAGE={self.stage} FILE=… VERSION=…")
 
     def _get(self, path: str, **headers: str) -> Answer:
         known = stacks.outputs(updates.stack(self.stage))
