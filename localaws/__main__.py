@@ -194,8 +194,9 @@ def edge(folder: Path, distributions: list[str]) -> str | None:
 
 def instances(folder: Path, stack: str) -> str | None:
     """Run the instances of a stack's Auto Scaling group, until Ctrl-C."""
-    state = folder.resolve() / "state"
-    return _run_data_plane(folder, "localaws.autoscaling", str(state / "instances"), str(state / "efs"), stack)
+    settings = Settings(folder.resolve())
+    folders = str(settings.state / "instances"), str(settings.file_systems)
+    return _run_data_plane(folder, "localaws.autoscaling", *folders, stack)
 
 
 def _run_data_plane(folder: Path, module: str, *arguments: str) -> str | None:

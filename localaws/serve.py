@@ -20,7 +20,7 @@ from localaws.settings import Settings
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[None]:
     """Run a local AWS until the block ends. This process's environment must have ``settings.environment``."""
-    temporary, state = settings.folder / "tmp", settings.folder / "state"
+    temporary, state = settings.folder / "tmp", settings.state
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     if not settings.keep:

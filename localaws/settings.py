@@ -9,6 +9,8 @@ import string
 from dataclasses import dataclass
 from pathlib import Path
 
+from localaws import efs
+
 PACKAGE = Path(__file__).parent
 
 
@@ -39,12 +41,17 @@ class Settings:
     @property
     def clock(self) -> Path:
         """The file of the clock that all processes share. The state lives on this clock."""
-        return self.folder / "state" / "clock"
+        return self.state / "clock"
+
+    @property
+    def state(self) -> Path:
+        """The folder of everything that is deleted at a start without `keep`."""
+        return self.folder / "state"
 
     @property
     def file_systems(self) -> Path:
         """The folder of the file systems of EFS."""
-        return self.folder / "state" / "efs"
+        return self.state / efs.FOLDER
 
     @property
     def endpoint(self) -> str:

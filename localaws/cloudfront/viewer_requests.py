@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from ministack import app
 from ministack.services import cloudfront
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from localaws.cloudfront.s3_origins import ORIGIN
@@ -37,12 +36,15 @@ class Viewers:
         self._lock = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if identifier := _distribution(scope):
-            edge = await self._edge(identifier)
+        label = app._parse_cloudfront_dataplane_host(_host(scope)) if scope["type"] == "http" else None
+        distribution = label and cloudfront.find_distribution_for_label(label)
+        if distribution:
             headers = [(name.lower(), value) for name, value in scope["headers"]]
-            await edge({**scope, "headers": headers}, receive, send)
-        else:
-            await self._others(scope, receive, send)
+            if ORIGIN.encode() not in dict(headers):  # the request of an edge for its origin
+                edge = await self._edge(distribution["Id"])
+                await edge({**scope, "headers": headers}, receive, send)
+                return
+        await self._others(scope, receive, send)
 
     async def _edge(self, identifier: str) -> Edge:
         async with self._lock:
@@ -54,13 +56,8 @@ class Viewers:
             return self._edges[identifier]
 
 
-def _distribution(scope: Scope) -> str | None:
-    """Return the id of the distribution that a request is for, unless it is the request of an edge for its origin."""
-    sent = scope["headers"] if scope["type"] == "http" else ()
-    headers = Headers(raw=[(name.lower(), value) for name, value in sent])
-    label = app._parse_cloudfront_dataplane_host(headers.get("host", ""))
-    found = cloudfront.find_distribution_for_label(label) if label and ORIGIN not in headers else None
-    return str(found["Id"]) if found else None
+def _host(scope: Scope) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"host"), "")
 
 
 def _new_edge(identifier: str) -> Edge:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+FOLDER = "efs"
+"""The folder of all file systems, within that of the state."""
+
 
 def file_system(folder: Path, identifier: str) -> Path:
     """Return the folder of the file system *identifier*, within the *folder* of all file systems."""

@@ -17,7 +17,7 @@ from ministack.core.arn import parse_arn
 from ministack.services import ec2, efs, lambda_svc
 from ministack.services.cloudformation import provisioners
 
-from localaws.efs import file_system
+from localaws.efs import FOLDER, file_system
 
 NOT_IN_VPC = "Function must be configured to execute in a VPC to reference access point {0}."
 NO_TARGETS = (
@@ -62,7 +62,7 @@ def with_folders(variables: dict[str, str], file_systems: list[dict[str, Any]]) 
 
 
 def folder_of(access_point: str) -> str:
-    folder = Path(os.environ.get("STATE_DIR", tempfile.gettempdir()), "efs")
+    folder = Path(os.environ.get("STATE_DIR", tempfile.gettempdir()), FOLDER)
     return str(file_system(folder.resolve(), file_system_of(access_point)))
 
 
