@@ -58,7 +58,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Account:
 
 
 def test_a_clone_has_its_own_addresses_and_the_settings_of_its_source(account: Account) -> None:
-    clone.clone("prod", "twin")
+    clone.clone("prod", "twin", Template="after")
 
     first, last = account.given("resources video-app twin")
     assert (first["PaymentsApi"], "SiteUrl" in first, "Domain" in first) == ("https://payments.example", False, False)
