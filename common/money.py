@@ -1,22 +1,54 @@
-"""Amounts of money in the smallest unit of a currency, as Stripe counts them.
+"""Amounts of money in the smallest unit of a currency, as Stripe counts them, and as text.
 
-https://docs.stripe.com/currencies#minor-units
+Not ISO 4217 but Stripe decides what 100 of a currency are: https://docs.stripe.com/currencies#minor-units. Pages show
+the same text by ``web/money.js``, which a test compares with this module.
 """
 
 from decimal import Decimal
 
+# https://docs.stripe.com/currencies#zero-decimal
 _NO_DECIMALS = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"
 _THREE_DECIMALS = "bhd jod kwd omr tnd"
 _DECIMALS = dict.fromkeys(_NO_DECIMALS.split(), 0) | dict.fromkeys(_THREE_DECIMALS.split(), 3)
 
+# Stripe takes no fractions of ISK and UGX, although it counts them in hundredths, and no thousandths of any currency:
+# https://docs.stripe.com/currencies#special-cases, https://docs.stripe.com/currencies#three-decimal
+_STEPS = {"isk": 100, "ugx": 100} | dict.fromkeys(_THREE_DECIMALS.split(), 10)
+
+# Two decimals at Stripe, but prices usually have none: the Unicode CLDR's data of currencies.
+_WHOLE = "afn all cop huf idr isk lak lbp mmk pkr rsd sos std ugx yer"
+_USUALLY_WHOLE = frozenset(_WHOLE.split())
+
+# The Unicode CLDR's narrow symbols in English, of currencies whose symbol is not their code.
+_SYMBOLS = {
+    code: symbol.replace("_", "\N{NARROW NO-BREAK SPACE}")
+    for symbol, *codes in map(
+        str.split,
+        """
+        $ ars aud bbd bmd bnd bsd bzd cad clp cop dop fjd gyd hkd jmd kyd lrd mxn nad nzd sbd sgd srd ttd twd usd uyu
+        $ xcd
+        £ fkp gbp gip shp
+        kr dkk isk nok sek
+        Rs lkr mur npr pkr
+        ¥ cny jpy
+        ؋ afn\n֏ amd\nKz aoa\n₼ azn\nKM bam\n৳ bdt\nBs bob\nR$ brl\nP bwp\n₡ crc\nKč czk\nE£ egp\n€ eur\n₾ gel\nFG gnf
+        Q gtq\nL hnl\nFt huf\nRp idr\n₪ ils\n₹ inr\n⃀ kgs\n៛ khr\nCF kmf\n₩ krw\n₸ kzt\n₭ lak\nL£ lbp\nAr mga\nK mmk
+        ₮ mnt\nRM myr\n₦ ngn\nC$ nio\n₱ php\nzł pln\n₲ pyg\nlei ron\n₽ rub\nRF rwf\n฿ thb\nT$ top\n₺ try\n₴ uah\n₫ vnd
+        FCFA xaf\nF_CFA xof\nCFPF xpf\nR zar\nZK zmw
+        """.strip().splitlines(),
+    )
+    for code in codes
+}
+
 
 def decimals(currency: str) -> int:
-    """Return the number of decimals of *currency* (ISO 4217, in lower case).
-
-    Stripe counts UGX and ISK in hundredths, although neither has decimals any more:
-    https://docs.stripe.com/currencies#special-cases
-    """
+    """Return the number of decimals of *currency* (ISO 4217, in lower case) in Stripe's amounts."""
     return _DECIMALS.get(currency, 2)
+
+
+def step(currency: str) -> int:
+    """Return the number of which every charge in *currency* is a multiple, in its smallest unit."""
+    return _STEPS.get(currency, 1)
 
 
 def amount(units: int, currency: str) -> Decimal:
@@ -25,5 +57,12 @@ def amount(units: int, currency: str) -> Decimal:
 
 
 def text(units: int, currency: str) -> str:
-    """Return *units*, of the smallest unit of *currency*, for a person to read, for example ``4.99 EUR``."""
-    return f"{amount(units, currency):f} {currency.upper()}"
+    """Return *units*, of the smallest unit of *currency*, for a person to read.
+
+    For example ``$4.99``, ``¥500``, ``Ft 1,000`` or ``CHF 4.99``, each space being one that does not break.
+    """
+    exact = amount(units, currency)
+    whole = currency in _USUALLY_WHOLE and exact == exact.to_integral_value()
+    symbol = _SYMBOLS.get(currency, currency.upper())
+    space = "\N{NO-BREAK SPACE}" if symbol[-1].isalpha() else ""
+    return f"{symbol}{space}{exact:,.{0 if whole else decimals(currency)}f}"

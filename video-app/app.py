@@ -105,7 +105,7 @@ def list_library() -> rest.Answer[Page[LibraryVideo]]:
 def handle_payment() -> dict[str, str]:
     """Handle an event of the payment provider. Raises InvalidInput."""
     signature = rest.request(app).headers.get("Stripe-Signature", "")
-    wiring.entitlements().apply(wiring.stripe().event(rest.raw_body(app), signature))
+    wiring.payments().apply(wiring.stripe().event(rest.raw_body(app), signature))
     return {}
 
 

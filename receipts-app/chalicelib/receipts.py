@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from common import logs, money
 from common.errors import NotFound
 from common.mail import Mail, MailTemplate, NotSent, Sender
-from common.times import iso
+from common.times import in_words, iso
 
 MAX_LENGTH = 200
 """Characters in a text of an event. An id of this length fits into a DynamoDB key, which has 2048 bytes."""
@@ -133,9 +133,17 @@ class Receipts:
         return self._template.fill(
             title=receipt.title,
             amount=money.text(receipt.amount, receipt.currency),
-            paid_at=receipt.paid_at,
+            paid_at=_moment(receipt.paid_at),
             payment_id=receipt.payment_id,
         )
+
+
+def _moment(at: str) -> str:
+    """Return a time in words, or as the event has it: a receipt with an odd time is better than none."""
+    try:
+        return in_words(at)
+    except ValueError:
+        return at
 
 
 def purchase(message: str) -> PurchaseCompleted:

@@ -15,16 +15,22 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from common import money
 from sandbox.payments.errors import ApiError, missing
-from sandbox.payments.parameters import ListParameters, NewRefund, NewSession
+from sandbox.payments.parameters import DisputeChange, ListParameters, NewRefund, NewSession
 
 API_VERSION = "2025-09-30.clover"
 DAY = 24 * 3600
 MINIMUM = 50
 """The smallest payment in cents: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts"""
 
-PAYS, DECLINED, DISPUTED = "4242424242424242", "4000000000000002", "4000000000000259"
+PAYS, DECLINED = "4242424242424242", "4000000000000002"
+DISPUTED, INQUIRY = "4000000000000259", "4000000000001976"
+REFUND_FAILS = "4000000000005126"
 """Test cards, named after the result of a payment: https://docs.stripe.com/testing"""
+
+# The evidence that decides a dispute: https://docs.stripe.com/testing#evidence
+_WINNING, _LOSING, _ESCALATING = "winning_evidence", "losing_evidence", "escalate_inquiry_evidence"
 
 type Document = dict[str, Any]
 
@@ -39,6 +45,8 @@ class Account:
         self._intents: dict[str, Document] = {}
         self._charges: dict[str, Document] = {}
         self._refunds: dict[str, Document] = {}
+        self._disputes: dict[str, Document] = {}
+        self._refunds_fail: set[str] = set()
         self._events: dict[str, Document] = {}
 
     def open_session(self, parameters: NewSession, address: str) -> Document:
@@ -49,8 +57,12 @@ class Account:
         currency = currencies.pop()
         total = sum(item.price_data.unit_amount * item.quantity for item in parameters.line_items)
         if total < MINIMUM:
-            message = f"The Checkout Session's total amount due must add up to at least {MINIMUM / 100:.2f} {currency}"
+            least = money.text(MINIMUM, currency)
+            message = f"The Checkout Session's total amount due must add up to at least {least}"
             raise ApiError(400, message, code="amount_too_small")
+        if total % money.step(currency):
+            message = f"Invalid amount. Amounts in {currency} must be evenly divisible by {money.step(currency)}."
+            raise ApiError(400, message, code="invalid_charge_amount_no_decimal_compatible")
         now = self._now()
         expires_at = parameters.expires_at or now + DAY
         if not now + 1800 <= expires_at <= now + DAY:
@@ -113,7 +125,7 @@ class Account:
     def pay(self, session: Document, card: str) -> None:
         """Pay an open checkout with a *card* number. Raises ApiError, with status 402 if the card is declined."""
         _require_open(session)
-        if card not in (PAYS, DECLINED, DISPUTED):
+        if card not in (PAYS, DECLINED, DISPUTED, INQUIRY, REFUND_FAILS):
             raise ApiError(400, "Your card number is not that of a test card.", code="incorrect_number", param="card")
         intent = self._intent(session)
         charge = self._charge(intent, declined=card == DECLINED)
@@ -126,8 +138,10 @@ class Account:
         self._emit("charge.succeeded", charge)
         self._emit("payment_intent.succeeded", intent)
         self._emit("checkout.session.completed", session)
-        if card == DISPUTED:
-            self._dispute(charge)
+        if card == REFUND_FAILS:
+            self._refunds_fail.add(charge["id"])
+        if card in (DISPUTED, INQUIRY):
+            self._dispute(charge, inquiry=card == INQUIRY)
 
     def refund(self, parameters: NewRefund) -> Document:
         """Refund a payment in full, or the amount in *parameters*. Raises ApiError."""
@@ -154,7 +168,59 @@ class Account:
         charge["refunded"] = charge["amount_refunded"] == charge["amount"]
         self._emit("refund.created", refund)
         self._emit("charge.refunded", charge)
-        return refund
+        answer = copy.deepcopy(refund)
+        if charge["id"] in self._refunds_fail:
+            self._fail(refund, charge)
+        return answer
+
+    def _fail(self, refund: Document, charge: Document) -> None:
+        """Let a refund fail after it succeeded: https://docs.stripe.com/refunds#failed-refunds"""
+        refund |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
+        charge["amount_refunded"] -= refund["amount"]
+        charge["refunded"] = False
+        self._emit("refund.updated", refund)
+        self._emit("refund.failed", refund)
+
+    def change_dispute(self, identifier: str, change: DisputeChange) -> Document:
+        """Submit evidence, which in test mode decides an open dispute or escalates an inquiry. Raises ApiError."""
+        dispute = self._open_dispute(identifier)
+        inquiry = dispute["status"].startswith("warning_")
+        evidence = change.evidence.uncategorized_text
+        if evidence == _ESCALATING and inquiry:
+            dispute["status"] = "needs_response"
+            self._emit("charge.dispute.updated", dispute)
+            self._emit("charge.dispute.funds_withdrawn", dispute)
+        elif evidence in (_WINNING, _LOSING):
+            self._emit(
+                "charge.dispute.updated", dispute | {"status": "warning_under_review" * inquiry or "under_review"}
+            )
+            dispute["status"] = "warning_closed" if inquiry else "won" if evidence == _WINNING else "lost"
+            if dispute["status"] == "won":
+                self._emit("charge.dispute.funds_reinstated", dispute)
+            self._emit("charge.dispute.closed", dispute)
+        return dispute
+
+    def close_dispute(self, identifier: str) -> Document:
+        """Accept a dispute, which is lost then. Raises ApiError."""
+        dispute = self._open_dispute(identifier)
+        dispute["status"] = "lost"
+        self._emit("charge.dispute.closed", dispute)
+        return dispute
+
+    def dispute(self, identifier: str) -> Document:
+        """Return a dispute. Raises ApiError."""
+        return _found(self._disputes, "dispute", identifier)
+
+    def disputes(self, page: ListParameters) -> tuple[list[Document], bool]:
+        """Return the disputes of a payment or of all, and whether there are more. Raises ApiError."""
+        intent = page.payment_intent
+        return _page([each for each in self._disputes.values() if intent in (None, each["payment_intent"])], page)
+
+    def _open_dispute(self, identifier: str) -> Document:
+        dispute = self.dispute(identifier)
+        if dispute["status"] in ("won", "lost", "warning_closed"):
+            raise ApiError(400, "This dispute is already closed.")
+        return dispute
 
     def intent(self, identifier: str) -> Document:
         """Return a payment. Raises ApiError."""
@@ -212,7 +278,7 @@ class Account:
         intent["latest_charge"] = charge["id"]
         return charge
 
-    def _dispute(self, charge: Document) -> None:
+    def _dispute(self, charge: Document, *, inquiry: bool) -> None:
         charge["disputed"] = True
         dispute = self._new("dispute", "du_") | {
             "amount": charge["amount"],
@@ -221,9 +287,12 @@ class Account:
             "metadata": {},
             "payment_intent": charge["payment_intent"],
             "reason": "fraudulent",
-            "status": "needs_response",
+            "status": "warning_needs_response" if inquiry else "needs_response",
         }
+        self._disputes[dispute["id"]] = dispute
         self._emit("charge.dispute.created", dispute)
+        if not inquiry:
+            self._emit("charge.dispute.funds_withdrawn", dispute)
 
     def _refundable(self, parameters: NewRefund) -> Document:
         if bool(parameters.charge) == bool(parameters.payment_intent):

@@ -75,6 +75,17 @@ class NewRefund(_Parameters, frozen=True):
     metadata: Metadata = {}
 
 
+class Evidence(_Parameters, frozen=True):
+    uncategorized_text: Annotated[str, Meta(max_length=20_000)] = ""
+
+
+class DisputeChange(_Parameters, frozen=True):
+    """Evidence, which is submitted at once: https://docs.stripe.com/api/disputes/update."""
+
+    evidence: Evidence = Evidence()
+    submit: bool = True
+
+
 class NewEndpoint(_Parameters, frozen=True):
     url: Url
     enabled_events: Annotated[list[str], Meta(min_length=1)]

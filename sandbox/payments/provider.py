@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 import hmac
 import json
+import re
+import time
 from base64 import b64decode
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader
@@ -20,9 +23,10 @@ from starlette.staticfiles import StaticFiles
 
 from common import money
 from sandbox.payments import API_KEY
-from sandbox.payments.account import DECLINED, DISPUTED, PAYS, Account, Document
+from sandbox.payments.account import DECLINED, DISPUTED, INQUIRY, PAYS, REFUND_FAILS, Account, Document
 from sandbox.payments.errors import ApiError
 from sandbox.payments.parameters import (
+    DisputeChange,
     EndpointChange,
     ListParameters,
     NewEndpoint,
@@ -41,7 +45,12 @@ MAX_BODY = 256 * 1024
 WEBHOOK_WAIT = 10
 """Seconds that the redirect after a payment waits for the shop's webhook, at most: https://docs.stripe.com/checkout/fulfillment"""
 
-_SYMBOLS = {"eur": "€", "gbp": "£", "usd": "$"}
+_CARDS = {
+    DECLINED: "Pay with a card that is declined",
+    DISPUTED: "Pay, then dispute the payment",
+    INQUIRY: "Pay, then let the bank ask about the payment",
+    REFUND_FAILS: "Pay with a card to which refunds fail",
+}
 _STATES = {
     "open": {"title": "Pay"},
     "complete": {"title": "Paid", "explanation": "This payment is complete. You can close this page."},
@@ -97,6 +106,15 @@ class _Api:
             ),
             self._get("/v1/charges/{id}", lambda it, form: account.charge(it.path_params["id"])),
             self._post("/v1/refunds", lambda it, form: account.refund(parse(form, NewRefund))),
+            self._get(
+                "/v1/disputes", lambda it, form: _list("/v1/disputes", *account.disputes(parse(form, ListParameters)))
+            ),
+            self._get("/v1/disputes/{id}", lambda it, form: account.dispute(it.path_params["id"])),
+            self._post(
+                "/v1/disputes/{id}",
+                lambda it, form: account.change_dispute(it.path_params["id"], parse(form, DisputeChange)),
+            ),
+            self._post("/v1/disputes/{id}/close", lambda it, form: account.close_dispute(it.path_params["id"])),
             self._get("/v1/events", lambda it, form: _list("/v1/events", *account.events(parse(form, ListParameters)))),
             self._get("/v1/events/{id}", lambda it, form: account.event(it.path_params["id"])),
             self._post("/v1/events/{id}/retry", self._retry),
@@ -175,16 +193,36 @@ class _PaymentPage:
         return self._page(request)
 
     async def _pay(self, request: Request) -> Response:
+        typed: dict[str, str] = {}
         try:
+            typed = {name: str(value) for name, value in nested(await _form(request)).items()}
             session = self._account.session(request.path_params["id"])
-            self._account.pay(session, str(nested(await _form(request)).get("card", "")))
+            self._account.pay(session, self._card(typed))
         except ApiError as error:
-            return self._page(request, error)
+            return self._page(request, error, typed)
         await self._webhooks.first_attempts(WEBHOOK_WAIT)
         return RedirectResponse(_filled(session["success_url"], session), 303)
 
-    def _page(self, request: Request, error: ApiError | None = None) -> Response:
-        """Return the page of a checkout, with the *error* of the last attempt."""
+    def _card(self, typed: dict[str, str]) -> str:
+        """Return the number of the card. Raises ApiError for what Stripe's form refuses.
+
+        A form without a date and a code is that of a test card's button.
+        """
+        expiry, code = typed.get("expiry"), typed.get("code")
+        if expiry is not None:
+            found = re.fullmatch(r"\s*(0?[1-9]|1[0-2])\s*/\s*(?:20)?([0-9]{2})\s*", expiry)
+            if not found:
+                raise ApiError(402, "Your card's expiration date is not of the form MM / YY.", param="expiry")
+            if (2000 + int(found[2]), int(found[1])) < time.gmtime()[:2]:
+                raise ApiError(402, "Your card has expired.", code="expired_card", param="expiry")
+        if code is not None and not re.fullmatch(r"\s*[0-9]{3,4}\s*", code):
+            raise ApiError(402, "Your card's security code does not have 3 or 4 digits.", param="code")
+        return re.sub(r"[\s-]", "", typed.get("card", ""))
+
+    def _page(
+        self, request: Request, error: ApiError | None = None, typed: Mapping[str, str] = MappingProxyType({})
+    ) -> Response:
+        """Return the page of a checkout, with the *error* of the last attempt and what was *typed* for it."""
         try:
             session = self._account.session(request.path_params["id"])
         except ApiError as unknown:
@@ -202,7 +240,8 @@ class _PaymentPage:
             items=self._account.line_items(session["id"]),
             back=_filled(session["cancel_url"] or session["success_url"], session),
             problem=error,
-            cards={"pays": PAYS, "declined": DECLINED, "disputed": DISPUTED},
+            typed=typed if "expiry" in typed else _example(),
+            cards=_CARDS,
             **_STATES[session["status"]],
         )
 
@@ -213,7 +252,7 @@ def _html(status: int, form_action: str, **values: object) -> Response:
         f"form-action {form_action}"
     )
     headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-    return Response(_pages.get_template("pay.html").render(price=_price, **values), status, headers, "text/html")
+    return Response(_pages.get_template("pay.html").render(price=money.text, **values), status, headers, "text/html")
 
 
 def _authenticate(request: Request) -> None:
@@ -250,9 +289,10 @@ def _filled(url: str, session: Document) -> str:
     return url.replace("{CHECKOUT_SESSION_ID}", session["id"])
 
 
-def _price(units: int, currency: str) -> str:
-    amount = f"{money.amount(units, currency):,}"
-    return _SYMBOLS[currency] + amount if currency in _SYMBOLS else f"{amount} {currency.upper()}"
+def _example() -> dict[str, str]:
+    """Return what the form contains at first: a test card that pays."""
+    number = " ".join(re.findall("....", PAYS))
+    return {"card": number, "expiry": f"12 / {(time.gmtime().tm_year + 5) % 100:02}", "code": "123"}
 
 
 async def _error(request: Request, error: Exception) -> Response:

@@ -22,11 +22,14 @@ import boto3
 import httpx
 import pytest
 from botocore.exceptions import ClientError
+from stripe import StripeClient
 from users import Author, User, pay, stage
 from waiting import until
 
 from common.sigv4 import Api
 from sandbox import function_logs
+from sandbox.payments import API_KEY
+from sandbox.payments.account import DISPUTED, INQUIRY, REFUND_FAILS
 from sandbox.payments.client import Payments
 from sandbox.settings import Settings
 
@@ -77,6 +80,15 @@ class Viewer:
     def library(self) -> dict[str, str]:
         items = self.api.get("/library?limit=100").json()["items"]
         return {item["id"]: item["access"] for item in items}
+
+    def win_dispute(self) -> None:
+        """Let the shop win the newest dispute of this viewer: https://docs.stripe.com/testing#evidence."""
+        stripe = StripeClient(API_KEY, base_addresses={"api": self.payments.url}).v1
+        mine = {
+            charge["payment_intent"] for charge in self.payments.charges() if charge["metadata"].get("user") == self.sub
+        }
+        dispute = next(each for each in stripe.disputes.list().data if each.payment_intent in mine)
+        stripe.disputes.update(dispute.id, params={"evidence": {"uncategorized_text": "winning_evidence"}})
 
     def refund(self) -> None:
         """Refund the newest payment of this viewer."""
@@ -404,9 +416,43 @@ def test_a_refund_that_comes_before_its_payment_revokes(
 def test_a_dispute_revokes(viewer: Viewer, films: list[str]) -> None:
     page = viewer.api.post(f"/videos/{films[0]}/checkout").json()["url"]
 
-    httpx.post(page, data={"card": "4000000000000259"})
+    httpx.post(page, data={"card": DISPUTED})
 
     until(lambda: viewer.link(films[0]).status_code == 403)
+    viewer.win_dispute()
+    until(lambda: viewer.link(films[0]).status_code == 200)
+
+
+def test_an_inquiry_and_a_refund_that_fails_leave_the_film(viewer: Viewer, films: list[str]) -> None:
+    for film, card in zip(films, (INQUIRY, REFUND_FAILS), strict=False):
+        httpx.post(viewer.api.post(f"/videos/{film}/checkout").json()["url"], data={"card": card})
+        until(lambda film=film: viewer.link(film).status_code == 200)
+
+    viewer.refund()
+    viewer.win_dispute()
+
+    assert [viewer.link(film).status_code for film in films[:2]] == [200, 200]
+
+
+def test_a_dispute_of_another_shop_of_the_account_stores_nothing(
+    video: dict[str, Any], sandbox: dict[str, Any]
+) -> None:
+    stripe = StripeClient(API_KEY, base_addresses={"api": video["payments"]}).v1
+    price: Any = {"currency": "usd", "unit_amount": 100, "product_data": {"name": "A hat"}}
+    page = "https://hats.example"
+    session = stripe.checkout.sessions.create(
+        params={
+            "mode": "payment",
+            "line_items": [{"price_data": price, "quantity": 1}],
+            "success_url": page,
+            "payment_intent_data": {"metadata": {"stage": "hats"}},
+        }
+    )
+
+    httpx.post(str(session.url), data={"card": DISPUTED})
+
+    payment = str(stripe.checkout.sessions.retrieve(session.id).payment_intent)
+    assert stored(sandbox, payment) == ""
 
 
 # Two services

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from memory import MemoryReceipts, Outbox
@@ -28,8 +29,10 @@ def test_a_purchase_is_mailed_to_its_buyer(receipts: Receipts, outbox: Outbox) -
     ((to, mail),) = outbox.mails
     assert to == EVENT.email
     assert EVENT.title in mail.subject
-    assert "4.99 EUR" in mail.text
-    assert "4.99 EUR" in mail.html
+    for body in (mail.text, mail.html):
+        assert "€4.99" in body
+        assert "31 January 2030, 18:00 UTC" in body
+        assert EVENT.at not in body
     assert receipts.get(EVENT.payment_id).sent_at
 
 
@@ -91,25 +94,23 @@ def test_an_unknown_receipt_is_not_found(receipts: Receipts, store: MemoryReceip
 
 
 @pytest.mark.parametrize(
-    ("amount", "currency", "shown"),
+    ("change", "shown"),
     [
-        (5, "usd", "0.05 USD"),
-        (0, "eur", "0.00 EUR"),
-        (1_234_567, "eur", "12345.67 EUR"),
-        (1200, "jpy", "1200 JPY"),
-        (5120, "kwd", "5.120 KWD"),
-        (70, "bhd", "0.070 BHD"),
-        # Stripe counts these in hundredths, although they have no decimals.
-        (500, "ugx", "5.00 UGX"),
-        (500, "isk", "5.00 ISK"),
+        ({"amount": 5, "currency": "usd"}, "$0.05"),
+        ({"amount": 1200, "currency": "jpy"}, "¥1,200"),
+        ({"amount": 100_000, "currency": "huf"}, "Ft\N{NO-BREAK SPACE}1,000"),
+        ({"at": "2030-01-31T01:30:00+02:00"}, "30 January 2030, 23:30 UTC"),
+        ({"at": "2030-01-31"}, "31 January 2030, 00:00 UTC"),
+        ({"at": "0001-01-01T00:00:00+14:00"}, "0001-01-01T00:00:00+14:00"),
+        ({"at": "last week"}, "last week"),
     ],
 )
-def test_amounts_are_in_the_smallest_unit(
-    receipts: Receipts, outbox: Outbox, amount: int, currency: str, shown: str
+def test_amounts_and_times_are_for_people(
+    receipts: Receipts, outbox: Outbox, change: dict[str, Any], shown: str
 ) -> None:
-    receipts.send(replace(EVENT, amount=amount, currency=currency))
+    receipts.send(replace(EVENT, **change))
 
-    assert f" {shown}" in outbox.mails[0][1].text
+    assert f" {shown}\n" in outbox.mails[0][1].text
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import stripe
 import uvicorn
 
 from sandbox.payments import API_KEY, provider
-from sandbox.payments.account import DECLINED, DISPUTED, PAYS, Account
+from sandbox.payments.account import DECLINED, DISPUTED, INQUIRY, PAYS, REFUND_FAILS, Account
 from sandbox.payments.errors import ApiError
 from sandbox.payments.parameters import NewSession, nested, parse
 
@@ -221,6 +221,92 @@ def test_a_payment_is_disputed(payments: Provider) -> None:
     dispute = payments.stripe.v1.events.list(params={"type": "charge.dispute.created"}).data[0].data.object
     charge = payments.stripe.v1.charges.retrieve(dispute["charge"])
     assert (dispute["payment_intent"], charge.disputed) == (charge.payment_intent, True)
+
+
+def disputed(payments: Provider, card: str) -> Any:
+    assert payments.pay(payments.open(), card).status_code == 303
+    return payments.stripe.v1.disputes.list(params={"limit": 1}).data[0]
+
+
+@pytest.mark.parametrize(
+    ("card", "evidence", "states"),
+    [
+        (DISPUTED, [], ["created needs_response", "funds_withdrawn needs_response"]),
+        (DISPUTED, ["winning_evidence"], ["updated under_review", "funds_reinstated won", "closed won"]),
+        (DISPUTED, ["losing_evidence"], ["updated under_review", "closed lost"]),
+        (INQUIRY, [], ["created warning_needs_response"]),
+        (INQUIRY, ["winning_evidence"], ["updated warning_under_review", "closed warning_closed"]),
+        (INQUIRY, ["escalate_inquiry_evidence"], ["updated needs_response", "funds_withdrawn needs_response"]),
+        (INQUIRY, ["escalate_inquiry_evidence", "losing_evidence"], ["updated under_review", "closed lost"]),
+    ],
+)
+def test_evidence_decides_a_dispute(payments: Provider, card: str, evidence: list[str], states: list[str]) -> None:
+    """Follow https://docs.stripe.com/testing#evidence."""
+    dispute = disputed(payments, card)
+    for text in evidence:
+        answer = payments.stripe.v1.disputes.update(dispute.id, params={"evidence": {"uncategorized_text": text}})
+    events = payments.stripe.v1.events.list(params={"limit": 100}).data[::-1]
+    shown = [f"{e.type.rpartition('.')[2]} {e.data.object['status']}" for e in events if ".dispute." in e.type]
+
+    assert shown[-len(states) :] == states
+    if evidence:
+        assert answer.status == states[-1].split()[1]
+
+
+def test_an_accepted_dispute_is_lost_for_good(payments: Provider) -> None:
+    dispute = disputed(payments, DISPUTED)
+
+    assert payments.stripe.v1.disputes.close(dispute.id).status == "lost"
+    with pytest.raises(stripe.InvalidRequestError, match="already closed"):
+        payments.stripe.v1.disputes.close(dispute.id)
+    assert payments.types()[-1] == "charge.dispute.closed"
+
+
+def test_a_refund_fails_after_it_succeeded(payments: Provider) -> None:
+    payments.pay(payments.open(), REFUND_FAILS)
+    charge = payments.stripe.v1.charges.list().data[0]
+
+    refund = payments.stripe.v1.refunds.create(params={"charge": charge.id})
+
+    assert refund.status == "succeeded"
+    assert payments.types()[-4:] == ["refund.created", "charge.refunded", "refund.updated", "refund.failed"]
+    charge = payments.stripe.v1.charges.retrieve(charge.id)
+    assert (charge.amount_refunded, charge.refunded) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "said"),
+    [
+        ({"card": "4242 4242 4242 4242", "expiry": "01/99", "code": "123"}, 303, ""),
+        ({"card": "4242-4242-4242-4242", "expiry": "1 / 2099", "code": "1234"}, 303, ""),
+        ({"card": "4242 4242 4242 4242", "expiry": "01/20", "code": "123"}, 402, "Your card has expired."),
+        ({"card": "4242 4242 4242 4242", "expiry": "13/99", "code": "123"}, 402, "not of the form MM / YY"),
+        ({"card": "4242 4242 4242 4242", "expiry": "01/99", "code": "12"}, 402, "security code"),
+        ({"card": "4242", "expiry": "01/99", "code": "123"}, 400, "not that of a test card"),
+        ({"card": '"><b>', "expiry": "01/99", "code": "123"}, 400, "&#34;&gt;&lt;b&gt;"),
+        ({"card[x]": "1", "expiry": "01/99"}, 400, "not that of a test card"),
+    ],
+)
+def test_the_page_has_a_form_for_a_card(used: Provider, form: dict[str, str], status: int, said: str) -> None:
+    answer = httpx.post(used.open().url, data=form)
+    assert (answer.status_code, said in answer.text) == (status, True)
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "shown"),
+    [("xof", 500, "F\N{NARROW NO-BREAK SPACE}CFA\N{NO-BREAK SPACE}500"), ("huf", 100_000, "Ft\N{NO-BREAK SPACE}1,000")],
+)
+def test_the_page_shows_what_is_charged(used: Provider, currency: str, amount: int, shown: str) -> None:
+    price = {"line_items[0][price_data][currency]": currency, "line_items[0][price_data][unit_amount]": str(amount)}
+    url = used.http.post("/v1/checkout/sessions", data=FORM | price).json()["url"]
+    assert f"Pay {shown}</button>" in httpx.get(url).text
+
+
+@pytest.mark.parametrize(("currency", "amount"), [("isk", 550), ("ugx", 550), ("kwd", 5124)])
+def test_a_fraction_that_stripe_does_not_charge_is_refused(used: Provider, currency: str, amount: int) -> None:
+    price = {"line_items[0][price_data][currency]": currency, "line_items[0][price_data][unit_amount]": str(amount)}
+    error = used.http.post("/v1/checkout/sessions", data=FORM | price).json()["error"]
+    assert error["code"] == "invalid_charge_amount_no_decimal_compatible"
 
 
 def test_the_signature_of_an_event_is_accepted_by_stripes_own_client(payments: Provider, shop: Shop) -> None:

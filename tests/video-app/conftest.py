@@ -46,7 +46,7 @@ def shop() -> Shop:
 
 @pytest.fixture
 def client(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    for name in ("catalogue", "publishing", "entitlements", "library", "checkouts", "links"):
+    for name in ("catalogue", "publishing", "payments", "entitlements", "library", "checkouts", "links"):
         monkeypatch.setattr(wiring, name, lambda name=name: getattr(shop, name))
     with Client(app.app, stage_name="unit", project_dir=str(ROOT / "video-app")) as client:
         yield client

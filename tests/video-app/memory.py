@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from msgspec.structs import replace
 
-from chalicelib.entitlements import Paid, Payment, Revoked
+from chalicelib.payments import Event, Payment
 from chalicelib.videos import Part, StoredVideo, Video, VideoQuery, public
 from common import pages
 from common.errors import InvalidInput, NotFound
@@ -84,17 +84,12 @@ class MemoryPayments:
     def __init__(self) -> None:
         self.payments: dict[str, Payment] = {}
 
-    def note_paid(self, paid: Paid) -> Payment:
-        return self._note(paid.payment, user=paid.user, item=paid.item, paid_at=paid.at)
-
-    def note_revoked(self, revoked: Revoked) -> Payment:
-        return self._note(revoked.payment, user=revoked.user, item=revoked.item, revoked_at=revoked.at)
-
-    def _note(self, payment_id: str, **known: int | str | None) -> Payment:
-        payment = self.payments.get(payment_id, Payment(id=payment_id, version=0))
-        news = {name: value for name, value in known.items() if getattr(payment, name) is None}
-        self.payments[payment_id] = replace(payment, version=payment.version + 1, **news)
-        return self.payments[payment_id]
+    def note(self, event: Event, known_only: bool = False) -> Payment | None:
+        payment = self.payments.get(event.payment)
+        if payment is None and known_only:
+            return None
+        self.payments[event.payment] = (payment or Payment(id=event.payment, version=0)).noting(event)
+        return self.payments[event.payment]
 
 
 class MemoryEntitlements:

@@ -8,9 +8,10 @@ from typing import Any
 from memory import MemoryContent, MemoryEntitlements, MemoryPayments, MemoryVideos
 
 from chalicelib.checkout import Checkout, Checkouts, Order
-from chalicelib.entitlements import Entitlements, Paid, Revoked
+from chalicelib.entitlements import Entitlements
 from chalicelib.library import Library
 from chalicelib.links import Links
+from chalicelib.payments import Paid, Payments, Refunded
 from chalicelib.videos import Catalogue, NewFile, NewVideo, Publishing, Uploaded, UploadedFile, parts
 
 FILES = [NewFile("video.mp4", 30), NewFile("poster.jpg", 5), NewFile("hls/index.m3u8", 7), NewFile("hls/0.m4s", 20)]
@@ -48,14 +49,18 @@ class Signer:
 
 
 class Provider:
-    """Accepts and records every order."""
+    """Accepts and records every order. ``others`` are payments of another shop."""
 
     def __init__(self) -> None:
         self.orders: list[tuple[Order, str | None]] = []
+        self.others: set[str] = set()
 
     def checkout(self, order: Order, idempotency_key: str | None) -> Checkout:
         self.orders.append((order, idempotency_key))
         return Checkout(f"cs_{len(self.orders)}", f"https://pay.example/cs_{len(self.orders)}")
+
+    def is_of_another_shop(self, payment: str) -> bool:
+        return payment in self.others
 
 
 class Shop:
@@ -63,10 +68,11 @@ class Shop:
 
     def __init__(self) -> None:
         self.clock, self.provider, self.content = Clock(), Provider(), MemoryContent()
-        self.video_store, self.payments, self.store = MemoryVideos(), MemoryPayments(), MemoryEntitlements()
+        self.video_store, self.ledger, self.store = MemoryVideos(), MemoryPayments(), MemoryEntitlements()
         self.catalogue = Catalogue(self.video_store)
         self.publishing = Publishing(self.video_store, self.content, self.clock)
-        self.entitlements = Entitlements(self.payments, self.store, self.clock)
+        self.payments = Payments(self.ledger, self.store, self.provider)
+        self.entitlements = Entitlements(self.store, self.clock)
         self.library = Library(self.entitlements, self.store, self.video_store)
         prices: Any = {"month": 990, "year": 9900}
         site = "https://videos.example"
@@ -80,10 +86,10 @@ class Shop:
         return draft.id
 
     def pay(self, item: str, user: str = "ann", payment: str = "pi_1") -> None:
-        self.entitlements.apply(Paid(payment, user, item, self.clock.seconds))
+        self.payments.apply(Paid(payment, user, item, self.clock.seconds))
 
-    def revoke(self, payment: str = "pi_1", user: str | None = None, item: str | None = None) -> None:
-        self.entitlements.apply(Revoked(payment, self.clock.seconds, user, item))
+    def refund(self, payment: str = "pi_1", user: str | None = None, item: str | None = None) -> None:
+        self.payments.apply(Refunded(payment, self.clock.seconds, user, item))
 
 
 def uploaded(files: list[NewFile] = FILES) -> Uploaded:

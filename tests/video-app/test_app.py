@@ -220,6 +220,57 @@ def test_a_payment_and_its_refund_take_effect(webhook: Any, call: Any, shop: Sho
     assert call("GET", "/library").json_body["items"] == []
 
 
+INQUIRY, OPEN = "warning_needs_response", "needs_response"
+
+
+def _dispute(kind: str, status: str) -> tuple[str, dict[str, Any]]:
+    return f"charge.dispute.{kind}", {"id": "du_1", "object": "dispute", "payment_intent": "pi_1", "status": status}
+
+
+def _refund(kind: str, status: str, amount: int = 299, number: int = 1) -> tuple[str, dict[str, Any]]:
+    refund = {"id": f"re_{number}", "object": "refund", "payment_intent": "pi_1", "status": status, "amount": amount}
+    return kind, refund
+
+
+@pytest.mark.parametrize(
+    ("later", "status"),
+    [
+        ([_dispute("created", INQUIRY)], 200),
+        ([_dispute("created", INQUIRY), _dispute("closed", "warning_closed")], 200),
+        ([_dispute("created", INQUIRY), _dispute("updated", OPEN)], 403),
+        ([_dispute("created", OPEN)], 403),
+        ([_dispute("created", OPEN), _dispute("updated", "under_review")], 403),
+        ([_dispute("created", OPEN), _dispute("closed", "lost")], 403),
+        ([_dispute("created", OPEN), _dispute("closed", "won")], 200),
+        ([_dispute("created", OPEN), _dispute("funds_reinstated", "under_review")], 200),
+        ([_dispute("created", "prevented")], 200),
+        ([_dispute("created", "prevented"), _dispute("funds_withdrawn", "prevented")], 403),
+        ([("charge.refunded", {})], 403),
+        ([("charge.refunded", {}), _refund("refund.failed", "failed")], 200),
+        ([("charge.refunded", {}), _refund("charge.refund.updated", "canceled")], 200),
+        ([_refund("refund.created", "pending"), _refund("refund.updated", "succeeded")], 403),
+        ([_refund("refund.created", "succeeded", 298)], 200),
+        ([_refund("refund.created", "succeeded", 200), _refund("refund.created", "pending", 99, 2)], 403),
+        ([_refund("refund.created", "succeeded", 200), _refund("refund.failed", "failed", 99, 2)], 200),
+    ],
+)
+def test_a_film_is_taken_only_while_the_customer_has_the_money(
+    webhook: Any, call: Any, shop: Shop, later: list[tuple[str, dict[str, Any]]], status: int
+) -> None:
+    """Follow the life of a payment as https://docs.stripe.com/disputes and https://docs.stripe.com/refunds tell it."""
+    video_id = shop.publish()
+    about = {"metadata": {"user": "ann", "item": f"video:{video_id}", "stage": "unit"}}
+    now = int(time.time())
+    events = [("checkout.session.completed", a_session(**about, amount_total=299)), *later]
+
+    for number, (kind, thing) in enumerate(events):
+        whole = a_charge(**about) if kind == "charge.refunded" else thing
+        body = an_event(kind, whole, now + number)
+        assert webhook(body, signed(body, now)) == 200
+
+    assert call("GET", f"/videos/{video_id}/link").status_code == status
+
+
 def test_an_unsigned_event_gets_400_and_stores_nothing(webhook: Any, shop: Shop) -> None:
     now = int(time.time())
     body = an_event("checkout.session.completed", a_session(), now)
@@ -233,7 +284,7 @@ def test_an_unsigned_event_gets_400_and_stores_nothing(webhook: Any, shop: Shop)
     ]
 
     assert statuses == [400] * 5
-    assert (shop.payments.payments, shop.store.items) == ({}, {})
+    assert (shop.ledger.payments, shop.store.items) == ({}, {})
 
 
 # Hostile input

@@ -13,9 +13,9 @@ from chalice.test import Client
 from shop import Shop
 
 from chalicelib import wiring
-from chalicelib.entitlements import Paid, Revoked, Sale
 from chalicelib.payment_stream import completed
 from chalicelib.payment_table import PaymentTable
+from chalicelib.payments import Paid, Refunded, Sale
 from chalicelib.purchases import PurchaseCompleted, Receipt, Receipts
 from common import logs
 from common.errors import NotFound, ServiceUnavailable
@@ -56,7 +56,7 @@ def test_a_payment_publishes_the_documented_event(changes: Any) -> None:
     payments, published = changes
     logs.correlate(EXAMPLE["correlation_id"])
 
-    payments.note_paid(PAID)
+    payments.note(PAID)
 
     assert [json.loads(msgspec.json.encode(event)) for event in published()] == [EXAMPLE]
 
@@ -64,10 +64,10 @@ def test_a_payment_publishes_the_documented_event(changes: Any) -> None:
 def test_a_payment_is_published_once_despite_other_events(changes: Any) -> None:
     payments, published = changes
 
-    payments.note_revoked(Revoked(PAID.payment, 1))
+    payments.note(Refunded(PAID.payment, 1))
     for _ in range(3):
-        payments.note_paid(PAID)
-    payments.note_revoked(Revoked(PAID.payment, 2))
+        payments.note(PAID)
+    payments.note(Refunded(PAID.payment, 2))
 
     assert len(published()) == 1
 
@@ -75,7 +75,7 @@ def test_a_payment_is_published_once_despite_other_events(changes: Any) -> None:
 def test_a_payment_without_an_address_is_not_published(changes: Any) -> None:
     payments, published = changes
 
-    payments.note_paid(msgspec.structs.replace(PAID, sale=None))
+    payments.note(msgspec.structs.replace(PAID, sale=None))
 
     assert published() == []
 
@@ -97,7 +97,7 @@ class Service:
 
 def test_the_receipt_of_a_users_own_purchase_is_requested_by_its_payment(shop: Shop) -> None:
     service = Service()
-    shop.entitlements.apply(PAID)
+    shop.payments.apply(PAID)
 
     receipt = Receipts(shop.entitlements, service).of(PAID.user, PAID.item.removeprefix("video:"))
 
@@ -107,7 +107,7 @@ def test_the_receipt_of_a_users_own_purchase_is_requested_by_its_payment(shop: S
 
 def test_no_user_reads_the_receipt_of_another(shop: Shop) -> None:
     service = Service()
-    shop.entitlements.apply(PAID)
+    shop.payments.apply(PAID)
 
     with pytest.raises(NotFound):
         Receipts(shop.entitlements, service).of("bob", PAID.item.removeprefix("video:"))
@@ -117,7 +117,7 @@ def test_no_user_reads_the_receipt_of_another(shop: Shop) -> None:
 def test_while_receipts_are_down_the_error_has_retry_after(
     client: Client, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.entitlements.apply(msgspec.structs.replace(PAID, user="ann"))
+    shop.payments.apply(msgspec.structs.replace(PAID, user="ann"))
     monkeypatch.setattr(wiring, "receipts", lambda: Receipts(shop.entitlements, Service(down=True)))
     token = "e30.eyJzdWIiOiJhbm4iLCJhdWQiOiJ1bml0LWNsaWVudCIsInRva2VuX3VzZSI6ImlkIiwiY29nbml0bzp1c2VybmFtZSI6ImFubiJ9.s"
     path = f"/videos/{PAID.item.removeprefix('video:')}/receipt"

@@ -52,7 +52,7 @@ def test_a_video_can_be_bought_again_only_after_a_refund(shop: Shop) -> None:
 
     with pytest.raises(AlreadyBought):
         shop.checkouts.video("ann", video_id)
-    shop.revoke("pi_1")
+    shop.refund("pi_1")
     shop.checkouts.video("ann", video_id)
     assert len(shop.provider.orders) == 1
 
@@ -162,7 +162,7 @@ def test_the_library_of_a_premium_user_has_each_video_of_the_catalogue_once(shop
     ids = [shop.publish() for _ in range(5)]
     shop.pay(f"video:{ids[1]}", payment="pi_1")
     shop.pay(f"video:{ids[2]}", payment="pi_2")
-    shop.revoke("pi_2")
+    shop.refund("pi_2")
     shop.pay("plan:month", payment="pi_3")
 
     found, _ = library(shop, "ann", limit)

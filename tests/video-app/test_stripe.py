@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import inspect
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -19,8 +22,8 @@ import urllib3
 
 from chalicelib import stripe as module
 from chalicelib.checkout import Checkout, Order
-from chalicelib.entitlements import Paid, Revoked
-from chalicelib.stripe import Keys, Stripe
+from chalicelib.payments import Dispute, DisputeChanged, Event, Paid, Refund, RefundChanged, Refunded
+from chalicelib.stripe import EVENTS, Keys, Stripe
 from common.errors import ChaliceViewError, Conflict, IdempotencyKeyReused, InvalidInput, ServiceUnavailable
 from common.secrets import Secret
 
@@ -53,9 +56,12 @@ class Api(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
         assert isinstance(self.server, Api)
-        form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+        form = dict(parse_qsl(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()))
         self.server.requested.append((dict(self.headers.items()), form))
         status, answer = self.server.answers[0]
         if len(self.server.answers) > 1:
@@ -184,7 +190,7 @@ def signed(body: bytes, at: int = NOW, secret: str = KEYS["webhook_secret"]) -> 
     return f"t={at},v1={digest}"
 
 
-def parsed(kind: str, about: dict[str, Any]) -> Paid | Revoked | None:
+def parsed(kind: str, about: dict[str, Any]) -> Event | None:
     body = an_event(kind, about)
     return a_stripe().event(body, signed(body))
 
@@ -192,13 +198,73 @@ def parsed(kind: str, about: dict[str, Any]) -> Paid | Revoked | None:
 @pytest.mark.parametrize("kind", ["checkout.session.completed", "checkout.session.async_payment_succeeded"])
 def test_a_paid_session_is_a_payment(kind: str) -> None:
     assert parsed(kind, a_session()) == Paid("pi_1", "ann", VIDEO, NOW - 5)
+    assert parsed(kind, a_session(amount_total=299)) == Paid("pi_1", "ann", VIDEO, NOW - 5, amount=299)
     assert parsed(kind, a_session(payment_status="unpaid")) is None
 
 
-def test_a_full_refund_and_a_dispute_revoke_but_a_partial_refund_does_not() -> None:
-    assert parsed("charge.refunded", a_charge()) == Revoked("pi_1", NOW - 5, "ann", VIDEO)
-    assert parsed("charge.refunded", a_charge(refunded=False)) is None
-    assert parsed("charge.dispute.created", {"payment_intent": "pi_1", "metadata": {}}) == Revoked("pi_1", NOW - 5)
+def a_refund(**changes: Any) -> dict[str, Any]:
+    refund = {"id": "re_1", "amount": 299, "status": "succeeded", "payment_intent": "pi_1", "metadata": {}}
+    return refund | changes
+
+
+def a_dispute(**changes: Any) -> dict[str, Any]:
+    return {"id": "du_1", "status": "needs_response", "payment_intent": "pi_1", "metadata": {}} | changes
+
+
+@pytest.mark.parametrize(
+    ("kind", "about", "event"),
+    [
+        ("charge.refunded", a_charge(), Refunded("pi_1", NOW - 5, "ann", VIDEO)),
+        ("charge.refunded", a_charge(refunded=False), None),
+        *((kind, a_refund(), RefundChanged("pi_1", "re_1", Refund("succeeded", 299, NOW - 5))) for kind in EVENTS[3:7]),
+        ("refund.created", a_refund(status=None), RefundChanged("pi_1", "re_1", Refund("pending", 299, NOW - 5))),
+        *(
+            (f"charge.dispute.{kind}", a_dispute(), DisputeChanged("pi_1", "du_1", Dispute(status, NOW - 5)))
+            for kind, status in {
+                "created": "needs_response",
+                "updated": "needs_response",
+                "closed": "needs_response",
+                "funds_withdrawn": "funds_withdrawn",
+                "funds_reinstated": "funds_reinstated",
+            }.items()
+        ),
+        ("charge.dispute.closed", a_dispute(status="won"), DisputeChanged("pi_1", "du_1", Dispute("won", NOW - 5))),
+    ],
+)
+def test_refunds_and_disputes_are_facts_about_a_payment(kind: str, about: dict[str, Any], event: Event | None) -> None:
+    assert kind in EVENTS
+    assert parsed(kind, about) == event
+
+
+def test_every_event_that_the_shop_needs_is_one_of_stripe_and_in_the_docs() -> None:
+    """Compare with the types that Stripe's own client can register."""
+    from stripe.params import _webhook_endpoint_create_params as registration
+
+    names = set(re.findall(r'"([a-z_.]+)"', inspect.getsource(registration)))
+    docs = (Path(__file__).parent.parent.parent / "docs/paid-content.md").read_text()
+    assert set(EVENTS) <= names
+    assert [kind for kind in EVENTS if f"`{kind}`" not in docs] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "foreign"),
+    [
+        (200, {"metadata": {"stage": "unit", "user": "ann", "item": VIDEO}}, False),
+        (200, {"metadata": {"stage": "prod", "user": "ann", "item": VIDEO}}, True),
+        (200, {"metadata": {}}, True),
+        (404, {"error": {"code": "resource_missing"}}, False),
+        (403, {"error": {"message": "The provided key does not have the required permissions"}}, False),
+        (500, {}, None),
+    ],
+)
+def test_the_provider_says_whose_payment_it_is(api: Api, status: int, answer: Any, foreign: bool | None) -> None:
+    api.answers = [(status, answer)]
+
+    if foreign is None:
+        with pytest.raises(ServiceUnavailable):
+            a_stripe(api.url).is_of_another_shop("pi_1")
+    else:
+        assert a_stripe(api.url).is_of_another_shop("pi_1") is foreign
 
 
 @pytest.mark.parametrize(
@@ -210,7 +276,10 @@ def test_a_full_refund_and_a_dispute_revoke_but_a_partial_refund_does_not() -> N
         ("checkout.session.completed", a_session(metadata={})),
         ("charge.refunded", a_charge(metadata={})),
         ("charge.refunded", a_charge(payment_intent=None)),
-        ("charge.dispute.created", {"payment_intent": None}),
+        ("charge.dispute.created", a_dispute(payment_intent=None)),
+        ("charge.dispute.created", a_dispute(metadata={"stage": "another"})),
+        ("refund.failed", a_refund(payment_intent=None)),
+        ("refund.failed", a_refund(metadata={"stage": "another"})),
     ],
 )
 def test_events_of_other_shops_are_ignored(kind: str, about: dict[str, Any]) -> None:
@@ -226,6 +295,10 @@ def test_events_of_other_shops_are_ignored(kind: str, about: dict[str, Any]) -> 
         ("checkout.session.completed", a_session(metadata={"stage": "unit", "user": "", "item": VIDEO})),
         ("checkout.session.completed", {}),
         ("charge.refunded", {"refunded": "yes"}),
+        ("charge.dispute.created", a_dispute(status=None)),
+        ("charge.dispute.created", a_dispute(id="")),
+        ("refund.updated", a_refund(amount=-1)),
+        ("refund.updated", a_refund(id="x" * 300)),
     ],
 )
 def test_a_malformed_event_of_this_shop_is_rejected_so_that_stripe_retries(kind: str, about: dict[str, Any]) -> None:

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import os
+import random
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 import pytest
 from memory import MemoryEntitlements, MemoryPayments
 from rows import later, rows
+from shop import Provider
 
 from chalicelib.entitlement_table import EntitlementTable
-from chalicelib.entitlements import Entitlements, EntitlementStore, Paid, Payment, PaymentStore, Revoked
+from chalicelib.entitlements import EntitlementStore
 from chalicelib.payment_table import PaymentTable
+from chalicelib.payments import (
+    Dispute,
+    DisputeChanged,
+    Event,
+    Paid,
+    Payment,
+    Payments,
+    PaymentStore,
+    Refund,
+    RefundChanged,
+    Refunded,
+)
 from common.dynamodb import item as as_item
 from common.errors import InvalidInput
 from common.ids import new_id
@@ -32,25 +47,54 @@ def store(request: pytest.FixtureRequest) -> EntitlementStore:
     return EntitlementTable(request.getfixturevalue("dynamodb"), os.environ["TABLE"])
 
 
-def a_payment(version: int = 1, revoked_at: int | None = None, payment_id: str = "pi_1") -> Payment:
-    return Payment(id=payment_id, version=version, user="ann", item="plan:month", paid_at=1, revoked_at=revoked_at)
+def a_payment(version: int = 1, refunded_at: int | None = None, payment_id: str = "pi_1") -> Payment:
+    return Payment(id=payment_id, version=version, user="ann", item="plan:month", paid_at=1, refunded_at=refunded_at)
 
 
-def test_each_event_adds_its_data_to_the_payment(payments: PaymentStore) -> None:
+def events_of(payment: str) -> list[Event]:
+    """Return every kind of event of a payment, several of them about one refund and about one dispute."""
+    refunds = [("pending", 3), ("succeeded", 4), ("failed", 5), ("failed", 6)]
+    disputes = [("warning_needs_response", 7), ("needs_response", 8), ("won", 9), ("funds_reinstated", 9)]
+    return [
+        Paid(payment, "ann", "plan:month", 1, amount=990),
+        Paid(payment, "ann", "plan:month", 2, amount=990),
+        Refunded(payment, 3, "ann", "plan:month"),
+        Refunded(payment, 4),
+        *(RefundChanged(payment, "re_1", Refund(status, 990, at)) for status, at in refunds),
+        RefundChanged(payment, "re_2", Refund("succeeded", 10, 5)),
+        *(DisputeChanged(payment, "du_1", Dispute(status, at)) for status, at in disputes[:3]),
+        DisputeChanged(payment, "du_2", Dispute("lost", 9)),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_events_of_a_payment_are_noted_alike_in_memory_and_in_the_table(dynamodb: Any, seed: int) -> None:
+    table, memory = PaymentTable(dynamodb, os.environ["PAYMENTS_TABLE"]), MemoryPayments()
+    events = events_of(f"pi_{new_id()}")
+    random.Random(seed).shuffle(events)
+
+    for event in events * 2:
+        assert table.note(event) == memory.note(event)
+
+    (payment,) = memory.payments.values()
+    known = {"paid_at": 1, "refunded_at": 4, "amount": 990, "user": "ann", "item": "plan:month"}
+    assert {name: getattr(payment, name) for name in known} == known
+    assert payment.refunds == {"re_1": Refund("failed", 990, 5), "re_2": Refund("succeeded", 10, 5)}
+    assert payment.disputes == {"du_1": Dispute("won", 9), "du_2": Dispute("lost", 9)}
+
+
+def test_an_event_of_an_unknown_payment_can_be_left_out(payments: PaymentStore) -> None:
     payment_id = f"pi_{new_id()}"
+    dispute = DisputeChanged(payment_id, "du_1", Dispute("needs_response", 2))
 
-    assert payments.note_revoked(Revoked(payment_id, 2)) == Payment(id=payment_id, version=1, revoked_at=2)
-    paid = payments.note_paid(Paid(payment_id, "ann", "plan:month", 1))
-    assert paid == Payment(id=payment_id, version=2, user="ann", item="plan:month", paid_at=1, revoked_at=2)
-
-
-def test_the_first_data_of_a_payment_is_kept(payments: PaymentStore) -> None:
-    payment_id = f"pi_{new_id()}"
-    payments.note_paid(Paid(payment_id, "ann", "plan:month", 1))
-
-    again = payments.note_paid(Paid(payment_id, "bob", "plan:year", 9))
-
-    assert again == Payment(id=payment_id, version=2, user="ann", item="plan:month", paid_at=1)
+    assert payments.note(dispute, known_only=True) is None
+    assert payments.note(Paid(payment_id, "ann", "plan:month", 1)) == Payment(
+        id=payment_id, version=1, user="ann", item="plan:month", paid_at=1
+    )
+    noted = payments.note(dispute, known_only=True)
+    assert noted is not None
+    assert noted.disputes == {"du_1": Dispute("needs_response", 2)}
+    assert payments.note(dispute, known_only=True) == noted
 
 
 def test_the_payments_for_an_item_are_those_of_its_user(store: EntitlementStore) -> None:
@@ -68,7 +112,10 @@ def test_the_payments_for_an_item_are_those_of_its_user(store: EntitlementStore)
 @pytest.mark.parametrize("order", [(1, 2), (2, 1), (2, 1, 2, 1)])
 def test_a_newer_version_is_never_replaced_by_an_older_one(store: EntitlementStore, order: tuple[int, ...]) -> None:
     user = new_id()
-    known = {1: a_payment(1), 2: a_payment(2, revoked_at=5)}
+    known = {
+        1: a_payment(1),
+        2: msgspec.structs.replace(a_payment(2, refunded_at=5), refunds={"re_1": Refund("failed", 1, 2)}),
+    }
 
     for version in order:
         store.put(user, "premium", known[version])
@@ -98,18 +145,18 @@ def test_a_hundred_replays_at_once_make_one_entitlement(dynamodb: Any) -> None:
     ledger = PaymentTable(dynamodb, os.environ["PAYMENTS_TABLE"])
     store = EntitlementTable(dynamodb, os.environ["TABLE"])
     user, payment_id = new_id(), f"pi_{new_id()}"
-    entitlements = Entitlements(ledger, store)
-    events = [Paid(payment_id, user, "plan:month", 1), Revoked(payment_id, 2)]
+    payments = Payments(ledger, store, Provider())
+    events = [Paid(payment_id, user, "plan:month", 1), Refunded(payment_id, 2)]
 
     with ThreadPoolExecutor(20) as pool:
-        list(pool.map(entitlements.apply, events[:1] * 100))
+        list(pool.map(payments.apply, events[:1] * 100))
     (payment,) = store.get(user, ["premium"])["premium"]
     assert payment.counts
     with ThreadPoolExecutor(20) as pool:
-        list(pool.map(entitlements.apply, events * 50))
+        list(pool.map(payments.apply, events * 50))
 
     (payment,) = store.get(user, ["premium"])["premium"]
-    assert (payment.paid_at, payment.revoked_at) == (1, 2)
+    assert (payment.paid_at, payment.refunded_at) == (1, 2)
 
 
 @rows("video-app", "Payment")
@@ -117,9 +164,37 @@ def test_a_payment_of_another_release_takes_more_events(dynamodb: Any, row: dict
     payment_id = f"pi_{new_id()}"
     dynamodb.put_item(TableName=os.environ["PAYMENTS_TABLE"], Item=as_item(row | {"id": payment_id}))
 
-    paid = PaymentTable(dynamodb, os.environ["PAYMENTS_TABLE"]).note_paid(Paid(payment_id, "ann", "plan:month", 1))
+    paid = PaymentTable(dynamodb, os.environ["PAYMENTS_TABLE"]).note(Paid(payment_id, "ann", "plan:month", 1))
 
     assert paid == Payment(id=payment_id, version=2, user="ann", item="plan:month", paid_at=1)
+
+
+@pytest.mark.parametrize(
+    ("later", "counts"),
+    [
+        ([], False),
+        ([DisputeChanged("", "du_1", Dispute("lost", 10))], False),
+        ([DisputeChanged("", "du_1", Dispute("won", 10))], True),
+        ([RefundChanged("", "re_1", Refund("failed", 299, 10))], True),
+        ([RefundChanged("", "re_1", Refund("succeeded", 299, 10))], False),
+    ],
+)
+def test_a_payment_that_an_earlier_release_revoked_counts_again_when_it_comes_to_nothing(
+    dynamodb: Any, later: list[Event], counts: bool
+) -> None:
+    """The first releases stored a full refund and a dispute alike, as ``revoked_at``, and the amount in ``sale``."""
+    payment_id = f"pi_{new_id()}"
+    row = {"id": payment_id, "version": 2, "user": "ann", "item": "plan:month", "paid_at": 1, "revoked_at": 5}
+    row["sale"] = {"title": "x", "amount": 299, "currency": "eur", "email": "ann@example.com"}
+    dynamodb.put_item(TableName=os.environ["PAYMENTS_TABLE"], Item=as_item(row))
+    table = PaymentTable(dynamodb, os.environ["PAYMENTS_TABLE"])
+
+    known = table.note(Paid(payment_id, "ann", "plan:month", 1))
+    for event in later:
+        known = table.note(msgspec.structs.replace(event, payment=payment_id))
+
+    assert known is not None
+    assert (known.counts, known.amount) == (counts, 299)
 
 
 @rows("video-app", "Entitlement")

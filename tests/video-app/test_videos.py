@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -153,3 +154,21 @@ def test_a_wrong_field_is_named(field: str, value: Any) -> None:
 
     with pytest.raises(msgspec.ValidationError, match=field):
         msgspec.convert(body, NewVideo)
+
+
+@pytest.mark.parametrize(
+    ("price", "currency", "allowed"),
+    [
+        (500, "isk", True),
+        (550, "isk", False),
+        (550, "ugx", False),
+        (5120, "kwd", True),
+        (5125, "kwd", False),
+        (51, "jpy", True),
+    ],
+)
+def test_a_price_that_stripe_does_not_charge_is_refused(price: int, currency: str, allowed: bool) -> None:
+    files = [NewFile("video.mp4", 1), NewFile("poster.jpg", 1)]
+
+    with nullcontext() if allowed else pytest.raises(ValueError, match=f"price: in {currency}"):
+        NewVideo("T", 1, price, currency, files)

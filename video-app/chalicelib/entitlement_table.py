@@ -11,9 +11,8 @@ from typing import Any
 
 import msgspec
 from botocore.exceptions import ClientError
-from msgspec.structs import asdict
 
-from chalicelib.entitlements import Payment
+from chalicelib.payments import Payment
 from common import aws, dynamodb
 from common.errors import InvalidInput
 
@@ -28,7 +27,7 @@ class EntitlementTable:
         self._name = name
 
     def put(self, user: str, item: str, payment: Payment) -> None:
-        known = {name: value for name, value in asdict(payment).items() if value is not None}
+        known = {name: value for name, value in msgspec.to_builtins(payment).items() if value is not None}
         try:
             with aws.translated():
                 self._client.update_item(

@@ -1,78 +1,24 @@
-"""Entitlements: who may watch which video, and until when, computed from payments. Imports no AWS and no HTTP.
-
-A payment is for an item: ``video:<id>``, or a plan, ``plan:month`` or ``plan:year``. All plans entitle to `PREMIUM`.
-All payments are stored with their item, and every request computes the entitlement from all of them. So the order and
-the number of events about a payment do not matter (docs/paid-content.md).
-"""
+"""Entitlements: who may watch which video, and until when, computed from payments. Imports no AWS and no HTTP."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
+from chalicelib.payments import PREMIUM, Payment, Seconds
 from chalicelib.videos import Video
-from common.errors import InvalidInput, NotEntitled, NotFound
+from common.errors import NotEntitled, NotFound
 from common.times import iso_of_epoch
 
 type Plan = Literal["month", "year"]
-type Seconds = int
 
 DAYS: dict[Plan, int] = {"month": 30, "year": 365}
 """Duration of each plan."""
 
-PREMIUM = "premium"
-"""The entitlement of any plan, which is stored like an item."""
-
 _DAY: Seconds = 24 * 3600
-_ITEM = re.compile(r"video:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|plan:(month|year)")
-
-
-class Sale(Struct, frozen=True):
-    """The data of a payment for its receipt; the amount is in the smallest unit of the currency."""
-
-    title: str
-    amount: int
-    currency: str
-    email: str
-
-
-class Paid(Struct, frozen=True):
-    """A payment was made. *payment* is the provider's id of it, *at* is seconds since 1970."""
-
-    payment: str
-    user: str
-    item: str
-    at: Seconds
-    sale: Sale | None = None
-
-
-class Revoked(Struct, frozen=True):
-    """A payment was refunded or disputed. An event about a dispute has neither *user* nor *item*."""
-
-    payment: str
-    at: Seconds
-    user: str | None = None
-    item: str | None = None
-
-
-class Payment(Struct, frozen=True, kw_only=True):
-    """The known data of a payment. Each event increments ``version``. A refund may arrive before the payment itself."""
-
-    id: str
-    version: int
-    user: str | None = None
-    item: str | None = None
-    paid_at: Seconds | None = None
-    revoked_at: Seconds | None = None
-
-    @property
-    def counts(self) -> bool:
-        """Return whether the payment entitles to its item."""
-        return self.paid_at is not None and self.revoked_at is None
 
 
 class Premium(Struct, frozen=True):
@@ -90,21 +36,8 @@ class Access(NamedTuple):
     until: Seconds | None = None
 
 
-class PaymentStore(Protocol):
-    """Storage of payments."""
-
-    def note_paid(self, paid: Paid) -> Payment:
-        """Add the event to the payment atomically, unless it was added before, and return the payment."""
-
-    def note_revoked(self, revoked: Revoked) -> Payment:
-        """Add the event to the payment atomically, unless it was added before, and return the payment."""
-
-
 class EntitlementStore(Protocol):
-    """Storage of payments by user and item."""
-
-    def put(self, user: str, item: str, payment: Payment) -> None:
-        """Store the payment under user and item, unless a newer version of it is stored."""
+    """Storage of payments by user and item, which `chalicelib.payments.Payments` fills."""
 
     def get(self, user: str, items: Collection[str]) -> dict[str, list[Payment]]:
         """Return the payments for each of *items*. The read is consistent with every completed `put`."""
@@ -116,29 +49,9 @@ class EntitlementStore(Protocol):
 class Entitlements:
     """The entitlements of all users."""
 
-    def __init__(
-        self,
-        ledger: PaymentStore,
-        store: EntitlementStore,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._ledger = ledger
+    def __init__(self, store: EntitlementStore, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._store = store
         self._now = now
-
-    def apply(self, event: Paid | Revoked | None) -> None:
-        """Apply the event. Applying it again, or after a later one, has no further effect.
-
-        After a crash between the two writes, the provider sends the event again. Raises InvalidInput for an unknown
-        kind of item.
-        """
-        if event is None:
-            return
-        if event.item is not None and not _ITEM.fullmatch(event.item):
-            raise InvalidInput(f"metadata: {event.item[:50]!r} is not for sale")
-        noted = self._ledger.note_paid(event) if isinstance(event, Paid) else self._ledger.note_revoked(event)
-        if noted.user is not None and noted.item is not None:
-            self._store.put(noted.user, stored_under(noted.item), noted)
 
     def premium(self, user: str) -> Premium:
         """Return whether the user is premium now."""
@@ -174,11 +87,6 @@ class Entitlements:
             return Premium(False)
         newest = max((payment for payment in payments if payment.counts), key=_order)
         return Premium(True, _plan(newest), iso_of_epoch(until))
-
-
-def stored_under(item: str) -> str:
-    """Return the key under which payments for *item* are stored."""
-    return PREMIUM if item.startswith("plan:") else item
 
 
 def is_held(payments: Iterable[Payment]) -> bool:

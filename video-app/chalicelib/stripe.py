@@ -22,14 +22,34 @@ import urllib3
 from msgspec import Meta, Struct
 
 from chalicelib.checkout import Checkout, Order
-from chalicelib.entitlements import Paid, Revoked, Sale
+from chalicelib.payments import Dispute, DisputeChanged, Event, Paid, Refund, RefundChanged, Refunded, Sale
 from common.errors import Conflict, IdempotencyKeyReused, InvalidInput, ServiceUnavailable
 from common.secrets import Secret
 
 TOLERANCE = 300
 """Seconds by which the time of a signature may differ from our clock."""
 
-_PAID = ("checkout.session.completed", "checkout.session.async_payment_succeeded")
+EVENTS = (
+    "checkout.session.completed",
+    "checkout.session.async_payment_succeeded",
+    "charge.refunded",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.refund.updated",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+)
+"""The types of events that the shop needs: https://docs.stripe.com/api/events/types. The older name of
+``refund.updated`` and ``refund.failed`` is ``charge.refund.updated``."""
+
+_PAID = EVENTS[:2]
+_REFUNDS = EVENTS[3:7]
+_DISPUTES = EVENTS[7:]
+_FUNDS = ("funds_withdrawn", "funds_reinstated")
 
 # Three attempts with these time-outs take less than API Gateway's 29 s. All have the same Idempotency-Key.
 _TIMEOUT = urllib3.Timeout(connect=2, read=6)
@@ -81,9 +101,12 @@ class Stripe:
     def checkout(self, order: Order, idempotency_key: str | None) -> Checkout:
         """https://docs.stripe.com/api/idempotent_requests"""
         known = f"{self._stage} {order.user} {idempotency_key}" if idempotency_key else uuid.uuid4().hex
-        answer = self._post("/v1/checkout/sessions", self._form(order), hashlib.sha256(known.encode()).hexdigest())
+        key = hashlib.sha256(known.encode()).hexdigest()
+        answer = self._request("POST", "/v1/checkout/sessions", self._form(order), {"Idempotency-Key": key})
+        if answer.status != 200:
+            raise _refusal(answer.status, answer.data)
         try:
-            return msgspec.json.decode(answer, type=Checkout)
+            return msgspec.json.decode(answer.data, type=Checkout)
         except msgspec.DecodeError as error:
             raise ServiceUnavailable("the payment provider sent an invalid answer") from error
 
@@ -105,23 +128,35 @@ class Stripe:
             "cancel_url": order.cancel_url,
         }
 
-    def _post(self, path: str, form: dict[str, Any], idempotency_key: str) -> bytes:
-        headers = {
-            "Authorization": f"Bearer {self._keys.value().api_key}",
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Idempotency-Key": idempotency_key,
-        }
+    def is_of_another_shop(self, payment: str) -> bool:
+        """Return whether the payment's metadata do not name this shop.
+
+        A payment that Stripe does not show to our key may be ours: we rather keep a fact too many than lose one.
+        https://docs.stripe.com/api/payment_intents/retrieve
+        """
+        answer = self._request("GET", f"/v1/payment_intents/{payment}")
+        if answer.status == 200:
+            return self._ours(_decoded(answer.data, _Intent).metadata) is None
+        if answer.status == 429 or answer.status >= 500:
+            raise _refusal(answer.status, answer.data)
+        _logger.warning("the payment provider does not show a payment", extra={"status": answer.status})
+        return False
+
+    def _request(
+        self, method: str, path: str, form: dict[str, Any] | None = None, more: dict[str, str] | None = None
+    ) -> urllib3.BaseHTTPResponse:
+        headers = {"Authorization": f"Bearer {self._keys.value().api_key}", **(more or {})}
+        if form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        body = urlencode(form) if form is not None else None
         try:
-            answer = self._http.request(
-                "POST", self._url + path, body=urlencode(form), headers=headers, timeout=_TIMEOUT, retries=_RETRIES
+            return self._http.request(
+                method, self._url + path, body=body, headers=headers, timeout=_TIMEOUT, retries=_RETRIES
             )
         except urllib3.exceptions.HTTPError as error:
             raise ServiceUnavailable("the payment provider cannot be reached, please try again") from error
-        if answer.status != 200:
-            raise _refusal(answer.status, answer.data)
-        return answer.data
 
-    def event(self, body: bytes, signature: str) -> Paid | Revoked | None:
+    def event(self, body: bytes, signature: str) -> Event | None:
         """Return the payment event in a webhook request, or None if it is about something else.
 
         *body* is the unchanged body, *signature* the header Stripe-Signature. Raises InvalidInput if the signature does
@@ -133,10 +168,12 @@ class Stripe:
             return self._paid(_decoded(event.data.object, _Session), event.created)
         if event.type == "charge.refunded":
             charge = _decoded(event.data.object, _Charge)
-            return self._revoked(charge, event.created) if charge.refunded else None
-        if event.type == "charge.dispute.created":
-            dispute = _decoded(event.data.object, _Dispute)
-            return Revoked(dispute.payment_intent, event.created) if dispute.payment_intent else None
+            return self._refunded(charge, event.created) if charge.refunded else None
+        if event.type in _REFUNDS:
+            return self._refund(_decoded(event.data.object, _Refund), event.created)
+        if event.type in _DISPUTES:
+            kind = event.type.rpartition(".")[2]
+            return self._dispute(_decoded(event.data.object, _Dispute), event.created, kind)
         return None
 
     def _paid(self, session: _Session, at: int) -> Paid | None:
@@ -145,13 +182,29 @@ class Stripe:
             return None
         if session.payment_intent is None:
             raise InvalidInput("payment_intent: missing in a paid session")
-        return Paid(session.payment_intent, about.user, about.item, at, _sale(session, about.title))
+        sale, amount = _sale(session, about.title), session.amount_total
+        return Paid(session.payment_intent, about.user, about.item, at, sale, amount)
 
-    def _revoked(self, charge: _Charge, at: int) -> Revoked | None:
+    def _refunded(self, charge: _Charge, at: int) -> Refunded | None:
         about = self._ours(charge.metadata)
         if charge.payment_intent is None or about is None:
             return None
-        return Revoked(charge.payment_intent, at, about.user, about.item)
+        return Refunded(charge.payment_intent, at, about.user, about.item)
+
+    def _refund(self, refund: _Refund, at: int) -> RefundChanged | None:
+        if refund.payment_intent is None or self._theirs(refund.metadata):
+            return None
+        return RefundChanged(refund.payment_intent, refund.id, Refund(refund.status or "pending", refund.amount, at))
+
+    def _dispute(self, dispute: _Dispute, at: int, kind: str) -> DisputeChanged | None:
+        if dispute.payment_intent is None or self._theirs(dispute.metadata):
+            return None
+        status = kind if kind in _FUNDS else dispute.status
+        return DisputeChanged(dispute.payment_intent, dispute.id, Dispute(status, at))
+
+    def _theirs(self, metadata: dict[str, str] | None) -> bool:
+        """Return whether a refund or a dispute names another stage. Most of them have no metadata."""
+        return (metadata or {}).get("stage", self._stage) != self._stage
 
     def _ours(self, metadata: dict[str, str] | None) -> _Metadata | None:
         """Return the metadata if it is of this stage: every endpoint gets the events of all stages of an account."""
@@ -195,8 +248,23 @@ class _Charge(Struct):
     metadata: dict[str, str] | None = None
 
 
-class _Dispute(Struct):
+class _Refund(Struct):
+    id: _Id
+    amount: Annotated[int, Meta(ge=0, le=10**15)]
+    status: str | None = None
     payment_intent: _Id | None = None
+    metadata: dict[str, str] | None = None
+
+
+class _Dispute(Struct):
+    id: _Id
+    status: Annotated[str, Meta(max_length=100)]
+    payment_intent: _Id | None = None
+    metadata: dict[str, str] | None = None
+
+
+class _Intent(Struct):
+    metadata: dict[str, str] | None = None
 
 
 class _Metadata(Struct):

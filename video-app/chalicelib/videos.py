@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Protocol
 import msgspec
 from msgspec import Meta, Struct
 
+from common import money
 from common.errors import IdempotencyKeyReused, InvalidInput, NotFound
 from common.ids import new_id
 from common.pages import Page
@@ -79,6 +80,8 @@ class NewVideo(Struct, forbid_unknown_fields=True):
             raise ValueError("files: a name occurs twice")
         if sum(len(parts(file.size)) for file in self.files) > MAX_PARTS:
             raise ValueError(f"files: more than {MAX_PARTS} parts of {PART} bytes in all")
+        if self.price % money.step(self.currency):
+            raise ValueError(f"price: in {self.currency} it must be a multiple of {money.step(self.currency)}")
 
     def fingerprint(self) -> str:
         """Return a hash that is equal for equal bodies."""

@@ -11,7 +11,6 @@ from chalicelib.content_bucket import ContentBucket
 from chalicelib.entitlement_table import EntitlementTable
 from chalicelib.entitlements import Entitlements
 from chalicelib.library import Library
-from chalicelib.payment_table import PaymentTable
 from chalicelib.video_table import VideoTable
 from chalicelib.videos import Catalogue, Publishing
 from common import aws
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.entitlements import Plan
     from chalicelib.links import Links
     from chalicelib.payment_stream import PaymentStream
+    from chalicelib.payments import Payments
     from chalicelib.purchases import Receipts
     from chalicelib.stripe import Stripe
 
@@ -68,7 +68,7 @@ def publishing() -> Publishing:
 
 @cache
 def entitlements() -> Entitlements:
-    return Entitlements(PaymentTable(aws.client("dynamodb"), settings().payments_table), _entitlement_table())
+    return Entitlements(_entitlement_table())
 
 
 @cache
@@ -102,6 +102,15 @@ def stripe() -> Stripe:
 
     secret = Secret(aws.client("secretsmanager"), settings().payments_secret, keys)
     return Stripe(urllib3.PoolManager(), settings().payments_api, secret, settings().stage)
+
+
+@cache
+def payments() -> Payments:
+    from chalicelib.payment_table import PaymentTable
+    from chalicelib.payments import Payments
+
+    ledger = PaymentTable(aws.client("dynamodb"), settings().payments_table)
+    return Payments(ledger, _entitlement_table(), stripe())
 
 
 @cache
