@@ -17,6 +17,17 @@ from common.errors import InvalidInput, PayloadTooLarge, ServiceUnavailable
 MAX_BODY = 2 * 1024 * 1024
 """Bytes. Larger than any valid body, where JSON may write a character as twelve bytes; smaller than Lambda's 6 MB."""
 
+MAX_PATH_PARAMETER = 200
+"""Characters, as many as our longest id has. In UTF-8 they fit into a key of DynamoDB, which has 1024 bytes, and so do
+they with a prefix of ours. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
+
+MAX_QUERY_PARAMETER = 2000
+"""Characters. The longest is a cursor: the base64 of a key of DynamoDB."""
+
+MAX_ENTITY_TAGS = 100
+"""Entity tags in If-Match: DynamoDB compares with at most 100 versions (operands of IN)."""
+
 _SHARED = "public, max-age=0, s-maxage=30, stale-while-revalidate=60, stale-if-error=86400"
 FORMS = ["application/x-www-form-urlencoded", "multipart/form-data"]
 """Media types that an HTML form can post."""
@@ -68,10 +79,16 @@ def _logged(app: Chalice) -> Callable[[Request, Callable[[Request], Response]], 
 def _decode_path_parameters(request: Request, get_response: Callable[[Request], Response]) -> Response:
     """Decode the path parameters in place, once, before Chalice passes them to the view function.
 
-    API Gateway and `chalice local` pass them percent-encoded (`pump%201`), and Chalice does not decode them.
+    API Gateway and `chalice local` pass them percent-encoded (`pump%201`), and Chalice does not decode them. Nothing
+    has an id that is longer than `MAX_PATH_PARAMETER`.
     """
     parameters = request.uri_params or {}
     parameters.update({name: unquote(value) for name, value in parameters.items()})
+    for name, value in parameters.items():
+        if len(value) > MAX_PATH_PARAMETER:
+            text = f"{name}: longer than {MAX_PATH_PARAMETER} characters, so it is not the id of anything"
+            # Outside of a view function Chalice does not turn an error into its response.
+            return Response({"Code": "NotFound", "Message": text}, {**_CORS.get_access_control_headers()}, 404)
     return get_response(request)
 
 
@@ -106,6 +123,9 @@ def body[T](app: Chalice, cls: type[T]) -> T:
 def query[T](app: Chalice, cls: type[T]) -> T:
     """Return the query parameters as *cls*, without unknown ones. Raises InvalidInput naming the parameter."""
     parameters = dict(request(app).query_params or {})
+    for name, value in parameters.items():
+        if len(value) > MAX_QUERY_PARAMETER:
+            raise InvalidInput(f"{name[:50]}: longer than {MAX_QUERY_PARAMETER} characters")
     try:
         return msgspec.convert(parameters, type=cls, strict=False)
     except msgspec.ValidationError as error:
@@ -218,14 +238,17 @@ def viewer_address(app: Chalice) -> str:
 
 
 def if_match(app: Chalice) -> Collection[str] | None:
-    """Return the entity tags in If-Match without quotes, or None when any version matches.
+    """Return the entity tags in If-Match without quotes, or None when any version matches. Raises InvalidInput.
 
     Weak tags never match (RFC 9110, section 13.1.1), so they are not returned.
     """
     sent = request(app).headers.get("If-Match")
     if sent is None or sent.strip() == "*":
         return None
-    return [tag.strip('"') for tag in _entity_tags(sent, weak=False)]
+    tags = _entity_tags(sent, weak=False)
+    if len(tags) > MAX_ENTITY_TAGS:
+        raise InvalidInput(f"If-Match: more than {MAX_ENTITY_TAGS} entity tags")
+    return [tag.strip('"') for tag in tags]
 
 
 def _entity_tags(header: str, weak: bool = True) -> list[str]:

@@ -35,7 +35,7 @@ _BY_CALL = {
     "raw_body": ("PayloadTooLarge", "UnsupportedMediaType"),
     "query": ("InvalidInput",),
     "idempotency_key": ("InvalidInput", "Conflict", "IdempotencyKeyReused"),
-    "if_match": ("PreconditionFailed",),
+    "if_match": ("InvalidInput", "PreconditionFailed"),
 }
 _OF_THE_GATEWAY = {
     "TooManyRequests": (429, "Too many requests; try again after a second."),

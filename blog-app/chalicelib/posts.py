@@ -10,10 +10,10 @@ from typing import Annotated, Protocol
 import msgspec
 from msgspec import Meta, Struct
 
+from common import times
 from common.errors import NotFound, PreconditionFailed
 from common.pages import Page
 from common.text import LINE, TEXT
-from common.times import iso
 
 _WORDS = r"\A[a-z0-9]+(-[a-z0-9]+)*\Z"
 Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=_WORDS)]
@@ -162,7 +162,7 @@ class Posts:
         return msgspec.structs.replace(post, body_html=self._render(post.body_markdown))
 
     def _post(self, slug: str, text: PostText, version: int) -> Post:
-        now = iso(self._now())
+        now = times.iso(self._now())
         return Post(
             slug=slug,
             title=text.title,
@@ -197,9 +197,6 @@ def _same(post: Post, new: NewPost) -> bool:
 
 def _utc(moment: str) -> str:
     try:
-        parsed = datetime.fromisoformat(moment)
+        return times.iso(times.parse(moment))
     except ValueError as error:
-        raise ValueError("published_at: not an ISO 8601 date and time") from error
-    if parsed.tzinfo is None:
-        raise ValueError("published_at: the time needs an offset, for example 2030-01-31T18:00:00Z")
-    return iso(parsed)
+        raise ValueError(f"published_at: {error}") from error

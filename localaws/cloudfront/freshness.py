@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -90,7 +91,7 @@ def _explicit_lifetime(control: ResponseCacheControl, headers: Headers, now: flo
     `s-maxage` takes precedence over `max-age`, and `max-age` over `Expires`; RFC 9111, section 4.2.1.
     """
     age = headers.get("age", "")
-    passed = int(age) if age.isdecimal() else 0
+    passed = int(age) if re.fullmatch("[0-9]{1,10}", age) else 0
     for seconds in (control.s_maxage, control.max_age):
         if seconds is not None:
             return seconds - passed

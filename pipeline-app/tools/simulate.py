@@ -21,7 +21,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
+from common import times
 from tools.progress import Progress
 from tools.simulated_device import DEFAULT_FAULTS, Faults, Message, SimulatedDevice
 
@@ -296,10 +296,10 @@ def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
 
 
 def _moment(text: str) -> float:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text} has no offset; for UTC, add Z")
-    return moment.timestamp()
+    try:
+        return times.parse(text).timestamp()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
 
 
 def _faults(text: str) -> Faults:

@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 from chalice.app import Chalice
 from chalice.test import Client, HTTPResponse
+from odd_requests import odd_requests
+from subscriber_memory import MemorySubscribers
 
 import app
+from chalicelib import wiring
+from chalicelib.photos import Photos
+from chalicelib.subscribers import Subscribers
 
 POST = {"slug": "one", "title": "One", "body_markdown": "# Hello", "tags": ["sea"]}
 
@@ -65,6 +70,8 @@ def test_lists_have_no_bodies_and_can_be_cached_by_the_edge(call: Any) -> None:
         ({"body_markdown": ""}, "body_markdown"),
         ({"tags": ["A b"]}, "tags"),
         ({"published_at": "yesterday"}, "published_at"),
+        ({"published_at": "0001-01-01T00:00:00+14:00"}, "published_at"),
+        ({"published_at": "9999-12-31T23:59:59-14:00"}, "published_at"),
         ({"body_html": "<script>"}, "body_html"),
     ],
 )
@@ -85,3 +92,15 @@ def test_only_authors_can_write() -> None:
     }
 
     assert signed == {("POST", "/posts"), ("PUT", "/posts/{slug}"), ("DELETE", "/posts/{slug}"), ("POST", "/photos")}
+
+
+def test_no_odd_request_is_a_server_error(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoPhotos:
+        def get(self, photo_id: str) -> None:
+            return None
+
+    bucket: Any = NoPhotos()
+    monkeypatch.setattr(wiring, "photos", lambda: Photos(bucket))
+    monkeypatch.setattr(wiring, "subscribers", lambda: Subscribers(MemorySubscribers()))
+    for method, path, headers in odd_requests("blog-app"):
+        assert call(method, path, {}, **headers).status_code < 500, (method, path[:200], headers)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 from chalice.app import Chalice
 from chalice.config import Config
 from chalice.local import LocalGateway
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
-from common import rest
+from common import dynamodb, pages, rest
+
+
+class Query(msgspec.Struct):
+    limit: int = 1
+    cursor: str | None = None
+
 
 SENT = [
     ("pump-1", "pump-1"),
@@ -35,6 +46,17 @@ def app() -> Chalice:
         assert params is not None
         return {"argument": device_id, "parameter": params["device_id"]}
 
+    @made.route("/devices")
+    def devices() -> rest.Answer[str]:
+        query = rest.query(made, Query)
+        return rest.answer(made, pages.position(query.cursor or ""))
+
+    @made.route("/devices", methods=["DELETE"])
+    def remove() -> rest.Answer[str]:
+        condition, values = dynamodb.version_condition("id", rest.if_match(made))
+        dynamodb.item(values)
+        return rest.answer(made, condition)
+
     @made.route("/viewer")
     def viewer() -> dict[str, str]:
         return {"address": rest.viewer_address(made)}
@@ -42,11 +64,21 @@ def app() -> Chalice:
     return made
 
 
-def event(path: str, *, parameters: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+def event(
+    path: str, method: str = "GET", *, parameters: Mapping[str, str] | None = None, **more: Any
+) -> dict[str, Any]:
     """Return an event of API Gateway, for a request to the resource *path*."""
-    context = {"httpMethod": "GET", "resourcePath": path, "identity": {"sourceIp": "198.51.100.2"}}
+    context = {"httpMethod": method, "resourcePath": path, "identity": {"sourceIp": "198.51.100.2"}}
     request = {"pathParameters": parameters, "headers": {}, "body": None, "isBase64Encoded": False}
     return {"requestContext": context, "multiValueQueryStringParameters": None, "stageVariables": None} | request | more
+
+
+def queried(**parameters: str) -> dict[str, Any]:
+    return event("/devices", multiValueQueryStringParameters={name: [value] for name, value in parameters.items()})
+
+
+def conditional(tags: str) -> dict[str, Any]:
+    return event("/devices", "DELETE", headers={"If-Match": tags, "If-None-Match": tags})
 
 
 def answered(app: Chalice, sent: dict[str, Any]) -> Any:
@@ -87,3 +119,50 @@ def test_the_viewer_s_address_is_the_last_before_api_gateway_s_own_hop(
     app: Chalice, forwarded: str, address: str
 ) -> None:
     assert answered(app, event("/viewer", headers={"X-Forwarded-For": forwarded})) == {"address": address}
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "named"),
+    [
+        (event("/devices/{device_id}", parameters={"device_id": "x" * 200}), 200, ""),
+        (event("/devices/{device_id}", parameters={"device_id": "x" * 201}), 404, "device_id"),
+        (event("/devices/{device_id}", parameters={"device_id": "%F0%9F%98%80" * 200}), 200, ""),
+        (event("/devices/{device_id}", parameters={"device_id": "%F0%9F%98%80" * 201}), 404, "device_id"),
+        (queried(cursor=pages.cursor("x" * 1000)), 200, ""),
+        (queried(cursor="x" * 2001), 400, "cursor"),
+        (queried(limit="9" * 5000), 400, "limit"),
+        (conditional(", ".join(f'"{version}"' for version in range(100))), 200, ""),
+        (conditional(", ".join(f'"{version}"' for version in range(101))), 400, "If-Match"),
+    ],
+    ids=range(9),
+)
+def test_an_oversized_value_gets_a_4xx_that_names_it(
+    app: Chalice, sent: dict[str, Any], status: int, named: str
+) -> None:
+    answer = app(sent, None)
+
+    assert answer["statusCode"] == status, answer
+    if named:
+        assert json.loads(answer["body"])["Message"].startswith(named)
+        assert answer["headers"]["Access-Control-Allow-Origin"] == "*"
+        assert answer["headers"]["X-Correlation-Id"]
+
+
+LONG = st.text(max_size=50) | st.builds(lambda text, times: text * times, st.text(min_size=1), st.integers(1, 3000))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(LONG)
+@example("%")
+@example("%ff")
+@example(base64.b64encode(b"9" * 4300).decode())
+def test_no_path_query_or_header_value_is_a_server_error(app: Chalice, value: str) -> None:
+    for sent in (
+        event("/devices/{device_id}", parameters={"device_id": value}),
+        queried(cursor=value, limit=value),
+        queried(**{value: value}),
+        conditional(value),
+        conditional(f'"{value}"'),
+        event("/viewer", headers={name: value for name in ("X-Forwarded-For", "X-Correlation-Id", "Accept")}),
+    ):
+        assert app(sent, None)["statusCode"] < 500, sent

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from chalice.app import Chalice, IAMAuthorizer
 from chalice.test import Client, HTTPResponse
+from odd_requests import odd_requests
 from report_memory import MemoryIndex, MemoryStore
 
 import app
@@ -21,6 +22,7 @@ from chalicelib.editions import Edition
 from chalicelib.readings import Reading
 from chalicelib.report_batches import RUN_SECONDS, ReportBatches, RerunMessage, read
 from chalicelib.report_views import MAX_BYTES
+from common import pages
 from common.events import each_group
 
 NOON = 1_900_000_000_000
@@ -282,3 +284,16 @@ def test_a_failed_message_comes_back_later_each_time() -> None:
     queues.Queue(sqs, "url").back_off({"Records": sent}, [f"m{number}" for number in range(1, 12)])
 
     assert [sqs.waits[f"r{number}"] for number in range(1, 12)] == [4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800, 1800]
+
+
+def test_no_odd_request_is_a_server_error(call: Any) -> None:
+    for method, path, headers in odd_requests("pipeline-app"):
+        assert call(method, path, {}, **headers).status_code < 500, (method, path[:200], headers)
+
+
+def test_no_odd_cursor_of_a_report_is_a_server_error(call: Any, index: MemoryIndex, store: MemoryStore) -> None:
+    publish(index, store, rows=1)
+    for position in ("9" * 4300, "v1 " + "9" * 4300, "v1 " + "9" * 1400, "v1 -1", "v1 ²", "v1"):
+        answer = call("GET", f"/reports/hourly?period=2030-01-01&cursor={pages.cursor(position)}")
+
+        assert answer.status_code in (200, 400), position[:20]

@@ -10,6 +10,7 @@ import pytest
 from chalice.app import Chalice, IAMAuthorizer
 from chalice.test import Client
 from memory import Outbox
+from odd_requests import odd_requests
 from test_receipts import EVENT, EXAMPLE
 
 import app
@@ -65,3 +66,10 @@ def test_every_route_but_health_requires_a_signature() -> None:
 
     assert [route.uri_pattern for route in routes if not route.authorizer] == ["/health"]
     assert isinstance(app.services, IAMAuthorizer)
+
+
+def test_no_odd_request_is_a_server_error(client: Client) -> None:
+    for method, path, headers in odd_requests("receipts-app"):
+        answer = client.http.request(method, path, headers=headers)
+
+        assert answer.status_code < 500, (path[:200], headers)

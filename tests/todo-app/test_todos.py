@@ -64,6 +64,8 @@ def test_a_due_time_is_stored_in_utc_and_a_due_date_unchanged(due: str | None, s
         ({"title": "t", "due": "tomorrow"}, "due"),
         ({"title": "t", "due": "2030-01-31T18:00:00"}, "due"),
         ({"title": "t", "due": "2030-02-31"}, "due"),
+        ({"title": "t", "due": "0001-01-01T00:00:00+14:00"}, "due"),
+        ({"title": "t", "due": "9999-12-31T23:59:59-14:00"}, "due"),
         ({"title": "t", "priority": "urgent"}, "priority"),
         ({"title": "t", "tags": ["a", 1]}, "tags"),
         ({"title": "t", "tags": ["x"] * 21}, "tags"),

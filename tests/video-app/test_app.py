@@ -12,11 +12,13 @@ from chalice.app import Chalice
 from chalice.test import Client, HTTPResponse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from odd_requests import odd_requests
 from shop import FILES, Shop, uploaded
 from test_stripe import a_charge, a_session, an_event, signed
 
 import app
 from chalicelib import wiring
+from chalicelib.purchases import Receipts
 from chalicelib.stripe import Keys, Stripe
 
 CLAIMS = {"sub": "ann", "aud": "unit-client", "token_use": "id", "cognito:username": "ann"}
@@ -325,3 +327,10 @@ def test_every_route_has_its_authorizer() -> None:
         "POST /videos/{video_id}/publish",
         "DELETE /videos/{video_id}",
     }
+
+
+def test_no_odd_request_is_a_server_error(call: Any, webhook: Any, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    service: Any = None
+    monkeypatch.setattr(wiring, "receipts", lambda: Receipts(shop.entitlements, service))
+    for method, path, headers in odd_requests("video-app"):
+        assert call(method, path, {}, **headers).status_code < 500, (method, path[:200], headers)

@@ -306,7 +306,14 @@ def test_a_malformed_event_of_this_shop_is_rejected_so_that_stripe_retries(kind:
         parsed(kind, about)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"type":"x"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"type":"x"}'),
+        *(an_event("checkout.session.completed", a_session(), created) for created in (-1, 10**12, 10**4000)),
+    ],
+    ids=lambda body: str(body[:20]),
+)
 def test_a_signed_body_that_is_not_an_event_is_rejected(body: bytes) -> None:
     with pytest.raises(InvalidInput, match="not an event of Stripe"):
         a_stripe().event(body, signed(body))

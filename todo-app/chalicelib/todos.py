@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal, Protocol
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from common import times
 from common.errors import NotFound
 from common.ids import new_id
 from common.pages import Page
 from common.text import LINE, TEXT
-from common.times import iso
 
 Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE)]
 Text = Annotated[str, Meta(max_length=10_000, pattern=TEXT)]
@@ -149,7 +149,7 @@ class Todos:
         self._store.remove(owner, _id(todo_id), versions)
 
     def _timestamp(self) -> str:
-        return iso(self._now())
+        return times.iso(self._now())
 
 
 def _id(todo_id: str) -> str:
@@ -166,9 +166,9 @@ def _due(due: str | None) -> str | None:
     try:
         if len(due) == len("2026-01-31"):
             return date.fromisoformat(due).isoformat()
-        moment = datetime.fromisoformat(due)
     except ValueError as error:
         raise ValueError("due: not an ISO 8601 date, or date and time with an offset") from error
-    if moment.tzinfo is None:
-        raise ValueError("due: the time needs an offset, for example 2026-01-31T18:00:00Z")
-    return iso(moment, "auto")
+    try:
+        return times.iso(times.parse(due), "auto")
+    except ValueError as error:
+        raise ValueError(f"due: {error}") from error

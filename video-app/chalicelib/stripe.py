@@ -25,6 +25,7 @@ from chalicelib.checkout import Checkout, Order
 from chalicelib.payments import Dispute, DisputeChanged, Event, Paid, Refund, RefundChanged, Refunded, Sale
 from common.errors import Conflict, IdempotencyKeyReused, InvalidInput, ServiceUnavailable
 from common.secrets import Secret
+from common.times import EpochSeconds
 
 TOLERANCE = 300
 """Seconds by which the time of a signature may differ from our clock."""
@@ -222,7 +223,7 @@ class _Data(Struct):
 
 class _Event(Struct):
     type: str
-    created: int
+    created: EpochSeconds
     data: _Data
 
 
