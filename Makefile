@@ -29,10 +29,12 @@ env: .venv/run ## Print the variables that point the AWS CLI and Chalice to the 
 local: .venv/run ## Run `chalice local` on an app against the sandbox: make local APP=todo-app
 	@eval "$$($(BIN)/python -m sandbox env)" && cd $(APP) && ../$(BIN)/chalice local --stage local --port $(or $(PORT),8000)
 
+# A variable of the user as one word of a command, whatever is in it: make would expand a $, and the shell would split.
+quoted = '$(subst ','\'',$(value $(1)))'
 # A command of the sandbox, an output of an app, and an option if its variable is set.
 on_sandbox = $(BIN)/python -m sandbox status >/dev/null && eval "$$($(BIN)/python -m sandbox env)" && $(BIN)/python
 output = "$$($(BIN)/python -m sandbox output $(1) $(2))"
-option = $(if $($(2)),--$(1) "$$$(2)")
+option = $(if $(value $(2)),--$(1) $(call quoted,$(2)))
 
 .PHONY: release-day
 release-day: .venv/run ## Measure how much load the edge takes off the update servers: make release-day CLIENTS=500 SIZE=100 (MB)
@@ -41,6 +43,8 @@ release-day: .venv/run ## Measure how much load the edge takes off the update se
 .PHONY: post devices ingest reconcile law
 post: .venv/run ## Publish a Markdown file to the sandbox's blog: make post FILE=my-post.md
 	@$(on_sandbox) -m tools.author $(call output,blog-app,api) blog-app-local-author $(FILE)
+# Make would expand them for the environment of the commands.
+unexport MAP SET
 devices ingest reconcile: export PYTHONPATH = pipeline-app
 post: export PYTHONPATH = blog-app
 devices: .venv/run ## Simulate more devices that send to the sandbox: make devices DEVICES=20 RATE=50 SECONDS=60
@@ -49,9 +53,9 @@ devices: .venv/run ## Simulate more devices that send to the sandbox: make devic
 	  $(call option,devices,DEVICES) $(call option,rate,RATE) $(call option,seconds,SECONDS) $(call option,count,COUNT) \
 	  $(call option,seed,SEED) $(call option,start,START) $(call option,faults,FAULTS)
 ingest: .venv/run ## Send a file of readings: make ingest FILE=x.csv MAP="ts=time,value=reading" SET="device_id=a,metric=b"
-	@$(on_sandbox) -m tools.ingest $(call output,pipeline-app,stream) "$$FILE" \
-	  $(call option,map,MAP) $(call option,set,SET) $(call option,time,TIME) $(if $(filter command,$(origin TZ)),--tz "$$TZ") \
-	  $(call option,decimal,DECIMAL) $(call option,encoding,ENCODING)
+	@$(on_sandbox) -m tools.ingest $(call output,pipeline-app,stream) $(call quoted,FILE) \
+	  $(call option,map,MAP) $(call option,set,SET) $(call option,time,TIME) $(if $(filter command,$(origin TZ)),--tz $(call quoted,TZ)) \
+	  $(call option,decimal,DECIMAL) $(call option,encoding,ENCODING) $(if $(REPLACE),--replace)
 reconcile: .venv/run ## Prove that no reading is lost and none is counted twice: make reconcile READINGS=1000000
 	@$(on_sandbox) -m tools.reconcile $(call output,pipeline-app,api) $(call output,pipeline-app,stream) \
 	  $(call option,readings,READINGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -21,6 +22,13 @@ class Page[T](msgspec.Struct):
 def cursor(position: str) -> str:
     """Return the opaque cursor for *position*, the key of a page's last item."""
     return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def number(text: str) -> int:
+    """Return the whole number in the position of a cursor. Raises InvalidInput for any other text."""
+    if not re.fullmatch(r"[0-9]{1,15}", text):
+        raise InvalidInput("cursor: not one that this API gave")
+    return int(text)
 
 
 def position(cursor: str) -> str:

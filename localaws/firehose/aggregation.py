@@ -6,6 +6,8 @@ An aggregated record is a magic number, a protobuf message and the MD5 of the me
 keys (field 1) and the user records (field 3), and a user record the index of its key (field 1) and its data (field 3).
 Event source mappings of Lambda pass an aggregated record on as it is:
 https://docs.aws.amazon.com/streams/latest/dev/kinesis-record-deaggregation.html
+Anyone can write the right checksum of a broken message. The record is then passed on as it is, as the Kinesis Client
+Library does: https://github.com/awslabs/amazon-kinesis-client
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from localaws.firehose.records import SourceRecord
 
 MAGIC = bytes.fromhex("f3899ac2")
 MD5 = 16  # bytes
-VARINT = 0
-"""A wire type of protobuf; the others here have a length: https://protobuf.dev/programming-guides/encoding/"""
+VARINT, BYTES = 0, 2
+"""Wire types of protobuf: https://protobuf.dev/programming-guides/encoding/"""
 
 
 def user_records(record: SourceRecord) -> list[SourceRecord]:
@@ -28,26 +30,43 @@ def user_records(record: SourceRecord) -> list[SourceRecord]:
     message, checksum = data[len(MAGIC) : -MD5], data[-MD5:]
     if not data.startswith(MAGIC) or hashlib.md5(message, usedforsecurity=False).digest() != checksum:
         return [record]
-    fields = list(_fields(message))
-    keys = [value.decode() for number, value in fields if number == 1 and isinstance(value, bytes)]
-    users = [dict(_fields(value)) for number, value in fields if number == 3 and isinstance(value, bytes)]
-    return [
-        replace(record, data=user[3], partition_key=keys[user[1]], subsequence_number=number)  # type: ignore[arg-type, index]
-        for number, user in enumerate(users)
-    ]
+    try:
+        fields = list(_fields(message))
+        keys = [value.decode() for number, value in fields if number == 1 and isinstance(value, bytes)]
+        users = [dict(_fields(value)) for number, value in fields if number == 3 and isinstance(value, bytes)]
+        return [
+            replace(record, data=_bytes(user[3]), partition_key=keys[_number(user[1])], subsequence_number=number)
+            for number, user in enumerate(users)
+        ]
+    except (IndexError, KeyError, ValueError):
+        return [record]
+
+
+def _bytes(value: int | bytes) -> bytes:
+    if isinstance(value, int):
+        raise ValueError("a number in place of bytes")
+    return value
+
+
+def _number(value: int | bytes) -> int:
+    if isinstance(value, bytes):
+        raise ValueError("bytes in place of a number")
+    return value
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield number and value of each field. The message of a checksum that matches is well-formed."""
+    """Yield number and value of each field. Raises IndexError or ValueError for a broken message."""
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)
         value, position = _varint(message, position)
         if tag & 7 == VARINT:
             yield tag >> 3, value
-        else:
+        elif tag & 7 == BYTES and position + value <= len(message):
             yield tag >> 3, message[position : position + value]
             position += value
+        else:
+            raise ValueError("not a field of an aggregated record")
 
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:
@@ -59,3 +78,5 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
         position, shift = position + 1, shift + 7
         if byte < 0x80:
             return value, position
+        if shift >= 64:
+            raise ValueError("a number of more than 64 bits")

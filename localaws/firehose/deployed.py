@@ -43,6 +43,8 @@ class Conversion:
     case_insensitive: bool = True
     dots_to_underscores: bool = False
     keys: dict[str, str] = field(default_factory=dict)
+    timestamp_formats: tuple[str, ...] | None = None
+    """Of the Hive JSON SerDe; empty for its default. None is the OpenX JSON SerDe, which has no such setting."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,8 @@ def _conversion(configuration: dict[str, Any], role_arn: str) -> Conversion:
     parquet = configuration["OutputFormatConfiguration"]["Serializer"].get("ParquetSerDe")
     if parquet is None:
         raise ValueError("format conversion supports only Parquet, not ORC")
-    json = configuration["InputFormatConfiguration"]["Deserializer"].get("OpenXJsonSerDe") or {}
+    deserializer = configuration["InputFormatConfiguration"]["Deserializer"]
+    json, hive = deserializer.get("OpenXJsonSerDe") or {}, deserializer.get("HiveJsonSerDe")
     return Conversion(
         role_arn=schema.get("RoleARN", role_arn),
         table={
@@ -160,4 +163,5 @@ def _conversion(configuration: dict[str, Any], role_arn: str) -> Conversion:
         case_insensitive=str(json.get("CaseInsensitive", True)).lower() == "true",
         dots_to_underscores=str(json.get("ConvertDotsInJsonKeysToUnderscores", False)).lower() == "true",
         keys=json.get("ColumnToJsonKeyMappings", {}),
+        timestamp_formats=None if hive is None else tuple(hive.get("TimestampFormats") or ()),
     )

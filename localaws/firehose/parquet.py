@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 import msgspec
 
+from localaws.athena.java_time import strftime
 from localaws.firehose.deployed import Conversion
 from localaws.firehose.records import CONVERSION_FAILED, FailedRecord, TransformedRecord
 
@@ -49,12 +50,32 @@ _TYPES = {
 }
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT"})
 # The timestamp formats of the OpenX JSON SerDe. Numbers below 1e11 are seconds, larger ones are milliseconds.
-_TIMESTAMP = r"""CASE
+_OPENX_TIMESTAMP = r"""CASE
     WHEN regexp_full_match({0}, '-?\d+(\.\d+)?') THEN
         make_timestamp(round(CAST({0} AS DOUBLE) * if(abs(CAST({0} AS DOUBLE)) < 1e11, 1e6, 1e3))::BIGINT)
     WHEN regexp_full_match({0}, '\d{{4}}-\d\d?-\d\d? \d\d:\d\d:\d\d(\.\d{{1,9}})?')
         OR regexp_full_match({0}, '\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{{1,9}})?Z') THEN TRY_CAST({0} AS TIMESTAMP)
 END"""
+# The default of the Hive JSON SerDe: https://docs.oracle.com/javase/8/docs/api/java/sql/Timestamp.html#valueOf-java.lang.String-
+_HIVE_TIMESTAMP = r"""CASE WHEN regexp_full_match({0}, '\d{{4}}-\d\d?-\d\d? \d\d?:\d\d?:\d\d?(\.\d{{1,9}})?')
+    THEN TRY_CAST({0} AS TIMESTAMP) END"""
+_MILLIS = "CASE WHEN regexp_full_match({0}, '-?\\d{{1,15}}') THEN make_timestamp(CAST({0} AS BIGINT) * 1000) END"
+
+
+def _timestamp(formats: Sequence[str] | None) -> str:
+    """Return the SQL expression of a timestamp of the text ``{0}``.
+
+    *formats* are those of the Hive JSON SerDe: patterns of Joda, or ``millis``. None is the OpenX JSON SerDe.
+    AWS: https://docs.aws.amazon.com/firehose/latest/APIReference/API_HiveJsonSerDe.html
+    """
+    if formats is None:
+        return _OPENX_TIMESTAMP
+    each = (_MILLIS if form == "millis" else f"try_strptime({{0}}, '{_literal(strftime(form))}')" for form in formats)
+    return f"coalesce({', '.join(each)})" if formats else _HIVE_TIMESTAMP
+
+
+def _literal(text: str) -> str:
+    return text.replace("'", "''").replace("{", "{{").replace("}", "}}")
 
 
 @dataclass(frozen=True)
@@ -64,6 +85,7 @@ class Column:
     name: str
     key: str
     type: str
+    timestamp: str = _OPENX_TIMESTAMP
 
     @property
     def nested(self) -> bool:
@@ -75,7 +97,7 @@ class Column:
         if self.type == "VARCHAR":
             return text
         if self.type == "TIMESTAMP":
-            return _TIMESTAMP.format(text)
+            return self.timestamp.format(text)
         if self.type in _INTEGERS:
             return f"CASE WHEN regexp_full_match({text}, '[+-]?\\d+') THEN TRY_CAST({text} AS {self.type}) END"
         if self.type == "BLOB":
@@ -90,7 +112,11 @@ def columns(described: Sequence[dict[str, str]], conversion: Conversion) -> list
         found = conversion.keys.get(name, name)
         return found.lower() if conversion.case_insensitive else found
 
-    return [Column(each["Name"], key(each["Name"]), duckdb_type(each.get("Type", "string"))) for each in described]
+    timestamp = _timestamp(conversion.timestamp_formats)
+    return [
+        Column(each["Name"], key(each["Name"]), duckdb_type(each.get("Type", "string")), timestamp)
+        for each in described
+    ]
 
 
 def duckdb_type(glue_type: str) -> str:

@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from localaws.firehose import errors, parquet, prefixes, transform
 from localaws.firehose.aggregation import user_records
@@ -253,6 +255,19 @@ def test_a_record_that_is_not_aggregated_stays_as_it_is(data: bytes) -> None:
     assert user_records(record(data)) == [record(data)]
 
 
+@given(st.binary(max_size=60) | st.binary(max_size=20).map(lambda tail: b"\x0a\x01a\x1a" + tail))
+@example(b"\x1a\x02\x08\x00")
+@example(b"\x0a\x01\xff\x1a\x04\x08\x00\x1a\x00")
+@example(b"\x0a\x01a\x1a\x05\x08\x09\x1a\x01x")
+@example(b"\xff" * 40)
+def test_a_broken_message_with_a_right_checksum_stops_nothing(message: bytes) -> None:
+    data = AGGREGATED[:4] + message + hashlib.md5(message, usedforsecurity=False).digest()
+
+    found = user_records(record(data))
+
+    assert found == [record(data)] or all(isinstance(user.data, bytes) for user in found)
+
+
 @pytest.mark.parametrize("size", [1, 200, 5_000, 1_000_000])
 def test_no_batch_exceeds_the_payload_limit(size: int) -> None:
     settings = Transform(FUNCTION, ROLE, 3, BufferingHint(3 * MEGABYTE, 60))
@@ -373,6 +388,45 @@ def converted(
 )
 def test_json_becomes_a_row_of_the_columns(tmp_path: Path, written: str, row: dict[str, Any]) -> None:
     assert converted(tmp_path, written.encode()) == ([row], [])
+
+
+def hive(*formats: str) -> Conversion:
+    """Return a conversion by the Hive JSON SerDe."""
+    serde = {"TimestampFormats": [*formats]} if formats else {}
+    configuration = {
+        "SchemaConfiguration": {"DatabaseName": "d", "TableName": "t", "RoleARN": ROLE},
+        "InputFormatConfiguration": {"Deserializer": {"HiveJsonSerDe": serde}},
+        "OutputFormatConfiguration": {"Serializer": {"ParquetSerDe": {}}},
+    }
+    found = delivery_stream(DataFormatConversionConfiguration=configuration).conversion
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("conversion", "ts", "moment"),
+    [
+        (hive("millis"), 0, datetime(1970, 1, 1)),
+        (hive("millis"), 86_400_000, datetime(1970, 1, 2)),
+        (hive("millis"), 99_999_999_999, datetime(1973, 3, 3, 9, 46, 39, 999000)),
+        (hive("millis"), 1_518_033_528_123, datetime(2018, 2, 7, 19, 58, 48, 123000)),
+        (hive("millis"), "1970-01-02 00:00:00.000", None),
+        (hive("millis"), 1.5, None),
+        (hive("yyyy-MM-dd HH:mm:ss.SSS", "millis"), "1970-01-02 00:00:00.001", datetime(1970, 1, 2, 0, 0, 0, 1000)),
+        (hive("yyyy-MM-dd HH:mm:ss.SSS", "millis"), 86_400_001, datetime(1970, 1, 2, 0, 0, 0, 1000)),
+        (hive("yyyy-MM-dd HH:mm:ss.SSS", "millis"), "tomorrow", None),
+        (hive("yyyy-MM-dd'T'HH:mm"), "2018-02-07T19:58", datetime(2018, 2, 7, 19, 58)),
+        (hive(), "2018-2-7 19:58:48.5", datetime(2018, 2, 7, 19, 58, 48, 500000)),
+        (hive(), 86_400_000, None),
+        (JSON, 86_400_000, datetime(1972, 9, 27)),
+    ],
+)
+def test_a_timestamp_is_read_by_the_formats_of_its_serde(
+    tmp_path: Path, conversion: Conversion, ts: object, moment: datetime | None
+) -> None:
+    rows, failed = converted(tmp_path, json.dumps({"ts": ts}).encode(), conversion=conversion)
+
+    assert (rows, len(failed)) == ([{"ts": moment}] if moment else [], int(moment is None))
 
 
 def test_several_objects_in_a_record_are_several_rows(tmp_path: Path) -> None:

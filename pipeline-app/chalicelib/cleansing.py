@@ -11,10 +11,9 @@ from binascii import b2a_base64
 from functools import cache
 from typing import Any
 
-import msgspec
-
-from chalicelib.readings import ANOTHER_DEVICE, DAY, BadReading, Reading, Rejected, day, read, rejected
-from chalicelib.stream_records import RecordWriter, StreamRecord, from_firehose, is_ambiguous
+from chalicelib import rows
+from chalicelib.readings import DAY, BadReading, Reading, Rejected, day, read, rejected
+from chalicelib.stream_records import RecordWriter, StreamRecord, from_firehose
 
 MAX_BYTES = 6_000_000
 """Bytes of a response. Lambda rejects a response over 6 MB as a whole."""
@@ -27,16 +26,9 @@ _OK_OVER_FAILED = -_FAILED + len(
     '{"kind": "readings", "day": "2030-01-31", "arrived": "2030-01-31"}}}, '
 )
 
-_encode = msgspec.json.Encoder().encode
-
 
 class Cleansing:
-    """Transforms Firehose's batches. A response has at most *limit* bytes; *stream* gets the records over it again.
-
-    *stream* also gets each record again whose outcome depends on its partition key. Firehose drops the keys of records
-    that it cannot deliver, and keeps the bytes that were sent. A record that was sent again has all that matters in its
-    bytes.
-    """
+    """Transforms Firehose's batches. A response has at most *limit* bytes; *stream* gets the records over it again."""
 
     def __init__(self, stream: RecordWriter, limit: int = MAX_BYTES) -> None:
         self._stream = stream
@@ -50,9 +42,9 @@ class Cleansing:
         resend = []
         for item in sent:
             record = from_firehose(item)
-            data, metadata, needs_key = _cleanse(record)
+            data, metadata = _cleanse(record)
             length = len(data) + _OK_OVER_FAILED
-            if length <= room and not (needs_key and item["kinesisRecordMetadata"].get("partitionKey") != record.key):
+            if length <= room:
                 room -= length
                 results.append({"recordId": item["recordId"], "result": "Ok", "data": data, "metadata": metadata})
             else:
@@ -64,20 +56,17 @@ class Cleansing:
         return {"records": results}
 
 
-def _cleanse(record: StreamRecord) -> tuple[str, dict[str, dict[str, str]], bool]:
-    """Return the row in base64, its partition keys, and whether the record's own partition key changes the row."""
+def _cleanse(record: StreamRecord) -> tuple[str, dict[str, dict[str, str]]]:
+    """Return the row in base64, and its partition keys."""
     arrived_at = record.arrived_at
-    needs_key = is_ambiguous(record.raw)
-    row: Reading | Rejected
+    found: Reading | Rejected
     try:
-        row = read(record.raw, arrived_at, record.id, record.thing)
-        metadata = _metadata("readings", row.ts // DAY, arrived_at // DAY)
+        found = read(record.raw, arrived_at, record.id, record.thing)
+        metadata = _metadata("readings", found.ts // DAY, arrived_at // DAY)
     except BadReading as bad:
-        reason = str(bad)
-        needs_key = needs_key or reason == ANOTHER_DEVICE
-        row = rejected(record.raw, arrived_at, record.id, reason)
+        found = rejected(record.raw, arrived_at, record.id, str(bad))
         metadata = _metadata("errors", arrived_at // DAY, arrived_at // DAY)
-    return b2a_base64(_encode(row), newline=False).decode("ascii"), metadata, needs_key
+    return b2a_base64(rows.encode(found), newline=False).decode("ascii"), metadata
 
 
 @cache  # one entry for each day since 1970 at most

@@ -34,6 +34,7 @@ class Latest(Struct, frozen=True, kw_only=True):
     unit: str
     ts: Milliseconds
     seq: int
+    corrected_at: Milliseconds = 0
 
 
 class Raised(Struct, frozen=True, kw_only=True):
@@ -207,15 +208,18 @@ class Devices:
     def _apply(self, device: Device, readings: Iterable[Reading]) -> list[Alert]:
         """Apply *readings* to *device*, and return the alerts that they raise and clear."""
         alerts = []
-        for reading in sorted(readings, key=lambda reading: (reading.ts, reading.seq)):
+        for reading in sorted(readings, key=lambda each: (each.ts, each.seq, each.corrected_at or 0)):
             device.last_seen = max(device.last_seen, reading.arrived_at)
             latest = device.metrics.get(reading.metric)
-            if latest is not None and (latest.ts, latest.seq) >= (reading.ts, reading.seq):
+            corrected_at = reading.corrected_at or 0
+            if latest is not None and (
+                (latest.ts, latest.seq, latest.corrected_at) >= (reading.ts, reading.seq, corrected_at)
+            ):
                 continue
             if latest is None and len(device.metrics) >= MAX_METRICS:
                 continue
             device.metrics[reading.metric] = Latest(
-                value=reading.value, unit=reading.unit, ts=reading.ts, seq=reading.seq
+                value=reading.value, unit=reading.unit, ts=reading.ts, seq=reading.seq, corrected_at=corrected_at
             )
             if reading.arrived_at - reading.ts <= FRESH and (alert := self._check(device, reading)):
                 alerts.append(alert)

@@ -17,7 +17,8 @@ class Edition(Struct, frozen=True, kw_only=True):
 
     *version* orders the editions of a period; *previous* is the version of the edition before. *generated_at* is when
     the query started; it scanned *bytes_scanned* in *ms* milliseconds. *newest_event* is the time of the newest reading
-    in the edition, if the report has a column of this name. *visible_at* is when the edition could first be read.
+    in the edition that was not history when it arrived, if the report has a column of this name. *visible_at* is when
+    the edition could first be read.
     """
 
     name: str
@@ -75,8 +76,11 @@ class EditionIndex(Protocol):
     def last_runs(self) -> Sequence[Edition]:
         """Return, for each report, the edition that was made last, whatever its period."""
 
-    def freshness(self) -> tuple[Milliseconds, Milliseconds] | None:
-        """Return the time of the reading that became visible last among the devices, and when it did."""
+    def record_freshness(self, of: str, event_at: Milliseconds, visible_at: Milliseconds) -> None:
+        """Record that a reading of the time *event_at* became visible at *visible_at*, if none is newer."""
+
+    def freshness(self) -> Mapping[str, tuple[Milliseconds, Milliseconds]]:
+        """Return, for devices and reports, the time of the newest reading, and when it became visible there."""
 
     def add_arrivals(self, days: Mapping[Day, Collection[Day]]) -> Mapping[Day, set[Day]]:
         """Add event days to days of arrival. Return those of all days of arrival from the first of *days* on."""

@@ -1,7 +1,9 @@
-"""Readings: from the bytes that a device sent to a row of the table ``readings``, or the reason why there is none.
+"""Readings: from the bytes that a device sent to a reading, or the reason why there is none.
 
-Times are in milliseconds since 1970 in UTC. Speed matters here: this code runs for every record of the stream. Imports
-no AWS and no HTTP.
+A reading is known by its device, metric, time and ``seq``. Of several values of one reading, the first to arrive
+counts, or the one with the latest ``corrected_at``. Times are in milliseconds since 1970 in UTC.
+
+Speed matters here: this code runs for every record of the stream. Imports no AWS and no HTTP.
 """
 
 from __future__ import annotations
@@ -30,6 +32,9 @@ _SECONDS_END = 100_000_000_000
 """Epoch times below this are in seconds (until the year 5138), others in milliseconds (from March 1973)."""
 
 MAX_DEVICE_ID_LENGTH = 128
+MAX_METRIC_LENGTH = 64
+MAX_UNIT_LENGTH = 32
+MAX_SEQ = 2**63 - 1
 
 ANOTHER_DEVICE = "another_device"
 """The reason for a reading that a thing sent for another device."""
@@ -43,18 +48,19 @@ class Sent(Struct, gc=False, kw_only=True):
     """A reading as a device sends it. Other fields are ignored: newer devices may send more."""
 
     device_id: Annotated[str, Meta(min_length=1, max_length=MAX_DEVICE_ID_LENGTH)]
-    metric: Annotated[str, Meta(min_length=1, max_length=64)]
+    metric: Annotated[str, Meta(min_length=1, max_length=MAX_METRIC_LENGTH)]
     value: float
     ts: str | int | float
-    seq: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-    unit: Annotated[str, Meta(max_length=32)] | None = None
+    seq: Annotated[int, Meta(ge=-MAX_SEQ - 1, le=MAX_SEQ)]
+    unit: Annotated[str, Meta(max_length=MAX_UNIT_LENGTH)] | None = None
+    corrected_at: Annotated[int, Meta(ge=0, le=MAX_SEQ)] | None = None
 
 
 class Reading(Struct, gc=False, kw_only=True):
-    """A row of the table ``readings``.
+    """A reading as it is stored.
 
     *record* identifies the record of the stream. A record that is delivered twice keeps it; a reading that a device
-    sends twice is two records.
+    sends twice is two records. *corrected_at* is when somebody decided that this value replaces others.
     """
 
     device_id: str
@@ -65,10 +71,11 @@ class Reading(Struct, gc=False, kw_only=True):
     seq: int
     arrived_at: Milliseconds
     record: int
+    corrected_at: Milliseconds | None = None
 
 
 class Rejected(Struct, gc=False, kw_only=True):
-    """A row of the table ``errors``. *raw* is what was sent: as text, or as ``base64:…`` if it is not text."""
+    """A bad record. *raw* is what was sent: as text, or as ``base64:…`` if it is not text."""
 
     arrived_at: Milliseconds
     record: int
@@ -95,12 +102,9 @@ def read(raw: bytes, arrived_at: Milliseconds, record: int, thing: str | None = 
         value, unit = normalised(value, unit)
     if not math.isfinite(value):
         raise BadReading("value_not_finite")
-    ts = sent.ts
-    ts = _parsed(ts) if isinstance(ts, str) else _epoch(ts)
-    if ts < 0:
-        raise BadReading("ts_before_1970")
-    if ts > arrived_at + SKEW:
-        raise BadReading("ts_future")
+    ts = _time(sent.ts, arrived_at + SKEW)
+    if (sent.corrected_at or 0) > arrived_at + SKEW:
+        raise BadReading("wrong_corrected_at")
     if not (sent.device_id.isprintable() and sent.metric.isprintable() and unit.isprintable()):
         raise BadReading("not_printable")
     return Reading(
@@ -112,11 +116,12 @@ def read(raw: bytes, arrived_at: Milliseconds, record: int, thing: str | None = 
         seq=sent.seq,
         arrived_at=arrived_at,
         record=record,
+        corrected_at=sent.corrected_at,
     )
 
 
 def rejected(raw: bytes, arrived_at: Milliseconds, record: int, reason: str) -> Rejected:
-    """Return the row of a bad record.
+    """Return the bad record *raw*.
 
     Text is stored as text, unless JSON would escape much of it: base64 limits how much it grows.
     """
@@ -130,7 +135,7 @@ def rejected(raw: bytes, arrived_at: Milliseconds, record: int, reason: str) -> 
 
 
 def raw_of(row: Rejected) -> bytes:
-    """Return the bytes that were sent, from a row that `rejected` made."""
+    """Return the bytes that were sent, from what `rejected` made."""
     if row.raw.startswith(_BASE64):
         return binascii.a2b_base64(row.raw.removeprefix(_BASE64))
     return row.raw.encode()
@@ -147,6 +152,15 @@ def day(moment: Milliseconds) -> str:
 def iso(moment: Milliseconds) -> str:
     """Return *moment* as ISO 8601 in UTC."""
     return times.iso(_EPOCH + moment * _MILLISECOND)
+
+
+def _time(sent: str | float, latest: Milliseconds) -> Milliseconds:
+    ts = _parsed(sent) if isinstance(sent, str) else _epoch(sent)
+    if ts < 0:
+        raise BadReading("ts_before_1970")
+    if ts > latest:
+        raise BadReading("ts_future")
+    return ts
 
 
 def _epoch(ts: float) -> Milliseconds:

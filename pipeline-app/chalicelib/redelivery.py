@@ -5,15 +5,15 @@ returned nothing, and records for which Firehose had no partition: it writes at 
 file of history may have more days. https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning.html
 A record stays there after `MAX_ATTEMPTS`, and an alarm reports it.
 
-Firehose drops the partition keys. Where the key matters, the function has sent the record again with everything in its
-bytes. If the function itself failed, nothing has checked the bytes, so their claims are accepted within limits.
+Firehose drops the partition keys and the sequence numbers, and keeps the bytes: those that were sent, or the row that
+the function returned. What a thing sent is in its envelope, so no thing can make bytes that count as a row, as a record
+of another thing, or as one that was sent again.
 """
 
 from __future__ import annotations
 
 from binascii import a2b_base64
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -22,9 +22,9 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from chalicelib import notifications
-from chalicelib.readings import ANOTHER_DEVICE, DAY, SKEW, Milliseconds, Reading, Rejected, iso, raw_of
-from chalicelib.stream_records import RecordWriter, StreamRecord, decode_resent
+from chalicelib import notifications, rows
+from chalicelib.readings import ANOTHER_DEVICE, DAY, SKEW, Milliseconds, Reading, iso, raw_of
+from chalicelib.stream_records import RecordWriter, StreamRecord, decode_resent, opened
 from common.groups import Group
 
 MAX_ATTEMPTS = 20
@@ -88,7 +88,8 @@ def _record(line: bytes, name: str) -> StreamRecord:
     arrived_at = failure.arrival_timestamp
     record = decode_resent(data) or _record_of_row(data)
     if record is None or not -SKEW <= arrived_at - record.arrived_at <= _MAX_AGE:
-        record = StreamRecord(data, _identity(name), arrived_at)
+        raw, thing = opened(data)
+        record = StreamRecord(raw, _identity(name), arrived_at, thing=thing)
     return replace(record, attempt=record.attempt + 1)
 
 
@@ -98,26 +99,13 @@ def _identity(name: str) -> int:
 
 
 def _record_of_row(data: bytes) -> StreamRecord | None:
-    """Return the record that *data* is the row of, or None. Firehose may keep the row that the function returned.
-
-    Only the exact bytes that the function writes count as a row, so that `is_ambiguous` finds everything that does.
-    """
-    row = _row(data)
+    """Return the record that *data* is the row of, or None. Firehose may keep the row that the function returned."""
+    row = rows.decode(data)
     if isinstance(row, Reading):
-        sent = {name: getattr(row, name) for name in ("device_id", "metric", "value", "unit", "seq")}
+        sent = {name: getattr(row, name) for name in ("device_id", "metric", "value", "unit", "seq", "corrected_at")}
         return StreamRecord(msgspec.json.encode({**sent, "ts": iso(row.ts)}), row.record, row.arrived_at)
     if row is not None:
         # The row does not say which thing sent it. No device has an empty name, so the reading stays bad.
         thing = "" if row.reason == ANOTHER_DEVICE else None
         return StreamRecord(raw_of(row), row.record, row.arrived_at, thing=thing)
-    return None
-
-
-def _row(data: bytes) -> Reading | Rejected | None:
-    kinds: tuple[type[Reading | Rejected], ...] = (Reading, Rejected)
-    for kind in kinds:
-        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            row = msgspec.json.decode(data, type=kind)
-            if msgspec.json.encode(row) == data:
-                return row
     return None

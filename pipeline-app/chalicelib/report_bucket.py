@@ -2,6 +2,9 @@
 
 Athena writes to ``runs/<report>/run=<token>/period=<day>/``, many periods at a time. An edition is copied from there to
 ``reports/<report>/<period>/<version>/``: a CSV file for people, and ``parquet/`` for the warehouse.
+
+Devices choose some of the text in a report, so the CSV file has a quote before a text that a spreadsheet would take for
+a formula. Parquet has the text as it is, and so has what `ReportBucket.read` returns.
 """
 
 from __future__ import annotations
@@ -60,7 +63,7 @@ class ReportBucket:
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(table[0]), lineterminator="\n", quoting=csv.QUOTE_NOTNULL)
         writer.writeheader()
-        writer.writerows(table)
+        writer.writerows({name: _for_spreadsheets(cell) for name, cell in row.items()} for row in table)
         with aws.translated():
             for number, key in enumerate(files):
                 self._client.copy_object(
@@ -83,7 +86,8 @@ class ReportBucket:
             if aws.code(error) == "NoSuchKey":
                 return None
             raise
-        return list(csv.DictReader(io.StringIO(text, newline="")))
+        rows = csv.DictReader(io.StringIO(text, newline=""))
+        return [{name: _original(cell) for name, cell in row.items()} for row in rows]
 
     def delete_older(self, report: str, period: Day, version: str) -> None:
         """Delete the editions of a period that are older than *version*."""
@@ -98,6 +102,28 @@ class ReportBucket:
         with aws.translated():
             for page in pages:
                 yield from (item["Key"] for item in page.get("Contents", []))
+
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""The beginning of a text that a spreadsheet may run, or that had a quote before it already.
+
+https://owasp.org/www-community/attacks/CSV_Injection
+"""
+_NUMBER = re.compile(r"[+-][0-9.]+(?:[eE][+-]?[0-9]+)?")
+
+
+def _is_formula(cell: str) -> bool:
+    return bool(_FORMULA.match(cell)) and not _NUMBER.fullmatch(cell)
+
+
+def _for_spreadsheets(cell: str) -> str:
+    """Return *cell* as a spreadsheet shows it and does not run it."""
+    return f"'{cell}" if _is_formula(cell) else cell
+
+
+def _original(cell: str) -> str:
+    """Return the text of which `_for_spreadsheets` made *cell*."""
+    return cell[1:] if cell.startswith("'") and _is_formula(cell[1:]) else cell
 
 
 def _prefix(report: str, period: Day, version: str) -> str:

@@ -6,7 +6,7 @@
 name of a report        a day               the latest edition of the day, and the version before it
 ``#newest``             name of a report    the edition of the report that was made last, whatever its period
 ``#arrivals``           a day of arrival    the set of event days of the readings that arrived on it
-``#freshness``          ``devices``         the time of the reading that was seen last, and when it was seen
+``#freshness``          devices, reports    the time of the newest reading that is visible there, and since when
 ``#object``             key of an object    the object is in the reports; expires by its time to live
 ======================  ==================  ==================================================================
 """
@@ -98,15 +98,27 @@ class ReportTable:
             for item in self._query(_LAST_RUNS)
         ]
 
-    def record_freshness(self, event_at: Milliseconds, visible_at: Milliseconds) -> None:
-        """Record that a reading of the time *event_at* became visible among the devices at *visible_at*."""
-        item = {"name": _FRESHNESS, "period": "devices", "event_at": event_at, "visible_at": visible_at}
-        with aws.translated():
-            self._client.put_item(TableName=self._name, Item=dynamodb.item(item))
+    def record_freshness(self, of: str, event_at: Milliseconds, visible_at: Milliseconds) -> None:
+        """Record that a reading of the time *event_at* became visible at *visible_at*, if none is newer.
 
-    def freshness(self) -> tuple[Milliseconds, Milliseconds] | None:
-        """Return what `record_freshness` recorded last."""
-        return next(((item["event_at"], item["visible_at"]) for item in self._query(_FRESHNESS)), None)
+        *of* is where it became visible: devices or reports.
+        """
+        item = {"name": _FRESHNESS, "period": of, "event_at": event_at, "visible_at": visible_at}
+        try:
+            with aws.translated():
+                self._client.put_item(
+                    TableName=self._name,
+                    Item=dynamodb.item(item),
+                    ConditionExpression="attribute_not_exists(event_at) OR event_at < :event_at",
+                    ExpressionAttributeValues=dynamodb.item({":event_at": event_at}),
+                )
+        except ClientError as error:
+            if aws.code(error) != "ConditionalCheckFailedException":
+                raise
+
+    def freshness(self) -> dict[str, tuple[Milliseconds, Milliseconds]]:
+        """Return what `record_freshness` recorded, by where it became visible."""
+        return {item["period"]: (item["event_at"], item["visible_at"]) for item in self._query(_FRESHNESS)}
 
     def add_arrivals(self, days: Mapping[Day, Collection[Day]]) -> dict[Day, set[Day]]:
         """Add event days to days of arrival. Return those of all days of arrival from the first of *days* on."""

@@ -63,7 +63,10 @@ class RunSummary(Struct):
 
 
 class Freshness(Struct):
-    """When a reading was measured, when it became visible, and the seconds between the two."""
+    """When the newest reading was measured, when it became visible, and the seconds between the two.
+
+    Readings that are history when they arrive do not count. If a clock is ahead, the time is that of the arrival.
+    """
 
     event_at: str
     visible_at: str
@@ -125,14 +128,9 @@ class ReportViews:
     def status(self) -> Status:
         """Return how fresh devices and reports are."""
         last = self._index.last_runs()
-        seen = [(e.newest_event, e.visible_at) for e in last if e.newest_event is not None]
         runs = [RunSummary(e.name, e.period, iso(e.generated_at), e.bytes_scanned, e.ms) for e in last]
-        devices = self._index.freshness()
-        freshness = {
-            "devices": _freshness(*devices) if devices else None,
-            "reports": _freshness(*seen[0]) if seen else None,
-        }
-        return Status(freshness, runs)
+        known = self._index.freshness()
+        return Status({of: _freshness(*known[of]) if of in known else None for of in ("devices", "reports")}, runs)
 
 
 def _position(cursor: str | None) -> tuple[str, int] | None:
@@ -140,9 +138,7 @@ def _position(cursor: str | None) -> tuple[str, int] | None:
     if cursor is None:
         return None
     version, _, first = pages.position(cursor).partition(" ")
-    if not first.isdecimal():
-        raise InvalidInput("cursor: not one that this API gave")
-    return version, int(first)
+    return version, pages.number(first)
 
 
 def _fit(rows: Sequence[Any], limit: int | None) -> Sequence[Any]:

@@ -142,6 +142,9 @@ class Runs:
 
         name = _digest([report.name, sql, *parameters, job.name])
         unloaded = self._engine.run(name, unload, parameters, job.deadline - self._now())
+        files = self._store.run_files(report.name, unloaded.token)
+        if not files:
+            return
         placeholders = ", ".join("?" * len(periods))
         select = (
             f"SELECT * FROM {report.name}_runs WHERE run = ? AND period IN ({placeholders})"  # noqa: S608
@@ -155,11 +158,16 @@ class Runs:
         )
         started = datetime.fromtimestamp(unloaded.submitted_at / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
         version = f"{started}-{unloaded.token[:8]}"
-        self._publish(report, version, unloaded, self._store.query_result(selected.location))
+        self._publish(report, version, unloaded, files, self._store.query_result(selected.location))
 
-    def _publish(self, report: Report, version: str, result: QueryResult, tables: Iterable[tuple[Day, Table]]) -> None:
-        files = self._store.run_files(report.name, result.token)
-
+    def _publish(
+        self,
+        report: Report,
+        version: str,
+        result: QueryResult,
+        files: Mapping[Day, Sequence[str]],
+        tables: Iterable[tuple[Day, Table]],
+    ) -> None:
         def publish(period: Day, table: Table) -> Edition:
             current = self._index.latest(report.name, period)
             if current is not None and current.version >= version:
@@ -176,6 +184,8 @@ class Runs:
                 newest_event=_newest_event(table),
             )
             latest = self._index.publish(edition)
+            if edition.newest_event is not None:
+                self._index.record_freshness("reports", edition.newest_event, edition.visible_at)
             # Keeps the edition before: readers may still page through it.
             self._store.delete_older(report.name, period, latest.previous)
             return latest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,8 +18,8 @@ from common.groups import Group
 class FreshnessStore(Protocol):
     """Storage of the freshness of the devices: `chalicelib.report_table.ReportTable`."""
 
-    def record_freshness(self, event_at: Milliseconds, visible_at: Milliseconds) -> None:
-        """Record that a reading of the time *event_at* became visible at *visible_at*."""
+    def record_freshness(self, of: str, event_at: Milliseconds, visible_at: Milliseconds) -> None:
+        """Record that a reading of the time *event_at* became visible at *visible_at*, if none is newer."""
 
 
 class Tracking:
@@ -39,15 +40,15 @@ class Tracking:
         stored = self._devices.read(readings)
         for device_id, device_readings in readings.items():
             yield Group(ids[device_id], partial(self._devices.track, device_id, device_readings, stored.get(device_id)))
-        fresh = [r.ts for device_readings in readings.values() for r in device_readings if r.arrived_at - r.ts <= FRESH]
+        arrived = [each for device_readings in readings.values() for each in device_readings]
+        # A clock may be ahead, but nothing is measured after it arrives.
+        fresh = [min(each.ts, each.arrived_at) for each in arrived if each.arrived_at - each.ts <= FRESH]
         if fresh:
-            self._freshness.record_freshness(max(fresh), int(self._now() * 1000))
+            self._freshness.record_freshness("devices", max(fresh), int(self._now() * 1000))
 
 
 def _readings(records: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Reading]]:
     for item in records:
-        record = from_kinesis(item)
-        try:
-            yield item, read(record.raw, record.arrived_at, record.id, record.thing)
-        except BadReading:
-            continue
+        for record in from_kinesis(item):
+            with suppress(BadReading):
+                yield item, read(record.raw, record.arrived_at, record.id, record.thing)

@@ -7,6 +7,7 @@ import contextlib
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ _HEAD = 1 << 16
 _DELIMITERS = ",;\t|"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _BLANK = "\ufeff \t\r\n"
+_SEPARATOR_LINE = re.compile(rf'\ufeff?"?sep=([{_DELIMITERS}])"?[\r\n]', re.IGNORECASE)
+"""A first line of Excel, which names the delimiter."""
 
 
 class Line(NamedTuple):
@@ -70,31 +73,47 @@ def _opened(path: Path, encoding: str | None) -> Iterator[tuple[io.TextIOWrapper
 
 
 def _csv_rows(text: io.TextIOWrapper, head: str, file_format: FileFormat) -> Iterator[Line]:
-    delimiter = max(_DELIMITERS, key=lambda character: _fit(character, head, file_format))
+    named = _SEPARATOR_LINE.match(head)
+    delimiter = named[1] if named else max(_DELIMITERS, key=lambda character: _fit(character, head, file_format))
     rows = _rows(csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True))
-    _, _, header = next(rows)
+    if named:
+        next(rows)
+    _, _, header = next(rows, (0, 0, "there is none"))
     if isinstance(header, str):
         raise UnreadableFile(f"the header cannot be read: {header}")
-    names = [name.strip(_BLANK) for name in header]
+    names = [_name(cell) for cell in header]
     columns = _columns(file_format, names)
-    converter = Converter(file_format)
+    converter = Converter(file_format, semicolons=delimiter == ";")
     for first, last, row in rows:
         try:
             if isinstance(row, str):
                 raise InvalidLine(row)
-            if len(row) != len(names):
+            if len(row) < len(_filled(names)) or len(_filled(row)) > len(names):
                 raise InvalidLine(f"{len(row)} columns, the header has {len(names)}")
             values = {field: row[position].strip() for field, position in columns.items()}
-            yield Line(first, last, converter.reading(values, first))
+            yield Line(first, last, converter.reading(values))
         except InvalidLine as error:
             yield Line(first, last, None, str(error))
 
 
+def _name(cell: str) -> str:
+    """Return a column's name, which may have line breaks in the file."""
+    return " ".join(cell.strip(_BLANK).split())
+
+
+def _filled(row: list[str]) -> list[str]:
+    """Return *row* without the empty cells at its end, which some programs write in some rows only."""
+    end = len(row)
+    while end and not row[end - 1].strip():
+        end -= 1
+    return row[:end]
+
+
 def _fit(delimiter: str, head: str, file_format: FileFormat) -> tuple[int, int]:
     """Return how well *delimiter* splits the header: the number of columns that are requested, and of all."""
-    line = next(line for line in head.splitlines() if line.strip())
-    names = [name.strip(_BLANK) for name in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))]
-    return len(set(file_format.columns.values()) & set(names)), len(names)
+    rows = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, skipinitialspace=True)
+    names = [_name(cell) for cell in next(filter(_filled, rows), [])]
+    return len({_name(column) for column in file_format.columns.values()} & set(names)), len(names)
 
 
 def _rows(reader: Any) -> Iterator[tuple[int, int, list[str] | str]]:
@@ -115,16 +134,16 @@ def _rows(reader: Any) -> Iterator[tuple[int, int, list[str] | str]]:
 def _columns(file_format: FileFormat, names: list[str]) -> dict[str, int]:
     """Return the position of each field's column. A field without a description has the column of its own name."""
     own = {name: name for name in FIELDS if name in names and name not in file_format.constants}
-    requested = own | dict(file_format.columns)
+    requested = own | {field: _name(column) for field, column in file_format.columns.items()}
     absent = [column for column in requested.values() if column not in names]
     if absent:
-        raise UnreadableFile(f"the header has no column {quoted(absent)}; it has {quoted(names)}")
+        raise UnreadableFile(f"the header has no column {quoted(absent)}; it has {quoted(_filled(names))}")
     twice = [column for column in requested.values() if names.count(column) > 1]
     if twice:
         raise UnreadableFile(f"the header has more than one column {quoted(twice)}")
     missing = [name for name in REQUIRED if name not in requested and name not in file_format.constants]
     if missing:
-        raise UnreadableFile(f"no column for {quoted(missing)}; set MAP=: the header has {quoted(names)}")
+        raise UnreadableFile(f"no column for {quoted(missing)}; set MAP=: the header has {quoted(_filled(names))}")
     return {name: names.index(column) for name, column in requested.items()}
 
 
@@ -140,7 +159,7 @@ def _json_lines(text: io.TextIOWrapper, file_format: FileFormat) -> Iterator[Lin
         try:
             document = _object(line)
             values = {field: _found(document, key) for field, key in keys.items()}
-            yield Line(number, number, converter.reading(values, number))
+            yield Line(number, number, converter.reading(values))
         except InvalidLine as error:
             yield Line(number, number, None, str(error))
 

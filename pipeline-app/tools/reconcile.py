@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from chalicelib.stream_records import key_of
 from tools import sender
 from tools.progress import Progress
 from tools.sender import Entry
@@ -55,8 +56,10 @@ def generate(count: int, seed: int, now: float, name: str) -> Expected:
     for number in range(accepted):
         device = devices[number % _DEVICES]
         age = chance.uniform(0, 2 * _DAY) if number < accepted * _LATE else chance.uniform(0, 60)
-        good.append(Entry(device.id, encode(device.reading(now - age))))
-    broken = [Entry(device.id, poison(device.reading(now), chance)) for device in chance.choices(devices, k=bad)]
+        good.append(Entry(key_of(device.id), encode(device.reading(now - age))))
+    broken = [
+        Entry(key_of(device.id), poison(device.reading(now), chance)) for device in chance.choices(devices, k=bad)
+    ]
     entries = [*good, *chance.sample(good, duplicates), *broken]
     chance.shuffle(entries)
     return Expected(entries, accepted, duplicates, bad)

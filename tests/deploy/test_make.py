@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -79,3 +80,15 @@ def test_every_app_is_verified_unless_one_is_named() -> None:
 
 def test_clean_removes_the_node_modules() -> None:
     assert " node_modules " in make("clean").stdout
+
+
+@pytest.mark.parametrize(
+    "text", ["value=Price ($)", "value=$(x", 'value=it\'s $HOME `id` "q" \\', 'ts=a,"value=b, c"', "value=#1"]
+)
+def test_a_value_reaches_a_command_as_it_was_typed(text: str) -> None:
+    done = make("ingest", f"MAP={text}", f"FILE={text}.csv", "REPLACE=1", "TZ=+02:00", "DECIMAL=,")
+
+    words = shlex.split(done.stdout.replace("\\\n", ""))
+    assert words[words.index("--map") + 1] == text, done.stderr
+    assert f"{text}.csv" in words
+    assert words[-5:] == ["--tz", "+02:00", "--decimal", ",", "--replace"]

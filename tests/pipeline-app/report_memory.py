@@ -23,7 +23,7 @@ class MemoryIndex:
         self.last: dict[str, Edition] = {}
         self.days: dict[Day, set[Day]] = {}
         self.objects: set[str] = set()
-        self.fresh: tuple[int, int] | None = None
+        self.fresh: dict[str, tuple[int, int]] = {}
 
     def publish(self, edition: Edition) -> Edition:
         stored = self.editions.get((edition.name, edition.period))
@@ -45,10 +45,11 @@ class MemoryIndex:
     def last_runs(self) -> list[Edition]:
         return [self.last[name] for name in sorted(self.last, reverse=True)]
 
-    def record_freshness(self, event_at: int, visible_at: int) -> None:
-        self.fresh = (event_at, visible_at)
+    def record_freshness(self, of: str, event_at: int, visible_at: int) -> None:
+        if event_at > self.fresh.get(of, (-1, 0))[0]:
+            self.fresh[of] = (event_at, visible_at)
 
-    def freshness(self) -> tuple[int, int] | None:
+    def freshness(self) -> dict[str, tuple[int, int]]:
         return self.fresh
 
     def add_arrivals(self, days: Mapping[Day, Collection[Day]]) -> dict[Day, set[Day]]:

@@ -137,6 +137,17 @@ def test_all_pages_are_of_the_edition_of_the_first(call: Any, index: MemoryIndex
     assert call("GET", f"/reports/hourly?period=2030-01-01&cursor={cursor}").status_code == 400
 
 
+@pytest.mark.parametrize("first", ["9" * 4300, "9" * 4301, "-1", "1.5", "", "x", "\N{ARABIC-INDIC DIGIT ONE}"])
+def test_a_cursor_with_another_number_is_refused_whatever_its_length(
+    call: Any, index: MemoryIndex, store: MemoryStore, first: str
+) -> None:
+    publish(index, store, 3)
+
+    refused = call("GET", f"/reports/hourly?period=2030-01-01&cursor={pages.cursor(f'v1 {first}')}")
+
+    assert (refused.status_code, refused.json_body["Message"]) == (400, "cursor: not one that this API gave")
+
+
 def test_a_report_can_be_filtered_by_device(call: Any, index: MemoryIndex, store: MemoryStore) -> None:
     publish(index, store, 20)
 
@@ -148,7 +159,8 @@ def test_a_report_can_be_filtered_by_device(call: Any, index: MemoryIndex, store
 def test_the_status_says_how_fresh_everything_is(call: Any, index: MemoryIndex) -> None:
     assert call("GET", "/status").json_body == {"freshness": {"devices": None, "reports": None}, "reports": []}
     index.record_last_run(edition("quality", "2030-03-17", "v", generated_at=NOON + 1000))
-    index.record_freshness(NOON, NOON + 1500)
+    index.record_freshness("devices", NOON, NOON + 1500)
+    index.record_freshness("reports", NOON, NOON + 3000)
 
     status = call("GET", "/status").json_body
 

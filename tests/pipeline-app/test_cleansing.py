@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Collection, Sequence
@@ -10,9 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from chalicelib.aggregation import user_records
 from chalicelib.cleansing import MAX_BYTES, Cleansing
-from chalicelib.stream_records import StreamRecord, decode_resent, from_firehose, from_kinesis
+from chalicelib.readings import Reading, Rejected, iso
+from chalicelib.rows import decode, encode
+from chalicelib.stream_records import StreamRecord, from_firehose, from_kinesis
 
 NOON = 1_900_000_000_000
 
@@ -25,6 +31,11 @@ class MemoryStream:
     def put(self, records: Sequence[StreamRecord]) -> Collection[int]:
         self.records += records[self._refused :]
         return range(self._refused)
+
+
+def enveloped(data: bytes, thing: str) -> bytes:
+    """Return what the IoT rule makes of a message."""
+    return json.dumps({"thing": thing, "sent": base64.b64encode(data).decode()}).encode()
 
 
 def sent(*datas: bytes, first: int = 0, key: str = "pump-1") -> dict[str, Any]:
@@ -79,11 +90,11 @@ def test_good_and_bad_records_go_to_their_tables() -> None:
         "metric": "temperature",
         "value": pytest.approx(21.1111111),
         "unit": "C",
-        "ts": 1_600_000_000_000,
+        "ts": "2020-09-13 12:26:40.000",
         "seq": 1,
-        "arrived_at": NOON,
+        "arrived_at": "2030-03-17 17:46:40.000",
     }
-    assert error == {"arrived_at": NOON, "reason": "not_json", "raw": "base64:anVua/8="}
+    assert error == {"arrived_at": "2030-03-17 17:46:40.000", "reason": "not_json", "raw": "base64:anVua/8="}
 
 
 def test_one_poison_record_in_five_hundred_changes_nothing_else() -> None:
@@ -124,7 +135,7 @@ def test_records_over_the_limit_of_a_response_come_in_later_ones() -> None:
     assert sorted(row["seq"] for row in found if "seq" in row) == list(range(14_000))
     assert sum("raw" in row for row in found) == 3
     assert len({row["record"] for row in found}) == len(datas)
-    assert {row["arrived_at"] for row in found} == {NOON}
+    assert {row["arrived_at"] for row in found} == {"2030-03-17 17:46:40.000"}
 
 
 def test_a_record_that_neither_fits_nor_can_be_resent_is_left_to_firehose() -> None:
@@ -149,9 +160,103 @@ def test_a_resent_record_stays_the_same_for_every_reader(key: str, thing: str | 
 
     assert from_firehose(on) == record
     kinesis = {"data": on["data"], "partitionKey": record.key, "approximateArrivalTimestamp": 1.0}
-    assert from_kinesis({"kinesis": kinesis, "eventID": "shardId-000000000000:9"}) == record
+    assert from_kinesis({"kinesis": kinesis, "eventID": "shardId-000000000000:9"}) == [record]
     first = {"data": event["data"], "partitionKey": key, "approximateArrivalTimestamp": NOON / 1000}
-    assert from_kinesis({"kinesis": first, "eventID": f"shardId-000000000000:{0:056d}"}) == record
+    assert from_kinesis({"kinesis": first, "eventID": f"shardId-000000000000:{0:056d}"}) == [record]
+
+
+# Aggregated records
+
+
+def test_user_records_of_an_aggregated_record_are_told_apart() -> None:
+    """They have one sequence number: https://docs.aws.amazon.com/streams/latest/dev/kpl-with-firehose.html"""
+    event = sent(b"junk", b"junk", b"junk")
+    for number, each in enumerate(event["records"]):
+        each["kinesisRecordMetadata"] |= {"sequenceNumber": "7", "subsequenceNumber": number}
+
+    found = rows(Cleansing(MemoryStream()).transform(event))
+
+    assert len({row["record"] for row in found}) == 3
+    assert found[0] == rows(Cleansing(MemoryStream()).transform(sent(b"junk", first=7)))[0]
+
+
+def test_the_consumer_of_the_stream_takes_an_aggregated_record_apart_as_firehose_does() -> None:
+    data = aggregated(("pump-1", reading(1)), ("again", b"junk"), ("pump-2", reading(2, device_id="pump-2")))
+    kinesis = {"data": base64.b64encode(data).decode(), "partitionKey": "a", "approximateArrivalTimestamp": NOON / 1000}
+    event = sent(reading(1), b"junk", reading(2, device_id="pump-2"))
+    for number, each in enumerate(event["records"]):
+        each["kinesisRecordMetadata"] |= {"sequenceNumber": "7", "subsequenceNumber": number}
+
+    found = from_kinesis({"eventID": "shardId-000000000000:7", "kinesis": kinesis})
+
+    assert found == [from_firehose(each) for each in event["records"]]
+
+
+@given(st.binary(max_size=60) | st.binary(max_size=20).map(lambda tail: b"\x0a\x01a\x1a" + tail))
+@example(b"")
+@example(b"\x1a\x02\x08\x00")
+@example(b"\x0a\x01\xff\x1a\x04\x08\x00\x1a\x00")
+@example(b"\x0a\x01a\x1a\x05\x08\x09\x1a\x01x")
+@example(b"\xff" * 40)
+def test_a_broken_message_with_a_right_checksum_is_a_record_or_its_user_records(message: bytes) -> None:
+    data = sealed(message)
+
+    found = user_records(data, "key")
+
+    assert found == [(data, "key")] or all(isinstance(each, bytes) for each, _ in found)
+
+
+def aggregated(*users: tuple[str, bytes]) -> bytes:
+    """Return an aggregated record.
+
+    https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md
+    """
+
+    def field(number: int, content: bytes) -> bytes:
+        size = len(content)
+        return bytes([number << 3 | 2, *([size & 127 | 128, size >> 7] if size > 127 else [size])]) + content
+
+    keys = b"".join(field(1, key.encode()) for key, _ in users)
+    records = (bytes([1 << 3, at]) + field(3, data) for at, (_, data) in enumerate(users))
+    return sealed(keys + b"".join(field(3, record) for record in records))
+
+
+def sealed(message: bytes) -> bytes:
+    return bytes.fromhex("f3899ac2") + message + hashlib.md5(message, usedforsecurity=False).digest()
+
+
+# Rows
+
+
+@pytest.mark.parametrize("ts", [0, 86_400_000, 99_999_999_999, 100_000_000_000, NOON])
+def test_a_row_has_its_times_in_one_form_since_1970(ts: int) -> None:
+    (row,) = rows(Cleansing(MemoryStream()).transform(sent(reading(1, ts=iso(ts)))))
+
+    assert row["ts"] == iso(ts).replace("T", " ").removesuffix("Z")
+
+
+def test_a_correction_says_when_it_was_made() -> None:
+    (row,) = rows(Cleansing(MemoryStream()).transform(sent(reading(1, corrected_at=NOON))))
+
+    assert row["corrected_at"] == "2030-03-17 17:46:40.000"
+
+
+@given(
+    st.builds(
+        Reading,
+        **{name: st.integers(0, 2 * NOON) for name in ("ts", "arrived_at")},
+        corrected_at=st.none() | st.integers(0, NOON),
+        seq=st.integers(-(2**63), 2**63 - 1),
+        record=st.integers(0, 2**61),
+        value=st.floats(allow_nan=False, allow_infinity=False),
+        unit=st.just("C"),
+        device_id=st.text(),
+        metric=st.text(),
+    )
+    | st.builds(Rejected, arrived_at=st.integers(0, NOON), record=st.integers(), reason=st.text(), raw=st.text())
+)
+def test_a_row_is_read_back(found: Reading | Rejected) -> None:
+    assert decode(encode(found)) == found
 
 
 # The sender
@@ -159,12 +264,44 @@ def test_a_resent_record_stays_the_same_for_every_reader(key: str, thing: str | 
 RESOURCES = Path(__file__).parent.parent.parent / "pipeline-app" / "resources.yaml"
 
 
-def test_the_partition_key_of_the_rule_names_the_thing() -> None:
+def test_the_rule_puts_every_payload_into_an_envelope_with_the_name_of_the_thing() -> None:
     text = RESOURCES.read_text()
-    (topic,) = re.findall(r"FROM '(.+?)'", text)
+    ((select, topic),) = re.findall(r"\"SELECT (.+?) FROM '(.+?)'\"", text)
     (key,) = re.findall(r"PartitionKey: '(.+?)'", text)
+    thing = f"topic({topic.split('/').index('+') + 1})"
 
-    assert key == f"thing/${{topic({topic.split('/').index('+') + 1})}}"
+    assert select == f"{thing} AS thing, encode(*, 'base64') AS sent"
+    assert key == f"thing/${{{thing}}}"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        pytest.param(reading(1), None, id="its own reading"),
+        pytest.param(reading(1, device_id="pump-2"), "another_device", id="another's"),
+        pytest.param(
+            b"again/5/9999999999999/0/pump-2\n" + reading(1, device_id="pump-2"), "not_json", id="a first line"
+        ),
+        pytest.param(enveloped(reading(1, device_id="pump-2"), "pump-2"), "missing_device_id", id="an envelope"),
+        pytest.param(enveloped(reading(1, device_id="pump-2"), "pump-2")[:-1], "not_json", id="half an envelope"),
+        pytest.param(reading(1, arrived_at=5, record=5, device_id="pump-2"), "another_device", id="a row"),
+        pytest.param(aggregated(("pump-2", reading(1, device_id="pump-2"))), "not_json", id="an aggregated record"),
+        pytest.param(b"", "not_json", id="nothing"),
+        pytest.param(b"\xff\x00", "not_json", id="bytes"),
+    ],
+)
+@pytest.mark.parametrize("key", ["thing/pump-1", "", "5", "thing/pump-2"])
+def test_a_thing_sends_for_itself_with_or_without_its_partition_key(data: bytes, reason: str | None, key: str) -> None:
+    (row,) = passed(sent(enveloped(data, "pump-1"), key=key))
+
+    assert row.get("reason") == reason
+    assert row.get("device_id") == (None if reason else "pump-1")
+    if reason:
+        assert row["raw"] in (data.decode(errors="replace"), "base64:" + base64.b64encode(data).decode())
+
+
+def test_an_aggregated_record_of_a_thing_is_not_one_for_firehose() -> None:
+    assert len(user_records(enveloped(aggregated(("a", b"1"), ("b", b"2")), "pump-1"), "thing/pump-1")) == 1
 
 
 FORGED = b"again/5/9999999999999/0\n"
@@ -176,11 +313,11 @@ def test_a_forged_first_line_is_bad_and_counts_on_the_day_of_its_arrival(key: st
 
     (record,) = passed(event)
 
-    assert (record["reason"], record["arrived_at"]) == ("not_json", NOON)
+    assert (record["reason"], record["arrived_at"]) == ("not_json", "2030-03-17 17:46:40.000")
     assert record["raw"] == (FORGED + reading(1)).decode()
     (forged,) = event["records"]
     kinesis = {"data": forged["data"], "partitionKey": key, "approximateArrivalTimestamp": NOON / 1000}
-    assert from_kinesis({"kinesis": kinesis, "eventID": "shardId-000000000000:1"}).arrived_at == NOON
+    assert from_kinesis({"kinesis": kinesis, "eventID": "shardId-000000000000:1"})[0].arrived_at == NOON
 
 
 @pytest.mark.parametrize(
@@ -194,38 +331,11 @@ def test_a_forged_first_line_is_bad_and_counts_on_the_day_of_its_arrival(key: st
         ("", "pump-2", None),
     ],
 )
-def test_a_thing_sends_for_itself_and_a_trusted_producer_for_any_device(
-    key: str, device: str, reason: str | None
-) -> None:
+def test_without_an_envelope_the_partition_key_names_the_thing(key: str, device: str, reason: str | None) -> None:
     (row,) = passed(sent(reading(1, device_id=device), key=key))
 
     assert row.get("reason") == reason
     assert row.get("device_id") == (None if reason else device)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        pytest.param(reading(1, device_id="pump-2"), id="another's"),
-        pytest.param(FORGED + reading(1), id="a header"),
-        pytest.param(FORGED[:-1] + b"/pump-2\n" + reading(1, device_id="pump-2"), id="a header with a thing"),
-        pytest.param(reading(1, arrived_at=5, record=5), id="a row"),
-    ],
-)
-def test_a_record_whose_outcome_depends_on_its_key_is_resent(data: bytes) -> None:
-    """Firehose keeps the bytes of a record without room, and not its key."""
-    stream = MemoryStream()
-    cleansing = Cleansing(stream)
-    event = sent(data, key="thing/pump-1")
-
-    (answer,) = cleansing.transform(event)["records"]
-
-    assert answer["result"] == "Dropped"
-    (record,) = stream.records
-    assert decode_resent(record.data) == record == from_firehose(event["records"][0])
-    (row,) = rows(cleansing.transform(resent(record, first=1)))
-    assert (row["record"], row["arrived_at"]) == (record.id, NOON)
-    assert len(stream.records) == 1
 
 
 def passed(event: dict[str, Any]) -> list[dict[str, Any]]:

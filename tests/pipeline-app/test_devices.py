@@ -55,6 +55,14 @@ def test_of_two_readings_of_one_time_the_higher_sequence_number_is_the_later(dev
     assert devices.get("pump-1").metrics["temperature"].value == 1
 
 
+def test_a_correction_of_the_latest_reading_replaces_it_and_an_older_one_does_not(devices: Devices) -> None:
+    for value, corrected_at in ((1, None), (2, NOON), (3, NOON - 1), (4, None)):
+        correction = replace(reading(value), corrected_at=corrected_at)
+        devices.track("pump-1", [correction], devices.read(["pump-1"]).get("pump-1"))
+
+    assert devices.get("pump-1").metrics["temperature"].value == 2
+
+
 def test_an_unknown_device_is_not_found(devices: Devices) -> None:
     with pytest.raises(NotFound, match="none"):
         devices.get("none")
@@ -191,7 +199,26 @@ def test_a_batch_of_a_thousand_is_one_write_for_each_device(
     assert answer == {"batchItemFailures": []}
     assert device_store.writes == 50
     assert devices.get("pump-0").metrics["temperature"].value == 950
-    assert index.freshness() == (NOON, NOON + 2000)
+    assert index.freshness() == {"devices": (NOON, NOON + 2000)}
+
+
+@pytest.mark.parametrize(
+    ("times", "event_at"),
+    [
+        ([NOON - 3_600_000, NOON - 1000], NOON - 1000),
+        ([NOON - 3_600_001], None),
+        ([NOON - 1000, NOON + 200_000], NOON),
+        ([0], None),
+    ],
+)
+def test_history_and_a_clock_that_is_ahead_do_not_change_the_freshness(
+    devices: Devices, index: MemoryIndex, times: list[int], event_at: int | None
+) -> None:
+    batch = event(*(sent("pump-1", 1, 1).replace(str(NOON).encode(), b"%d" % ts) for ts in times))
+
+    each_group(app.app, Tracking(devices, index, lambda: NOON / 1000 + 2).groups(batch))
+
+    assert index.freshness() == ({"devices": (event_at, NOON + 2000)} if event_at else {})
 
 
 def test_a_thing_changes_no_other_device(devices: Devices, device_store: MemoryDevices, index: MemoryIndex) -> None:

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import argparse
+import base64
+import contextlib
 import csv
 import gzip
 import io
 import json
 import os
 import random
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from chalicelib import readings as rules
+from chalicelib.stream_records import from_kinesis
 from tools import ingest, readings_file
 from tools.conversion import FileFormat, UnreadableFile
 from tools.progress import Progress
 from tools.sender import Entry
 
 ROOT = Path(__file__).parent.parent.parent
+MAX_SEQ = 2**63 - 1
 CONSTANTS = {"device_id": "pump-1", "metric": "temperature", "unit": "C"}
 COLUMNS = {"ts": "timestamp", "value": "reading"}
+
+# One file serves all examples.
+FUZZ = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 type Write = Callable[[str | bytes], Path]
 
@@ -75,8 +89,8 @@ class TestFile:
         path = write((end.join(lines) + end).replace(",", delimiter).encode(encoding))
 
         assert readings(path) == [
-            {**CONSTANTS, "value": 21.5, "ts": "2014-01-31T10:00:00.000Z", "seq": 2},
-            {**CONSTANTS, "value": 22.0, "ts": "2014-01-31T11:00:00.000Z", "seq": 3},
+            {**CONSTANTS, "value": 21.5, "ts": "2014-01-31T10:00:00.000Z", "seq": 0},
+            {**CONSTANTS, "value": 22.0, "ts": "2014-01-31T11:00:00.000Z", "seq": 0},
         ]
 
     def test_a_gzipped_file_is_read(self, write: Write) -> None:
@@ -87,9 +101,9 @@ class TestFile:
             '{"time": 1391162400, "data": {"t": 21.5}}\n\n{"time": "2014-01-31T10:00:00+02:00", "data": {"t": "7"}}'
         )
 
-        assert [(r["ts"], r["value"], r["seq"]) for r in readings(path, columns={"ts": "time", "value": "data.t"})] == [
-            ("2014-01-31T10:00:00.000Z", 21.5, 1),
-            ("2014-01-31T08:00:00.000Z", 7.0, 3),
+        assert [(r["ts"], r["value"]) for r in readings(path, columns={"ts": "time", "value": "data.t"})] == [
+            ("2014-01-31T10:00:00.000Z", 21.5),
+            ("2014-01-31T08:00:00.000Z", 7.0),
         ]
 
     def test_a_field_comes_from_the_column_of_its_own_name(self, write: Write) -> None:
@@ -98,6 +112,29 @@ class TestFile:
 
         moment = "2014-01-31T00:00:00.000Z"
         assert reading == {"device_id": "p-9", "metric": "pressure", "value": 3, "unit": "bar", "ts": moment, "seq": 17}
+
+    @pytest.mark.parametrize(
+        ("content", "columns"),
+        [
+            pytest.param("timestamp,reading\n2014-01-31,1,\n2014-02-01,2,,\n", COLUMNS, id="an empty cell in rows"),
+            pytest.param("timestamp,reading,\n2014-01-31,1\n2014-02-01,2\n", COLUMNS, id="an empty cell in the header"),
+            pytest.param("timestamp,reading,\n2014-01-31,1,x\n2014-02-01,2,\n", COLUMNS, id="a column without a name"),
+            pytest.param("sep=;\r\ntimestamp;reading\r\n2014-01-31;1\r\n2014-02-01;2\r\n", COLUMNS, id="sep=;"),
+            pytest.param('\ufeff"sep=|"\ntimestamp|reading\n2014-01-31|1\n2014-02-01|2\n', COLUMNS, id="sep=|"),
+            pytest.param(
+                'timestamp;"reading\r\n in °C"\n2014-01-31;1\n2014-02-01;2\n',
+                {**COLUMNS, "value": "reading in °C"},
+                id="a line break in the header",
+            ),
+            pytest.param(
+                ',"a, b",timestamp;x,reading\n0,,2014-01-31,1\n1,,2014-02-01,2\n',
+                {**COLUMNS, "ts": "timestamp;x"},
+                id="other delimiters in the header",
+            ),
+        ],
+    )
+    def test_an_ordinary_export_is_read(self, write: Write, content: str, columns: dict[str, str]) -> None:
+        assert [reading["value"] for reading in readings(write(content), columns=columns)] == [1, 2]
 
     @pytest.mark.parametrize("content", ["", "\n\r\n \n", "\ufeff"])
     def test_an_empty_file_is_an_error(self, write: Write, content: str) -> None:
@@ -171,7 +208,8 @@ class TestLines:
     def test_a_quoted_field_may_contain_line_breaks(self, write: Write) -> None:
         path = write('timestamp,reading,note\n2014-01-31,1,"two\nlines"\n2014-01-31,2,\n')
 
-        assert [reading["seq"] for reading in readings(path)] == [2, 4]
+        assert [reading["value"] for reading in readings(path)] == [1, 2]
+        assert [line.first for line in readings_file.read(path, form())] == [2, 4]
 
     def test_invalid_json_and_json_that_is_not_an_object_is_refused(self, write: Write) -> None:
         path = write('{"timestamp": "2014-01-31", "reading": 1}\n{"timestamp": \n[1]\n{"reading": 1}\n' + "[" * 9000)
@@ -180,6 +218,67 @@ class TestLines:
         assert found[1:3] == ["not a JSON object", "no time"]
         assert found[0].startswith("not JSON")
         assert found[3].startswith("not JSON")
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            (
+                {"device_id": "x" * 300},
+                "device_id “xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…” has more than 128 characters",
+            ),
+            ({"metric": "m" * 65}, "has more than 64 characters"),
+            ({"unit": "u" * 33}, "has more than 32 characters"),
+            ({"device_id": "a\u0007b"}, "device_id, metric or unit has a control character"),
+            ({"reading": 1e308, "unit": "kPa"}, "value “1e+308” is too large in the unit that the pipeline stores"),
+            ({"timestamp": "1969-12-31T23:59:59Z"}, "ts “1969-12-31T23:59:59.000Z” is before 1970"),
+            ({"timestamp": "9999-12-31T23:59:59Z"}, "ts “9999-12-31T23:59:59.000Z” is in the future"),
+        ],
+    )
+    def test_what_the_pipeline_would_refuse_is_refused_by_line(
+        self, write: Write, change: dict[str, Any], words: str
+    ) -> None:
+        sent = {"device_id": "p", "metric": "m", "timestamp": "2014-01-31", "reading": 1}
+        path = write("".join(json.dumps(sent | each) + "\n" for each in ({}, change)))
+
+        [(line, _, found)] = refusals(path, constants={})
+        assert (line, words in found) == (2, True), found
+
+    @given(
+        st.dictionaries(st.sampled_from(["device_id", "metric", "unit", "ts", "value", "seq"]), st.text() | st.floats())
+    )
+    @FUZZ
+    def test_what_is_not_refused_is_a_reading(self, write: Write, change: dict[str, Any]) -> None:
+        sent = {"device_id": "p", "metric": "m", "ts": "2014-01-31", "value": 1} | change
+
+        for line in readings_file.read(write(json.dumps(sent)), FileFormat()):
+            if line.reading:
+                assert rules.read(json.dumps(line.reading).encode(), round(time.time() * 1000), 1)
+            else:
+                assert line.reason
+
+    @given(st.text(alphabet="ab,;\t|\"'\n\r =\ufeff0\x00", max_size=60), st.sampled_from(["utf-8", "utf-16"]))
+    @FUZZ
+    def test_any_text_is_read_or_refused(self, write: Write, text: str, encoding: str) -> None:
+        with contextlib.suppress(UnreadableFile):
+            list(readings_file.read(write(f"{text}ts,value\n2014-01-31,1{text}\n".encode(encoding)), form(columns={})))
+
+    @given(
+        st.sampled_from([",", ";", "\t", "|"]),
+        st.sampled_from(["\n", "\r\n", "\r"]),
+        st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+        st.text(alphabet=" ,;\t|\"'\n\r=ab", max_size=12),
+        st.integers(0, 2),
+    )
+    @FUZZ
+    def test_a_dialect_changes_nothing(
+        self, write: Write, delimiter: str, end: str, quoting: int, note: str, empty: int
+    ) -> None:
+        text = io.StringIO()
+        writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]
+        writer.writerow(["timestamp", f"no;t,e|\t {note}", "reading"])
+        writer.writerows([["2014-01-31", note, number, *[""] * empty] for number in (1.25, -2.0)])
+
+        assert [reading["value"] for reading in readings(write(text.getvalue()))] == [1.25, -2]
 
     def test_text_in_another_encoding_is_refused_until_it_is_set(self, write: Write) -> None:
         path = write("timestamp;reading;unit\n2014-01-31;1;°C\n".encode("cp1252"))
@@ -244,6 +343,55 @@ class TestTimes:
 
         assert times == ["09:20", "08:20", "10:20"]
 
+    @pytest.mark.parametrize(
+        ("zone", "text", "words"),
+        [
+            ("Europe/Paris", "2014-03-30 02:30", "Europe/Paris has no such time: its clock went from +01:00 to +02:00"),
+            ("Europe/Paris", "2014-10-26 02:30", "Europe/Paris has it twice; write +02:00 or +01:00 after the time"),
+            ("Australia/Lord_Howe", "2014-04-06 01:45", "TZ=+11:00 or TZ=+10:30"),
+            ("Pacific/Apia", "2011-12-30 12:00", "has no such time"),
+        ],
+    )
+    def test_a_time_that_a_zone_skips_or_repeats_is_refused_by_line(
+        self, write: Write, zone: str, text: str, words: str
+    ) -> None:
+        path = write(f"timestamp,reading\n{text},1\n{text}+02:00,1\n")
+
+        [(line, _, found)] = refusals(path, zone=ZoneInfo(zone))
+        assert line == 2
+        assert words in found
+        assert (
+            readings(path, zone=ingest._zone("+02:00"))[0]["ts"] == readings(path, zone=ingest._zone("+02:00"))[1]["ts"]
+        )
+
+    @given(
+        st.datetimes(datetime(1971, 1, 1), datetime(2025, 1, 1)), st.sampled_from(["Europe/Paris", "Asia/Gaza", "UTC"])
+    )
+    @FUZZ
+    def test_two_times_of_a_zone_are_never_one(self, write: Write, moment: datetime, zone: str) -> None:
+        """What is not refused can be read back: one time of the zone, and one in UTC."""
+        path = write(f"timestamp,reading\n{moment.isoformat(timespec='milliseconds')},1\n")
+        for line in readings_file.read(path, form(zone=ZoneInfo(zone))):
+            if line.reading:
+                there = datetime.fromisoformat(line.reading["ts"]).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+                assert there == moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+            else:
+                assert zone in line.reason
+
+    @pytest.mark.parametrize(
+        ("pattern", "words"),
+        [
+            ("%d.%m.%Y %H:%M %Z", "%Z cannot be read"),
+            ("%d.%m.%Y %I:%M", "needs %p"),
+            ("%d.%m.%Y %H:%M %p", "%p has no effect"),
+            ("%d.%m. %H:%M", "needs its year"),
+            ("%d.%m.%Y %Q", "'Q' is a bad directive"),
+        ],
+    )
+    def test_a_pattern_that_drops_a_part_of_the_time_is_an_error(self, pattern: str, words: str) -> None:
+        with pytest.raises(UnreadableFile, match=words):
+            form(time=pattern)
+
 
 class TestNumbers:
     @pytest.mark.parametrize(
@@ -256,10 +404,77 @@ class TestNumbers:
             (",", "1.234,5", 1234.5),
             (",", "1 234,5", 1234.5),
             (",", "1.500", 1500),
+            (",", "21,500", 21.5),
+            (".", "21,500", 21_500),
+            (".", "21.500", 21.5),
+            (None, "1,234,567", 1_234_567),
+            (None, "1,234.5", 1234.5),
+            (None, "0.500", 0.5),
+            (None, "1234.500", 1234.5),
+            (None, "21 500", 21_500),
         ],
     )
-    def test_a_number_is_read_with_the_decimal_mark(self, write: Write, decimal: str, text: str, value: float) -> None:
+    def test_a_number_is_read_with_the_decimal_mark(
+        self, write: Write, decimal: str | None, text: str, value: float
+    ) -> None:
         assert readings(write(f'timestamp;reading\n2014-01-31;"{text}"\n'), decimal=decimal)[0]["value"] == value
+
+    @pytest.mark.parametrize(
+        ("delimiter", "text"), [(",", "21,500"), (",", "-1,500"), (";", "21.500"), (";", "21,500")]
+    )
+    def test_a_number_with_two_meanings_is_refused_until_the_decimal_mark_is_set(
+        self, write: Write, delimiter: str, text: str
+    ) -> None:
+        path = write(f'timestamp{delimiter}reading\n2014-01-31{delimiter}"{text}"\n')
+
+        assert reason(path).endswith(
+            f"may be {text.replace(',', '.')} or {re.sub('[.,]', '', text)}; set DECIMAL=. or DECIMAL=,"
+        )
+        assert {readings(path, decimal=mark)[0]["value"] for mark in ".,"} == {
+            float(text.replace(",", ".")),
+            float(re.sub("[.,]", "", text)),
+        }
+
+    @given(
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.sampled_from([".", ","]),
+        st.sampled_from(["", " ", "\u202f", "m"]),
+    )
+    @FUZZ
+    def test_a_number_is_read_as_it_was_written_or_refused(
+        self, write: Write, number: float, decimal: str, separator: str
+    ) -> None:
+        """Another decimal mark never gives another number without a word."""
+        other = "," if decimal == "." else "."
+        text = f"{number:,.3f}".translate(str.maketrans(",.", f"{other if separator == 'm' else '_'}{decimal}"))
+        path = write(f'timestamp;reading\n2014-01-31;"{text.replace("_", separator)}"\n')
+
+        assert readings(path, decimal=decimal)[0]["value"] == float(f"{number:.3f}")
+        for line in readings_file.read(path, form()):
+            assert line.reading is None or line.reading["value"] == float(f"{number:.3f}")
+
+    @pytest.mark.parametrize(
+        ("text", "seq"),
+        [("9223372036854775807", MAX_SEQ), ("-9223372036854775808", -MAX_SEQ - 1), ("1.0", 1), ("7", 7), ("1e3", 1000)],
+    )
+    def test_a_whole_number_of_64_bits_is_a_seq(self, write: Write, text: str, seq: int) -> None:
+        assert readings(write(f"timestamp,reading,seq\n2014-01-31,1,{text}\n"))[0]["seq"] == seq
+        assert readings(write(f'{{"timestamp": "2014-01-31", "reading": 1, "seq": {text}}}'))[0]["seq"] == seq
+
+    @pytest.mark.parametrize(
+        "text", ["9223372036854775808", "1.5", "x", "1e999999999", "9" * 4000, "1,234", "1.0e-9", "nan"]
+    )
+    def test_other_text_is_no_seq(self, write: Write, text: str) -> None:
+        assert reason(write(f'timestamp,reading,seq\n2014-01-31,1,"{text}"\n')).startswith("seq “")
+
+    @pytest.mark.parametrize("field", ["timestamp", "reading", "seq", "device_id"])
+    @pytest.mark.parametrize("digits", [30, 4300, 5000])
+    def test_a_number_of_any_length_is_refused_by_line(self, write: Write, field: str, digits: int) -> None:
+        sent = {"timestamp": "2014-01-31", "reading": 1, "seq": 1, "device_id": "p", "metric": "m"}
+        raw = json.dumps(sent | {field: "NUMBER"}).replace('"NUMBER"', "9" * digits)
+
+        for line in readings_file.read(write(raw), form(constants={})):
+            assert line.reason or digits == 30
 
     @pytest.mark.parametrize("text", ["n/a", "-", ".", "1_000", "nan", "inf", "0x1F", "1,5", "1e999", "12 °C", "--1"])
     def test_text_that_is_not_a_number_is_refused(self, write: Write, text: str) -> None:
@@ -286,10 +501,22 @@ class MemorySender:
             yield 1
 
 
+def opened_record(entry: Entry) -> tuple[bytes, int, int, str | None]:
+    """Return the arguments of `read` for a record, as the functions of the stream get it."""
+    kinesis = {
+        "data": base64.b64encode(entry.data),
+        "partitionKey": entry.key,
+        "approximateArrivalTimestamp": time.time(),
+    }
+    (record,) = from_kinesis({"eventID": "shardId-0:1", "kinesis": kinesis})
+    return record.raw, record.arrived_at, record.id, record.thing
+
+
 class TestIngestion:
-    def run(self, path: Path, **options: Any) -> tuple[list[Entry], ingest.Ingestion]:
+    def run(self, path: Path, replace: int | None = None, **options: Any) -> tuple[list[Entry], ingest.Ingestion]:
         to = MemorySender()
-        ingestion = ingest.Ingestion(to, ingest.RefusedLines(path.with_suffix(".refused.csv")), Progress(io.StringIO()))
+        refused = ingest.RefusedLines(path.with_suffix(".refused.csv"))
+        ingestion = ingest.Ingestion(to, refused, Progress(io.StringIO()), replace)
         try:
             ingestion.run(readings_file.read(path, form(**options)))
         finally:
@@ -297,20 +524,53 @@ class TestIngestion:
         return to.entries, ingestion
 
     def test_every_line_is_sent_or_in_the_report(self, write: Write) -> None:
-        records, ingestion = self.run(write("timestamp,reading\n2014-01-31,1\n2014-01-31,x\n2014-01-31,2\n"))
+        records, ingestion = self.run(write("timestamp,reading\n2014-01-31,1\n2014-01-31,x\n2014-02-01,2\n"))
 
         assert [json.loads(record.data)["value"] for record in records] == [1, 2]
-        assert {record.key for record in records} == {"pump-1"}
         assert (ingestion.sent, ingestion.refused.count) == (2, 1)
         with ingestion.refused.report.open(newline="") as report:
             assert list(csv.reader(report)) == [["line", "reason"], ["3", "value “x” is not a number"]]
 
-    def test_a_file_sent_twice_has_the_same_readings(self, write: Write) -> None:
-        path = write("timestamp,reading\n2014-01-31,1\n2014-01-31,1\n")
-        (first, _), (second, _) = self.run(path), self.run(path)
+    def test_a_line_is_the_same_reading_in_every_export(self, write: Write) -> None:
+        first, _ = self.run(write("timestamp,reading\n2014-01-31,1\n2014-02-01,2\n"))
+        second, ingestion = self.run(
+            write("timestamp,reading\n2014-01-30,0\n2014-01-31,1\n2014-02-01,2\n2014-02-01,2\n")
+        )
 
-        assert first == second
-        assert len(set(first)) == 2
+        assert set(first) < set(second)
+        assert (len(set(second)), ingestion.repeated) == (3, 1)
+
+    def test_another_value_for_the_same_time_is_refused_by_line(self, write: Write) -> None:
+        records, ingestion = self.run(write("timestamp,reading\n2014-01-31,1\n2014-01-31,2\n2014-01-31T00:00Z,1\n"))
+
+        assert [json.loads(record.data)["value"] for record in records] == [1, 1]
+        assert ingestion.refused.first == [
+            "line 3: an earlier line has 1 for the same time; set REPLACE=1 if the later line is right"
+        ]
+
+    def test_readings_with_a_seq_of_their_own_may_have_the_same_time(self, write: Write) -> None:
+        _, ingestion = self.run(write("timestamp,reading,seq\n2014-01-31,1,1\n2014-01-31,2,2\n"))
+
+        assert (ingestion.sent, ingestion.refused.count) == (2, 0)
+
+    def test_a_later_line_replaces_an_earlier_one_on_request(self, write: Write) -> None:
+        path = write("timestamp,reading\n2014-01-31,1\n2014-01-31,2\n2014-02-01,3\n")
+        records, ingestion = self.run(path, replace=1_900_000_000_000)
+
+        sent = [json.loads(record.data) for record in records]
+        assert [(each["value"], each["corrected_at"] - 1_900_000_000_000) for each in sent] == [(1, 0), (2, 1), (3, 0)]
+        assert ingestion.refused.count == 0
+
+    @pytest.mark.parametrize("device", ["thing/pump-2", "pump-1", "again/1/2/3", "\N{GRINNING FACE}" * 128])
+    def test_a_device_may_have_any_name(self, write: Write, device: str) -> None:
+        (record,), _ = self.run(
+            write("timestamp,reading\n2014-01-31,1\n"), constants={**CONSTANTS, "device_id": device}
+        )
+
+        assert rules.read(*opened_record(record)).device_id == device
+        assert (
+            len(record.key) <= 256
+        )  # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecordsRequestEntry.html
 
     def test_a_wrong_description_stops_before_anything_is_sent(self, write: Write) -> None:
         path = write("timestamp,reading\n" + "31/01/2014,1\n" * 5000)
@@ -344,6 +604,13 @@ def test_an_invalid_option_exits_with_its_reason_and_status_2(write: Write, opti
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["+25:61", "+2", "-", "../../etc/passwd"])
+def test_a_zone_is_a_name_or_an_offset(name: str) -> None:
+    assert ingest._zone("-03:30").utcoffset(None) == timedelta(hours=-3.5)
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a time zone"):
+        ingest._zone(name)
 
 
 def test_a_column_name_may_contain_a_comma() -> None:

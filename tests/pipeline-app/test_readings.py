@@ -117,6 +117,9 @@ def test_a_missing_field_is_named(field: str) -> None:
         ({"seq": "1"}, "wrong_seq"),
         ({"seq": 2**63}, "wrong_seq"),
         ({"value": 1e308, "unit": "kPa"}, "value_not_finite"),
+        ({"corrected_at": "now"}, "wrong_corrected_at"),
+        ({"corrected_at": -1}, "wrong_corrected_at"),
+        ({"corrected_at": NOON + 300_001}, "wrong_corrected_at"),
     ],
 )
 def test_a_wrong_field_is_named(change: dict[str, Any], why: str) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from typing import Any
 
 import boto3
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.glue_catalog import CatalogError, GlueCatalog
-from chalicelib.report_bucket import ReportBucket
+from chalicelib.report_bucket import ReportBucket, _for_spreadsheets, _original
 
 BUCKET = "pipeline-app-unit-reporting"
 DAY = "2030-01-01"
@@ -72,6 +77,43 @@ def test_an_edition_is_parquet_and_csv_and_is_deleted_as_a_whole(bucket: ReportB
 
     assert {key.split("/")[3] for key in keys(s3, f"reports/hourly/{DAY}/")} == {"v2"}
     assert bucket.read("hourly", DAY, "v1") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('=HYPERLINK("https://a.b","x")', "'=HYPERLINK"),
+        ("+cmd|' /C calc'!A0", "'+cmd"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(1)", "'@SUM"),
+        ("\t=1", "'\t=1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("-1.5E-7", "-1.5E-7"),
+        ("+5", "+5"),
+        ("'quoted", "'quoted"),
+        ("'=1", "''=1"),
+        ("pump-1", "pump-1"),
+        ("", ""),
+    ],
+)
+def test_a_spreadsheet_runs_nothing_and_the_api_has_the_text_as_it_was(
+    bucket: ReportBucket, s3: Any, text: str, shown: str
+) -> None:
+    bucket.put("hourly", DAY, "v1", [], [{"metric": text, "count": "1"}])
+
+    stored = s3.get_object(Bucket=BUCKET, Key=f"reports/hourly/{DAY}/v1/hourly.csv")["Body"].read().decode()
+    (row,) = csv.DictReader(io.StringIO(stored, newline=""))
+    assert row["metric"].startswith(shown)
+    assert bucket.read("hourly", DAY, "v1") == [{"metric": text, "count": "1"}]
+
+
+@given(st.text() | st.text(alphabet="'=+-@1e.\t\r\n"))
+def test_any_text_comes_back(text: str) -> None:
+    shown = _for_spreadsheets(text)
+
+    assert _original(shown) == text
+    assert not shown.startswith(("=", "@", "\t", "\r", "\n")), "a formula"
+    assert not shown.startswith(("+", "-")) or re.fullmatch(r"[+-][0-9.]+(e[+-]?[0-9]+)?", shown.lower(), re.ASCII)
 
 
 def test_the_catalog_has_the_location_that_was_set_last(emulator: str) -> None:

@@ -122,11 +122,12 @@ def test_a_table_that_processes_nothing_is_unavailable(monkeypatch: pytest.Monke
         busy.mark_processed(["key"])
 
 
-def test_the_freshness_is_that_recorded_last(index: Any) -> None:
-    index.record_freshness(1, 2)
-    index.record_freshness(3, 4)
+def test_the_freshness_is_that_of_the_newest_reading_when_it_was_first_visible(index: Any) -> None:
+    for event_at, visible_at in ((1, 2), (3, 4), (3, 9), (2, 10)):
+        index.record_freshness("devices", event_at, visible_at)
+    index.record_freshness("reports", 1, 20)
 
-    assert index.freshness() == (3, 4)
+    assert index.freshness() == {"devices": (3, 4), "reports": (1, 20)}
 
 
 def test_of_many_editions_at_once_the_latest_wins(table: ReportTable, name: str) -> None:

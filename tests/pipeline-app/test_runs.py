@@ -54,6 +54,17 @@ def test_a_batch_runs_the_reports_for_the_days_that_it_affects(world: World) -> 
     assert set(world.index.editions) == {("hourly", "2030-01-01"), ("quality", "2030-01-02")}
     assert world.count("hourly", "2030-01-01") == "1"
     assert world.index.last["quality"].newest_event == 1_893_542_400_000
+    assert world.index.freshness()["reports"] == (1_893_542_400_000, 1_900_000_000_000)
+
+
+def test_a_statement_without_rows_makes_no_edition_and_no_second_statement(world: World) -> None:
+    world.engine.tables.clear()
+
+    world.runs.update(A, LATER)
+
+    assert world.index.editions == {}
+    assert len(world.engine.statements) == 2, "one for each report"
+    assert world.index.objects == {"a"}
 
 
 def test_a_repeated_notification_changes_nothing(world: World) -> None:

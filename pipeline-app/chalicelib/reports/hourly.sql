@@ -2,8 +2,8 @@
 -- period: event day
 -- order: device_id, metric, hour
 -- columns: device_id string, metric string, hour timestamp, count bigint, min double, max double, avg double
--- A reading that a device sent more than once counts once, with the value that arrived first. All of its records have
--- the same time, so they are in the same partition.
+-- A reading that a device sent more than once counts once, with the value that arrived first, or that was corrected
+-- last. All of its records have the same time, so they are in the same partition.
 SELECT
     device_id,
     metric,
@@ -14,7 +14,12 @@ SELECT
     avg(value) AS avg,
     day AS period
 FROM (
-    SELECT day, device_id, metric, date_trunc('hour', ts) AS hour, min_by(value, arrived_at) AS value
+    SELECT
+        day,
+        device_id,
+        metric,
+        date_trunc('hour', ts) AS hour,
+        coalesce(max_by(value, corrected_at), min_by(value, ROW(arrived_at, record))) AS value
     FROM readings
     WHERE day IN (:periods)
     GROUP BY day, device_id, metric, ts, seq

@@ -22,7 +22,8 @@ SELECT
     IF(turn = 1, 'accepted', 'duplicate') AS outcome,
     '' AS reason,
     count(*) AS records,
-    max(ts) AS newest_event,
+    -- The newest reading that was not history when it arrived. A clock that is ahead does not count.
+    max(IF(ts >= arrived_at - INTERVAL '1' HOUR, least(ts, arrived_at))) AS newest_event,
     CAST(CAST(arrived_at AS date) AS varchar) AS period
 FROM judged
 WHERE CAST(arrived_at AS date) = CAST(:period AS date)
