@@ -237,6 +237,33 @@ def _comparison(node: Tree, types: Types) -> Tree:
     return node
 
 
+# Functions whose type sqlglot does not know, after their rewrite.
+_ARRAY_FUNCTIONS = {
+    "athena_array_distinct", "athena_array_intersect", "athena_array_union", "list_filter", "list_transform",
+    "list_zip", "map_entries", "map_keys", "map_values", "string_split_regex",
+}  # fmt: skip
+_ARRAY_EXPRESSIONS = (
+    exp.Array,
+    exp.ArrayFilter,
+    exp.MapKeys,
+    exp.RegexpExtractAll,
+    exp.RegexpSplit,
+    exp.Split,
+    exp.Transform,
+)
+_MAP_FUNCTIONS = {"athena_map_agg", "athena_split_to_map", "histogram", "map_concat", "map_from_entries"}
+
+
+def _is_array(node: Tree, types: Types) -> bool:
+    known = isinstance(node, _ARRAY_EXPRESSIONS) or _has_type(node, types, exp.DType.ARRAY, exp.DType.LIST)
+    return known or (isinstance(node, exp.Anonymous) and node.name.lower() in _ARRAY_FUNCTIONS)
+
+
+def _is_map(node: Tree, types: Types) -> bool:
+    known = _has_type(node, types, exp.DType.MAP)
+    return known or (isinstance(node, exp.Anonymous) and node.name.lower() in _MAP_FUNCTIONS)
+
+
 def _bracket(node: Tree, types: Types) -> Tree:
     """Fail for an element that does not exist. DuckDB returns NULL, as element_at does."""
     if node.args.get("safe"):
@@ -244,9 +271,9 @@ def _bracket(node: Tree, types: Types) -> Tree:
     (key,) = node.expressions
     if key.find(exp.Column) is None:
         (key,) = exp.apply_index_offset(node.this, [key], 1)  # sqlglot counts constants from 0
-    if isinstance(node.this, exp.Array) or _has_type(node.this, types, exp.DType.ARRAY, exp.DType.LIST):
-        return _macro("array_element", node.this, key)
-    return _macro("map_value", node.this, key) if _has_type(node.this, types, exp.DType.MAP) else node
+    if _is_map(node.this, types):
+        return _macro("map_value", node.this, key)
+    return _macro("array_element", node.this, key) if _is_array(node.this, types) else node
 
 
 def _cast(node: Tree, types: Types) -> Tree:

@@ -67,6 +67,8 @@ ANSWERS = {
     "'a' || null": None,
     # elements
     "array[1, 2][2]": "2",
+    "split('a/b', '/')[2]": "b",
+    "map_agg('a', 1)['a']": "1",
     "element_at(array[1, 2], 3)": None,
     "map(array['a'], array[1])['a']": "1",
     # dates
@@ -250,6 +252,23 @@ def test_unnamed_columns_are_named_by_position(engine: Engine, tmp_path: Path) -
         ("SELECT array[1, 2][0]", "INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1"),
         ("SELECT a[-1] FROM (SELECT array[1] AS a)", "INVALID_FUNCTION_ARGUMENT: Array subscript is negative: -1"),
         ("SELECT m['b'] FROM (SELECT map(array['a'], array[1]) AS m)", "INVALID_FUNCTION_ARGUMENT: Key not present"),
+        *(
+            (f"SELECT {array}[3]", "INVALID_FUNCTION_ARGUMENT: Array subscript must be less.*: 3 > ")
+            for array in (
+                "split('a/b', '/')",
+                "transform(array[1, 2], x -> x)",
+                "filter(array[1, 2], x -> x > 1)",
+                "map_keys(map(array['a'], array[1]))",
+                "map_values(map(array['a'], array[1]))",
+                "regexp_extract_all('a1', '[0-9]')",
+                "regexp_split('a1b', '[0-9]')",
+                "array_distinct(array[1, 1])",
+            )
+        ),
+        *(
+            (f"SELECT {entries}['b']", "INVALID_FUNCTION_ARGUMENT: Key not present")
+            for entries in ("map_agg('a', 1)", "split_to_map('a=1', ',', '=')", "histogram('a')")
+        ),
         ("SELECT date '2024-01-01' + interval '1' hour", "INVALID_FUNCTION_ARGUMENT: Cannot add hour"),
         ("SELECT cast('x' AS integer)", "INVALID_CAST_ARGUMENT"),
         ("SELECT '1' = 1", "TYPE_MISMATCH"),

@@ -145,7 +145,8 @@ def test_a_cursor_with_another_number_is_refused_whatever_its_length(
 
     refused = call("GET", f"/reports/hourly?period=2030-01-01&cursor={pages.cursor(f'v1 {first}')}")
 
-    assert (refused.status_code, refused.json_body["Message"]) == (400, "cursor: not one that this API gave")
+    assert refused.status_code == 400
+    assert "cursor" in refused.json_body["Message"]
 
 
 def test_a_report_can_be_filtered_by_device(call: Any, index: MemoryIndex, store: MemoryStore) -> None:
