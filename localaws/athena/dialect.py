@@ -187,6 +187,11 @@ def _in_zone(moment: Tree, zone: Tree) -> Tree:
     return exp.AtTimeZone(this=exp.cast(moment, "TIMESTAMPTZ"), zone=zone)
 
 
+def _instant(moment: Tree) -> Tree:
+    """Return the instant of a time in a zone, which `_in_zone` made a local time."""
+    return moment.this if isinstance(moment, exp.AtTimeZone) else moment
+
+
 def _filter(node: Tree, types: Types) -> Tree:
     """Move the FILTER of a macro that consists of aggregates to each aggregate."""
     macro = node.this
@@ -225,7 +230,10 @@ def _arithmetic(node: Tree, types: Types) -> Tree:
 
 
 def _comparison(node: Tree, types: Types) -> Tree:
-    """Raise Failed if a string is compared with another type. DuckDB converts the string, Trino does not."""
+    """Compare instants, not local times of zones. Raise Failed if a string is compared with another type.
+
+    DuckDB converts the string, Trino does not.
+    """
     others = [node.args.get(key) for key in ("expression", "low", "high")] + node.expressions
     for other in filter(None, others):
         for one, two in ((node.this, other), (other, node.this)):
@@ -234,6 +242,9 @@ def _comparison(node: Tree, types: Types) -> Tree:
             ):
                 left, right = (types[side.meta["number"]].sql("trino").lower() for side in (node.this, other))
                 raise Failed(f"TYPE_MISMATCH: Cannot compare {left} with {right}: {node.sql('trino')}")
+    for key in ("this", "expression", "low", "high"):
+        if isinstance(side := node.args.get(key), exp.AtTimeZone):
+            node.set(key, _instant(side))
     return node
 
 
@@ -309,7 +320,8 @@ def _to_date(node: Tree, types: Types) -> Tree:
 
 def _date_diff(node: Tree, types: Types) -> Tree:
     """Use date_sub, which counts complete units like Trino. DuckDB's date_diff counts unit boundaries."""
-    return _call("date_sub", exp.Literal.string(node.text("unit").lower()), node.expression, node.this)
+    first, last = _instant(node.expression), _instant(node.this)
+    return _call("date_sub", exp.Literal.string(node.text("unit").lower()), first, last)
 
 
 def _extract(node: Tree, types: Types) -> Tree:

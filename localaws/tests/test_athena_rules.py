@@ -119,6 +119,12 @@ ANSWERS = {
     "millisecond(timestamp '2024-01-02 03:04:05.678')": "678",
     "last_day_of_month(date '2024-02-07')": "2024-02-29",
     "date(timestamp '2024-01-02 03:04:05' at time zone 'Asia/Tokyo')": "2024-01-02",
+    "from_unixtime(0) at time zone 'Asia/Tokyo' = from_unixtime(0)": "true",
+    "from_unixtime(0) at time zone 'Asia/Tokyo' between from_unixtime(0) and from_unixtime(1)": "true",
+    "from_unixtime(0) < from_unixtime(0) at time zone 'America/New_York'": "false",
+    "date_diff('hour', from_unixtime(0), from_unixtime(0) at time zone 'Asia/Tokyo')": "0",
+    "hour(from_unixtime(0) at time zone 'Asia/Tokyo')": "9",
+    "date(from_unixtime(0) at time zone 'America/New_York')": "1969-12-31",
     "typeof(now())": "timestamp(3) with time zone",
     "sequence(date '2024-01-01', date '2024-01-03')": "[2024-01-01, 2024-01-02, 2024-01-03]",
     # arrays, maps and rows

@@ -112,7 +112,8 @@ def test_a_rule_reads_what_devices_of_its_stage_may_publish_and_nothing_else(giv
         for stack in planned.stacks(stage, ["pipeline-app"], {"Sender": "a@b.test"} | given):
             for resource in stack.resources():
                 if resource.type == "AWS::IoT::TopicRule":
-                    topics[stage] = re.findall(r"'(.+)/\+/readings'", resource.properties["TopicRulePayload"]["Sql"])[0]
+                    sql = resource.properties["TopicRulePayload"]["Sql"]
+                    topics[stage] = re.findall(r"FROM '(.+)/\+/readings'", sql)[0]
                 if resource.type == "AWS::IoT::Policy":
                     allowed = resource.properties["PolicyDocument"]["Statement"][1]["Resource"]
         assert f":topic/{topics[stage]}/" in allowed
