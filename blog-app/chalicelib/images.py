@@ -12,9 +12,11 @@ import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
-from PIL import AvifImagePlugin, ExifTags, Image, ImageCms, ImageFile, JpegImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import AvifImagePlugin, ExifTags, Image, ImageChops, ImageCms, ImageMath, TiffImagePlugin, WebPImagePlugin
+
+from chalicelib import bitmaps, image_files
 
 # The import registers these plugins; for an unregistered format, Pillow imports all of its forty plugins.
 assert AvifImagePlugin
@@ -28,6 +30,12 @@ ENCODERS: dict[Format, dict[str, Any]] = {
     "webp": {"quality": 80, "method": 4},
 }
 """The formats of the variants, with their encoders' options."""
+
+_SHARP: dict[Format, dict[str, Any]] = {"jpeg": {"subsampling": "4:4:4"}, "webp": {"use_sharp_yuv": True}}
+"""Options that keep coloured edges sharp. Photos do not need them."""
+
+_FEW_COLOURS = 256
+"""With at most so many colours, WebP may be smaller without loss than with loss."""
 
 _MAX_SIDE = 16_383
 """Largest width and height of a WebP image, in pixels: https://developers.google.com/speed/webp/faq"""
@@ -44,24 +52,6 @@ _GAP = 1.5
 
 _STRIP = 1_000_000
 """Pixels converted at a time, since a second copy of a large original needs hundreds of megabytes."""
-
-_SIGNATURES = {
-    "JPEG": rb"\xff\xd8\xff",
-    "PNG": rb"\x89PNG\r\n\x1a\n",
-    "WEBP": rb"RIFF....WEBP",
-    "GIF": rb"GIF8[79]a",
-    "TIFF": rb"II\*\0|MM\0\*|II\+\0|MM\0\+",
-    "BMP": rb"BM.{4}\0{4}",
-    "AVIF": rb"....ftyp(.{4}){0,20}?avi[fs]",
-}
-_OTHERS = (
-    rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)"  # HEIF
-    rb"|(\xef\xbb\xbf)?\s*(?=<\?xml|<!--|<!DOCTYPE svg|<svg).*?<svg"  # SVG, which may have a long prologue
-    rb"|\0\0\0\x0c(jP  |JXL )|\xff\x0a|\xff\x4f\xff\x51"  # JPEG 2000 and XL
-    rb"|8BPS|\0\0[\1\2]\0|icns|P[1-7]\s|DDS |qoif|%!PS|\xc5\xd0\xd3\xc6"  # PSD, ICO, ICNS, PNM, DDS, QOI, EPS
-)
-_HEAD = 1024
-"""Number of bytes that are searched for a signature."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -91,33 +81,53 @@ class EncodedImage:
     content: bytes
 
 
+class Decoded(NamedTuple):
+    """An image in sRGB and upright, at most as large as its largest variant; the sizes of its variants; and if its
+    edges must stay as sharp as they are: photos of cameras are JPEGs, and drawings and screenshots are not."""
+
+    image: Image.Image
+    sizes: list[tuple[int, int]]
+    sharp: bool
+    few_colours: bool
+
+
 def variants(
-    file: IO[bytes], widths: Collection[int], max_pixels: int = 50_000_000, max_frames: int = 200
+    file: IO[bytes], widths: Collection[int], max_pixels: int = image_files.MAX_PIXELS
 ) -> Iterator[EncodedImage]:
     """Yield the image in *file* in each of *widths* and each format, the widest first.
 
     The original's width replaces all larger ones. Of an animation, only the first frame is used. Raises Rejected before
     the first variant, with one of the reasons ``not an image``, ``unsupported format``, ``truncated`` (or damaged:
-    decoders do not distinguish them), ``too many pixels``, ``too many frames``, ``too many scans`` and ``too tall``.
+    decoders do not distinguish them), ``too many pixels``, ``too many scans`` and ``too tall``.
     """
+    image, sizes, sharp, few_colours = decoded(file, widths, max_pixels)
+    for size in sizes:
+        image = image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
+        for kind in ENCODERS:
+            yield EncodedImage(*size, kind, _encoded(image, kind, sharp, few_colours))
+
+
+def decoded(file: IO[bytes], widths: Collection[int], max_pixels: int = image_files.MAX_PIXELS) -> Decoded:
+    """Return the image in *file* at the largest of *widths*. Raises Rejected."""
     with _decoding(max_pixels):
-        original = _open(file, max_frames)
-        if not isinstance(original, JpegImagePlugin.JpegImageFile):
+        kind = image_files.kind(file)
+        if not kind:
+            raise Rejected("not an image" if kind is None else "unsupported format")
+        original, profile = _opened(file, kind, max_pixels)
+        if kind != "JPEG":
             original.load()  # a PNG may have its EXIF after its pixels, and Pillow rotates a TIFF itself
         orientation = _orientation(original)
         sizes = _sizes(_upright(original.size, orientation), widths)
         stored = _upright(sizes[0], orientation)
         original.draft(None, stored)
         original.load()
-    image = _srgb(_resized(original, stored), original.info.get("icc_profile"))
+    few_colours = kind != "JPEG" and _has_few_colours(original)
+    image = _srgb(_resized(original, stored), original.info.get("icc_profile"), profile)
     original.close()
     if orientation in _TURNS:
         image = image.transpose(_TURNS[orientation])
     image.info = {}  # some encoders would write it into the file
-    for size in sizes:
-        image = image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
-        for kind in ENCODERS:
-            yield EncodedImage(*size, kind, _encoded(image, kind))
+    return Decoded(image, sizes, kind != "JPEG", few_colours)
 
 
 @contextmanager
@@ -133,30 +143,50 @@ def _decoding(max_pixels: int) -> Iterator[None]:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise Rejected("too many pixels") from error
+        except bitmaps.Unsupported as error:
+            raise Rejected("unsupported format") from error
         except Exception as error:  # decoders raise almost any type
             raise Rejected("truncated") from error
 
 
-def _open(file: IO[bytes], max_frames: int) -> ImageFile.ImageFile:
-    kind = _kind(file)
-    image = Image.open(file, formats=[kind])
+def _opened(file: IO[bytes], kind: str, max_pixels: int) -> tuple[Image.Image, bytes | None]:
+    """Open *file*, and return the profile by which it describes its colours, if Pillow does not read it."""
+    if kind == "BMP":
+        width, height = bitmaps.size(file)
+        if width * height > max_pixels:
+            raise Rejected("too many pixels")
+        return bitmaps.decoded(file), None
+    content, profile = image_files.readable(file, kind)
+    image = Image.open(content, formats=[kind])
     if image.mode in ("I", "F"):  # 32-bit data has no defined white
         raise Rejected("unsupported format")
-    if getattr(image, "n_frames", 1) > max_frames:
-        raise Rejected("too many frames")
-    if kind == "JPEG" and _scans(file) > _MAX_SCANS:
-        raise Rejected("too many scans")
-    return image
+    if kind == "JPEG":
+        if _scans(content) > _MAX_SCANS:
+            raise Rejected("too many scans")
+        if content is not file and _lacks_pixels(content):
+            raise Rejected("truncated")
+    return image, profile
 
 
-def _kind(file: IO[bytes]) -> str:
-    """Return Pillow's name of the format, from the first bytes alone, not from the file's name or media type."""
-    file.seek(0)
-    head = file.read(_HEAD)
-    for kind, signature in _SIGNATURES.items():
-        if re.match(signature, head, re.DOTALL):
-            return kind
-    raise Rejected("unsupported format" if re.match(_OTHERS, head, re.DOTALL | re.IGNORECASE) else "not an image")
+def _lacks_pixels(content: IO[bytes]) -> bool:
+    """Return whether pixels are missing in a JPEG whose end marker was missing, since decoders draw them anyway.
+
+    Without missing pixels, what is inserted before the end marker changes none.
+    """
+    content.seek(0)
+    whole = content.read()
+    drafts = []
+    for more in (b"", bytes(range(1, 255)) * 4):
+        draft = Image.open(io.BytesIO(whole[:-2] + more + whole[-2:]), formats=["JPEG"])
+        draft.draft(None, (draft.width // 2, draft.height // 2))
+        draft.load()
+        drafts.append(draft)
+    content.seek(0)
+    return ImageChops.difference(*drafts).getbbox() is not None
+
+
+def _has_few_colours(image: Image.Image) -> bool:
+    return image.mode in ("1", "P") or (image.mode in ("RGB", "RGBA") and image.getcolors(_FEW_COLOURS) is not None)
 
 
 def _scans(file: IO[bytes]) -> int:
@@ -220,26 +250,42 @@ def _filtered_mode(image: Image.Image) -> str:
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode.startswith("I;16"):  # Pillow would clip values above 255
-        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
-    return image.convert(mode)
+    if not image.mode.startswith("I;16"):
+        return image.convert(mode)
+    values = image.convert("I")  # Pillow would clip values above 255
+    grey = values.point(lambda value: value * (1 / 257)).convert("L")
+    if mode != "RGBA":
+        return grey.convert(mode)
+    key = image.info["transparency"]
+    alpha = ImageMath.lambda_eval(lambda names: (names["values"] != key) * 255, values=values).convert("L")
+    return Image.merge("RGBA", (grey, grey, grey, alpha))
 
 
-def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return *image* as RGB or RGBA in sRGB. A *profile* that is broken or does not fit the image is ignored."""
+def _srgb(image: Image.Image, embedded: bytes | None, described: bytes | None) -> Image.Image:
+    """Return *image* as RGB or RGBA in sRGB, from the *embedded* profile, else from the one that the file describes.
+
+    A profile that is broken or does not fit the image is ignored.
+    """
     mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    profile = embedded or described
     if profile:
         with suppress(ImageCms.PyCMSError, OSError):
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            if image.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
+                image = image.convert("RGB")
             return ImageCms.buildTransform(source, _SRGB, image.mode, mode).apply(image)
     return image.convert(mode)
 
 
-def _encoded(image: Image.Image, kind: Format) -> bytes:
+def _encoded(image: Image.Image, kind: Format, sharp: bool, few_colours: bool) -> bytes:
     if kind == "jpeg" and image.mode == "RGBA":
         page = Image.new("RGB", image.size, "white")
         page.paste(image, mask=image.getchannel("A"))
         image = page
     content = io.BytesIO()
-    image.save(content, kind, **ENCODERS[kind])
+    image.save(content, kind, **ENCODERS[kind] | (_SHARP[kind] if sharp else {}))
+    if kind == "webp" and few_colours:
+        lossless = io.BytesIO()
+        image.save(lossless, kind, lossless=True, method=4)
+        return min(content.getvalue(), lossless.getvalue(), key=len)
     return content.getvalue()

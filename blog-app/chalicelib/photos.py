@@ -13,6 +13,7 @@ from typing import IO, Annotated, Literal, Protocol
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from chalicelib.image_files import MAX_PIXELS
 from common.errors import Conflict, NotFound
 from common.ids import new_id
 from common.text import FILE_NAME
@@ -106,10 +107,9 @@ class Bucket(Protocol):
 class Photos:
     """All photos of the blog."""
 
-    def __init__(self, bucket: Bucket, max_pixels: int = 50_000_000, max_frames: int = 200) -> None:
+    def __init__(self, bucket: Bucket, max_pixels: int = MAX_PIXELS) -> None:
         self._bucket = bucket
         self._max_pixels = max_pixels
-        self._max_frames = max_frames
 
     def add(self, new: NewPhoto) -> Upload:
         """Create a pending photo and return a presigned upload for it."""
@@ -157,7 +157,7 @@ class Photos:
         stem = f"thumbnails/{photo_id}/{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
         variants = []
         try:
-            for image in images.variants(file, WIDTHS, self._max_pixels, self._max_frames):
+            for image in images.variants(file, WIDTHS, self._max_pixels):
                 key = f"{stem}-{image.width}.{_EXTENSIONS[image.format]}"
                 self._bucket.put_variant(key, image.content, f"image/{image.format}")
                 variants.append(Variant(width=image.width, height=image.height, format=image.format, url=f"/{key}"))

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chalicelib.image_files import MAX_PIXELS
 from chalicelib.photo_bucket import PhotoBucket
 from chalicelib.photos import Photos
 from chalicelib.post_table import PostTable
@@ -40,8 +41,7 @@ class Settings:
     configuration_set: str
     mail_events_topic: str
     mailing_region: str
-    max_photo_pixels: int = 50_000_000
-    max_photo_frames: int = 200
+    max_photo_pixels: int = MAX_PIXELS
     aws_region: str = ""
     dax_endpoint: str = ""
 
@@ -65,7 +65,7 @@ def posts() -> Posts:
 @cache
 def photos() -> Photos:
     bucket = PhotoBucket(aws.s3(), settings().photos_bucket)
-    return Photos(bucket, settings().max_photo_pixels, settings().max_photo_frames)
+    return Photos(bucket, settings().max_photo_pixels)
 
 
 @cache

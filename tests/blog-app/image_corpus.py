@@ -172,6 +172,8 @@ def unsupported() -> dict[str, bytes]:
     return written | {
         "SVG": b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
         "SVG with a prologue": b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- x -->\n<!DOCTYPE svg>\n<svg/>',
+        "BMP of 64 bits": b"BM" + struct.pack("<IHHIIiiHHI", 99, 0, 0, 54, 40, 8, 8, 1, 64, 0).ljust(600, b"\0"),
+        "BMP with a JPEG": b"BM" + struct.pack("<IHHIIiiHHI", 99, 0, 0, 54, 40, 8, 8, 1, 0, 4).ljust(600, b"\0"),
         "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64),
         "JPEG XL": b"\xff\x0a" + bytes(64),
         "Photoshop": b"8BPS\0\1" + bytes(64),
@@ -208,6 +210,140 @@ def bombs() -> dict[str, bytes]:
         "WebP": _resize_webp(file(grainy(64, 64), "WEBP"), 16_383),
         "TIFF": file(Image.new("1", (side, side)), "TIFF", compression="group4"),
     }
+
+
+def odd() -> dict[str, bytes]:
+    """Files that are unusual or damaged, by a name that ends in the usual extension."""
+    picture, jpeg = quarters(96, 64), file(quarters(96, 64), "JPEG", quality=95, subsampling=0)
+    progressive = file(grainy(96, 64), "JPEG", quality=95, progressive=True)
+    big = zlib.compress(bytes(2 * 1024 * 1024))
+    p3 = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    primaries = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+    gamma = struct.pack(">I", 100_000)
+    frames = animation("GIF", 201)
+    gif, webp, bmp = file(picture, "GIF"), file(picture, "WEBP", lossless=True), file(picture, "BMP")
+    return {
+        "profile of 2 MiB.png": png(picture, [(b"iCCP", b"x\0\0" + zlib.compress(p3 + bytes(2 * 1024 * 1024)))]),
+        "iTXt of 2 MiB.png": png(picture, [(b"iTXt", b"x\0\1\0\0\0" + big)]),
+        "zTXt of 2 MiB.png": png(picture, [(b"zTXt", b"x\0\0" + big)]),
+        "broken profile.png": png(picture, [(b"iCCP", b"x\0\0rubbish")]),
+        "profile of unknown compression.png": png(picture, [(b"iCCP", b"x\0\7rubbish")]),
+        **{
+            f"wrong checksum of {name.decode()}.png": png(picture, [(b"tEXt", b"a\0b"), (b"gAMA", gamma)], damaged=name)
+            for name in (b"tEXt", b"gAMA", b"IHDR", b"IDAT", b"IEND")
+        },
+        "wrong checksum of PLTE.png": png(picture.quantize(4), [], damaged=b"PLTE"),
+        "unknown necessary chunk.png": png(picture, [(b"ABCD", b"x")]),
+        "short gAMA, cHRM and tRNS.png": png(picture, [(b"gAMA", b""), (b"cHRM", b"1"), (b"tRNS", b"1")]),
+        "frames out of order.png": png(picture, [(b"acTL", bytes(8)), (b"fcTL", b"\0\0\0\7" + bytes(22))]),
+        "no end.png": png(picture, [])[:-12],
+        "half an end.png": png(picture, [])[:-6],
+        "no checksum of the pixels.png": png(picture, [])[:-16],
+        "rubbish after the end.png": png(picture, []) + b"rubbish",
+        "half.png": file(grainy(96, 64), "PNG")[:6000],
+        "gamma 1.png": png(picture, [(b"gAMA", gamma)]),
+        "gamma 1 of grey.png": png(picture.convert("L"), [(b"gAMA", gamma)]),
+        "gamma 1 of a palette.png": png(picture.quantize(4), [(b"gAMA", gamma)]),
+        "gamma 0.png": png(picture, [(b"gAMA", bytes(4))]),
+        "P3's primaries.png": png(picture, [(b"cHRM", primaries)]),
+        "P3's primaries and gamma 1.png": png(picture, [(b"gAMA", gamma), (b"cHRM", primaries)]),
+        "impossible primaries.png": png(picture, [(b"cHRM", bytes(32)), (b"gAMA", gamma)]),
+        "sRGB and gamma 1.png": png(picture, [(b"sRGB", b"\0"), (b"gAMA", gamma)]),
+        "profile and gamma 1.png": png(
+            picture, [(b"iCCP", b"x\0\0" + zlib.compress(swapped_profile())), (b"gAMA", gamma)]
+        ),
+        "code points of P3.png": png(picture, [(b"cICP", bytes((12, 13, 0, 1)))]),
+        "code points of BT.2020.png": png(picture, [(b"cICP", bytes((9, 14, 0, 1))), (b"gAMA", gamma)]),
+        "unspecified code points.png": png(picture, [(b"cICP", bytes((2, 2, 0, 1)))]),
+        "grey with a profile of colours.png": file(picture.convert("L"), "PNG", icc_profile=swapped_profile()),
+        "16 bits of grey, one transparent.png": _keyed(
+            16, 0, struct.pack(">HH", 257 * 200, 257 * 9), struct.pack(">H", 257 * 9)
+        ),
+        "16 bits of colour, one transparent.png": _keyed(
+            16, 2, struct.pack(">6H", *(value * 257 for value in RED), 258, 515, 772), struct.pack(">3H", 258, 515, 772)
+        ),
+        "1 bit, one transparent.png": _keyed(1, 0, b"\xaa", b"\0\0", 8),
+        "2 bits, one transparent.png": _keyed(2, 0, b"\xb1", b"\0\1", 4),
+        "4 bits, one transparent.png": _keyed(4, 0, b"\xc5", b"\0\5"),
+        "no end.jpg": jpeg[:-2],
+        "half an end.jpg": jpeg[:-1],
+        "no last bytes.jpg": jpeg[:-30],
+        "half.jpg": file(grainy(96, 64), "JPEG")[:1300],
+        "no end, progressive.jpg": progressive[:-2],
+        "half, progressive.jpg": progressive[: len(progressive) // 2],
+        "no last scan.jpg": progressive[: progressive.rindex(b"\xff\xda")],
+        "rubbish after the end.jpg": jpeg + b"rubbish" * 99,
+        "rubbish before a marker.jpg": jpeg.replace(b"\xff\xdb", b"rubbish\xff\xff\xdb", 1),
+        "201 frames.gif": frames,
+        "no end.gif": gif[:-1],
+        "no last bytes.gif": gif[:-8],
+        "half.gif": file(grainy(96, 64).quantize(250), "GIF")[:3000],
+        "rubbish after the end.gif": gif + b"rubbish",
+        "201 frames.webp": animation("WEBP", 201),
+        "rubbish after the end.webp": webp + b"rubbish!",
+        "wrong size of the container.webp": webp[:4] + b"\xff\xff\0\0" + webp[8:],
+        "half.webp": file(grainy(96, 64), "WEBP")[:900],
+        "201 frames.avif": animation("AVIF", 201),
+        "reserved bytes.bmp": bmp[:6] + b"\1\2\3\4" + bmp[10:],
+        "wrong size.bmp": bmp[:2] + bytes(4) + bmp[6:],
+        "4 bits of each.bmp": bitmap(16, (0xF00, 0xF0, 0xF, 0xF000)),
+        "1 bit of alpha.bmp": bitmap(16, (0x7C00, 0x3E0, 0x1F, 0x8000)),
+        "2 of 3 bits.bmp": bitmap(16, (0xE0, 0x1C00, 0x7, 0)),
+        "10 bits of each.bmp": bitmap(32, (0x3FF, 0xFFC00, 0x3FF00000, 0xC0000000)),
+        "masks after the header.bmp": bitmap(32, (0xFF, 0xFF00, 0xFF0000), header=40),
+        "half.bmp": bmp[: len(bmp) // 2],
+    }
+
+
+def bitmap(bits: int, masks: tuple[int, ...], header: int = 56) -> bytes:
+    """A BMP of 96 by 64 pixels of which each channel has the bits of its mask: `quarters`, or 16-bit or 32-bit."""
+    rows = b""
+    picture = quarters(96, 64)
+    for y in reversed(range(64)):
+        for x in range(96):
+            red, green, blue = picture.getpixel((x, y))  # type: ignore[misc]
+            pixel = sum(
+                round(value * (mask // (mask & -mask)) / 255) * (mask & -mask)
+                for value, mask in zip((red, green, blue, 255), masks, strict=False)
+                if mask
+            )
+            rows += pixel.to_bytes(bits // 8, "little")
+    fields = struct.pack("<IiiHHIIiiII", header, 96, 64, 1, bits, 3, len(rows), 0, 0, 0, 0)
+    fields += struct.pack("<4I", *masks, *(0,) * (4 - len(masks)))
+    fields = fields.ljust(header, b"\0")
+    return b"BM" + struct.pack("<IHHI", 0, 1, 2, 14 + len(fields)) + fields + rows
+
+
+def run_lengths(bits: int) -> bytes:
+    """A BMP of RED, by run lengths of 4 or 8 bits, that has each kind of instruction and skips the last rows."""
+    runs = {8: b"\x60\1", 4: b"\x60\x11"}[bits]
+    literal = {8: b"\0\5" + b"\1" * 5 + b"\0", 4: b"\0\5\x11\x11\x10\0"}[bits]
+    data = (runs + b"\0\0") * 60 + literal + b"\5" + runs[1:] + b"\0\2\x0a\1" + b"\0\1"
+    palette = bytes(4) + bytes((*reversed(RED), 0))
+    fields = struct.pack("<IiiHHIIiiII", 40, 96, 64, 1, bits, {8: 1, 4: 2}[bits], len(data), 0, 0, 2, 0)
+    return b"BM" + struct.pack("<IHHI", 0, 0, 0, 14 + 40 + len(palette)) + fields + palette + data
+
+
+def png(image: Image.Image, chunks: list[tuple[bytes, bytes]], damaged: bytes = b"") -> bytes:
+    """Return *image* as a PNG with more *chunks* after its header, and a wrong checksum of the *damaged* chunk."""
+    content, made = file(image, "PNG"), b"\x89PNG\r\n\x1a\n"
+    position = 8
+    while position < len(content):
+        length, name = struct.unpack_from(">I4s", content, position)
+        own = [(name, content[position + 8 : position + 8 + length])]
+        for each, data in own + (chunks if name == b"IHDR" else []):
+            checksum = zlib.crc32(each + data) ^ (each == damaged)
+            made += struct.pack(">I", len(data)) + each + data + struct.pack(">I", checksum)
+        position += 12 + length
+    return made
+
+
+def _keyed(depth: int, colour: int, pixels: bytes, key: bytes, count: int = 2) -> bytes:
+    """Return a PNG of *count* repeated *pixels*, of which those with the colour *key* are transparent."""
+    rows = zlib.compress((b"\0" + pixels * (96 // count)) * 64)
+    content = _chunks(96, 64, depth, colour, rows)
+    chunk = b"tRNS" + key
+    return content[:33] + struct.pack(">I", len(key)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[33:]
 
 
 def many_scans(scans: int, size: tuple[int, int] = (64, 64)) -> bytes:
