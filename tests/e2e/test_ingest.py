@@ -70,6 +70,40 @@ def test_a_file_with_refused_lines_exits_with_an_error(sandbox: dict[str, Any], 
     assert "line 3: value “n/a” is not a number" in done.stdout
 
 
+def test_a_corrected_export_counts_once_and_replaces_a_value_on_request(
+    sandbox: dict[str, Any], tmp_path: Path
+) -> None:
+    device, day = f"pump-{os.urandom(4).hex()}", "2014-03-05"
+    first, corrected = tmp_path / "first.csv", tmp_path / "corrected.csv"
+    first.write_text(f"ts,Price ($)\n{day}T10:00Z,1\n{day}T10:01Z,20\n")
+    corrected.write_text(f"ts,Price ($)\n{day}T10:02Z,3\n{day}T10:00Z,1\n{day}T10:01Z,2\n")
+    options = ["MAP=value=Price ($)", f"SET=device_id={device},metric=level"]
+
+    for arguments, hour in (
+        ([f"FILE={first}"], (2, 20)),
+        ([f"FILE={corrected}"], (3, 20)),
+        ([f"FILE={corrected}", "REPLACE=1"], (3, 3)),
+    ):
+        command = ["make", "--assume-old=.venv/run", "ingest", *options, *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        _until_reported(sandbox, "hourly", day, device, {"count": hour[0], "max": hour[1]})
+
+    _until_reported(sandbox, "conflicts", day, device, {"value": 2, "highest": 20, "corrected": True})
+
+
+def _until_reported(sandbox: dict[str, Any], report: str, day: str, device: str, expected: dict[str, Any]) -> None:
+    """Wait until the one row of *device* in the report of *day* has the *expected* values."""
+    url, query = f"{sandbox['pipeline-app']['api']}/reports/{report}", {"period": day, "device_id": device}
+    until, found = time.monotonic() + TIMEOUT, None
+    while time.monotonic() < until and found != [expected]:
+        answer = httpx.get(url, params=query)
+        rows = answer.json()["rows"] if answer.status_code == 200 else []
+        found = [{name: row[name] for name in expected} for row in rows]
+        time.sleep(0.5)
+    assert found == [expected]
+
+
 def _computed(file: Path, device: str) -> dict[str, list[dict[str, Any]]]:
     hours = defaultdict(list)
     for line in file.read_text("cp1252").splitlines()[1:]:
