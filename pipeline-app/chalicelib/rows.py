@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
@@ -82,7 +83,13 @@ def _of_row(row: _ReadingRow | _ErrorRow) -> Reading | Rejected:
 
 
 def _text(moment: Milliseconds) -> str:
-    return (_EPOCH + moment * _MILLISECOND).isoformat(sep=" ", timespec="milliseconds")
+    seconds, milliseconds = divmod(moment, 1000)
+    return f"{_second(seconds)}.{milliseconds:03d}"
+
+
+@lru_cache(maxsize=10_000)  # the records of a batch arrive within a few seconds
+def _second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat(sep=" ")
 
 
 def _milliseconds(time: _Time) -> Milliseconds:
