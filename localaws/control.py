@@ -3,8 +3,9 @@
 The module of a call registers it in `CALLS`, or in `SIGNED_CALLS` if it must be signed with the root key.
 """
 
+import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ class Request:
     body: bytes
 
 
-type Calls = dict[tuple[str, str], Callable[[Request], Response]]
+type Calls = dict[tuple[str, str], Callable[[Request], Response | Awaitable[Response]]]
 
 CALLS: Calls = {}
 """By method and path (after the prefix) the function that answers a call."""
@@ -43,6 +44,10 @@ def is_signed_by_root(headers: Any, query: Any) -> bool:
     return bool(key) and iam_evaluator.is_root_access_key(key) and iam_evaluator.check_credentials(key) is None
 
 
+async def _answered(response: Response | Awaitable[Response]) -> Response:
+    return await response if inspect.isawaitable(response) else response
+
+
 def install() -> None:
     """Let the emulator answer the calls."""
     handle = app._handle_post_body_shortcuts
@@ -54,11 +59,11 @@ def install() -> None:
             return await handle(method, path, headers, body, query, request_id)
         call, request = (method, path.removeprefix(PREFIX)), Request(query, body)
         if call in CALLS:
-            return CALLS[call](request)
+            return await _answered(CALLS[call](request))
         if call not in SIGNED_CALLS:
             return answer(404, {"message": f"localaws has no call {method} {path}"})
         if not is_signed_by_root(headers, query):
             return answer(403, {"message": "Sign this call with the root key."})
-        return SIGNED_CALLS[call](request)
+        return await _answered(SIGNED_CALLS[call](request))
 
     app._handle_post_body_shortcuts = handle_control_call

@@ -192,6 +192,7 @@ def main() -> None:
     from ministack import app
 
     from localaws import control
+    from localaws.changes import calls as changes
     from localaws.clock import calls
     from localaws.iam import used_actions
 
@@ -200,6 +201,7 @@ def main() -> None:
     calls.install()
     for gap in GAPS:
         import_module(f"localaws.{gap}").apply()
+    changes.install()
     used_actions.apply()
     app.main()
 

@@ -25,12 +25,14 @@ import base64
 import contextlib
 import io
 import logging
+import math
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -42,13 +44,17 @@ from typing import Any, Self
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localaws.changes.client import Changes
 from localaws.efs import file_system
 from localaws.ports import find_free_port
 
 log = logging.getLogger(__name__)
 
 POLL_INTERVAL = 0.5
-"""Seconds between health checks. It replaces the target group's HealthCheckIntervalSeconds, which is at least 5."""
+"""Seconds between looks at the processes, and between health checks of an instance that is not in service, or fails.
+It replaces the target group's HealthCheckIntervalSeconds, which is at least 5."""
+HEALTHY_INTERVAL = 5
+"""Seconds between health checks of an instance that is in service."""
 
 _MOUNT = re.compile(r'"(?P<id>fs-\w+):/ (?P<folder>\S+) efs ')
 _COPY = re.compile(r"^aws s3 cp .*s3://(?P<bucket>[^/\s]+)/(?P<key>\S+) ", re.MULTILINE)
@@ -72,6 +78,8 @@ class Instance:
     port: int
     in_service: bool = False
     failures: int = 0
+    checked: float = -math.inf
+    """When its health was last checked, seconds of time.monotonic()."""
 
     @property
     def target(self) -> dict[str, Any]:
@@ -89,7 +97,9 @@ class AutoScalingGroup:
         self._name, self._target_group_arn, self._folder = name, target_group_arn, folder
         self._file_systems = file_systems
         self._instances: list[Instance] = []
-        self._stopped = Event()
+        self._desired = 0
+        self._changes = Changes(os.environ["AWS_ENDPOINT_URL"], "autoscaling")
+        self._changed, self._stopped = Event(), Event()
         self._thread = Thread(target=self._run, name=f"instances-{name}", daemon=True)
 
     @classmethod
@@ -131,6 +141,8 @@ class AutoScalingGroup:
         self._deregister(*(description["Target"] for description in self._health()))
         (group,) = self._describe()
         self._launch = self._prepare(_user_data(session, group["LaunchTemplate"]), session.client("s3"))
+        self._changed.set()
+        Thread(target=self._wait_for_changes, name=f"changes-{self._name}", daemon=True).start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -146,21 +158,33 @@ class AutoScalingGroup:
                 self._reconcile()
             except (BotoCoreError, ClientError) as error:
                 log.warning("cannot update the instances of %s: %s", self._name, error)
+                self._changed.set()
             self._stopped.wait(POLL_INTERVAL)
+
+    def _wait_for_changes(self) -> None:
+        while not self._stopped.is_set():
+            if self._changes.wait():
+                self._changed.set()
 
     def _reconcile(self) -> None:
         """Replace exited instances, start or terminate instances up to the desired capacity, and check their health."""
         exited = [instance for instance in self._instances if instance.process.poll() is not None]
         self._instances = [instance for instance in self._instances if instance not in exited]
-        desired = self._desired_capacity()
-        surplus, self._instances = self._instances[desired:], self._instances[:desired]
+        if self._changed.is_set():
+            self._changed.clear()
+            self._desired = self._desired_capacity()
+        surplus, self._instances = self._instances[self._desired :], self._instances[: self._desired]
         self._terminate(*exited, *surplus)
-        while len(self._instances) < desired:
+        while len(self._instances) < self._desired:
             self._instances.append(self._start_instance())
         for instance in self._instances:
             self._check_health(instance)
 
     def _check_health(self, instance: Instance) -> None:
+        is_healthy = instance.in_service and not instance.failures
+        if is_healthy and time.monotonic() - instance.checked < HEALTHY_INTERVAL:
+            return
+        instance.checked = time.monotonic()
         group = self._target_group
         url = f"http://127.0.0.1:{instance.port}{group['HealthCheckPath']}"
         healthy = _is_healthy(url, group["Matcher"]["HttpCode"])

@@ -24,15 +24,16 @@ class DeployedDistribution:
         self._seen = set(self._invalidations())  # ignore invalidations from before the start
         self._load()
 
-    def refresh(self) -> list[str]:
+    def refresh(self, changed: bool = False) -> list[str]:
         """Return the paths and tags that were invalidated since the last call.
 
-        Load the current configuration if there are any, or if the last load is CONFIGURATION_INTERVAL ago. What is
+        Load the current configuration if there are any, if the caller knows of a change, or if the last load is
+        CONFIGURATION_INTERVAL ago. What is
         `InProgress` has not reached the edges.
         """
         new = [invalidation for invalidation in self._invalidations() if invalidation not in self._seen]
         self._seen.update(new)
-        if new or time.monotonic() - self._loaded_at >= CONFIGURATION_INTERVAL:
+        if new or changed or time.monotonic() - self._loaded_at >= CONFIGURATION_INTERVAL:
             self._load_if_deployed()
         return [item for invalidation in new for item in self._items(invalidation)]
 

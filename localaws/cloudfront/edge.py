@@ -8,11 +8,13 @@ https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HowCloudFront
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
+from threading import Thread
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Receive, Scope, Send
 
+from localaws.changes.client import Changes
 from localaws.cloudfront import functions, response_headers, segments, signed
 from localaws.cloudfront.cache import Cache, Entry
 from localaws.cloudfront.delivery import ViewerResponse, deliver
@@ -35,7 +38,8 @@ from localaws.cloudfront.pages import VIA, error_page, request_id
 ERROR = "Error from cloudfront"
 FUNCTION = "FunctionGeneratedResponse from cloudfront"
 CAPACITY = 1 << 30
-REFRESH_INTERVAL = 0.5
+METRICS_INTERVAL = 1
+"""Seconds between two calls that publish metrics, if there are any."""
 SERVICES = ("cloudfront", "cloudwatch")
 
 logger = logging.getLogger(__name__)
@@ -57,7 +61,8 @@ def edge(
     endpoint = endpoint or os.environ["AWS_ENDPOINT_URL"]
     session: Any = boto3.Session(**credentials)
     cloudfront, cloudwatch = (session.client(name, "us-east-1", endpoint_url=endpoint) for name in SERVICES)
-    return Edge(DeployedDistribution(cloudfront, distribution_id), cloudwatch, Origins(endpoint), capacity, clock)
+    deployed = DeployedDistribution(cloudfront, distribution_id)
+    return Edge(deployed, cloudwatch, Origins(endpoint), capacity, clock, Changes(endpoint, "cloudfront"))
 
 
 class Edge:
@@ -70,8 +75,10 @@ class Edge:
         origins: Origins,
         capacity: int,
         clock: Callable[[], float],
+        changes: Changes,
     ) -> None:
         self._deployed = deployed
+        self._changes = changes
         self._cloudwatch = cloudwatch
         self._clock = clock
         self._objects = Objects(Cache(capacity), clock)
@@ -84,27 +91,49 @@ class Edge:
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
 
-    async def refresh(self) -> None:
+    async def refresh(self, changed: bool = False) -> None:
         """Apply new invalidations and configuration, and publish the metrics."""
-        self._objects.invalidate(await asyncio.to_thread(self._deployed.refresh))
-        await asyncio.to_thread(self._metrics.publish, self._cloudwatch, self._deployed.distribution.id)
+        self._objects.invalidate(await asyncio.to_thread(self._deployed.refresh, changed))
+        await self._publish()
+
+    async def _publish(self) -> None:
+        if self._metrics.counted:
+            await asyncio.to_thread(self._metrics.publish, self._cloudwatch, self._deployed.distribution.id)
 
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        refreshing = asyncio.create_task(self._refresh_periodically())
+        refreshing = asyncio.create_task(self._follow())
         await send({"type": "lifespan.startup.complete"})
         await receive()
         refreshing.cancel()
         await self._origins.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _refresh_periodically(self) -> None:
+    async def _follow(self) -> None:
+        """Refresh after each change of CloudFront, and publish the metrics every METRICS_INTERVAL."""
+        changed, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def wait_for_changes() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                while True:
+                    if self._changes.wait():
+                        loop.call_soon_threadsafe(changed.set)
+
+        Thread(target=wait_for_changes, name="cloudfront-changes", daemon=True).start()
         while True:
-            await asyncio.sleep(REFRESH_INTERVAL)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(METRICS_INTERVAL):
+                    await changed.wait()
             try:
-                await self.refresh()
+                if changed.is_set():
+                    changed.clear()
+                    await self.refresh(changed=True)
+                else:
+                    await self._publish()
             except (BotoCoreError, ClientError) as error:
                 logger.warning("cannot refresh the distribution: %s", error)
+                changed.set()
+                await asyncio.sleep(METRICS_INTERVAL)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = ViewerRequest(

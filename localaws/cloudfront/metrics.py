@@ -38,6 +38,11 @@ class Metrics:
         """Count a request to the origin."""
         self._counts["OriginRequests"] += 1
 
+    @property
+    def counted(self) -> bool:
+        """Whether something was counted since the last call of `publish`."""
+        return bool(self._counts)
+
     def publish(self, cloudwatch: Any, distribution_id: str) -> None:
         """Put the counts as CloudWatch metrics and reset them. Without counts, make no call."""
         counts, self._counts = self._counts, Counter()

@@ -14,6 +14,7 @@ from typing import Any
 from ministack.services import cloudfront
 
 from localaws.account.eventual_consistency import delay
+from localaws.changes.calls import CHANGES
 
 type Json = dict[str, Any]
 
@@ -24,6 +25,7 @@ _in_progress: list[tuple[float, Json, str]] = []
 def start(record: Json) -> None:
     _in_progress.append((time.time(), record, record["Status"]))
     record["Status"] = "InProgress"
+    CHANGES["cloudfront"].notify_after(delay())
 
 
 def finish() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
+from localaws.changes.client import Changes
 from localaws.firehose.delivery import Delivery
 from localaws.firehose.deployed import DeliveryStream
 from localaws.firehose.roles import Roles
@@ -16,11 +18,13 @@ from localaws.settings import Settings
 
 log = logging.getLogger(__name__)
 
+RETRY_INTERVAL = 1  # seconds until the streams are listed again after a failure
+
 
 class Firehose:
     """Firehose in one Region, in background threads.
 
-    Every *refresh_interval* seconds, it starts, updates and stops deliveries to match the deployed streams. A buffer
+    It waits for changes, and starts, updates and stops deliveries to match the deployed streams. A buffer
     waits for its deployed interval, but at most *buffer_interval* seconds.
     """
 
@@ -29,15 +33,15 @@ class Firehose:
         region: str,
         endpoint: str | None = None,
         backoff: Backoff = Backoff(),  # noqa: B008  # immutable
-        refresh_interval: float = 1,
         buffer_interval: float = Settings.buffer_interval,
     ) -> None:
         self._roles = Roles(region, endpoint)
-        self._backoff, self._refresh_interval = backoff, refresh_interval
+        self._backoff = backoff
+        self._changes = Changes(endpoint or os.environ["AWS_ENDPOINT_URL"], "firehose")
         self._buffer_interval = buffer_interval
         self._deliveries: dict[tuple[str, float], Delivery] = {}
         self._unsupported: set[str] = set()
-        self._stopped = Event()
+        self._stopped, self._refreshing = Event(), Lock()
         self._thread = Thread(target=self._follow, name="firehose", daemon=True)
 
     def start(self) -> None:
@@ -46,18 +50,28 @@ class Firehose:
 
     def stop(self) -> None:
         """Stop delivering. Running calls complete."""
-        self._stopped.set()
-        self._thread.join()
+        with self._refreshing:
+            self._stopped.set()
         for delivery in self._deliveries.values():
             delivery.stop()
 
     def _follow(self) -> None:
+        refreshed = True
         while not self._stopped.is_set():
-            try:
-                self._refresh(dict(self._supported_streams()))
-            except AwsError as error:
-                log.warning("cannot list the delivery streams: %s", error)
-            self._stopped.wait(self._refresh_interval)
+            if refreshed and not self._changes.wait():
+                continue
+            with self._refreshing:
+                refreshed = not self._stopped.is_set() and self._try_to_refresh()
+            if not refreshed:
+                self._stopped.wait(RETRY_INTERVAL)
+
+    def _try_to_refresh(self) -> bool:
+        try:
+            self._refresh(dict(self._supported_streams()))
+        except AwsError as error:
+            log.warning("cannot list the delivery streams: %s", error)
+            return False
+        return True
 
     def _supported_streams(self) -> Iterator[tuple[tuple[str, float], DeliveryStream]]:
         for description in self._descriptions():

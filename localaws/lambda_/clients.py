@@ -9,9 +9,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-WAIT_HEADER = "x-localaws-wait"  # asks the emulator for long polling of GetRecords; see long_polling.py
-MAPPING_HEADER = "x-localaws-mapping"  # names the mapping for which a function is invoked
-WAIT_SECONDS = 2  # long polling of streams and queues; the emulator needs as long to shut down
+from localaws.changes import WAIT_SECONDS
+
+WAIT_HEADER = "x-localaws-wait"  # asks the emulator to wait for records; see changes/calls.py
+MAPPING_HEADER = "x-localaws-mapping"  # names the mapping for which a function is invoked or a source is polled
 FUNCTION_TIMEOUT = 900
 
 # Callers retry themselves. Invoke returns when the function ends, which takes up to 15 minutes.
@@ -25,8 +26,8 @@ _CONFIG = Config(
 _SESSION, _CREATING = boto3.session.Session(), Lock()
 
 
-invoking_mapping: ContextVar[str] = ContextVar("invoking_mapping")
-"""The UUID of the mapping for which this thread invokes a function."""
+mapping_uuid: ContextVar[str] = ContextVar("mapping_uuid")
+"""The UUID of the mapping that this thread works for."""
 
 
 class Clients:
@@ -46,7 +47,8 @@ class Clients:
     def _create(self, service: str) -> Any:
         client = self._session.client(service, region_name=self._region, endpoint_url=self._endpoint, config=_CONFIG)
         client.meta.events.register("before-call.*.GetRecords", _wait_for_records)
-        client.meta.events.register("before-call.lambda.Invoke", _name_mapping)
+        for call in ("lambda.Invoke", "*.GetRecords", "sqs.ReceiveMessage"):
+            client.meta.events.register(f"before-call.{call}", _name_mapping)
         return client
 
 
@@ -55,5 +57,5 @@ def _wait_for_records(params: dict[str, Any], **_: Any) -> None:
 
 
 def _name_mapping(params: dict[str, Any], **_: Any) -> None:
-    if uuid := invoking_mapping.get(None):
+    if uuid := mapping_uuid.get(None):
         params["headers"][MAPPING_HEADER] = uuid

@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws.lambda_.batches import Backoff, EventRecord, Outcome, reported_failures
-from localaws.lambda_.clients import Clients, invoking_mapping
+from localaws.lambda_.clients import Clients, mapping_uuid
 from localaws.lambda_.mappings import EventSourceMapping
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,12 @@ class Consumer:
 
     def spawn(self, work: Callable[..., None], *arguments: Any) -> None:
         """Run *work* in a thread of its own."""
-        Thread(target=work, args=arguments, name=f"mapping-{self.mapping.uuid}", daemon=True).start()
+
+        def run() -> None:
+            mapping_uuid.set(self.mapping.uuid)
+            work(*arguments)
+
+        Thread(target=run, name=f"mapping-{self.mapping.uuid}", daemon=True).start()
 
     def invoke(self, records: Sequence[EventRecord]) -> Outcome:
         """Invoke the function with the records.
@@ -60,7 +65,6 @@ class Consumer:
         """
         payload = json.dumps({"Records": [record.event for record in records]})
         identifiers = [record.identifier for record in records]
-        invoking_mapping.set(self.mapping.uuid)
         try:
             answer = self.clients("lambda").invoke(FunctionName=self.mapping.function_arn, Payload=payload)
             response = answer["Payload"].read()

@@ -12,13 +12,12 @@ import json
 import time
 from typing import Any
 
-from ministack.core import concurrency
-from ministack.services import dynamodb_streams, kinesis, lambda_svc
+from ministack.services import lambda_svc
 from ministack.services.cloudformation import provisioners
 
+from localaws.changes import calls as changes
 from localaws.lambda_.clients import MAPPING_HEADER
 from localaws.lambda_.error_responses import Answer
-from localaws.lambda_.long_polling import ArrivalSignal
 from localaws.lambda_.mapping_rules import Refusal, check_change, check_new, convert_types, function_settings
 from localaws.lambda_.request_constraints import validation_message
 
@@ -69,6 +68,8 @@ def change_settings(mapping: dict[str, Any], settings: dict[str, Any]) -> None:
 def pass_through(mapping: dict[str, Any], state: str, end: str | None) -> None:
     """Let the mapping have the state for CHANGE_SECONDS, then the state *end*. None removes the mapping."""
     mapping |= {"State": state, "NextState": end, "SettlesAt": time.time() + CHANGE_SECONDS}
+    changes.mappings_changed()
+    changes.mapping_changes_after(CHANGE_SECONDS)
 
 
 def settle() -> None:
@@ -244,7 +245,3 @@ def apply() -> None:
     resource["create"] = create_in_stack(resource["create"])
     resource["update"] = update_in_stack(resource["update"])
     provisioners._STACK_TAG_PROPERTY[kind] = ("Tags", "list")
-    signal = ArrivalSignal()
-    concurrency.esm_wake.set = signal.notify_from_thread
-    for service in (dynamodb_streams, kinesis):
-        service.handle_request = signal.with_long_polling(service.handle_request)

@@ -6,8 +6,10 @@ AWS: https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.
 from __future__ import annotations
 
 import logging
-from threading import Event, Thread
+import os
+from threading import Event, Lock, Thread
 
+from localaws.changes.client import Changes
 from localaws.lambda_.batches import Backoff
 from localaws.lambda_.clients import Clients
 from localaws.lambda_.consumers import AwsError, Consumer
@@ -19,11 +21,13 @@ log = logging.getLogger(__name__)
 
 CONSUMERS: dict[str, type[Consumer]] = {"dynamodb": StreamConsumer, "kinesis": StreamConsumer, "sqs": QueueConsumer}
 
+RETRY_INTERVAL = 1  # seconds until the mappings are listed again after a failure
+
 
 class Poller:
     """Lambda's event pollers for all mappings in the Regions, in background threads.
 
-    Every *refresh_interval* seconds, it starts, updates and stops consumers to match the deployed mappings.
+    It waits for changes, and starts, updates and stops consumers to match the deployed mappings.
     """
 
     def __init__(
@@ -31,12 +35,12 @@ class Poller:
         regions: tuple[str, ...],
         endpoint: str | None = None,
         backoff: Backoff = Backoff(),  # noqa: B008  # immutable
-        refresh_interval: float = 1,
     ) -> None:
         self._clients = {region: Clients(region, endpoint) for region in regions}
-        self._backoff, self._refresh_interval = backoff, refresh_interval
+        self._backoff = backoff
+        self._changes = Changes(endpoint or os.environ["AWS_ENDPOINT_URL"], "lambda")
         self._consumers: dict[str, Consumer] = {}
-        self._stopped = Event()
+        self._stopped, self._refreshing = Event(), Lock()
         self._thread = Thread(target=self._follow, name="event-source-mappings", daemon=True)
 
     def start(self) -> None:
@@ -45,21 +49,33 @@ class Poller:
 
     def stop(self) -> None:
         """Stop delivering. Running functions complete."""
-        self._stopped.set()
-        self._thread.join()
+        with self._refreshing:
+            self._stopped.set()
         for consumer in self._consumers.values():
             consumer.stop()
 
     def _follow(self) -> None:
+        refreshed = True
         while not self._stopped.is_set():
-            for region in self._clients:
-                try:
-                    self._refresh(region)
-                except AwsError as error:
-                    log.warning("cannot list the event source mappings in %s: %s", region, error)
-                except Exception:  # keep serving the other mappings
-                    log.exception("cannot refresh the event source mappings in %s", region)
-            self._stopped.wait(self._refresh_interval)
+            if refreshed and not self._changes.wait():
+                continue
+            with self._refreshing:
+                refreshed = not self._stopped.is_set() and all(
+                    [self._try_to_refresh(region) for region in self._clients]
+                )
+            if not refreshed:
+                self._stopped.wait(RETRY_INTERVAL)
+
+    def _try_to_refresh(self, region: str) -> bool:
+        try:
+            self._refresh(region)
+        except AwsError as error:
+            log.warning("cannot list the event source mappings in %s: %s", region, error)
+        except Exception:  # keep serving the other mappings
+            log.exception("cannot refresh the event source mappings in %s", region)
+        else:
+            return True
+        return False
 
     def _refresh(self, region: str) -> None:
         pages = self._clients[region]("lambda").get_paginator("list_event_source_mappings").paginate()

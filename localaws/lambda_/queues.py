@@ -19,8 +19,9 @@ from itertools import batched
 from threading import Condition
 from typing import Any
 
+from localaws.changes import WAIT_SECONDS
 from localaws.lambda_.batches import Backoff, EventRecord, next_batch
-from localaws.lambda_.clients import WAIT_SECONDS, Clients
+from localaws.lambda_.clients import Clients
 from localaws.lambda_.consumers import AwsError, Consumer
 from localaws.lambda_.mappings import EventSourceMapping
 

@@ -27,7 +27,7 @@ from localaws.lambda_.streams import stream_reader
 log = logging.getLogger(__name__)
 
 MAX_WAITING_RECORDS = 10_000  # in each shard; reading pauses at this number
-RESHARDING_INTERVAL = 10  # seconds between checks for new shards
+RESHARDING_INTERVAL = 30  # seconds between checks for new shards; the end of a shard is a reason to check at once
 PAUSE = 0.2  # seconds between reads if the emulator does not support long polling
 
 Lane = deque[EventRecord]

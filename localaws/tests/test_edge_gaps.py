@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from ministack.services import cloudfront
 
-from localaws.cloudfront import edge, invalidations
+from localaws.cloudfront import invalidations, viewer_requests
 
 SETTINGS = {"AUTH": "true", "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
 
@@ -131,7 +131,7 @@ def test_an_invalidation_is_answered_after_the_edges_have_refreshed(
     done.append("answered")
 
     assert done == steps
-    assert invalidations.REFRESH_WAIT >= 2 * edge.REFRESH_INTERVAL
+    assert invalidations.REFRESH_WAIT >= 2 * viewer_requests.REFRESH_INTERVAL
 
 
 def test_only_localaws_answers_404_if_the_origin_may_list_the_bucket(stock: str, emulator: str) -> None:

@@ -23,7 +23,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localaws.lambda_ import clients, queues, shards
+from localaws.lambda_ import shards
 from localaws.lambda_.batches import Backoff
 from localaws.lambda_.poller import Poller
 from localaws.testing import active, eventually
@@ -217,7 +217,7 @@ class KinesisStream:
 
 @pytest.fixture(scope="module")
 def polled(emulator: str) -> Iterator[Aws]:
-    poller = Poller((REGION, OTHER_REGION), emulator, Backoff(initial=0.05, maximum=0.2), refresh_interval=0.1)
+    poller = Poller((REGION, OTHER_REGION), emulator, Backoff(initial=0.05, maximum=0.2))
     poller.start()
     yield Aws(emulator)
     poller.stop()
@@ -227,13 +227,6 @@ def polled(emulator: str) -> Iterator[Aws]:
 def aws(polled: Aws) -> Iterator[Aws]:
     yield polled
     polled.delete_mappings()
-
-
-@pytest.fixture
-def long_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a read that nothing wakes last longer than a test waits for its calls."""
-    for module in (clients, queues):
-        monkeypatch.setattr(module, "WAIT_SECONDS", 20)
 
 
 @pytest.fixture(params=[Table, KinesisStream])
@@ -427,7 +420,6 @@ def test_an_event_names_its_source(aws: Aws, stream: Table | KinesisStream) -> N
         assert record["kinesis"]["data"] == base64.b64encode(b"a").decode()
 
 
-@pytest.mark.usefixtures("long_reads")
 def test_an_event_reaches_its_function_at_once(aws: Aws, stream: Table | KinesisStream) -> None:
     function = aws.function()
     aws.map(function, stream.arn)
@@ -635,7 +627,6 @@ def is_empty(aws: Aws, url: str) -> bool:
     return set(attributes.values()) == {"0"}
 
 
-@pytest.mark.usefixtures("long_reads")
 def test_a_message_reaches_its_function_at_once_with_its_attributes(aws: Aws) -> None:
     function, (url, arn) = aws.function(), aws.queue()
     aws.map(function, arn)

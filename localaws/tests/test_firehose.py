@@ -189,7 +189,7 @@ def raw(errors: list[dict[str, Any]]) -> list[Any]:
 @pytest.fixture(scope="module")
 def aws(emulator: str) -> Iterator[Aws]:
     backoff = Backoff(initial=0.05, maximum=0.2)
-    firehose = Firehose(REGION, emulator, backoff, refresh_interval=0.1, buffer_interval=2)
+    firehose = Firehose(REGION, emulator, backoff, buffer_interval=2)
     firehose.start()
     yield Aws(emulator)
     firehose.stop()
