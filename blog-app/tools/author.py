@@ -2,7 +2,8 @@
 
 A file begins with front matter, ``name: value`` lines between two lines of ``---``: title, and optionally slug (by
 default the name of the file), summary, tags (separated by commas), author, published_at. A photo beside the file,
-``![alt](sea.jpg)``, is uploaded, and the post shows it once its thumbnails are ready.
+``![alt](sea.jpg)``, ``![alt](<my sea.jpg>)`` or ``![alt][sea]``, is uploaded, and the post shows it once its thumbnails
+are ready.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ import mimetypes
 import re
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import urllib3
 
 from common.sigv4 import Api, RequestFailed
+from tools import post_files
 
-_PHOTO = re.compile(r"!\[([^\]]*)\]\((?!photo:|https?:)([^)\s]+)")
 _PATIENCE = 60
 """Seconds to wait for the thumbnails of a photo."""
 
@@ -41,11 +42,19 @@ class Author:
 
         Raises ValueError, PhotoFailed and RequestFailed.
         """
-        post = parse(file)
+        post = post_files.parse(file)
         body = post["body_markdown"]
-        for name in dict.fromkeys(name for _, name in _PHOTO.findall(body)):
-            photo_id = self.upload(Path(name).name, read(file.parent / name))
-            body = body.replace(f"]({name}", f"](photo:{photo_id}")
+        ids = {}
+        for written in post_files.photos(body):
+            name = post_files.name(written)
+            if name.startswith("data:"):
+                with urllib.request.urlopen(name) as data:  # it opens no connection
+                    ids[written] = self.upload(f"image.{data.headers.get_content_subtype()}", data.read())
+            elif re.match(r"[a-z][a-z0-9+.-]+:|//", name, re.IGNORECASE):
+                self._on_step(f"left out {name}: a post shows photos beside its file only")
+            else:
+                ids[written] = self.upload(Path(name).name, read(file.parent / name))
+        body = post_files.with_photos(body, ids)
         slug = post.pop("slug")
         post["body_markdown"] = body
         try:
@@ -75,21 +84,6 @@ class Author:
                 return str(upload["id"])
             time.sleep(0.25)
         raise PhotoFailed(f"{name}: its thumbnails are not ready yet")
-
-
-def parse(file: Path) -> dict[str, Any]:
-    """Return the post in *file* as the API takes it, with its ``slug``. Raises ValueError without front matter."""
-    found = re.fullmatch(r"---\n(.*?)\n---\n(.*)", file.read_text(), re.DOTALL)
-    if not found:
-        raise ValueError(f"{file}: does not begin with front matter")
-    post: dict[str, Any] = {"slug": file.stem}
-    for line in found[1].splitlines():
-        name, _, value = line.partition(":")
-        post[name.strip()] = value.strip().strip('"')
-    if "tags" in post:
-        post["tags"] = [tag.strip() for tag in post["tags"].strip("[]").split(",") if tag.strip()]
-    post["body_markdown"] = found[2].strip() + "\n"
-    return post
 
 
 def main() -> str | None:

@@ -56,7 +56,7 @@ function initSubscribe(form) {
 }
 
 function initUnsubscribe(form) {
-  const answer = document.querySelector("#unsubscribe_answer");
+  const answer = document.querySelector("#unsubscribeAnswer");
   const token = new URLSearchParams(location.search).get("token");
   const gone = "This link is no longer valid. It was used already, or a part of it is missing.";
   if (!token) {
@@ -74,7 +74,7 @@ function initUnsubscribe(form) {
   });
 }
 
-const subscribe = document.querySelector("#subscribe_form");
-const unsubscribe = document.querySelector("#unsubscribe_form");
+const subscribe = document.querySelector("#subscribeForm");
+const unsubscribe = document.querySelector("#unsubscribeForm");
 if (subscribe) initSubscribe(subscribe);
 if (unsubscribe) initUnsubscribe(unsubscribe);

@@ -99,7 +99,7 @@ def _faults(element: Element) -> Iterator[str]:
     for name, value in element.attrib.items():
         if name not in _ATTRIBUTES:
             yield f"{element.tag} {name}"
-        if name == "href" and _scheme(value) not in ("", "http", "https", "mailto"):
+        if name == "href" and _scheme(value) not in ("", "http", "https", "mailto", "tel"):
             yield f"{name}={value}"
         if name in ("src", "srcset") and not value.startswith("/thumbnails/"):
             yield f"{name}={value}"

@@ -189,7 +189,7 @@ def test_a_stored_script_never_runs(blog: Page, publish: Publish) -> None:
 
 def test_a_script_in_an_email_is_shown_as_text(blog: Page) -> None:
     blog.route("**/api/subscribers", lambda route: route.fulfill(status=202, json={}))
-    blog.evaluate("document.querySelector('#subscribe_form').noValidate = true")
+    blog.evaluate("document.querySelector('#subscribeForm').noValidate = true")
     blog.get_by_label("Email").fill(f"{PAYLOADS[2]}@example.com")
     blog.get_by_role("button", name="Subscribe").click()
     expect(blog.get_by_role("status")).to_contain_text(PAYLOADS[2])

@@ -24,7 +24,7 @@ ADAPTER = re.compile(r"\bAdapter for [A-Z]")
 COMMON = {"errors", "groups", "ids", "logs", "mail", "money", "pages", "text", "times"}
 """The modules of common that a domain module may import."""
 
-PACKAGES = {"PIL", "email_validator", "jinja2", "markdown_it", "markupsafe", "msgspec", "nh3"}
+PACKAGES = {"PIL", "email_validator", "jinja2", "linkify_it", "markdown_it", "markupsafe", "msgspec", "nh3"}
 """The third-party packages that a domain module may import: they compute, and reach nothing outside the process."""
 
 STANDARD = {
