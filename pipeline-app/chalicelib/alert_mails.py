@@ -1,4 +1,4 @@
-"""One mail for each alert that is raised. Imports no AWS and no HTTP.
+"""One mail for an alert that is raised, unless its device sent one lately. Imports no AWS and no HTTP.
 
 Only the caller that claims an alert mails it, so a repeated event sends no second mail. A mail whose outcome is unknown
 is not sent again: the dashboard shows the alert too.
@@ -40,8 +40,8 @@ class AlertMails:
         self._recipient = recipient
 
     def send(self, alert: Alert) -> None:
-        """Mail an alert, if it was raised and has not been mailed. Raises NotSent; the caller may try again."""
-        if alert.state != "raised" or not self._claims.claim_mail(alert):
+        """Mail an alert, if it is to be mailed and has not been. Raises NotSent; the caller may try again."""
+        if alert.state != "raised" or not alert.mail or not self._claims.claim_mail(alert):
             return
         mail = self._template.fill(
             device=alert.device_id,

@@ -22,7 +22,9 @@ from common.pages import Page
 _DEVICES = "devices"
 _ALERTS = "alerts"
 _MAX_ALERTS = 90
-"""Alerts of one write. A transaction has at most 100 items; a device with more alerts in one batch is broken."""
+"""Alerts of one write. A transaction has at most 100 items; a device with more alerts in one batch is broken.
+
+Earlier alerts of the batch are dropped, except those to mail."""
 
 _ALERT_TTL = 90 * 24 * 3600
 """Seconds for which an alert is kept."""
@@ -64,7 +66,7 @@ class DeviceTable:
             with aws.translated():
                 if alerts:
                     self._client.transact_write_items(
-                        TransactItems=[{"Put": put}, *map(self._put, alerts[-_MAX_ALERTS:])]
+                        TransactItems=[{"Put": put}, *map(self._put, _most_important(alerts))]
                     )
                 else:
                     self._client.put_item(**put)
@@ -150,6 +152,14 @@ class DeviceTable:
                 raise
             return False
         return True
+
+
+def _most_important(alerts: Sequence[Alert]) -> Sequence[Alert]:
+    """Return the alerts that fit into one write: those to mail, and the latest others."""
+    to_mail = [alert for alert in alerts if alert.mail][-_MAX_ALERTS:]
+    others = [alert for alert in alerts if not alert.mail]
+    room = _MAX_ALERTS - len(to_mail)
+    return to_mail + others[max(0, len(others) - room) :]
 
 
 def alert_of(item: Mapping[str, Any]) -> Alert:

@@ -1,7 +1,8 @@
 """Devices as they are now: the latest reading of each metric, and alerts. Imports no AWS and no HTTP.
 
 Readings are ordered by when they were measured, so a late or repeated reading changes nothing. An alert is raised above
-one threshold and cleared below a lower one, so a value that varies around a threshold raises one alert.
+one threshold and cleared below a lower one, so a value that varies around a threshold raises one alert. A value that
+swings across both raises many, of which only some send a mail.
 """
 
 from __future__ import annotations
@@ -46,17 +47,21 @@ class Raised(Struct, frozen=True, kw_only=True):
 
 
 class Device(Struct, kw_only=True):
-    """The state of a device. *version* counts its changes; *last_seen* is when its last record arrived."""
+    """The state of a device. *version* counts its changes; *last_seen* is when its last record arrived.
+
+    *mailed* is when the reading arrived that last sent a mail, by metric.
+    """
 
     device_id: str
     last_seen: Milliseconds = 0
     metrics: dict[str, Latest] = field(default_factory=dict)
     alerts: dict[str, Raised] = field(default_factory=dict)
+    mailed: dict[str, Milliseconds] = field(default_factory=dict)
     version: int = 0
 
 
 class Alert(Struct, frozen=True, kw_only=True):
-    """An alert that was raised or cleared, by the reading *seq* of the time *ts*."""
+    """An alert that was raised or cleared, by the reading *seq* of the time *ts*. *mail* says whether to mail it."""
 
     device_id: str
     metric: str
@@ -66,6 +71,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     threshold: float
     ts: Milliseconds
     seq: int = 0
+    mail: bool = True
 
     @property
     def id(self) -> str:
@@ -148,12 +154,16 @@ class AlertView(Struct):
 
 
 class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The thresholds at which a metric raises and clears an alert, in the unit that its readings are stored in."""
+    """The thresholds at which a metric raises and clears an alert, in the unit that its readings are stored in.
+
+    A device sends at most one mail about the metric in *minutes_between_mails*, whatever its readings are.
+    """
 
     metric: str
     unit: str
     raise_above: float
     clear_below: float
+    minutes_between_mails: Annotated[int, Meta(ge=1)] = 60
 
     def __post_init__(self) -> None:
         if not self.clear_below < self.raise_above:
@@ -235,14 +245,26 @@ class Devices:
             device.alerts[reading.metric] = Raised(
                 raised_at=reading.ts, value=reading.value, threshold=rule.raise_above
             )
-            return _alert(reading, "raised", rule.raise_above)
+            return _alert(reading, "raised", rule.raise_above, mail=_may_mail(device, reading, rule))
         if is_raised and reading.value < rule.clear_below:
             del device.alerts[reading.metric]
-            return _alert(reading, "cleared", rule.clear_below)
+            return _alert(reading, "cleared", rule.clear_below, mail=False)
         return None
 
 
-def _alert(reading: Reading, state: Literal["raised", "cleared"], threshold: float) -> Alert:
+def _may_mail(device: Device, reading: Reading, rule: Rule) -> bool:
+    """Return whether an alert that *reading* raises may be mailed, and record it in *device* then.
+
+    This goes by the time of arrival, which a device does not choose.
+    """
+    last = device.mailed.get(reading.metric)
+    if last is not None and reading.arrived_at - last < rule.minutes_between_mails * 60_000:
+        return False
+    device.mailed[reading.metric] = reading.arrived_at
+    return True
+
+
+def _alert(reading: Reading, state: Literal["raised", "cleared"], threshold: float, mail: bool) -> Alert:
     return Alert(
         device_id=reading.device_id,
         metric=reading.metric,
@@ -252,6 +274,7 @@ def _alert(reading: Reading, state: Literal["raised", "cleared"], threshold: flo
         threshold=threshold,
         ts=reading.ts,
         seq=reading.seq,
+        mail=mail,
     )
 
 

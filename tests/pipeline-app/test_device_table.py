@@ -149,6 +149,18 @@ def test_alerts_of_one_time_are_stored_together_and_once(store: Any) -> None:
     assert listed == alerts[::-1]
 
 
+def test_of_more_alerts_than_fit_into_a_write_those_to_mail_are_kept(store: Any) -> None:
+    device = a_device()
+    (first,) = alerts_of(device)
+    alerts = [replace(first, seq=seq, mail=seq == 0) for seq in range(200)]
+
+    assert store.write(device, alerts)
+
+    listed = [alert for alert in store.alerts(AlertQuery(limit=100)).items if alert.device_id == device.device_id]
+    assert first in listed
+    assert alerts[-1] in listed
+
+
 def test_one_caller_claims_the_mail_of_an_alert_until_it_releases_it(store: Any) -> None:
     device = a_device()
     (alert,) = alerts_of(device)

@@ -6,11 +6,14 @@ import base64
 import json
 import random
 from collections.abc import Collection, Sequence
+from itertools import batched, pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from device_memory import MemoryDevices
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from report_memory import MemoryIndex
 
@@ -284,6 +287,50 @@ def test_an_alert_is_mailed_once(device_store: MemoryDevices) -> None:
     assert (to, mail.subject) == ("operators@pipeline.example", "temperature of <pump> is 81.25 C")
     assert "&lt;pump&gt;" in mail.html
     assert "80 C" in mail.text
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([70.0, 81.0]), st.sampled_from(["temperature", "vibration"]), st.integers(0, 9)),
+        max_size=60,
+    ),
+    st.integers(1, 20),
+)
+def test_a_device_that_swings_across_a_threshold_sends_one_mail_in_an_hour(
+    swings: list[tuple[float, str, int]], batch_size: int
+) -> None:
+    store, sender = MemoryDevices(), MemorySender()
+    rules = [Rule(metric=m, unit="C", raise_above=80, clear_below=75) for m in ("temperature", "vibration")]
+    devices = Devices(store, rules)
+    mails = AlertMails(store, sender, MailTemplate(MAILS, "alert"), "operators@pipeline.example")
+    readings, minute = list[Reading](), 0
+    for value, metric, minutes in swings:
+        minute += minutes
+        readings.append(reading(value, minute, seq=len(readings), metric=metric))
+
+    for batch in batched(readings, batch_size, strict=False):
+        for _ in range(2):  # a batch may be delivered again
+            devices.track("pump-1", batch, devices.read(["pump-1"]).get("pump-1"))
+    sent = {"temperature": list[int](), "vibration": list[int]()}
+    for each in sorted(store.raised.values(), key=lambda each: each.id):
+        before = len(sender.mails)
+        mails.send(each)
+        sent[each.metric] += [each.ts] * (len(sender.mails) - before)
+
+    for times in sent.values():
+        assert all(later - earlier >= 3_600_000 for earlier, later in pairwise(times))
+    raised = {each.metric for each in store.raised.values()}
+    assert {metric for metric, times in sent.items() if times} == raised
+
+
+def test_a_rule_says_for_how_long_a_metric_sends_no_second_mail(device_store: MemoryDevices) -> None:
+    rule = Rule(metric="temperature", unit="C", raise_above=80, clear_below=75, minutes_between_mails=10)
+    swings = [reading(81 if minute % 2 else 70, minute) for minute in range(25)]
+
+    Devices(device_store, [rule]).track("pump-1", swings)
+
+    mailed = [(each.ts - NOON) // 60_000 for each in device_store.raised.values() if each.mail]
+    assert mailed == [1, 11, 21]
 
 
 def test_a_cleared_alert_is_not_mailed(device_store: MemoryDevices) -> None:
