@@ -66,7 +66,8 @@ def get_photo(photo_id: str) -> rest.Answer[Photo]:
     return rest.answer(app, wiring.photos().get(photo_id))
 
 
-@app.route("/subscribers", methods=["POST"])
+# Without CORS: only the blog's own page, which has the same origin, may subscribe its readers in their browsers.
+@app.route("/subscribers", methods=["POST"], cors=False)
 def create_subscriber() -> rest.Accepted:
     wiring.subscribers().subscribe(rest.body(app, NewSubscriber))
     return rest.accepted()
@@ -76,6 +77,12 @@ def create_subscriber() -> rest.Accepted:
 def remove_subscriber(token: str) -> rest.NoContent:
     wiring.subscribers().unsubscribe(token)
     return rest.no_content()
+
+
+# The address in List-Unsubscribe. People and older mail programs open it, and so do scanners: the page asks first.
+@app.route("/unsubscribe/{token}", methods=["GET"])
+def show_unsubscribe(token: str) -> rest.SeeOther:
+    return rest.see_other(wiring.subscribers().page(token))
 
 
 # One-click unsubscribe: mail clients post a form (RFC 8058).

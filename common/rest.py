@@ -165,6 +165,10 @@ class Accepted(Response):
     """The answer to a request that is carried out later: 202."""
 
 
+class SeeOther(Response):
+    """The answer to a person who opened an address that is not a page: 303 to the page."""
+
+
 class NoContent(Response):
     """The answer to a removal: 204."""
 
@@ -216,6 +220,11 @@ def changed[T](value: T, etag: str) -> Changed[T]:
 def accepted() -> Accepted:
     """Answer a request that is carried out later: 202."""
     return Accepted("{}", {**_JSON}, 202)
+
+
+def see_other(url: str) -> SeeOther:
+    """Answer 303 with the address of a page, which no cache may store (RFC 9110, section 15.4.4)."""
+    return SeeOther("", _JSON | {"Location": url, "Cache-Control": "no-store"}, 303)
 
 
 def no_content() -> NoContent:

@@ -53,6 +53,7 @@ _STATUS = {
     rest.Changed: 200,
     rest.Accepted: 202,
     rest.NoContent: 204,
+    rest.SeeOther: 303,
 }
 _ETAG = {"ETag": {"description": "The version of the representation.", "schema": {"type": "string"}}}
 _LOCATION = {

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from typing import Annotated, Literal, Protocol
+from urllib.parse import quote
 
 from msgspec import Meta, Struct
 
@@ -21,6 +22,7 @@ type Milliseconds = int
 type Status = Literal["subscribed", "suppressed"]
 
 _ID_LENGTH = 43
+_TOKEN_LENGTH = 65
 
 
 class MalformedSubscriber(Exception):
@@ -37,7 +39,10 @@ class NewSubscriber(Struct, forbid_unknown_fields=True):
 
 
 class Subscriber(Struct, frozen=True, kw_only=True):
-    """One address, in any spelling. Nothing is sent to a suppressed one, which bounced or complained."""
+    """One mailbox, and the address that subscribed it. Nothing is sent to a suppressed one: it bounced or complained.
+
+    The id of an item of an earlier release is that of the address.
+    """
 
     id: str
     email: str
@@ -45,7 +50,7 @@ class Subscriber(Struct, frozen=True, kw_only=True):
     subscribed_at: Milliseconds
 
     def __post_init__(self) -> None:
-        if subscriber_id(address(self.email)) != self.id:
+        if self.id not in (subscriber_id(address(self.email)), _address_id(address(self.email))):
             raise ValueError("id: not the id of the email")
 
 
@@ -96,20 +101,27 @@ class SubscriberStore(Protocol):
 class Subscribers:
     """All subscribers. No answer reveals whether an address is subscribed."""
 
-    def __init__(self, store: SubscriberStore, now: Callable[[], Milliseconds] | None = None) -> None:
+    def __init__(self, store: SubscriberStore, now: Callable[[], Milliseconds] | None = None, site: str = "") -> None:
         self._store = store
         self._now = now or milliseconds
+        self._site = site
 
     def subscribe(self, new: NewSubscriber) -> None:
-        """Subscribe the address unless it is subscribed or suppressed."""
-        self._store.add(_subscriber(new.email, "subscribed", self._now()))
+        """Subscribe the address unless its mailbox is subscribed or suppressed, by any of its addresses."""
+        subscriber = _subscriber(new.email, "subscribed", self._now())
+        if self._earlier(subscriber) is None:
+            self._store.add(subscriber)
+
+    def page(self, token: str) -> str:
+        """Return the address of the page that asks whether to unsubscribe the owner of *token*, valid or not."""
+        return unsubscribe_page(self._site, token)
 
     def unsubscribe(self, token: str) -> None:
         """Delete the subscriber who got the mail with *token*. Raises NotFound for any other token.
 
         A second call raises NotFound too: the answer must not reveal whether the address is subscribed.
         """
-        if not re.fullmatch(r"[\w-]{65}", token, re.ASCII):
+        if not re.fullmatch(rf"[\w-]{{{_TOKEN_LENGTH}}}", token, re.ASCII):
             raise NotFound("there is no such subscription")
         subscriber, mail = self._store.read(token[:_ID_LENGTH])
         if subscriber is None or mail is None or not hmac.compare_digest(mail.token, token):
@@ -117,8 +129,22 @@ class Subscribers:
         self._store.remove(subscriber.id)
 
     def suppress(self, email: str) -> None:
-        """Never send to *email* again, subscribed or not."""
-        self._store.suppress(_subscriber(email, "suppressed", self._now()))
+        """Never send to the mailbox of *email* again, subscribed or not."""
+        subscriber = _subscriber(email, "suppressed", self._now())
+        self._store.suppress(subscriber)
+        earlier = self._earlier(subscriber)
+        if earlier is not None:
+            self._store.suppress(earlier)
+
+    def _earlier(self, subscriber: Subscriber) -> Subscriber | None:
+        """Return what an earlier release stored under the id of the address, if that is not the id of the mailbox."""
+        earlier = _address_id(subscriber.email)
+        return self._store.read(earlier)[0] if earlier != subscriber.id else None
+
+
+def unsubscribe_page(site: str, token: str) -> str:
+    """Return the page of *site* that asks first, because mail scanners follow every link."""
+    return f"{site}/unsubscribe/?token={quote(token[: _TOKEN_LENGTH + 1], safe='')}"
 
 
 def _subscriber(email: str, status: Status, subscribed_at: Milliseconds) -> Subscriber:
@@ -145,7 +171,25 @@ def address(text: str) -> str:
 
 
 def subscriber_id(email: str) -> str:
-    """Return the id of an ASCII address. Case is ignored, as all major mail services do."""
+    """Return the id of the mailbox of an ASCII address."""
+    return _address_id(mailbox(email))
+
+
+def mailbox(email: str) -> str:
+    """Return the address of the mailbox that an ASCII address leads to.
+
+    Mail services deliver ``ann+any@`` to ``ann@`` (RFC 5233), and Gmail ignores dots as well:
+    https://support.google.com/mail/answer/7436150. Otherwise one person would get a mail for each of these addresses.
+    """
+    local, _, domain = email.lower().rpartition("@")
+    local = local.partition("+")[0] or local
+    if domain in ("gmail.com", "googlemail.com"):
+        local, domain = local.replace(".", ""), "gmail.com"
+    return f"{local}@{domain}"
+
+
+def _address_id(email: str) -> str:
+    """Return a hash of an address. Case is ignored, as all major mail services do."""
     return base64.urlsafe_b64encode(hashlib.sha256(email.lower().encode()).digest()).decode().rstrip("=")
 
 

@@ -20,6 +20,7 @@ from chalicelib.subscribers import (
     WelcomeMail,
     milliseconds,
     new_token,
+    unsubscribe_page,
 )
 from common.mail import Feedback, Mail, MailTemplate, NotSent, Sender
 
@@ -143,11 +144,8 @@ class Welcome:
         return True
 
     def _letter(self, token: str) -> tuple[Mail, str]:
-        """Return the mail, and the URL to which a POST ends the subscription.
-
-        The link in the mail opens a page that asks first, because mail scanners follow every link.
-        """
-        page = f"{self._site}/unsubscribe/?token={token}"
+        """Return the mail, and the URL to which a POST ends the subscription."""
+        page = unsubscribe_page(self._site, token)
         return self._template.fill(site=self._site, unsubscribe=page), f"{self._site}/api/unsubscribe/{token}"
 
 

@@ -75,7 +75,7 @@ def _renderer() -> Renderer:
 
 @cache
 def subscribers() -> Subscribers:
-    return Subscribers(_subscriber_table())
+    return Subscribers(_subscriber_table(), site=settings().site_url)
 
 
 @cache

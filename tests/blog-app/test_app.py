@@ -104,3 +104,16 @@ def test_no_odd_request_is_a_server_error(call: Any, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(wiring, "subscribers", lambda: Subscribers(MemorySubscribers()))
     for method, path, headers in odd_requests("blog-app"):
         assert call(method, path, {}, **headers).status_code < 500, (method, path[:200], headers)
+
+
+def test_the_address_in_list_unsubscribe_leads_people_to_the_page_that_asks_first(call: Any) -> None:
+    opened = call("GET", "/unsubscribe/" + "a" * 65)
+
+    assert opened.status_code == 303
+    assert opened.headers["Location"] == f"https://blog.example/unsubscribe/?token={'a' * 65}"
+
+
+def test_only_the_page_of_the_blog_may_subscribe_from_a_browser() -> None:
+    without_cors = {path for path, methods in app.app.routes.items() for route in methods.values() if not route.cors}
+
+    assert without_cors == {"/subscribers"}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import Any
 
 import msgspec
@@ -47,6 +49,70 @@ def test_all_spellings_of_an_address_are_one_subscriber(subscribers: Subscribers
         subscribers.subscribe(NewSubscriber(email))
 
     assert [s.email for s in store.subscribers.values()] == ["Ann@xn--bcher-kva.example"]
+
+
+@pytest.mark.parametrize(
+    ("emails", "count"),
+    [
+        (["victim@example.com", "victim+1@example.com", "Victim+2@EXAMPLE.com", "victim+1+2@example.com"], 1),
+        (["a.b@gmail.com", "ab@gmail.com", "a.b+1@googlemail.com", "AB@GoogleMail.com"], 1),
+        (["a.b@example.com", "ab@example.com"], 2),
+        (["+a@example.com", "+b@example.com"], 2),
+        (["ann@example.com", "bob@example.com", "ann@example.org"], 3),
+    ],
+)
+def test_one_mailbox_is_one_subscriber(
+    subscribers: Subscribers, store: MemorySubscribers, emails: list[str], count: int
+) -> None:
+    for email in emails:
+        subscribers.subscribe(NewSubscriber(email))
+
+    assert len(store.subscribers) == count
+    assert next(iter(store.subscribers.values())).email == NewSubscriber(emails[0]).email
+
+
+@given(st.lists(st.text("abc+.", max_size=6), max_size=20))
+def test_no_tag_makes_a_second_subscriber_of_a_mailbox(tags: list[str]) -> None:
+    store = MemorySubscribers()
+    for tag in tags:
+        try:
+            new = NewSubscriber(f"victim+{tag}@example.com")
+        except ValueError:
+            continue
+        Subscribers(store).subscribe(new)
+
+    assert len(store.subscribers) <= 1
+
+
+@pytest.mark.parametrize("email", ["Ann.B+blog@example.com", "Ann.B@gmail.com"])
+def test_a_subscriber_of_an_earlier_release_is_not_subscribed_again(
+    subscribers: Subscribers, store: MemorySubscribers, email: str
+) -> None:
+    """The first releases stored a subscriber under a hash of the address."""
+    digest = hashlib.sha256(email.lower().encode()).digest()
+    earlier_id = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    store.add(Subscriber(id=earlier_id, email=email, status="subscribed", subscribed_at=NOON))
+
+    subscribers.subscribe(NewSubscriber(email))
+    assert list(store.subscribers) == [earlier_id]
+
+    subscribers.suppress(email)
+    assert {each.status for each in store.subscribers.values()} == {"suppressed"}
+
+
+@pytest.mark.parametrize(
+    ("token", "shown"),
+    [
+        ("a" * 65, "a" * 65),
+        ("x y&z=\r\nSet-Cookie: a", "x%20y%26z%3D%0D%0ASet-Cookie%3A%20a"),
+        ("a" * 9000, "a" * 66),
+        ("ä", "%C3%A4"),
+    ],
+)
+def test_the_address_of_the_page_that_asks_first_is_safe(token: str, shown: str) -> None:
+    page = Subscribers(MemorySubscribers(), site="https://blog.example").page(token)
+
+    assert page == f"https://blog.example/unsubscribe/?token={shown}"
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,7 @@ def test_a_reader_subscribes_gets_a_mail_and_unsubscribes_by_its_link(blog: Page
     blog.get_by_role("button", name="Unsubscribe").click()
     expect(blog.get_by_role("status")).to_have_text("You are unsubscribed. We will not email you again.")
     expect(blog.get_by_role("button", name="Unsubscribe")).to_be_hidden()
+    expect(blog.get_by_text("Press the button")).to_be_hidden()
 
 
 def _unsubscribe_link(page: Page, console: str, email: str) -> str:
