@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import msgspec
 from chalice.app import Chalice, CORSConfig, Request, Response
 
-from common import local, logs
+from common import local, logs, sentences
 from common.errors import InvalidInput, PayloadTooLarge, ServiceUnavailable
 
 MAX_BODY = 2 * 1024 * 1024
@@ -115,7 +115,7 @@ def body[T](app: Chalice, cls: type[T]) -> T:
     try:
         return msgspec.json.decode(raw_body(app), type=cls)
     except msgspec.ValidationError as error:
-        raise InvalidInput(_sentence(error)) from error
+        raise InvalidInput(sentences.of(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"the body is not JSON: {error}") from error
 
@@ -129,12 +129,7 @@ def query[T](app: Chalice, cls: type[T]) -> T:
     try:
         return msgspec.convert(parameters, type=cls, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidInput(_sentence(error)) from error
-
-
-def _sentence(error: msgspec.ValidationError) -> str:
-    """Return msgspec's message, ``Expected `str`, got `int` - at `$.title```, without the ``$``, unknown to callers."""
-    return re.sub(r" - at `\$\.?([^`]*)`", lambda at: f" - at `{at[1] or 'body'}`", str(error))
+        raise InvalidInput(sentences.of(error)) from error
 
 
 def idempotency_key(app: Chalice) -> str | None:
