@@ -12,12 +12,12 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import apps, bootstrap, order, preflight, redrive, signing_keys, stages
+from deploy.account import target
 from deploy.clone import clone
 from deploy.cost import report
 from deploy.delete import contents, delete
 from deploy.errors import DeployError, NotDeployed
 from deploy.publish import Publisher
-from deploy.target import target
 from deploy.verify.journey import LONGEST
 from deploy.verify.stage import verify
 from updates.publish import wave

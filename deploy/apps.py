@@ -22,10 +22,10 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import yaml
 
 from deploy import policies, signing_keys, stacks, zips
+from deploy.account import client
 from deploy.errors import AlreadyDeployed, PackageFailed
 
 ROOT = Path(__file__).parent.parent
@@ -155,7 +155,7 @@ def _sender_identity(app: str, stage: str, parameters: Mapping[str, str]) -> dic
     known = stacks.parameters_of(resources, missing_ok=True)
     if not address or any(value for name, value in known.items() if name.endswith("Sender")):
         return {}
-    ses: Any = boto3.Session().client("sesv2")
+    ses = client("sesv2")
     for identity in (address, address.rpartition("@")[2]):
         with suppress(ses.exceptions.NotFoundException):
             found = ses.get_email_identity(EmailIdentity=identity)
@@ -173,9 +173,9 @@ def write_policies(app: str, stage: str) -> None:
     places = policies.places(ROOT / app)
     if not places:
         return
-    session = boto3.Session()
-    _, partition, _, _, account, _ = session.client("sts").get_caller_identity()["Arn"].split(":", 5)
-    account_values = {"AWS::Partition": partition, "AWS::Region": str(session.region_name), "AWS::AccountId": account}
+    sts = client("sts")
+    _, partition, _, _, account, _ = sts.get_caller_identity()["Arn"].split(":", 5)
+    account_values = {"AWS::Partition": partition, "AWS::Region": sts.meta.region_name, "AWS::AccountId": account}
     apis = {other: api_id(other, stage) or NO_API for other in called(app)}
     policies.write(ROOT / app, stage, account_values | stacks.outputs(stack(app, stage, "resources")) | apis)
 
@@ -281,7 +281,7 @@ def refuse_stack(app: str, stage: str) -> None:
 
 def refuse_chalice(app: str, stage: str) -> None:
     """Raise AlreadyDeployed if `chalice deploy` deployed the app to the stage, from this machine or another one."""
-    functions: Any = boto3.Session().client("lambda")
+    functions = client("lambda")
     try:
         functions.get_function(FunctionName=f"{app}-{stage}")
     except functions.exceptions.ResourceNotFoundException:
@@ -352,7 +352,7 @@ def register(app: str, stage: str, Address: str = "") -> dict[str, str]:
     of the sandbox. It also lets the people of the stage call this API, and no other one.
     """
     address, api = (Address or endpoint(app, stage)).rstrip("/"), str(api_id(app, stage))
-    name, ssm = address_parameter(app, stage), boto3.Session().client("ssm")
+    name, ssm = address_parameter(app, stage), client("ssm")
     known = ssm.get_parameters(Names=[name])["Parameters"]
     if known and api in known[0]["Value"]:
         address = known[0]["Value"]

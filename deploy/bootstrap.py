@@ -6,11 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import boto3
-
 from deploy import stacks
+from deploy.account import client
 from deploy.apps import ROOT
 
 STACK = "chalice-suite-account"
@@ -24,8 +21,7 @@ def bootstrap() -> dict[str, str]:
 
 def logs_role() -> str | None:
     """Return the ARN of the role with which API Gateway writes logs, if the account has one in this Region."""
-    gateway: Any = boto3.Session().client("apigateway")
-    role: str | None = gateway.get_account().get("cloudwatchRoleArn")
+    role: str | None = client("apigateway").get_account().get("cloudwatchRoleArn")
     return role
 
 

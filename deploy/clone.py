@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
-
 from deploy import apps, order, stacks, stages, updates
+from deploy.account import client
 from deploy.errors import NotCloned
 
 _ADDRESSES = {
@@ -48,7 +47,7 @@ def begin(source: str, target: str) -> None:
     stages.check(target)
     if not stages.of(source):
         raise NotCloned(f"there is no stage {source}")
-    ssm, name = boto3.Session().client("ssm"), mark(target)
+    ssm, name = client("ssm"), mark(target)
     try:
         marked = ssm.get_parameter(Name=name)["Parameter"]["Value"]
     except ssm.exceptions.ParameterNotFound:

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import boto3
-
 from deploy import apps, clone, signing_keys, stacks
+from deploy.account import client
 from deploy.errors import NotDeleted
 from deploy.stages import stacks_of
 
@@ -66,7 +65,7 @@ def _delete_stack(name: str) -> list[tuple[str, str]]:
 
 
 def _delete_bucket(bucket: str) -> None:
-    s3 = boto3.Session().client("s3")
+    s3 = client("s3")
     try:
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
             versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
@@ -80,7 +79,7 @@ def _delete_bucket(bucket: str) -> None:
 
 def _delete_table(table: str) -> None:
     """Delete a table and its replicas. AWS refuses to delete a Region from which a replica was made in the last day."""
-    dynamodb = boto3.Session().client("dynamodb")
+    dynamodb = client("dynamodb")
     try:
         described = dynamodb.describe_table(TableName=table)["Table"]
     except dynamodb.exceptions.ResourceNotFoundException:
@@ -91,7 +90,7 @@ def _delete_table(table: str) -> None:
         _unprotect(table, region)
     for region in replicas:
         dynamodb.update_table(TableName=table, ReplicaUpdates=[{"Delete": {"RegionName": region}}])
-        boto3.Session(region_name=region).client("dynamodb").get_waiter("table_not_exists").wait(TableName=table)
+        client("dynamodb", region).get_waiter("table_not_exists").wait(TableName=table)
     if replicas:
         dynamodb.get_waiter("table_exists").wait(TableName=table)
     dynamodb.delete_table(TableName=table)
@@ -99,14 +98,14 @@ def _delete_table(table: str) -> None:
 
 
 def _unprotect(table: str, region: str) -> None:
-    dynamodb = boto3.Session(region_name=region).client("dynamodb")
+    dynamodb = client("dynamodb", region)
     if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
         dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
         dynamodb.get_waiter("table_exists").wait(TableName=table)
 
 
 def _delete_user_pool(pool: str) -> None:
-    cognito = boto3.Session().client("cognito-idp")
+    cognito = client("cognito-idp")
     try:
         protection = cognito.describe_user_pool(UserPoolId=pool)["UserPool"].get("DeletionProtection")
         if protection == "ACTIVE":
@@ -118,7 +117,7 @@ def _delete_user_pool(pool: str) -> None:
 
 def _delete_secret(secret: str) -> None:
     """Delete a secret without recovery, so that a stage of the same name can create it again."""
-    secrets = boto3.Session().client("secretsmanager")
+    secrets = client("secretsmanager")
     try:
         secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
     except secrets.exceptions.ResourceNotFoundException:
@@ -127,7 +126,7 @@ def _delete_secret(secret: str) -> None:
 
 def _delete_file_system(file_system: str) -> None:
     """Delete a file system after its mount targets."""
-    efs = boto3.Session().client("efs")
+    efs = client("efs")
     try:
         while targets := efs.describe_mount_targets(FileSystemId=file_system)["MountTargets"]:
             for target in targets:
@@ -141,7 +140,7 @@ def _delete_file_system(file_system: str) -> None:
 
 def _detach_policy(policy: str) -> None:
     """Detach the policy from the certificates of devices, which stay."""
-    iot = boto3.Session().client("iot")
+    iot = client("iot")
     for page in iot.get_paginator("list_targets_for_policy").paginate(policyName=policy):
         for target in page["targets"]:
             iot.detach_policy(policyName=policy, target=target)
@@ -162,14 +161,14 @@ _REMOVE: dict[str, Callable[[str], None]] = {
 
 
 def _delete_parameters(names: list[str]) -> None:
-    ssm: Any = boto3.Session().client("ssm")
+    ssm: Any = client("ssm")
     for start in range(0, len(names), 10):
         ssm.delete_parameters(Names=names[start : start + 10])
 
 
 def _delete_log_groups(app: str, stage: str) -> None:
     """Delete the log groups of no stack: those of functions of `chalice deploy`, and those that an update replaced."""
-    logs: Any = boto3.Session().client("logs")
+    logs: Any = client("logs")
     prefix = f"/aws/lambda/{app}-{stage}"
     for page in logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix):
         for group in page["logGroups"]:

@@ -7,6 +7,10 @@ class DeployError(Exception):
     """A deploy command failed; the message says why."""
 
 
+class NoAccount(DeployError):
+    """This environment points to no account; the message says what to do."""
+
+
 class StackFailed(DeployError):
     """CloudFormation could not create, update or delete a stack; the message has its reasons."""
 

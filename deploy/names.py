@@ -11,8 +11,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from deploy.account import client
 from deploy.planned import Resource
-from deploy.quotas import client, is_missing, listed
+from deploy.quotas import is_missing, listed
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import apps, bootstrap, names, order, planned, quotas, stacks, updates
+from deploy.account import client
 from deploy.errors import AlreadyDeployed
 from deploy.planned import Parameters, Resource
-from deploy.quotas import client
 
 UNRESERVED = 100
 """Concurrent executions that Lambda keeps for functions that reserve none.

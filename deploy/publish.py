@@ -14,19 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Root
 
 from deploy import stacks, updates
+from deploy.account import ONE_LONG_CALL, client
 from deploy.errors import NotDeployed, ReleaseRefused
 from updates.publish import first_root, next_root, signer
-
-_LONGEST = 900
-"""Seconds that the function may run."""
 
 
 class Publisher:
@@ -36,13 +32,10 @@ class Publisher:
         outputs = stacks.outputs(updates.stack(stage), missing_ok=True)
         if "Publisher" not in outputs:
             raise NotDeployed(f"there is no publisher: run `make updates STAGE={stage}` first")
-        session = boto3.Session()
         self._stage, self._function, self._secret = stage, outputs["Publisher"], outputs["ReleaseKey"]
-        self._lambda: Any = session.client(
-            "lambda", config=Config(read_timeout=_LONGEST + 60, retries={"total_max_attempts": 1})
-        )
-        self._secrets: Any = session.client("secretsmanager")
-        self._s3: Any = session.client("s3")
+        self._lambda = client("lambda", config=ONE_LONG_CALL)
+        self._secrets = client("secretsmanager")
+        self._s3 = client("s3")
 
     def release(
         self,

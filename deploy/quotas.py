@@ -6,14 +6,13 @@ https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-li
 
 from __future__ import annotations
 
-import functools
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
+
+from deploy.account import client
 
 GLOBAL_REGION = "us-east-1"
 """The Region in which Service Quotas has the quotas of global services."""
@@ -78,17 +77,6 @@ def listed(service: str, operation: str, *path: str, **request: Any) -> Iterator
         for name in path[:-1]:
             page = page[name]
         yield from page.get(path[-1]) or []
-
-
-_session = functools.cache(boto3.Session)
-_creating = threading.Lock()
-
-
-@functools.cache
-def client(service: str, region: str | None = None) -> Any:
-    """Return a client, which many threads may use. They share a session, which reads the models of services once."""
-    with _creating:
-        return _session().client(service, region)
 
 
 def _count(service: str, operation: str, *path: str, **request: Any) -> Callable[[], int]:

@@ -8,16 +8,16 @@ and messages of a failed IoT rule are put into their stream: SQS cannot move tho
 from __future__ import annotations
 
 import base64
-import functools
 import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import boto3
 from boto3.dynamodb.types import Binary
 from botocore.exceptions import BotoCoreError, ClientError
+
+from deploy.account import client
 
 type Json = dict[str, Any]
 
@@ -28,7 +28,7 @@ class NotRedriven(Exception):
 
 def redrive(app: str, stage: str) -> dict[str, str]:
     """Empty the queues; return by the name of a queue what became of its messages."""
-    sqs = _client("sqs")
+    sqs = client("sqs")
     urls = sqs.list_queues(QueueNamePrefix=f"{app}-{stage}-", MaxResults=1000).get("QueueUrls", [])
     served = _served(sqs, urls)
     results = {}
@@ -133,7 +133,7 @@ def _invoke(body: Json, event: Json) -> None:
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
     function = body["requestContext"]["functionArn"].removesuffix(":$LATEST")
-    answer = _client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
+    answer = client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
     content = json.loads(answer["Payload"].read() or b"null")
     if "FunctionError" in answer or (isinstance(content, dict) and content.get("batchItemFailures")):
         raise NotRedriven(f"{function.rpartition(':')[2]}: {json.dumps(content)[:200]}")
@@ -144,7 +144,7 @@ def _put(body: Json) -> None:
 
     https://docs.aws.amazon.com/iot/latest/developerguide/rule-error-handling.html
     """
-    _client("kinesis").put_record(
+    client("kinesis").put_record(
         StreamName=body["failures"][0]["failedResource"],
         Data=base64.b64decode(body["base64OriginalPayload"]),
         PartitionKey=f"thing/{body['topic'].split('/')[1]}",
@@ -153,7 +153,7 @@ def _put(body: Json) -> None:
 
 def _kinesis_records(info: Json) -> list[Json]:
     """Return the records of the batch as they are in an event."""
-    kinesis, found = _client("kinesis"), []
+    kinesis, found = client("kinesis"), []
     iterator = kinesis.get_shard_iterator(
         StreamARN=info["streamArn"],
         ShardId=info["shardId"],
@@ -187,7 +187,7 @@ def _kinesis_records(info: Json) -> list[Json]:
 
 def _dynamodb_records(info: Json) -> list[Json]:
     """Return the records of the batch as they are in an event."""
-    streams, found = _client("dynamodbstreams"), []
+    streams, found = client("dynamodbstreams"), []
     iterator = streams.get_shard_iterator(
         StreamArn=info["streamArn"],
         ShardId=info["shardId"],
@@ -215,8 +215,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes | Binary):
         return base64.b64encode(bytes(value)).decode()
     return value.timestamp()
-
-
-@functools.cache
-def _client(service: str) -> Any:
-    return boto3.Session().client(service)

@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
-import boto3
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from common.secrets import MAX_AGE
 from deploy import stacks
+from deploy.account import client
 
 type Algorithm = Literal["rsa", "ecdsa"]
 
@@ -198,5 +198,4 @@ def rotate(
 
 
 def _of(app: str, stage: str) -> SigningKeys:
-    session = boto3.Session()
-    return SigningKeys(session.client("cloudfront"), session.client("secretsmanager"), app, stage)
+    return SigningKeys(client("cloudfront"), client("secretsmanager"), app, stage)

@@ -12,10 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from deploy import apps, stacks
+from deploy.account import ONE_LONG_CALL, client
 from deploy.apps import ROOT
 from deploy.errors import NotDeployed, NotPublished
 
@@ -56,15 +54,14 @@ def address(app: str, stage: str) -> str:
 
 def _run(app: str, stage: str, logical_id: str) -> None:
     """Run the function that publishes the site, as its schedule does."""
-    session = boto3.Session()
-    client: Any = session.client("lambda", config=Config(read_timeout=900, retries={"total_max_attempts": 1}))
+    functions = client("lambda", config=ONE_LONG_CALL)
     _, function = stacks.resources(apps.stack(app, stage, "app"))[logical_id]
     event = {
         **{"version": "0", "id": str(uuid.uuid4()), "detail-type": "Scheduled Event", "source": "aws.events"},
-        **{"account": "", "region": session.region_name, "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"},
+        **{"account": "", "region": functions.meta.region_name, "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"},
         **{"resources": [], "detail": {}},
     }
-    answer = client.invoke(FunctionName=function, Payload=json.dumps(event))
+    answer = functions.invoke(FunctionName=function, Payload=json.dumps(event))
     if "FunctionError" in answer:
         raise NotPublished(f"{app}: {function} failed: {answer['Payload'].read().decode()}")
 
@@ -75,12 +72,11 @@ def _upload(app: str, stage: str, folder: Path, config: Mapping[str, str]) -> di
     The object ``published.json`` has the digest of each file that the edge was told of. It is written last, so that an
     interrupted call invalidates the rest when it is repeated.
     """
-    session = boto3.Session()
-    s3, bucket = session.client("s3"), stacks.outputs(apps.stack(app, stage, "resources"))["SiteBucket"]
+    s3, bucket = client("s3"), stacks.outputs(apps.stack(app, stage, "resources"))["SiteBucket"]
     there = _contents(s3, bucket)
     settings, told = (_read(s3, bucket, key) if key in there else {} for key in ("config.json", _PUBLISHED))
     kept = {name: value for name, value in settings.items() if name not in _USERS}  # the stage may have none any more
-    settings = {**kept, **_config(app, stage, str(session.region_name)), **config}
+    settings = {**kept, **_config(app, stage, s3.meta.region_name), **config}
     files = _files(folder) | {"config.json": json.dumps(settings, indent=2, sort_keys=True).encode()}
     digests = {key: hashlib.md5(content).hexdigest() for key, content in files.items()}  # noqa: S324
     changed = [key for key in files if there.get(key) != digests[key]]
@@ -93,7 +89,7 @@ def _upload(app: str, stage: str, folder: Path, config: Mapping[str, str]) -> di
     stale = sorted(key for key in digests.keys() | told.keys() if digests.get(key) != told.get(key))
     if stale:
         if there:  # in an empty bucket there was nothing to cache
-            _invalidate(session, stacks.outputs(apps.stack(app, stage, "edge"))["DistributionId"], stale)
+            _invalidate(stacks.outputs(apps.stack(app, stage, "edge"))["DistributionId"], stale)
         s3.put_object(Bucket=bucket, Key=_PUBLISHED, Body=json.dumps(digests), ContentType="application/json")
     return settings
 
@@ -124,7 +120,7 @@ def _contents(s3: Any, bucket: str) -> dict[str, str]:
     return {item["Key"]: item["ETag"].strip('"') for page in pages for item in page.get("Contents", [])}
 
 
-def _invalidate(session: Any, distribution_id: str, keys: Sequence[str]) -> None:
+def _invalidate(distribution_id: str, keys: Sequence[str]) -> None:
     paths = ["/", *(f"/{key}" for key in keys)]
     batch = {"Paths": {"Quantity": len(paths), "Items": paths}, "CallerReference": uuid.uuid4().hex}
-    session.client("cloudfront").create_invalidation(DistributionId=distribution_id, InvalidationBatch=batch)
+    client("cloudfront").create_invalidation(DistributionId=distribution_id, InvalidationBatch=batch)

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 from samtranslator.yaml_helper import yaml_parse
 
+from deploy.account import client
 from deploy.errors import StackFailed
 
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
@@ -26,9 +26,9 @@ def deploy(name: str, template: str, parameters: dict[str, str]) -> dict[str, st
 
     Passes only the parameters that the template declares. On an update, those that are not passed keep their values.
     """
-    cloudformation = _client("cloudformation")
+    cloudformation = client("cloudformation")
     bucket, key = upload(template.encode(), ".template")
-    url = f"{_client('s3').meta.endpoint_url}/{bucket}/{key}"
+    url = f"{client('s3').meta.endpoint_url}/{bucket}/{key}"
     declared = {p["ParameterKey"] for p in cloudformation.get_template_summary(TemplateURL=url)["Parameters"]}
     given = {key: value for key, value in parameters.items() if key in declared}
     change = "update" if _ready(name) else "create"
@@ -57,7 +57,7 @@ def outputs(name: str, missing_ok: bool = False) -> dict[str, str]:
     """Return the outputs of the stack; none if it does not exist and *missing_ok*."""
     if missing_ok and not _exists(name):
         return {}
-    stack = _client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    stack = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
@@ -65,32 +65,32 @@ def parameters_of(name: str, missing_ok: bool = False) -> dict[str, str]:
     """Return the parameters of the stack; none if it does not exist and *missing_ok*."""
     if missing_ok and not _exists(name):
         return {}
-    stack = _client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    stack = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack.get("Parameters", [])}
 
 
 def existing() -> set[str]:
     """Return the names of all stacks of the account in this Region."""
-    pages = _client("cloudformation").get_paginator("describe_stacks").paginate()
+    pages = client("cloudformation").get_paginator("describe_stacks").paginate()
     return {stack["StackName"] for page in pages for stack in page["Stacks"]}
 
 
 def exports() -> set[str]:
     """Return the names of everything that the stacks of the account export in this Region."""
-    pages = _client("cloudformation").get_paginator("list_exports").paginate()
+    pages = client("cloudformation").get_paginator("list_exports").paginate()
     return {export["Name"] for page in pages for export in page["Exports"]}
 
 
 def resources(name: str) -> dict[str, tuple[str, str]]:
     """Return by logical id the type and the physical id of each resource of the stack."""
-    pages = _client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
+    pages = client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
     listed = [resource for page in pages for resource in page["StackResourceSummaries"]]
     return {r["LogicalResourceId"]: (r["ResourceType"], r["PhysicalResourceId"]) for r in listed}
 
 
 def template_of(name: str) -> Any:
     """Return the template of the stack as a document. A stack that is not complete has one, too."""
-    body = _client("cloudformation").get_template(StackName=name)["TemplateBody"]
+    body = client("cloudformation").get_template(StackName=name)["TemplateBody"]
     return body if isinstance(body, dict) else read(body)
 
 
@@ -103,7 +103,7 @@ def retained(name: str) -> set[str]:
 def delete(name: str) -> None:
     """Delete the stack and wait until it is deleted. Raises StackFailed."""
     _ended(name)  # AWS deletes no stack that it is updating
-    _client("cloudformation").delete_stack(StackName=name)
+    client("cloudformation").delete_stack(StackName=name)
     if _ended(name) is not None:
         raise StackFailed(f"{name}: {_reasons(name)}")
 
@@ -131,7 +131,7 @@ def upload_code(template: dict[str, Any], folder: Path) -> str:
 def upload(content: bytes, suffix: str) -> tuple[str, str]:
     """Store *content* in the account's bucket for code and templates; return bucket and key."""
     (bucket, account), key = _artifacts(), hashlib.sha256(content).hexdigest() + suffix
-    _client("s3").put_object(Bucket=bucket, Key=key, Body=content, ExpectedBucketOwner=account)
+    client("s3").put_object(Bucket=bucket, Key=key, Body=content, ExpectedBucketOwner=account)
     return bucket, key
 
 
@@ -142,7 +142,7 @@ def artifacts() -> str:
 
 def artifacts_name() -> str:
     """Return the name that the account's bucket for code and templates has, whether it exists or not."""
-    account, region = _client("sts").get_caller_identity()["Account"], _client("s3").meta.region_name
+    account, region = client("sts").get_caller_identity()["Account"], client("s3").meta.region_name
     return f"chalice-suite-artifacts-{account}-{region}"
 
 
@@ -180,7 +180,7 @@ def _exists(name: str) -> bool:
 def _status(name: str) -> str | None:
     """Return the status of the stack, or None if there is none."""
     try:
-        status = str(_client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+        status = str(client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
     except ClientError as error:
         if "does not exist" in str(error):
             return None
@@ -190,7 +190,7 @@ def _status(name: str) -> str | None:
 
 def _ended(name: str) -> str | None:
     """Wait until CloudFormation does no more with the stack; return its status, or None if there is none."""
-    delay: float = _client("cloudformation").get_waiter("stack_create_complete").config.delay
+    delay: float = client("cloudformation").get_waiter("stack_create_complete").config.delay
     while (status := _status(name)) and status.endswith("_IN_PROGRESS") and status not in _NEVER_CREATED:
         time.sleep(min(delay, _POLL))
     return status
@@ -198,7 +198,7 @@ def _ended(name: str) -> str | None:
 
 def _reasons(name: str) -> str:
     """Return why the last operation failed."""
-    cloudformation = _client("cloudformation")
+    cloudformation = client("cloudformation")
     reasons: list[str] = []
     for event in cloudformation.describe_stack_events(StackName=name)["StackEvents"]:  # newest first
         of_stack = event.get("PhysicalResourceId") == event["StackId"]
@@ -213,19 +213,13 @@ def _reasons(name: str) -> str:
 
 
 @functools.cache
-def _client(service: str) -> Any:
-    """Return a client from a session of its own: threads can share clients, but not boto3's default session."""
-    return boto3.Session().client(service)
-
-
-@functools.cache
 def _artifacts() -> tuple[str, str]:
     """Return the account's bucket for code and templates, created on first use, and the account.
 
     Another account may have created a bucket of this name, and deployments read from it. Each request therefore names
     the account that must own it. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
     """
-    s3, account = _client("s3"), _client("sts").get_caller_identity()["Account"]
+    s3, account = client("s3"), client("sts").get_caller_identity()["Account"]
     region, bucket = s3.meta.region_name, artifacts_name()
     try:
         s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account)

@@ -8,9 +8,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import boto3
-
 from deploy import stacks
+from deploy.account import client
 from deploy.apps import ROOT, layer
 
 FOLDER = ROOT / "updates"
@@ -84,6 +83,5 @@ def prefix_lists() -> list[str]:
 
     The list is empty in a Region that has none.
     """
-    ec2: Any = boto3.Session().client("ec2")
     named = [{"Name": "prefix-list-name", "Values": [CLOUDFRONT]}]
-    return [each["PrefixListId"] for each in ec2.describe_managed_prefix_lists(Filters=named)["PrefixLists"]]
+    return [each["PrefixListId"] for each in client("ec2").describe_managed_prefix_lists(Filters=named)["PrefixLists"]]

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy import order, stages, updates
+from deploy.account import target
 from deploy.apps import ROOT
 from deploy.errors import NotDeployed, NotVerified
-from deploy.target import target
 from deploy.verify import report, runner
 from deploy.verify.blog import Blog
 from deploy.verify.health import Health

@@ -16,8 +16,6 @@ def region(emulator: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A Region of a new account in which nothing was done."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
-    for cached in (stacks._client, stacks._artifacts):
-        cached.cache_clear()
     return "eu-north-1"
 
 

@@ -28,14 +28,9 @@ LAYER = "todo-app-test-dax-client"
 
 
 @pytest.fixture
-def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point the clients of the deployment to the emulator."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
-    for cached in (stacks._client, stacks._artifacts):
-        cached.cache_clear()
-    yield
-    for cached in (stacks._client, stacks._artifacts):
-        cached.cache_clear()
 
 
 @pytest.fixture

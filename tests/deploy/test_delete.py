@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from deploy import __main__ as command
-from deploy import delete, stacks, stages
+from deploy import delete, stages
 
 TARGET = "account 000000000000, Region us-east-1, endpoint https://cloudformation.us-east-1.amazonaws.com"
 
@@ -64,7 +64,6 @@ def test_without_a_stack_of_the_stage_nothing_is_deleted(deleted: list[str], mon
 
 def test_the_log_groups_of_functions_that_are_gone_are_deleted(emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
-    stacks._client.cache_clear()
     logs = boto3.client("logs")
     names = [f"/aws/lambda/todo-app-{name}" for name in ("gone", "gone-make_thumbnails", "goner", "other")]
     for name in names:
@@ -74,4 +73,3 @@ def test_the_log_groups_of_functions_that_are_gone_are_deleted(emulator: str, mo
 
     left = logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/todo-app-")["logGroups"]
     assert [group["logGroupName"] for group in left] == names[2:]
-    stacks._client.cache_clear()

@@ -6,7 +6,6 @@ import io
 import json
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +13,23 @@ import boto3
 import pytest
 
 from deploy import __main__ as command
-from deploy import apps, stacks
+from deploy import account, apps, stacks
 from localaws.testing import verify_identity
 
 ACCOUNT = "000000000000"
 
 
 @pytest.fixture
-def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Point the clients of the deployment to the emulator."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
-    for cached in (stacks._client, stacks._artifacts):
-        cached.cache_clear()
-    yield emulator
-    for cached in (stacks._client, stacks._artifacts):
-        cached.cache_clear()
+    return emulator
 
 
 def test_the_bucket_for_code_is_private_and_its_owner_is_checked(aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")  # which has no bucket yet
     requested: dict[str, Any] = {}
-    s3 = stacks._client("s3")
+    s3 = account.client("s3")
     s3.meta.events.register(
         "before-call.s3", lambda model, params, **_: requested.update({model.name: params["headers"]})
     )

@@ -33,13 +33,9 @@ def account(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Point the clients of the deployment to the emulator, and prepare the account."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
     monkeypatch.setenv("AWS_DATA_PATH", str(ROOT / "localaws" / "botodata"))
-    for cached in (stacks._client, stacks._artifacts):
-        cached.cache_clear()
     bootstrap.bootstrap()
     yield
     delete(STAGE)
-    for cached in (stacks._client, stacks._artifacts):
-        cached.cache_clear()
 
 
 def start() -> subprocess.Popen[str]:

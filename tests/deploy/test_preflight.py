@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from deploy import __main__ as command
-from deploy import bootstrap, order, preflight, quotas, stacks
+from deploy import account, bootstrap, order, preflight, stacks
 from localaws import serve
 from localaws.testing import verify_identity
 
@@ -26,14 +26,15 @@ def new_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def at(new_account: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+def at(
+    new_account: str, forget_clients: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[str]]:
     """A function that returns the lines of a preflight in a Region of the account: those of all checks, or of some."""
 
     def at(region: str, *checks: preflight.Check, apps: Sequence[str] = order.names(), **given: str) -> list[str]:
         monkeypatch.setenv("AWS_ENDPOINT_URL", new_account)
         monkeypatch.setenv("AWS_DEFAULT_REGION", region)
-        for cached in (stacks._client, stacks._artifacts, quotas.client):
-            cached.cache_clear()
+        forget_clients()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(preflight, "CHECKS", checks or preflight.CHECKS)
             return [str(lack) for lack in preflight.preflight("prod", apps, given)]
@@ -79,7 +80,7 @@ def test_after_bootstrap_nothing_makes_the_release_fail(at: Callable[..., list[s
 def test_it_only_reads(at: Callable[..., list[str]]) -> None:
     at("ap-south-1")
 
-    assert [bucket for bucket in stacks._client("s3").list_buckets()["Buckets"] if "ap-south-1" in bucket["Name"]] == []
+    assert [bucket for bucket in account.client("s3").list_buckets()["Buckets"] if "ap-south-1" in bucket["Name"]] == []
     assert stacks.existing() == set()
     assert bootstrap.logs_role() is None
 

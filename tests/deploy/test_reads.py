@@ -25,8 +25,6 @@ type Release = Callable[..., tuple[str, dict[str, str]]]
 def release(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Release]:
     """A function that deploys resources and app; it returns the address of the API and the outputs of the resources."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
-    stacks._client.cache_clear()
-    stacks._artifacts.cache_clear()
     bootstrap.bootstrap()
 
     def release(**parameters: str) -> tuple[str, dict[str, str]]:
@@ -39,8 +37,6 @@ def release(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Release]
     for kind in ("app", "resources"):
         stacks.delete(apps.stack(APP, STAGE, kind))
     (apps.ROOT / APP / "chalicelib" / "stages" / f"{STAGE}.json").unlink()
-    stacks._client.cache_clear()
-    stacks._artifacts.cache_clear()
 
 
 def statuses(api: str, token: str | None = None) -> set[int]:

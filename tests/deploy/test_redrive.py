@@ -7,7 +7,6 @@ import io
 import json
 import uuid
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -67,11 +66,9 @@ class Emulator:
 
 
 @pytest.fixture
-def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
-    redrive._client.cache_clear()
-    yield Emulator(emulator)
-    redrive._client.cache_clear()
+    return Emulator(emulator)
 
 
 def test_a_dead_letter_goes_back_to_its_queue(aws: Emulator) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import boto3
 import pytest
 
@@ -11,15 +9,10 @@ from deploy import apps, stacks
 
 
 @pytest.fixture
-def ireland(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def ireland(emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point the clients of the deployment to the Region that MyBlog's tables have as their replica."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    for cached in (stacks._client, stacks._artifacts):
-        cached.cache_clear()
-    yield
-    for cached in (stacks._client, stacks._artifacts):
-        cached.cache_clear()
 
 
 def test_the_region_of_the_replica_has_no_second_replica(ireland: None) -> None:

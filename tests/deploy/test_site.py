@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -44,7 +45,7 @@ def web(emulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 def invalidated(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The keys of each invalidation."""
     batches: list[list[str]] = []
-    monkeypatch.setattr(site, "_invalidate", lambda session, distribution, keys: batches.append(list(keys)))
+    monkeypatch.setattr(site, "_invalidate", lambda distribution, keys: batches.append(list(keys)))
     return batches
 
 
@@ -103,6 +104,8 @@ def test_an_interrupted_publication_invalidates_the_rest_when_it_is_repeated(
 class Functions:
     """A Lambda client whose functions give *answer*."""
 
+    meta = SimpleNamespace(region_name="us-east-1")
+
     def __init__(self, answer: dict[str, Any]) -> None:
         self.answer = answer
         self.invoked: list[tuple[str, dict[str, Any]]] = []
@@ -114,7 +117,7 @@ class Functions:
 
 def test_a_site_that_a_function_makes_is_published_at_once(web: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     functions = Functions({})
-    monkeypatch.setattr(boto3.Session, "client", lambda *_, **__: functions)
+    monkeypatch.setattr(site, "client", lambda *_, **__: functions)
     monkeypatch.setattr(stacks, "resources", lambda name: {"PublishRegularly": ("AWS::Lambda::Function", f"{name}-f")})
 
     assert site.publish("blog-app", "unit") == {"page": "https://blog.example"}

@@ -1,0 +1,44 @@
+"""The account that deploy commands act in: its clients, and how it is named."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, NoRegionError
+
+from deploy.errors import NoAccount
+
+_session = functools.cache(boto3.Session)
+_creating = threading.Lock()
+
+
+@functools.cache
+def client(service: str, region: str | None = None, config: Config | None = None) -> Any:
+    """Return a client, which many threads may use. They share a session, which reads the models of services once."""
+    with _creating:
+        return _session().client(service, region, config=config)
+
+
+ONE_LONG_CALL = Config(read_timeout=960, retries={"total_max_attempts": 1})
+"""The settings of a client that invokes a function once and waits for its answer longer than a function may run."""
+
+
+def target() -> str:
+    """Return account, Region and endpoint in one line. Raises NoAccount if this environment points to no account."""
+    try:
+        meta = client("cloudformation").meta
+        account = client("sts").get_caller_identity()["Account"]
+    except NoRegionError:
+        raise NoAccount("no Region is chosen: run `export AWS_DEFAULT_REGION=us-east-1`, or choose another") from None
+    except ConnectionError as error:
+        raise NoAccount(f"{error} If this is the sandbox, start it with `make up`") from None
+    except (BotoCoreError, ClientError) as error:  # there are no credentials, or they are wrong or have expired
+        raise NoAccount(f"{error}. {_SIGN_IN}") from None
+    return f"account {account}, Region {meta.region_name}, endpoint {meta.endpoint_url}"
+
+
+_SIGN_IN = 'Sign in with `aws login` or `aws sso login`, or set AWS_PROFILE. For the sandbox: eval "$(make env)"'
