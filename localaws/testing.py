@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import socket
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -41,8 +42,11 @@ def turn(emulator: str) -> Callable[[float], str]:
     return functools.partial(turned, emulator)
 
 
-def eventually[T](look: Callable[[], T], seconds: float = 10) -> T:
-    """Call *look* until it returns something true or *seconds* have passed; return its last result."""
+def eventually[T](look: Callable[[], T], seconds: float = 90) -> T:
+    """Call *look* until it returns something true or *seconds* have passed; return its last result.
+
+    The time is long, because a machine that is busy with other things is slow. A test that passes does not wait for it.
+    """
     deadline = time.monotonic() + seconds
     while not (found := look()) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -54,6 +58,12 @@ def until[T](look: Callable[[], T | None], seconds: float = 90) -> T:
     found = eventually(look, seconds)
     assert found, f"nothing within {seconds} s"
     return found
+
+
+def is_listening(port: int, host: str = "127.0.0.1") -> bool:
+    """Return whether a process takes connections on the port."""
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
 
 
 def active(functions: Any, name: str) -> str:

@@ -517,7 +517,7 @@ def test_an_asynchronous_event_waits_until_there_is_concurrency(new: Client) -> 
         assert eventually(lambda: is_throttled(lambda_, name))
         lambda_.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps({"at": "once"}))
         assert called() == []
-    assert eventually(called, 15)
+    assert eventually(called)
 
 
 def is_throttled(lambda_: Any, name: str) -> bool:

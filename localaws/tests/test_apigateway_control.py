@@ -394,7 +394,7 @@ def test_a_stack_cannot_create_a_stage_that_api_gateway_refuses(control: Control
     template = {"Resources": {"Stage": {"Type": "AWS::ApiGateway::Stage", "Properties": stage}}}
     stacks = boto3.client("cloudformation", endpoint_url=control.endpoint)
     stacks.create_stack(StackName="refused-stage", TemplateBody=json.dumps(template), OnFailure="DO_NOTHING")
-    for _ in range(100):
+    for _ in range(900):
         events = stacks.describe_stack_events(StackName="refused-stage")["StackEvents"]
         reasons = [e.get("ResourceStatusReason", "") for e in events if e["ResourceStatus"] == "CREATE_FAILED"]
         if reasons:

@@ -17,9 +17,10 @@ from typing import Any
 
 import boto3
 import duckdb
-import httpx
 import pytest
 from botocore.exceptions import ClientError
+
+from localaws.testing import eventually, is_listening
 
 OUTPUT = "s3://results/queries/"
 READINGS = [
@@ -528,12 +529,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
     command = [sys.executable, "-c", "from ministack.app import main; main()"]
     process = subprocess.Popen(command, env=environment, cwd=folder)
     url = f"http://127.0.0.1:{port}"
-    for _ in range(200):
-        try:
-            httpx.get(f"{url}/_ministack/health")
-            break
-        except httpx.ConnectError:
-            time.sleep(0.05)
+    assert eventually(lambda: is_listening(port))
     aws = Aws(boto3.Session(), url)
     for bucket in ("data", "results"):
         aws.client("s3").create_bucket(Bucket=bucket)

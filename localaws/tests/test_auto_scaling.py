@@ -6,7 +6,6 @@ import io
 import json
 import os
 import signal
-import socket
 import threading
 import urllib.request
 import zipfile
@@ -19,7 +18,7 @@ import pytest
 from localaws.autoscaling import __main__ as following
 from localaws.autoscaling.instances import AutoScalingGroup
 from localaws.efs import file_system
-from localaws.testing import eventually, until
+from localaws.testing import eventually, is_listening, until
 
 STACK = "web"
 SERVER = """
@@ -183,11 +182,6 @@ def test_user_data_of_another_form_is_an_error_that_shows_the_missing_line(tmp_p
         AutoScalingGroup.in_stack("other-form", tmp_path, tmp_path).start()
 
 
-def is_served(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
-
-
 def test_each_group_of_a_stack_has_instances_until_it_is_deleted(
     pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,10 +194,10 @@ def test_each_group_of_a_stack_has_instances_until_it_is_deleted(
         (group,) = elb.describe_target_groups(Names=["followed"])["TargetGroups"]
         arn = group["TargetGroupArn"]
         target = until(lambda: elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"])[0]["Target"]
-        assert is_served(target["Port"])
+        assert is_listening(target["Port"])
 
         boto3.client("cloudformation").delete_stack(StackName="followed")
-        assert eventually(lambda: not is_served(target["Port"]), 30)
+        assert eventually(lambda: not is_listening(target["Port"]))
     finally:
         stopped.set()
         thread.join()

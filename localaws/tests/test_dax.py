@@ -29,6 +29,7 @@ from botocore.exceptions import ClientError
 from localaws.dax.cache import Cluster
 from localaws.dax.server import Server
 from localaws.dax.wire import cbor, values
+from localaws.testing import eventually, is_listening
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
@@ -56,12 +57,7 @@ def started(program: str, folder: Path, **settings: str) -> Iterator[str]:
     }
     environment = paths | SETTINGS | settings | {"GATEWAY_PORT": str(port), "LOG_LEVEL": "ERROR"}
     process = subprocess.Popen([sys.executable, "-c", program], env=environment, cwd=folder)
-    deadline = time.monotonic() + 30
-    with socket.socket() as probe:
-        while probe.connect_ex(("127.0.0.1", port)):
-            assert process.poll() is None, "the emulator ended"
-            assert time.monotonic() < deadline, "the emulator does not listen"
-            time.sleep(0.05)
+    assert eventually(lambda: is_listening(port)), "the emulator does not listen"
     yield f"http://127.0.0.1:{port}"
     process.terminate()
     process.wait(20)
@@ -912,10 +908,8 @@ def test_the_clusters_metrics_are_in_cloudwatch(stack: Stack) -> None:
             dax.get_item(TableName=stack.table, Key=key())
         dax.query(**owned(stack.table))
     expected = {"ItemCacheHits": 2.0, "ItemCacheMisses": 1.0, "QueryCacheMisses": 1.0}
-    deadline = time.monotonic() + 10
-    while (published := metrics_of(stack)) != expected and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert published == expected
+    eventually(lambda: metrics_of(stack) == expected)
+    assert metrics_of(stack) == expected
 
 
 def metrics_of(stack: Stack) -> dict[str, float]:
@@ -1026,9 +1020,9 @@ def test_a_tls_endpoint_fails_with_a_reason_that_names_tls(with_dax: str) -> Non
     template = json.loads(cluster_template("encrypted", 0))
     template["Resources"]["Dax"]["Properties"]["ClusterEndpointEncryptionType"] = "TLS"
     cloudformation.create_stack(StackName="encrypted", TemplateBody=json.dumps(template), OnFailure="DELETE")
-    events = cloudformation.describe_stack_events(StackName="encrypted")["StackEvents"]
-    deadline = time.monotonic() + 10
-    while not any("TLS" in event.get("ResourceStatusReason", "") for event in events):
-        assert time.monotonic() < deadline, events
-        time.sleep(0.05)
+
+    def reasons() -> str:
         events = cloudformation.describe_stack_events(StackName="encrypted")["StackEvents"]
+        return " ".join(event.get("ResourceStatusReason", "") for event in events)
+
+    assert eventually(lambda: "TLS" in reasons()), reasons()

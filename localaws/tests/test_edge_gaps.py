@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from ministack.services import cloudfront
 
 from localaws.cloudfront import invalidations, viewer_requests
+from localaws.testing import eventually, is_listening
 
 SETTINGS = {"AUTH": "true", "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
 
@@ -29,12 +29,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
     command = [sys.executable, "-c", "from ministack.app import main; main()"]
     process = subprocess.Popen(command, env=environment | {"LOG_LEVEL": "ERROR"}, cwd=folder)
     url = f"http://127.0.0.1:{port}"
-    for _ in range(200):
-        try:
-            httpx.get(f"{url}/_ministack/health")
-            break
-        except httpx.ConnectError:
-            time.sleep(0.05)
+    assert eventually(lambda: is_listening(port))
     yield url
     process.terminate()
     process.wait(20)

@@ -28,7 +28,7 @@ from botocore.exceptions import ClientError, WaiterError
 from ministack.services import kinesis
 
 from localaws.kinesis import retention as kinesis_retention
-from localaws.testing import active, verify_identity
+from localaws.testing import active, eventually, is_listening, verify_identity
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
@@ -172,13 +172,8 @@ def run_emulator(command: tuple[str, ...], settings: dict[str, str], folder: Pat
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert process.poll() is None, "the emulator exited during its start"
-        time.sleep(0.05)
-    pytest.fail("the emulator did not start in ten seconds")
+    assert eventually(lambda: is_listening(port) or process.poll() is not None)
+    assert process.poll() is None, "the emulator exited during its start"
 
 
 @pytest.fixture(scope="session")

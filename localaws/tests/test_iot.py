@@ -19,7 +19,7 @@ import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from localaws.testing import eventually, refusal
+from localaws.testing import eventually, is_listening, refusal
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
@@ -142,15 +142,10 @@ def run_emulator(command: tuple[str, ...], folder: Path, port: int, devices: int
     }
     process = subprocess.Popen([sys.executable, *command], env=environment, cwd=folder)
     for listened in (port, devices):
-        assert eventually(lambda to=listened: _is_listening("127.0.0.1", to))
+        assert eventually(lambda to=listened: is_listening(to))
     yield Aws(f"http://127.0.0.1:{port}", devices, folder)
     process.terminate()
     process.wait(20)
-
-
-def _is_listening(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((host, port)) == 0
 
 
 # --- the listener -----------------------------------------------------------------------------------------
@@ -160,14 +155,14 @@ def test_the_listener_binds_to_loopback_only(aws: Aws) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.2", aws.port))  # fails if a listener is bound to all interfaces
 
-    assert not _is_listening("127.0.0.3", aws.port)
+    assert not is_listening(aws.port, "127.0.0.3")
 
 
 def test_ministack_still_binds_to_all_interfaces_and_accepts_clients_without_a_certificate(stock: Aws) -> None:
     nobody = stock.device(None)
 
     nobody.loop_stop()
-    assert _is_listening("127.0.0.3", stock.port), "ministack no longer needs localaws/iot/listener.py; delete it"
+    assert is_listening(stock.port, "127.0.0.3"), "ministack no longer needs localaws/iot/listener.py; delete it"
 
 
 def test_a_device_publishes_as_itself_only(aws: Aws) -> None:

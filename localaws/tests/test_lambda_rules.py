@@ -132,7 +132,7 @@ class Aws:
     def received(self, url: str) -> Any:
         """Return the next message of the queue."""
         names = {"MessageAttributeNames": ["All"], "WaitTimeSeconds": 1}
-        found = eventually(lambda: self.sqs.receive_message(QueueUrl=url, **names).get("Messages"), 15)
+        found = eventually(lambda: self.sqs.receive_message(QueueUrl=url, **names).get("Messages"))
         return found[0] if found else None
 
     def stack(self, action: str, name: str, resource: dict[str, Any]) -> None:
@@ -1069,7 +1069,7 @@ def a_success_reaches_its_destination(aws: Aws) -> None:
     function, (url, arn) = aws.function(), aws.queue()
     aws.lambda_.put_function_event_invoke_config(FunctionName=function, DestinationConfig=destinations(arn))
     invoke(aws, function, InvocationType="Event")
-    assert eventually(lambda: aws.sqs.receive_message(QueueUrl=url).get("Messages"), 5)
+    assert eventually(lambda: aws.sqs.receive_message(QueueUrl=url).get("Messages"))
 
 
 def a_destination_needs_the_permission_of_the_role(aws: Aws) -> None:

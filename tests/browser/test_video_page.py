@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from phone import PHONE, fits
 from playwright.sync_api import Locator, Page, Request, Route, expect
 from users import PASSWORD, User
 
+from localaws.testing import until
 from sandbox.payments.account import PAYS
 from sandbox.payments.client import Payments
 
@@ -62,11 +62,7 @@ def refund(user: User, video: str, title: str) -> None:
     payments = Payments(user.outputs["payments"])
     payments.refund(next(charge["payment_intent"] for charge in payments.charges() if charge["description"] == title))
     with user.api() as api:
-        for _ in range(100):
-            if api.get(f"/videos/{video}/link").status_code == 403:
-                return
-            time.sleep(0.1)
-    raise AssertionError("the shop does not hear of the refund")
+        until(lambda: api.get(f"/videos/{video}/link").status_code == 403)
 
 
 def sign_in(page: Page, user: User) -> None:

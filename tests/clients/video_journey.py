@@ -46,7 +46,7 @@ def main(api: str, id_token: str) -> None:
 
 
 def until_allowed(client: AuthenticatedClient, film: str) -> Link:
-    for _ in range(100):
+    for _ in range(900):
         link = create_link.sync(film, client=client)
         if isinstance(link, Link):
             return link
