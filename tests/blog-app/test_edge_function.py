@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
+import app
+
 FUNCTION = Path(__file__).parent.parent.parent / "blog-app" / "edge-function.js"
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="no Node on this machine")
 
 
-def answers(*uris: str, **parameters: Any) -> list[dict[str, Any]]:
+def answers(*uris: str, method: str = "GET", **parameters: Any) -> list[dict[str, Any]]:
     """Return what the function returns for each of *uris*: a request, or a response."""
-    events = [{"request": {"method": "GET", "uri": uri, "querystring": parameters, "headers": {}}} for uri in uris]
+    events = [{"request": {"method": method, "uri": uri, "querystring": parameters, "headers": {}}} for uri in uris]
     program = f"{FUNCTION.read_text()}\nconsole.log(JSON.stringify({json.dumps(events)}.map(handler)))"
     done = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True)
     found: list[dict[str, Any]] = json.loads(done.stdout)
@@ -54,3 +56,27 @@ def test_an_unusual_url_is_neither_rewritten_nor_redirected() -> None:
     odd = ["//evil.example", "//evil", "/\\evil", "/a//evil", "/../x", "/a b", "/<script>", "/.well-known", "", "x"]
 
     assert [request.get("uri") for request in answers(*odd)] == odd
+
+
+METHODS = ("GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE")
+
+
+def test_the_api_gets_the_requests_for_its_public_routes_and_refuses_all_others_itself() -> None:
+    paths = {f"/api{path}".replace("{", "x%20-").replace("}", ""): entries for path, entries in app.app.routes.items()}
+    public = {path: {m for m, entry in entries.items() if not entry.authorizer} for path, entries in paths.items()}
+
+    for method in METHODS:
+        for path, answer in zip(public, answers(*public, method=method), strict=True):
+            if method == "OPTIONS" or {"HEAD": "GET"}.get(method, method) in public[path]:
+                assert answer["uri"] == path, (method, path)
+            else:
+                assert (answer["statusCode"], json.loads(answer["body"]["data"])["Code"]) == (403, "Forbidden")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_unknown_path_of_the_api_is_not_a_missing_page(method: str) -> None:
+    for answer in answers(
+        "/api/", "/api/x", "/api/posts/", "/api/posts/a/b", "/api//posts", "/api/toString", method=method
+    ):
+        assert (answer["statusCode"], answer["headers"]["content-type"]["value"]) == (404, "application/json")
+        assert json.loads(answer["body"]["data"])["Code"] == "NotFound"

@@ -50,6 +50,24 @@ def test_a_template_has_no_error(name: str) -> None:
     lint(ROOT / name)
 
 
+@pytest.mark.parametrize("name", [name for name in TEMPLATES if name.endswith("/edge.yaml")])
+def test_no_error_page_of_a_site_replaces_an_answer_of_the_api(name: str) -> None:
+    """An error page is for all origins, so the edge itself refuses what the API would refuse with that status."""
+    resources = stacks.read((ROOT / name).read_text())["Resources"]
+    config = resources["Distribution"]["Properties"]["DistributionConfig"]
+    [api] = [each for each in config["CacheBehaviors"] if each["PathPattern"] == "api/*"]
+    pages = {each["ErrorCode"] for each in config["CustomErrorResponses"] if "ResponsePagePath" in each}
+    [rule] = resources["Limit"]["Properties"]["Rules"]
+    limit = rule["Action"]["Block"]["CustomResponse"]
+
+    assert not pages or "FunctionAssociations" in api
+    assert pages <= {403}
+    assert limit["ResponseCode"] == 429
+    body = resources["Limit"]["Properties"]["CustomResponseBodies"][limit["CustomResponseBodyKey"]]
+    assert body["ContentType"] == "APPLICATION_JSON"
+    assert set(json.loads(body["Content"])) == {"Code", "Message"}
+
+
 def test_the_packaged_template_has_no_error_before_and_after_the_transform(packaged: Path, tmp_path: Path) -> None:
     lint(packaged)
     after = tmp_path / "transformed.json"

@@ -149,6 +149,24 @@ def test_a_missing_page_has_an_error_page(blog: dict[str, Any]) -> None:
     assert httpx.get(f"{blog['site']}/api/posts/nothing-here").json()["Code"] == "NotFound"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("POST", "/posts", 403, "Forbidden"),
+        ("DELETE", "/posts/reading-at-the-edge", 403, "Forbidden"),
+        ("GET", "/photos", 403, "Forbidden"),
+        ("GET", "/nothing-here", 404, "NotFound"),
+        ("GET", "/", 404, "NotFound"),
+    ],
+)
+def test_the_api_answers_as_an_api_through_the_edge(
+    blog: dict[str, Any], method: str, path: str, status: int, code: str
+) -> None:
+    answer = httpx.request(method, f"{blog['site']}/api{path}")
+
+    assert (answer.status_code, answer.json()["Code"]) == (status, code)
+
+
 def test_pages_have_security_headers(blog: dict[str, Any]) -> None:
     headers = httpx.get(blog["site"]).headers
 
