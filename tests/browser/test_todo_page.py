@@ -380,6 +380,13 @@ def test_a_session_ended_elsewhere_leads_to_the_sign_in_with_an_explanation(
     expect(page.get_by_role("alert").filter(has_text="Your session has ended.")).to_be_visible()
 
 
+DROP = """(element, [name, text]) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([text], name, { type: "text/plain" }));
+    element.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+}"""
+
+
 def test_a_file_that_is_too_large_is_named_and_the_others_are_uploaded(page: Page, email: str) -> None:
     signed_in(page, email)
     page.get_by_role("link", name="Files").click()
@@ -390,18 +397,45 @@ def test_a_file_that_is_too_large_is_named_and_the_others_are_uploaded(page: Pag
     expect(page.get_by_role("button", name="Download note.txt")).to_be_visible()
 
 
+def test_a_file_with_a_control_character_in_its_name_is_listed_read_and_deleted(
+    page: Page, email: str, elsewhere: User
+) -> None:
+    folder, name = elsewhere.folder(), "a\x01b + ü%20&<.txt"
+    elsewhere.s3().put_object(Bucket=folder["bucket"], Key=folder["prefix"] + name, Body=b"hello")
+    signed_in(page, email)
+    page.get_by_role("link", name="Files").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download a").click()
+    assert Path(download.value.path()).read_bytes() == b"hello"
+    page.get_by_role("button", name="Delete a").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Your folder is empty.")).to_be_visible()
+
+
+@pytest.mark.parametrize("name", ["${filename}", "a${filename}b.txt", "a\\b", "x" * 201])
+def test_a_file_with_a_name_that_the_api_refuses_is_explained(page: Page, email: str, name: str) -> None:
+    signed_in(page, email)
+    page.get_by_role("link", name="Files").click()
+    page.locator(".drop").evaluate(DROP, [name, "hello"])
+    expect(page.get_by_role("alert").filter(has_text="has a name that cannot be used here")).to_be_visible()
+
+
+def test_the_page_uploads_by_a_form_whose_size_s3_enforces(page: Page, email: str) -> None:
+    signed_in(page, email)
+    page.get_by_role("link", name="Files").click()
+    larger = {"name": "note.txt", "content_type": "text/plain", "size": 4}
+    page.route("**/files", lambda route: route.continue_(post_data=larger if route.request.method == "POST" else None))
+    page.locator(".drop").evaluate(DROP, ["note.txt", "hello"])
+    expect(page.get_by_role("alert").filter(has_text="The file storage has a problem")).to_be_visible()
+
+
 def test_a_dropped_file_is_uploaded_and_a_file_of_the_same_name_asks_first(page: Page, email: str) -> None:
     signed_in(page, email)
     page.get_by_role("link", name="Files").click()
-    drop = """(element, text) => {
-        const dataTransfer = new DataTransfer();
-        dataTransfer.items.add(new File([text], "note.txt", { type: "text/plain" }));
-        element.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
-    }"""
     target = page.locator(".drop")
-    target.evaluate(drop, "first")
+    target.evaluate(DROP, ["note.txt", "first"])
     expect(page.get_by_role("button", name="Download note.txt")).to_be_visible()
-    target.evaluate(drop, "second")
+    target.evaluate(DROP, ["note.txt", "second"])
     page.get_by_role("dialog").get_by_role("button", name="Replace").click()
     expect(page.get_by_role("progressbar")).to_have_count(0)
     with page.expect_download() as download:

@@ -73,6 +73,8 @@ def test_a_presigned_upload_must_match_its_request(ann: User) -> None:
     [
         ({"name": "../x", "content_type": "text/plain", "size": 1}, "name"),
         ({"name": "..", "content_type": "text/plain", "size": 1}, "name"),
+        ({"name": "${filename}", "content_type": "text/plain", "size": 1}, "name"),
+        ({"name": "a\u0001", "content_type": "text/plain", "size": 1}, "name"),
         ({"name": "a", "content_type": "text", "size": 1}, "content_type"),
         ({"name": "a", "content_type": "text/plain", "size": 10**9}, "size"),
         ({"name": "a", "content_type": "text/plain", "size": 0}, "size"),

@@ -65,6 +65,15 @@ export class Api {
   folder() {
     return this.#rest.call("GET", "/files", { retry: true });
   }
+
+  /**
+   * Returns a form to upload a file with exactly this name and type, and at most this size.
+   * @param {{name: string, content_type: string, size: number}} file
+   * @returns {Promise<{url: string, fields: Record<string, string>}>}
+   */
+  upload(file) {
+    return this.#rest.call("POST", "/files", { body: file, retry: true });
+  }
 }
 
 const ifMatch = (version) => (version ? { "If-Match": `"${version}"` } : {});

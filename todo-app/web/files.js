@@ -50,7 +50,8 @@ export class Folder {
   async list() {
     const { prefix } = await this.place();
     const files = [];
-    const query = { "list-type": "2", prefix };
+    // XML 1.0 cannot contain control characters, which keys can contain.
+    const query = { "list-type": "2", "encoding-type": "url", prefix };
     do {
       const page = await this.#send("GET", null, { query, as: "document" });
       files.push(...[...page.querySelectorAll("Contents")].map((entry) => stored(entry, prefix)));
@@ -60,19 +61,23 @@ export class Folder {
   }
 
   /**
-   * Uploads *file*. Throws a Problem if it is too large, or the reason of *signal* if that aborts.
+   * Uploads *file* by a form that the API signs, so that S3 enforces the limit of its size. Throws a Problem if the file
+   * is too large or its name cannot be used, or the reason of *signal* if that aborts.
    * @param {File} file
    * @param {{onProgress?: (share: number) => void, signal?: AbortSignal}} [options]
    */
   async upload(file, { onProgress, signal } = {}) {
     const { max_size: limit } = await this.place();
-    if (file.size > limit) throw new Problem(`“${file.name}” is larger than ${inWords(limit)}.`);
-    await this.#send("PUT", fileName(file), {
-      body: file,
-      headers: { "Content-Type": file.type || "application/octet-stream" },
-      onProgress,
-      signal,
-    });
+    const name = fileName(file);
+    if (file.size > limit) throw new Problem(`“${name}” is larger than ${inWords(limit)}.`);
+    if (!file.size) throw new Problem(`“${name}” is empty.`);
+    if (isWrong(name)) throw new Problem(`“${name}” has a name that cannot be used here. Please rename the file.`);
+    const form = await this.#api.upload({ name, content_type: mediaType(file), size: file.size });
+    const body = new FormData();
+    for (const [field, value] of Object.entries(form.fields)) body.append(field, value);
+    body.append("file", file);
+    const answer = await transfer({ method: "POST", url: form.url, headers: [] }, { body, onProgress, signal });
+    if (answer.status < 200 || answer.status >= 300) throw new Problem(sentence(answer.status), answer);
   }
 
   /** @returns {Promise<Blob>} */
@@ -85,14 +90,14 @@ export class Folder {
   }
 
   /** Signs and sends a request. Renews the credentials once if S3 rejects them. */
-  async #send(method, name, { query = {}, headers = {}, body, as = "", onProgress, signal } = {}) {
+  async #send(method, name, { query = {}, as = "" } = {}) {
     const { bucket, prefix, region } = await this.place();
     const url = new URL(this.#aws.objectUrl(bucket, name === null ? "" : prefix + name));
     for (const [key, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(key, value);
     const attempt = async (fresh) => {
       const credentials = await this.#currentCredentials(fresh);
-      const signer = new AwsV4Signer({ ...credentials, method, url, headers, service: "s3", region });
-      return transfer(await signer.sign(), { body, as, onProgress, signal });
+      const signer = new AwsV4Signer({ ...credentials, method, url, service: "s3", region });
+      return transfer(await signer.sign(), { as });
     };
     let answer = await attempt(false);
     if (answer.status === 400 || answer.status === 403) answer = await attempt(true);
@@ -137,6 +142,17 @@ export function fileName(file) {
   return file.name.normalize("NFC");
 }
 
+/** Returns whether the API would refuse the name: FILE_NAME in common/text.py, and NewFile in chalicelib/files.py. */
+function isWrong(name) {
+  return [...name].length > 200 || /[/\\\p{Cc}\ufffd]|\$\{filename\}|^\.{0,2}$/u.test(name);
+}
+
+/** Returns the media type of *file* if it is of the form that the API accepts. */
+function mediaType({ type }) {
+  const known = /^[a-zA-Z0-9.+-]+\/[a-zA-Z0-9.+-]+(; ?charset=[a-zA-Z0-9-]+)?$/;
+  return known.test(type) && type.length <= 100 ? type : "application/octet-stream";
+}
+
 /** Returns a size as text, for example 1.5 MB. @param {number} size in bytes */
 export function inWords(size) {
   const [unit, divisor] = size < 1024 ? ["byte", 1] : size < 1024 ** 2 ? ["kilobyte", 1024] : ["megabyte", 1024 ** 2];
@@ -147,14 +163,14 @@ export function inWords(size) {
 function stored(entry, prefix) {
   const text = (tag) => entry.querySelector(tag).textContent;
   return {
-    name: text("Key").slice(prefix.length),
+    name: decodeURIComponent(text("Key").replaceAll("+", " ")).slice(prefix.length),
     size: Number(text("Size")),
     modified: new Date(text("LastModified")),
   };
 }
 
-/** Sends a signed request by XMLHttpRequest, because fetch() reports no progress of an upload. */
-function transfer({ method, url, headers }, { body, as, onProgress, signal }) {
+/** Sends a request by XMLHttpRequest, because fetch() reports no progress of an upload. */
+function transfer({ method, url, headers }, { body = null, as = "", onProgress, signal }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open(method, url);
