@@ -15,7 +15,7 @@ var PUBLIC = {
   "/photos/*": ["GET"],
   "/subscribers": ["POST"],
   "/subscribers/*": ["DELETE"],
-  "/unsubscribe/*": ["POST"],
+  "/unsubscribe/*": ["GET", "POST"],
 };
 
 function handler(event) {

@@ -1,5 +1,7 @@
 """The caller, by the claims of the Cognito ID token that the API's authorizer has verified."""
 
+import re
+
 from chalice.app import Chalice
 
 from common import rest
@@ -27,4 +29,9 @@ def email(app: Chalice) -> str | None:
 
 def id_token(app: Chalice) -> str:
     """Return the ID token in the Authorization header."""
-    return str(rest.request(app).headers["Authorization"]).removeprefix("Bearer ")
+    return token(rest.request(app).headers["Authorization"])
+
+
+def token(authorization: str) -> str:
+    """Return the token in an Authorization header: after `Bearer` in any case (RFC 9110, section 11.1), or alone."""
+    return re.sub(r"\Abearer +", "", authorization, flags=re.IGNORECASE)

@@ -21,7 +21,7 @@ _TYPES = {
 _FORMS = {
     text.LINE: "must be one line of text, without control characters and not blank",
     text.TEXT: "must not have control characters",
-    text.FILE_NAME: "must be the name of a file, without a path and without control characters",
+    text.FILE_NAME: "must be the name of a file, without a path, control characters and ${filename}",
     text.MEDIA_TYPE: "must be a media type, for example image/jpeg",
     r"\A[a-z]{3}\Z": "must be the code of a currency in lower case, for example usd",
     r"^\d{4}-\d{2}-\d{2}$": "must be a day, for example 2030-01-31",

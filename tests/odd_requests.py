@@ -32,7 +32,7 @@ ENCODED = [*map(quote, VALUES), "%ff%fe", "%25", "%2F", "%C0%AF", "%ED%A0%80"]
 HEADERS = ["X-Correlation-Id", "X-Forwarded-For"]
 """Those of every operation that its contract does not name."""
 
-HEADER_VALUES = ["x" * 2000, '"1"' + ', "1"' * 150, '"' + "9" * 400 + '"', '"', "W/", ",,,", "\t", "*, *"]
+HEADER_VALUES = ["x" * 2000, '"1"' + ', "1"' * 150, '"' + "9" * 400 + '"', '"', "W/", ",,,", "a\tb", "*, *"]
 ID = "0190b6c2-0000-7000-8000-000000000001"
 
 

@@ -13,6 +13,7 @@ from urllib.error import HTTPError
 
 import boto3
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -22,6 +23,7 @@ from sandbox import function_logs
 from sandbox.apps import ADDRESSES
 from sandbox.console import graph
 from sandbox.demo.users import PASSWORD, USERS
+from sandbox.page_headers import PageHeaders
 from sandbox.payments.client import Payments
 from sandbox.settings import Settings
 
@@ -46,7 +48,8 @@ def site(settings: Settings, apps: dict[str, Any]) -> Starlette:
             _json("/caches.json", lambda _: caches()),
             _json("/graph.json", lambda _: graph.graph(settings.stage)),
             Mount("/", StaticFiles(directory=Path(__file__).parent / "web", html=True, follow_symlink=True)),
-        ]
+        ],
+        middleware=[Middleware(PageHeaders)],
     )
 
 

@@ -16,12 +16,14 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from common import money
+from sandbox.page_headers import PageHeaders
 from sandbox.payments import API_KEY
 from sandbox.payments.account import DECLINED, DISPUTED, INQUIRY, PAYS, REFUND_FAILS, Account, Document
 from sandbox.payments.errors import ApiError
@@ -75,6 +77,7 @@ def site(delays: Sequence[float] = RETRY_DELAYS) -> Starlette:
         await webhooks.close()
 
     return Starlette(
+        middleware=[Middleware(PageHeaders)],
         routes=[
             *api.routes(),
             *_PaymentPage(api.account, webhooks).routes(),

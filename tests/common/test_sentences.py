@@ -48,7 +48,7 @@ class Body(Struct, forbid_unknown_fields=True):
         ({"files": [{"name": "ab", "mode": 1}]}, "files[0].mode is not a known field"),
         (
             {"files": [{"name": "a/b"}]},
-            "files[0].name must be the name of a file, without a path and without control characters",
+            "files[0].name must be the name of a file, without a path, control characters and ${filename}",
         ),
         ({"files": [{"name": "ab", "size": 0}]}, "files[0].size must be at least 1"),
         ({"files": [{"name": "ab"}] * 2}, "files must have at most 1 item"),

@@ -57,15 +57,16 @@ def test_no_error_page_of_a_site_replaces_an_answer_of_the_api(name: str) -> Non
     config = resources["Distribution"]["Properties"]["DistributionConfig"]
     [api] = [each for each in config["CacheBehaviors"] if each["PathPattern"] == "api/*"]
     pages = {each["ErrorCode"] for each in config["CustomErrorResponses"] if "ResponsePagePath" in each}
-    [rule] = resources["Limit"]["Properties"]["Rules"]
-    limit = rule["Action"]["Block"]["CustomResponse"]
+    bodies = resources["Limit"]["Properties"]["CustomResponseBodies"]
 
     assert not pages or "FunctionAssociations" in api
     assert pages <= {403}
-    assert limit["ResponseCode"] == 429
-    body = resources["Limit"]["Properties"]["CustomResponseBodies"][limit["CustomResponseBodyKey"]]
-    assert body["ContentType"] == "APPLICATION_JSON"
-    assert set(json.loads(body["Content"])) == {"Code", "Message"}
+    for rule in resources["Limit"]["Properties"]["Rules"]:
+        limit = rule["Action"]["Block"]["CustomResponse"]
+        assert limit["ResponseCode"] == 429, rule["Name"]
+        body = bodies[limit["CustomResponseBodyKey"]]
+        assert body["ContentType"] == "APPLICATION_JSON"
+        assert set(json.loads(body["Content"])) == {"Code", "Message"}
 
 
 def test_the_packaged_template_has_no_error_before_and_after_the_transform(packaged: Path, tmp_path: Path) -> None:

@@ -50,6 +50,13 @@ def test_no_user_reaches_the_folder_of_another(ann: User, bob: User) -> None:
     assert bob.s3().get_object(Bucket=bucket, Key=key)["Body"].read() == b"secret"
 
 
+@pytest.mark.parametrize("scheme", ["", "Bearer ", "bearer "])
+def test_the_scheme_of_a_token_may_be_in_any_case(ann: User, todo: dict[str, Any], scheme: str) -> None:
+    answer = httpx.get(f"{todo['api']}/files", headers={"Authorization": scheme + ann.id_token})
+
+    assert (answer.status_code, answer.json()) == (200, ann.folder())
+
+
 def upload(signed: dict[str, Any], content: bytes, **changed: str) -> int:
     files = {"file": ("file", content)}
     return httpx.post(signed["url"], data=signed["fields"] | changed, files=files).status_code

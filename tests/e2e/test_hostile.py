@@ -6,9 +6,12 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 import httpx
+import pytest
+from odd_requests import odd_requests
 from users import User
 
 BODIES = 1000
@@ -70,3 +73,20 @@ def test_hostile_bodies_get_a_4xx_and_store_nothing(sign_up: Callable[[], User])
             assert ".py" not in answer.text
 
         assert api.get("/todos").json()["items"] == [todo]
+
+
+@pytest.mark.parametrize("app", ["todo-app", "blog-app", "video-app", "pipeline-app", "receipts-app"])
+def test_no_odd_request_to_a_deployed_api_is_a_server_error(
+    app: str, sandbox: dict[str, Any], sign_up: Callable[..., User]
+) -> None:
+    """A part of the requests, by many steps so that each route gets others. The apps' own tests send all of them."""
+    authorization = {"Authorization": sign_up(app).id_token} if "user_pool_client_id" in sandbox[app] else {}
+    content = {"Content-Type": "application/json"} | authorization
+    with httpx.Client(base_url=sandbox[app]["api"]) as api, ThreadPoolExecutor(4) as pool:
+
+        def send(odd: Any) -> tuple[int, Any]:
+            body = b"{}" if odd.method in ("POST", "PUT", "PATCH") else b""
+            return api.request(odd.method, odd.path, headers=content | odd.headers, content=body).status_code, odd
+
+        for status, odd in pool.map(send, islice(odd_requests(app), None, None, 7)):
+            assert status < 500, (status, odd)

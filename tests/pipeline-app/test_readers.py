@@ -148,6 +148,7 @@ def test_chalice_local_accepts_the_id_tokens_of_the_pool_alone(local_url: str, p
             refused = httpx.get(local_url + path, headers={"Authorization": token} if token is not None else {})
             assert (refused.status_code, refused.json()["Code"]) == (401, "Unauthorized"), (path, token)
             assert refused.headers["Access-Control-Allow-Origin"] == "*"
-    accepted = httpx.get(local_url + invalid, headers={"Authorization": own["IdToken"]})
-    assert (accepted.status_code, accepted.json()["Code"]) == (400, "InvalidInput")
+    for scheme in ("", "Bearer ", "bearer ", "BEARER  "):
+        accepted = httpx.get(local_url + invalid, headers={"Authorization": scheme + own["IdToken"]})
+        assert (accepted.status_code, accepted.json()["Code"]) == (400, "InvalidInput"), scheme
     assert httpx.get(f"{local_url}/health").status_code == 200
