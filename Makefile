@@ -5,6 +5,9 @@ export PYTHONDONTWRITEBYTECODE = 1
 
 APPS  := $(patsubst %/.chalice/config.json,%,$(wildcard */.chalice/config.json))
 APP   ?= todo-app
+ifeq ($(filter $(APPS) all common updates,$(APP)),)
+$(error There is no app $(APP). APP is one of: $(APPS))
+endif
 SANDBOX_STAGE ?= local
 BIN   := .venv/bin
 # The newest version that Lambda and all packages support; Chalice deploys to the runtime of the same version.
@@ -41,8 +44,9 @@ release-day: .venv/run ## Measure how much load the edge takes off the update se
 	@$(BIN)/python -m bench.release_day $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SIZE),--size $(SIZE))
 
 .PHONY: post devices ingest reconcile law
-post: .venv/run ## Publish a Markdown file to the sandbox's blog: make post FILE=my-post.md
-	@$(on_sandbox) -m tools.author $(call output,blog-app,api) blog-app-local-author $(FILE)
+post: .venv/run ## Publish a Markdown file to the sandbox's blog (blog-app/README.md has its format): make post FILE=my-post.md
+	@$(on_sandbox) -m tools.author $(call output,blog-app,api) blog-app-local-author "$(call need,FILE,my-post.md)" \
+	  --site $(call output,blog-app,site)
 # Make would expand them for the environment of the commands.
 unexport MAP SET
 devices ingest reconcile: export PYTHONPATH = pipeline-app
@@ -114,9 +118,7 @@ renew-root: .venv/run ## Sign the root of the releases for another year: make re
 ##@ Many services
 .PHONY: new-service remove-service openapi sdk clone delete
 new-service: .venv/test ## Create a service of the same shape, with tests: make new-service NAME=orders-app
-	@$(BIN)/python -m services new $(NAME)
-	@$(BIN)/ruff check --quiet --fix $(NAME) tests/$(NAME) && $(BIN)/ruff format --quiet $(NAME) tests/$(NAME)
-	@$(BIN)/python -m services openapi $(NAME)
+	@$(BIN)/python -m services new "$(call need,NAME,orders-app)"
 remove-service: .venv/run ## Remove a service that is not in git: make remove-service NAME=orders-app
 	@$(BIN)/python -m services remove $(NAME)
 openapi: .venv/run ## Write an app's openapi.json from its code: make openapi APP=todo-app
@@ -224,4 +226,4 @@ loadtools:
 help:
 	@awk 'BEGIN {FS = ":.*## "} \
 	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sed 's/\$$\$$/$$/g'
+	  /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sed 's/\$$\$$/$$/g'

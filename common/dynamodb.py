@@ -75,22 +75,23 @@ def _tries() -> Iterator[None]:
 
 
 def item(values: dict[str, Any]) -> dict[str, Any]:
-    """Return *values* as a DynamoDB item, for example ``{"name": {"S": "x"}}``. Numbers are ints or Decimals."""
+    """Return *values* as a DynamoDB item, for example ``{"name": {"S": "x"}}``."""
     return {name: _serializer.serialize(value) for name, value in values.items()}
 
 
 def values(item: dict[str, Any]) -> dict[str, Any]:
     """Return the values in a DynamoDB *item*; its numbers are ints, or floats if they have a fraction."""
-    return {name: _deserializer.deserialize(value) for name, value in item.items()}
+    return {name: _plain.deserialize(value) for name, value in item.items()}
 
 
 def read[T](item: dict[str, Any], cls: type[T]) -> T:
     """Return a DynamoDB *item* as *cls*, whichever release of the app wrote the item.
 
     A missing attribute gets the default of its field, and an attribute without a field is ignored. So every field that
-    is added after an item was first stored needs a default. Raises msgspec.ValidationError for anything else.
+    is added after an item was first stored needs a default. A number becomes the type of its field: int, float or
+    Decimal, which keeps all its digits. Raises msgspec.ValidationError for anything else.
     """
-    return msgspec.convert(values(item), cls)
+    return msgspec.convert({name: _exact.deserialize(value) for name, value in item.items()}, cls)
 
 
 def version_condition(key: str, versions: Collection[str] | None) -> tuple[str, dict[str, Any]]:
@@ -107,11 +108,26 @@ def version_condition(key: str, versions: Collection[str] | None) -> tuple[str, 
     return f"{exists} AND #version IN ({', '.join(values)})", values
 
 
-class _Deserializer(TypeDeserializer):  # type: ignore[misc]
-    def _deserialize_n(self, value: str) -> int | float:
+class _Serializer(TypeSerializer):  # type: ignore[misc]
+    """The one of boto3 refuses floats, which JSON numbers are. Their shortest form has at most 17 of the 38 digits."""
+
+    def serialize(self, value: Any) -> dict[str, Any]:
+        serialized: dict[str, Any] = super().serialize(Decimal(repr(value)) if isinstance(value, float) else value)
+        return serialized
+
+
+class _Exact(TypeDeserializer):  # type: ignore[misc]
+    def _deserialize_n(self, value: str) -> int | Decimal:
         number = Decimal(value)
-        return int(number) if number == number.to_integral_value() else float(number)
+        return int(number) if number == number.to_integral_value() else number
 
 
-_serializer = TypeSerializer()
-_deserializer = _Deserializer()
+class _Plain(_Exact):
+    def _deserialize_n(self, value: str) -> int | float:  # type: ignore[override]
+        number = super()._deserialize_n(value)
+        return number if isinstance(number, int) else float(number)
+
+
+_serializer = _Serializer()
+_exact = _Exact()
+_plain = _Plain()

@@ -74,7 +74,7 @@ def package() -> bytes:
 
 def publisher_package() -> bytes:
     """Return the zip of the function that publishes, with the packages for Lambda's system."""
-    files = {f"updates/{name}": FOLDER / name for name in ("__init__.py", "publish.py", "publisher.py")}
+    files = {f"updates/{name}": FOLDER / name for name in ("__init__.py", "files.py", "publish.py", "publisher.py")}
     return layer(FOLDER / "publisher-requirements.txt", files, root="", platform=LAMBDA)
 
 

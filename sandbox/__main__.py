@@ -173,6 +173,9 @@ def logs(settings: Settings, app: str) -> str | None:
 
     if not processes.pid(settings.folder):
         return _NOT_RUNNING
+    if app not in (outputs := settings.outputs() or {app: {}}):
+        known = sorted(name for name, value in outputs.items() if isinstance(value, dict))
+        return f"there is no app {app} in this sandbox, only {', '.join(known)}"
     os.environ.update(settings.environment)
     try:
         for line in function_logs.follow(app, settings.stage):

@@ -12,10 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, StrictUndefined
+
 from deploy.apps import ROOT
 
 LANGUAGES = ("python", "typescript")
 _BIN = Path(sys.executable).parent
+_READMES = Path(__file__).parent / "client"
 _INDEX = """import createFetchClient, { type Client, type ClientOptions } from "openapi-fetch";
 import type { paths } from "./schema.js";
 
@@ -50,6 +53,8 @@ def make(apps: Sequence[str], language: str, into: Path = ROOT / "dist" / "sdk")
     into.mkdir(parents=True, exist_ok=True)
     folders = {app: into / f"{app}-{language}" for app in apps}
     {"python": _python, "typescript": _typescript}[language](folders)
+    for app, folder in folders.items():
+        (folder / "README.md").write_text(_readme(app, language))
     return list(folders.values())
 
 
@@ -95,6 +100,23 @@ def _typescript(folders: Mapping[str, Path]) -> None:
         _write_json(config, {"apis": outputs})
         _run(["node_modules/.bin/openapi-typescript", "--redocly", str(config)])
     _run(["node_modules/.bin/tsc", "--build", "--force", *map(str, folders.values())])
+
+
+def _readme(app: str, language: str) -> str:
+    """Return the README of a client. That of the Python generator describes tokens and tools that are not ours."""
+    document = json.loads((ROOT / app / "openapi.json").read_text())
+    gets = {path: methods["get"] for path, methods in document["paths"].items() if "get" in methods}
+    public = [path for path, get in gets.items() if not get["security"] and "{" not in path]
+    # A list says more of an API than its health.
+    public.sort(key=lambda path: path == "/health")
+    jinja = Environment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, autoescape=False)  # noqa: S701 # no HTML
+    return jinja.from_string((_READMES / f"{language}.md").read_text()).render(
+        app=app,
+        package=app.replace("-", "_") + "_client",
+        schemes=document.get("components", {}).get("securitySchemes", {}),
+        public=gets[public[0]]["operationId"] if public else None,
+        public_path=public[0] if public else None,
+    )
 
 
 def _write_json(file: Path, content: Mapping[str, Any]) -> None:

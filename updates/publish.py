@@ -19,7 +19,6 @@ import copy
 import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
 import sys
@@ -33,6 +32,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from securesystemslib.signer import CryptoSigner, Key, Signer
 from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
+
+from updates.files import settle
 
 CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,30}")
 PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,100}")
@@ -157,6 +158,7 @@ class Repository:
             custom = (targets.targets.get(path) or target).custom or {
                 "version": version,
                 "channel": channel,
+                "sequence": targets.version + 1,
                 "published_at": self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
                 "waves": [],
             }
@@ -214,13 +216,9 @@ class Repository:
         snapshot = Snapshot(version=targets.version, meta={"targets.json": MetaFile(targets.version)})
         self._sign(snapshot)
         self._sign(Timestamp(version=targets.version, snapshot_meta=MetaFile(targets.version)))
-        shown = [_shown(target) for target in targets.targets.values()]
+        shown = [_shown(target) for target in sorted(targets.targets.values(), key=place_in_time, reverse=True)]
         for channel in {release["channel"] for release in shown} | (emptied or set()):
-            releases = sorted(
-                (release for release in shown if release["channel"] == channel),
-                key=lambda release: str(release["published_at"]),
-                reverse=True,
-            )
+            releases = [release for release in shown if release["channel"] == channel]
             content = json.dumps({"releases": releases}, indent=1).encode() + b"\n"
             self._write(self._folder / "releases" / f"{channel}.json", content)
 
@@ -241,12 +239,14 @@ class Repository:
             return
         draft = self._folder / "incoming" / file.name
         shutil.copyfile(file, draft)
-        _settle(draft, place)
+        draft.chmod(0o644)
+        settle(draft, place)
 
     def _write(self, place: Path, content: bytes) -> None:
         draft = self._folder / "incoming" / place.name
         draft.write_bytes(content)
-        _settle(draft, place)
+        draft.chmod(0o644)
+        settle(draft, place)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -264,17 +264,19 @@ def _signed(signed: Root | Targets | Snapshot | Timestamp, key: Signer, now: dat
     return metadata
 
 
-def _settle(draft: Path, place: Path) -> None:
-    """Flush *draft* to disk and replace *place* with it in one step."""
-    with draft.open("rb") as written:
-        os.fsync(written.fileno())
-    draft.chmod(0o644)
-    draft.replace(place)
-
-
 def _is(target: TargetFile, version: str, channel: str) -> bool:
     custom = target.custom or {}
     return (custom.get("version"), custom.get("channel")) == (version, channel)
+
+
+def place_in_time(target: TargetFile) -> tuple[int, str]:
+    """Return a key that sorts releases from the first to the last.
+
+    The publisher's clock may have been ahead once, so it is the version of the list that a release first was in. This
+    only grows, also when a release is withdrawn. Releases of earlier programs have only their time, and come first.
+    """
+    custom = target.custom or {}
+    return custom.get("sequence", 0), custom["published_at"]
 
 
 def _shown(target: TargetFile) -> dict[str, Any]:

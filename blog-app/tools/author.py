@@ -91,10 +91,13 @@ def main() -> str | None:
     parser.add_argument("api", help="address of the API")
     parser.add_argument("secret", help="name of the secret with the author's access key")
     parser.add_argument("file", type=Path)
+    parser.add_argument("--site", help="address of the site, to print that of the post")
     arguments = parser.parse_args()
     author = Author(Api.with_secret(arguments.api, arguments.secret))
     try:
-        author.publish(arguments.file)
+        slug = author.publish(arguments.file)
+        if arguments.site:
+            print(f"{arguments.site}/posts/{slug}/")
     except (RequestFailed, PhotoFailed, urllib3.exceptions.HTTPError, ValueError, OSError) as error:
         return str(error)
     return None

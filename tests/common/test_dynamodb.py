@@ -1,10 +1,14 @@
-"""Batch reads and writes, of which DynamoDB may return some unprocessed."""
+"""Batch reads and writes, of which DynamoDB may return some unprocessed, and numbers, which it has of one type only."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct, structs
 
 from common import dynamodb
 from common.errors import ServiceUnavailable
@@ -89,3 +93,28 @@ def test_the_last_attempt_can_succeed(pauses: list[float]) -> None:
 
     assert list(dynamodb.get_all(Table(1), "table", keys)) == keys
     assert len(pauses) == 4
+
+
+class Measured(Struct):
+    quantity: int
+    weight: float
+    price: Decimal
+    left: int | None = None
+    sizes: list[float] = []
+
+
+numbers = st.floats(min_value=-1e100, max_value=1e100).filter(lambda number: not 0 < abs(number) < 1e-100)
+
+
+@given(
+    st.builds(
+        Measured,
+        quantity=st.integers(-(10**30), 10**30),
+        weight=numbers,
+        price=st.decimals(min_value=-(10**20), max_value=10**20, places=10),
+        left=st.none() | st.integers(0, 100),
+        sizes=st.lists(numbers, max_size=3),
+    )
+)
+def test_a_number_is_read_as_the_type_of_its_field(measured: Measured) -> None:
+    assert dynamodb.read(dynamodb.item(structs.asdict(measured)), Measured) == measured

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -76,6 +77,26 @@ def test_a_report_is_on_every_app_unless_one_is_named(target: str) -> None:
 def test_every_app_is_verified_unless_one_is_named() -> None:
     assert "-m deploy verify all dev" in make("verify", "STAGE=dev").stdout
     assert "-m deploy verify blog-app dev" in make("verify", "STAGE=dev", "APP=blog-app").stdout
+
+
+def test_help_lists_every_target_that_has_a_description() -> None:
+    described = re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    environment = {name: value for name, value in os.environ.items() if name not in OWN}
+
+    printed = subprocess.run(["make", "help"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+
+    assert "test-e2e" in described
+    assert re.findall(r"^  make (\S+)", printed.stdout, re.MULTILINE) == described
+
+
+@pytest.mark.parametrize("target", ["logs", "local", "sdk", "openapi", "test-nope", "verify"])
+def test_an_unknown_app_ends_in_one_line(target: str) -> None:
+    done = make(target, "APP=nope", "STAGE=dev")
+
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "There is no app nope. APP is one of: blog-app" in done.stderr
 
 
 def test_clean_removes_the_node_modules() -> None:

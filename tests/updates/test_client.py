@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -11,9 +12,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from published import Clock, Published, a_repository, signing_key
+from tuf.api.metadata import Targets
 
 from updates.client import Client, NotUpdated, Release, main, own_name
 from updates.publish import Repository
@@ -53,6 +56,50 @@ def test_it_does_not_go_back_when_a_release_is_withdrawn(published: Published, c
 
     assert client.update() is None
     assert client.installed()["version"] == "1.1.0"
+
+
+@pytest.mark.parametrize("withdrawn", [False, True], ids=["it stays", "it is withdrawn"])
+def test_a_release_of_a_clock_that_was_ahead_hides_no_later_one(
+    published: Published, client: Client, withdrawn: bool
+) -> None:
+    published.clock.passed = timedelta(days=400)
+    published.release("1.0.0")
+    published.clock.passed = timedelta()
+    client.update()
+    if withdrawn:
+        published.repository.withdraw("1.0.0")
+
+    published.release("1.1.0", b"the newest")
+
+    installed = client.update()
+    assert installed
+    assert installed.read_bytes() == b"the newest"
+    index = json.loads((published.folder / "releases" / "stable.json").read_text())
+    assert index["releases"][0]["version"] == "1.1.0"
+    assert client.update() is None
+
+
+def test_a_release_without_a_sequence_and_a_note_of_an_earlier_client_are_read(
+    published: Published, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+
+        def without_sequence(self: Repository, targets: Targets, *more: Any) -> None:
+            for target in targets.targets.values():
+                (target.custom or {}).pop("sequence", None)
+            put(self, targets, *more)
+
+        put = Repository._put
+        earlier.setattr(Repository, "_put", without_sequence)
+        first = published.release("1.0.0")
+    (tmp_path / "client").mkdir()
+    note = {"version": "1.0.0", "published_at": first["published_at"]}
+    (tmp_path / "client" / "installed.json").write_text(json.dumps(note))
+    assert client.update() is None
+
+    published.release("1.1.0")
+
+    assert client.update()
 
 
 def test_a_replaced_package_is_not_installed_and_the_signed_one_is_later(published: Published, client: Client) -> None:
@@ -209,7 +256,7 @@ def test_a_wave_starts_at_its_time_for_its_percentage(published: Published, url:
 def test_a_clients_place_among_the_waves_differs_between_releases() -> None:
     def out(version: str) -> set[str]:
         wave = {"starts_at": "2020-01-01T00:00:00Z", "percent": 50}
-        release = Release(version, "", (wave,), None)  # type: ignore[arg-type]
+        release = Release(version, 1, "", (wave,), None)  # type: ignore[arg-type]
         return {name for name in map(str, range(1000)) if release.is_out_for(name, Clock()())}
 
     assert 150 < len(out("1") & out("2")) < 350
@@ -240,6 +287,125 @@ def test_a_client_generates_its_name_once(tmp_path: Path) -> None:
     assert name
     assert own_name(tmp_path / "one") == name
     assert own_name(tmp_path / "other") != name
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "absent": lambda content: None,
+    "empty": lambda content: b"",
+    "cut": lambda content: content[: len(content) // 2],
+    "zeros": lambda content: bytes(len(content)),
+    "one byte": lambda content: b"{",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("moment", ["installed", "downloading"])
+def test_any_file_may_be_damaged_at_any_moment(
+    published: Published, url: str, tmp_path: Path, damage: Callable[[bytes], bytes | None], moment: str
+) -> None:
+    """The client recovers by itself, whichever of its files is damaged: it has the signed bytes, and a note of them."""
+    content = b"signed " * 1000
+    published.release("1.0.0")
+    before = tmp_path / "before"
+    client = Client(url, before, published.root, name="a", clock=published.clock)
+    own_name(before)
+    client.update()
+    published.release("1.1.0", content)
+    if moment == "installed":
+        client.update()
+    else:
+        release = client.check()
+        assert release
+        part = client.download(release)
+        part.write_bytes(content[:3000])
+
+    names = [file.relative_to(before) for file in before.rglob("*") if file.is_file()]
+    assert len(names) > 6
+    for number, name in enumerate(names):
+        folder = tmp_path / f"damaged-{number}"
+        shutil.copytree(before, folder, symlinks=True)
+        left = damage((folder / name).read_bytes())
+        (folder / name).unlink()
+        if left is not None:
+            (folder / name).write_bytes(left)
+        client = Client(url, folder, published.root, name=own_name(folder), clock=published.clock)
+
+        client.update()
+
+        assert (folder / "installed" / "app-1.1.0.bin").read_bytes() == content, name
+        assert client.installed()["version"] == "1.1.0", name
+        assert client.update() is None, name
+        assert own_name(folder) == own_name(folder), name
+
+
+def test_a_damaged_package_that_is_withdrawn_is_reported_with_what_to_do(
+    published: Published, client: Client, tmp_path: Path
+) -> None:
+    published.release("1.0.0")
+    published.release("1.1.0")
+    installed = client.update()
+    assert installed
+    published.repository.withdraw("1.1.0")
+    installed.write_bytes(b"")
+
+    with pytest.raises(NotUpdated, match=r"1\.1\.0 is damaged and no longer offered.*remove .*installed\.json"):
+        client.update()
+
+    (tmp_path / "client" / "installed.json").unlink()
+    assert client.update() == installed.with_name("app-1.0.0.bin")
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_a_crash_before_any_step_leaves_a_client_that_updates(
+    published: Published, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """The steps are those that reach the disk: the flush of the package and of its folder, and those of the note."""
+    published.release("1.0.0", b"signed")
+    flushes, flush = iter(range(10)), os.fsync
+
+    def crash(number: int) -> None:
+        if next(flushes) == step:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flush(number)
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", crash)
+        with pytest.raises(NotUpdated, match="No space left"):
+            client.update()
+
+    client.update()
+
+    assert (tmp_path / "client" / "installed" / "app-1.0.0.bin").read_bytes() == b"signed"
+    assert client.installed()["version"] == "1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "reason"),
+    [
+        (lambda root, folder: root.unlink(), "root.json: No such file"),
+        (lambda root, folder: root.write_bytes(b""), "cannot be trusted"),
+        (lambda root, folder: folder.write_bytes(b""), "client"),
+    ],
+    ids=["no root", "empty root", "a file for a folder"],
+)
+def test_the_command_ends_with_one_line(
+    published: Published,
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    prepare: Callable[[Path, Path], object],
+    reason: str,
+) -> None:
+    root, folder = tmp_path / "root.json", tmp_path / "client"
+    root.write_bytes(published.root)
+    prepare(root, folder)
+    monkeypatch.setattr(sys, "argv", ["client", url, "--root", str(root), "--folder", str(folder)])
+
+    error = main()
+
+    assert error
+    assert reason in error
+    assert "\n" not in error
 
 
 def test_a_client_ignores_a_forged_index(published: Published, client: Client) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 import yaml
 from memory import Memory{{ Things }}
@@ -61,6 +63,18 @@ def test_a_list_is_newest_first_and_its_pages_have_each_item_once(store: {{ Thin
     assert second.cursor is None
     with pytest.raises(InvalidInput, match="cursor"):
         store.list({{ Thing }}Query(cursor="%%%"))
+
+
+def test_a_page_of_1_mb_has_fewer_items_and_a_cursor() -> None:
+    {{ thing }} = {{ a }}_{{ thing }}()
+    item = dynamodb.item(msgspec.structs.asdict({{ thing }}))
+    answer = {"Items": [item], "LastEvaluatedKey": {"kind": {"S": "{{ thing }}"}, "id": item["id"]}}
+    client = SimpleNamespace(query=lambda **_: answer)
+
+    page = {{ Thing }}Table(client, "any").list({{ Thing }}Query())
+
+    assert page.items == [{{ thing }}]
+    assert page.cursor
 
 
 def test_an_update_requires_one_of_its_versions(store: {{ Thing }}Store) -> None:

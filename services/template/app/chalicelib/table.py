@@ -59,7 +59,9 @@ class {{ Thing }}Table:
             answer = self._client.query(**request)
         found = [dynamodb.read(item, {{ Thing }}) for item in answer["Items"]]
         page = found[: query.limit]
-        return Page(page, pages.cursor(page[-1].id) if len(found) > query.limit else None)
+        # DynamoDB ends a page after 1 MB, too.
+        more = len(found) > query.limit or "LastEvaluatedKey" in answer
+        return Page(page, pages.cursor(page[-1].id) if more and page else None)
 
     def update(self, {{ thing }}_id: str, fields: dict[str, Any], versions: Collection[str] | None) -> {{ Thing }}:
         condition, values = dynamodb.version_condition("id", versions)
