@@ -131,7 +131,7 @@ delete: .venv/run ## Delete a stage with all its data: make delete STAGE=feature
 	@$(BIN)/python -m $(if $(SANDBOX),sandbox delete $(stage),deploy delete $(stage) $(if $(FORCE),--force))
 
 ##@ For developers
-.PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages audit parity bench format lock clean
+.PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages audit parity mutants bench format lock clean
 LANES := test-e2e test-localaws test-sandbox test-browser test-units check
 test: .venv/test node_modules chromium ## Run all checks: lint, types and all tests, in lanes side by side
 	@$(MAKE) --jobs=3 --keep-going --no-print-directory $(LANES:%=lane-%)
@@ -164,6 +164,8 @@ audit: .venv/run ## Judge the templates, the permissions and the pipelines with 
 	@$(BIN)/python -m deploy.audit $(if $(TOOL),--tool $(TOOL))
 parity: .venv/run ## Compare the local AWS with answers recorded on AWS: make parity AWS_CASES="../localstack ../moto" SUITE=S3
 	@$(BIN)/python -m localaws.parity $(call need,AWS_CASES,"../localstack ../moto") $(if $(SUITE),--suite "$$SUITE")
+mutants: .venv/test .mutants/installed ## Change the code in small ways and list the changes that no unit test notices: make mutants APP=todo-app SAMPLE=50 (KIND=number)
+	@nice .mutants/bin/python -m bench.mutants $(if $(filter file,$(origin APP)),,--app $(APP)) $(call option,sample,SAMPLE) $(call option,kind,KIND) $(call option,module,MODULE)
 bench: .venv/test loadtools ## Measure speed, as ratios to a peer in the same run
 	@$(BIN)/python -m bench
 format: .venv/test
@@ -171,7 +173,7 @@ format: .venv/test
 lock: ## Pin all packages with their hashes; UPGRADE=1 takes the newest versions
 	@UPGRADE=$(UPGRADE) ./lock.sh
 clean: ## Remove everything that was built or installed here
-	rm -rf .venv .sandbox .parity .audit dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
+	rm -rf .venv .sandbox .parity .audit .mutants dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
 
 .PHONY: chromium
 chromium:
@@ -220,6 +222,12 @@ loadtools:
 .venv/test: requirements-test.txt .venv/run
 	@echo "Installing the packages of requirements-test.txt into .venv"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.mutants/installed: bench/mutants/requirements.txt | .venv/bin/python
+	@echo "Installing the packages of $< into .mutants"
+	@$(BIN)/python -m venv .mutants
+	@.mutants/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .PHONY: help
