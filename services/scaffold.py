@@ -51,9 +51,13 @@ def new(name: str) -> list[Path]:
 def _finish(name: str, *folders: Path) -> None:
     """Format the code, because names of other lengths break lines elsewhere, and write the contract."""
     for command in (["check", "--quiet", "--fix"], ["format", "--quiet"]):
-        done = subprocess.run([_BIN / "ruff", *command, *folders], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [_BIN / "ruff", *command, *folders], cwd=ROOT, capture_output=True, text=True, check=False
+        )
         if done.returncode:
-            raise ScaffoldError(f"{name}: the code of the template has errors with this name:\n{done.stdout}{done.stderr}")
+            raise ScaffoldError(
+                f"{name}: the code of the template has errors with this name:\n{done.stdout}{done.stderr}"
+            )
     try:
         openapi.write(name)
     except Exception as error:
@@ -100,7 +104,7 @@ def _words(name: str) -> dict[str, str]:
 def _singular(things: str) -> str:
     import inflect  # slow to import, so only when a service is made
 
-    thing = inflect.engine().singular_noun(things)  # type: ignore[arg-type]
+    thing = inflect.engine().singular_noun(things)
     if not thing or thing == things:
         raise ScaffoldError(f"{things}: must be a plural that differs from its singular, for example orders")
     return str(thing)
@@ -118,7 +122,7 @@ def _names(words: dict[str, str]) -> set[str]:
 
 @functools.cache
 def _taken() -> set[str]:
-    """Return the words that mean something in the template's code already: keywords, and all its names but its nouns."""
+    """Return the words that the template's code uses already: keywords, and all its names but its nouns."""
     words = _forms("nouns-app", "nouns", "noun")
     found = {*keyword.kwlist, *keyword.softkwlist}
     for source in sorted(_TEMPLATE.rglob("*.py")):

@@ -6,8 +6,8 @@ The client is shipped with root metadata. From there it follows The Update Frame
 refuses an older list (rollback) and an expired list (freeze), and installs a package only if its size and hash are the
 signed ones. It resumes an interrupted download, but only of the same version.
 
-A power cut or a full disk can leave any of the client's files empty, cut or absent. The client then downloads again what
-it needs, or says in one line what to do.
+A power cut or a full disk can leave any of the client's files empty, cut or absent. The client then downloads again
+what it needs, or says in one line what to do.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ class Client:
         note = self.installed()
         if "package" not in note or "sha256" not in note:
             return True
-        return _sha256(self._folder / "installed" / Path(note["package"]).name) == note["sha256"]
+        found = _sha256(self._folder / "installed" / Path(note["package"]).name)
+        return found is not None and found == str(note["sha256"])
 
     def _place_of(self, release: Release) -> Path:
         return self._folder / "installed" / Path(release.package.path).name

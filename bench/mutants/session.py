@@ -70,7 +70,11 @@ class Mutant:
 
     def __str__(self) -> str:
         before, after = self.change
-        return f"{self.session.module}:{self.line}: {before}  ->  {after}" if before else f"{self.session.module}:{self.line}"
+        return (
+            f"{self.session.module}:{self.line}: {before}  ->  {after}"
+            if before
+            else f"{self.session.module}:{self.line}"
+        )
 
     def is_open(self, version: str) -> bool:
         """Return whether it has no result, or survived in another version of code and tests."""

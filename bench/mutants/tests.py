@@ -96,11 +96,11 @@ def _statement(module: ast.Module, line: int) -> range | None:
     for node in ast.walk(module):
         if not isinstance(node, ast.stmt):
             continue
-        first = node.lineno
-        body = getattr(node, "body", None)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and body[0].lineno <= line <= (node.end_lineno or 0):
+        end = node.end_lineno or node.lineno
+        body: list[ast.stmt] = getattr(node, "body", [])
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and body[0].lineno <= line <= end:
             inside = True
-        last = max(first, body[0].lineno - 1) if isinstance(body, list) and body else node.end_lineno or first
-        if first <= line <= last:
-            found = range(first, last + 1)
+        last = max(node.lineno, body[0].lineno - 1) if body else end
+        if node.lineno <= line <= last:
+            found = range(node.lineno, last + 1)
     return found if inside else None

@@ -2,9 +2,9 @@
 
     python -m bench.mutants.worker '{"pythonpath": ["todo-app", ".", "tests"], "tests": "tests/todo-app"}'
 
-This process imports all packages, but none of our own code, and starts one emulator for all runs. So a run takes as long
-as its tests. The first line of output says which tests there are, how long each takes, and which lines it runs. Each
-line of input asks for a run: ``{"tests": [ids in order], "seconds": limit}``. The line of output that follows says
+This process imports all packages, but none of our own code, and starts one emulator for all runs. So a run takes as
+long as its tests. The first line of output says which tests there are, how long each takes, and which lines it runs.
+Each line of input asks for a run: ``{"tests": [ids in order], "seconds": limit}``. The line of output that follows says
 which test failed first: ``{"failed": id or null}``; it is ``timeout`` if the run exceeds its limit.
 """
 
@@ -133,7 +133,7 @@ class Suite:
         with open(os.devnull, "rb") as nothing, self._output.open("wb") as output:
             for number, file in ((0, nothing), (1, output), (2, output)):
                 os.dup2(file.fileno(), number)
-        serve.emulator = self._emptied  # type: ignore[assignment]
+        serve.emulator = self._emptied
         pipe.send(run(tests))
 
     @contextlib.contextmanager
