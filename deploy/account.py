@@ -20,7 +20,9 @@ _creating = threading.Lock()
 def client(service: str, region: str | None = None, config: Config | None = None) -> Any:
     """Return a client, which many threads may use. They share a session, which reads the models of services once."""
     with _creating:
-        return _session().client(service, region, config=config)
+        created = _session().client(service, region, config=config)
+        created.exceptions  # noqa: B018 # made on first use: two threads at once would get different classes
+        return created
 
 
 ONE_LONG_CALL = Config(read_timeout=960, retries={"total_max_attempts": 1})

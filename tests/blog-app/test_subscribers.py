@@ -59,6 +59,7 @@ def test_all_spellings_of_an_address_are_one_subscriber(subscribers: Subscribers
         (["a.b@example.com", "ab@example.com"], 2),
         (["+a@example.com", "+b@example.com"], 2),
         (["ann@example.com", "bob@example.com", "ann@example.org"], 3),
+        (["success+a@simulator.amazonses.com", "success+b@simulator.amazonses.com"], 2),
     ],
 )
 def test_one_mailbox_is_one_subscriber(
