@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
+from http.client import HTTPException
 from urllib.parse import urlencode
 
 from localaws.changes import WAIT_SECONDS
@@ -30,7 +31,7 @@ class Changes:
         try:
             with urllib.request.urlopen(f"{self._url}?{query}", timeout=seconds + 10) as answer:
                 version = json.load(answer)["version"]
-        except (OSError, ValueError):
+        except (OSError, ValueError, HTTPException):
             time.sleep(PAUSE)
             return True
         changed, self._seen = version != self._seen, version

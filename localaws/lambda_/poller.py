@@ -9,6 +9,7 @@ import logging
 import os
 from threading import Event, Lock, Thread
 
+from localaws.changes import WAIT_SECONDS
 from localaws.changes.client import Changes
 from localaws.lambda_.batches import Backoff
 from localaws.lambda_.clients import Clients
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 CONSUMERS: dict[str, type[Consumer]] = {"dynamodb": StreamConsumer, "kinesis": StreamConsumer, "sqs": QueueConsumer}
 
 RETRY_INTERVAL = 1  # seconds until the mappings are listed again after a failure
+SETTLING_INTERVAL = 1  # the same while a mapping is being created or changed
 
 
 class Poller:
@@ -41,6 +43,7 @@ class Poller:
         self._changes = Changes(endpoint or os.environ["AWS_ENDPOINT_URL"], "lambda")
         self._consumers: dict[str, Consumer] = {}
         self._stopped, self._refreshing = Event(), Lock()
+        self._is_settling = False
         self._thread = Thread(target=self._follow, name="event-source-mappings", daemon=True)
 
     def start(self) -> None:
@@ -57,9 +60,12 @@ class Poller:
     def _follow(self) -> None:
         refreshed = True
         while not self._stopped.is_set():
-            if refreshed and not self._changes.wait():
-                continue
+            if refreshed:
+                changed = self._changes.wait(SETTLING_INTERVAL if self._is_settling else WAIT_SECONDS)
+                if not changed and not self._is_settling:
+                    continue
             with self._refreshing:
+                self._is_settling = False
                 refreshed = not self._stopped.is_set() and all(
                     [self._try_to_refresh(region) for region in self._clients]
                 )
@@ -90,6 +96,7 @@ class Poller:
                 self._consumers.pop(uuid).stop()
         for uuid, mapping in mappings.items():
             if mapping.is_changing:
+                self._is_settling = True
                 continue
             if uuid in self._consumers:
                 self._consumers[uuid].update(mapping)

@@ -214,8 +214,13 @@ def test_a_check_that_aws_refuses_is_a_warning(at: Callable[..., list[str]]) -> 
 
 @pytest.mark.parametrize(("fails", "code"), [(True, "a release to qa would fail: 1 missing"), (False, None)])
 def test_the_exit_code_says_whether_the_release_would_fail(
-    fails: bool, code: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    new_account: str,
+    fails: bool,
+    code: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", new_account)
     lack = preflight.Lack("there is no role", "make bootstrap", fails)
     monkeypatch.setattr(command, "target", lambda: "account 1")
     monkeypatch.setattr(preflight, "preflight", lambda stage, released, given: [lack])

@@ -13,6 +13,7 @@ import boto3
 import pytest
 
 from deploy import redrive
+from localaws.testing import active
 
 FUNCTION = """
 import json
@@ -36,13 +37,14 @@ class Emulator:
         role = self.client("iam").create_role(
             RoleName=self.app, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
         )
-        self.function = self.client("lambda").create_function(
+        self.client("lambda").create_function(
             FunctionName=self.app,
             Runtime="python3.13",
             Handler="app.handler",
             Role=role["Role"]["Arn"],
             Code={"ZipFile": code.getvalue()},
-        )["FunctionArn"]
+        )
+        self.function = active(self.client("lambda"), self.app)
 
     def client(self, service: str) -> Any:
         return boto3.client(service, endpoint_url=self.endpoint)
