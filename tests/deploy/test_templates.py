@@ -157,7 +157,7 @@ def test_what_costs_while_nobody_comes_is_off_outside_prod(stage: str) -> None:
                     found["dax"].add("true")
     prod = stage == "prod"
     assert found["metrics"] == {str(prod).lower()}
-    assert found["cache"] == {"false", "true"} if prod else {"false"}
+    assert found["cache"] == ({"false", "true"} if prod else {"false"})
     assert found["mode"] == {"ON_DEMAND" if prod else "PROVISIONED"}
     assert not found["dax"]
 
