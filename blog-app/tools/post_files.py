@@ -77,4 +77,4 @@ def _shown(source: str) -> set[int]:
     """
     numbers = iter(range(len(source)))
     marked = _DESTINATION.sub(lambda match: f"{match[1]}photo:{next(numbers)}", source)
-    return {int(number) for number in markdown.photo_ids(marked)}
+    return {int(number) for number in markdown.photo_ids(marked) if number.isdecimal()}

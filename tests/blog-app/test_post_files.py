@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tools import post_files
@@ -56,6 +56,7 @@ def test_only_the_destinations_of_images_are_replaced() -> None:
         )
     )
 )
+@example(["![a](![a]> )"])
 def test_text_without_replacements_stays_the_same(parts: list[str]) -> None:
     source = "".join(parts)
 
