@@ -19,24 +19,17 @@ _STEPS = {"isk": 100, "ugx": 100} | dict.fromkeys(_THREE_DECIMALS.split(), 10)
 _WHOLE = "afn all cop huf idr isk lak lbp mmk pkr rsd sos std ugx yer"
 _USUALLY_WHOLE = frozenset(_WHOLE.split())
 
-# The Unicode CLDR's narrow symbols in English, of currencies whose symbol is not their code.
+_SYMBOLS_OF_CODES = """
+    $ ars aud bbd bmd bnd bsd bzd cad clp cop dop fjd gyd hkd jmd kyd lrd mxn nad nzd sbd sgd srd ttd twd usd uyu xcd;
+    £ fkp gbp gip shp; kr dkk isk nok sek; Rs lkr mur npr pkr; ¥ cny jpy; ؋ afn; ֏ amd; Kz aoa; ₼ azn; KM bam; ৳ bdt;
+    Bs bob; R$ brl; P bwp; ₡ crc; Kč czk; E£ egp; € eur; ₾ gel; FG gnf; Q gtq; L hnl; Ft huf; Rp idr; ₪ ils; ₹ inr;
+    ⃀ kgs; ៛ khr; CF kmf; ₩ krw; ₸ kzt; ₭ lak; L£ lbp; Ar mga; K mmk; ₮ mnt; RM myr; ₦ ngn; C$ nio; ₱ php; zł pln;
+    ₲ pyg; lei ron; ₽ rub; RF rwf; ฿ thb; T$ top; ₺ try; ₴ uah; ₫ vnd; FCFA xaf; F_CFA xof; CFPF xpf; R zar; ZK zmw
+"""
+"""The Unicode CLDR's narrow symbols in English, of currencies whose symbol is not their code; _ is a narrow space."""
 _SYMBOLS = {
     code: symbol.replace("_", "\N{NARROW NO-BREAK SPACE}")
-    for symbol, *codes in map(
-        str.split,
-        """
-        $ ars aud bbd bmd bnd bsd bzd cad clp cop dop fjd gyd hkd jmd kyd lrd mxn nad nzd sbd sgd srd ttd twd usd uyu
-        $ xcd
-        £ fkp gbp gip shp
-        kr dkk isk nok sek
-        Rs lkr mur npr pkr
-        ¥ cny jpy
-        ؋ afn\n֏ amd\nKz aoa\n₼ azn\nKM bam\n৳ bdt\nBs bob\nR$ brl\nP bwp\n₡ crc\nKč czk\nE£ egp\n€ eur\n₾ gel\nFG gnf
-        Q gtq\nL hnl\nFt huf\nRp idr\n₪ ils\n₹ inr\n⃀ kgs\n៛ khr\nCF kmf\n₩ krw\n₸ kzt\n₭ lak\nL£ lbp\nAr mga\nK mmk
-        ₮ mnt\nRM myr\n₦ ngn\nC$ nio\n₱ php\nzł pln\n₲ pyg\nlei ron\n₽ rub\nRF rwf\n฿ thb\nT$ top\n₺ try\n₴ uah\n₫ vnd
-        FCFA xaf\nF_CFA xof\nCFPF xpf\nR zar\nZK zmw
-        """.strip().splitlines(),
-    )
+    for symbol, *codes in map(str.split, _SYMBOLS_OF_CODES.split(";"))
     for code in codes
 }
 

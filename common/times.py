@@ -23,10 +23,7 @@ def parse(text: str) -> datetime:
         raise ValueError("not an ISO 8601 date and time") from error
     if moment.tzinfo is None:
         raise ValueError("the time needs an offset, for example 2030-01-31T18:00:00Z")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("in UTC, the time is not in the years 1 to 9999") from error
+    return _in_utc(moment)
 
 
 def iso(moment: datetime, timespec: str = "milliseconds") -> str:
@@ -40,13 +37,17 @@ def in_words(text: str) -> str:
     Raises ValueError for any other text. A time without an offset is in UTC.
     """
     moment = datetime.fromisoformat(text)
-    try:
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(f"{text} is outside of the calendar in UTC") from error
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else _in_utc(moment)
     return f"{moment.day} {moment:%B} {moment.year}, {moment:%H:%M} UTC"
 
 
 def iso_of_epoch(seconds: float) -> str:
     """Return the time *seconds* after 1970 as ISO 8601 in UTC."""
     return iso(datetime.fromtimestamp(seconds, UTC))
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("in UTC, the time is not in the years 1 to 9999") from error

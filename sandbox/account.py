@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import re
 import urllib.request
-from typing import Any
-
-import boto3
 
 from deploy import bootstrap
+from deploy.account import client
 from sandbox.console.console import mails
 
 QUOTAS = {
@@ -33,7 +31,7 @@ def prepare() -> None:
 
 def ask_for_quotas() -> None:
     """Ask for the quotas that stages of this suite need."""
-    quotas = _client("service-quotas")
+    quotas = client("service-quotas")
     for (service, code), wanted in QUOTAS.items():
         quota = {"ServiceCode": service, "QuotaCode": code}
         if quotas.get_service_quota(**quota)["Quota"]["Value"] < wanted:
@@ -42,7 +40,7 @@ def ask_for_quotas() -> None:
 
 def ask_for_production_access() -> None:
     """Ask for SES outside its sandbox, which sends only to addresses that are verified."""
-    _client("sesv2").put_account_details(
+    client("sesv2").put_account_details(
         MailType="TRANSACTIONAL",
         WebsiteURL="https://blog.example",
         UseCaseDescription="Mails to people who subscribed, bought something or watch their devices.",
@@ -54,7 +52,7 @@ def verify_senders(endpoint: str) -> None:
     """Open the links that SES has sent to the addresses of the stages' senders."""
     pending = {
         identity["IdentityName"]
-        for identity in _client("sesv2").list_email_identities()["EmailIdentities"]
+        for identity in client("sesv2").list_email_identities()["EmailIdentities"]
         if not identity["SendingEnabled"]
     }
     for mail in mails(endpoint):
@@ -62,7 +60,3 @@ def verify_senders(endpoint: str) -> None:
         if link and pending & set(mail["To"]):
             urllib.request.urlopen(link[0], timeout=30).close()
             pending -= set(mail["To"])
-
-
-def _client(service: str) -> Any:
-    return boto3.Session().client(service)

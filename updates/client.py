@@ -19,7 +19,7 @@ import random
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,7 +121,8 @@ class Client:
 
         Raises NotUpdated.
         """
-        note, is_intact = self.installed(), self._is_intact()
+        note = self.installed()
+        is_intact = self._is_intact(note)
         place = (note.get("sequence", 0), note.get("published_at", ""))
         newer = [
             release
@@ -150,9 +151,8 @@ class Client:
         is_note = isinstance(note, dict) and required <= note.keys()
         return note if is_note and all(isinstance(note.get(name, kind()), kind) for name, kind in types.items()) else {}
 
-    def _is_intact(self) -> bool:
-        """Return whether the installed package has the bytes that were installed, as far as the note says."""
-        note = self.installed()
+    def _is_intact(self, note: Mapping[str, Any]) -> bool:
+        """Return whether the installed package has the bytes that were installed, as far as its note says."""
         if "package" not in note or "sha256" not in note:
             return True
         found = _sha256(self._folder / "installed" / Path(note["package"]).name)

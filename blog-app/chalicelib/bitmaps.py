@@ -65,14 +65,10 @@ def _header(file: IO[bytes]) -> _Header:
     file.seek(0)
     head = file.read(14 + 40).ljust(54, b"\0")
     pixels, size = struct.unpack_from("<II", head, 10)
-    if size == 12:
-        width, height, _, bits = struct.unpack_from("<HHHH", head, 18)
-        compression = colours = 0
-    else:
-        width, height, _, bits = struct.unpack_from("<iiHH", head, 18)
-        compression = colours = 0
-        if size >= 40:
-            (compression,), (colours,) = struct.unpack_from("<I", head, 30), struct.unpack_from("<I", head, 46)
+    width, height, _, bits = struct.unpack_from("<HHHH" if size == 12 else "<iiHH", head, 18)
+    compression = colours = 0
+    if size >= 40:
+        (compression,), (colours,) = struct.unpack_from("<I", head, 30), struct.unpack_from("<I", head, 46)
     masked = compression in (_BITFIELDS, _ALPHA_BITFIELDS) and bits in (16, 32) and size not in _OS2
     runs = compression == {4: _RLE4, 8: _RLE8}.get(bits)
     plain = compression == _RGB and bits in (1, 2, 4, 8, 16, 24, 32)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,8 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+
+from localaws.testing import eventually
 
 LAMBDA = "arn:aws:lambda:us-east-1:000000000000:function:f"
 URI = "arn:aws:apigateway:us-east-1:"
@@ -394,14 +395,12 @@ def test_a_stack_cannot_create_a_stage_that_api_gateway_refuses(control: Control
     template = {"Resources": {"Stage": {"Type": "AWS::ApiGateway::Stage", "Properties": stage}}}
     stacks = boto3.client("cloudformation", endpoint_url=control.endpoint)
     stacks.create_stack(StackName="refused-stage", TemplateBody=json.dumps(template), OnFailure="DO_NOTHING")
-    for _ in range(900):
-        events = stacks.describe_stack_events(StackName="refused-stage")["StackEvents"]
-        reasons = [e.get("ResourceStatusReason", "") for e in events if e["ResourceStatus"] == "CREATE_FAILED"]
-        if reasons:
-            break
-        time.sleep(0.1)
 
-    assert any("Deployment id does not exist" in reason for reason in reasons)
+    def reasons() -> list[str]:
+        events = stacks.describe_stack_events(StackName="refused-stage")["StackEvents"]
+        return [e.get("ResourceStatusReason", "") for e in events if e["ResourceStatus"] == "CREATE_FAILED"]
+
+    assert any("Deployment id does not exist" in reason for reason in eventually(reasons))
 
 
 @pytest.mark.parametrize("module", sorted({case[0] for case in REFUSALS}))

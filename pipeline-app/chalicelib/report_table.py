@@ -58,14 +58,21 @@ class ReportTable:
 
     def _put(self, edition: Edition, stored: Edition | None) -> bool:
         """Store *edition* in place of *stored*. Return False if another edition was stored meanwhile."""
+        item = msgspec.to_builtins(edition)
+        if stored is None:
+            return self._put_if("attribute_not_exists(#name)", "version", item)
+        return self._put_if("#name = :value", "version", item, stored.version)
+
+    def _put_if(self, condition: str, name: str, item: dict[str, Any], value: int | str | None = None) -> bool:
+        """Put *item* if *condition* on its stored attribute ``#name`` and ``:value`` holds. Return whether it does."""
         try:
             with aws.translated():
                 self._client.put_item(
                     TableName=self._name,
-                    Item=dynamodb.item(msgspec.to_builtins(edition)),
-                    ConditionExpression="#version = :version" if stored else "attribute_not_exists(#version)",
-                    ExpressionAttributeNames={"#version": "version"},
-                    **({"ExpressionAttributeValues": dynamodb.item({":version": stored.version})} if stored else {}),
+                    Item=dynamodb.item(item),
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames={"#name": name},
+                    **({"ExpressionAttributeValues": dynamodb.item({":value": value})} if value is not None else {}),
                 )
         except ClientError as error:
             if aws.code(error) != "ConditionalCheckFailedException":
@@ -104,17 +111,7 @@ class ReportTable:
         *of* is where it became visible: devices or reports.
         """
         item = {"name": _FRESHNESS, "period": of, "event_at": event_at, "visible_at": visible_at}
-        try:
-            with aws.translated():
-                self._client.put_item(
-                    TableName=self._name,
-                    Item=dynamodb.item(item),
-                    ConditionExpression="attribute_not_exists(event_at) OR event_at < :event_at",
-                    ExpressionAttributeValues=dynamodb.item({":event_at": event_at}),
-                )
-        except ClientError as error:
-            if aws.code(error) != "ConditionalCheckFailedException":
-                raise
+        self._put_if("attribute_not_exists(#name) OR #name < :value", "event_at", item, event_at)
 
     def freshness(self) -> dict[str, tuple[Milliseconds, Milliseconds]]:
         """Return what `record_freshness` recorded, by where it became visible."""

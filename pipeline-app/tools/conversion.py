@@ -227,7 +227,7 @@ class _Times:
             raise InvalidLine(f"time {_short(value)}: {error}") from None
 
     def _zoned(self, moment: datetime) -> datetime:
-        """Return *moment* of the zone. Raises InvalidLine if a change of the clock skips or repeats it (PEP 495)."""
+        """Return *moment* of the zone. Raises ValueError if a change of the clock skips or repeats it (PEP 495)."""
         first, second = (moment.replace(tzinfo=self._zone, fold=fold) for fold in (0, 1))
         before, after = (each.strftime("%:z") for each in (first, second))
         if before == after:

@@ -16,9 +16,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-import boto3
-
 from deploy import stages
+from deploy.account import client
 from sandbox.settings import REGION
 
 KINDS = {
@@ -117,7 +116,7 @@ def graph(stage: str) -> dict[str, Any]:
 
 
 def _nodes(stage: str) -> list[Node]:
-    cloudformation = _client("cloudformation")
+    cloudformation = client("cloudformation")
     return [
         Node(f"{app}.{r['LogicalResourceId']}", app, KINDS[r["ResourceType"]], _name(r, app), r["PhysicalResourceId"])
         for stack, app in stages.stacks_of(stage).items()
@@ -153,7 +152,7 @@ def _by_arn(nodes: list[Node]) -> Callable[[str], Node | None]:
 
 def _mappings(nodes: list[Node]) -> Iterator[Edge]:
     find = _by_arn(nodes)
-    pages = _client("lambda").get_paginator("list_event_source_mappings").paginate()
+    pages = client("lambda").get_paginator("list_event_source_mappings").paginate()
     for mapping in (mapping for page in pages for mapping in page["EventSourceMappings"]):
         source, target = find(mapping["EventSourceArn"]), find(mapping["FunctionArn"])
         if source and target:
@@ -166,7 +165,7 @@ def _mappings(nodes: list[Node]) -> Iterator[Edge]:
 def _integrations(nodes: list[Node]) -> Iterator[Edge]:
     find = _by_arn(nodes)
     for api in (node for node in nodes if node.kind == "API"):
-        pages = _client("apigateway").get_paginator("get_resources").paginate(restApiId=api.physical, embed=["methods"])
+        pages = client("apigateway").get_paginator("get_resources").paginate(restApiId=api.physical, embed=["methods"])
         for resource in (item for page in pages for item in page["items"]):
             for method in resource.get("resourceMethods", {}).values():
                 uri = method.get("methodIntegration", {}).get("uri", "")
@@ -176,7 +175,7 @@ def _integrations(nodes: list[Node]) -> Iterator[Edge]:
 
 
 def _rules(nodes: list[Node]) -> Iterator[Edge]:
-    find, events = _by_arn(nodes), _client("events")
+    find, events = _by_arn(nodes), client("events")
     buckets = {node.physical: node for node in nodes if node.kind == "bucket"}
     rules = {node.physical.rpartition("/")[2]: node for node in nodes if node.kind == "rule"}
     for name, rule in rules.items():
@@ -193,7 +192,7 @@ def _rules(nodes: list[Node]) -> Iterator[Edge]:
 def _notifications(nodes: list[Node]) -> Iterator[Edge]:
     find = _by_arn(nodes)
     for bucket in (node for node in nodes if node.kind == "bucket"):
-        settings = _client("s3").get_bucket_notification_configuration(Bucket=bucket.physical)
+        settings = client("s3").get_bucket_notification_configuration(Bucket=bucket.physical)
         for kind, arn in (("Lambda", "LambdaFunctionArn"), ("Queue", "QueueArn"), ("Topic", "TopicArn")):
             for setting in settings.get(
                 f"{kind}FunctionConfigurations" if kind == "Lambda" else f"{kind}Configurations", []
@@ -204,7 +203,7 @@ def _notifications(nodes: list[Node]) -> Iterator[Edge]:
 
 def _subscriptions(nodes: list[Node]) -> Iterator[Edge]:
     find = _by_arn(nodes)
-    pages = _client("sns").get_paginator("list_subscriptions").paginate()
+    pages = client("sns").get_paginator("list_subscriptions").paginate()
     for subscription in (item for page in pages for item in page["Subscriptions"]):
         source, target = find(subscription["TopicArn"]), find(subscription["Endpoint"])
         if source and target:
@@ -213,7 +212,7 @@ def _subscriptions(nodes: list[Node]) -> Iterator[Edge]:
 
 def _origins(nodes: list[Node]) -> Iterator[Edge]:
     for distribution in (node for node in nodes if node.kind == "distribution"):
-        answer = _client("cloudfront").get_distribution(Id=distribution.physical)
+        answer = client("cloudfront").get_distribution(Id=distribution.physical)
         for origin in answer["Distribution"]["DistributionConfig"]["Origins"]["Items"]:
             domain = origin["DomainName"]
             for node in nodes:
@@ -224,9 +223,7 @@ def _origins(nodes: list[Node]) -> Iterator[Edge]:
 def _deliveries(nodes: list[Node]) -> Iterator[Edge]:
     find = _by_arn(nodes)
     for delivery in (node for node in nodes if node.kind == "delivery stream"):
-        described = _client("firehose").describe_delivery_stream(
-            DeliveryStreamName=delivery.physical.rpartition("/")[2]
-        )
+        described = client("firehose").describe_delivery_stream(DeliveryStreamName=delivery.physical.rpartition("/")[2])
         stream = described["DeliveryStreamDescription"]
         source = find(stream.get("Source", {}).get("KinesisStreamSourceDescription", {}).get("KinesisStreamARN", ""))
         if source:
@@ -245,7 +242,7 @@ def _deliveries(nodes: list[Node]) -> Iterator[Edge]:
 def _topic_rules(nodes: list[Node]) -> Iterator[Edge]:
     streams = {node.physical: node for node in nodes if node.kind == "stream"}
     for rule in (node for node in nodes if node.kind == "IoT rule"):
-        payload = _client("iot").get_topic_rule(ruleName=rule.physical)["rule"]
+        payload = client("iot").get_topic_rule(ruleName=rule.physical)["rule"]
         for action in payload["actions"]:
             stream = streams.get(action.get("kinesis", {}).get("streamName", ""))
             if stream:
@@ -254,10 +251,10 @@ def _topic_rules(nodes: list[Node]) -> Iterator[Edge]:
 
 def _permissions(nodes: list[Node]) -> Iterator[Edge]:
     """Yield what functions may do to resources. The name of the action tells a read from a write, a send or a call."""
-    iam = _client("iam")
+    iam = client("iam")
     known = {node: _arns(node) for node in nodes if node.kind in _SERVICES}
     for function in (node for node in nodes if node.kind == "function"):
-        role = _client("lambda").get_function_configuration(FunctionName=function.physical)["Role"].rpartition("/")[2]
+        role = client("lambda").get_function_configuration(FunctionName=function.physical)["Role"].rpartition("/")[2]
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
             document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
             for statement in document["Statement"]:
@@ -269,7 +266,7 @@ def _arns(node: Node) -> list[str]:
     """Return the ARNs that a policy can name: of the resource itself, and of an API its routes."""
     match node.kind:
         case "API":
-            pages = _client("apigateway").get_paginator("get_resources").paginate(restApiId=node.physical)
+            pages = client("apigateway").get_paginator("get_resources").paginate(restApiId=node.physical)
             return [
                 f"{node.arn}/api/{method}{re.sub('{.+?}', 'x', item['path'])}"
                 for page in pages
@@ -332,7 +329,7 @@ def _calls(node: Node) -> int | None:
     if node.kind != "function":
         return None
     now = datetime.now(UTC)
-    points = _client("cloudwatch").get_metric_statistics(
+    points = client("cloudwatch").get_metric_statistics(
         Namespace="AWS/Lambda",
         MetricName="Invocations",
         Dimensions=[{"Name": "FunctionName", "Value": node.physical}],
@@ -345,10 +342,5 @@ def _calls(node: Node) -> int | None:
 
 
 @cache
-def _client(service: str) -> Any:
-    return boto3.Session().client(service)
-
-
-@cache
 def _account() -> str:
-    return str(_client("sts").get_caller_identity()["Account"])
+    return str(client("sts").get_caller_identity()["Account"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,8 @@ from typing import Any
 
 import httpx
 from users import User
+
+from localaws.testing import eventually
 
 
 def hits(sandbox: dict[str, Any]) -> dict[str, int]:
@@ -69,12 +70,14 @@ def test_every_client_reads_only_its_own_writes(sandbox: dict[str, Any], sign_up
             done.result()
 
     used = {"API Gateway stage cache", "DAX item cache", "DAX query cache"}
-    for _ in range(900):  # DAX reports to CloudWatch once a second
-        after = hits(sandbox)
-        if all(after.get(cache, 0) > before.get(cache, 0) for cache in used):
-            break
-        time.sleep(0.1)
-    assert {cache for cache in used if after.get(cache, 0) > before.get(cache, 0)} == used
+    after: dict[str, int] = {}
+
+    def grown() -> set[str]:
+        after.update(hits(sandbox))
+        return {cache for cache in used if after.get(cache, 0) > before.get(cache, 0)}
+
+    eventually(lambda: grown() == used)  # DAX reports to CloudWatch once a second
+    assert grown() == used
     assert after["API Gateway stage cache"] - before.get("API Gateway stage cache", 0) >= 200
 
 
