@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
+from collections.abc import Callable
 from http.client import HTTPException
+from threading import Event
 from urllib.parse import urlencode
 
 from localaws.changes import WAIT_SECONDS
 
 PAUSE = 1
 """Seconds until the next look if the call fails, as it does while the emulator ends."""
+
+RETRY_INTERVAL = 1
+"""Seconds until the next refresh after one that was not complete."""
 
 
 class Changes:
@@ -36,3 +41,13 @@ class Changes:
             return True
         changed, self._seen = version != self._seen, version
         return bool(changed)
+
+    def follow(self, refresh: Callable[[], bool], stopped: Event) -> None:
+        """Call *refresh* after each change until *stopped*.
+
+        It returns whether it is complete. If not, it is called again after RETRY_INTERVAL, or after the next change.
+        """
+        complete = True
+        while not stopped.is_set():
+            if self.wait(WAIT_SECONDS if complete else RETRY_INTERVAL) or not complete:
+                complete = refresh()

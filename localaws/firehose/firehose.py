@@ -18,8 +18,6 @@ from localaws.settings import Settings
 
 log = logging.getLogger(__name__)
 
-RETRY_INTERVAL = 1  # seconds until the streams are listed again after a failure
-
 
 class Firehose:
     """Firehose in one Region, in background threads.
@@ -42,7 +40,9 @@ class Firehose:
         self._deliveries: dict[tuple[str, float], Delivery] = {}
         self._unsupported: set[str] = set()
         self._stopped, self._refreshing = Event(), Lock()
-        self._thread = Thread(target=self._follow, name="firehose", daemon=True)
+        self._thread = Thread(
+            target=self._changes.follow, args=(self._refresh_all, self._stopped), name="firehose", daemon=True
+        )
 
     def start(self) -> None:
         """Start delivering."""
@@ -55,15 +55,9 @@ class Firehose:
         for delivery in self._deliveries.values():
             delivery.stop()
 
-    def _follow(self) -> None:
-        refreshed = True
-        while not self._stopped.is_set():
-            if refreshed and not self._changes.wait():
-                continue
-            with self._refreshing:
-                refreshed = not self._stopped.is_set() and self._try_to_refresh()
-            if not refreshed:
-                self._stopped.wait(RETRY_INTERVAL)
+    def _refresh_all(self) -> bool:
+        with self._refreshing:
+            return self._stopped.is_set() or self._try_to_refresh()
 
     def _try_to_refresh(self) -> bool:
         try:

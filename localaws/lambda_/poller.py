@@ -9,7 +9,6 @@ import logging
 import os
 from threading import Event, Lock, Thread
 
-from localaws.changes import WAIT_SECONDS
 from localaws.changes.client import Changes
 from localaws.lambda_.batches import Backoff
 from localaws.lambda_.clients import Clients
@@ -21,9 +20,6 @@ from localaws.lambda_.shards import StreamConsumer
 log = logging.getLogger(__name__)
 
 CONSUMERS: dict[str, type[Consumer]] = {"dynamodb": StreamConsumer, "kinesis": StreamConsumer, "sqs": QueueConsumer}
-
-RETRY_INTERVAL = 1  # seconds until the mappings are listed again after a failure
-SETTLING_INTERVAL = 1  # the same while a mapping is being created or changed
 
 
 class Poller:
@@ -43,8 +39,12 @@ class Poller:
         self._changes = Changes(endpoint or os.environ["AWS_ENDPOINT_URL"], "lambda")
         self._consumers: dict[str, Consumer] = {}
         self._stopped, self._refreshing = Event(), Lock()
-        self._is_settling = False
-        self._thread = Thread(target=self._follow, name="event-source-mappings", daemon=True)
+        self._thread = Thread(
+            target=self._changes.follow,
+            args=(self._refresh_all, self._stopped),
+            name="event-source-mappings",
+            daemon=True,
+        )
 
     def start(self) -> None:
         """Start delivering."""
@@ -57,33 +57,21 @@ class Poller:
         for consumer in self._consumers.values():
             consumer.stop()
 
-    def _follow(self) -> None:
-        refreshed = True
-        while not self._stopped.is_set():
-            if refreshed:
-                changed = self._changes.wait(SETTLING_INTERVAL if self._is_settling else WAIT_SECONDS)
-                if not changed and not self._is_settling:
-                    continue
-            with self._refreshing:
-                self._is_settling = False
-                refreshed = not self._stopped.is_set() and all(
-                    [self._try_to_refresh(region) for region in self._clients]
-                )
-            if not refreshed:
-                self._stopped.wait(RETRY_INTERVAL)
+    def _refresh_all(self) -> bool:
+        with self._refreshing:
+            return self._stopped.is_set() or all([self._try_to_refresh(region) for region in self._clients])
 
     def _try_to_refresh(self, region: str) -> bool:
         try:
-            self._refresh(region)
+            return self._refresh(region)
         except AwsError as error:
             log.warning("cannot list the event source mappings in %s: %s", region, error)
         except Exception:  # keep serving the other mappings
             log.exception("cannot refresh the event source mappings in %s", region)
-        else:
-            return True
         return False
 
-    def _refresh(self, region: str) -> None:
+    def _refresh(self, region: str) -> bool:
+        """Follow the mappings of the Region. Return whether none is being created or changed."""
         pages = self._clients[region]("lambda").get_paginator("list_event_source_mappings").paginate()
         mappings = {
             description["UUID"]: EventSourceMapping.from_description(description)
@@ -96,10 +84,10 @@ class Poller:
                 self._consumers.pop(uuid).stop()
         for uuid, mapping in mappings.items():
             if mapping.is_changing:
-                self._is_settling = True
                 continue
             if uuid in self._consumers:
                 self._consumers[uuid].update(mapping)
             elif mapping.enabled and mapping.service in CONSUMERS:
                 self._consumers[uuid] = CONSUMERS[mapping.service](mapping, self._clients[region], self._backoff)
                 self._consumers[uuid].start()
+        return not any(mapping.is_changing for mapping in mappings.values())

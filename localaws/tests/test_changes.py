@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import urllib.request
+from threading import Event
 from typing import Any
 
 import boto3
 import pytest
 from ministack.services import sqs
 
-from localaws.changes import calls
-from localaws.changes.client import Changes
+from localaws.changes import WAIT_SECONDS, calls
+from localaws.changes.client import RETRY_INTERVAL, Changes
 from localaws.changes.signal import Signal
 
 REGION = "us-east-1"
@@ -108,3 +109,25 @@ def test_changes_of_a_service_are_seen_once(emulator: str) -> None:
 def test_a_service_without_changes_is_refused(emulator: str) -> None:
     with pytest.raises(OSError, match="400"):
         urllib.request.urlopen(f"{emulator}/_localaws/changes?service=s3")
+
+
+def test_a_refresh_that_is_not_complete_is_repeated_without_a_change() -> None:
+    waited: list[float] = []
+    refreshed: list[bool] = []
+    stopped = Event()
+
+    class Scripted(Changes):
+        def wait(self, seconds: float = WAIT_SECONDS) -> bool:
+            waited.append(seconds)
+            if len(waited) == 4:
+                stopped.set()
+            return len(waited) == 1
+
+    def refresh() -> bool:
+        refreshed.append(len(refreshed) == 1)
+        return refreshed[-1]
+
+    Scripted("http://emulator", "lambda").follow(refresh, stopped)
+
+    assert refreshed == [False, True]
+    assert waited == [WAIT_SECONDS, RETRY_INTERVAL, WAIT_SECONDS, WAIT_SECONDS]
