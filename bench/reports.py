@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 import duckdb
 
+from deploy import stacks
 from localaws import serve
 from sandbox.settings import REGION, ROOT
 
@@ -25,17 +26,6 @@ _FILES = 20
 _BUCKET = "bench-ingestion"
 _DATABASE = "bench"
 
-_READINGS = {
-    "device_id": "string",
-    "metric": "string",
-    "value": "double",
-    "unit": "string",
-    "ts": "timestamp",
-    "seq": "bigint",
-    "arrived_at": "timestamp",
-    "record": "bigint",
-}
-_ERRORS = {"arrived_at": "timestamp", "record": "bigint", "reason": "string", "raw": "string"}
 _SERDES = {
     "parquet": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
     "json": "org.openx.data.jsonserde.JsonSerDe",
@@ -51,7 +41,8 @@ _ROWS = """
         TIMESTAMP '2030-01-01' + to_milliseconds((86400000.0 * n / $count)::bigint) AS ts,
         n // 100 AS seq,
         ts + INTERVAL 2 SECOND + to_milliseconds(n % 1000) AS arrived_at,
-        hash(i)::hugeint - 9223372036854775808 AS record
+        hash(i)::hugeint - 9223372036854775808 AS record,
+        NULL::timestamp AS corrected_at
     FROM (SELECT i, CASE WHEN i % 33 = 0 THEN i - 17 * (i > 17)::int ELSE i END AS n FROM range($first, $last) AS r(i))
 """
 _BAD = "SELECT arrived_at, record, 'not_json' AS reason, repeat('x', 100) AS raw FROM ($rows) WHERE seq % 50 = 0"
@@ -95,7 +86,7 @@ class _Athena:
         glue = session.client("glue", endpoint_url=endpoint)
         glue.create_database(DatabaseInput={"Name": _DATABASE})
         for kind, serde in _SERDES.items():
-            for table, columns in (("readings", _READINGS), ("errors", _ERRORS)):
+            for table, columns in (("readings", _columns("ReadingsTable")), ("errors", _columns("ErrorsTable"))):
                 location = f"s3://{_BUCKET}/{kind}/{table}/"
                 glue.create_table(
                     DatabaseName=_DATABASE,
@@ -112,7 +103,7 @@ class _Athena:
                         },
                         "StorageDescriptor": {
                             "Location": location,
-                            "Columns": [{"Name": name, "Type": kind} for name, kind in columns.items()],
+                            "Columns": columns,
                             "SerdeInfo": {"SerializationLibrary": serde},
                         },
                     },
@@ -155,6 +146,13 @@ class _Athena:
                     raise RuntimeError(execution["Status"])
                 return execution
             time.sleep(0.05)
+
+
+def _columns(table: str) -> list[dict[str, str]]:
+    """Return the columns of a table of pipeline-app."""
+    resources = stacks.read((ROOT / "pipeline-app" / "resources.yaml").read_text())["Resources"]
+    columns: list[dict[str, str]] = resources[table]["Properties"]["TableInput"]["StorageDescriptor"]["Columns"]
+    return columns
 
 
 @contextlib.contextmanager

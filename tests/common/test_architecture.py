@@ -284,3 +284,22 @@ def test_a_wiring_that_decides_is_reported(copy: Path, function: str) -> None:
         wiring.write(f"\n\n{function}\n")
 
     assert len(decisions(copy)) == 1
+
+
+@pytest.mark.parametrize("benchmark", sorted((ROOT / "bench").glob("*.py")), ids=lambda file: file.stem)
+def test_a_benchmark_imports_names_that_an_app_has(benchmark: Path) -> None:
+    """`make test` does not run the benchmarks, and mypy does not know which app's `chalicelib` they use."""
+    for node in ast.walk(parse(benchmark.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("chalicelib."):
+            place = f"{str(node.module).replace('.', '/')}.py"
+            names = {alias.name for alias in node.names}
+            assert any(names <= _defined(ROOT / app / place) for app in APPS), f"no app has {names} in {place}"
+
+
+def _defined(file: Path) -> set[str]:
+    """Return the functions and classes of a module, and the names that it imports."""
+    body = parse(file.read_text()).body if file.exists() else []
+    return {
+        *(node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)),
+        *(alias.name for node in body if isinstance(node, ast.ImportFrom) for alias in node.names),
+    }
