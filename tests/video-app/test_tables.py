@@ -136,6 +136,19 @@ def test_pages_have_each_bought_video_once(store: EntitlementStore) -> None:
     assert sorted([*first, *rest]) == sorted(items)
 
 
+def test_a_page_is_complete_when_dynamodb_reads_less_of_it_at_once(dynamodb: Any) -> None:
+    """DynamoDB ends a response after 1 MB: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html"""
+    store = EntitlementTable(dynamodb, os.environ["TABLE"])
+    user = new_id()
+    items = sorted(f"video:{new_id()}" for _ in range(5))
+    for item in items:
+        for number in range(4):
+            store.put(user, item, a_payment(payment_id=f"pi_{number}" + "x" * 45_000))
+
+    assert list(store.videos(user, 4, None)) == items[:4]
+    assert list(store.videos(user, 4, items[3])) == items[4:]
+
+
 def test_an_invalid_cursor_is_rejected(dynamodb: Any) -> None:
     with pytest.raises(InvalidInput, match="cursor"):
         EntitlementTable(dynamodb, os.environ["TABLE"]).videos("ann", 3, "")

@@ -7,6 +7,7 @@ a user may watch a video. A payment is stored by one conditional write, which ne
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -58,9 +59,10 @@ class EntitlementTable:
         }
         if after is not None:
             request["ExclusiveStartKey"] = dynamodb.item({"user": user, "item": after})
+        pages = self._client.get_paginator("query").paginate(**request)  # DynamoDB ends a response after 1 MB
         with aws.translated({"ValidationException": InvalidInput("cursor: not one that this API gave")}):
-            answer = self._client.query(**request)
-        return {values["item"]: _payments(values) for values in map(dynamodb.values, answer["Items"])}
+            items = list(islice((item for page in pages for item in page["Items"]), limit))
+        return {values["item"]: _payments(values) for values in map(dynamodb.values, items)}
 
 
 def _payments(values: dict[str, Any]) -> list[Payment]:
