@@ -69,6 +69,7 @@ GAPS = (
     "cloudfront.s3_origins",
     "cloudfront.viewer_requests",
     "cognito.admin_created_users",
+    "cognito.aliases",
     "cognito.code_delivery",
     "cognito.delete_identities",
     "cognito.guest_identities",

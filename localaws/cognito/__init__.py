@@ -1,1 +1,1 @@
-"""Cognito: user names in any case, and identity pools without guests."""
+"""Cognito: names and addresses of users, users that administrators create, and identity pools without guests."""

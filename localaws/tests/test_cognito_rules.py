@@ -1,4 +1,4 @@
-"""Identity pools without guests, and user names in any case."""
+"""Identity pools without guests, user names in any case, and addresses of other users."""
 
 from __future__ import annotations
 
@@ -56,6 +56,10 @@ class Pool:
         self.sign_up("ann@example.com")
         self.idp.admin_confirm_sign_up(UserPoolId=self.id, Username="ann@example.com")
 
+    def call(self, action: str, **members: Any) -> str:
+        """Call an administrator's action in this pool; return how it is refused."""
+        return refusal(lambda: getattr(self.idp, action)(UserPoolId=self.id, **members))
+
     def sign_up(self, name: str) -> str:
         return refusal(lambda: self.idp.sign_up(ClientId=self.client_id, Username=name, Password=PASSWORD))
 
@@ -87,6 +91,114 @@ def test_a_case_sensitive_pool_distinguishes_names(emulator: str) -> None:
 
     assert pool.sign_in("Ann@Example.COM") != ""
     assert pool.sign_up("ANN@example.com") == ""
+
+
+def test_a_pool_is_case_sensitive_unless_it_says_otherwise(emulator: str) -> None:
+    idp = client(emulator, "cognito-idp")
+    pool = idp.create_user_pool(PoolName="silent")["UserPool"]["Id"]
+    idp.admin_create_user(UserPoolId=pool, Username="ann")
+
+    assert refusal(lambda: idp.admin_get_user(UserPoolId=pool, Username="ANN")).startswith("UserNotFoundException")
+    assert refusal(lambda: idp.admin_create_user(UserPoolId=pool, Username="ANN")) == ""
+
+
+@pytest.mark.parametrize("alias", [True, False])
+def test_administrators_name_users_in_any_case(emulator: str, bare_emulator: str, alias: bool) -> None:
+    pool, bare = (Pool(endpoint, case_sensitive=False, alias=alias) for endpoint in (emulator, bare_emulator))
+    name = "Ann@EXAMPLE.com"
+
+    assert pool.call("admin_create_user", Username=name).startswith("UsernameExistsException")
+    assert pool.call("admin_set_user_password", Username=name, Password=PASSWORD, Permanent=True) == ""
+    assert pool.call("admin_disable_user", Username=name) == ""
+    assert pool.call("admin_delete_user", Username=name) == ""
+    assert pool.call("admin_get_user", Username="ann@example.com").startswith("UserNotFoundException")
+    assert bare.call("admin_get_user", Username=name).startswith("UserNotFoundException")
+
+
+def test_a_code_is_checked_for_a_name_in_any_case(emulator: str) -> None:
+    pool = Pool(emulator, case_sensitive=False, alias=True)
+    pool.sign_up("bob@example.com")
+
+    refused = refusal(
+        lambda: pool.idp.confirm_sign_up(ClientId=pool.client_id, Username="BOB@example.com", ConfirmationCode="000")
+    )
+    assert refused.startswith("CodeMismatchException")
+
+
+def test_users_are_listed_by_an_address_in_any_case(emulator: str) -> None:
+    pool = Pool(emulator, case_sensitive=False, alias=True)
+
+    found = pool.idp.list_users(UserPoolId=pool.id, Filter='email = "ANN@example.com"')["Users"]
+    assert [attribute["Value"] for attribute in found[0]["Attributes"] if attribute["Name"] == "email"] == [
+        "ann@example.com"
+    ]
+
+
+class Ann:
+    """A user of a pool of her own, whose second user is `bob@example.com`, with a verified address."""
+
+    def __init__(self, endpoint: str, **settings: Any) -> None:
+        self.idp = client(endpoint, "cognito-idp")
+        self.pool = self.idp.create_user_pool(PoolName=f"pool-{next(numbers)}", **settings)["UserPool"]["Id"]
+        app = self.idp.create_user_pool_client(
+            UserPoolId=self.pool, ClientName="web", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"]
+        )["UserPoolClient"]["ClientId"]
+        self.names = []
+        for person in ("ann", "bob"):
+            email = f"{person}@example.com"
+            verified = [{"Name": "email", "Value": email}, {"Name": "email_verified", "Value": "true"}]
+            name = email if "UsernameAttributes" in settings else person
+            self.idp.admin_create_user(UserPoolId=self.pool, Username=name, UserAttributes=verified)
+            self.idp.admin_set_user_password(UserPoolId=self.pool, Username=name, Password=PASSWORD, Permanent=True)
+            self.names.append(name)
+        self.token = self.idp.initiate_auth(
+            ClientId=app,
+            AuthFlow="USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": self.names[0], "PASSWORD": PASSWORD},
+        )["AuthenticationResult"]["AccessToken"]
+
+    def change(self, name: str, value: str) -> str:
+        """Change an attribute of Ann's as herself; return how that is refused."""
+        attributes = [{"Name": name, "Value": value}]
+        return refusal(lambda: self.idp.update_user_attributes(AccessToken=self.token, UserAttributes=attributes))
+
+    def change_by_administrator(self, name: str, value: str) -> str:
+        attributes = [{"Name": name, "Value": value}]
+        return refusal(
+            lambda: self.idp.admin_update_user_attributes(
+                UserPoolId=self.pool, Username=self.names[0], UserAttributes=attributes
+            )
+        )
+
+    def attributes(self) -> dict[str, str]:
+        got = self.idp.get_user(AccessToken=self.token)["UserAttributes"]
+        return {attribute["Name"]: attribute["Value"] for attribute in got}
+
+
+TAKEN = "AliasExistsException: An account with the given email already exists."
+
+
+def test_the_address_of_another_user_cannot_be_taken(emulator: str, bare_emulator: str) -> None:
+    pool = {"UsernameAttributes": ["email"], "UsernameConfiguration": {"CaseSensitive": False}}
+    ann, bare = (Ann(endpoint, **pool) for endpoint in (emulator, bare_emulator))
+
+    assert ann.change("email", "Bob@example.com") == TAKEN
+    assert ann.change_by_administrator("email", "BOB@example.com") == TAKEN
+    assert ann.change("email", "Ann@example.com") == ""
+    assert ann.change("email", "anna@example.com") == ""
+    assert ann.attributes()["email_verified"] == "false"
+    assert bare.change("email", "bob@example.com") == ""
+
+
+def test_an_alias_moves_only_with_a_verified_address(emulator: str, bare_emulator: str) -> None:
+    ann, bare = (Ann(endpoint, AliasAttributes=["email"]) for endpoint in (emulator, bare_emulator))
+
+    assert ann.change("email", "bob@example.com") == ""
+    assert ann.attributes()["email_verified"] == "false"
+    assert ann.idp.admin_get_user(UserPoolId=ann.pool, Username="bob@example.com")["Username"] == "bob"
+    assert ann.change("email_verified", "true").startswith("NotAuthorizedException")
+    bare.change("email", "bob@example.com")
+    assert bare.attributes()["email_verified"] == "true"
 
 
 def delivery(endpoint: str, **settings: Any) -> Any:
