@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -34,6 +35,9 @@ def main() -> str | None:
         return f"{arguments.command} failed: {error}"
     except KeyboardInterrupt:
         return "interrupted: the same command resumes from here"
+    except BrokenPipeError:  # nobody reads the output any more, as after `make cost STAGE=prod | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     return result
 
 

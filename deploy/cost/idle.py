@@ -34,7 +34,7 @@ def _idle(resource: Resource, others: Sequence[Resource]) -> Iterator[Item]:
         for what, name, quantity in PRICED[resource.type](resource.properties, _beside(resource, others)):
             yield Item(resource.app, what, name, quantity)
     elif not resource.type.startswith(FREE) and resource.type not in BY_USE:
-        raise UnknownType(f"{resource.type}: give it a price in deploy/cost.py, or list it as free")
+        raise UnknownType(f"{resource.type}: give it a price in deploy/cost/idle.py, or list it as free")
 
 
 def detailed_metrics(stacks: Sequence[Stack]) -> list[Item]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 from typing import Any
 
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy import __main__ as command
-from deploy import order, planned, stacks
+from deploy import apps, order, planned, stacks
 from deploy.cost import prices
 from deploy.cost import report as reports
 from deploy.cost.idle import UnknownType, detailed_metrics, idle
@@ -130,12 +132,77 @@ def test_the_report_has_each_app_each_cache_and_what_it_leaves_out() -> None:
         assert f"{cache} " in text
 
 
+def usd_of_parts(stage: str) -> dict[str, float]:
+    """Return what the parts of a stage cost while nobody uses it, by the words that begin their row in the page."""
+    parts: dict[str, float] = dict.fromkeys(
+        ("update servers", "data stream", "stage cache", "web ACL", "everything else"), 0
+    )
+    for item in idle(planned.stacks(stage, order.names())):
+        part = next((part for part in parts if item.what.startswith(part)), "everything else")
+        parts["update servers" if item.app == order.UPDATES else part] += item.usd
+    return parts
+
+
+def test_the_pages_have_the_amounts_that_the_command_computes() -> None:
+    page = (apps.ROOT / "docs" / "deploying.md").read_text()
+    _, _, table = page.partition("What a stage costs per month while nobody uses it")
+    columns = {stage: usd_of_parts(stage) for stage in ("dev", "prod")}
+    dev, prod = (sum(parts.values()) for parts in columns.values())
+    clone = dev - columns["dev"]["update servers"]
+    metrics = prices.total(detailed_metrics(planned.stacks("prod", order.names())))
+
+    for part in columns["dev"]:
+        row = next(line for line in table.splitlines() if line.startswith("| ") and part in line)
+        shown = [int(amount) for amount in re.findall(r"\| (\d+)\b", row)[:2]]
+        assert shown == [round(columns[stage][part]) for stage in ("dev", "prod")], row
+    for text in (
+        f"| **together** | {dev:.0f} | {prod:.0f} | |",
+        f"every method is called every hour | 0 | {metrics:.0f} |",
+        f"`APP=all`: {prod:.0f} a month in `prod`, {dev:.0f} in another stage",
+        f"a clone {clone:.0f} a month; with the update servers {dev:.0f} |",
+        f"a clone costs {clone:.0f} USD a month",
+        f"together {round(dev + prod, -1):.0f} USD a month",
+    ):
+        assert text in page
+    assert f"in `prod` {prod:.0f} USD a month, in another stage {dev:.0f}.**" in (apps.ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("unit", "words"),
+    [
+        ("requests to todo-app", "requests to todo-app cost {whole}, "),
+        ("readings", "readings {whole}, "),
+        ("welcome mails", "mails {whole}, "),
+        ("views of blog posts", "views of blog posts {cached} ({whole} without the edge)"),
+        ("views of videos", "views of videos of 50 MB {whole},"),
+        ("downloads of updates", "downloads of updates of 20 MB {cached} ({whole} without the edge)"),
+    ],
+)
+def test_the_page_has_the_amounts_of_a_million(unit: str, words: str) -> None:
+    found = functions(SUITE)
+    of = next(each for each in UNITS if each.name == unit)
+    whole, cached = (of_unit(of, 1_000_000, found, hits) for hits in (0, prices.usage("hits")))
+
+    assert (
+        words.format(whole=f"{whole:,.0f}", cached=f"{cached:,.0f}")
+        in (apps.ROOT / "docs" / "deploying.md").read_text()
+    )
+
+
 def test_a_price_that_was_not_found_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     known = prices.file()
     without = {name: value for name, value in known["prices"]["mail"].items() if name != "usd"}
     monkeypatch.setattr(reports, "file", lambda: known | {"prices": known["prices"] | {"mail": without}})
 
     assert list(reports.report("dev", [], [], "defaults"))[-1] == "Not counted, because the price was not found: mail."
+
+
+def test_a_pipe_may_end_before_the_report() -> None:
+    command = f"{sys.executable} -m deploy cost all prod | head -1"
+    done = subprocess.run(["bash", "-c", command], cwd=apps.ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
 
 
 def test_the_command_needs_no_account(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
