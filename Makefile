@@ -29,8 +29,8 @@ clock: .venv/run ## Turn the clock of the sandbox forward: make clock TURN=+1d
 	@$(BIN)/python -m sandbox clock $(TURN)
 env: .venv/run ## Print the variables that point the AWS CLI and Chalice to the sandbox: eval "$$(make env)"
 	@$(BIN)/python -m sandbox env
-local: .venv/run ## Run `chalice local` on an app against the sandbox: make local APP=todo-app
-	@eval "$$($(BIN)/python -m sandbox env)" && cd $(APP) && ../$(BIN)/chalice local --stage local --port $(or $(PORT),8000)
+local: .venv/run ## Run `chalice local` on an app against the sandbox: make local APP=todo-app (OPEN=1: routes for IAM need no signature)
+	@eval "$$($(BIN)/python -m sandbox env)" && cd $(APP) && $(if $(OPEN),CHALICE_LOCAL_OPEN=1) ../$(BIN)/chalice local --stage local --port $(or $(PORT),8000)
 
 # A variable of the user as one word of a command, whatever is in it: make would expand a $, and the shell would split.
 quoted = '$(subst ','\'',$(value $(1)))'

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from botocore.credentials import Credentials
 
-from common.sigv4 import Api, RequestFailed, sign
+from common import sigv4
+from common.sigv4 import Api, RequestFailed, SignatureRefused, sign, verify
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -68,3 +70,85 @@ def test_the_signature_includes_the_body() -> None:
     one, other = (sign(key, "us-east-1", "POST", "https://api.test/", body=body) for body in (b"1", b"2"))
 
     assert one["Authorization"] != other["Authorization"]
+
+
+KEY = Credentials("AKIA", "secret")
+URL = "http://127.0.0.1:8000/posts/caf%C3%A9%20%2B?tag=a%20b&limit=2&tag=%7E"
+
+
+def headers(**changed: str) -> dict[str, str]:
+    """Return the headers of a signed request in lower case, as a server passes them on."""
+    signed = sign(KEY, "eu-west-1", "PUT", URL, {"Host": "127.0.0.1:8000", "Content-Type": "text/plain"}, b"body")
+    return {name.lower(): value for name, value in signed.items()} | {
+        name.replace("_", "-"): value for name, value in changed.items()
+    }
+
+
+def refused(method: str = "PUT", url: str = URL, sent: dict[str, str] | None = None, body: bytes = b"body") -> str:
+    try:
+        verify(KEY, method, url, headers() if sent is None else sent, body)
+    except SignatureRefused as refusal:
+        return refusal.kind
+    return ""
+
+
+def test_what_is_signed_is_verified() -> None:
+    assert refused() == ""
+
+
+def test_every_part_of_a_request_is_signed() -> None:
+    signed = headers()
+
+    assert refused(method="POST") == "InvalidSignature"
+    assert refused(url=URL.replace("posts", "photos")) == "InvalidSignature"
+    assert refused(url=URL + "&x=1") == "InvalidSignature"
+    assert refused(sent=headers(content_type="application/json")) == "InvalidSignature"
+    assert refused(sent=headers(host="evil.example")) == "InvalidSignature"
+    assert refused(body=b"another") == "InvalidSignature"
+    assert refused(sent=headers(authorization=signed["authorization"].replace("host;", ""))) == "InvalidSignature"
+
+
+def test_a_hash_of_the_body_must_be_true() -> None:
+    for claimed in ("UNSIGNED-PAYLOAD", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"):
+        signed = sign(
+            KEY, "eu-west-1", "PUT", URL, {"Host": "127.0.0.1:8000", "X-Amz-Content-SHA256": claimed}, b"body"
+        )
+
+        assert refused(sent={name.lower(): value for name, value in signed.items()}) == "InvalidSignature"
+
+
+@pytest.mark.parametrize(("minutes", "kind"), [(-6, "InvalidSignature"), (-4, ""), (4, ""), (6, "InvalidSignature")])
+def test_a_signature_is_valid_for_five_minutes(monkeypatch: pytest.MonkeyPatch, minutes: int, kind: str) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(UTC) + timedelta(minutes=minutes)
+
+    signed = headers()
+    monkeypatch.setattr(sigv4, "datetime", Clock)
+
+    assert refused(sent=signed) == kind
+
+
+@pytest.mark.parametrize(
+    ("authorization", "kind"),
+    [
+        (None, "MissingAuthenticationToken"),
+        ("", "MissingAuthenticationToken"),
+        ("Bearer x", "IncompleteSignature"),
+        ("AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-1/s3/aws4_request", "IncompleteSignature"),
+    ],
+)
+def test_what_is_not_signed_is_refused(authorization: str | None, kind: str) -> None:
+    sent = headers() if authorization is None else headers(authorization=authorization)
+    if authorization is None:
+        del sent["authorization"]
+
+    assert refused(sent=sent) == kind
+
+
+def test_another_key_is_refused() -> None:
+    for key in (None, Credentials("OTHER", "secret")):
+        with pytest.raises(SignatureRefused) as found:
+            verify(key, "PUT", URL, headers(), b"body")
+        assert found.value.kind == "UnrecognizedClient"
