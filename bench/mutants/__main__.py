@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.mutants import targets
@@ -33,12 +33,29 @@ def main() -> str | None:
     if unknown:
         return f"{', '.join(unknown)}: must be one of {', '.join(targets.names())}"
     tree = targets.copy_tree(FOLDER / "tree")
-    for name in arguments.app or targets.names():
-        _run(targets.target(name), tree, arguments)
-    return None
+    scores = [_run(targets.target(name), tree, arguments) for name in arguments.app or targets.names()]
+    return _report(scores)
 
 
-def _run(target: targets.Target, tree: Path, arguments: argparse.Namespace) -> None:
+@dataclass(frozen=True)
+class Score:
+    """The mutants of a target: how many a test noticed, and those that none did. *stale* are wrong reasons."""
+
+    name: str
+    noticed: int
+    explained: int
+    unexplained: list[Mutant]
+    stale: list[str]
+
+    def __str__(self) -> str:
+        count = self.noticed + len(self.unexplained)
+        return (
+            f"{self.name:<13} {self.noticed:>5} of {count:>5} noticed {100 * self.noticed / max(1, count):>6.1f} %"
+            f" {self.explained:>5} change nothing"
+        )
+
+
+def _run(target: targets.Target, tree: Path, arguments: argparse.Namespace) -> Score:
     sessions = [
         Session(FOLDER / "sessions", tree, module)
         for module in target.modules(tree)
@@ -49,13 +66,22 @@ def _run(target: targets.Target, tree: Path, arguments: argparse.Namespace) -> N
     mutants = sorted(mutants, key=_place)[: arguments.sample]
     version = targets.version(tree, target)
     open_ = [mutant for mutant in mutants if mutant.is_open(version)]
-    print(f"{target.name}: {len(mutants)} mutants, {len(open_)} of them to try", flush=True)
+    print(f"{target.name}: {len(mutants)} mutants, {len(open_)} of them to try", file=sys.stderr, flush=True)
     if open_:
         with Tests(target, tree) as tests:
             for number, mutant in enumerate(open_, 1):
                 found = mutant.try_on(tests, version)
                 print(f"{number}/{len(open_)} {mutant}: {found}", file=sys.stderr, flush=True)
-    _report(target, mutants)
+    reasons = Reasons()
+    survivors = [mutant for mutant in mutants if mutant.survived]
+    unexplained = sorted((mutant for mutant in survivors if not reasons.has(mutant)), key=lambda mutant: mutant.key)
+    return Score(
+        target.name,
+        len(mutants) - len(survivors),
+        len(survivors) - len(unexplained),
+        unexplained,
+        list(reasons.stale(sessions, mutants)),
+    )
 
 
 def _place(mutant: Mutant) -> str:
@@ -63,20 +89,14 @@ def _place(mutant: Mutant) -> str:
     return hashlib.sha256(mutant.key.encode()).hexdigest()
 
 
-def _report(target: targets.Target, mutants: list[Mutant]) -> None:
-    reasons = Reasons()
-    survivors = [mutant for mutant in mutants if mutant.survived]
-    unexplained = [mutant for mutant in survivors if not reasons.has(mutant)]
-    for mutant in sorted(unexplained, key=lambda mutant: mutant.key):
-        print(f"  {mutant}")
-    counts = Counter(mutant.survived for mutant in mutants)
-    killed = counts[False]
-    explained = len(survivors) - len(unexplained)
-    score = 100 * killed / max(1, len(mutants) - explained)
-    print(
-        f"{target.name}: {len(mutants)} mutants, {killed} noticed, {explained} change nothing (reasons.toml), "
-        f"{len(unexplained)} not noticed: {score:.1f} %"
-    )
+def _report(scores: list[Score]) -> str | None:
+    """Print what no test noticed and the scores. Return what is wrong with reasons.toml, if anything is."""
+    for mutant in (mutant for score in scores for mutant in score.unexplained):
+        print(mutant)
+    for score in scores:
+        print(score)
+    stale = [line for score in scores for line in score.stale]
+    return "\n".join(["reasons.toml has entries that are wrong; remove them:", *stale]) if stale else None
 
 
 if __name__ == "__main__":

@@ -30,7 +30,9 @@ class Target:
     suites: tuple[Suite, ...]
 
     def modules(self, tree: Path) -> list[Path]:
-        return sorted(path.relative_to(tree) for path in (tree / self.folder).glob("*.py"))
+        """Return the modules, except wiring.py: it builds the objects of a deployed app, and decides nothing."""
+        found = (tree / self.folder).glob("*.py")
+        return sorted(path.relative_to(tree) for path in found if path.name != "wiring.py")
 
 
 def names() -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any, Self
@@ -68,13 +70,15 @@ class _Suite:
     def _of(self, module: str, lines: range | None) -> list[str]:
         """Return the tests that run one of the lines, the quick ones first.
 
-        None stands for what runs on import: it concerns the tests that run anything in the module.
+        None stands for what runs on import, such as constants and types. It concerns the tests that run anything in the
+        module or in one that imports it, and the tests that run nothing of ours, such as those of contracts.
         """
-        found = [
-            test
-            for test, seen in self._tests.items()
-            if (numbers := seen["lines"].get(module)) and (lines is None or any(number in lines for number in numbers))
-        ]
+        if lines is None:
+            modules = {module, *_importers(self._tree, module)}
+            found = [test for test, seen in self._tests.items() if not seen["lines"] or modules & seen["lines"].keys()]
+        else:
+            ran = {test: seen["lines"].get(module, []) for test, seen in self._tests.items()}
+            found = [test for test, numbers in ran.items() if any(number in lines for number in numbers)]
         return sorted(found, key=lambda test: float(self._tests[test]["seconds"]))
 
     def _read(self) -> dict[str, Any]:
@@ -84,6 +88,15 @@ class _Suite:
             raise SystemExit(f"the tests in {self._suite.tests} ended: see above")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+@functools.cache
+def _importers(tree: Path, module: str) -> frozenset[str]:
+    """Return the modules that import *module*, which are in its folder, or for common in all apps too."""
+    folder, name = Path(module).parent, Path(module).stem
+    files = [*(tree / folder).glob("*.py"), *(tree.glob("*/chalicelib/*.py") if folder.name == "common" else [])]
+    importing = re.compile(rf"^from {folder.name}(\.{name} import| import .*\b{name}\b)", re.MULTILINE)
+    return frozenset(str(file.relative_to(tree)) for file in files if importing.search(file.read_text()))
 
 
 def _statement(module: ast.Module, line: int) -> range | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import app
 from chalicelib import wiring
 from chalicelib.photos import Photos
 from chalicelib.subscribers import Subscribers
+from services import openapi
 
 POST = {"slug": "one", "title": "One", "body_markdown": "# Hello", "tags": ["sea"]}
 
@@ -117,3 +119,9 @@ def test_only_the_page_of_the_blog_may_subscribe_from_a_browser() -> None:
     without_cors = {path for path, methods in app.app.routes.items() for route in methods.values() if not route.cors}
 
     assert without_cors == {"/subscribers"}
+
+
+def test_the_contract_is_what_the_code_accepts_and_returns() -> None:
+    contract = json.loads(Path("blog-app/openapi.json").read_text())
+
+    assert openapi.document(app.app) == contract, "make openapi APP=blog-app"

@@ -24,6 +24,7 @@ from chalicelib.report_batches import RUN_SECONDS, ReportBatches, RerunMessage, 
 from chalicelib.report_views import MAX_BYTES
 from common import pages
 from common.events import each_group
+from services import openapi
 
 NOON = 1_900_000_000_000
 CONFIG = Path(__file__).parent.parent.parent / "pipeline-app" / ".chalice" / "config.json"
@@ -160,12 +161,12 @@ def test_a_report_can_be_filtered_by_device(call: Any, index: MemoryIndex, store
 def test_the_status_says_how_fresh_everything_is(call: Any, index: MemoryIndex) -> None:
     assert call("GET", "/status").json_body == {"freshness": {"devices": None, "reports": None}, "reports": []}
     index.record_last_run(edition("quality", "2030-03-17", "v", generated_at=NOON + 1000))
-    index.record_freshness("devices", NOON, NOON + 1500)
+    index.record_freshness("devices", NOON, NOON + 1234)
     index.record_freshness("reports", NOON, NOON + 3000)
 
     status = call("GET", "/status").json_body
 
-    assert status["freshness"]["devices"]["seconds"] == 1.5
+    assert status["freshness"]["devices"]["seconds"] == 1.234
     assert status["freshness"]["reports"]["seconds"] == 3.0
     assert status["reports"][0]["generated_at"] == "2030-03-17T17:46:41.000Z"
 
@@ -310,3 +311,9 @@ def test_no_odd_cursor_of_a_report_is_a_server_error(call: Any, index: MemoryInd
         answer = call("GET", f"/reports/hourly?period=2030-01-01&cursor={pages.cursor(position)}")
 
         assert answer.status_code in (200, 400), position[:20]
+
+
+def test_the_contract_is_what_the_code_accepts_and_returns() -> None:
+    contract = json.loads(Path("pipeline-app/openapi.json").read_text())
+
+    assert openapi.document(app.app) == contract, "make openapi APP=pipeline-app"

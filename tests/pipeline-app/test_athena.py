@@ -18,6 +18,8 @@ class FakeAthena:
         self.clock = 1000.0
         self.executions: dict[str, dict[str, Any]] = {}
         self.states = ["SUCCEEDED"]
+        self.statistics = {"TotalExecutionTimeInMillis": 7, "DataScannedInBytes": 8}
+        self.pauses: list[float] = []
 
     def start_query_execution(self, **request: Any) -> dict[str, str]:
         token = request["ClientRequestToken"]
@@ -33,13 +35,14 @@ class FakeAthena:
         return {
             "QueryExecution": {
                 "Status": status | {"StateChangeReason": "Bytes scanned limit was exceeded"},
-                "Statistics": {"TotalExecutionTimeInMillis": 7, "DataScannedInBytes": 8},
+                "Statistics": self.statistics,
                 "ResultConfiguration": {"OutputLocation": "s3://x/y.csv"},
             }
         }
 
     def sleep(self, seconds: float) -> None:
         self.clock += seconds
+        self.pauses.append(seconds)
 
 
 @pytest.fixture
@@ -97,3 +100,29 @@ def test_a_slow_statement_is_found_by_the_next_call(athena: Athena, fake: FakeAt
     run(athena)
 
     assert len(fake.executions) == 1
+    assert execution["at"] < fake.clock <= execution["at"] + 20
+
+
+def test_the_pauses_between_two_polls_grow_to_two_seconds_at_most(athena: Athena, fake: FakeAthena) -> None:
+    fake.states = [*["RUNNING"] * 9, "SUCCEEDED"]
+
+    run(athena)
+
+    assert fake.pauses == sorted(fake.pauses)
+    assert 0 < fake.pauses[0] < 0.2
+    assert 1 < fake.pauses[-1] < 2
+
+
+def test_a_statement_that_ends_at_the_deadline_is_in_time(athena: Athena, fake: FakeAthena) -> None:
+    fake.states = ["RUNNING", "SUCCEEDED"]
+    run(athena)
+
+    assert run(athena, "b", seconds=fake.pauses[0])
+    with pytest.raises(StillRunning):
+        run(athena, "c", seconds=fake.pauses[0] / 2)
+
+
+def test_a_statement_without_statistics_cost_nothing(athena: Athena, fake: FakeAthena) -> None:
+    fake.statistics = {}
+
+    assert run(athena)[2:4] == (0, 0)

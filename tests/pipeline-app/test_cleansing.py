@@ -18,7 +18,7 @@ from chalicelib.aggregation import user_records
 from chalicelib.cleansing import MAX_BYTES, Cleansing
 from chalicelib.readings import Reading, Rejected, iso
 from chalicelib.rows import decode, encode
-from chalicelib.stream_records import StreamRecord, from_firehose, from_kinesis
+from chalicelib.stream_records import StreamRecord, from_firehose, from_kinesis, record_id
 
 NOON = 1_900_000_000_000
 
@@ -138,6 +138,15 @@ def test_records_over_the_limit_of_a_response_come_in_later_ones() -> None:
     assert {row["arrived_at"] for row in found} == {"2030-03-17 17:46:40.000"}
 
 
+def test_a_response_may_be_as_long_as_its_limit() -> None:
+    batch = sent(reading(1), reading(2))
+    longest = len(json.dumps(Cleansing(MemoryStream()).transform(batch))) + len(", ")
+
+    for limit, results in ((longest, ["Ok", "Ok"]), (longest - 1, ["Ok", "Dropped"])):
+        answer = Cleansing(MemoryStream(), limit).transform(batch)
+        assert [each["result"] for each in answer["records"]] == results
+
+
 def test_a_record_that_neither_fits_nor_can_be_resent_is_left_to_firehose() -> None:
     stream = MemoryStream(refused=1)
 
@@ -147,6 +156,14 @@ def test_a_record_that_neither_fits_nor_can_be_resent_is_left_to_firehose() -> N
     assert results.count("ProcessingFailed") == 1
     assert results.count("Dropped") == len(stream.records)
     assert len(json.dumps(answer)) <= 900
+
+
+def test_a_record_has_the_identity_that_an_earlier_release_gave_it() -> None:
+    """A record that came before a release may come again after it."""
+    shard, number = "shardId-000000000001", "49590338271490256608559692538361571095921575989136588898"
+
+    known = [1917185462592372652, 1788685235847101378, 1660185009101830104]
+    assert [record_id(shard, number, subsequence) for subsequence in range(3)] == known
 
 
 @pytest.mark.parametrize(
@@ -192,6 +209,31 @@ def test_the_consumer_of_the_stream_takes_an_aggregated_record_apart_as_firehose
     assert found == [from_firehose(each) for each in event["records"]]
 
 
+@pytest.mark.parametrize("size", [0, 1, 126, 127, 128, 16_383, 16_384])
+def test_a_user_record_may_have_any_size(size: int) -> None:
+    found = user_records(aggregated(("a", bytes(size)), ("b", b"x")), "key")
+
+    assert found == [(bytes(size), "a"), (b"x", "b")]
+
+
+def test_a_number_of_protobuf_has_at_most_ten_bytes() -> None:
+    """https://protobuf.dev/programming-guides/encoding/#varints"""
+    key, data = b"\x0a\x01a", b"\x1a\x01x"
+    ten, eleven = (b"\x08" + b"\x80" * count + b"\x00" for count in (9, 10))
+
+    (good, bad) = (sealed(key + b"\x1a" + bytes([len(index + data)]) + index + data) for index in (ten, eleven))
+
+    assert user_records(good, "key") == [(b"x", "a")]
+    assert user_records(bad, "key") == [(bad, "key")]
+
+
+@pytest.mark.parametrize("wire_type", [1, 3, 4, 5])
+def test_a_message_with_a_field_of_another_type_is_not_an_aggregated_record(wire_type: int) -> None:
+    data = sealed(b"\x0a\x01a\x1a\x05\x08\x00\x1a\x01x" + bytes([4 << 3 | wire_type, 1]) + b"x")
+
+    assert user_records(data, "key") == [(data, "key")]
+
+
 @given(st.binary(max_size=60) | st.binary(max_size=20).map(lambda tail: b"\x0a\x01a\x1a" + tail))
 @example(b"")
 @example(b"\x1a\x02\x08\x00")
@@ -213,8 +255,11 @@ def aggregated(*users: tuple[str, bytes]) -> bytes:
     """
 
     def field(number: int, content: bytes) -> bytes:
-        size = len(content)
-        return bytes([number << 3 | 2, *([size & 127 | 128, size >> 7] if size > 127 else [size])]) + content
+        size, length = len(content), list[int]()
+        while size > 127:
+            length.append(size & 127 | 128)
+            size >>= 7
+        return bytes([number << 3 | 2, *length, size]) + content
 
     keys = b"".join(field(1, key.encode()) for key, _ in users)
     records = (bytes([1 << 3, at]) + field(3, data) for at, (_, data) in enumerate(users))

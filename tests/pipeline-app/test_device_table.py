@@ -163,6 +163,16 @@ def test_of_more_alerts_than_fit_into_a_write_those_to_mail_are_kept(store: Any)
     assert alerts[-1] in listed
 
 
+def test_an_alert_expires_after_ninety_days(tables: Any) -> None:
+    device = a_device()
+    (alert,) = alerts_of(device)
+
+    DeviceTable(tables, DEVICES, ALERTS, now=lambda: 1_900_000_000.5).write(device, [alert])
+
+    key = dynamodb.item({"list": "alerts", "id": alert.id})
+    assert dynamodb.values(tables.get_item(TableName=ALERTS, Key=key)["Item"])["expires_at"] == 1_907_776_000
+
+
 def test_one_caller_claims_the_mail_of_an_alert_until_it_releases_it(store: Any) -> None:
     device = a_device()
     (alert,) = alerts_of(device)

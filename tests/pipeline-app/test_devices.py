@@ -10,6 +10,7 @@ from itertools import batched, pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from device_memory import MemoryDevices
 from hypothesis import given
@@ -19,7 +20,8 @@ from report_memory import MemoryIndex
 
 import app
 from chalicelib.alert_mails import AlertMails
-from chalicelib.devices import FRESH, MAX_METRICS, Alert, AlertQuery, Device, Devices, Rule
+from chalicelib.alert_stream import AlertStream
+from chalicelib.devices import Alert, AlertQuery, Device, Devices, Rule
 from chalicelib.readings import Reading
 from chalicelib.tracking import Tracking
 from common.errors import Conflict, NotFound
@@ -66,6 +68,15 @@ def test_a_correction_of_the_latest_reading_replaces_it_and_an_older_one_does_no
     assert devices.get("pump-1").metrics["temperature"].value == 2
 
 
+@pytest.mark.parametrize("corrected_at", [None, NOON])
+def test_a_second_value_of_the_latest_reading_changes_nothing(devices: Devices, corrected_at: int | None) -> None:
+    first = replace(reading(1), corrected_at=corrected_at)
+
+    devices.track("pump-1", [first, replace(first, value=2)])
+
+    assert devices.get("pump-1").metrics["temperature"].value == 1
+
+
 def test_an_unknown_device_is_not_found(devices: Devices) -> None:
     with pytest.raises(NotFound, match="none"):
         devices.get("none")
@@ -95,6 +106,18 @@ def test_a_value_that_varies_around_a_threshold_raises_one_alert(devices: Device
     assert [alert.state for alert in devices.alerts(AlertQuery()).items] == ["raised", "cleared", "raised"]
 
 
+@pytest.mark.parametrize(
+    ("values", "raised"),
+    [([80], []), ([80.01], ["raised"]), ([81, 75], ["raised"]), ([81, 74.99], ["raised", "cleared"])],
+)
+def test_a_value_at_a_threshold_neither_raises_nor_clears(
+    devices: Devices, device_store: MemoryDevices, values: list[float], raised: list[str]
+) -> None:
+    devices.track("pump-1", [reading(value, minute) for minute, value in enumerate(values)])
+
+    assert [state for state, _ in states(device_store)] == raised
+
+
 def test_a_repeated_batch_and_a_late_reading_raise_nothing(devices: Devices, device_store: MemoryDevices) -> None:
     batch = [reading(81, 1), reading(74, 2)]
     devices.track("pump-1", batch)
@@ -121,12 +144,16 @@ def test_alerts_sort_by_time_and_then_by_sequence_number() -> None:
     alerts = [replace(alert, ts=ts, seq=seq) for ts, seq in places]
 
     assert sorted(alert.id for alert in alerts) == [alert.id for alert in alerts]
+    assert replace(alert, ts=NOON, seq=7).id == f"{NOON} d m 09223372036854775815", "that of an earlier release"
 
 
-def test_history_raises_no_alert(devices: Devices, device_store: MemoryDevices) -> None:
-    devices.track("pump-1", [reading(99, late=FRESH + 1)])
+@pytest.mark.parametrize(("late", "raised"), [(3_600_000, ["raised"]), (3_600_001, [])])
+def test_a_reading_older_than_an_hour_is_history_and_raises_no_alert(
+    devices: Devices, device_store: MemoryDevices, late: int, raised: list[str]
+) -> None:
+    devices.track("pump-1", [reading(99, late=late)])
 
-    assert states(device_store) == []
+    assert [state for state, _ in states(device_store)] == raised
     assert devices.get("pump-1").metrics["temperature"].value == 99
 
 
@@ -138,10 +165,10 @@ def test_a_value_in_another_unit_than_that_of_the_rule_raises_no_alert(
     assert states(device_store) == []
 
 
-def test_a_device_has_a_limited_number_of_metrics(devices: Devices) -> None:
-    devices.track("pump-1", [reading(1, metric=f"m{number}") for number in range(MAX_METRICS + 10)])
+def test_a_device_has_at_most_a_hundred_metrics(devices: Devices) -> None:
+    devices.track("pump-1", [reading(1, metric=f"m{number}") for number in range(110)])
 
-    assert len(devices.get("pump-1").metrics) == MAX_METRICS
+    assert list(devices.get("pump-1").metrics) == [f"m{number}" for number in range(100)]
 
 
 def test_a_change_by_another_is_not_lost(devices: Devices, device_store: MemoryDevices) -> None:
@@ -154,18 +181,40 @@ def test_a_change_by_another_is_not_lost(devices: Devices, device_store: MemoryD
     assert {name: each.value for name, each in devices.get("pump-1").metrics.items()} == {"a": 1, "b": 2, "c": 3}
 
 
-def test_a_device_that_others_keep_changing_is_a_conflict(device_store: MemoryDevices) -> None:
-    class Busy(MemoryDevices):
-        def write(self, device: Device, alerts: Sequence[Alert]) -> bool:
-            return False
+class Busy(MemoryDevices):
+    """Others change the device before each of the first *changes* writes."""
 
+    def __init__(self, changes: int) -> None:
+        super().__init__()
+        self._changes = changes
+
+    def write(self, device: Device, alerts: Sequence[Alert]) -> bool:
+        self._changes -= 1
+        return self._changes < 0 and super().write(device, alerts)
+
+
+def test_a_change_of_a_device_is_tried_five_times() -> None:
+    devices = Devices(Busy(changes=4), [])
+
+    devices.track("pump-1", [reading(1)])
+
+    assert devices.get("pump-1").metrics["temperature"].value == 1
     with pytest.raises(Conflict, match="pump-1"):
-        Devices(Busy(), []).track("pump-1", [reading(1)])
+        Devices(Busy(changes=5), []).track("pump-1", [reading(1)])
 
 
-def test_a_rule_clears_below_where_it_raises() -> None:
+@pytest.mark.parametrize("clear_below", [75, 80])
+def test_a_rule_clears_below_where_it_raises(clear_below: float) -> None:
     with pytest.raises(ValueError, match="clear_below"):
-        Rule(metric="temperature", unit="C", raise_above=75, clear_below=80)
+        Rule(metric="temperature", unit="C", raise_above=75, clear_below=clear_below)
+
+
+def test_a_rule_has_at_least_a_minute_between_mails() -> None:
+    rule = {"metric": "temperature", "unit": "C", "raise_above": 80, "clear_below": 75}
+
+    assert msgspec.convert(rule | {"minutes_between_mails": 1}, Rule).minutes_between_mails == 1
+    with pytest.raises(msgspec.ValidationError, match="minutes_between_mails"):
+        msgspec.convert(rule | {"minutes_between_mails": 0}, Rule)
 
 
 # Batches of the stream
@@ -333,6 +382,16 @@ def test_a_rule_says_for_how_long_a_metric_sends_no_second_mail(device_store: Me
     assert mailed == [1, 11, 21]
 
 
+@pytest.mark.parametrize(("milliseconds", "mails"), [(3_599_999, [True, False]), (3_600_000, [True, True])])
+def test_an_hour_after_a_mail_a_metric_may_send_the_next(
+    devices: Devices, device_store: MemoryDevices, milliseconds: int, mails: list[bool]
+) -> None:
+    later = NOON + milliseconds
+    devices.track("pump-1", [reading(81), reading(70, seq=1), replace(reading(82), ts=later, arrived_at=later)])
+
+    assert [each.mail for each in device_store.raised.values() if each.state == "raised"] == mails
+
+
 def test_a_cleared_alert_is_not_mailed(device_store: MemoryDevices) -> None:
     sender = MemorySender()
 
@@ -353,3 +412,16 @@ def test_a_mail_that_ses_rejects_is_sent_later(device_store: MemoryDevices) -> N
     mails.send(raised)
 
     assert len(sender.mails) == 1
+
+
+@pytest.mark.parametrize(("change", "mails"), [("INSERT", 1), ("MODIFY", 0), ("REMOVE", 0)])
+def test_only_a_new_alert_in_the_stream_of_the_table_is_mailed(
+    device_store: MemoryDevices, change: str, mails: int
+) -> None:
+    sender = MemorySender()
+    stream = AlertStream(AlertMails(device_store, sender, MailTemplate(MAILS, "alert"), "operators@pipeline.example"))
+    image = {"state": {"S": msgspec.json.encode(alert(device_store)).decode()}}
+
+    stream.handle({"eventName": change, "dynamodb": {"NewImage": image, "OldImage": image}})
+
+    assert len(sender.mails) == mails

@@ -12,13 +12,15 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.kinesis_stream import KinesisStream
+from chalicelib import kinesis_stream
+from chalicelib.kinesis_stream import KinesisStream, batches
 from chalicelib.readings import ANOTHER_DEVICE, BadReading, Reading, Rejected, read, rejected
-from chalicelib.redelivery import MAX_ATTEMPTS, RecordsRefused, Redelivery, Undeliverable
+from chalicelib.redelivery import RecordsRefused, Redelivery, Undeliverable
 from chalicelib.rows import encode
 from chalicelib.stream_records import StreamRecord, decode_resent
 
 NOON = 1_900_000_000_000
+DAY = 86_400_000
 RAW = b'{"device_id":"pump-1","metric":"temperature","value":70,"unit":"F","ts":100,"seq":1}'
 
 
@@ -77,6 +79,8 @@ def test_a_record_is_resent_unchanged_with_its_own_identity() -> None:
 
 def test_a_repeated_notification_resends_the_same_records() -> None:
     assert sent(RAW, RAW) == sent(RAW, RAW)
+    known = [-448974044460589106, 8485951950837246133]
+    assert [record.id for record in sent(RAW, RAW)] == known, "those of an earlier release"
 
 
 def test_a_record_that_fails_again_keeps_its_identity_and_counts_the_attempt() -> None:
@@ -149,7 +153,14 @@ def test_a_row_of_another_device_stays_bad() -> None:
     assert (record.raw, record.id) == (RAW, 7)
 
 
-@pytest.mark.parametrize("arrived_at", [0, NOON + 3_600_000, 9_999_999_999_999])
+@pytest.mark.parametrize("arrived_at", [NOON - 90 * DAY, NOON + 300_000])
+def test_a_record_may_be_as_old_as_the_bucket_keeps_it_and_a_clock_five_minutes_ahead(arrived_at: int) -> None:
+    (record,) = sent(StreamRecord(RAW, 7, arrived_at).data)
+
+    assert record == StreamRecord(RAW, 7, arrived_at, 1)
+
+
+@pytest.mark.parametrize("arrived_at", [0, NOON - 90 * DAY - 1, NOON + 300_001, NOON + 3_600_000, 9_999_999_999_999])
 def test_an_impossible_arrival_is_not_accepted(arrived_at: int) -> None:
     header = StreamRecord(RAW, 7, arrived_at).data
     rows = encode(a_row(arrived_at)), of_an_earlier_release(a_row(arrived_at))
@@ -169,12 +180,12 @@ def test_only_the_exact_bytes_of_the_function_are_a_row() -> None:
 
 def test_a_record_without_attempts_left_stays_and_the_others_are_resent() -> None:
     stream = Stream()
-    last = StreamRecord(RAW, 1, NOON, MAX_ATTEMPTS)
+    last, done = StreamRecord(RAW, 1, NOON, 19), StreamRecord(RAW, 2, NOON, 20)
 
-    with pytest.raises(Undeliverable, match="1 records"):
-        Redelivery(Objects(last.data, RAW), stream).send("failed/x")
+    with pytest.raises(Undeliverable, match="1 records of failed/x have had 20 attempts"):
+        Redelivery(Objects(last.data, done.data, RAW), stream).send("failed/x")
 
-    assert [record.raw for record in stream.records] == [RAW]
+    assert [record.attempt for record in stream.records] == [20, 1]
 
 
 def test_a_refusal_of_the_stream_is_an_error() -> None:
@@ -225,6 +236,44 @@ def test_a_request_has_no_more_records_or_bytes_than_kinesis_accepts() -> None:
     assert len(kinesis.requests) == 4
 
 
+def test_a_request_has_at_most_five_mebibytes_of_data_and_keys() -> None:
+    full = [StreamRecord(bytes(1024 * 1024 - len("again/1/1900000000000/0\n") - len("1")), 1, NOON)] * 5
+    more = [*full[:4], replace(full[4], raw=full[4].raw + b"x")]
+
+    assert [len(batch) for batch in batches([*full, *full, *more])] == [5, 5, 4, 1]
+    assert [len(batch) for batch in batches(more)] == [4, 1]
+
+
+def test_a_refused_record_of_a_later_request_has_its_own_index() -> None:
+    kinesis = FakeKinesis({b"b": 99})
+
+    refused = KinesisStream(kinesis, "s", sleep=lambda _: None).put(records(*[b"x"] * 500, b"b"))
+
+    assert list(refused) == [500]
+
+
+def test_a_stream_that_takes_nothing_is_asked_five_times_in_a_row() -> None:
+    all_refused, some_taken = FakeKinesis({b"b": 99}), FakeKinesis({b"b": 99})
+
+    for kinesis, raws in ((all_refused, [b"b"]), (some_taken, [b"a", b"b"])):
+        KinesisStream(kinesis, "s", sleep=lambda _: None).put(records(*raws))
+
+    assert all_refused.requests == [1, 1, 1, 1, 1]
+    assert some_taken.requests == [2, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("chosen", "factor"), [(min, 0.05), (max, 0.1)])
+def test_the_pauses_double_to_eight_seconds_and_half_of_each_is_random(
+    monkeypatch: pytest.MonkeyPatch, chosen: Callable[..., float], factor: float
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(kinesis_stream.random, "uniform", chosen)
+
+    KinesisStream(FakeKinesis({b"b": 99}), "s", attempts=9, sleep=waits.append).put(records(b"b"))
+
+    assert waits == [pytest.approx(factor * each) for each in (2, 4, 8, 16, 32, 64, 80, 80)]
+
+
 def test_only_what_was_refused_is_sent_again() -> None:
     kinesis = FakeKinesis({b"b": 2})
     waits: list[float] = []
@@ -233,7 +282,7 @@ def test_only_what_was_refused_is_sent_again() -> None:
 
     assert sorted(kinesis.taken) == [b"a", b"b", b"c"]
     assert kinesis.requests == [3, 1, 1]
-    assert waits == sorted(waits)
+    assert len(waits) == 2
 
 
 def test_the_partition_key_of_a_record_is_its_identity() -> None:

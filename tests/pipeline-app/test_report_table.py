@@ -7,13 +7,14 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from msgspec.structs import replace
 from report_memory import MemoryIndex
 
 from chalicelib.editions import Edition
 from chalicelib.report_table import ReportTable
 from common import dynamodb
-from common.errors import ServiceUnavailable
+from common.errors import Conflict, ServiceUnavailable
 from common.ids import new_id
 
 TABLE = "pipeline-app-unit-reports"
@@ -105,8 +106,43 @@ def test_processed_objects_are_recorded(index: Any, name: str) -> None:
     assert index.processed([*keys, "other"]) == keys
 
 
+def test_a_processed_object_expires_after_its_notification(emulator: str, name: str) -> None:
+    """SQS keeps a notification for at most 14 days."""
+    client = boto3.client("dynamodb", endpoint_url=emulator)
+
+    ReportTable(client, TABLE, now=lambda: 1_900_000_000.5).mark_processed([name])
+
+    key = dynamodb.item({"name": "#object", "period": name})
+    item = dynamodb.values(client.get_item(TableName=TABLE, Key=key)["Item"])
+    assert item["expires_at"] == 1_900_000_000 + 15 * 86_400
+
+
+class Busy:
+    """DynamoDB, where others have published before each of the first *changes* conditional writes."""
+
+    def __init__(self, changes: int) -> None:
+        self.changes = changes
+
+    def get_item(self, **_: Any) -> dict[str, Any]:
+        return {}
+
+    def put_item(self, **_: Any) -> None:
+        self.changes -= 1
+        if self.changes >= 0:
+            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "PutItem")
+
+
+def test_an_edition_is_published_in_five_attempts_at_most(name: str) -> None:
+    busy: Any = Busy(changes=4)
+    assert ReportTable(busy, TABLE).publish(edition(name, "1")) == edition(name, "1")
+
+    busy.changes = 5
+    with pytest.raises(Conflict, match=name):
+        ReportTable(busy, TABLE).publish(edition(name, "1"))
+
+
 def test_a_table_that_processes_nothing_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Busy:
+    class Full:
         def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
             return {"Responses": {}, "UnprocessedKeys": RequestItems}
 
@@ -114,12 +150,12 @@ def test_a_table_that_processes_nothing_is_unavailable(monkeypatch: pytest.Monke
             return {"UnprocessedItems": RequestItems}
 
     monkeypatch.setattr(dynamodb.time, "sleep", lambda seconds: None)
-    busy = ReportTable(Busy(), TABLE)
+    full = ReportTable(Full(), TABLE)
 
     with pytest.raises(ServiceUnavailable):
-        busy.processed(["key"])
+        full.processed(["key"])
     with pytest.raises(ServiceUnavailable):
-        busy.mark_processed(["key"])
+        full.mark_processed(["key"])
 
 
 def test_the_freshness_is_that_of_the_newest_reading_when_it_was_first_visible(index: Any) -> None:

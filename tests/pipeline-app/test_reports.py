@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -111,11 +113,21 @@ def test_the_rows_of_hourly_have_numbers_and_times(reports: dict[str, Report]) -
     ("body", "days"),
     [
         ({"period": "2030-01-01"}, ["2030-01-01"]),
+        ({"from": "2030-01-01", "to": "2030-01-01"}, ["2030-01-01"]),
         ({"from": "2029-12-31", "to": "2030-01-01"}, ["2029-12-31", "2030-01-01"]),
     ],
 )
 def test_a_rerun_request_has_one_period_or_a_range(body: dict[str, str], days: list[str]) -> None:
     assert msgspec.json.decode(json.dumps(body), type=RerunRequest).days() == days
+
+
+def test_a_rerun_request_has_at_most_ten_years_of_days() -> None:
+    first = date(2020, 1, 1)
+
+    for days in (3_700, 3_701):
+        body = json.dumps({"from": str(first), "to": str(first + timedelta(days=days - 1))})
+        with nullcontext() if days == 3_700 else pytest.raises(msgspec.ValidationError, match="at most 3700 days"):
+            assert len(msgspec.json.decode(body, type=RerunRequest).days()) == days
 
 
 @pytest.mark.parametrize(

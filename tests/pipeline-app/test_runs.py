@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date, timedelta
 
 import pytest
 from report_memory import MemoryCatalog, MemoryEngine, MemoryIndex, MemoryStore
@@ -83,11 +84,11 @@ def test_a_batch_that_failed_half_way_continues_with_the_same_statements(world: 
     world.engine.failing = None
     world.runs.update(A, LATER)
     world.index.objects.clear()  # as if it had died before it recorded them
-    statements = len(world.engine.statements)
+    statements, puts = len(world.engine.statements), dict(world.store.puts)
 
     world.runs.update(A, LATER)
 
-    assert len(world.engine.statements) == statements
+    assert (len(world.engine.statements), world.store.puts) == (statements, puts)
     assert len(world.index.editions) == 2
 
 
@@ -122,6 +123,24 @@ def test_a_run_that_started_earlier_and_ends_later_is_not_the_latest(world: Worl
     assert world.index.editions["hourly", "2030-01-01"] == newer
     assert world.count("hourly", "2030-01-01") == "1"
     assert len([key for key in world.store.editions if key[0] == "hourly"]) == 1
+
+
+def test_the_version_of_an_edition_is_when_its_statement_started_and_a_part_of_its_token(world: World) -> None:
+    world.engine.clock += 234
+
+    world.runs.rerun("hourly", ["2030-01-01"], "request", LATER)
+
+    assert world.index.editions["hourly", "2030-01-01"].version == "20300317T174641.234-00000000"
+
+
+@pytest.mark.parametrize(("count", "statements"), [(100, 1), (101, 2)])
+def test_a_statement_has_at_most_a_hundred_days(world: World, count: int, statements: int) -> None:
+    """Athena writes no more partitions: https://docs.aws.amazon.com/athena/latest/ug/unload.html"""
+    days = [str(date(2030, 1, 1) + timedelta(days=number)) for number in range(count)]
+
+    world.runs.rerun("hourly", days, "request", LATER)
+
+    assert sum("UNLOAD" in sql for sql, _ in world.engine.statements) == statements
 
 
 def test_years_of_days_are_one_statement_for_each_hundred(world: World) -> None:
@@ -162,7 +181,7 @@ def test_work_after_the_deadline_is_left_and_continues_with_the_next_call(world:
         world.runs.rerun("hourly", ["2030-01-01"], "request", world.time - 1)
     assert (world.engine.statements, world.index.editions, world.index.objects) == ([], {}, set())
 
-    world.runs.update(A, world.time + 200)
+    world.runs.update(A, world.time)
     world.runs.rerun("hourly", ["2030-01-01"], "request", world.time + 200)
 
     assert world.count("hourly", "2030-01-01") == "1"

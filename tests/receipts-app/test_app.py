@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from test_receipts import EVENT, EXAMPLE
 import app
 from chalicelib import wiring
 from chalicelib.receipts import Receipts
+from services import openapi
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -73,3 +75,9 @@ def test_no_odd_request_is_a_server_error(client: Client) -> None:
         answer = client.http.request(method, path, headers=headers)
 
         assert answer.status_code < 500, (path[:200], headers)
+
+
+def test_the_contract_is_what_the_code_accepts_and_returns() -> None:
+    contract = json.loads(Path("receipts-app/openapi.json").read_text())
+
+    assert openapi.document(app.app) == contract, "make openapi APP=receipts-app"

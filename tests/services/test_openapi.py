@@ -22,9 +22,9 @@ ROOT = Path(__file__).parent.parent.parent
 APPS = sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/config.json"))
 
 
-@pytest.mark.parametrize("app", APPS)
-def test_the_document_matches_the_code(app: str) -> None:
-    command = [sys.executable, "-m", "services", "openapi", app, "--check"]
+def test_a_command_checks_the_document_of_an_app() -> None:
+    """Each app's test_app.py checks its own."""
+    command = [sys.executable, "-m", "services", "openapi", APPS[0], "--check"]
 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 

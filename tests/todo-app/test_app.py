@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from odd_requests import odd_requests
 
 import app
+from services import openapi
 
 
 def token(claims: dict[str, Any]) -> str:
@@ -171,3 +173,9 @@ def test_no_odd_request_is_a_server_error(call: Any) -> None:
         if (method, path.partition("?")[0]) == ("GET", "/files"):
             continue  # it has no parameter, and asks Cognito
         assert call(method, path, {}, **headers).status_code < 500, (method, path[:200], headers)
+
+
+def test_the_contract_is_what_the_code_accepts_and_returns() -> None:
+    contract = json.loads(Path("todo-app/openapi.json").read_text())
+
+    assert openapi.document(app.app) == contract, "make openapi APP=todo-app"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ import app
 from chalicelib import wiring
 from chalicelib.purchases import Receipts
 from chalicelib.stripe import Keys, Stripe
+from services import openapi
 
 CLAIMS = {"sub": "ann", "aud": "unit-client", "token_use": "id", "cognito:username": "ann"}
 
@@ -334,3 +336,9 @@ def test_no_odd_request_is_a_server_error(call: Any, webhook: Any, shop: Shop, m
     monkeypatch.setattr(wiring, "receipts", lambda: Receipts(shop.entitlements, service))
     for method, path, headers in odd_requests("video-app"):
         assert call(method, path, {}, **headers).status_code < 500, (method, path[:200], headers)
+
+
+def test_the_contract_is_what_the_code_accepts_and_returns() -> None:
+    contract = json.loads(Path("video-app/openapi.json").read_text())
+
+    assert openapi.document(app.app) == contract, "make openapi APP=video-app"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import app
+from services import openapi
 
 
 @pytest.fixture
@@ -59,3 +61,9 @@ def test_every_route_but_health_requires_a_signature() -> None:
 
     assert [route.uri_pattern for route in routes if not route.authorizer] == ["/health"]
     assert isinstance(app.services, IAMAuthorizer)
+
+
+def test_the_contract_is_what_the_code_accepts_and_returns() -> None:
+    contract = json.loads(Path("{{ app }}/openapi.json").read_text())
+
+    assert openapi.document(app.app) == contract, "make openapi APP={{ app }}"
