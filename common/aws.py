@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 from common.errors import ServiceUnavailable
 
 # Three attempts with these time-outs take less than API Gateway's 29 s, so the caller gets our own error.
-_CONFIG = Config(connect_timeout=2, read_timeout=6, retries={"mode": "standard", "max_attempts": 3})
+_CONFIG = Config(connect_timeout=2, read_timeout=6, retries={"mode": "standard", "total_max_attempts": 3})
 
 _BUSY = {
     "InternalServerError",

@@ -33,3 +33,12 @@ def test_an_unreachable_service_asks_the_caller_to_try_again() -> None:
 def test_an_unlisted_code_passes_through() -> None:
     with pytest.raises(ClientError), aws.translated():
         raise error("AccessDenied")
+
+
+def test_the_attempts_of_a_client_end_before_api_gateway_answers() -> None:
+    """It waits 29 seconds: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""
+    config = aws.client("dynamodb").meta.config
+
+    attempts, pauses = config.retries["total_max_attempts"], 1 + 2  # at most
+    assert attempts == 3
+    assert attempts * (config.connect_timeout + config.read_timeout) + pauses < 29

@@ -67,3 +67,10 @@ def test_an_expired_value_is_read_again_and_one_that_was_put_is_not(source: Sour
 
     assert source.cached.put(9) == 9
     assert (source.cached.value(), source.reads) == (9, 2)
+
+
+def test_a_value_is_kept_for_a_minute_unless_its_user_says_otherwise(source: Source) -> None:
+    cached = Cached(source.read, clock=lambda: source.now)
+
+    for source.now, reads in ((0, 1), (59.9, 1), (60, 2)):
+        assert cached.value() == reads

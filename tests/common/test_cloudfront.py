@@ -151,6 +151,13 @@ def test_a_url_that_cloudfront_would_reject_is_not_signed(url: str) -> None:
         UrlSigner("K", ECDSA.private).url(url, LATER)
 
 
+def test_a_policy_may_name_any_time_of_32_bits() -> None:
+    signer = UrlSigner("K", ECDSA.private)
+
+    for limits in ({"expires": 1}, {"expires": 2**31 - 1}, {"expires": 2, "starts": 1}):
+        assert f"Expires={limits['expires']}" in signer.url(URL, **limits) or "starts" in limits
+
+
 @pytest.mark.parametrize(
     "limits",
     [

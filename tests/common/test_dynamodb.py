@@ -118,3 +118,19 @@ numbers = st.floats(min_value=-1e100, max_value=1e100).filter(lambda number: not
 )
 def test_a_number_is_read_as_the_type_of_its_field(measured: Measured) -> None:
     assert dynamodb.read(dynamodb.item(structs.asdict(measured)), Measured) == measured
+
+
+def test_the_pauses_between_the_attempts_double(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
+    monkeypatch.setattr(dynamodb.random, "uniform", lambda shortest, longest: shortest + longest)
+
+    dynamodb.put_all(Table(1), "table", [{"id": str(n)} for n in range(5)])
+
+    assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.8])
+
+
+@pytest.mark.parametrize(
+    ("version", "number"), [("0", 0), ("9" * 15, 999_999_999_999_999), ("9" * 16, -1), ("-1", -1), ("x", -1)]
+)
+def test_a_version_that_no_item_can_have_matches_none(version: str, number: int) -> None:
+    assert dynamodb.version_condition("id", [version])[1] == {":version0": number}
+    assert dynamodb.version_condition("id", [])[1] == {":version0": -1}

@@ -169,7 +169,12 @@ def test_without_a_connection_to_ses_a_mail_is_certainly_not_sent(error: Excepti
 
 
 @pytest.mark.parametrize(
-    "error", [ReadTimeoutError(endpoint_url="https://ses"), refusal("InternalServiceErrorException", 500)]
+    "error",
+    [
+        ReadTimeoutError(endpoint_url="https://ses"),
+        refusal("InternalServiceErrorException", 500),
+        ClientError({"Error": {"Code": "Unknown"}}, "SendEmail"),
+    ],
 )
 def test_after_a_lost_response_the_error_is_not_not_sent(error: Exception) -> None:
     with pytest.raises(type(error)):

@@ -58,3 +58,9 @@ def test_pages_show_the_same_text_as_mails() -> None:
         if page != money.text(units, currency)
     ]
     assert differences == []
+
+
+@pytest.mark.parametrize(("currency", "step"), [("isk", 100), ("ugx", 100), ("kwd", 10), ("usd", 1), ("jpy", 1)])
+def test_a_charge_is_a_multiple_of_what_stripe_takes(currency: str, step: int) -> None:
+    """https://docs.stripe.com/currencies#special-cases and https://docs.stripe.com/currencies#three-decimal"""
+    assert money.step(currency) == step

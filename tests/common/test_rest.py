@@ -57,6 +57,10 @@ def app() -> Chalice:
         dynamodb.item(values)
         return rest.answer(made, condition)
 
+    @made.route("/devices", methods=["POST"])
+    def add() -> rest.Answer[int]:
+        return rest.answer(made, len(rest.raw_body(made)))
+
     @made.route("/viewer")
     def viewer() -> dict[str, str]:
         return {"address": rest.viewer_address(made)}
@@ -129,12 +133,15 @@ def test_the_viewer_s_address_is_the_last_before_api_gateway_s_own_hop(
         (event("/devices/{device_id}", parameters={"device_id": "%F0%9F%98%80" * 200}), 200, ""),
         (event("/devices/{device_id}", parameters={"device_id": "%F0%9F%98%80" * 201}), 404, "device_id"),
         (queried(cursor=pages.cursor("x" * 1000)), 200, ""),
+        (queried(cursor="A" * 2000), 200, ""),
         (queried(cursor="x" * 2001), 400, "cursor"),
         (queried(limit="9" * 5000), 400, "limit"),
+        (event("/devices", "POST", body="x" * 2_097_152), 200, ""),
+        (event("/devices", "POST", body="x" * 2_097_153), 413, "the body has 2097153 bytes, the limit is 2097152"),
         (conditional(", ".join(f'"{version}"' for version in range(100))), 200, ""),
         (conditional(", ".join(f'"{version}"' for version in range(101))), 400, "If-Match"),
     ],
-    ids=range(9),
+    ids=range(12),
 )
 def test_an_oversized_value_gets_a_4xx_that_names_it(
     app: Chalice, sent: dict[str, Any], status: int, named: str
@@ -166,3 +173,14 @@ def test_no_path_query_or_header_value_is_a_server_error(app: Chalice, value: st
         event("/viewer", headers={name: value for name in ("X-Forwarded-For", "X-Correlation-Id", "Accept")}),
     ):
         assert app(sent, None)["statusCode"] < 500, sent
+
+
+def test_the_log_line_of_a_request_says_how_many_milliseconds_it_took(
+    app: Chalice, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([1000.0, 1000.01234])
+    monkeypatch.setattr(rest.time, "perf_counter", lambda: next(clock))
+
+    app(event("/viewer"), None)
+
+    assert vars(caplog.records[-1])["ms"] == 12.3

@@ -99,3 +99,11 @@ def test_a_secret_is_not_in_its_representation(secret: Secret[str]) -> None:
     secret.value()
 
     assert "FIRST" not in repr(secret).upper().replace("NAME", "")
+
+
+def test_a_rotation_is_noticed_within_a_minute(secrets: Secrets, clock: Clock) -> None:
+    secret = Secret(secrets, "name", str, clock=clock)
+
+    for clock.now, reads in ((0, 1), (59.9, 1), (60, 2)):
+        secret.value()
+        assert secrets.reads == reads

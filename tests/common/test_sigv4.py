@@ -16,13 +16,13 @@ from common.sigv4 import Api, RequestFailed, SignatureRefused, sign, verify
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers method, body and headers as JSON; nothing to DELETE, and an error below /missing."""
+    """Answers method, body and headers as JSON; nothing to DELETE, and an error at /missing and /wrong."""
 
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         content = json.dumps({"method": self.command, "body": body, "headers": dict(self.headers)}).encode()
         content = b"" if self.command == "DELETE" else content
-        self.send_response(404 if self.path.startswith("/missing") else 200)
+        self.send_response({"/missing": 404, "/wrong": 400}.get(self.path, 200))
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -57,11 +57,12 @@ def test_an_empty_response_is_none(api: Api) -> None:
     assert api.send("DELETE", "/things/1") is None
 
 
-def test_an_error_has_its_status_and_names_the_request(api: Api) -> None:
-    with pytest.raises(RequestFailed, match="GET /missing: 404") as failed:
-        api.send("GET", "/missing")
+@pytest.mark.parametrize(("path", "status"), [("/wrong", 400), ("/missing", 404)])
+def test_an_error_has_its_status_and_names_the_request(api: Api, path: str, status: int) -> None:
+    with pytest.raises(RequestFailed, match=f"GET {path}: {status}") as failed:
+        api.send("GET", path)
 
-    assert failed.value.status == 404
+    assert failed.value.status == status
 
 
 def test_the_signature_includes_the_body() -> None:

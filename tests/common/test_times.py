@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -54,3 +55,12 @@ def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
 
 def test_a_period_of_ours_after_the_last_accepted_time_is_still_a_time() -> None:
     assert times.iso_of_epoch(times.EPOCH_END + 100 * 365 * 86_400).startswith("3099")
+
+
+def test_a_time_of_another_system_is_from_1970_to_the_year_3000() -> None:
+    assert times.iso_of_epoch(times.EPOCH_END) == "3000-01-01T00:00:00.000Z"
+    for seconds in (0, times.EPOCH_END):
+        assert msgspec.convert(seconds, times.EpochSeconds) == seconds
+    for seconds in (-1, times.EPOCH_END + 1):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert(seconds, times.EpochSeconds)

@@ -163,6 +163,19 @@ def test_of_more_alerts_than_fit_into_a_write_those_to_mail_are_kept(store: Any)
     assert alerts[-1] in listed
 
 
+@pytest.mark.parametrize(("count", "dropped"), [(90, 0), (91, 1)])
+def test_the_last_ninety_alerts_of_a_write_that_need_no_mail_are_kept(tables: Any, count: int, dropped: int) -> None:
+    device = a_device()
+    (first,) = alerts_of(device)
+    alerts = [replace(first, seq=seq, mail=False) for seq in range(count)]
+    store = DeviceTable(tables, DEVICES, ALERTS)
+
+    assert store.write(device, alerts)
+
+    listed = [alert for alert in store.alerts(AlertQuery(limit=100)).items if alert.device_id == device.device_id]
+    assert listed == alerts[dropped:][::-1]
+
+
 def test_an_alert_expires_after_ninety_days(tables: Any) -> None:
     device = a_device()
     (alert,) = alerts_of(device)
