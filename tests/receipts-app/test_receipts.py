@@ -121,5 +121,35 @@ def test_another_event_is_rejected(change: dict[str, object]) -> None:
         purchase(json.dumps(json.loads(EXAMPLE.read_text()) | change))
 
 
+@pytest.mark.parametrize("name", ["payment_id", "user", "email", "title", "at"])
+def test_a_text_of_an_event_has_1_to_200_characters(name: str) -> None:
+    event = json.loads(EXAMPLE.read_text())
+
+    for length in (1, 200):
+        assert getattr(purchase(json.dumps(event | {name: "x" * length})), name) == "x" * length
+    for length in (0, 201):
+        with pytest.raises(ValueError, match=name):
+            purchase(json.dumps(event | {name: "x" * length}))
+
+
+def test_a_receipt_of_nothing_and_of_the_longest_payment_is_found(receipts: Receipts) -> None:
+    free = purchase(json.dumps(json.loads(EXAMPLE.read_text()) | {"amount": 0, "payment_id": "x" * 200}))
+
+    receipts.send(free)
+
+    assert receipts.get("x" * 200).amount == 0
+
+
+def test_an_impossible_payment_is_not_looked_up(outbox: Outbox, template: MailTemplate) -> None:
+    """DynamoDB refuses a key of more than 2048 bytes."""
+
+    class Dynamo(MemoryReceipts):
+        def get(self, payment_id: str) -> None:
+            raise AssertionError(payment_id)
+
+    with pytest.raises(NotFound):
+        Receipts(Dynamo(), outbox, template).get("x" * 201)
+
+
 def test_unknown_fields_are_ignored() -> None:
     assert purchase(json.dumps(json.loads(EXAMPLE.read_text()) | {"gift": True})) == EVENT

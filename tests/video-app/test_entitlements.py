@@ -73,6 +73,10 @@ def test_a_refund_of_one_of_two_payments_keeps_the_video(shop: Shop) -> None:
     assert shop.entitlements.access("ann", video).by == "purchase"
 
 
+def test_without_a_plan_premium_never_began() -> None:
+    assert premium_until([]) == 0
+
+
 def test_a_plan_begins_when_the_running_one_ends(shop: Shop) -> None:
     start = shop.clock.seconds
     shop.pay("plan:month", payment="pi_1")

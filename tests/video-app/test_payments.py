@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from memory import MemoryEntitlements, MemoryPayments
+from msgspec.structs import replace
 from shop import Provider, Shop
 
 from chalicelib.payments import (
@@ -62,6 +63,25 @@ def test_a_payment_for_an_unknown_item_is_rejected_and_not_stored(shop: Shop, it
     with pytest.raises(InvalidInput):
         shop.refund("pi_1", "ann", item)
     assert (shop.ledger.payments, shop.store.items) == ({}, {})
+
+
+def test_a_state_keeps_the_order_that_an_earlier_release_stored_for_it() -> None:
+    """The table compares the order of a new state with the stored one."""
+    refunds = [Refund(status, 1, 5).order for status in ("pending", "succeeded", "failed", "canceled")]
+    disputes = [Dispute(status, 7).order for status in ("warning_closed", "needs_response", "won", "lost")]
+
+    assert refunds == [-5, 10**12 - 5, 2 * 10**12 - 5, 2 * 10**12 - 5]
+    assert disputes == [70, 71, 72, 73]
+
+
+def test_a_refund_that_fails_and_a_dispute_that_ends_in_the_second_of_their_event_come_to_nothing() -> None:
+    paid = Payment(id="pi_1", version=1, user="ann", item=VIDEO, paid_at=1, amount=PRICE)
+
+    for at, counts in ((5, True), (4, False)):
+        failed, won = {"re_1": Refund("failed", PRICE, at)}, {"du_1": Dispute("won", at)}
+        assert replace(paid, refunded_at=5, refunds=failed).counts is counts
+        assert replace(paid, revoked_at=5, refunds=failed).counts is counts
+        assert replace(paid, revoked_at=5, disputes=won).counts is counts
 
 
 @dataclass

@@ -236,6 +236,26 @@ def test_refunds_and_disputes_are_facts_about_a_payment(kind: str, about: dict[s
     assert parsed(kind, about) == event
 
 
+@pytest.mark.parametrize("amount", [0, 10**15])
+def test_a_refund_may_be_of_any_amount(amount: int) -> None:
+    refund = Refund("succeeded", amount, NOW - 5)
+
+    assert parsed("refund.updated", a_refund(amount=amount)) == RefundChanged("pi_1", "re_1", refund)
+
+
+def test_a_status_that_stripe_adds_is_kept() -> None:
+    dispute = Dispute("x" * 100, NOW - 5)
+
+    assert parsed("charge.dispute.created", a_dispute(status="x" * 100)) == DisputeChanged("pi_1", "du_1", dispute)
+
+
+def test_the_attempts_of_a_request_end_before_api_gateway_answers() -> None:
+    """It waits 29 seconds: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""
+    timeout, pauses = module._TIMEOUT, [module._RETRIES.backoff_factor * 2**n for n in (0, 1)]
+
+    assert 3 * (timeout.connect_timeout + timeout.read_timeout) + sum(pauses) < 29
+
+
 def test_every_event_that_the_shop_needs_is_one_of_stripe_and_in_the_docs() -> None:
     """Compare with the types that Stripe's own client can register."""
     from stripe.params import _webhook_endpoint_create_params as registration
@@ -254,6 +274,7 @@ def test_every_event_that_the_shop_needs_is_one_of_stripe_and_in_the_docs() -> N
         (200, {"metadata": {}}, True),
         (404, {"error": {"code": "resource_missing"}}, False),
         (403, {"error": {"message": "The provided key does not have the required permissions"}}, False),
+        (429, {}, None),
         (500, {}, None),
     ],
 )
@@ -297,7 +318,9 @@ def test_events_of_other_shops_are_ignored(kind: str, about: dict[str, Any]) -> 
         ("charge.refunded", {"refunded": "yes"}),
         ("charge.dispute.created", a_dispute(status=None)),
         ("charge.dispute.created", a_dispute(id="")),
+        ("charge.dispute.created", a_dispute(status="x" * 101)),
         ("refund.updated", a_refund(amount=-1)),
+        ("refund.updated", a_refund(amount=10**15 + 1)),
         ("refund.updated", a_refund(id="x" * 300)),
     ],
 )

@@ -12,10 +12,11 @@ from botocore.config import Config
 from memory import MemoryVideos
 from rows import rows
 
+from chalicelib import video_table
 from chalicelib.content_bucket import ContentBucket
 from chalicelib.video_table import VideoTable
 from chalicelib.videos import StoredFile, StoredVideo, VideoQuery, VideoStore
-from common.dynamodb import item
+from common.dynamodb import item, values
 from common.errors import InvalidInput, NotFound
 from common.ids import new_id
 
@@ -126,6 +127,22 @@ def test_an_unknown_video_cannot_be_withdrawn(store: VideoStore) -> None:
         store.withdraw(new_id())
 
 
+def test_a_draft_expires_after_two_days_and_a_published_video_never(
+    dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_table.time, "time", lambda: 1_900_000_000.9)
+    store, draft = VideoTable(dynamodb, os.environ["VIDEOS_TABLE"]), a_draft()
+
+    def stored() -> dict[str, Any]:
+        key = item({"id": draft.id})
+        return values(dynamodb.get_item(TableName=os.environ["VIDEOS_TABLE"], Key=key)["Item"])
+
+    store.add(draft)
+    assert stored()["expires_at"] == 1_900_172_800
+    store.publish(draft.id, "2030-01-01T00:00:00.000Z")
+    assert "expires_at" not in stored()
+
+
 # The bucket
 
 
@@ -178,6 +195,8 @@ def test_the_size_of_a_part_is_signed(bucket: ContentBucket) -> None:
     (part,) = bucket.presigned(key, upload_id, [5])
 
     assert "content-length" in httpx.URL(part.url).params["X-Amz-SignedHeaders"]
+    assert httpx.URL(part.url).params["X-Amz-Expires"] == "3600"
+    assert bucket.life == 3600, "what the owner is told"
 
 
 @rows("video-app", "StoredVideo")

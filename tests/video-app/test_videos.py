@@ -134,6 +134,14 @@ def test_invalid_files_are_rejected(files: list[Any]) -> None:
         msgspec.convert(body, NewVideo)
 
 
+def test_all_files_together_have_at_most_two_thousand_parts() -> None:
+    files = [NewFile("video.mp4", 1999 * PART), NewFile("poster.jpg", PART)]
+
+    assert a_video(files=files).files == files
+    with pytest.raises(ValueError, match="more than 2000 parts"):
+        a_video(files=[NewFile("video.mp4", 1999 * PART + 1), NewFile("poster.jpg", PART)])
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
