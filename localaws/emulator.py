@@ -138,6 +138,7 @@ GAPS = (
     "lambda_.qualifiers",
     "lambda_.request_constraints",
     "lambda_.revisions",
+    "lambda_.running_invocations",
     "lambda_.session_names",
     "lambda_.shared_code",
     "logs.requests",
