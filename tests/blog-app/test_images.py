@@ -170,9 +170,16 @@ def test_the_pixel_limit_is_exact() -> None:
     assert reason(content, max_pixels=9_999) == "too many pixels"
 
 
-def test_a_jpeg_with_too_many_scans_is_rejected() -> None:
-    assert reason(corpus.many_scans(600)) == "too many scans"
-    assert variants(corpus.many_scans(100))
+@pytest.mark.parametrize(("width", "height"), [(8192, 8192), (8192, 8193)])
+def test_an_original_has_at_most_67_megapixels(width: int, height: int) -> None:
+    header = struct.pack("<IIIIiiHHIIiiII", 62, 0, 62, 40, width, height, 1, 1, 0, 0, 0, 0, 0, 0)
+
+    assert reason(b"BM" + header + bytes(8)) == ("truncated" if height == 8192 else "too many pixels")
+
+
+def test_a_jpeg_of_more_than_500_scans_is_rejected() -> None:
+    assert reason(corpus.many_scans(501)) == "too many scans"
+    assert variants(corpus.many_scans(500))
 
 
 def test_a_tall_image_has_only_widths_that_webp_supports() -> None:
@@ -180,6 +187,8 @@ def test_a_tall_image_has_only_widths_that_webp_supports() -> None:
 
     assert set(variants(tall)) == {"320.jpeg", "320.webp"}
     assert reason(taller) == "too tall"
+    assert set(variants(corpus.file(Image.new("L", (9, 16_383)), "PNG"))) == {"9.jpeg", "9.webp"}
+    assert reason(corpus.file(Image.new("L", (9, 16_384)), "PNG")) == "too tall"
 
 
 @pytest.mark.parametrize(("name", "content"), corpus.unsupported().items(), ids=corpus.unsupported())

@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import msgspec
 import pytest
+from botocore.exceptions import ClientError
 from post_memory import MemoryPosts
 from rows import rows
 
@@ -141,6 +142,33 @@ def test_a_stale_change_or_removal_changes_nothing(store: PostStore) -> None:
     with pytest.raises(NotFound):
         store.replace(a_post("none"), None)
     assert store.get("one") == post
+
+
+class Busy:
+    """DynamoDB with one post, which others change before each of the first *changes* transactions."""
+
+    def __init__(self, post: Post, changes: int) -> None:
+        self.item = dynamodb.item(msgspec.structs.asdict(post) | {"list": "#posts"})
+        self.changes = changes
+
+    def get_item(self, **_: Any) -> dict[str, Any]:
+        return {"Item": self.item}
+
+    def transact_write_items(self, **_: Any) -> None:
+        self.changes -= 1
+        if self.changes >= 0:
+            raise ClientError({"Error": {"Code": "TransactionCanceledException"}}, "TransactWriteItems")
+
+
+@pytest.mark.parametrize("changes", [3, 4])
+def test_a_change_or_removal_is_tried_four_times(changes: int) -> None:
+    post = a_post("one")
+    expected = contextlib.nullcontext() if changes == 3 else pytest.raises(Conflict, match="one")
+
+    with expected:
+        assert PostTable(Busy(post, changes), "posts").replace(post, None).version == 2
+    with expected:
+        PostTable(Busy(post, changes), "posts").remove("one", None)
 
 
 def test_a_removed_post_is_in_no_list(store: PostStore) -> None:

@@ -19,7 +19,7 @@ from test_markdown import PHOTOS
 
 from chalicelib import markdown
 from chalicelib.posts import Post
-from chalicelib.site import Site, SiteFile, read_assets
+from chalicelib.site import Article, Site, SiteFile, read_assets
 
 URL = "https://blog.example"
 ASSETS = read_assets(Path(__file__).parent.parent.parent / "blog-app" / "web")
@@ -190,6 +190,13 @@ def test_the_page_of_a_tag_lists_its_posts() -> None:
     assert "<h1>Posts about mail</h1>" in text(made["tags/mail/index.html"])
 
 
+def test_the_tags_of_a_list_are_those_of_most_posts_first() -> None:
+    made = site([a_post("one", tags=["a", "z", "m"]), a_post("two", tags=["z", "m"]), a_post("three", tags=["z"])])
+
+    shown = re.findall(r'href="/tags/(\w)/"', text(made["index.html"]))
+    assert list(dict.fromkeys(shown[-3:])) == ["z", "m", "a"]
+
+
 def test_a_post_links_to_the_previous_and_the_next_one() -> None:
     made = site(posts(3))
     links = re.findall(r'href="/posts/([^"]*)/" rel="(prev|next)"', text(made["posts/post-1/index.html"]))
@@ -203,6 +210,15 @@ def test_a_post_shows_its_dates_and_its_reading_time() -> None:
 
     assert '<time datetime="2030-01-02T03:04:05.000Z">2 January 2030</time> · 3 min read' in page
     assert 'changed on <time datetime="2030-02-03T00:00:00.000Z">3 February 2030</time>' in page
+
+
+@pytest.mark.parametrize(("words", "minutes"), [(0, 1), (1, 1), (345, 2), (575, 2), (576, 3)])
+def test_a_minute_is_for_230_words(words: int, minutes: int) -> None:
+    assert Article(a_post(body="word " * words or "![a](photo:p)")).minutes == minutes
+
+
+def test_a_change_on_the_next_day_is_shown() -> None:
+    assert "changed on" in text(SITE.page_for(replace(A_POST_WITH_ALL, updated_at="2030-01-03T00:00:00.000Z")))
 
 
 @pytest.mark.parametrize("fields", [{"version": 1}, {"updated_at": "2030-01-02T23:00:00.000Z"}])
@@ -242,6 +258,8 @@ def test_the_description_is_the_summary_or_the_first_words() -> None:
     assert description(a_post(summary="In short.")) == "In short."
     assert description(a_post(body="![a](photo:p)\n\n# H\n\nFirst *words*.\n\nMore.")) == "First words."
     assert description(a_post(body="![a](photo:p)")) == "A post"
+    assert description(a_post(body="letters " * 19 + "letters.")) == "letters " * 19 + "letters.", "160 characters"
+    assert description(a_post(body="letters " * 19 + "letters..")) == "letters " * 18 + "letters…"
     cut = description(a_post(body="letters " * 50)) or ""
     assert cut.endswith("letters…")
     assert len(cut) <= 161

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from typing import Any
 
 import msgspec
@@ -222,6 +223,14 @@ def test_a_token_is_for_one_subscription_and_has_128_random_bits(subscribers: Su
 
     assert len(tokens) == 100
     assert {len(token) - len(mine) for token in tokens} == {22}
+
+
+def test_a_subscription_has_its_time_in_milliseconds(store: MemorySubscribers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: NOON * 1_000_000 + 999_999)
+
+    Subscribers(store).subscribe(NewSubscriber("ann@example.com"))
+
+    assert [s.subscribed_at for s in store.subscribers.values()] == [NOON]
 
 
 def test_a_suppressed_address_stays_suppressed_after_every_request(
