@@ -14,7 +14,7 @@ def _swaps(of: str, pairs: str) -> tuple[str, ...]:
 KINDS = {
     "comparison": _swaps(
         "ComparisonOperator",
-        "Eq_NotEq NotEq_Eq Lt_LtE Lt_GtE LtE_Lt LtE_Gt Gt_GtE Gt_LtE GtE_Gt GtE_Lt Is_IsNot IsNot_Is In_NotIn NotIn_In",
+        "Eq_NotEq NotEq_Eq Lt_LtE Lt_GtE LtE_Lt LtE_Gt Gt_GtE Gt_LtE GtE_Gt GtE_Lt Is_IsNot IsNot_Is",
     ),
     "number": ("core/NumberReplacer",),
     "arithmetic": (

@@ -12,6 +12,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 
+NOT_MUTATED = ("wiring.py", "local.py", "local_gateway.py")
+"""wiring.py builds the objects of a deployed app and decides nothing. The others run only under `chalice local`, which
+the tests start as a process of its own, so that the lines that a test runs are not known."""
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -30,9 +34,8 @@ class Target:
     suites: tuple[Suite, ...]
 
     def modules(self, tree: Path) -> list[Path]:
-        """Return the modules, except wiring.py: it builds the objects of a deployed app, and decides nothing."""
         found = (tree / self.folder).glob("*.py")
-        return sorted(path.relative_to(tree) for path in found if path.name != "wiring.py")
+        return sorted(path.relative_to(tree) for path in found if path.name not in NOT_MUTATED)
 
 
 def names() -> list[str]:

@@ -95,6 +95,7 @@ def test_a_table_is_scrollable_and_aligned_by_classes() -> None:
 def test_headings_start_at_h2(source: str, levels: list[str]) -> None:
     found = html5lib.parseFragment(html(source), namespaceHTMLElements=False)
     assert [element.tag for element in found] == levels
+    assert all(element.get("id") for element in found)
 
 
 def test_heading_ids_are_those_of_github() -> None:

@@ -158,6 +158,11 @@ def test_a_policy_may_name_any_time_of_32_bits() -> None:
         assert f"Expires={limits['expires']}" in signer.url(URL, **limits) or "starts" in limits
 
 
+def test_a_reserved_parameter_is_named() -> None:
+    with pytest.raises(ValueError, match="has a parameter Policy, which"):
+        UrlSigner("K", ECDSA.private).url("https://d.example.com/a?b=1&Policy=2", LATER)
+
+
 @pytest.mark.parametrize(
     "limits",
     [

@@ -153,6 +153,7 @@ def test_a_malformed_mail_is_certainly_not_sent() -> None:
         ("LimitExceededException", 400),
         ("TooManyRequestsException", 429),
         ("NotFoundException", 404),
+        ("AnyOther", 499),
     ],
 )
 def test_a_mail_that_ses_rejects_is_certainly_not_sent(code: str, status: int) -> None:

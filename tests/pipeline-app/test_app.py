@@ -15,7 +15,7 @@ from odd_requests import odd_requests
 from report_memory import MemoryIndex, MemoryStore
 
 import app
-from chalicelib import queues
+from chalicelib import queues, report_views
 from chalicelib.arrivals import DeliveredObject
 from chalicelib.devices import Devices
 from chalicelib.editions import Edition
@@ -124,6 +124,18 @@ def test_a_report_with_many_rows_is_paged(call: Any, index: MemoryIndex, store: 
 
     assert answers > 1
     assert found == [f"d-{number}" for number in range(60_000)]
+
+
+def test_a_page_has_all_rows_that_fit_into_a_response(
+    call: Any, index: MemoryIndex, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(index, store, 3)
+    rows = call("GET", "/reports/hourly?period=2030-01-01").json_body["rows"]
+    room = len(json.dumps(rows[:2], separators=(",", ":"))) - len("[]") + len(",")
+
+    for limit, fitting in ((room, 2), (room - 1, 1)):
+        monkeypatch.setattr(report_views, "MAX_BYTES", limit)
+        assert len(call("GET", "/reports/hourly?period=2030-01-01").json_body["rows"]) == fitting
 
 
 def test_all_pages_are_of_the_edition_of_the_first(call: Any, index: MemoryIndex, store: MemoryStore) -> None:

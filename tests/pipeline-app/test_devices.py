@@ -258,6 +258,7 @@ def test_a_batch_of_a_thousand_is_one_write_for_each_device(
     ("times", "event_at"),
     [
         ([NOON - 3_600_000, NOON - 1000], NOON - 1000),
+        ([NOON - 3_600_000], NOON - 3_600_000),
         ([NOON - 3_600_001], None),
         ([NOON - 1000, NOON + 200_000], NOON),
         ([0], None),

@@ -123,7 +123,7 @@ def test_an_idempotency_key_belongs_to_its_user_and_is_optional(api: Api) -> Non
     assert len(set(sent)) == 4
 
 
-@pytest.mark.parametrize("status", [409, 429, 500, 503])
+@pytest.mark.parametrize("status", [409, 429, 500, 502, 503, 504])
 def test_a_temporary_error_is_retried_with_the_same_key(api: Api, status: int) -> None:
     api.answers.insert(0, (status, {}))
 
