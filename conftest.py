@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import ssl
 
+import botocore.session
 import httpx
 from hypothesis import HealthCheck, settings
 
@@ -30,3 +32,6 @@ for phase in ("connect", "read", "write", "pool"):
 # They use plain HTTP. But httpx loads all certificates for each client, which takes 20 times as long as a call.
 _no_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 httpx._transports.default.create_ssl_context = lambda **_: _no_certificates
+
+# Each session of boto3 reads the descriptions of its services again, and tests make many sessions.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)

@@ -22,8 +22,6 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from deploy import policies, signing_keys, stacks, zips
 from deploy.account import client
 from deploy.errors import AlreadyDeployed, PackageFailed
@@ -330,7 +328,7 @@ def deploy_app(app: str, stage: str, **parameters: str) -> dict[str, str]:
     """Deploy the packaged app by CloudFormation and return its outputs, among them ``EndpointURL``."""
     write_policies(app, stage)  # again, because another app may have got its API since the resources
     folder = package(app, stage)
-    template = yaml.safe_load((folder / "sam.yaml").read_text())
+    template = stacks.parse((folder / "sam.yaml").read_text())
     text = stacks.upload_code(template, folder)
     own = stack(app, stage, "app")
     given = {"Stage": stage, **_earlier(own), **parameters}

@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import yaml
 from botocore.exceptions import ClientError
-from samtranslator.yaml_helper import yaml_parse
+from samtranslator.yaml_helper import intrinsics_multi_constructor
 
 from deploy.account import client
 from deploy.errors import StackFailed
@@ -111,7 +112,19 @@ def delete(name: str) -> None:
 @functools.cache
 def read(template: str) -> Any:
     """Return the text of a template as a document, with intrinsic functions in their long form. Do not change it."""
-    return yaml_parse(template)
+    return parse(template)
+
+
+def parse(template: str) -> Any:
+    """Return the text of a template as a new document, with intrinsic functions in their long form."""
+    return yaml.load(template, Loader=_Loader)  # noqa: S506
+
+
+class _Loader(yaml.CSafeLoader):
+    """Loads templates by libyaml, which takes an eighth of the time."""
+
+
+_Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 
 
 def upload_code(template: dict[str, Any], folder: Path) -> str:

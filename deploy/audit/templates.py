@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from deploy import apps, order, policies, updates
+from deploy import apps, order, policies, stacks, updates
 from deploy.errors import PackageFailed
 
 STAGE = "audit"
@@ -81,7 +79,7 @@ def packaged(app: str, folder: Path) -> str:
     )
     if done.returncode:
         raise PackageFailed(f"{app}: {done.stdout}{done.stderr}")
-    template: dict[str, Any] = yaml.safe_load((out / "sam.yaml").read_text())
+    template: dict[str, Any] = stacks.parse((out / "sam.yaml").read_text())
     places = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
     for resource in template["Resources"].values():
         if place := places.get(resource["Type"]):

@@ -108,9 +108,10 @@ def empty_account(tmp_path: Path) -> Iterator[Account]:
         monkeypatch.setattr(apps, "package", lambda app, stage: tmp_path / app)
         monkeypatch.setattr(apps, "_sender_identity", lambda *_: {})
         monkeypatch.setattr(apps, "write_policies", account.write_policies)
-        monkeypatch.setattr(apps, "layer", lambda *_, **__: b"")
+        for module in (apps, updates):
+            monkeypatch.setattr(module, "layer", lambda *_, **__: b"")
         monkeypatch.setattr(stacks, "upload", lambda content, suffix: ("bucket", "key"))
-        monkeypatch.setattr(stacks, "upload_code", lambda template, folder: apps.yaml.safe_dump(template))
+        monkeypatch.setattr(stacks, "upload_code", lambda template, folder: json.dumps(template))
         monkeypatch.setattr(stacks, "deploy", account.deploy)
         monkeypatch.setattr(stacks, "outputs", account.outputs)
         monkeypatch.setattr(stacks, "parameters_of", account.parameters_of)
