@@ -56,6 +56,13 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "Code": {"ZipFile": "handler = print"},
         "VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
     },
+    "AWS::WAFv2::WebACL": {
+        "Name": "limit",
+        "Scope": "REGIONAL",
+        "DefaultAction": {"Allow": {}},
+        "VisibilityConfig": {"CloudWatchMetricsEnabled": True, "MetricName": "limit", "SampledRequestsEnabled": True},
+        "CustomResponseBodies": {"limit": {"ContentType": "TEXT_PLAIN", "Content": "too many requests"}},
+    },
 }
 """By type of an exception: properties that include it."""
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -67,6 +70,19 @@ def test_no_error_page_of_a_site_replaces_an_answer_of_the_api(name: str) -> Non
         body = bodies[limit["CustomResponseBodyKey"]]
         assert body["ContentType"] == "APPLICATION_JSON"
         assert set(json.loads(body["Content"])) == {"Code", "Message"}
+
+
+def test_no_template_of_prod_has_a_property_that_the_local_aws_refuses(tmp_path: Path) -> None:
+    files = []
+    for number, name in enumerate(TEMPLATES):
+        template = copy.deepcopy(stacks.read((ROOT / name).read_text()))
+        template.get("Parameters", {}).get("Stage", {})["Default"] = "prod"
+        files.append(tmp_path / f"{number}.json")
+        files[-1].write_text(json.dumps(template))
+
+    command = [sys.executable, "-m", "localaws.coverage", *map(str, files)]
+    unread = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [line for line in unread if line.endswith("\trefused")] == []
 
 
 def test_the_packaged_template_has_no_error_before_and_after_the_transform(packaged: Path, tmp_path: Path) -> None:
