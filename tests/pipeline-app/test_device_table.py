@@ -229,6 +229,7 @@ def test_a_device_without_later_fields_is_read(tables: Any) -> None:
 
     assert (device.metrics["temperature"].value, device.alerts["temperature"].threshold) == (81, 80)
     assert (device.last_seen, device.version) == (0, 0)
+    assert device.metrics["temperature"].corrected_at == 0
     assert store.page(DeviceQuery(name)).items == [device]
 
 

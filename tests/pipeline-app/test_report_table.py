@@ -191,6 +191,7 @@ def test_an_edition_without_later_fields_is_read(table: ReportTable, emulator: s
 
     edition = Edition(name=name, period="2030-01-01", version="1", generated_at=1, bytes_scanned=2, ms=3)
     assert table.latest(name, "2030-01-01") == edition
+    assert edition.visible_at == 0
     assert [each for each in table.last_runs() if each.name == name] == [edition]
     assert table.publish(replace(edition, version="2")).previous == "1"
 
