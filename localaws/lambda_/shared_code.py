@@ -8,6 +8,7 @@ No longer needed when two execution environments of a function run the same file
 
 import functools
 import hashlib
+import os
 import shutil
 import tempfile
 import types
@@ -59,5 +60,7 @@ def apply() -> None:
         finally:
             _starting.python = False
 
+    # This process writes no bytecode into the repository. An execution environment inherits its variables.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     lambda_runtime.Worker._spawn = spawn_with_shared_code
     lambda_runtime.zipfile = types.SimpleNamespace(**vars(zipfile) | {"ZipFile": _SharedZip})

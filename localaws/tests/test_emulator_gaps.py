@@ -154,7 +154,8 @@ def run_emulator(command: tuple[str, ...], settings: dict[str, str], folder: Pat
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     folder.mkdir()
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder)} | settings
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder)}
+    environment |= {"PYTHONDONTWRITEBYTECODE": "1"} | settings
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, *command],
@@ -418,8 +419,8 @@ def a_request_to_an_api_counts_an_invocation(aws: Aws) -> None:
 
 def two_execution_environments_run_the_same_file(aws: Aws) -> None:
     client = aws.client("lambda")
-    source = "import os\ndef handler(event, context):\n    return [os.getpid(), os.path.realpath(__file__)]\n"
-    function = aws.function(source)
+    values = "[os.getpid(), os.path.realpath(__file__), os.path.exists(__spec__.cached)]"
+    function = aws.function(f"import os\ndef handler(event, context):\n    return {values}\n")
 
     def run() -> list[Any]:
         return json.loads(client.invoke(FunctionName=function)["Payload"].read())
@@ -429,6 +430,7 @@ def two_execution_environments_run_the_same_file(aws: Aws) -> None:
     second = run()
     assert first[0] != second[0]
     assert first[1] == second[1]
+    assert second[2], "the bytecode is kept"
 
 
 # --- rest_denial ------------------------------------------------------------------------------------------
