@@ -313,8 +313,15 @@ def package(app: str, stage: str) -> Path:
         )
         _remove_older_zips(app)
     if done.returncode or "Could not install dependencies" in done.stdout + done.stderr:
-        raise PackageFailed(f"{app}: {done.stdout}{done.stderr}")
+        raise PackageFailed(f"{app}: {_reason(done.stdout + done.stderr)}")
     return folder
+
+
+def _reason(output: str) -> str:
+    """Return what the command `CHALICE` printed when it failed: file, line and error for the error of an app's code."""
+    frames = re.findall(rf'File "{re.escape(str(ROOT))}/([^".][^"]*)", line (\d+)', output)
+    error = re.findall(r"^\w[\w.]*(?:Error|Exception)\b.*", output, re.MULTILINE)
+    return "{}, line {}: {}".format(*frames[-1], error[-1]) if frames and error else output
 
 
 def _remove_older_zips(app: str) -> None:
@@ -322,6 +329,37 @@ def _remove_older_zips(app: str) -> None:
     zips = sorted((ROOT / app / ".chalice" / "deployments").glob("*.zip"), key=lambda file: file.stat().st_mtime)
     for older in zips[:-_KEPT_ZIPS]:
         older.unlink(missing_ok=True)
+
+
+def update_code(app: str, stage: str) -> list[str] | None:
+    """Give the functions of the app's stack the code of today, without CloudFormation; return their logical ids.
+
+    Return None, and update nothing, if more than code differs from what is deployed, such as a route or a policy. The
+    next release deploys the code again. Raises PackageFailed.
+    """
+    write_policies(app, stage)
+    folder, own = package(app, stage), stack(app, stage, "app")
+    packaged = stacks.parse((folder / "sam.yaml").read_text())
+    if _without_code(packaged) != _without_code(stacks.template_of(own, "Original")):
+        return None
+    bucket, key = stacks.upload((folder / "deployment.zip").read_bytes(), ".zip")
+    found = {
+        logical: name for logical, (kind, name) in stacks.resources(own).items() if kind == "AWS::Lambda::Function"
+    }
+    for name in found.values():
+        client("lambda").update_function_code(FunctionName=name, S3Bucket=bucket, S3Key=key)
+    return sorted(found)
+
+
+def _without_code(template: dict[str, Any]) -> dict[str, Any]:
+    """Return a SAM template without the places of its functions' code."""
+    resources = {
+        logical: {**each, "Properties": {**each["Properties"], "CodeUri": None}}
+        if each["Type"] == "AWS::Serverless::Function"
+        else each
+        for logical, each in template["Resources"].items()
+    }
+    return {**template, "Resources": resources}
 
 
 def deploy_app(app: str, stage: str, **parameters: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ class StackFailed(DeployError):
 
 
 class PackageFailed(DeployError):
-    """`chalice package` or pip failed; the message is what it printed."""
+    """`chalice package` or pip failed; the message is what it printed, or where the code of the app is wrong."""
 
 
 class InvalidStage(DeployError):

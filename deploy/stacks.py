@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from botocore.exceptions import ClientError
@@ -89,9 +89,12 @@ def resources(name: str) -> dict[str, tuple[str, str]]:
     return {r["LogicalResourceId"]: (r["ResourceType"], r["PhysicalResourceId"]) for r in listed}
 
 
-def template_of(name: str) -> Any:
-    """Return the template of the stack as a document. A stack that is not complete has one, too."""
-    body = client("cloudformation").get_template(StackName=name)["TemplateBody"]
+def template_of(name: str, template_stage: Literal["Original", "Processed"] = "Processed") -> Any:
+    """Return the template of the stack as a document, before or after its transforms.
+
+    A stack that is not complete has one, too.
+    """
+    body = client("cloudformation").get_template(StackName=name, TemplateStage=template_stage)["TemplateBody"]
     return body if isinstance(body, dict) else read(body)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from sandbox import account
 from sandbox.console import console
 from sandbox.demo import seed
 from sandbox.payments import provider
+from sandbox.reload import Reload
 from sandbox.settings import ROOT, Settings
 from sandbox.stacks import Stacks
 
@@ -92,7 +94,7 @@ async def _serve_stage(settings: Settings, stop: asyncio.Event) -> None:
                     planes.enter_context(localaws.serve.data_plane(settings.aws, module, *arguments))
                 if settings.background:
                     _start_background(settings, stacks, apps, planes)
-                await _serve_pages(settings, apps, stop)
+                await _serve_pages(settings, stacks, apps, stop)
     finally:
         settings.outputs_file.unlink(missing_ok=True)
 
@@ -104,11 +106,15 @@ def _start_background(settings: Settings, stacks: Stacks, apps: dict[str, Any], 
             planes.enter_context(processes.running(command, settings.environment, ROOT / app))
 
 
-async def _serve_pages(settings: Settings, apps: dict[str, Any], stop: asyncio.Event) -> None:
+async def _serve_pages(settings: Settings, stacks: Stacks, apps: dict[str, Any], stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as servers:
         servers.create_task(_serve(settings.ports["console"], console.site(settings, apps), stop))
         await asyncio.to_thread(seed.seed, settings, apps)
         _announce(settings, apps)
+        if settings.reload:
+            servers.create_task(
+                Reload(settings.stage, stacks.parameters_for, functools.partial(print, flush=True)).watch(stop)
+            )
 
 
 def _distributions(settings: Settings, apps: dict[str, Any]) -> list[str]:

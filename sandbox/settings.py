@@ -96,6 +96,8 @@ class Settings:
     """Whether the AWS is that of a new account, without what a team does once in its account."""
     background: bool
     """Whether the apps' background commands run, such as devices that send."""
+    reload: bool
+    """Whether a file that is saved is deployed."""
     retry_delay: float = localaws.settings.Settings.retry_delay
     buffer_interval: float = 5
     """Seconds of a Firehose buffer, at most. The apps' templates have the intervals that AWS accepts."""
@@ -111,6 +113,7 @@ class Settings:
             keep=_flag(environment, "KEEP", default=False),
             fresh=environment.get("ACCOUNT") == "fresh",
             background=_flag(environment, "DEVICES", default=True),
+            reload=_flag(environment, "RELOAD", default="CLONE_OF" not in environment),
             retry_delay=_seconds(environment, "RETRY_DELAY", localaws.settings.Settings.retry_delay),
             buffer_interval=_seconds(environment, "BUFFER_INTERVAL", cls.buffer_interval),
         )

@@ -45,6 +45,7 @@ def sandbox(
         "SANDBOX_DIR": str(folder),
         "SANDBOX_STAGE": request.config.getoption("--stage"),
         "DEVICES": "0",  # background devices would change what tests count
+        "RELOAD": "0",  # tests write files into the folders of apps
         "RETRY_DELAY": "0.5",  # a poison record is retried ten times
         **{variable: str(free_port()) for variable, _ in port_variables().values()},
     }

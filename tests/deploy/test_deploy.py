@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -13,7 +14,7 @@ import boto3
 import pytest
 
 from deploy import __main__ as command
-from deploy import account, apps, stacks
+from deploy import account, apps, bootstrap, stacks
 from localaws.testing import verify_identity
 
 ACCOUNT = "000000000000"
@@ -182,3 +183,49 @@ def test_a_sender_whose_identity_is_there_does_not_fail_the_stack(
     assert not makes_identity("second-app", "a", "new@sender.test"), "of another app"
     assert apps.deploy_resources("second-app", "e")["own"] == "no"
     assert not makes_identity("second-app", "e", "there@sender.test"), "a stage that had no sender"
+
+
+@pytest.fixture
+def copied(aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """receipts-app in a copy of the suite, released in the stage ``unit``."""
+    for folder in ("deploy", "localaws", "dist"):
+        (apps.ROOT / folder).mkdir(exist_ok=True)
+        (tmp_path / folder).symlink_to(apps.ROOT / folder)
+    for folder in ("common", "receipts-app"):
+        ignored = shutil.ignore_patterns("deployed", "deployments", "stages", "__pycache__")
+        shutil.copytree(apps.ROOT / folder, tmp_path / folder, symlinks=True, ignore=ignored)
+    monkeypatch.setattr(apps, "ROOT", tmp_path)
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path / "localaws" / "botodata"))
+    bootstrap.bootstrap()
+    export = {"Value": {"Ref": "Topic"}, "Export": {"Name": "video-app-unit-purchases-topic"}}
+    topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}, "Outputs": {"Topic": export}}
+    stacks.deploy("topic-of-purchases", json.dumps(topic), {})
+    apps.deploy_resources("receipts-app", "unit", Sender="receipts@shop.example")
+    apps.deploy_app("receipts-app", "unit")
+    return tmp_path / "receipts-app"
+
+
+def test_code_is_updated_without_a_stack_and_all_else_is_left_to_a_release(copied: Path) -> None:
+    functions = boto3.client("lambda")
+
+    def code() -> dict[str, str]:
+        found = stacks.resources("receipts-app-unit").values()
+        names = [name for kind, name in found if kind == "AWS::Lambda::Function"]
+        return {name: functions.get_function_configuration(FunctionName=name)["CodeSha256"] for name in names}
+
+    before, source = code(), copied / "app.py"
+    app = source.read_text()
+    source.write_text(f"{app}\n# changed\n")
+    assert len(apps.update_code("receipts-app", "unit") or []) == len(before) > 1
+    updated = code()
+    assert not set(updated.values()) & set(before.values())
+
+    source.write_text(f'{app}\n@app.route("/new")\ndef new() -> str:\n    return ""\n')
+    assert apps.update_code("receipts-app", "unit") is None
+    source.write_text(f"{app}\ndef broken(:\n")
+    line = app.count("\n") + 2
+    with pytest.raises(
+        apps.PackageFailed, match=f"^receipts-app: receipts-app/app.py, line {line}: SyntaxError: [^\n]+$"
+    ):
+        apps.update_code("receipts-app", "unit")
+    assert code() == updated

@@ -1,0 +1,132 @@
+"""Deploys what a developer saves while the sandbox runs.
+
+A saved page is published, and saved code becomes that of the functions. Everything else, such as a route, a policy or
+a template, is released as on AWS. An app whose code does not start is not deployed: the earlier version goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+from watchfiles import awatch
+
+import deploy.apps
+import deploy.order
+from deploy.errors import DeployError
+from sandbox.settings import ROOT
+
+_QUIET = 100
+"""Milliseconds without a change after which changes are deployed together, for example those of a checkout."""
+
+
+_SHARED = ("common", "deploy", "web")
+"""The folders of files that apps share."""
+
+
+class Step(Enum):
+    """What a change of an app needs. A release includes the other two."""
+
+    PAGE = "page"
+    CODE = "code"
+    RELEASE = "release"
+
+
+type Plan = Mapping[str, set[Step]]
+"""The steps of each app that changed."""
+
+
+def plan(paths: Iterable[Path], apps: Sequence[str]) -> Plan:
+    """Return what changes of the files, whose *paths* are relative to the root, need. Other files need nothing."""
+    steps: defaultdict[str, set[Step]] = defaultdict(set)
+    for path in paths:
+        folder, rest = path.parts[0], path.parts[1:]
+        if folder in apps and (step := _step(rest)):
+            steps[folder].add(step)
+        elif step := _shared_step(folder, path.suffix):
+            for app in apps if step is not Step.PAGE else filter(deploy.apps.site_metadata, apps):
+                steps[app].add(step)
+    return dict(steps)
+
+
+def _shared_step(folder: str, suffix: str) -> Step | None:
+    """Return what a change of a file that all apps share needs."""
+    known = {("common", ".py"): Step.CODE, ("deploy", ".yaml"): Step.RELEASE}
+    return Step.PAGE if folder == "web" else known.get((folder, suffix))
+
+
+def _step(parts: Sequence[str]) -> Step | None:
+    """Return what a change of a file of an app needs, by the parts of its path in the app's folder."""
+    match list(parts):
+        case ["web", *_]:
+            return Step.PAGE
+        case ["chalicelib", "stages", *_] | [_, *_, "__pycache__", _]:
+            return None  # what a deployment writes
+        case ["app.py"] | ["requirements.txt"] | ["chalicelib", *_] | [".chalice", "config.json"]:
+            return Step.CODE
+        case [".chalice", "policies", _]:
+            return Step.CODE
+        case [name] if name.endswith(".yaml") or name == "edge-function.js":
+            return Step.RELEASE
+    return None
+
+
+class Reload:
+    """Deploys changes of the apps to a stage, with the parameters that it was deployed with.
+
+    *report* gets a line for each app that was deployed, or that could not be.
+    """
+
+    def __init__(
+        self, stage: str, parameters_for: deploy.order.ParametersFor, report: Callable[[str], None] = print
+    ) -> None:
+        self._stage = stage
+        self._parameters_for = parameters_for
+        self._report = report
+        self._apps = deploy.apps.names()
+        self._failed: dict[str, set[Step]] = {}
+
+    async def watch(self, stop: asyncio.Event, root: Path = ROOT) -> None:
+        """Deploy each change of a file below *root* until *stop*. What changes during a deployment is deployed next."""
+
+        def changed(paths: Iterable[str]) -> Plan:
+            return plan([Path(path).relative_to(root) for path in paths], self._apps)
+
+        async for changes in awatch(
+            *(root / folder for folder in (*self._apps, *_SHARED)),
+            watch_filter=lambda change, path: bool(changed([path])),
+            step=_QUIET,
+            stop_event=stop,
+        ):
+            await asyncio.to_thread(self.deploy, changed(path for _, path in changes))
+
+    def deploy(self, planned: Plan) -> None:
+        """Deploy the apps one after another. One that cannot be deployed stays as it is until its next change."""
+        for app, new in planned.items():
+            steps = new | self._failed.pop(app, set())
+            began = time.monotonic()
+            try:
+                deployed = self._deploy(app, steps)
+            except (DeployError, BotoCoreError, ClientError) as error:
+                self._failed[app] = steps
+                self._report(f"{app:14} the earlier version goes on: {error}")
+            else:
+                self._report(f"{app:14} {', '.join(deployed)}  {time.monotonic() - began:.1f} s")
+
+    def _deploy(self, app: str, steps: set[Step]) -> list[str]:
+        """Run the steps of an app; return what was deployed."""
+        functions: list[str] | None = []
+        if Step.CODE in steps:
+            functions = deploy.apps.update_code(app, self._stage)
+        if Step.RELEASE in steps or functions is None:
+            deploy.order.release(self._stage, [app], self._parameters_for)
+            return ["all stacks"]
+        if Step.PAGE in steps:
+            deploy.order.STEPS["site"](app, self._stage, **self._parameters_for(app, "site"))
+            functions.append("page")
+        return functions

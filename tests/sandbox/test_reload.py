@@ -1,0 +1,163 @@
+"""What is deployed when a developer saves a file."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import deploy.apps
+import deploy.order
+from deploy.errors import PackageFailed
+from localaws.testing import until
+from sandbox import reload
+from sandbox.reload import Reload, Step, plan
+
+APPS = ["blog-app", "receipts-app"]
+CODE, PAGE, RELEASE = {Step.CODE}, {Step.PAGE}, {Step.RELEASE}
+
+
+@pytest.mark.parametrize(
+    ("path", "planned"),
+    [
+        ("blog-app/app.py", {"blog-app": CODE}),
+        ("blog-app/chalicelib/posts.py", {"blog-app": CODE}),
+        ("blog-app/chalicelib/pages/post.html", {"blog-app": CODE}),
+        ("blog-app/requirements.txt", {"blog-app": CODE}),
+        ("blog-app/.chalice/config.json", {"blog-app": CODE}),
+        ("blog-app/.chalice/policies/welcome.json", {"blog-app": CODE}),
+        ("blog-app/resources.yaml", {"blog-app": RELEASE}),
+        ("blog-app/merge.yaml", {"blog-app": RELEASE}),
+        ("blog-app/edge-function.js", {"blog-app": RELEASE}),
+        ("blog-app/web/index.html", {"blog-app": PAGE}),
+        ("common/rest.py", {"blog-app": CODE, "receipts-app": CODE}),
+        ("deploy/edge.yaml", {"blog-app": RELEASE, "receipts-app": RELEASE}),
+        ("web/app.css", {"blog-app": PAGE}),  # receipts-app has no page
+        ("blog-app/README.md", {}),
+        ("blog-app/tools/author.py", {}),
+        ("deploy/order.py", {}),
+        ("tests/blog-app/test_app.py", {}),
+        # What a deployment writes.
+        ("blog-app/chalicelib/stages/local.json", {}),
+        ("blog-app/.chalice/policies/local/welcome.json", {}),
+        ("blog-app/.chalice/deployments/x.zip", {}),
+        ("blog-app/chalicelib/__pycache__/posts.pyc", {}),
+    ],
+)
+def test_a_change_needs_what_it_changes(path: str, planned: dict[str, set[Step]]) -> None:
+    assert plan([Path(path)], APPS) == planned
+
+
+class Deployment:
+    """Stands in for the commands that deploy; ``done`` has what was run."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done: list[str] = []
+        self.only_code = True
+        self.broken = ""
+        monkeypatch.setattr(deploy.apps, "update_code", self.update_code)
+        monkeypatch.setattr(deploy.order, "release", self.release)
+        monkeypatch.setitem(deploy.order.STEPS, "site", self.publish)
+
+    def update_code(self, app: str, stage: str) -> list[str] | None:
+        self.done.append(f"code of {app} in {stage}")
+        if self.broken:
+            raise PackageFailed(self.broken)
+        return ["APIHandler"] if self.only_code else None
+
+    def release(self, stage: str, apps: list[str], parameters_for: deploy.order.ParametersFor) -> dict[str, Any]:
+        self.done.append(f"release of {', '.join(apps)} in {stage} with {parameters_for(apps[0], 'app')}")
+        return {}
+
+    def publish(self, app: str, stage: str, **parameters: str) -> dict[str, str]:
+        self.done.append(f"page of {app} in {stage} with {parameters}")
+        return {}
+
+
+@pytest.fixture
+def deployment(monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    return Deployment(monkeypatch)
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def reloads(lines: list[str], deployment: Deployment) -> Reload:
+    return Reload("local", lambda app, step: {"of": step}, lines.append)
+
+
+def test_code_and_page_are_deployed_without_a_stack(deployment: Deployment, reloads: Reload, lines: list[str]) -> None:
+    reloads.deploy({"blog-app": CODE | PAGE})
+
+    assert deployment.done == ["code of blog-app in local", "page of blog-app in local with {'of': 'site'}"]
+    assert re.fullmatch(r"blog-app       APIHandler, page  \d\.\d s", lines[0])
+
+
+@pytest.mark.parametrize(("steps", "only_code"), [(CODE, False), (RELEASE, True), (CODE | PAGE, False)])
+def test_all_else_is_released_as_on_aws(
+    deployment: Deployment, reloads: Reload, lines: list[str], steps: set[Step], only_code: bool
+) -> None:
+    deployment.only_code = only_code
+
+    reloads.deploy({"blog-app": steps})
+
+    assert deployment.done[-1] == "release of blog-app in local with {'of': 'app'}"
+    assert re.fullmatch(r"blog-app       all stacks  \d\.\d s", lines[0])
+
+
+def test_broken_code_is_reported_and_the_next_save_deploys_all(
+    deployment: Deployment, reloads: Reload, lines: list[str]
+) -> None:
+    deployment.broken = "blog-app: chalicelib/posts.py, line 3: SyntaxError: invalid syntax"
+    reloads.deploy({"blog-app": CODE | PAGE, "receipts-app": PAGE})
+    assert lines[0] == f"blog-app       the earlier version goes on: {deployment.broken}"
+    assert lines[1].startswith("receipts-app   page")
+    deployment.broken, deployment.done[:] = "", []
+
+    reloads.deploy({"blog-app": CODE})
+
+    assert deployment.done == ["code of blog-app in local", "page of blog-app in local with {'of': 'site'}"]
+
+
+def test_twenty_saved_files_are_one_deployment(
+    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("common", "deploy", "web", "blog-app/chalicelib", "receipts-app/chalicelib"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.setattr(deploy.apps, "names", lambda: APPS)
+    plans: list[Any] = []
+    reloads = Reload("local", lambda app, step: {})
+    monkeypatch.setattr(reloads, "deploy", plans.append)
+
+    async def save() -> None:
+        stop = asyncio.Event()
+        watching = asyncio.create_task(reloads.watch(stop, tmp_path))
+        while not plans:  # until the folders are watched
+            (tmp_path / "web" / "app.css").write_text("")
+            await asyncio.sleep(0.5)
+        plans.clear()
+        for number in range(20):
+            (tmp_path / "blog-app" / "chalicelib" / f"{number}.py").write_text("")
+        (tmp_path / "blog-app" / "README.md").write_text("")
+        await asyncio.to_thread(until, _has(plans, {"blog-app": CODE}))
+        stop.set()
+        await watching
+
+    asyncio.run(save())
+
+    assert [each for each in plans if "receipts-app" not in each and CODE in each.values()] == [{"blog-app": CODE}]
+
+
+def _has(plans: list[Any], planned: Any) -> Callable[[], bool]:
+    return lambda: planned in plans
+
+
+def test_the_folders_of_the_suite_exist() -> None:
+    assert [folder for folder in reload._SHARED if not (reload.ROOT / folder).is_dir()] == []
