@@ -351,10 +351,10 @@ _TEXTS = {**{kind: text for kind, (text, _) in KINDS.items()}, HTML: _HTML_RULE,
 def run() -> None:
     """Write the tables into the page. Raises Unexplained."""
     sys.path.insert(0, str(ROOT / "blog-app"))
-    from chalicelib import markdown
+    from chalicelib import markdown, pictures
 
     def render(source: str) -> str:
-        return str(markdown.render(source, {}))
+        return str(pictures.filled(markdown.render(source), {}))
 
     page = DOCUMENT.read_text()
     for mark, table in (("examples", example_table(render)), ("readmes", readme_table(render))):

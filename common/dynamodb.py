@@ -121,6 +121,9 @@ class _Exact(TypeDeserializer):  # type: ignore[misc]
         number = Decimal(value)
         return int(number) if number == number.to_integral_value() else number
 
+    def _deserialize_b(self, value: Any) -> bytes:
+        return bytes(super()._deserialize_b(value).value)
+
 
 class _Plain(_Exact):
     def _deserialize_n(self, value: str) -> int | float:  # type: ignore[override]

@@ -2,7 +2,7 @@
 
 The dialect is CommonMark with GitHub's tables, strikethrough, bare links and ids of headings. HTML tags in the source
 are removed, and their text stays, in paragraphs of its own where the tags would have separated it. Images are photos of
-the blog: ``![alt](photo:<photo id> "caption")``.
+the blog: ``![alt](photo:<photo id> "caption")``. The HTML has a place for each, which `pictures` fills.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import nh3
 from linkify_it import LinkifyIt  # type: ignore[import-untyped]
@@ -22,6 +22,8 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.linkify import linkify
 from markdown_it.token import Token
+
+from chalicelib import pictures
 
 _KEPT_TAGS = {"br", "kbd", "sub", "sup"}
 _TAG = re.compile(r"</?([a-z][a-z0-9-]*)[^>]*>", re.IGNORECASE)
@@ -38,20 +40,17 @@ _INLINE_BLOCK_TAG = re.compile(r"(?=</?(?:img|input|button|option|select|td|text
 _MAX_URL = 2048
 """Characters that a bare link may have. Without a limit, linkify-it searches each link to the end of the text."""
 
-_SIZES = "(min-width: 60rem) 56rem, 100vw"
-
 _CLEANER = nh3.Cleaner(
     tags={
         *("a", "blockquote", "br", "code", "del", "div", "em", "figcaption", "figure", "h2", "h3", "h4", "h5", "h6"),
-        *("hr", "img", "kbd", "li", "ol", "p", "picture", "pre", "s", "source", "strong", "sub", "sup"),
+        *("hr", "img", "kbd", "li", "ol", "p", "pre", "s", "strong", "sub", "sup"),
         *("table", "tbody", "td", "th", "thead", "tr", "ul"),
     },
     attributes={
         **{f"h{level}": {"id"} for level in range(2, 7)},
         "a": {"href", "rel", "title"},
-        "img": {"alt", "decoding", "fetchpriority", "height", "loading", "sizes", "src", "srcset", "width"},
+        "img": {"alt", "src"},
         "ol": {"start"},
-        "source": {"sizes", "srcset", "type"},
     },
     allowed_classes={"div": {"table"}, "th": {"left", "center", "right"}, "td": {"left", "center", "right"}},
     set_tag_attribute_values={"pre": {"tabindex": "0"}, "div": {"tabindex": "0"}},  # lets the keyboard scroll them
@@ -60,38 +59,18 @@ _CLEANER = nh3.Cleaner(
 )
 
 
-class Variant(Protocol):
-    """One size of a photo: pixels, ``jpeg``, ``webp`` or ``png``, and the URL."""
+def render(source: str) -> str:
+    """Return *source* as HTML with places for its photos. Headings start at h2 and have ids.
 
-    @property
-    def width(self) -> int: ...
-    @property
-    def height(self) -> int: ...
-    @property
-    def format(self) -> str: ...
-    @property
-    def url(self) -> str: ...
-
-
-type Photos = Mapping[str, Sequence[Variant]]
-"""The variants of each photo by its id."""
-
-
-def render(source: str, photos: Photos) -> str:
-    """Return *source* as HTML. Headings start at h2 and have ids; a photo not in *photos* becomes its alt text."""
+    Increase `rendering.VERSION` with each change of the HTML.
+    """
     tokens = _MARKDOWN.parse(source)
     _level(tokens)
     _name(tokens)
-    _frame(tokens, photos)
+    _frame(tokens)
     _align(tokens)
-    html: str = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {"photos": photos, "eager": True})
+    html: str = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
     return _CLEANER.clean(html)
-
-
-def photo_ids(source: str) -> list[str]:
-    """Return the distinct ids of the photos in *source*, in order."""
-    images = (child for token in _MARKDOWN.parse(source) for child in token.children or () if child.type == "image")
-    return list(dict.fromkeys(found for image in images if (found := _photo_id(image))))
 
 
 def absolute(html: str, url: str) -> str:
@@ -102,15 +81,6 @@ def absolute(html: str, url: str) -> str:
         url_relative=("rewrite_with_base", url),
         link_rel=None,
     )
-
-
-def lead_picture(html: str, sizes: str, *, eager: bool) -> str:
-    """Return the first picture in rendered *html*, or ``""``, for display at *sizes* (HTML, section 4.8.4.2.2)."""
-    found = re.search(r"<picture>.*?</picture>", html)
-    if not found:
-        return ""
-    picture = re.sub(r' sizes="[^"]*"', f' sizes="{escape(sizes)}"', found[0])
-    return picture if eager else picture.replace(' fetchpriority="high"', ' loading="lazy"')
 
 
 def _level(tokens: list[Token]) -> None:
@@ -144,12 +114,12 @@ def _in_id(character: str) -> bool:
     return character in " -" or category[0] in "LM" or category in ("Nd", "Nl", "Pc")
 
 
-def _frame(tokens: list[Token], photos: Photos) -> None:
+def _frame(tokens: list[Token]) -> None:
     """Turn a paragraph that is only a photo into a figure, with the image's title as its caption."""
     for opening, inline, closing in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if opening.type == "paragraph_open" and not opening.hidden and len(inline.children or ()) == 1:
             image = (inline.children or [])[0]
-            if image.type == "image" and photos.get(_photo_id(image)):
+            if image.type == "image" and _photo_id(image):
                 opening.tag = closing.tag = "figure"
                 image.meta["captioned"] = True
 
@@ -173,31 +143,11 @@ def _photo_id(image: Token) -> str:
 def _image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
     image = tokens[index]
     alt = renderer.renderInlineAsText(image.children, options, env)
-    variants = env["photos"].get(_photo_id(image))
-    if not variants:
+    photo_id = _photo_id(image)
+    if not photo_id:
         return escape(alt)
-    picture = _picture(alt, variants, eager=env["eager"])
-    env["eager"] = False
-    title = str(image.attrs.get("title", ""))
-    return picture + (f"<figcaption>{escape(title)}</figcaption>" if title and image.meta.get("captioned") else "")
-
-
-def _picture(alt: str, variants: Sequence[Variant], *, eager: bool) -> str:
-    """Return a picture with WebP first, since a browser takes the first supported source, and JPEG or PNG last."""
-    ordered = sorted(variants, key=lambda variant: variant.width)
-    plain = [variant for variant in ordered if variant.format != "webp"] or ordered
-    modern = [variant for variant in ordered if variant not in plain]
-    source = f'<source type="image/webp" srcset="{_srcset(modern)}" sizes="{_SIZES}">' if modern else ""
-    largest = plain[-1]
-    urgency = 'fetchpriority="high"' if eager else 'loading="lazy"'
-    return (
-        f'<picture>{source}<img src="{escape(largest.url)}" srcset="{_srcset(plain)}" sizes="{_SIZES}" '
-        f'width="{largest.width}" height="{largest.height}" alt="{escape(alt)}" {urgency} decoding="async"></picture>'
-    )
-
-
-def _srcset(variants: Sequence[Variant]) -> str:
-    return escape(", ".join(f"{variant.url} {variant.width}w" for variant in variants))
+    title = str(image.attrs.get("title", "")) if image.meta.get("captioned") else ""
+    return pictures.place(photo_id, alt) + (f"<figcaption>{escape(title)}</figcaption>" if title else "")
 
 
 def _link(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:

@@ -2,18 +2,20 @@
 
 A post is the item of its ``slug``. The index ``by-time`` lists all posts, newest first. For each tag of a post the
 table has one more item, without the body: its ``slug`` is ``<tag>#<slug>``, and the same index lists it under the tag.
-A post and its tags change in one transaction, so they always agree.
+The HTML of a post is in the item ``#html#<slug>``, compressed. A post, its tags and its HTML change in one transaction.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Collection
 from typing import Any
 
 import msgspec
 from botocore.exceptions import ClientError
+from msgspec import Struct
 
-from chalicelib.posts import Post, PostQuery, Summary, at_version
+from chalicelib.posts import Post, PostQuery, Rendered, Summary, at_version
 from common import aws, dynamodb, pages
 from common.errors import Conflict, InvalidInput, NotFound
 from common.pages import Page
@@ -21,9 +23,22 @@ from common.pages import Page
 _ALL = "#posts"
 """The name of the list of all posts, which no tag can have."""
 
+_MAX_HTML = 390_000
+"""Compressed bytes, which leave room for the key in an item of 400 KB.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
+"""
+
 _TRIES = 4
 
 type Items = list[dict[str, Any]]
+
+
+class StoredHtml(Struct, kw_only=True):
+    """The HTML of a post: ``html`` is compressed by zlib."""
+
+    key: str
+    html: bytes
 
 
 class PostTable:
@@ -33,8 +48,8 @@ class PostTable:
         self._client = client
         self._name = name
 
-    def add(self, post: Post) -> Post:
-        puts = [self._put(item) for item in _items(post)]
+    def add(self, post: Post, rendered: Rendered) -> Post:
+        puts = [self._put(item) for item in _items(post, rendered)]
         puts[0]["Put"] |= {
             "ConditionExpression": "attribute_not_exists(#slug)",
             "ExpressionAttributeNames": {"#slug": "slug"},
@@ -51,6 +66,20 @@ class PostTable:
                 TableName=self._name, Key=dynamodb.item({"slug": slug}), ConsistentRead=not cached
             )
         return _read(answer["Item"], Post) if answer.get("Item") else None
+
+    def rendered(self, slug: str, cached: bool = False) -> Rendered | None:
+        with aws.translated():
+            answer = self._client.get_item(
+                TableName=self._name, Key=dynamodb.item({"slug": _html_key(slug)}), ConsistentRead=not cached
+            )
+        if not answer.get("Item"):
+            return None
+        stored = dynamodb.read(answer["Item"], StoredHtml)
+        return Rendered(key=stored.key, html=zlib.decompress(stored.html).decode())
+
+    def keep(self, post: Post, rendered: Rendered) -> None:
+        unchanged = {"ConditionCheck": {"TableName": self._name, "Key": dynamodb.item({"slug": post.slug})}}
+        self._changed([unchanged, self._put(_html_item(post.slug, rendered))], post)
 
     def list(self, query: PostQuery) -> Page[Summary]:
         list_name = query.tag or _ALL
@@ -75,12 +104,12 @@ class PostTable:
         more = len(found) > query.limit or "LastEvaluatedKey" in answer
         return Page(page, pages.cursor(f"{page[-1].published_at} {page[-1].slug}") if more and page else None)
 
-    def replace(self, post: Post, versions: Collection[str] | None) -> Post:
+    def replace(self, post: Post, rendered: Rendered, versions: Collection[str] | None) -> Post:
         for _ in range(_TRIES):
             stored = at_version(self.get(post.slug), post.slug, versions)
             changed = msgspec.structs.replace(post, version=stored.version + 1)
             removed = set(stored.tags) - set(changed.tags)
-            changes = [self._put(item) for item in _items(changed)]
+            changes = [self._put(item) for item in _items(changed, rendered)]
             changes += [self._delete(_key(tag, post.slug)) for tag in sorted(removed)]
             if self._changed(changes, stored):
                 return changed
@@ -89,13 +118,13 @@ class PostTable:
     def remove(self, slug: str, versions: Collection[str] | None) -> None:
         for _ in range(_TRIES):
             stored = at_version(self.get(slug), slug, versions)
-            keys = [slug, *(_key(tag, slug) for tag in stored.tags)]
+            keys = [slug, *(_key(tag, slug) for tag in stored.tags), _html_key(slug)]
             if self._changed([self._delete(key) for key in keys], stored):
                 return
         raise Conflict(f"other requests keep changing post {slug}, please try again")
 
     def _changed(self, changes: Items, stored: Post) -> bool:
-        """Make *changes*, of which the first is to the post. Return False if the post is no longer as *stored*."""
+        """Make *changes*, of which the first is of the post. Return False if the post is no longer as *stored*."""
         (first,) = changes[0].values()
         first |= {
             "ConditionExpression": "#version = :version",
@@ -118,12 +147,26 @@ class PostTable:
         return {"Delete": {"TableName": self._name, "Key": dynamodb.item({"slug": key})}}
 
 
-def _items(post: Post) -> Items:
-    """Return the item of the post, followed by the items of its tags, which have no body."""
+def _items(post: Post, rendered: Rendered) -> Items:
+    """Return the items of the post, of its tags, which have no body, and of its HTML."""
     whole = msgspec.structs.asdict(post) | {"list": _ALL}
     del whole["body_html"]
     listed = {name: value for name, value in whole.items() if name != "body_markdown"}
-    return [whole, *(listed | {"slug": _key(tag, post.slug), "list": tag} for tag in post.tags)]
+    tags = [listed | {"slug": _key(tag, post.slug), "list": tag} for tag in post.tags]
+    return [whole, *tags, _html_item(post.slug, rendered)]
+
+
+def _html_item(slug: str, rendered: Rendered) -> dict[str, Any]:
+    html = zlib.compress(rendered.html.encode())
+    if len(html) > _MAX_HTML:
+        raise InvalidInput(
+            f"body_markdown: its HTML has {len(html):,} bytes when compressed, and at most {_MAX_HTML:,} fit"
+        )
+    return {"slug": _html_key(slug), "key": rendered.key, "html": html}
+
+
+def _html_key(slug: str) -> str:
+    return f"#html#{slug}"
 
 
 def _key(tag: str | None, slug: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Protocol
 
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from common import times
-from common.errors import NotFound, PreconditionFailed
+from common.errors import InvalidInput, NotFound, PreconditionFailed
 from common.pages import Page
 from common.text import LINE, TEXT
 
@@ -37,7 +38,7 @@ class Summary(Struct, frozen=True, kw_only=True):
 class Post(Summary, frozen=True, kw_only=True):
     """One post. ``body_html`` is ``body_markdown`` as HTML without anything that a browser would execute.
 
-    It is not stored, since its photos become ready or are replaced while the post stays the same.
+    Its photos become ready or are replaced while the post stays the same.
     """
 
     body_markdown: str
@@ -47,6 +48,13 @@ class Post(Summary, frozen=True, kw_only=True):
     def etag(self) -> str:
         """Return the opaque part of its entity tag: the version and a hash of the HTML."""
         return f"{self.version}-{hashlib.sha256(self.body_html.encode()).hexdigest()[:16]}"
+
+
+class Rendered(Struct, frozen=True, kw_only=True):
+    """A text as HTML with places for its photos. ``key`` names the text and the version of the renderer."""
+
+    key: str
+    html: str
 
 
 class PostText(Struct, forbid_unknown_fields=True):
@@ -82,8 +90,8 @@ class PostQuery(Struct):
 class PostStore(Protocol):
     """Storage of posts."""
 
-    def add(self, post: Post) -> Post:
-        """Store a new post. Raises Conflict when the slug is taken."""
+    def add(self, post: Post, rendered: Rendered) -> Post:
+        """Store a new post with its HTML. Raises Conflict when the slug is taken, InvalidInput for too much HTML."""
 
     def get(self, slug: str, cached: bool = False) -> Post | None:
         """Return the post, or None if it does not exist. A *cached* read may be stale."""
@@ -91,24 +99,46 @@ class PostStore(Protocol):
     def list(self, query: PostQuery) -> Page[Summary]:
         """Return one page, newest first. Raises InvalidInput for a cursor of another API."""
 
-    def replace(self, post: Post, versions: Collection[str] | None) -> Post:
-        """Replace the post with the same slug if `at_version` allows it, and increment its version."""
+    def rendered(self, slug: str, cached: bool = False) -> Rendered | None:
+        """Return the stored HTML of the post, or None. It may be of another text. A *cached* read may be stale."""
+
+    def keep(self, post: Post, rendered: Rendered) -> None:
+        """Store the HTML of the post, unless the post has changed. Raises InvalidInput for too much HTML."""
+
+    def replace(self, post: Post, rendered: Rendered, versions: Collection[str] | None) -> Post:
+        """Replace the post with the same slug, and its HTML, if `at_version` allows it; increment its version.
+
+        Raises InvalidInput for too much HTML.
+        """
 
     def remove(self, slug: str, versions: Collection[str] | None) -> None:
         """Remove the post if `at_version` allows it."""
 
 
+class Renderer(Protocol):
+    """Makes the HTML of posts."""
+
+    def key(self, source: str) -> str:
+        """Return what names the HTML of *source*: it changes with the text, and with the renderer."""
+
+    def render(self, source: str) -> str:
+        """Return *source* as safe HTML with places for its photos."""
+
+    def with_photos(self, html: str) -> str:
+        """Return *html* with its photos."""
+
+
 class Posts:
-    """The posts of the blog."""
+    """The posts of the blog. A text is rendered when it is written, and the photos are added when it is read."""
 
     def __init__(
         self,
         store: PostStore,
-        render: Callable[[str], str],
+        renderer: Renderer,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
-        self._render = render
+        self._renderer = renderer
         self._now = now
 
     def add(self, new: NewPost) -> Post:
@@ -118,12 +148,14 @@ class Posts:
         """
         stored = self._store.get(new.slug)
         if stored is not None and _same(stored, new):
-            return self._rendered(stored)
-        return self._rendered(self._store.add(self._post(new.slug, new, version=1)))
+            return self._shown(stored, self._stored_html(stored) or self._render(stored.body_markdown))
+        rendered = self._render(new.body_markdown)
+        return self._shown(self._store.add(self._post(new.slug, new, version=1), rendered), rendered)
 
     def get(self, slug: str) -> Post:
         """Return the post. Raises NotFound."""
-        return self._rendered(self._stored(slug, cached=True))
+        post = self._stored(slug, cached=True)
+        return self._shown(post, self._stored_html(post, cached=True) or self._render(post.body_markdown))
 
     def list(self, query: PostQuery) -> Page[Summary]:
         """Return one page of the posts."""
@@ -133,21 +165,22 @@ class Posts:
         """Replace the text of a post; ``published_at`` stays unless given. Raises NotFound, PreconditionFailed."""
         stored = self._stored(slug)
         text.published_at = text.published_at or stored.published_at
-        return self._rendered(self._store.replace(self._post(slug, text, stored.version), versions))
+        rendered = self._render(text.body_markdown)
+        return self._shown(self._store.replace(self._post(slug, text, stored.version), rendered, versions), rendered)
 
     def remove(self, slug: str, versions: Collection[str] | None) -> None:
         """Remove the post. Raises NotFound, PreconditionFailed."""
         self._store.remove(slug, versions)
 
     def all(self) -> Iterator[Post]:
-        """Yield all posts with their bodies, newest first."""
+        """Yield all posts with their bodies, newest first. Store the HTML that an older release did not store."""
         query = PostQuery(limit=100)
         while True:
             page = self._store.list(query)
             for summary in page.items:
                 stored = self._store.get(summary.slug)
                 if stored is not None:  # removed in the meantime
-                    yield self._rendered(stored)
+                    yield self._shown(stored, self._stored_html(stored) or self._kept(stored))
             if page.cursor is None:
                 return
             query.cursor = page.cursor
@@ -158,8 +191,21 @@ class Posts:
             raise NotFound(f"there is no post {slug[:100]!r}")
         return post
 
-    def _rendered(self, post: Post) -> Post:
-        return msgspec.structs.replace(post, body_html=self._render(post.body_markdown))
+    def _render(self, source: str) -> Rendered:
+        return Rendered(key=self._renderer.key(source), html=self._renderer.render(source))
+
+    def _stored_html(self, post: Post, cached: bool = False) -> Rendered | None:
+        stored = self._store.rendered(post.slug, cached)
+        return stored if stored and stored.key == self._renderer.key(post.body_markdown) else None
+
+    def _kept(self, post: Post) -> Rendered:
+        rendered = self._render(post.body_markdown)
+        with suppress(InvalidInput):
+            self._store.keep(post, rendered)
+        return rendered
+
+    def _shown(self, post: Post, rendered: Rendered) -> Post:
+        return msgspec.structs.replace(post, body_html=self._renderer.with_photos(rendered.html))
 
     def _post(self, slug: str, text: PostText, version: int) -> Post:
         now = times.iso(self._now())

@@ -20,7 +20,7 @@ from urllib.parse import urljoin
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from chalicelib import markdown
+from chalicelib import markdown, pictures
 from chalicelib.posts import Post
 
 _DESCRIPTION = "Notes on building things that run at the edge."
@@ -104,7 +104,7 @@ class Article:
 
     def picture(self, sizes: str, eager: bool) -> Markup:
         """Return its first picture, for display at *sizes*."""
-        return Markup(markdown.lead_picture(self.post.body_html, sizes, eager=eager))  # noqa: S704 # sanitised
+        return Markup(pictures.lead_picture(self.post.body_html, sizes, eager=eager))  # noqa: S704 # sanitised
 
     @property
     def body(self) -> Markup:

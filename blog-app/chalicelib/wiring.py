@@ -59,7 +59,7 @@ def settings() -> Settings:
 @cache
 def posts() -> Posts:
     table = PostTable(dynamodb.client(settings().dax_endpoint), settings().table)
-    return Posts(table, _renderer().render)
+    return Posts(table, _renderer())
 
 
 @cache
@@ -107,6 +107,6 @@ def publisher() -> Publisher:
     from chalicelib.site_bucket import SiteBucket
 
     # Not through DAX, whose query cache may be stale.
-    posts = Posts(PostTable(aws.client("dynamodb"), settings().table), _renderer().render)
+    posts = Posts(PostTable(aws.client("dynamodb"), settings().table), _renderer())
     site = Site(settings().site_url, "MyBlog", read_assets(_HERE.parent / "web"))
     return Publisher(posts, site, SiteBucket(aws.s3(), settings().site_bucket))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from chalicelib import markdown
+from chalicelib import markdown, pictures
 
 _DESTINATION = re.compile(
     r"(\]\(\s*|\]:\s*)(<(?:\\.|[^<>\\\n])*>|(?:\\.|[^\s()<>\\]|\((?:\\.|[^\s()\\]|\([^\s()]*\))*\))+)"
@@ -77,4 +77,4 @@ def _shown(source: str) -> set[int]:
     """
     numbers = iter(range(len(source)))
     marked = _DESTINATION.sub(lambda match: f"{match[1]}photo:{next(numbers)}", source)
-    return {int(number) for number in markdown.photo_ids(marked) if number.isdecimal()}
+    return {int(number) for number in pictures.photo_ids(markdown.render(marked)) if number.isdecimal()}

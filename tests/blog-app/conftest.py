@@ -25,6 +25,7 @@ os.environ |= {
     "MAILING_REGION": "us-east-1",
 }
 
+from plain_renderer import PlainRenderer  # noqa: E402
 from post_memory import MemoryPosts  # noqa: E402
 
 import app  # noqa: E402
@@ -39,6 +40,6 @@ def post_store() -> MemoryPosts:
 
 @pytest.fixture
 def client(post_store: MemoryPosts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    monkeypatch.setattr(wiring, "posts", lambda: Posts(post_store, lambda source: f"<p>{source}</p>"))
+    monkeypatch.setattr(wiring, "posts", lambda: Posts(post_store, PlainRenderer()))
     with Client(app.app, stage_name="unit", project_dir=str(ROOT / "blog-app")) as client:
         yield client

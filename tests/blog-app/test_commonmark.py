@@ -15,13 +15,13 @@ from bench.markdown import (
     readmes,
     reference_differs,
 )
-from chalicelib import markdown
+from chalicelib import markdown, pictures
 
 needs_specification = pytest.mark.skipif(not SPECIFICATION.exists(), reason="needs commonmark-spec: make node_modules")
 
 
 def render(source: str) -> str:
-    return markdown.render(source, {})
+    return pictures.filled(markdown.render(source), {})
 
 
 @needs_specification

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import NamedTuple
 
@@ -11,7 +12,9 @@ from hostile import PAYLOADS, faults
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.markdown import absolute, lead_picture, photo_ids, render
+from chalicelib.markdown import absolute, render
+from chalicelib.pictures import filled, lead_picture, photo_ids
+from chalicelib.rendering import VERSION
 
 
 class Variant(NamedTuple):
@@ -30,7 +33,7 @@ PHOTOS = {"p": photo("p"), "q": photo("q")}
 
 
 def html(source: str) -> str:
-    return render(source, PHOTOS).strip()
+    return filled(render(source), PHOTOS).strip()
 
 
 @pytest.mark.parametrize(
@@ -143,7 +146,7 @@ def test_the_title_of_a_photo_in_a_paragraph_of_its_own_is_the_caption() -> None
 
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
 def test_a_photo_in_one_format_has_no_other_sources(kind: str) -> None:
-    shown = render("![a](photo:p)", {"p": [Variant(2000, 1000, kind, f"/thumbnails/p.{kind}")]})
+    shown = filled(render("![a](photo:p)"), {"p": [Variant(2000, 1000, kind, f"/thumbnails/p.{kind}")]})
 
     assert f'src="/thumbnails/p.{kind}"' in shown
     assert "<source" not in shown
@@ -157,7 +160,11 @@ def test_an_image_that_is_not_a_photo_of_the_blog_becomes_its_alt_text(source: s
 
 
 def test_photo_ids_are_distinct_and_in_order() -> None:
-    assert photo_ids("![a](photo:q)\n\n- x ![b](photo:p) ![c](photo:q) ![d](/x.png)\n\n`![e](photo:r)`") == ["q", "p"]
+    source = (
+        "![a](photo:q)\n\n- x ![b](photo:p) ![c](photo:q) ![d](/x.png)\n\n`![e](photo:r)`\n\n<img src=/photos/s alt=x>"
+    )
+
+    assert photo_ids(render(source)) == ["q", "p"]
 
 
 def test_the_lead_picture_can_have_another_size() -> None:
@@ -217,5 +224,42 @@ def test_any_input_becomes_safe_html(parts: list[str]) -> None:
 def test_any_input_becomes_well_formed_html(source: str) -> None:
     html5lib.HTMLParser(strict=True).parseFragment(html(source.replace("\x00", "")).translate(_CONTROLS))
 
+
+def test_html_that_changes_has_another_version() -> None:
+    """Stored HTML of an older renderer is not shown. After a change, increase `rendering.VERSION` and set the hash."""
+    rendered = "".join(render(source) for source in (*PAYLOADS, _ALL_KINDS))
+
+    assert (VERSION, hashlib.sha256(rendered.encode()).hexdigest()[:16]) == (1, "f90668a9a2b5830b")
+
+
+_ALL_KINDS = """
+# Title *a*
+
+## Another
+
+Text with **bold**, ~~old~~, `code`, <kbd>K</kbd>, [a link](https://b.example "t"), www.b.example, me@b.example,\\
+and ![a photo](photo:p).
+
+![A figure](photo:p "Its caption")
+
+> Quoted
+>
+> - one
+>   1. nested
+
+3. three
+
+| a | b |
+|:-:|--:|
+| 1 | ![x](photo:q) |
+
+```py
+a < b
+```
+
+<div>one<br>two</div>
+
+---
+"""
 
 _CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}

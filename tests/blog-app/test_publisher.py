@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from plain_renderer import PlainRenderer
 from post_memory import MemoryPosts
 
 from chalicelib.photos import Photo
@@ -33,7 +34,7 @@ class MemorySite:
 
 
 def a_site() -> tuple[Posts, MemorySite, Publisher]:
-    posts = Posts(MemoryPosts(), lambda source: f"<p>{source}</p>")
+    posts = Posts(MemoryPosts(), PlainRenderer())
     bucket = MemorySite()
     site = Site("https://blog.example", "MyBlog", {"site.css": b"", "site.js": b"", "icon.svg": b"<svg/>"})
     return posts, bucket, Publisher(posts, site, bucket)

@@ -17,7 +17,7 @@ from hostile import PAYLOADS, faults
 from msgspec.structs import replace
 from test_markdown import PHOTOS
 
-from chalicelib import markdown
+from chalicelib import markdown, pictures
 from chalicelib.posts import Post
 from chalicelib.site import Article, Site, SiteFile, read_assets
 
@@ -37,7 +37,7 @@ def a_post(slug: str = "a-post", body: str = "Some words.", **fields: Any) -> Po
         updated_at="2030-01-02T03:04:05.000Z",
         version=1,
         body_markdown=body,
-        body_html=markdown.render(body, PHOTOS),
+        body_html=pictures.filled(markdown.render(body), PHOTOS),
     )
     return replace(post, **fields)
 

@@ -61,6 +61,19 @@ def test_a_post_is_created_read_changed_and_deleted(author: Author, slug: str) -
     assert author.send("DELETE", f"/posts/{slug}").status_code == 404
 
 
+def test_the_html_of_a_post_of_an_older_release_is_stored_when_it_is_published(
+    author: Author, blog: dict[str, Any], sandbox: dict[str, Any], slug: str
+) -> None:
+    created = author.send("POST", "/posts", {"slug": slug, **TEXT}).json()
+    dynamodb = boto3.client("dynamodb", endpoint_url=sandbox["endpoint"])
+    html = {"TableName": blog["table"], "Key": {"slug": {"S": f"#html#{slug}"}}}
+
+    dynamodb.delete_item(**html)
+
+    assert httpx.get(f"{blog['api']}/posts/{slug}").json()["body_html"] == created["body_html"]
+    assert until(lambda: dynamodb.get_item(**html).get("Item"))
+
+
 def test_writing_needs_an_authors_key(blog: dict[str, Any], sandbox: dict[str, Any]) -> None:
     iam = boto3.client("iam", endpoint_url=sandbox["endpoint"])
     name = f"stranger-{uuid.uuid4().hex[:8]}"
