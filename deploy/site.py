@@ -6,6 +6,7 @@ import hashlib
 import json
 import mimetypes
 import os
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ _CACHED = "max-age=0, s-maxage=31536000"
 """Browsers revalidate each time. The edge keeps a file until it is invalidated."""
 
 
+_POLICY = re.compile(rb'(<meta http-equiv="Content-Security-Policy" content=")[^"]*(">)')
 _PUBLISHED = "published.json"
 
 _USERS = {"user_pool_id": "UserPoolId", "user_pool_client_id": "UserPoolClientId", "identity_pool_id": "IdentityPoolId"}
@@ -31,7 +33,8 @@ def publish(app: str, stage: str, **config: str) -> dict[str, str]:
     """Fill the bucket of the app's page; return the page's address and its ``config.json``, if it has one.
 
     A page with a ``Folder`` reads from ``config.json`` where its API and its users are. *config* adds members; those of
-    earlier calls stay. A page with a ``Function`` is made by this function of the app. Raises NotPublished.
+    earlier calls stay. Each HTML file gets the Content-Security-Policy of the edge. A page with a ``Function`` is made
+    by this function of the app. Raises NotPublished.
     """
     source = apps.site_metadata(app)
     if not source:
@@ -50,6 +53,15 @@ def address(app: str, stage: str) -> str:
     """Return the URL of the app's page, an output of the resources or of the edge."""
     known = stacks.outputs(apps.stack(app, stage, "edge")) | stacks.outputs(apps.stack(app, stage, "resources"))
     return known.get("SiteUrl") or f"https://{known['DistributionDomain']}"
+
+
+def with_policy(page: bytes, policy: str) -> bytes:
+    """Return the HTML *page* with *policy* in its ``<meta>``, without the directives that only a header can have.
+
+    https://www.w3.org/TR/CSP3/#meta-element
+    """
+    directives = [part for part in policy.split("; ") if not part.startswith("frame-ancestors")]
+    return _POLICY.sub(lambda found: found[1] + "; ".join(directives).encode() + found[2], page)
 
 
 def _run(app: str, stage: str, logical_id: str) -> None:
@@ -77,7 +89,9 @@ def _upload(app: str, stage: str, folder: Path, config: Mapping[str, str]) -> di
     settings, told = (_read(s3, bucket, key) if key in there else {} for key in ("config.json", _PUBLISHED))
     kept = {name: value for name, value in settings.items() if name not in _USERS}  # the stage may have none any more
     settings = {**kept, **_config(app, stage, s3.meta.region_name), **config}
-    files = _files(folder) | {"config.json": json.dumps(settings, indent=2, sort_keys=True).encode()}
+    policy = _policy(app, stage)
+    pages = {key: with_policy(page, policy) if key.endswith(".html") else page for key, page in _files(folder).items()}
+    files = pages | {"config.json": json.dumps(settings, indent=2, sort_keys=True).encode()}
     digests = {key: hashlib.md5(content).hexdigest() for key, content in files.items()}  # noqa: S324
     changed = [key for key in files if there.get(key) != digests[key]]
     for key in sorted(changed, key=lambda key: (key == "index.html", key)):  # the page after the files that it loads
@@ -92,6 +106,15 @@ def _upload(app: str, stage: str, folder: Path, config: Mapping[str, str]) -> di
             _invalidate(stacks.outputs(apps.stack(app, stage, "edge"))["DistributionId"], stale)
         s3.put_object(Bucket=bucket, Key=_PUBLISHED, Body=json.dumps(digests), ContentType="application/json")
     return settings
+
+
+def _policy(app: str, stage: str) -> str:
+    """Return the Content-Security-Policy that the edge sends with each page."""
+    _, headers = stacks.resources(apps.stack(app, stage, "edge"))["Headers"]
+    found = client("cloudfront").get_response_headers_policy(Id=headers)["ResponseHeadersPolicy"]
+    config = found["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]["ContentSecurityPolicy"]
+    policy: str = config["ContentSecurityPolicy"]
+    return policy
 
 
 def _read(s3: Any, bucket: str, key: str) -> dict[str, str]:

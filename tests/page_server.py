@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploy import stacks
 from deploy.apps import ROOT
+from deploy.site import with_policy
 
 
 def _content_security_policy(config: Mapping[str, str]) -> str:
@@ -29,16 +30,16 @@ def _content_security_policy(config: Mapping[str, str]) -> str:
 
 
 class _WithHeader:
-    """Adds the header Content-Security-Policy to each answer."""
+    """Adds the header Content-Security-Policy to each answer, as the edge does."""
 
     def __init__(self, app: ASGIApp, policy: str) -> None:
         self._app = app
-        self._header = (b"content-security-policy", policy.encode())
+        self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_header(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], self._header]
+                message["headers"] = [*message["headers"], (b"content-security-policy", self._policy.encode())]
             await send(message)
 
         await self._app(scope, receive, send_with_header)
@@ -46,10 +47,16 @@ class _WithHeader:
 
 @contextmanager
 def serve_page(app: str, port: int, config: Mapping[str, str]) -> Iterator[str]:
-    """Serve the page of *app* on *port*, as its edge does, until the end of the context; yield its URL."""
-    files = StaticFiles(directory=ROOT / app / "web", html=True, follow_symlink=True)
-    config_json = Route("/config.json", lambda request: JSONResponse(dict(config)))
-    site = _WithHeader(Starlette(routes=[config_json, Mount("/", files)]), _content_security_policy(config))
+    """Serve the page of *app* on *port*, as it is published, until the end of the context; yield its URL."""
+    folder, policy = ROOT / app / "web", _content_security_policy(config)
+    pages = {page.name: with_policy(page.read_bytes(), policy) for page in folder.glob("*.html")}
+    routes = [
+        Route("/config.json", lambda request: JSONResponse(dict(config))),
+        *(Route(f"/{name}", lambda request, page=page: HTMLResponse(page)) for name, page in pages.items()),
+        Route("/", lambda request: HTMLResponse(pages["index.html"])),
+        Mount("/", StaticFiles(directory=folder, follow_symlink=True)),
+    ]
+    site = _WithHeader(Starlette(routes=routes), policy)
     server = uvicorn.Server(uvicorn.Config(site, port=port, log_level="error"))
     thread = Thread(target=server.run)
     thread.start()

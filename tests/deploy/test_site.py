@@ -15,6 +15,14 @@ from deploy import apps, site, stacks
 from deploy.errors import NotPublished
 
 BUCKET = "todo-app-unit-site"
+POLICY = "default-src 'none'; connect-src 'self' https://aws.example; frame-ancestors 'none'; base-uri 'none'"
+META = '<meta http-equiv="Content-Security-Policy" content="{}">'
+PAGES = (
+    "todo-app/web/index.html",
+    "pipeline-app/web/index.html",
+    "pipeline-app/web/sign-in.html",
+    "video-app/web/index.html",
+)
 OUTPUTS = {
     "todo-app-unit-resources": {"SiteBucket": BUCKET, "UserPoolId": "pool", "UserPoolClientId": "client"},
     "todo-app-unit-edge": {"DistributionId": "E1", "SiteUrl": "https://todo.example"},
@@ -23,11 +31,22 @@ OUTPUTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def policy(emulator: str) -> str:
+    """The id of a response headers policy."""
+    security = {"ContentSecurityPolicy": {"Override": True, "ContentSecurityPolicy": POLICY}}
+    config: Any = {"Name": "todo-app-unit", "SecurityHeadersConfig": security}
+    cloudfront = boto3.client("cloudfront", endpoint_url=emulator)
+    made = cloudfront.create_response_headers_policy(ResponseHeadersPolicyConfig=config)
+    return str(made["ResponseHeadersPolicy"]["Id"])
+
+
 @pytest.fixture
-def web(emulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def web(emulator: str, policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of the page of todo-app, whose stacks exist."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
     monkeypatch.setattr(stacks, "outputs", lambda name: OUTPUTS[name])
+    monkeypatch.setattr(stacks, "resources", lambda name: {"Headers": ("", policy)})
     monkeypatch.setattr(site, "ROOT", tmp_path)
     folder = tmp_path / "todo-app" / "web"
     folder.mkdir(parents=True)
@@ -67,6 +86,51 @@ def test_a_page_is_published_with_the_addresses_of_its_stage(web: Path, invalida
     site.publish("todo-app", "unit")
 
     assert invalidated == [["app.js"], ["app.js"]]
+
+
+def test_a_page_is_published_with_the_policy_of_its_edge(web: Path, invalidated: list[list[str]]) -> None:
+    (web / "index.html").write_text(f"<head>{META.format("default-src 'self'")}</head>")
+
+    site.publish("todo-app", "unit")
+
+    page = boto3.client("s3").get_object(Bucket=BUCKET, Key="index.html")["Body"].read().decode()
+    written = "default-src 'none'; connect-src 'self' https://aws.example; base-uri 'none'"
+    assert page == f"<head>{META.format(written)}</head>"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_page_has_a_place_for_the_policy_of_its_edge(page: str) -> None:
+    written = site.with_policy((apps.ROOT / page).read_bytes(), POLICY).decode()
+
+    assert "connect-src 'self' https://aws.example" in written
+    assert "Content-Security-Policy" in written.split("<script")[0], "it applies to what follows"
+
+
+@pytest.mark.parametrize("app", ["todo-app", "pipeline-app", "video-app", "blog-app"])
+def test_an_edge_lets_a_page_call_only_the_hosts_that_it_needs_and_nobody_frame_it(app: str) -> None:
+    headers = apps.template(app, "edge")["Resources"]["Headers"]["Properties"]["ResponseHeadersPolicyConfig"]
+    policy = headers["SecurityHeadersConfig"]["ContentSecurityPolicy"]["ContentSecurityPolicy"]
+    text = policy if isinstance(policy, str) else policy["Fn::Sub"][0]
+    directives = dict(part.partition(" ")[::2] for part in text.split("; "))
+
+    assert directives["connect-src"].partition(" ")[0] == directives["script-src"] == "'self'"
+    assert directives["default-src"] == directives["frame-ancestors"] == "'none'"
+    assert "*" not in json.dumps(policy)
+
+
+def test_the_documents_name_every_header_of_the_edge() -> None:
+    security = apps.template("todo-app", "edge")["Resources"]["Headers"]["Properties"]["ResponseHeadersPolicyConfig"]
+    values = {
+        "ContentSecurityPolicy": "`Content-Security-Policy`",
+        "ContentTypeOptions": "`X-Content-Type-Options: nosniff`",
+        "FrameOptions": "`X-Frame-Options: DENY`",
+        "ReferrerPolicy": "`Referrer-Policy: same-origin`",
+        "StrictTransportSecurity": "`Strict-Transport-Security: max-age=31536000; includeSubDomains`",
+    }
+    text = (apps.ROOT / "docs" / "deploying.md").read_text()
+
+    for header in security["SecurityHeadersConfig"]:
+        assert values[header] in text
 
 
 def test_a_page_whose_stage_has_no_users_any_more_names_no_pool(
