@@ -2,6 +2,9 @@
 
 import { Problem } from "./http.js";
 
+/** How long a new tab waits for the session of another tab, in milliseconds. */
+const ANSWERS = 200;
+
 /** Tokens are renewed this long before they expire, in milliseconds. */
 const MARGIN = 5 * 60_000;
 
@@ -132,11 +135,14 @@ function inWords(error) {
 }
 
 /**
- * The tokens of the signed-in user, kept in sessionStorage: only this tab has them, until it closes.
- * Fires `ended` when the user pool no longer renews them.
+ * The tokens of the signed-in user, kept in sessionStorage until the tab closes. The tabs of a site share them by
+ * messages, so that they are never on the disk and end with the last tab.
+ * Fires `started` when another tab has signed in, and `ended` when the user pool no longer renews the tokens or another
+ * tab has signed out.
  */
 export class Session extends EventTarget {
   static #KEY = "session";
+  #tabs = new BroadcastChannel("session");
   #userPool;
   #renewal = null;
 
@@ -144,6 +150,17 @@ export class Session extends EventTarget {
   constructor(userPool) {
     super();
     this.#userPool = userPool;
+    this.#tabs.addEventListener("message", ({ data }) => this.#hear(data));
+  }
+
+  /** Takes over the session of another tab, if this one has none. */
+  restore() {
+    if (this.#tokens) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.addEventListener("started", resolve, { once: true });
+      setTimeout(resolve, ANSWERS);
+      this.#tabs.postMessage({ asks: true });
+    });
   }
 
   /** The email address of the signed-in user, or null. */
@@ -153,11 +170,13 @@ export class Session extends EventTarget {
 
   async start(email, password) {
     this.#keep(email, await this.#userPool.signIn(email, password));
+    this.#share();
   }
 
   /** Starts with a password that replaces a temporary one. @param {NewPasswordRequired} required */
   async startWithNewPassword({ challenge }, email, password) {
     this.#keep(email, await this.#userPool.choosePassword(challenge, password));
+    this.#share();
   }
 
   /** Returns an ID token that is valid for at least five minutes. With *fresh*, always returns a new one. */
@@ -169,10 +188,11 @@ export class Session extends EventTarget {
     return this.#renewal;
   }
 
-  /** Ends the session in this tab at once, then revokes the refresh token if the user pool can be reached. */
+  /** Ends the session in all tabs at once, then revokes the refresh token if the user pool can be reached. */
   async stop() {
     const tokens = this.#tokens;
     this.#forget();
+    this.#tabs.postMessage({ stopped: true });
     await this.#userPool.revoke(tokens?.refreshToken).catch(() => {});
   }
 
@@ -193,9 +213,27 @@ export class Session extends EventTarget {
     }
   }
 
-  #end() {
+  /** Handles a message of another tab. */
+  #hear({ asks, tokens, stopped }) {
+    const own = this.#tokens;
+    if (asks && own) this.#share();
+    if (tokens && !own) {
+      this.#store(tokens);
+      this.dispatchEvent(new Event("started"));
+    }
+    if (stopped && own) {
+      this.#end("You signed out in another tab.");
+      this.#userPool.revoke(own.refreshToken).catch(() => {}); // it may be another session
+    }
+  }
+
+  #share() {
+    this.#tabs.postMessage({ tokens: this.#tokens });
+  }
+
+  #end(reason = "Your session has ended. Please sign in again.") {
     this.#forget();
-    const problem = new Problem("Your session has ended. Please sign in again.", { status: 401 });
+    const problem = new Problem(reason, { status: 401 });
     this.dispatchEvent(new CustomEvent("ended", { detail: problem }));
     return problem;
   }
@@ -203,7 +241,10 @@ export class Session extends EventTarget {
   #keep(email, { IdToken, RefreshToken, ExpiresIn }) {
     // Both times come from this computer's clock, so it need not be right.
     const expiresAt = Date.now() + ExpiresIn * 1000;
-    const tokens = { email, idToken: IdToken, refreshToken: RefreshToken, expiresAt };
+    this.#store({ email, idToken: IdToken, refreshToken: RefreshToken, expiresAt });
+  }
+
+  #store(tokens) {
     sessionStorage.setItem(Session.#KEY, JSON.stringify(tokens));
   }
 

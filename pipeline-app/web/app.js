@@ -86,6 +86,7 @@ document.addEventListener("visibilitychange", () => wake());
 try {
   const config = await loadConfig();
   const { session } = readers(config) ?? { session: null };
+  await session?.restore();
   if (session?.email === null) {
     leave();
   } else {

@@ -4,7 +4,7 @@ import { Aws } from "./shared/aws.js";
 import { Session, UserPool } from "./shared/cognito.js";
 
 /**
- * Returns their user pool and the session of the one who is signed in in this tab, or null if everybody may read.
+ * Returns their user pool and the session of the one who is signed in, or null if everybody may read.
  * @param {import("./shared/aws.js").Config} config
  */
 export function readers(config) {

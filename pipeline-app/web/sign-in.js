@@ -7,9 +7,11 @@ import { readers } from "./readers.js";
 import { start } from "./shared/start.js";
 
 /** @param {import("./shared/aws.js").Config} config */
-function run(config) {
+async function run(config) {
   const people = readers(config);
+  await people?.session.restore();
   if (!people || people.session.email !== null) return enter();
+  people.session.addEventListener("started", enter);
   const mailbox = config.console && `${config.console}/#mailbox`;
   const views = accountViews({ ...people, mailbox, go, enter, invited: true });
 

@@ -56,7 +56,10 @@ function run(config) {
     notify("You are signed out.");
   });
   addEventListener("hashchange", route);
-  route();
+  session.restore().then(() => {
+    session.addEventListener("started", route);
+    route();
+  });
 }
 
 function go(name) {

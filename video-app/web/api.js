@@ -50,6 +50,24 @@ export class Api {
     return this.#rest.call("GET", `/library${page(cursor)}`, { signal, retry: true });
   }
 
+  /**
+   * Returns the ids of all films that the user has bought, and whether premium includes the others.
+   * @returns {Promise<{bought: Set<string>, premium: boolean}>}
+   */
+  async owned({ signal }) {
+    const bought = new Set();
+    let cursor = null;
+    do {
+      const page = await this.library({ cursor, signal });
+      for (const { id, access } of page.items) {
+        if (access === "premium") return { bought, premium: true }; // the purchases come first
+        bought.add(id);
+      }
+      cursor = page.cursor;
+    } while (cursor);
+    return { bought, premium: false };
+  }
+
   /** @returns {Promise<{items: Plan[]}>} */
   plans() {
     return this.#rest.call("GET", "/plans", { retry: true, anonymous: true });

@@ -11,6 +11,8 @@ import { VideoView } from "./video-view.js";
 import { VideosView } from "./videos-view.js";
 import { date, price } from "./words.js";
 
+const NOTHING = { bought: new Set(), premium: false };
+
 const bar = document.getElementById("bar");
 
 /** @param {import("./shared/aws.js").Config} config */
@@ -26,10 +28,18 @@ function run(config) {
 
   function viewAt(name, id) {
     if (name === "videos" && id) return new VideoView(api, session, id);
-    if (name === "videos") return new VideosView("catalogue-view", (query) => api.videos(query), price);
+    if (name === "videos") return new VideosView("catalogue-view", catalogue, offer);
     if (name === "library") return new VideosView("library-view", (query) => api.library(query), access);
     if (name === "premium") return new PremiumView(api, session);
     return null;
+  }
+
+  /** Loads a page of the catalogue, with the access that the user has to each film. */
+  async function catalogue(query) {
+    const owned = session.email ? api.owned(query).catch(() => NOTHING) : NOTHING;
+    const [{ items, cursor }, { bought, premium }] = await Promise.all([api.videos(query), owned]);
+    const access = ({ id }) => (bought.has(id) ? "purchase" : premium ? "premium" : null);
+    return { items: items.map((video) => ({ ...video, access: access(video) })), cursor };
   }
 
   /**
@@ -77,8 +87,11 @@ function run(config) {
   addEventListener("hashchange", route);
   // The browser's Back button restores the page as it was before the payment, so this updates it.
   addEventListener("pageshow", ({ persisted }) => persisted && route());
-  bar.hidden = false;
-  route();
+  session.restore().then(() => {
+    session.addEventListener("started", () => (Object.hasOwn(account, location.hash.slice(1)) ? go(returnTo) : route()));
+    bar.hidden = false;
+    route();
+  });
 }
 
 function go(name) {
@@ -94,6 +107,11 @@ function show(element, name) {
 /** Sets the title of the window to the heading. */
 function setTitle() {
   document.title = `${document.querySelector("main h1").textContent} · MyVideos`;
+}
+
+/** Says what a film costs, unless the user may watch it. */
+function offer(video) {
+  return { purchase: "Bought", premium: "Included in premium" }[video.access] ?? price(video);
 }
 
 /** Says why the user may watch a film. */
