@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 import yaml
 from memory import MemoryStore
@@ -99,6 +100,18 @@ def test_a_last_page_that_is_full_has_no_cursor(any_store: TodoStore, owner: str
         any_store.add(owner, a_todo(str(n)))
 
     assert [len(page) for page in pages(any_store, owner, limit=2)] == [2, 2]
+
+
+def test_a_page_of_a_megabyte_has_fewer_todos_and_a_cursor(emulator: str, table: str, owner: str) -> None:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html"""
+    store = TodoTable(boto3.client("dynamodb", endpoint_url=emulator), table)
+    notes = "\N{GRINNING FACE}" * 10_000
+    ids = [store.add(owner, msgspec.structs.replace(a_todo(), notes=notes)).id for _ in range(28)]
+
+    found = list(pages(store, owner, limit=100))
+
+    assert len(found) == 2
+    assert [i for page in found for i in page] == sorted(ids)[::-1]
 
 
 def test_a_list_can_have_only_the_done_or_the_open_todos(any_store: TodoStore, owner: str) -> None:
