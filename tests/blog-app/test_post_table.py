@@ -117,6 +117,7 @@ def test_lists_are_newest_first_and_their_pages_have_each_post_once(store: PostS
     assert slugs(store, limit=3) == [["p7", "p6", "p5"], ["p4", "p3", "p2"], ["p1"]]
     assert slugs(store, limit=2, tag="even") == [["p6", "p4"], ["p2"]]
     assert slugs(store, tag="none") == [[]]
+    assert len(slugs(store, limit=7)) == 1, "a last page that is full has no cursor"
 
 
 def test_posts_of_the_same_time_are_not_lost_between_pages(store: PostStore) -> None:

@@ -123,6 +123,7 @@ def test_devices_are_listed_by_name_in_pages_without_gap_or_repeat(store: Any) -
             break
 
     assert found == [["0", "1", "2"], ["3", "4", "5"], ["6"]]
+    assert store.page(DeviceQuery(prefix, 7)).cursor is None, "a last page that is full has no cursor"
 
 
 def test_alerts_are_listed_newest_first(store: Any) -> None:

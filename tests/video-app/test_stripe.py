@@ -22,7 +22,7 @@ import urllib3
 
 from chalicelib import stripe as module
 from chalicelib.checkout import Checkout, Order
-from chalicelib.payments import Dispute, DisputeChanged, Event, Paid, Refund, RefundChanged, Refunded
+from chalicelib.payments import Dispute, DisputeChanged, Event, Paid, Refund, RefundChanged, Refunded, Sale
 from chalicelib.stripe import EVENTS, Keys, Stripe
 from common.errors import ChaliceViewError, Conflict, IdempotencyKeyReused, InvalidInput, ServiceUnavailable
 from common.secrets import Secret
@@ -200,6 +200,32 @@ def test_a_paid_session_is_a_payment(kind: str) -> None:
     assert parsed(kind, a_session()) == Paid("pi_1", "ann", VIDEO, NOW - 5)
     assert parsed(kind, a_session(amount_total=299)) == Paid("pi_1", "ann", VIDEO, NOW - 5, amount=299)
     assert parsed(kind, a_session(payment_status="unpaid")) is None
+
+
+SOLD: dict[str, Any] = {
+    "amount_total": 299,
+    "currency": "eur",
+    "customer_details": {"email": "ann@example.com"},
+    "metadata": {"user": "ann", "item": VIDEO, "stage": "unit", "title": "The ferry"},
+}
+
+
+def test_a_paid_session_has_the_data_of_a_receipt() -> None:
+    paid = parsed("checkout.session.completed", a_session(**SOLD))
+
+    assert isinstance(paid, Paid)
+    assert paid.sale == Sale("The ferry", 299, "eur", "ann@example.com")
+
+
+@pytest.mark.parametrize("missing", [*SOLD, "email"])
+def test_a_payment_without_the_data_of_a_receipt_counts_without_one(missing: str) -> None:
+    lacking = {"customer_details": {"email": None}} if missing == "email" else {missing: None}
+    lacking = {"metadata": SOLD["metadata"] | {"title": ""}} if missing == "metadata" else lacking
+
+    paid = parsed("checkout.session.completed", a_session(**SOLD | lacking))
+
+    assert isinstance(paid, Paid)
+    assert (paid.user, paid.sale) == ("ann", None)
 
 
 def a_refund(**changes: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from chalicelib import video_table
 from chalicelib.content_bucket import ContentBucket
 from chalicelib.video_table import VideoTable
 from chalicelib.videos import StoredFile, StoredVideo, VideoQuery, VideoStore
+from common import pages
 from common.dynamodb import item, values
 from common.errors import InvalidInput, NotFound
 from common.ids import new_id
@@ -103,6 +104,14 @@ def test_published_videos_are_listed_newest_first_and_pages_have_each_once(store
             break
 
     assert found == ids[::-1]
+
+
+def test_a_last_page_that_is_full_has_no_cursor(store: VideoStore) -> None:
+    oldest = published(store, "1990-01-01T00:00:00.000Z")
+
+    page = store.list(VideoQuery(limit=1, cursor=pages.cursor(f"1990-01-02T00:00:00.000Z {new_id()}")))
+
+    assert ([video.id for video in page.items], page.cursor) == ([oldest], None)
 
 
 def test_an_invalid_cursor_is_rejected(store: VideoStore) -> None:
