@@ -46,10 +46,11 @@ def eventually[T](look: Callable[[], T], seconds: float = 90) -> T:
     """Call *look* until it returns something true or *seconds* have passed; return its last result.
 
     The time is long, because a machine that is busy with other things is slow. A test that passes does not wait for it.
+    The looks become rarer, up to two a second, because each of them takes CPU time from what is waited for.
     """
-    deadline = time.monotonic() + seconds
-    while not (found := look()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    began = time.monotonic()
+    while not (found := look()) and (waited := time.monotonic() - began) < seconds:
+        time.sleep(min(max(0.05, waited / 10), 0.5))
     return found
 
 

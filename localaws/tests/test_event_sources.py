@@ -119,9 +119,9 @@ class Aws:
         attributes |= {"FifoQueue": "true"} if fifo else {}
         return self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"], f"arn:aws:sqs:{ARN}:{name}"
 
-    def received(self, url: str, seconds: float = 8) -> dict[str, Any] | None:
+    def received(self, url: str) -> Any:
         """Return the next message of the queue, parsed from JSON."""
-        messages = eventually(lambda: self.sqs.receive_message(QueueUrl=url).get("Messages"), seconds)
+        messages = eventually(lambda: self.sqs.receive_message(QueueUrl=url).get("Messages"))
         return json.loads(messages[0]["Body"]) if messages else None
 
     def map(self, function: str, source: str, **settings: Any) -> str:
