@@ -16,7 +16,7 @@ from typing import Any
 from sqlglot import ErrorLevel, exp
 from sqlglot.errors import UnsupportedError
 
-from localaws.athena import decimals
+from localaws.athena import decimals, zones
 from localaws.athena.failures import Failed
 from localaws.athena.java_time import strftime
 
@@ -59,7 +59,7 @@ def translate(tree: Tree, types: Types) -> str:
 
     Raise Failed for unsupported functions.
     """
-    rewritten = _rewrite(tree.copy(), types)
+    rewritten = zones.with_names(_rewrite(tree.copy(), types))
     try:
         return str(rewritten.sql("duckdb", unsupported_level=ErrorLevel.RAISE))
     except UnsupportedError as error:
@@ -167,7 +167,7 @@ _FUNCTION_REWRITES: dict[str, Callable[[list[Tree]], Tree]] = {
     ),
     "any_match": lambda arguments: exp.GT(this=_count_matching(arguments), expression=exp.Literal.number(0)),
     "none_match": lambda arguments: exp.EQ(this=_count_matching(arguments), expression=exp.Literal.number(0)),
-    "at_timezone": lambda arguments: _in_zone(*arguments),
+    "at_timezone": lambda arguments: zones.in_zone(*arguments),
     "format_datetime": lambda arguments: _call("strftime", arguments[0], _java_pattern(arguments[1])),
     "map_agg": lambda arguments: _macro("map_agg", *(_call("list", argument) for argument in arguments)),
     "map_filter": lambda arguments: _of_entries(arguments, "list_filter", lambda body: body),
@@ -178,18 +178,36 @@ _FUNCTION_REWRITES: dict[str, Callable[[list[Tree]], Tree]] = {
     "to_base": lambda arguments: exp.Lower(this=_call("to_base", *arguments)),
     "transform_keys": lambda arguments: _of_entries(arguments, "list_transform", _entry("body", "value")),
     "transform_values": lambda arguments: _of_entries(arguments, "list_transform", _entry("key", "body")),
-    "with_timezone": lambda arguments: exp.AtTimeZone(this=exp.cast(arguments[0], "TIMESTAMP"), zone=arguments[1]),
+    "timezone_hour": lambda arguments: _offset(arguments[0], "// 60"),
+    "timezone_minute": lambda arguments: _offset(arguments[0], "% 60"),
+    "to_iso8601": lambda arguments: _to_iso8601(arguments[0]),
+    "with_timezone": lambda arguments: zones.local(*arguments),
 }
 
 
-def _in_zone(moment: Tree, zone: Tree) -> Tree:
-    """Return the local time in a zone. Athena also shows the name of the zone."""
-    return exp.AtTimeZone(this=exp.cast(moment, "TIMESTAMPTZ"), zone=zone)
+def _offset(moment: Tree, part: str) -> Tree:
+    """Return the hours or minutes of the offset of a moment, which is in UTC without a zone."""
+    zoned = zones.zoned(moment)
+    return exp.maybe_parse(f"{zones.offset(zoned).sql('duckdb')} {part}" if zoned else "0", dialect="duckdb")
 
 
-def _instant(moment: Tree) -> Tree:
-    """Return the instant of a time in a zone, which `_in_zone` made a local time."""
-    return moment.this if isinstance(moment, exp.AtTimeZone) else moment
+def _to_iso8601(moment: Tree) -> Tree:
+    zoned = zones.zoned(moment)
+    return (
+        _macro("to_iso8601_in_zone", exp.paren(zoned), zones.offset(zoned)) if zoned else _macro("to_iso8601", moment)
+    )
+
+
+def _from_unix(node: Tree, types: Types) -> Tree:
+    zone, hours, minutes = (node.args.pop(key, None) for key in ("zone", "hours", "minutes"))
+    if hours and minutes:
+        zone = zones.of_offset(hours, minutes)
+    return zones.in_zone(node, zone) if zone else node
+
+
+def _to_unix(node: Tree, types: Types) -> Tree:
+    node.set("this", zones.instant(node.this))
+    return node
 
 
 def _filter(node: Tree, types: Types) -> Tree:
@@ -212,6 +230,9 @@ _TIME_UNITS = ("HOUR", "MINUTE", "SECOND", "MILLISECOND")
 
 
 def _arithmetic(node: Tree, types: Types) -> Tree:
+    if isinstance(node.expression, exp.Interval) and (zoned := zones.zoned(node.this)):
+        unit = node.expression.text("unit").upper()
+        return zones.added(zoned, node, "HOUR" if unit == "DAY" else unit)  # an interval of a day is 24 hours
     for moment, interval in ((node.this, node.expression), (node.expression, node.this)):
         if isinstance(interval, exp.Interval) and _has_type(moment, types, exp.DType.DATE):
             if interval.text("unit").upper() in _TIME_UNITS:
@@ -243,8 +264,10 @@ def _comparison(node: Tree, types: Types) -> Tree:
                 left, right = (types[side.meta["number"]].sql("trino").lower() for side in (node.this, other))
                 raise Failed(f"TYPE_MISMATCH: Cannot compare {left} with {right}: {node.sql('trino')}")
     for key in ("this", "expression", "low", "high"):
-        if isinstance(side := node.args.get(key), exp.AtTimeZone):
-            node.set(key, _instant(side))
+        if side := node.args.get(key):
+            node.set(key, zones.instant(side))
+    if node.expressions:
+        node.set("expressions", [zones.instant(each) for each in node.expressions])
     return node
 
 
@@ -291,6 +314,8 @@ def _cast(node: Tree, types: Types) -> Tree:
     to, value = node.args["to"], node.this
     if to.this in (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ):
         to.set("expressions", [])  # DuckDB ignores the precision and stores microseconds
+        if to.this == exp.DType.TIMESTAMPTZ:
+            return zones.written(value, node)
     if to.is_type(exp.DType.DECIMAL) and not to.expressions:
         integer, _, fraction = value.name.lstrip("+-").partition(".") if value.is_string else ("0" * 38, "", "")
         sizes = len(integer + fraction), len(fraction)
@@ -304,13 +329,25 @@ def _cast(node: Tree, types: Types) -> Tree:
 
 def _cast_to_text(node: Tree, types: Types) -> Tree:
     value, size = node.this, node.args["to"].expressions
-    if _has_type(value, types, exp.DType.TIMESTAMP):
-        return _call("strftime", value, exp.Literal.string("%Y-%m-%d %H:%M:%S.%g"))
+    if zoned := zones.zoned(value):
+        return _macro("time_as_text", exp.paren(zoned), zones.name(zoned))
+    if _has_type(value, types, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ):
+        return _macro("time_as_text", value)
     if _has_type(value, types, exp.DType.JSON):
         return exp.maybe_parse(f"{value.sql('duckdb')} ->> '$'", dialect="duckdb")
     if size and type(node) is exp.Cast:
         return _call("substr", exp.cast(value, "VARCHAR"), exp.Literal.number(1), size[0])
     return node
+
+
+def _date_add(node: Tree, types: Types) -> Tree:
+    zoned = zones.zoned(node.this)
+    return zones.added(zoned, node, node.text("unit")) if zoned else _to_date(node, types)
+
+
+def _date_trunc(node: Tree, types: Types) -> Tree:
+    zoned = zones.zoned(node.this)
+    return zones.local(node, zoned.args["zone"]) if zoned else _to_date(node, types)
 
 
 def _to_date(node: Tree, types: Types) -> Tree:
@@ -320,7 +357,7 @@ def _to_date(node: Tree, types: Types) -> Tree:
 
 def _date_diff(node: Tree, types: Types) -> Tree:
     """Use date_sub, which counts complete units like Trino. DuckDB's date_diff counts unit boundaries."""
-    first, last = _instant(node.expression), _instant(node.this)
+    first, last = zones.instant(node.expression), zones.instant(node.this)
     return _call("date_sub", exp.Literal.string(node.text("unit").lower()), first, last)
 
 
@@ -398,6 +435,8 @@ def _sha2(node: Tree, types: Types) -> Tree:
 def _typeof(node: Tree, types: Types) -> Tree:
     if node.this.is_string:
         return exp.Literal.string(f"varchar({len(node.this.name)})")
+    if zones.zoned(node.this):
+        return exp.Literal.string("timestamp(3) with time zone")
     return _macro("typeof", node.this)
 
 
@@ -445,16 +484,19 @@ _REWRITES: dict[type[Tree], _Rewrite] = {
     exp.ArrayPosition: _to_macro("array_position", "this", "expression"),
     exp.ArraySize: lambda node, types: _call("cardinality", node.this),
     exp.ArraySlice: _to_macro("slice", "this", "start", "end"),
-    exp.AtTimeZone: lambda node, types: _in_zone(node.this, node.args["zone"]),
+    exp.AtTimeZone: lambda node, types: zones.in_zone(node.this, node.args["zone"]),
     exp.Bracket: _bracket,
     exp.Cast: _cast,
     exp.TryCast: _cast,
-    exp.DateAdd: _to_date,
+    **dict.fromkeys((exp.Coalesce, exp.Greatest, exp.Least), lambda node, types: zones.chosen(node)),
+    exp.CurrentTimezone: lambda node, types: exp.Literal.string("UTC"),
+    exp.DateAdd: _date_add,
     exp.DateDiff: _date_diff,
-    exp.DateTrunc: _to_date,
+    exp.DateTrunc: _date_trunc,
     exp.Extract: _extract,
     exp.Filter: _filter,
     exp.Format: _format,
+    exp.FromISO8601Timestamp: lambda node, types: zones.written(node.this, node),
     exp.FromBase: _to_macro("from_base", "this", "expression"),
     exp.GenerateSeries: _sequence,
     exp.JSONExtract: _json_extract("json_extract"),
@@ -472,8 +514,10 @@ _REWRITES: dict[type[Tree], _Rewrite] = {
     exp.SplitPart: _to_macro("split_part", "this", "delimiter", "part_index"),
     exp.StrToMap: _to_macro("split_to_map", "this", "pair_delim", "key_value_delim"),
     exp.Substring: _to_macro("substr", "this", "start", "length"),
-    exp.TimestampTrunc: _to_date,
+    exp.TimeToUnix: _to_unix,
+    exp.TimestampTrunc: _date_trunc,
     exp.Typeof: _typeof,
+    exp.UnixToTime: _from_unix,
     exp.Unnest: _unnest,
     exp.Uuid: lambda node, types: exp.cast(_call("uuid"), "VARCHAR"),
     exp.WidthBucket: _to_macro("width_bucket", "this", "min_value", "max_value", "num_buckets"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from localaws.athena import results, types
+from localaws.athena import results, types, zones
 from localaws.athena.dialect import PRELUDE
 from localaws.athena.failures import Cancelled, Failed
 
@@ -22,6 +22,7 @@ _ROWS = 10_000
 _FAILURES = (
     (r"Out of Memory", "EXCEEDED_LOCAL_MEMORY_LIMIT: Query exceeded per-node memory limit"),
     (r"((?:HIVE|NOT|INVALID_FUNCTION)_\w+: [^\n]*)", r"\1"),
+    (r"Unknown TimeZone '([^']+)'", r"INVALID_FUNCTION_ARGUMENT: '\1' is not a valid time zone"),
     (r"Division by zero", "DIVISION_BY_ZERO: Division by zero"),
     (r'Referenced column "([^"]+)" not found', r"COLUMN_NOT_FOUND: Column '\1' cannot be resolved"),
     (r'does not have a column named "([^"]+)"', r"COLUMN_NOT_FOUND: Column '\1' cannot be resolved"),
@@ -131,6 +132,8 @@ def _output_expression(name: str, kind: str) -> str:
     """Return SQL that formats a value in DuckDB if the conversion to Python would lose Athena's format."""
     if kind == "TIMESTAMP WITH TIME ZONE":
         return f"strftime({name}, '%Y-%m-%d %H:%M:%S.%g UTC')"
+    if kind == zones.RESULT_TYPE:
+        return f"athena_time_as_text({name}.athena_time, {name}.athena_zone)"
     if kind == "FLOAT":
         return f"{name}::VARCHAR::DOUBLE"
     return f"{name}::VARCHAR" if kind == "VARCHAR" else name

@@ -49,6 +49,16 @@ CREATE MACRO athena_split_to_map(s, e, kv) AS map_from_entries(list_transform(st
 CREATE MACRO
     athena_substr(s, i) AS CASE WHEN i = 0 OR abs(i) > length(s) THEN '' ELSE substr(s, i) END,
     (s, i, n) AS CASE WHEN i = 0 OR abs(i) > length(s) THEN '' ELSE substr(s, i, n) END;
+CREATE MACRO athena_offset(instant, there) AS date_diff('minute', instant AT TIME ZONE 'UTC', there);
+CREATE MACRO
+    athena_time_as_text(t) AS strftime(t, '%Y-%m-%d %H:%M:%S.%g')
+        || CASE typeof(t) WHEN 'TIMESTAMP WITH TIME ZONE' THEN ' UTC' ELSE '' END,
+    (t, zone) AS strftime(t, '%Y-%m-%d %H:%M:%S.%g') || ' ' || zone;
+CREATE MACRO athena_zone(z) AS regexp_replace(z, '^([+-]\d\d:\d\d)$', 'GMT\1');
+CREATE MACRO athena_zone_name(z) AS regexp_replace(z, '^GMT([+-]\d\d:\d\d)$', '\1');
+CREATE MACRO athena_to_iso8601_in_zone(t, minutes) AS strftime(t, '%Y-%m-%dT%H:%M:%S.%g')
+    || CASE WHEN minutes = 0 THEN 'Z' ELSE printf('%s%02d:%02d', CASE WHEN minutes < 0 THEN '-' ELSE '+' END,
+        abs(minutes) // 60, abs(minutes) % 60) END;
 CREATE MACRO athena_to_iso8601(x) AS CASE typeof(x) WHEN 'DATE' THEN strftime(x::TIMESTAMP, '%Y-%m-%d')
     WHEN 'TIMESTAMP WITH TIME ZONE' THEN strftime(x::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%gZ')
     ELSE strftime(x::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%g') END;

@@ -9,6 +9,7 @@ import re
 
 from sqlglot import exp
 
+from localaws.athena import zones
 from localaws.athena.failures import Failed
 
 # Types of DuckDB that Athena does not have, and the types that Athena returns instead.
@@ -85,6 +86,8 @@ def result_type(duckdb: str) -> str:
 
 def athena_type(duckdb: str) -> str:
     """Return the ``Type`` in the metadata of a result column."""
+    if duckdb == zones.RESULT_TYPE:
+        return "timestamp with time zone"
     if duckdb.endswith("[]"):
         return "array"
     for nested, name in (("STRUCT(", "row"), ("TUPLE(", "row"), ("MAP(", "map"), ("DECIMAL(", "decimal")):

@@ -24,7 +24,9 @@ from localaws.athena.failures import Failed, Malformed
 from localaws.athena.objects import Object
 from localaws.athena.query import Query
 from localaws.athena.statements import read
-from localaws.athena.types import hive_type
+from localaws.athena.types import column_info, hive_type
+
+TOKYO = "with_timezone(timestamp '2024-01-02 03:04:05', 'Asia/Tokyo')"
 
 # Expressions and their values in Trino, in the result format of Athena.
 # https://trino.io/docs/current/functions.html
@@ -102,7 +104,9 @@ ANSWERS = {
     "date_format(timestamp '2024-01-02 03:04:05', '%Y/%m/%d %H:%i')": "2024/01/02 03:04",
     "format_datetime(timestamp '2024-01-02 03:04:05', 'yyyy-MM-dd''T''HH')": "2024-01-02T03",
     "parse_datetime('2024-01-02', 'yyyy-MM-dd')": "2024-01-02 00:00:00.000 UTC",
-    "from_iso8601_timestamp('2024-01-02T03:04:05.123+02:00')": "2024-01-02 01:04:05.123 UTC",
+    "from_iso8601_timestamp('2024-01-02T03:04:05.123+02:00')": "2024-01-02 03:04:05.123 +02:00",
+    "from_iso8601_timestamp('2024-01-02T03:04:05')": "2024-01-02 03:04:05.000 UTC",
+    "from_iso8601_timestamp('2024-01-02')": "2024-01-02 00:00:00.000 UTC",
     "from_iso8601_date('2024-01-02')": "2024-01-02",
     "from_unixtime(1700000000)": "2023-11-14 22:13:20.000 UTC",
     "to_unixtime(from_unixtime(1))": "1.0",
@@ -126,6 +130,43 @@ ANSWERS = {
     "hour(from_unixtime(0) at time zone 'Asia/Tokyo')": "9",
     "date(from_unixtime(0) at time zone 'America/New_York')": "1969-12-31",
     "typeof(now())": "timestamp(3) with time zone",
+    "typeof(now() at time zone 'Asia/Tokyo')": "timestamp(3) with time zone",
+    "cast(from_unixtime(0) as varchar)": "1970-01-01 00:00:00.000 UTC",
+    "current_timezone()": "UTC",
+    # times in zones
+    f"{TOKYO}": "2024-01-02 03:04:05.000 Asia/Tokyo",
+    f"{TOKYO} = timestamp '2024-01-01 18:04:05 UTC'": "true",
+    f"{TOKYO} in (timestamp '2024-01-01 18:04:05 UTC')": "true",
+    f"timestamp '2024-01-01 18:04:05 UTC' in ({TOKYO})": "true",
+    f"hour({TOKYO})": "3",
+    f"to_unixtime({TOKYO})": "1.704132245E9",
+    f"date_diff('hour', timestamp '2024-01-01 18:04:05 UTC', {TOKYO})": "0",
+    f"cast({TOKYO} as varchar)": "2024-01-02 03:04:05.000 Asia/Tokyo",
+    f"cast({TOKYO} as timestamp)": "2024-01-02 03:04:05.000",
+    f"to_iso8601({TOKYO})": "2024-01-02T03:04:05.000+09:00",
+    f"date_format({TOKYO}, '%d %H')": "02 03",
+    f"timezone_hour({TOKYO})": "9",
+    f"date_trunc('day', {TOKYO}) = timestamp '2024-01-01 15:00:00 UTC'": "true",
+    f"date_add('hour', 1, {TOKYO}) = timestamp '2024-01-01 19:04:05 UTC'": "true",
+    f"{TOKYO} + interval '1' hour": "2024-01-02 04:04:05.000 Asia/Tokyo",
+    f"coalesce({TOKYO}, now()) = timestamp '2024-01-01 18:04:05 UTC'": "true",
+    f"coalesce({TOKYO}, {TOKYO})": "2024-01-02 03:04:05.000 Asia/Tokyo",
+    f"hour(({TOKYO}) at time zone 'America/New_York')": "13",
+    "date_add('day', 1, with_timezone(timestamp '2024-03-09 12:00:00', 'America/New_York'))": (
+        "2024-03-10 12:00:00.000 America/New_York"
+    ),
+    "with_timezone(timestamp '2024-03-09 12:00:00', 'America/New_York') + interval '1' day": (
+        "2024-03-10 13:00:00.000 America/New_York"
+    ),
+    "with_timezone(timestamp '2024-01-02 03:04:05', '+05:30') = timestamp '2024-01-01 21:34:05 UTC'": "true",
+    "timezone_minute(from_unixtime(0) at time zone '+05:30')": "30",
+    "to_iso8601(from_unixtime(0) at time zone '-03:30')": "1969-12-31T20:30:00.000-03:30",
+    "from_unixtime(0, 'Asia/Tokyo')": "1970-01-01 09:00:00.000 Asia/Tokyo",
+    "from_unixtime(0, 9, 30)": "1970-01-01 09:30:00.000 +09:30",
+    "from_unixtime(0, 'Asia/Tokyo') = from_unixtime(0)": "true",
+    "timestamp '2024-01-02 03:04:05 Asia/Tokyo'": "2024-01-02 03:04:05.000 Asia/Tokyo",
+    "hour(from_iso8601_timestamp('2024-01-02T03:04:05+09:00'))": "3",
+    "from_iso8601_timestamp('2024-01-02T03:04:05+09:00') = timestamp '2024-01-01 18:04:05 UTC'": "true",
     "sequence(date '2024-01-01', date '2024-01-03')": "[2024-01-01, 2024-01-02, 2024-01-03]",
     # arrays, maps and rows
     "array[1, null]": "[1, null]",
@@ -241,6 +282,18 @@ def test_unnest_gives_a_row_for_each_element(answer: Any, unnest: str, expected:
     assert answer(f"SELECT u.* FROM (SELECT 1 AS one) CROSS JOIN {unnest}") == expected
 
 
+def test_a_column_of_times_in_zones_has_their_type_and_cannot_be_stored(engine: Engine, tmp_path: Path) -> None:
+    tree = read("SELECT now() at time zone 'Asia/Tokyo' AS there", []).tree
+    assert tree is not None
+
+    prepared = Query(None, None, engine, tmp_path, "db", None).prepare(tree)  # type: ignore[arg-type]
+    ((name, kind),) = engine.columns(prepared)
+
+    assert column_info(name, kind)["Type"] == "timestamp with time zone"
+    with pytest.raises(Failed, match="Unsupported Hive type: timestamp with time zone"):
+        hive_type(kind)
+
+
 def test_unnamed_columns_are_named_by_position(engine: Engine, tmp_path: Path) -> None:
     tree = read("SELECT 1, 2 AS two, count(*) FROM (SELECT 3) UNION ALL SELECT 4, 5, 6", []).tree
     assert tree is not None
@@ -254,6 +307,7 @@ def test_unnamed_columns_are_named_by_position(engine: Engine, tmp_path: Path) -
     ("sql", "reason"),
     [
         ("SELECT 1 / 0", "DIVISION_BY_ZERO"),
+        ("SELECT now() at time zone 'Mars/Base'", "INVALID_FUNCTION_ARGUMENT: 'Mars/Base' is not a valid time zone"),
         ("SELECT array[1, 2][3]", r"INVALID_FUNCTION_ARGUMENT: Array subscript must be less.*: 3 > 2"),
         ("SELECT array[1, 2][0]", "INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1"),
         ("SELECT a[-1] FROM (SELECT array[1] AS a)", "INVALID_FUNCTION_ARGUMENT: Array subscript is negative: -1"),
