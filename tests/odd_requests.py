@@ -33,15 +33,25 @@ HEADERS = ["X-Correlation-Id", "X-Forwarded-For"]
 """Those of every operation that its contract does not name."""
 
 HEADER_VALUES = ["x" * 2000, '"1"' + ', "1"' * 150, '"' + "9" * 400 + '"', '"', "W/", ",,,", "a\tb", "*, *"]
+BODIES: dict[str, dict[str, Any]] = {
+    "POST /todos": {"title": "x"},
+    "PATCH /todos/{todo_id}": {"title": "x"},
+    "PUT /posts/{slug}": {"title": "x", "body_markdown": "x"},
+}
+"""Good bodies, so that the conditions and keys in the headers are read. The other operations refuse an empty body."""
+
 ID = "0190b6c2-0000-7000-8000-000000000001"
 
 
 class OddRequest(NamedTuple):
-    """A request whose path has its query."""
+    """A request whose path has its query. ``operation`` is its path in the contract; no authorizer is ``""``."""
 
     method: str
     path: str
     headers: dict[str, str]
+    body: dict[str, Any]
+    operation: str
+    authorizer: str
 
 
 def odd_requests(app: str) -> Iterator[OddRequest]:
@@ -49,8 +59,10 @@ def odd_requests(app: str) -> Iterator[OddRequest]:
     document = json.loads((ROOT / app / "openapi.json").read_text())
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
+            authorizer = next((name for each in operation["security"] for name in each), "")
             for odd in _odd_requests(path, operation["parameters"]):
-                yield OddRequest(method.upper(), *odd)
+                body = BODIES.get(f"{method.upper()} {path}", {})
+                yield OddRequest(method.upper(), *odd, body, path, authorizer)
 
 
 def _odd_requests(path: str, parameters: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, str]]]:

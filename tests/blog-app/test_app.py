@@ -104,8 +104,8 @@ def test_no_odd_request_is_a_server_error(call: Any, monkeypatch: pytest.MonkeyP
     bucket: Any = NoPhotos()
     monkeypatch.setattr(wiring, "photos", lambda: Photos(bucket))
     monkeypatch.setattr(wiring, "subscribers", lambda: Subscribers(MemorySubscribers()))
-    for method, path, headers in odd_requests("blog-app"):
-        assert call(method, path, {}, **headers).status_code < 500, (method, path[:200], headers)
+    for method, path, headers, body, *_ in odd_requests("blog-app"):
+        assert call(method, path, body, **headers).status_code < 500, (method, path[:200], headers)
 
 
 def test_the_address_in_list_unsubscribe_leads_people_to_the_page_that_asks_first(call: Any) -> None:
