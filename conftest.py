@@ -18,8 +18,6 @@ os.environ |= {
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
-    "LOCALAWS_ACCESS_KEY_ID": "test",
-    "LOCALAWS_SECRET_ACCESS_KEY": "test",
 }
 
 # The duration of an example depends on the load of the machine, not on the code.

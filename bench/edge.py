@@ -25,7 +25,6 @@ import psutil
 
 from bench.emulator import emulator
 from localaws.ports import find_free_port
-from localaws.settings import Settings
 from sandbox.settings import ROOT
 
 _SIZE = 1_000_000
@@ -73,13 +72,13 @@ def run() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.chmod(0o755)
-        endpoint = stack.enter_context(emulator())
+        stack.enter_context(emulator())
         ports = {name: find_free_port() for name in ("origin", "edge", "nginx")}
         stack.enter_context(_running(_origin(folder, ports["origin"]), ports["origin"], "/packages/0"))
         server = ["taskset", "-c", str(cores[-1])]
         identifier = _distribution(ports["origin"])
         edge = [*server, sys.executable, "-m", "localaws.cloudfront", f"{identifier}={ports['edge']}"]
-        edge_process = stack.enter_context(_running(edge, ports["edge"], "/packages/0", endpoint))
+        edge_process = stack.enter_context(_running(edge, ports["edge"], "/packages/0"))
         config = folder / "nginx.conf"
         config.write_text(_NGINX.format(folder=folder, port=ports["nginx"], origin=ports["origin"]))
         nginx = [*server, _which("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(config)]
@@ -163,10 +162,9 @@ def _distribution(origin: int) -> str:
 
 
 @contextmanager
-def _running(command: list[str], port: int, path: str, endpoint: str = "") -> Iterator[psutil.Process]:
+def _running(command: list[str], port: int, path: str) -> Iterator[psutil.Process]:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    if endpoint:
-        environment |= Settings(ROOT).environment | {"AWS_ENDPOINT_URL": endpoint}
+    environment |= {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     process = psutil.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while process.poll() is None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localaws import serve
-from localaws.settings import Settings
+from localaws.settings import PACKAGE, Settings
 
 
 @contextmanager
@@ -17,7 +17,13 @@ def emulator() -> Iterator[str]:
     """Run an emulator until the block ends, and point boto3 to it; the value is its address."""
     with tempfile.TemporaryDirectory() as folder, serve.emulator(Path(folder)) as url:
         before = dict(os.environ)
-        os.environ |= Settings(Path(folder)).environment | {"AWS_ENDPOINT_URL": url}
+        os.environ |= {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": "test",  # the root key of an emulator alone
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": Settings.regions[0],
+            "AWS_DATA_PATH": str(PACKAGE / "botodata"),
+        }
         try:
             yield url
         finally:

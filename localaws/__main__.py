@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from localaws import processes
+from localaws import allowed_pages, processes
 from localaws.clock.client import seconds, turned
 from localaws.ports import PortBusy, require_free_ports
 from localaws.serve import data_plane, running
@@ -87,6 +87,13 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default=interval,
         help=f"seconds of a Firehose buffer, at most; LOCALAWS_BUFFER_INTERVAL ({Settings.buffer_interval})",
     )
+    parser.add_argument(
+        "--origin",
+        dest="origins",
+        action="append",
+        default=sorted(allowed_pages.origins()),
+        help=f"an origin of web pages that may call it, as http://localhost:3000; {allowed_pages.VARIABLE} (none)",
+    )
     parser.add_argument("--keep", action="store_true", help="keep the state from one start to the next")
     parser.add_argument(
         "--consistency-delay",
@@ -101,9 +108,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def up(folder: Path, regions: list[str] | None, **given: float) -> str | None:
+def up(folder: Path, regions: list[str] | None, origins: list[str], **given: float) -> str | None:
     """Start in the background and return when it answers."""
-    settings = _settings(folder, regions, **given)
+    settings = _settings(folder, regions, origins, **given)
     if processes.pid(folder):
         return f"localaws runs already in {folder}: python -m localaws status"
     try:
@@ -113,6 +120,7 @@ def up(folder: Path, regions: list[str] | None, **given: float) -> str | None:
         return f"{busy}: stop what listens there or choose another port with {option}"
     options = [f"--port={settings.port}", f"--dax-port={settings.dax_port}", f"--mqtt-port={settings.mqtt_port}"]
     options += [f"--region={region}" for region in settings.regions] + ["--keep"] * settings.keep
+    options += [f"--origin={origin}" for origin in settings.origins]
     options.append(f"--buffer-interval={settings.buffer_interval}")
     options += ["--grant-requests"] * settings.grant_requests
     options += [f"--consistency-delay={settings.consistency_delay}"]
@@ -127,9 +135,9 @@ def up(folder: Path, regions: list[str] | None, **given: float) -> str | None:
     return status(folder)
 
 
-def serve(folder: Path, regions: list[str] | None, **given: float) -> str | None:
+def serve(folder: Path, regions: list[str] | None, origins: list[str], **given: float) -> str | None:
     """Run in the foreground until SIGTERM or Ctrl-C."""
-    settings = _settings(folder.resolve(), regions, **given)
+    settings = _settings(folder.resolve(), regions, origins, **given)
     settings.make_root_key()
     os.environ.update(settings.environment)
     with processes.pid_file(folder):
@@ -212,8 +220,9 @@ def _run_data_plane(folder: Path, module: str, *arguments: str) -> str | None:
     return f"{module} ended with status {process.returncode}"
 
 
-def _settings(folder: Path, regions: list[str] | None, **given: float) -> Settings:
-    return Settings(folder, regions=tuple(regions or Settings.regions), **given)  # type: ignore[arg-type]
+def _settings(folder: Path, regions: list[str] | None, origins: list[str], **given: float) -> Settings:
+    named = {"regions": tuple(regions or Settings.regions), "origins": tuple(dict.fromkeys(origins))}
+    return Settings(folder, **named, **given)  # type: ignore[arg-type]
 
 
 def _running(folder: Path) -> Settings | None:
@@ -224,7 +233,8 @@ def _running(folder: Path) -> Settings | None:
         return None
     if processes.pid(folder) is None:
         return None
-    return Settings(**stored | {"folder": Path(stored["folder"]), "regions": tuple(stored["regions"])})
+    tuples = {name: tuple(stored[name]) for name in ("regions", "origins")}
+    return Settings(**stored | tuples | {"folder": Path(stored["folder"])})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """`python -m localaws.emulator`: ministack with its gaps closed, on loopback, with IAM enforced.
 
 Reads ministack's own settings from the environment: `GATEWAY_PORT` (4566) and the others of its README, and
-`LOCALAWS_DAX_PORT`, the port of the first DAX cluster (0: any free port).
+`LOCALAWS_DAX_PORT`, the port of the first DAX cluster (0: any free port). `LOCALAWS_ORIGINS` has the origins of the web
+pages that may call it, separated by spaces.
 """
 
 import os
@@ -103,6 +104,7 @@ GAPS = (
     "firehose.delivery_streams",
     "glue.table_authorization",
     "iam.access_key",
+    "iam.anonymous_requests",
     "iam.authorized_actions",
     "iam.batch_actions",
     "iam.condition_keys",
@@ -113,6 +115,7 @@ GAPS = (
     "iam.root_key",
     "iam.secure_transport",
     "iam.service_roles",
+    "iam.web_identity",
     "iot.listener",
     "iot.mqtt_limits",
     "iot.rules",
@@ -120,6 +123,7 @@ GAPS = (
     "kinesis.requests",
     "kinesis.retention",
     "kinesis.shard_iterators",
+    "lambda_.code_links",
     "lambda_.concurrency",
     "lambda_.asynchronous_invocations",
     "lambda_.error_responses",
@@ -195,7 +199,7 @@ def main() -> None:
     # The emulator reads its settings while it is imported.
     from ministack import app
 
-    from localaws import control
+    from localaws import control, cross_origin
     from localaws.changes import calls as changes
     from localaws.clock import calls
     from localaws.iam import used_actions
@@ -207,6 +211,7 @@ def main() -> None:
         import_module(f"localaws.{gap}").apply()
     changes.install()
     used_actions.apply()
+    cross_origin.install()  # the last, because it is the first to see a request
     app.main()
 
 

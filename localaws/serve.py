@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from localaws import clock, processes
+from localaws import allowed_pages, clock, processes
 from localaws.lambda_.batches import Backoff
 from localaws.lambda_.poller import Poller
 from localaws.ports import find_free_port
@@ -43,6 +43,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         "LAMBDA_WARM_TTL_SECONDS": "60",
         "LOCALAWS_CONSISTENCY_DELAY": str(settings.consistency_delay),
         clock.VARIABLE: str(settings.clock),
+        allowed_pages.VARIABLE: " ".join(settings.origins),
         "LOCALAWS_GRANT_REQUESTS": "1" if settings.grant_requests else "0",
         "PERSIST_STATE": keeps,
         "S3_PERSIST": keeps,
@@ -65,7 +66,10 @@ async def running(settings: Settings) -> AsyncIterator[None]:
 
 @contextlib.contextmanager
 def emulator(folder: Path, grant_requests: bool = True, consistency_delay: float = 0) -> Iterator[str]:
-    """Run an empty emulator, without data planes, in *folder* until the block ends; the value is its address."""
+    """Run an empty emulator, without data planes, in *folder* until the block ends; the value is its address.
+
+    Its root key is `test` with the secret `test`.
+    """
     port, file = find_free_port(), folder / "clock"
     clock.create(file)
     environment = {
@@ -76,6 +80,7 @@ def emulator(folder: Path, grant_requests: bool = True, consistency_delay: float
         "LOG_LEVEL": "ERROR",
         "LOCALAWS_GRANT_REQUESTS": "1" if grant_requests else "0",
         "LOCALAWS_CONSISTENCY_DELAY": str(consistency_delay),
+        allowed_pages.VARIABLE: os.environ.get(allowed_pages.VARIABLE, ""),
         **_given(),
     }
     with processes.running(["-m", "localaws.emulator"], environment, folder) as process:
@@ -93,5 +98,10 @@ def data_plane(
     settings: Settings, module: str, *arguments: str
 ) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
     """Return a context in which *module* runs as a process that is a client of this AWS."""
-    environment = {"TMPDIR": str(settings.folder / "tmp"), clock.VARIABLE: str(settings.clock)} | settings.environment
+    environment = {
+        "TMPDIR": str(settings.folder / "tmp"),
+        clock.VARIABLE: str(settings.clock),
+        allowed_pages.VARIABLE: " ".join(settings.origins),
+        **settings.environment,
+    }
     return processes.running(["-m", module, *arguments], environment, settings.folder)

@@ -28,6 +28,8 @@ class Settings:
     mqtt_port: int = 8883
     regions: tuple[str, ...] = ("us-east-1",)
     keep: bool = False
+    origins: tuple[str, ...] = ()
+    """The origins of the web pages that may call it, such as `http://localhost:3000`; `*` allows every page."""
     grant_requests: bool = False
     """Whether AWS grants requests (a higher quota, SES outside its sandbox) at once. If not, they are pending."""
     consistency_delay: float = 0
@@ -66,7 +68,7 @@ class Settings:
     def make_root_key(self) -> None:
         """Make the root key of this start, in a file that only its owner may read.
 
-        LOCALAWS_ACCESS_KEY_ID and LOCALAWS_SECRET_ACCESS_KEY give a known key, for example to tests.
+        LOCALAWS_ACCESS_KEY_ID and LOCALAWS_SECRET_ACCESS_KEY give a known key, for example to a tool.
         """
         letters = "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
         key_id = os.environ.get("LOCALAWS_ACCESS_KEY_ID") or f"AKIA{letters}"
@@ -82,9 +84,7 @@ class Settings:
 
     @property
     def root_key(self) -> tuple[str, str]:
-        """ID and secret of the root key; `test` and `test` if none was made."""
-        if not self._root_key_file.exists():
-            return "test", "test"
+        """ID and secret of the root key. Raises FileNotFoundError if none was made."""
         key_id, secret = json.loads(self._root_key_file.read_text())
         return key_id, secret
 

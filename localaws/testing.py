@@ -15,7 +15,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import serve
+from localaws import control_client, serve
 from localaws.clock.client import turned
 from localaws.ports import find_free_port
 
@@ -97,8 +97,8 @@ def verify_identity(endpoint: str, identity: str, region: str = "us-east-1") -> 
     if "@" not in identity:
         _add_records(endpoint, identity, ses.get_email_identity(EmailIdentity=identity)["DkimAttributes"]["Tokens"])
         return
-    with urllib.request.urlopen(f"{endpoint}/_ministack/ses/messages", timeout=10) as answer:
-        mails = [mail for kept in json.load(answer)["messages"].values() for mail in kept]
+    kept = json.loads(control_client.call(f"{endpoint}/_ministack/ses/messages"))["messages"]
+    mails = [mail for each in kept.values() for mail in each]
     for mail in mails:
         if mail["To"] == [identity] and (link := re.search(r"http\S+/_localaws/ses/verify\S+", mail["BodyText"])):
             urllib.request.urlopen(link[0], timeout=10).close()

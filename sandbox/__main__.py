@@ -196,6 +196,8 @@ def clock(settings: Settings, turn: float) -> str | None:
 
 def env(settings: Settings) -> str | None:
     """Print the variables for a shell, as in: eval "$(make env)"."""
+    if not processes.pid(settings.folder):
+        return _NOT_RUNNING
     for name, value in settings.environment.items():
         print(f"export {name}='{value}'")
     return None

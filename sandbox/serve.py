@@ -9,6 +9,7 @@ import json
 import os
 import signal
 from typing import Any
+from urllib.parse import urlencode
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -16,7 +17,8 @@ from starlette.applications import Starlette
 
 import localaws.serve
 from deploy import updates
-from localaws import clock, processes
+from localaws import clock, control_client, processes
+from localaws.allowed_pages import AllowedPages
 from sandbox import account
 from sandbox.console import console
 from sandbox.demo import seed
@@ -42,6 +44,8 @@ async def _run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     if settings.clone_of:
         clock.install(str(settings.aws.clock))
+        query = urlencode({"add": sorted(settings.origins)}, doseq=True)
+        await asyncio.to_thread(control_client.call, f"{settings.aws.endpoint}/_localaws/origins?{query}", b"")
         await _serve_stage(settings, stop)
         return
     if not settings.keep:
@@ -70,7 +74,7 @@ async def _serve_account(settings: Settings, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as servers:
             folders = str(settings.instances), str(settings.aws.file_systems)
             with localaws.serve.data_plane(settings.aws, "localaws.autoscaling", *folders):
-                serving = servers.create_task(_serve(settings.ports["console"], console.site(settings, {}), stop))
+                serving = servers.create_task(_serve(settings, "console", console.site(settings, {}), stop))
                 _announce(settings, {})
                 await serving
     finally:
@@ -81,7 +85,7 @@ async def _serve_stage(settings: Settings, stop: asyncio.Event) -> None:
     """Deploy the stage, serve its pages until *stop*, and write its outputs once the demo data is there."""
     try:
         async with asyncio.TaskGroup() as servers:
-            servers.create_task(_serve(settings.ports["payments"], provider.site(), stop))  # a shop registers with it
+            servers.create_task(_serve(settings, "payments", provider.site(), stop))  # a shop registers with it
             stacks = Stacks(settings)
             apps = await asyncio.to_thread(stacks.deploy)
             await asyncio.to_thread(account.verify_senders, settings.aws.endpoint)
@@ -108,7 +112,7 @@ def _start_background(settings: Settings, stacks: Stacks, apps: dict[str, Any], 
 
 async def _serve_pages(settings: Settings, stacks: Stacks, apps: dict[str, Any], stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as servers:
-        servers.create_task(_serve(settings.ports["console"], console.site(settings, apps), stop))
+        servers.create_task(_serve(settings, "console", console.site(settings, apps), stop))
         await asyncio.to_thread(seed.seed, settings, apps)
         _announce(settings, apps)
         if settings.reload:
@@ -122,10 +126,10 @@ def _distributions(settings: Settings, apps: dict[str, Any]) -> list[str]:
     return [f"{o['distribution_id']}={settings.ports[app]}" for app, o in apps.items() if "distribution_id" in o]
 
 
-async def _serve(port: int, site: Starlette, stop: asyncio.Event) -> None:
+async def _serve(settings: Settings, name: str, site: Starlette, stop: asyncio.Event) -> None:
     config = Config()
-    config.bind = [f"127.0.0.1:{port}"]
-    await serve(site, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+    config.bind = [f"127.0.0.1:{settings.ports[name]}"]
+    await serve(AllowedPages(site, settings.origins), config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
 
 
 def _announce(settings: Settings, apps: dict[str, Any]) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import localaws.settings
-from localaws import processes
+from localaws import allowed_pages, processes
+from localaws.allowed_pages import local_origins
 from localaws.ports import find_free_port
 from sandbox import apps
 
@@ -98,6 +99,8 @@ class Settings:
     """Whether the apps' background commands run, such as devices that send."""
     reload: bool
     """Whether a file that is saved is deployed."""
+    own_pages: frozenset[str] = frozenset()
+    """The origins of a developer's own pages, such as `http://localhost:3000`, which may call the sandbox too."""
     retry_delay: float = localaws.settings.Settings.retry_delay
     buffer_interval: float = 5
     """Seconds of a Firehose buffer, at most. The apps' templates have the intervals that AWS accepts."""
@@ -114,6 +117,7 @@ class Settings:
             fresh=environment.get("ACCOUNT") == "fresh",
             background=_flag(environment, "DEVICES", default=True),
             reload=_flag(environment, "RELOAD", default="CLONE_OF" not in environment),
+            own_pages=frozenset(environment.get(allowed_pages.VARIABLE, "").split()),
             retry_delay=_seconds(environment, "RETRY_DELAY", localaws.settings.Settings.retry_delay),
             buffer_interval=_seconds(environment, "BUFFER_INTERVAL", cls.buffer_interval),
         )
@@ -128,10 +132,17 @@ class Settings:
             mqtt_port=self.ports["mqtt"],
             regions=(REGION, REPLICA_REGION),
             keep=self.keep,
+            origins=tuple(sorted(self.origins)),
             grant_requests=True,
             retry_delay=self.retry_delay,
             buffer_interval=self.buffer_interval,
         )
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins of the stage's pages, and of those that the environment names."""
+        ports = (port for name, port in self.ports.items() if name not in _SHARED)
+        return self.own_pages.union(*map(local_origins, ports))
 
     @property
     def environment(self) -> dict[str, str]:

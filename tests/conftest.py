@@ -10,9 +10,11 @@ import sys
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from users import PASSWORD, User, anonymous
 
@@ -29,6 +31,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stage", default="test", help="the stage to start: two at once need two names")
 
 
+@contextmanager
+def as_root(outputs: dict[str, Any]) -> Iterator[None]:
+    """Point boto3 and the commands of the tests to a sandbox, with the root key of this start."""
+    names = {"AWS_ENDPOINT_URL": "endpoint", "AWS_ACCESS_KEY_ID": "access_key_id"}
+    names["AWS_SECRET_ACCESS_KEY"] = "secret_access_key"
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, name in names.items():
+            patch.setenv(variable, outputs[name])
+        boto3.setup_default_session()  # it keeps the key that it has read
+        yield
+
+
 @pytest.fixture(scope="session")
 def sandbox(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
@@ -37,8 +51,9 @@ def sandbox(
     if request.config.getoption("--running"):
         settings = Settings.from_environment()
         running: dict[str, Any] = json.loads(settings.outputs_file.read_text())
-        os.environ |= {"SANDBOX_STAGE": settings.stage, "AWS_ENDPOINT_URL": running["endpoint"]}
-        yield running
+        os.environ |= {"SANDBOX_STAGE": settings.stage}
+        with as_root(running):
+            yield running
         return
     folder = tmp_path_factory.mktemp("sandbox")
     os.environ |= {
@@ -53,9 +68,8 @@ def sandbox(
     started = subprocess.run([*command, "up"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert started.returncode == 0, started.stdout + started.stderr
     outputs = json.loads((folder / "outputs.json").read_text())
-    os.environ["AWS_ENDPOINT_URL"] = outputs["endpoint"]
-    yield outputs
-    del os.environ["AWS_ENDPOINT_URL"]
+    with as_root(outputs):
+        yield outputs
     subprocess.run([*command, "down"], cwd=ROOT, check=True, capture_output=True)
 
 

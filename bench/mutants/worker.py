@@ -20,17 +20,13 @@ import sys
 import tempfile
 import time
 import types
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
-from localaws import serve
+from localaws import control_client, serve
 
 ROOT = Path(__file__).parent.parent.parent
 _fork = multiprocessing.get_context("fork")
@@ -139,10 +135,7 @@ class Suite:
     @contextlib.contextmanager
     def _emptied(self, *_: object, **__: object) -> Iterator[str]:
         """Take the place of serve.emulator, which takes seconds to start."""
-        reset = AWSRequest("POST", f"{self._emulator}/_ministack/reset", data=b"")
-        SigV4Auth(Credentials("test", "test"), "localaws", "us-east-1").add_auth(reset)
-        headers = dict(reset.headers.items())
-        urllib.request.urlopen(urllib.request.Request(reset.url, b"", headers, method="POST"), timeout=60).close()
+        control_client.call(f"{self._emulator}/_ministack/reset", b"", timeout=60)
         yield self._emulator
 
     def _record(self, paths: list[str]) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections.abc import Callable
 from http.client import HTTPException
 from threading import Event
 from urllib.parse import urlencode
 
+from localaws import control_client
 from localaws.changes import WAIT_SECONDS
 
 PAUSE = 1
@@ -34,8 +34,7 @@ class Changes:
         """
         query = urlencode({"service": self._service, "seen": self._seen, "wait": seconds})
         try:
-            with urllib.request.urlopen(f"{self._url}?{query}", timeout=seconds + 10) as answer:
-                version = json.load(answer)["version"]
+            version = json.loads(control_client.call(f"{self._url}?{query}", timeout=seconds + 10))["version"]
         except (OSError, ValueError, HTTPException):
             time.sleep(PAUSE)
             return True

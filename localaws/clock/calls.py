@@ -107,7 +107,7 @@ def request_time_failure(check: Any) -> Any:
 def install() -> None:
     """Add the control call to the emulator. It has no effect on the emulator until the clock is turned."""
     control.CALLS["GET", CALL] = show
-    control.SIGNED_CALLS["POST", CALL] = advance
+    control.CALLS["POST", CALL] = advance
     sigv4.request_time_failure = request_time_failure(sigv4.request_time_failure)
     lambda_runtime.Worker._spawn = spawn(lambda_runtime.Worker._spawn)
     lambda_runtime._detect_runtime_binary = runtime_binary(lambda_runtime._detect_runtime_binary)

@@ -1,4 +1,7 @@
-"""`python -m localaws.cloudfront ID=PORT ...`: serve each distribution on a port of 127.0.0.1 until SIGTERM."""
+"""`python -m localaws.cloudfront ID=PORT ...`: serve each distribution on a port of 127.0.0.1 until SIGTERM.
+
+A distribution answers requests of its own pages and of those in `LOCALAWS_ORIGINS`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from localaws.allowed_pages import AllowedPages, origins
 from localaws.cloudfront.edge import Edge, edge
 
 
@@ -23,7 +27,7 @@ def server(distribution: Edge, port: int) -> uvicorn.Server:
     """Return a server of a distribution that adds no headers of its own."""
     return _Server(
         uvicorn.Config(
-            distribution,
+            AllowedPages(distribution, origins(), serves=distribution.has_host),
             host="127.0.0.1",
             port=port,
             http="httptools",

@@ -13,7 +13,8 @@ from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-LOOPBACK = re.compile(r"127(\.\d+){3}|::1|(.+\.)?localhost")
+from localaws.allowed_pages import is_local
+
 DEFAULT_ERROR_CACHING_MIN_TTL = 10
 
 
@@ -127,7 +128,7 @@ class Distribution:
         """
         name = urlsplit(f"//{host.lower()}").hostname or ""
         wildcard = f"*.{name.partition('.')[2]}"
-        return bool(LOOPBACK.fullmatch(name) or {name, wildcard} & {self.domain, *self.aliases})
+        return is_local(name) or bool({name, wildcard} & {self.domain, *self.aliases})
 
     def error_caching_min_ttl(self, status: int) -> float:
         """Return the seconds for which an error is cached at least."""

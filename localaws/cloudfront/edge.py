@@ -91,6 +91,10 @@ class Edge:
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
 
+    def has_host(self, host: str) -> bool:
+        """Return whether the distribution answers for a host name."""
+        return self._deployed.distribution.has_domain(host)
+
     async def refresh(self, changed: bool = False) -> None:
         """Apply new invalidations and configuration, and publish the metrics."""
         self._objects.invalidate(await asyncio.to_thread(self._deployed.refresh, changed))

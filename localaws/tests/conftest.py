@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from localaws import processes
+from localaws import allowed_pages, processes
 from localaws.ports import find_free_port
 
 pytest_plugins = ["localaws.testing"]
+
+os.environ[allowed_pages.VARIABLE] = "https://example.com https://www.example.com"
 
 
 @pytest.fixture(scope="session")

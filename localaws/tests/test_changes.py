@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import urllib.request
 from threading import Event
 from typing import Any
 
@@ -11,6 +10,7 @@ import boto3
 import pytest
 from ministack.services import sqs
 
+from localaws import control_client
 from localaws.changes import WAIT_SECONDS, calls
 from localaws.changes.client import RETRY_INTERVAL, Changes
 from localaws.changes.signal import Signal
@@ -108,7 +108,7 @@ def test_changes_of_a_service_are_seen_once(emulator: str) -> None:
 
 def test_a_service_without_changes_is_refused(emulator: str) -> None:
     with pytest.raises(OSError, match="400"):
-        urllib.request.urlopen(f"{emulator}/_localaws/changes?service=s3")
+        control_client.call(f"{emulator}/_localaws/changes?service=s3")
 
 
 def test_a_refresh_that_is_not_complete_is_repeated_without_a_change() -> None:

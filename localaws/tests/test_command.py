@@ -70,11 +70,7 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
         assert f"    {command} " in done.stdout
 
 
-def test_each_start_makes_a_root_key_that_only_its_owner_can_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("LOCALAWS_ACCESS_KEY_ID", "LOCALAWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
+def test_each_start_makes_a_root_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
     settings = Settings(tmp_path)
 
     settings.make_root_key()

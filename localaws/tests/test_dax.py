@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -26,6 +25,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from localaws import control_client
 from localaws.dax.cache import Cluster
 from localaws.dax.server import Server
 from localaws.dax.wire import cbor, values
@@ -897,7 +897,7 @@ def test_a_deleted_stack_stops_its_cluster(with_dax: str) -> None:
 
 def test_a_reset_of_the_emulator_stops_its_clusters(with_dax: str) -> None:
     host, port = Stack(with_dax).outputs["Endpoint"].split(":")
-    urllib.request.urlopen(urllib.request.Request(f"{with_dax}/_ministack/reset", method="POST")).close()
+    control_client.call(f"{with_dax}/_ministack/reset", b"")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((host, int(port)))
 

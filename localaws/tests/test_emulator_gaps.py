@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 import urllib3
 from botocore.auth import SigV4Auth
@@ -185,7 +186,8 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 @pytest.fixture(scope="session")
 def patched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     # Without other settings: the launcher's defaults must enforce IAM and bind to loopback.
-    for aws in run_emulator(PATCHED, {"LOCALAWS_GRANT_REQUESTS": "1"}, tmp_path_factory.mktemp("patched") / "home"):
+    settings = {"LOCALAWS_GRANT_REQUESTS": "1", "LOCALAWS_ORIGINS": "https://page.example"}
+    for aws in run_emulator(PATCHED, settings, tmp_path_factory.mktemp("patched") / "home"):
         aws.client("sesv2").put_account_details(
             MailType="TRANSACTIONAL", WebsiteURL="https://blog.example", ProductionAccessEnabled=True
         )
@@ -745,6 +747,48 @@ def a_bucket_that_requires_tls_accepts_requests(aws: Aws) -> None:
     user(aws, ["s3:PutObject"], f"arn:aws:s3:::{bucket}/*").client("s3").put_object(Bucket=bucket, Key="key")
 
 
+def a_stranger_is_nobody(aws: Aws) -> None:
+    secret = aws.client("secretsmanager").create_secret(Name=f"secret-{next(numbers)}", SecretString="x")["ARN"]
+    bucket = f"bucket-{next(numbers)}"
+    for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": "x"}):
+        target = {"X-Amz-Target": "secretsmanager.GetSecretValue", "Content-Type": "application/x-amz-json-1.1"}
+        read = httpx.post(f"{aws.endpoint}/", json={"SecretId": secret}, headers=target | headers)
+        assert read.status_code in (400, 403), read.text
+        assert httpx.get(f"{aws.endpoint}/", headers=headers).status_code == 403
+        assert httpx.put(f"{aws.endpoint}/{bucket}", headers=headers).status_code == 403
+    assert bucket not in {each["Name"] for each in aws.client("s3").list_buckets()["Buckets"]}
+
+
+def a_web_identity_is_known_by_its_signature(aws: Aws) -> None:
+    cognito = aws.client("cognito-identity")
+    pool = cognito.create_identity_pool(IdentityPoolName=f"pool-{next(numbers)}", AllowUnauthenticatedIdentities=True)
+    role = role_for_identities(aws, pool["IdentityPoolId"], [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}])
+    identity = cognito.get_id(IdentityPoolId=pool["IdentityPoolId"])["IdentityId"]
+    token = cognito.get_open_id_token(IdentityId=identity)["Token"]
+    header, claims, signature = token.split(".")
+    other = base64.urlsafe_b64encode(json.dumps({"iss": "x"}).encode()).decode().rstrip("=")
+    sts = Aws(aws.endpoint).client("sts")
+
+    assert sts.assume_role_with_web_identity(RoleArn=role, RoleSessionName="genuine", WebIdentityToken=token)
+    for forged in (
+        f"{header}.{claims}.",
+        f"{header}.{claims}.{signature[:-8]}AAAAAAAA",
+        f"{header}.{other}.x",
+        "words",
+    ):
+        with pytest.raises(ClientError, match="InvalidIdentityToken"):
+            sts.assume_role_with_web_identity(RoleArn=role, RoleSessionName="forged", WebIdentityToken=forged)
+
+
+def only_a_signed_link_leads_to_the_code_of_a_function(aws: Aws) -> None:
+    name = aws.function(ONCE)
+    link = aws.client("lambda").get_function(FunctionName=name)["Code"]["Location"]
+    address, _, query = link.partition("?")
+    assert httpx.get(link).content.startswith(b"PK")
+    for forged in (address, f"{address}?{query[:-1]}x", link.replace("function-", "function-9")):
+        assert httpx.get(forged).status_code == 403, forged
+
+
 def an_error_response_of_s3_has_cors_headers(aws: Aws) -> None:
     bucket = f"cors-{next(numbers)}"
     rule = {"AllowedOrigins": ["https://page.example"], "AllowedMethods": ["GET"]}
@@ -1151,6 +1195,9 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("glue.table_authorization", a_policy_can_allow_one_table),
     ("iam.batch_actions", a_permission_for_one_message_includes_batches),
     ("iam.access_key", a_stack_creates_an_access_key),
+    ("iam.anonymous_requests", a_stranger_is_nobody),
+    ("iam.web_identity", a_web_identity_is_known_by_its_signature),
+    ("lambda_.code_links", only_a_signed_link_leads_to_the_code_of_a_function),
     ("iam.secure_transport", a_bucket_that_requires_tls_accepts_requests),
     ("secretsmanager.secret_labels", put_secret_value_moves_a_staging_label),
     ("firehose.delivery_streams", a_delivery_stream_buffers_records),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from localaws import control_client
 from sandbox import function_logs
 from sandbox.apps import ADDRESSES
 from sandbox.console import graph
@@ -90,8 +90,8 @@ def _lines(app: str, stage: str) -> list[dict[str, Any]]:
 
 def mails(endpoint: str) -> list[dict[str, Any]]:
     """Return every mail sent, newest first, in the emulator's form."""
-    with urllib.request.urlopen(f"{endpoint}/_ministack/ses/messages", timeout=30) as answer:
-        by_account: dict[str, list[dict[str, Any]]] = json.load(answer)["messages"]
+    answer = json.loads(control_client.call(f"{endpoint}/_ministack/ses/messages"))
+    by_account: dict[str, list[dict[str, Any]]] = answer["messages"]
     mails = [mail for kept in by_account.values() for mail in kept]
     return sorted(mails, key=lambda mail: float(mail["Timestamp"]), reverse=True)
 

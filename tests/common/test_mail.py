@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from common import ses
 from common.mail import Feedback, Mail, MailTemplate, NotSent
 from common.ses import Mailer, Malformed
+from localaws import control_client
 from localaws.testing import verify_identity
 
 MAIL = Mail("Grüße", "text", "<p>html</p>")
@@ -329,8 +329,8 @@ def test_a_sent_mail_is_in_the_mailbox_with_both_bodies(emulator: str) -> None:
 
     message_id = mailer.send("ann@example.com", MAIL, {"subscriber": "1"}, "https://blog.example/u/1")
 
-    with urllib.request.urlopen(f"{emulator}/_ministack/ses/messages") as answer:
-        kept = [mail for mails in json.load(answer)["messages"].values() for mail in mails]
+    answer = json.loads(control_client.call(f"{emulator}/_ministack/ses/messages"))
+    kept = [mail for mails in answer["messages"].values() for mail in mails]
     mail = next(mail for mail in kept if mail["MessageId"] == message_id)
     assert (mail["Subject"], mail["BodyText"], mail["BodyHtml"]) == ("Grüße", "text", "<p>html</p>")
     assert mail["To"] == ["ann@example.com"]

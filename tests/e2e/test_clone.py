@@ -104,6 +104,13 @@ def test_two_stages_run_at_once_and_share_no_data(
     assert Author.of(sandbox["blog-app"]).send("DELETE", f"/posts/{word}").status_code == 204
 
 
+def test_the_pages_of_both_stages_may_call_the_aws_and_no_other_page_may(sandbox: Outputs, twin: Outputs) -> None:
+    pages = (sandbox["todo-app"]["web"], twin["todo-app"]["web"], "http://127.0.0.1:1")
+    answers = [httpx.options(f"{twin['endpoint']}/", headers={"Origin": page}) for page in pages]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 403]
+
+
 def addresses(stage: Outputs) -> list[str]:
     apps = [values for values in stage.values() if isinstance(values, dict)]
     return [values[name] for values in apps for name in ("api", "web", "site", "cdn") if name in values]

@@ -52,7 +52,7 @@ def test_pages_contain_every_todo_once(sign_up: Callable[[], User]) -> None:
 
 
 def test_every_response_has_cors_headers(ann: User) -> None:
-    origin = {"Origin": "https://todo.example"}
+    origin = {"Origin": ann.outputs["web"]}
     with ann.api(**origin) as api:
         refused = httpx.get(f"{ann.outputs['api']}/todos", headers=origin)
         answers = [api.get("/todos"), api.get("/todos/x"), api.post("/todos", json={}), refused]
