@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 import zlib
@@ -196,6 +197,7 @@ def not_images() -> dict[str, bytes]:
     }
 
 
+@functools.cache
 def bombs() -> dict[str, bytes]:
     """Small files that decode to 400 million pixels or more."""
     line = zlib.compress(bytes(2501 * 20_000), 9)
