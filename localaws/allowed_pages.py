@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 VARIABLE = "LOCALAWS_ORIGINS"
 ANY = "*"
-"""The origin that stands for every page."""
+"""Allows every page, at any host: there is no check."""
 
 LOOPBACK = re.compile(r"(.+\.)?localhost|127(\.[0-9]{1,3}){3}|\[?::1\]?", re.IGNORECASE)
 """A host name that is this machine for everybody."""
@@ -65,6 +65,8 @@ class AllowedPages:
     def _allows(self, scope: Scope) -> bool:
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"] if name.lower() in _READ}
         host = headers.get(b"host", "")
+        if ANY in self._origins:
+            return True
         if not self._serves(re.sub(r":[0-9]*$", "", host)):
             return False
         origin, site = headers.get(b"origin", "null"), headers.get(b"sec-fetch-site", "none")
@@ -81,4 +83,4 @@ class AllowedPages:
         return self._allows_origin(f"{referer.scheme}://{referer.netloc}", host)
 
     def _allows_origin(self, origin: str, host: str) -> bool:
-        return ANY in self._origins or origin in self._origins or urlsplit(origin).netloc == host
+        return origin in self._origins or urlsplit(origin).netloc == host

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import boto3
 
-from localaws import processes
+from localaws import allowed_pages, processes
 from localaws.parity import bare, differences, report, suites
 from localaws.ports import find_free_port
 
@@ -126,9 +126,10 @@ def _localaws(folder: Path) -> Iterator[str]:
     """
     port = find_free_port()
     ports = [f"--port={port}", f"--dax-port={find_free_port()}", f"--mqtt-port={find_free_port()}"]
-    root_key = {"LOCALAWS_ACCESS_KEY_ID": "test", "LOCALAWS_SECRET_ACCESS_KEY": "test"}
+    given = {"LOCALAWS_ACCESS_KEY_ID": "test", "LOCALAWS_SECRET_ACCESS_KEY": "test"}
+    given |= {allowed_pages.VARIABLE: allowed_pages.ANY}  # cases name hosts and pages of their own
     command = ["-m", "localaws", "serve", f"--folder={folder / 'aws'}", "--grant-requests", *ports]
-    for url in _started(command, root_key, folder, port):
+    for url in _started(command, given, folder, port):
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
         quotas = boto3.client("service-quotas", endpoint_url=url, **keys)
         quotas.request_service_quota_increase(ServiceCode="lambda", QuotaCode="L-B99A9384", DesiredValue=1_000)

@@ -69,7 +69,8 @@ def authorization(sandbox: dict[str, Any], sign_up: Callable[..., User]) -> Call
         if schemes == ["iam"] and app in keys:
             person = keys[app]
             return {"auth": Signed(outputs[f"{person}_access_key_id"], outputs[f"{person}_secret_access_key"])}
-        return {"auth": Signed("test", "test")} if schemes == ["iam"] else {}
+        root = Signed(sandbox["access_key_id"], sandbox["secret_access_key"])
+        return {"auth": root} if schemes == ["iam"] else {}
 
     return authorization
 

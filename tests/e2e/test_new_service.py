@@ -51,7 +51,7 @@ def test_a_new_service_is_tested_answers_and_is_removed_without_a_trace(copy: Pa
         released = run(copy, ".venv/bin/python", "-m", "deploy", step, NEW, stage())
     api_id = next(line.split()[1] for line in released.splitlines() if line.startswith("RestAPIId"))
     outputs = {"api": f"{sandbox['endpoint']}/_aws/execute-api/{api_id}/api"}
-    service = Author(outputs, "test", "test")
+    service = Author(outputs, sandbox["access_key_id"], sandbox["secret_access_key"])
     assert httpx.get(f"{outputs['api']}/parcels").status_code == 403
     parcel = service.send("POST", "/parcels", {"name": "A parcel"})
     assert parcel.status_code == 201, parcel.text
