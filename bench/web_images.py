@@ -170,7 +170,8 @@ def run(folders: Sequence[str] = ()) -> None:
         lines = []
         with sync_playwright() as playwright:
             arguments = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+            chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+            browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
             page = browser.new_page()
             for maker, file in files:
                 if file.suffix.removeprefix(".").lower() not in _FORMATS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -41,12 +40,9 @@ def port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def rebound(browser: Browser) -> Iterator[BrowserContext]:
+def rebound(launch: Callable[..., Browser]) -> Iterator[BrowserContext]:
     """A browser for which the host of the stranger is this machine."""
-    rules = f"--host-resolver-rules=MAP {STRANGER} 127.0.0.1"
-    arguments = ["--no-sandbox", "--disable-gpu", rules]
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    other = browser.browser_type.launch(executable_path=path, args=arguments)
+    other = launch(f"--host-resolver-rules=MAP {STRANGER} 127.0.0.1")
     yield other.new_context()
     other.close()
 
