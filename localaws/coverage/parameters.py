@@ -103,13 +103,14 @@ def sent(operation: Any) -> dict[str, tuple[str, str]]:
 
 def generate() -> str:
     """Return the content of the file: a line for each operation that has such a parameter."""
-    import botocore.session  # only the command needs it
+    from botocore.loaders import Loader  # only the command needs it
+    from botocore.model import ServiceModel
 
-    session = botocore.session.get_session()
+    loader = Loader()  # of its own: a client changes the description of its service
     lines = []
     for service in SERVICES:
         names = set().union(*(names_in(file.read_text()) for file in code(service)))
-        model = session.get_service_model(service)
+        model = ServiceModel(loader.load_service_model(service, "service-2"), service)
         for name in model.operation_names:
             operation = model.operation_model(name)
             unread = {key: place for key, place in sent(operation).items() if not is_read((key, place[1]), names)}

@@ -330,7 +330,11 @@ def test_a_poison_record_delays_no_other_and_is_kept_with_its_position(
     assert until(all_mailed, seconds=120)
     sqs = boto3.client("sqs", endpoint_url=sandbox["endpoint"])
     queue = sqs.get_queue_url(QueueName=f"blog-app-{stage()}-failed")["QueueUrl"]
-    failure = until(lambda: sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages"))[0]
-    batch = json.loads(failure["Body"])["DDBStreamBatchInfo"]
+
+    def failed_batch() -> Any:
+        messages = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", [])
+        return next((batch for each in messages if (batch := json.loads(each["Body"]).get("DDBStreamBatchInfo"))), None)
+
+    batch = until(failed_batch)
     assert batch["streamArn"] == blog["subscribers_stream_arn"]
     assert batch["batchSize"] == 1

@@ -34,7 +34,8 @@ def test_the_python_client_makes_the_journey(
     if "user_pool_id" in outputs:
         credential = sign_up(app).id_token
     else:
-        credential = f"{outputs.get('author_access_key_id', 'test')}:{outputs.get('author_secret_access_key', 'test')}"
+        key, secret = "access_key_id", "secret_access_key"  # the author's, or the root key
+        credential = f"{outputs.get(f'author_{key}', sandbox[key])}:{outputs.get(f'author_{secret}', sandbox[secret])}"
 
     run(sys.executable, str(journey), outputs["api"], credential, PYTHONPATH=os.pathsep.join([str(client), str(ROOT)]))
 
