@@ -677,7 +677,7 @@ def test_messages_that_match_no_filter_are_deleted(aws: Aws) -> None:
 
 def test_a_batch_of_messages_waits_for_its_window(aws: Aws) -> None:
     function, (url, arn) = aws.function(), aws.queue()
-    aws.map(function, arn, BatchSize=100, MaximumBatchingWindowInSeconds=1)
+    aws.map(function, arn, BatchSize=100, MaximumBatchingWindowInSeconds=5)
     send(aws, url, "a")
     time.sleep(0.3)
     send(aws, url, *[str(i) for i in range(12)])

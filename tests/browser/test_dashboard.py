@@ -326,5 +326,5 @@ def test_the_dashboard_loads_nothing_from_other_hosts(site: str) -> None:
     policy = re.search(r'<meta http-equiv="Content-Security-Policy"[^>]*>', html)
 
     assert policy
-    assert "default-src 'self'" in policy[0]
+    assert "default-src 'none'; connect-src 'self' http://pipeline.test;" in policy[0]
     assert "://" not in html.replace(policy[0], "")

@@ -99,3 +99,29 @@ def test_tokens_are_not_kept_after_the_last_tab(tab: Callable[..., Page]) -> Non
     context = first.context
     first.close()
     expect(tab(context).get_by_text("Sign in").first).to_be_visible()
+
+
+SLOW_ANSWERS = """
+const later = window.setTimeout;
+window.setTimeout = (run, wait, ...more) => wait !== 200 ? later(run, wait, ...more) : later(() => {
+  run();
+  later(() => { window.asked = true; }, 100);
+}, 2000);
+"""
+"""Let a new tab wait ten times as long for the session of another one."""
+
+
+def test_what_a_person_types_stays_when_a_new_tab_has_asked_the_others(
+    new_page: Callable[..., Page], site: str
+) -> None:
+    page = new_page()
+    page.route(f"{AWS}/**", answer_aws)
+    page.route(f"{API}/**", answer_api)
+    page.add_init_script(SLOW_ANSWERS)
+    page.goto(site)
+    page.evaluate("location.hash = 'sign-in'")
+
+    page.get_by_label("Email").fill("ann@example.com")
+    page.wait_for_function("window.asked")
+
+    expect(page.get_by_label("Email")).to_have_value("ann@example.com")

@@ -55,9 +55,9 @@ function run(config) {
     leave();
     notify("You are signed out.");
   });
-  addEventListener("hashchange", route);
   session.restore().then(() => {
     session.addEventListener("started", route);
+    addEventListener("hashchange", route);
     route();
   });
 }

@@ -84,11 +84,11 @@ function run(config) {
     route();
     notify("You are signed out.");
   });
-  addEventListener("hashchange", route);
   // The browser's Back button restores the page as it was before the payment, so this updates it.
   addEventListener("pageshow", ({ persisted }) => persisted && route());
   session.restore().then(() => {
     session.addEventListener("started", () => (Object.hasOwn(account, location.hash.slice(1)) ? go(returnTo) : route()));
+    addEventListener("hashchange", route);
     bar.hidden = false;
     route();
   });
