@@ -149,7 +149,8 @@ def _sender_identity(app: str, stage: str, parameters: Mapping[str, str]) -> dic
     It is the identity of the address, or that of its domain if SES has verified it.
     """
     resources = stack(app, stage, "resources")
-    address = next((value for name, value in parameters.items() if name.endswith("Sender")), "")
+    own = declared(app, "resources")  # a release of all apps gives each one the parameters of all
+    address = next((value for name, value in parameters.items() if name.endswith("Sender") and name in own), "")
     known = stacks.parameters_of(resources, missing_ok=True)
     if not address or any(value for name, value in known.items() if name.endswith("Sender")):
         return {}
