@@ -185,7 +185,6 @@ def test_a_sender_whose_identity_is_there_does_not_fail_the_stack(
     assert not makes_identity("second-app", "e", "there@sender.test"), "a stage that had no sender"
 
 
-
 def test_one_stack_makes_the_identity_of_each_sender_of_a_release(aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A release of all apps gives each app the parameters of all."""
     monkeypatch.setattr(apps, "_senders", {})
