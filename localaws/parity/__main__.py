@@ -7,6 +7,7 @@ usage.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ import boto3
 from localaws import allowed_pages, processes
 from localaws.parity import bare, differences, report, suites
 from localaws.ports import find_free_port
+
+_LOGS = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 
 
 def main() -> str | None:
@@ -122,7 +125,8 @@ def _bare(folder: Path) -> Iterator[str]:
 def _localaws(folder: Path) -> Iterator[str]:
     """Run localaws as `python -m localaws serve` does; the value is its address.
 
-    The answers were recorded in accounts that are not new: they have 1,000 concurrent executions of Lambda.
+    The answers were recorded in accounts that are not new: they have 1,000 concurrent executions of Lambda, and a role
+    for the logs of API Gateway.
     """
     port = find_free_port()
     ports = [f"--port={port}", f"--dax-port={find_free_port()}", f"--mqtt-port={find_free_port()}"]
@@ -133,6 +137,12 @@ def _localaws(folder: Path) -> Iterator[str]:
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
         quotas = boto3.client("service-quotas", endpoint_url=url, **keys)
         quotas.request_service_quota_increase(ServiceCode="lambda", QuotaCode="L-B99A9384", DesiredValue=1_000)
+        iam, gateway = (boto3.client(service, endpoint_url=url, **keys) for service in ("iam", "apigateway"))
+        trust = {"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        role = iam.create_role(RoleName="logs-of-api-gateway", AssumeRolePolicyDocument=document)["Role"]
+        iam.attach_role_policy(RoleName="logs-of-api-gateway", PolicyArn=_LOGS)
+        gateway.update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": role["Arn"]}])
         yield url
 
 
