@@ -79,3 +79,23 @@ def test_a_member_sees_what_premium_includes(remarks: Callable[..., list[str]]) 
 def test_strangers_see_prices_and_so_do_all_while_the_library_is_down(remarks: Callable[..., list[str]]) -> None:
     assert all("$2.99" in text for text in remarks({}, signed_in=False))
     assert all("$2.99" in text for text in remarks({}))
+
+
+def test_the_library_is_read_once_for_all_pages_of_the_catalogue(new_page: Callable[..., Page], site: str) -> None:
+    read: list[str] = []
+
+    def answer(route: Route) -> None:
+        address = urlsplit(route.request.url)
+        read.append(address.path)
+        more = {"items": [film(name) for name in "abc"], "cursor": "more"}
+        route.fulfill(headers=ALLOWED, json=bought("a") if "library" in address.path or address.query else more)
+
+    page = new_page()
+    page.route(f"{API}/**", answer)
+    page.add_init_script(f"sessionStorage.session = '{SESSION}'")
+    page.goto(site)
+    page.get_by_role("button", name="More").click()
+    expect(page.get_by_role("listitem")).to_have_count(4)
+
+    assert read.count("/library") == 1
+    assert read.count("/videos") == 2

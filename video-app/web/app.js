@@ -28,18 +28,21 @@ function run(config) {
 
   function viewAt(name, id) {
     if (name === "videos" && id) return new VideoView(api, session, id);
-    if (name === "videos") return new VideosView("catalogue-view", catalogue, offer);
+    if (name === "videos") return new VideosView("catalogue-view", catalogue(), offer);
     if (name === "library") return new VideosView("library-view", (query) => api.library(query), access);
     if (name === "premium") return new PremiumView(api, session);
     return null;
   }
 
-  /** Loads a page of the catalogue, with the access that the user has to each film. */
-  async function catalogue(query) {
-    const owned = session.email ? api.owned(query).catch(() => NOTHING) : NOTHING;
-    const [{ items, cursor }, { bought, premium }] = await Promise.all([api.videos(query), owned]);
-    const access = ({ id }) => (bought.has(id) ? "purchase" : premium ? "premium" : null);
-    return { items: items.map((video) => ({ ...video, access: access(video) })), cursor };
+  /** Returns what loads pages of the catalogue, with the access that the user has to each film. */
+  function catalogue() {
+    let owned = NOTHING; // read with the first page
+    return async (query) => {
+      if (!query.cursor) owned = session.email ? api.owned(query).catch(() => NOTHING) : NOTHING;
+      const [{ items, cursor }, { bought, premium }] = await Promise.all([api.videos(query), owned]);
+      const access = ({ id }) => (bought.has(id) ? "purchase" : premium ? "premium" : null);
+      return { items: items.map((video) => ({ ...video, access: access(video) })), cursor };
+    };
   }
 
   /**
