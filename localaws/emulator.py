@@ -187,6 +187,7 @@ GAPS = (
     "sqs.requests",
     "ssm.parameter_names",
     "sqs.answers",
+    "xray.api",
 )
 """The gap modules, applied in this order. Each names its gap, AWS's rule, and when it is no longer needed."""
 
@@ -203,6 +204,7 @@ def main() -> None:
     from localaws.changes import calls as changes
     from localaws.clock import calls
     from localaws.iam import used_actions
+    from localaws.xray import recording
 
     Config.graceful_timeout = 0.5  # at the end only long polls of the data planes are still open
     control.install()
@@ -211,6 +213,7 @@ def main() -> None:
         import_module(f"localaws.{gap}").apply()
     changes.install()
     used_actions.apply()
+    recording.install()
     cross_origin.install()  # the last, because it is the first to see a request
     app.main()
 

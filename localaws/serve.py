@@ -91,7 +91,7 @@ def emulator(folder: Path, grant_requests: bool = True, consistency_delay: float
 
 def _given() -> dict[str, str]:
     """Return the options of the emulator that the environment gives."""
-    return {name: value for name in ("LOCALAWS_USED_ACTIONS",) if (value := os.environ.get(name))}
+    return {name: value for name in ("LOCALAWS_TRACES", "LOCALAWS_USED_ACTIONS") if (value := os.environ.get(name))}
 
 
 def data_plane(

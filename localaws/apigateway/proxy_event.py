@@ -11,7 +11,6 @@ No longer needed when `pathParameters` of a request for `/a%20b` is `a%20b`, and
 import base64
 import os
 import re
-import secrets
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -23,6 +22,8 @@ from ministack import app
 from ministack.core.responses import get_account_id, get_region, get_request_client_ip
 from ministack.core.sigv4 import decode_header_value
 from ministack.services import apigateway_v1 as gateway
+
+from localaws.xray import header
 
 DROPPED_HEADERS = frozenset(
     (
@@ -66,7 +67,11 @@ class Exchange:
     request_id: str = ""
     resource_path: str = ""
     extended_request_id: str = field(default_factory=lambda: base64.b64encode(os.urandom(11)).decode())
+    new_trace_id: str = field(default_factory=header.new_trace_id)
+    """The id of the request's trace, unless the client sends one."""
     trace_id: str = ""
+    user: str = ""
+    """Who calls, as the authorizer knows them."""
     canary: bool | None = None
 
 
@@ -123,7 +128,7 @@ def invocation_headers(current: Exchange, domain_name: str, *, edge: bool) -> li
     """Return the headers of the request that reach the integration, with those that API Gateway adds."""
     peer = get_request_client_ip()
     forwarded = []
-    current.trace_id = f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
+    current.trace_id = f"Root={current.new_trace_id}"
     headers = []
     for name, value in current.headers:
         match name.lower():
@@ -146,6 +151,14 @@ def invocation_headers(current: Exchange, domain_name: str, *, edge: bool) -> li
         ("X-Forwarded-Port", "443"),
         ("X-Forwarded-Proto", "https"),
     ]
+
+
+def user_of(authorizer: dict[str, Any] | None, identity: dict[str, Any] | None) -> str:
+    """Return who calls: the email address or name in the claims, the principal of an authorizer, or the user of IAM."""
+    known = authorizer or {}
+    claims = known.get("claims") or {}
+    name = claims.get("email") or claims.get("cognito:username") or known.get("principalId")
+    return str(name or (identity or {}).get("userArn") or "")
 
 
 def values_by_name(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
@@ -193,6 +206,7 @@ def lambda_event(
     domain_name = current.domain_name or f"{api_id}.execute-api.{get_region()}.amazonaws.com"
     edge = "EDGE" in (gateway._rest_apis[api_id].get("endpointConfiguration") or {}).get("types", [])
     multi_headers = values_by_name(invocation_headers(current, domain_name, edge=edge))
+    current.user = user_of(authorizer_context, caller_identity)
     binary = bool(body) and gateway._media_type_matches(headers.get("content-type"), binary_media_types)
     now = time.time()
     context = {

@@ -1162,6 +1162,18 @@ def a_move_requires_permissions_on_both_queues(aws: Aws) -> None:
     assert len(letters.received()) == 1
 
 
+# --- xray.api ---------------------------------------------------------------------------------------------
+
+
+def a_request_to_an_api_is_a_trace(aws: Aws) -> None:
+    api_id = aws.api(document({"/": {"options": preflight()}}))
+    aws.call(api_id, "/", "OPTIONS")
+    now = datetime.now(UTC)
+    period = {"StartTime": now - timedelta(minutes=1), "EndTime": now + timedelta(minutes=1)}
+    traces = aws.client("xray").get_trace_summaries(**period)["TraceSummaries"]
+    assert any(api_id in trace["Http"].get("HttpURL", "") for trace in traces)
+
+
 GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("apigateway.rest_import", import_rest_api_creates_a_working_api),
     ("apigateway.rest_import", put_rest_api_changes_the_routes_and_keeps_the_id),
@@ -1211,6 +1223,7 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("sqs.message_move_task", only_a_dead_letter_queue_is_moved),
     ("sqs.message_move_task", a_message_without_an_origin_needs_a_destination),
     ("sqs.message_move_task", a_move_requires_permissions_on_both_queues),
+    ("xray.api", a_request_to_an_api_is_a_trace),
 ]
 each_gap = pytest.mark.parametrize(("module", "probe"), GAPS, ids=[probe.__name__ for _, probe in GAPS])
 

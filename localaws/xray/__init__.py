@@ -1,0 +1,1 @@
+"""Traces: what happens for each request and event, over all functions, and the API of X-Ray that reads them."""

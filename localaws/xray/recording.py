@@ -1,0 +1,156 @@
+"""Record traces: requests of REST APIs, invocations of functions, and the calls of AWS that functions make.
+
+The apps need no instrumentation. A function finds its place in the trace in `_X_AMZN_TRACE_ID`, and AWS's SDKs send
+that with each call. All requests are recorded, whatever a header says about sampling.
+AWS: https://docs.aws.amazon.com/xray/latest/devguide/xray-services-apigateway.html
+AWS: https://docs.aws.amazon.com/xray/latest/devguide/xray-services-lambda.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ministack import app
+from ministack.core import lambda_runtime
+from ministack.core.responses import get_account_id, get_region, get_request_client_ip
+from ministack.services import apigateway_v1 as gateway
+from ministack.services import lambda_svc
+
+from localaws.apigateway.proxy_event import exchange
+from localaws.lambda_.invocation_results import request_id
+from localaws.xray import calls, header
+from localaws.xray.header import Place
+from localaws.xray.traces import answered, here, recorded, traces
+
+
+def requests(execute: Any) -> Any:
+    """Wrap the execution of a request to a REST API."""
+
+    async def respond(api_id: str, stage: str, method: str, path: str, headers: Any, *call: Any) -> Any:
+        current = exchange.get()
+        place = header.parse(headers.get(header.NAME, "")) or Place(current.new_trace_id)
+        account, region = get_account_id(), get_region()
+        name = (gateway._rest_apis.get(api_id) or {}).get("name", api_id)
+        sent = {
+            "method": method,
+            "url": f"https://{api_id}.execute-api.{region}.amazonaws.com/{stage}{path}",
+            "client_ip": get_request_client_ip(),
+            "user_agent": headers.get("user-agent", ""),
+        }
+        fields = {
+            "origin": "AWS::ApiGateway::Stage",
+            "resource_arn": f"arn:aws:apigateway:{region}::/restapis/{api_id}/stages/{stage}",
+            "http": {"request": sent},
+            "aws": {"api_gateway": {"account_id": account, "rest_api_id": api_id, "stage": stage}},
+        }
+        with recorded(f"{name}/{stage}", place, account, region, **fields) as segment:
+            answer = await execute(api_id, stage, method, path, headers, *call)
+            segment |= answered(answer[0])
+            segment["http"]["response"] = {"status": answer[0], "content_length": len(answer[2])}
+            segment["aws"]["api_gateway"]["request_id"] = current.request_id
+            segment["annotations"] = {"route": f"{method} {current.resource_path or path}"}
+            if current.user:
+                segment["user"] = current.user
+            return answer
+
+    return respond
+
+
+def invocations(dispatch: Any) -> Any:
+    """Wrap an invocation of a function. What nothing traced has caused begins a trace of its own."""
+
+    def execute(function: Any, config: dict[str, Any], event: Any, invocation: str, started: float) -> Any:
+        name, place = config["FunctionName"], here.get() or Place(header.new_trace_id())
+        fields = {
+            "origin": "AWS::Lambda::Function",
+            "resource_arn": config["FunctionArn"],
+            "aws": {
+                "account_id": get_account_id(),
+                "request_id": request_id.get(invocation),
+                "memory_size_mb": int(config.get("MemorySize", 128)),
+                "cloudwatch_logs": [{"log_group": f"/aws/lambda/{name}"}],
+            },
+        }
+        with recorded(name, place, get_account_id(), get_region(), **fields) as segment:
+            result = dispatch(function, config, event, invocation, started)
+            if result.get("error"):
+                segment |= {"fault": True, "cause": {"exceptions": [exception(result.get("body"))]}}
+            return result
+
+    return execute
+
+
+def exception(body: Any) -> dict[str, Any]:
+    """Return the error of a function in the form of X-Ray."""
+    error = body if isinstance(body, dict) else {}
+    return {"type": error.get("errorType", "Error"), "message": str(error.get("errorMessage", ""))}
+
+
+def cold_starts(spawn: Any) -> Any:
+    """Wrap the start of an execution environment."""
+
+    def spawn_worker(worker: Any) -> None:
+        place = here.get() or Place(header.new_trace_id())
+        fields: dict[str, Any] = {"type": "subsegment", "annotations": {"ColdStart": True}}
+        with recorded("Init", place, get_account_id(), get_region(), **fields):
+            spawn(worker)
+
+    return spawn_worker
+
+
+def aws_calls(handle: Any) -> Any:
+    """Wrap a handler of AWS's APIs: record a request that has a trace header, if it is for this handler."""
+
+    async def respond(method: str, path: str, headers: Any, body: bytes, query: Any, *more: Any) -> Any:
+        place = header.parse(headers.get(header.NAME, ""))
+        if place is None:
+            return await handle(method, path, headers, body, query, *more)
+        name, known = calls.request(method, path, headers, body, query)
+        fields = {"type": "subsegment", "namespace": "aws", "aws": known | {"region": get_region()}}
+        with recorded(name, place, get_account_id(), get_region(), **fields) as segment:
+            answer = await handle(method, path, headers, body, query, *more)
+            told = calls.answer(*answer)
+            segment |= told | {"aws": segment["aws"] | told.get("aws", {})}
+            return answer
+
+    return respond
+
+
+def mail_calls(handle: Any) -> Any:
+    """Wrap the handler of SES's second API, which gets all requests and answers those for it."""
+    traced = aws_calls(handle)
+
+    async def respond(method: str, path: str, *request: Any) -> Any:
+        is_ours = path.startswith(app._SES_V2_PREFIX)
+        return await (traced if is_ours else handle)(method, path, *request)
+
+    return respond
+
+
+def trace_of_invocation(config: Any, inbound: str | None = None) -> str | None:
+    """Return what a function finds in `_X_AMZN_TRACE_ID`."""
+    place = here.get()
+    return place.header if place else None
+
+
+def forgetting(reset: Any) -> Any:
+    """Wrap the reset of the emulator."""
+
+    def reset_all() -> None:
+        reset()
+        traces.clear()
+
+    return reset_all
+
+
+def install() -> None:
+    """Record traces, unless LOCALAWS_TRACES is 0. All gap modules are inside of what is recorded."""
+    if not traces.limit:
+        return
+    gateway._handle_execute_in_scope = requests(gateway._handle_execute_in_scope)
+    lambda_svc._execute_function_dispatch = invocations(lambda_svc._execute_function_dispatch)
+    lambda_svc._xray_trace_id_for_invocation = trace_of_invocation
+    lambda_runtime.Worker._spawn = cold_starts(lambda_runtime.Worker._spawn)
+    app._dispatch_service_request = aws_calls(app._dispatch_service_request)
+    app._handle_ses_v2_request = mail_calls(app._handle_ses_v2_request)
+    app._reset_all_state = forgetting(app._reset_all_state)
