@@ -204,11 +204,13 @@ def main() -> None:
     from localaws.changes import calls as changes
     from localaws.clock import calls
     from localaws.iam import used_actions
+    from localaws.lambda_ import deliveries
     from localaws.xray import recording
 
     Config.graceful_timeout = 0.5  # at the end only long polls of the data planes are still open
     control.install()
     calls.install()
+    deliveries.install()
     for gap in GAPS:
         import_module(f"localaws.{gap}").apply()
     changes.install()

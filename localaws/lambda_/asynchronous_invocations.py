@@ -24,8 +24,10 @@ from ministack.core.arn import parse_arn
 from ministack.core.responses import new_uuid, request_scope
 from ministack.services import eventbridge, iot, lambda_svc, sns
 
+from localaws.lambda_ import deliveries
 from localaws.lambda_.clients import Clients
 from localaws.lambda_.invocation_results import request_id
+from localaws.lambda_.journal import Fate, FunctionError, Step
 from localaws.times import iso
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 RETRIES, EVENT_AGE = 2, 6 * 60 * 60  # AWS's defaults
 SPEED = 60
 """How many times longer AWS waits before it retries a function that failed."""
+SHOWN = 4096
+"""How many characters of a failed event are kept."""
 
 
 def invoke_async(function: dict[str, Any], event: Any) -> None:
@@ -93,6 +97,7 @@ class Invocation:
         """Invoke until the function succeeds, its retries are exhausted or the event is too old."""
         started, skipped = time.time(), 0.0
         for failures in itertools.count(1):
+            began = time.time()
             result = lambda_svc._execute_function(self.function, self.event)
             throttled = result.get("throttle")
             if not throttled:
@@ -101,9 +106,12 @@ class Invocation:
             skipped += 0 if throttled else pause * (SPEED - 1)
             age = time.time() + pause - started + skipped
             condition = self.condition(result) or ("EventAgeExceeded" if age > self.longest_age else None)
-            if condition:
-                return self.deliver(condition)
-            time.sleep(pause)
+            if not condition:
+                self.note(Fate("throttled" if throttled else "retried"), result, began, started)
+                time.sleep(pause)
+                continue
+            self.note(self.deliver(condition), result, began, started)
+            return
 
     @property
     def longest_age(self) -> int:
@@ -123,16 +131,53 @@ class Invocation:
         base, longest = lambda_svc._LAMBDA_ASYNC_RETRY_BASE_SECONDS, lambda_svc._LAMBDA_ASYNC_RETRY_MAX_SECONDS
         return float(min(base * 2.0 ** min(failures - 1, 16), longest))
 
-    def deliver(self, condition: str) -> None:
-        """Send the invocation record to the destination, and a failed event to the dead-letter queue."""
+    def note(self, fate: Fate, result: dict[str, Any], began: float, started: float) -> None:
+        """Tell what happened at an attempt that *began*, of an event that arrived when it was *started*."""
+        failed = bool(result.get("error"))
+        deliveries.note(
+            Step(
+                batch=self.id,
+                mapping="",
+                function=qualified_arn(self.config),
+                source="",
+                shard="",
+                at=time.time(),
+                records=1,
+                first=self.id,
+                last=self.id,
+                age=time.time() - started,
+                attempt=self.attempts + bool(result.get("throttle")),
+                attempts=self.settings.get("MaximumRetryAttempts", RETRIES) + 1,
+                fate=fate,
+                request_id=self.id,
+                seconds=time.time() - began,
+                failed=(self.id,) * failed,
+                error=error_of(result) if failed else None,
+                event=json.dumps(self.event)[:SHOWN] if failed else "",
+            )
+        )
+
+    def deliver(self, condition: str) -> Fate:
+        """Send the invocation record to the destination, and a failed event to the dead-letter queue.
+
+        Return what became of the event.
+        """
         succeeded = condition == "Success"
         destinations = self.settings.get("DestinationConfig") or {}
         destination = (destinations.get("OnSuccess" if succeeded else "OnFailure") or {}).get("Destination")
-        if destination:
-            self.attempt(send_record, destination, self.record(condition), succeeded)
+        sent = []
+        if destination and self.attempt(send_record, destination, self.record(condition), succeeded):
+            sent.append(destination)
         dead_letters = (self.config.get("DeadLetterConfig") or {}).get("TargetArn")
         if dead_letters and not succeeded:
-            self.attempt(send_dead_letter, dead_letters, self.event, self.id, payload_of(self.result or {}))
+            error = payload_of(self.result or {})
+            if self.attempt(send_dead_letter, dead_letters, self.event, self.id, error):
+                sent.append(dead_letters)
+        if succeeded:
+            return Fate("succeeded", destination=destination)
+        wanted = destination or dead_letters
+        outcome = "sent" if sent else "unsent" if wanted else "discarded"
+        return Fate(outcome, condition=condition, destination=sent[0] if sent else wanted)
 
     def record(self, condition: str) -> dict[str, Any]:
         """Return the invocation record. It has no response if the function never ran."""
@@ -157,12 +202,14 @@ class Invocation:
             "responsePayload": payload_of(result),
         }
 
-    def attempt(self, send: Any, target: str, *content: Any) -> None:
+    def attempt(self, send: Any, target: str, *content: Any) -> bool:
         """Send with the credentials of the function's role. What the role may not send is lost, as on AWS."""
         try:
             send(clients_of(self.config), target, *content)
         except (BotoCoreError, ClientError) as error:
             log.warning("%s cannot send to %s: %s", self.config["FunctionName"], target, error)
+            return False
+        return True
 
 
 def settings_of(config: dict[str, Any]) -> dict[str, Any]:
@@ -191,6 +238,14 @@ def payload_of(result: dict[str, Any]) -> Any:
     if isinstance(body, str) and result.get("raw_payload"):
         return json.loads(body)
     return body
+
+
+def error_of(result: dict[str, Any]) -> FunctionError:
+    """Return the error of a failed attempt in the function's words."""
+    body = payload_of(result)
+    answer = body if isinstance(body, dict) else {"errorMessage": str(body or "")}
+    kind, message = str(answer.get("errorType") or ""), str(answer.get("errorMessage") or "")
+    return FunctionError(kind, message, tuple(str(frame) for frame in answer.get("stackTrace") or ()))
 
 
 def clients_of(config: dict[str, Any]) -> Clients:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from localaws.lambda_.journal import Fate, FunctionError
 from localaws.lambda_.mappings import EventSourceMapping
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024
@@ -41,13 +42,15 @@ class EventRecord:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of an invocation. *invoked* is False if Lambda rejected the request."""
+    """The result of an invocation, which took *seconds*. *invoked* is False if Lambda rejected the request."""
 
     invoked: bool
     failed: frozenset[str] = frozenset()
     function_error: str | None = None
     executed_version: str = "$LATEST"
     request_id: str = ""
+    error: FunctionError | None = None
+    seconds: float = 0
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,20 @@ def next_batches(batch: Batch, outcome: Outcome, mapping: EventSourceMapping) ->
     if mapping.bisects and len(batch.records) > 1:
         return ([rest] if first else bisect(rest)), None
     return retry(rest, mapping)
+
+
+def fate(batch: Batch, outcome: Outcome, remaining: Sequence[Batch]) -> Fate:
+    """Return what follows an invocation with *batch*, of which *remaining* is to deliver again."""
+    if not outcome.invoked:
+        return Fate("throttled")
+    if not outcome.failed:
+        return Fate("succeeded")
+    sizes = tuple(len(part.records) for part in remaining)
+    if len(sizes) > 1:
+        return Fate("bisected", sizes)
+    if sum(sizes) < len(batch.records):
+        return Fate("partial", (len(batch.records) - sum(sizes), *sizes))
+    return Fate("retried")
 
 
 def bisect(batch: Batch) -> list[Batch]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from typing import Any
@@ -12,17 +13,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws.lambda_.batches import Backoff, EventRecord, Outcome, reported_failures
 from localaws.lambda_.clients import Clients, mapping_uuid
+from localaws.lambda_.journal import Fate, FunctionError, Journal, Step
 from localaws.lambda_.mappings import EventSourceMapping
 
 log = logging.getLogger(__name__)
 AwsError = (BotoCoreError, ClientError)
+NAMED = 100
+"""How many failed records of a batch are named."""
 
 
 class Consumer:
     """Delivery of one mapping's events in background threads. It pauses while the mapping is disabled."""
 
-    def __init__(self, mapping: EventSourceMapping, clients: Clients, backoff: Backoff) -> None:
-        self.mapping, self.clients, self.backoff = mapping, clients, backoff
+    def __init__(self, mapping: EventSourceMapping, clients: Clients, backoff: Backoff, journal: Journal) -> None:
+        self.mapping, self.clients, self.backoff, self.journal = mapping, clients, backoff, journal
         self.stopped = Event()
         self._enabled = Event()
         self.update(mapping)
@@ -64,13 +68,13 @@ class Consumer:
         A function that is throttled, missing or forbidden counts as not invoked, not as a failure of the records.
         """
         payload = json.dumps({"Records": [record.event for record in records]})
-        identifiers = [record.identifier for record in records]
+        identifiers, began = [record.identifier for record in records], time.monotonic()
         try:
             answer = self.clients("lambda").invoke(FunctionName=self.mapping.function_arn, Payload=payload)
             response = answer["Payload"].read()
         except AwsError as error:
             log.warning("%s was not invoked: %s", self.mapping.function_arn, error)
-            return Outcome(invoked=False)
+            return Outcome(invoked=False, error=FunctionError(type(error).__name__, str(error)))
         failed: frozenset[str] = frozenset()
         if "FunctionError" in answer:
             failed = frozenset(identifiers)
@@ -82,4 +86,53 @@ class Consumer:
             function_error=answer.get("FunctionError"),
             executed_version=answer["ExecutedVersion"],
             request_id=answer["ResponseMetadata"]["RequestId"],
+            error=function_error(response) if "FunctionError" in answer else None,
+            seconds=time.monotonic() - began,
         )
+
+    def note(
+        self,
+        batch: str,
+        records: Sequence[EventRecord],
+        fate: Fate,
+        outcome: Outcome,
+        attempt: int,
+        attempts: int | None,
+        shard: str = "",
+    ) -> None:
+        """Tell what happened to *records*, which are the batch or a part of it."""
+        now = time.time()
+        self.journal.note(
+            Step(
+                batch=batch,
+                mapping=self.mapping.uuid,
+                function=self.mapping.function_arn,
+                source=self.mapping.source_arn,
+                shard=shard,
+                at=now,
+                records=len(records),
+                first=records[0].identifier,
+                last=records[-1].identifier,
+                age=now - min(record.arrived for record in records),
+                attempt=attempt,
+                attempts=attempts,
+                fate=fate,
+                request_id=outcome.request_id,
+                seconds=outcome.seconds,
+                failed=tuple(each.identifier for each in records if each.identifier in outcome.failed)[:NAMED],
+                error=outcome.error,
+            )
+        )
+
+
+def function_error(response: bytes) -> FunctionError:
+    """Return the error that a function answered. One that died or ran out of time has no class or stack."""
+    try:
+        answer = json.loads(response)
+        return FunctionError(
+            str(answer.get("errorType") or ""),
+            str(answer.get("errorMessage") or ""),
+            tuple(str(frame) for frame in answer.get("stackTrace") or answer.get("trace") or ()),
+        )
+    except (ValueError, AttributeError):
+        return FunctionError("", response.decode(errors="replace"))

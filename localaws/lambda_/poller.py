@@ -13,6 +13,7 @@ from localaws.changes.client import Changes
 from localaws.lambda_.batches import Backoff
 from localaws.lambda_.clients import Clients
 from localaws.lambda_.consumers import AwsError, Consumer
+from localaws.lambda_.journal import Journal
 from localaws.lambda_.mappings import EventSourceMapping
 from localaws.lambda_.queues import QueueConsumer
 from localaws.lambda_.shards import StreamConsumer
@@ -36,6 +37,7 @@ class Poller:
     ) -> None:
         self._clients = {region: Clients(region, endpoint) for region in regions}
         self._backoff = backoff
+        self._journal = Journal(endpoint or os.environ["AWS_ENDPOINT_URL"])
         self._changes = Changes(endpoint or os.environ["AWS_ENDPOINT_URL"], "lambda")
         self._consumers: dict[str, Consumer] = {}
         self._stopped, self._refreshing = Event(), Lock()
@@ -48,6 +50,7 @@ class Poller:
 
     def start(self) -> None:
         """Start delivering."""
+        self._journal.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -56,6 +59,7 @@ class Poller:
             self._stopped.set()
         for consumer in self._consumers.values():
             consumer.stop()
+        self._journal.stop()
 
     def _refresh_all(self) -> bool:
         with self._refreshing:
@@ -88,6 +92,7 @@ class Poller:
             if uuid in self._consumers:
                 self._consumers[uuid].update(mapping)
             elif mapping.enabled and mapping.service in CONSUMERS:
-                self._consumers[uuid] = CONSUMERS[mapping.service](mapping, self._clients[region], self._backoff)
+                make = CONSUMERS[mapping.service]
+                self._consumers[uuid] = make(mapping, self._clients[region], self._backoff, self._journal)
                 self._consumers[uuid].start()
         return not any(mapping.is_changing for mapping in mappings.values())

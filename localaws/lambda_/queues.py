@@ -18,11 +18,13 @@ from collections.abc import Sequence
 from itertools import batched
 from threading import Condition
 from typing import Any
+from uuid import uuid4
 
 from localaws.changes import WAIT_SECONDS
-from localaws.lambda_.batches import Backoff, EventRecord, next_batch
+from localaws.lambda_.batches import Backoff, EventRecord, Outcome, next_batch
 from localaws.lambda_.clients import Clients
 from localaws.lambda_.consumers import AwsError, Consumer
+from localaws.lambda_.journal import Fate, Journal
 from localaws.lambda_.mappings import EventSourceMapping
 
 log = logging.getLogger(__name__)
@@ -33,8 +35,8 @@ MAX_RECEIVED = 10
 class QueueConsumer(Consumer):
     """Up to *maximum_concurrency* concurrent batches of one queue."""
 
-    def __init__(self, mapping: EventSourceMapping, clients: Clients, backoff: Backoff) -> None:
-        super().__init__(mapping, clients, backoff)
+    def __init__(self, mapping: EventSourceMapping, clients: Clients, backoff: Backoff, journal: Journal) -> None:
+        super().__init__(mapping, clients, backoff, journal)
         self._sqs = clients("sqs")
         self._url = ""
         self._in_flight = 0
@@ -110,10 +112,11 @@ class QueueConsumer(Consumer):
             "eventSourceARN": self.mapping.source_arn,
             "awsRegion": self.mapping.region,
         }
+        sent = int(event["attributes"]["SentTimestamp"]) / 1000
         # A mapping with a batching window writes null where a message has no attributes; one without leaves it out.
         if "MD5OfMessageAttributes" in message or self.mapping.batching_window:
             event["md5OfMessageAttributes"] = message.get("MD5OfMessageAttributes")
-        return EventRecord(message["MessageId"], "", time.time(), event, size=len(json.dumps(event)))
+        return EventRecord(message["MessageId"], "", sent, event, size=len(json.dumps(event)))
 
     def _deliver(self, batch: Sequence[EventRecord]) -> None:
         try:
@@ -128,14 +131,29 @@ class QueueConsumer(Consumer):
         while self.wait_until_enabled():
             outcome = self.invoke(batch)
             if outcome.invoked:
-                return self._delete([message for message in batch if message.identifier not in outcome.failed])
+                self._delete([message for message in batch if message.identifier not in outcome.failed])
+                return self._note(batch, outcome)
             throttles += 1
+            self._note(batch, outcome)
             wait = self.backoff.after(throttles)
             if time.monotonic() + wait - received > self._visibility_timeout():
                 return None
             self.stopped.wait(wait)
         self._release(batch)
         return None
+
+    def _note(self, batch: Sequence[EventRecord], outcome: Outcome) -> None:
+        """Tell what happened to the batch. Failed messages return to the queue, or leave it after the last attempt."""
+        attempt = max(int(message.event["attributes"]["ApproximateReceiveCount"]) for message in batch)
+        if outcome.invoked and not outcome.failed:
+            return self.note(uuid4().hex, batch, Fate("succeeded"), outcome, attempt, None)
+        redrive = self._queue_attribute("RedrivePolicy")
+        attempts = int(json.loads(redrive)["maxReceiveCount"]) if redrive else None
+        is_last = attempts is not None and attempt >= attempts
+        target = json.loads(redrive)["deadLetterTargetArn"] if is_last else None
+        parts = (len(batch) - len(outcome.failed), len(outcome.failed)) if outcome.invoked else ()
+        follows = Fate("returned" if outcome.invoked else "throttled", parts, destination=target)
+        return self.note(uuid4().hex, batch, follows, outcome, attempt, attempts)
 
     def _release(self, messages: Sequence[EventRecord]) -> None:
         """Make the messages of a deleted mapping visible to other consumers."""
@@ -147,8 +165,12 @@ class QueueConsumer(Consumer):
             self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
 
     def _visibility_timeout(self) -> int:
-        attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["VisibilityTimeout"])
-        return int(attributes["Attributes"]["VisibilityTimeout"])
+        return int(self._queue_attribute("VisibilityTimeout"))
+
+    def _queue_attribute(self, name: str) -> str:
+        """Return an attribute of the queue; empty if the queue does not have it."""
+        attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])
+        return str(attributes.get("Attributes", {}).get(name, ""))
 
     def _delete(self, messages: Sequence[EventRecord]) -> None:
         for some in batched(messages, MAX_RECEIVED):

@@ -13,14 +13,26 @@ import logging
 import time
 from collections import deque
 from threading import Condition, Event
+from uuid import uuid4
 from zlib import crc32
 
 from botocore.exceptions import ClientError
 
 from localaws.lambda_ import destinations
-from localaws.lambda_.batches import Backoff, Batch, Discarded, EventRecord, next_batch, next_batches, without_expired
+from localaws.lambda_.batches import (
+    Backoff,
+    Batch,
+    Discarded,
+    EventRecord,
+    Outcome,
+    fate,
+    next_batch,
+    next_batches,
+    without_expired,
+)
 from localaws.lambda_.clients import Clients
 from localaws.lambda_.consumers import AwsError, Consumer
+from localaws.lambda_.journal import Fate, Journal
 from localaws.lambda_.mappings import EventSourceMapping
 from localaws.lambda_.streams import stream_reader
 
@@ -36,8 +48,8 @@ Lane = deque[EventRecord]
 class StreamConsumer(Consumer):
     """A reader for every shard of a stream. A child shard is read after its parents are finished."""
 
-    def __init__(self, mapping: EventSourceMapping, clients: Clients, backoff: Backoff) -> None:
-        super().__init__(mapping, clients, backoff)
+    def __init__(self, mapping: EventSourceMapping, clients: Clients, backoff: Backoff, journal: Journal) -> None:
+        super().__init__(mapping, clients, backoff, journal)
         self.reader = stream_reader(mapping, clients)
         self.resharded = Event()
         self._shards: dict[str, Shard] = {}
@@ -169,27 +181,37 @@ class Shard:
             return () if closed() else next_batch(lane, self.consumer.mapping.batch_size)[0]
 
     def _deliver(self, batch: Batch) -> None:
-        batches, failures = deque([batch]), 0
+        batches, failures, whole = deque([batch]), 0, uuid4().hex
         while batches and self.consumer.wait_until_enabled():
             mapping = self.consumer.mapping
             batch, expired = without_expired(batches.popleft(), mapping.maximum_age, time.time())
-            self._discard(expired)
+            if expired:
+                self._note(whole, expired.batch, self._discard(expired))
             if not batch.records:
                 continue
             outcome = self.consumer.invoke(batch.records)
             remaining, exhausted = next_batches(batch, outcome, mapping)
-            self._discard(exhausted)
+            follows = self._discard(exhausted) if exhausted else fate(batch, outcome, remaining)
+            self._note(whole, batch, follows, outcome)
             batches.extendleft(reversed(remaining))
             failures = failures + 1 if remaining else 0
             if remaining:
                 self.consumer.stopped.wait(self.consumer.backoff.after(failures))
 
-    def _discard(self, discarded: Discarded | None) -> None:
-        if discarded is None:
-            return
+    def _note(self, whole: str, batch: Batch, follows: Fate, outcome: Outcome | None = None) -> None:
+        most = self.consumer.mapping.maximum_retries
+        attempts = None if most == -1 else most + 1
+        outcome = outcome or Outcome(invoked=False)
+        self.consumer.note(whole, batch.records, follows, outcome, batch.retries + 1, attempts, self.id)
+
+    def _discard(self, discarded: Discarded) -> Fate:
+        """Send the invocation record to the destination, and return what became of the batch."""
         mapping = self.consumer.mapping
         log.warning("mapping %s to %s discards a batch: %s", mapping.uuid, mapping.function_arn, discarded.condition)
         try:
             destinations.send(self.consumer.clients, mapping, self.id, discarded)
         except AwsError as error:
             log.error("cannot send the invocation record to %s: %s", mapping.on_failure, error)
+            return Fate("unsent", condition=discarded.condition, destination=mapping.on_failure)
+        outcome = "sent" if mapping.on_failure else "discarded"
+        return Fate(outcome, condition=discarded.condition, destination=mapping.on_failure)

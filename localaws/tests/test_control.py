@@ -27,6 +27,8 @@ CALLS = [
     ("POST", "/_localaws/clock"),
     ("GET", "/_localaws/changes?service=lambda"),
     ("POST", "/_localaws/origins?add=http://evil.test"),
+    ("GET", "/_localaws/deliveries"),
+    ("POST", "/_localaws/deliveries"),
     ("GET", "/_localaws/unknown"),
 ]
 

@@ -23,6 +23,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from localaws import control_client
 from localaws.lambda_ import shards
 from localaws.lambda_.batches import Backoff
 from localaws.lambda_.poller import Poller
@@ -70,7 +71,7 @@ def handler(event, context):
         if each.startswith("wait"):
             wait(each.split()[1])
         if each == "raise":
-            raise ValueError
+            raise ValueError("cannot count")
         if each == "exit":
             os._exit(1)
     failures = [record for record in event["Records"] if value(record).startswith("report")]
@@ -161,6 +162,17 @@ class Aws:
 
         return eventually(find)
 
+    def steps(self, mapping: str, until: str, times: int = 1) -> list[dict[str, Any]]:
+        """Wait for the outcome *until*, so many *times*; return the steps of all batches of the mapping in order."""
+
+        def find() -> list[dict[str, Any]]:
+            answer = json.loads(control_client.call(f"{self.lambda_.meta.endpoint_url}/_localaws/deliveries"))
+            steps = [step for batch in answer["batches"] if batch["mapping"] == mapping for step in batch["steps"]]
+            steps.sort(key=lambda step: step["at"])
+            return steps if outcomes(steps).count(until) >= times else []
+
+        return eventually(find)
+
     def values(self, function: str, at_least: int = 1) -> list[list[str]]:
         return [call["values"] for call in self.calls(function, at_least)]
 
@@ -234,6 +246,10 @@ def stream(request: pytest.FixtureRequest, aws: Aws) -> Table | KinesisStream:
     return request.param(aws)
 
 
+def outcomes(steps: list[dict[str, Any]]) -> list[str]:
+    return [step["fate"]["outcome"] for step in steps]
+
+
 def on_failure(arn: str) -> dict[str, Any]:
     return {"DestinationConfig": {"OnFailure": {"Destination": arn}}}
 
@@ -267,6 +283,17 @@ def test_a_failed_batch_is_retried_then_discarded_and_the_shard_continues(
     assert (info["startSequenceNumber"], info["endSequenceNumber"]) == (sequence[0], sequence[-1])
     assert (info["batchSize"], info["streamArn"]) == (3, stream.arn)
     assert aws.lambda_.get_event_source_mapping(UUID=mapping)["MaximumRetryAttempts"] == 2
+    steps = aws.steps(mapping, "succeeded")
+    assert outcomes(steps) == ["retried", "retried", "sent", "succeeded"]
+    assert [(step["attempt"], step["attempts"], step["records"]) for step in steps[:3]] == [
+        (n, 3, 3) for n in (1, 2, 3)
+    ]
+    assert steps[2]["fate"] == {"outcome": "sent", "parts": [], "condition": EXHAUSTED, "destination": arn}
+    assert (steps[2]["first"], steps[2]["last"]) == (sequence[0], sequence[-1])
+    assert steps[2]["request_id"] == record["requestContext"]["requestId"]
+    error = steps[2]["error"]
+    assert (error["type"], error["message"]) == ("ValueError", "cannot count")
+    assert 'raise ValueError("cannot count")' in error["trace"][-1]
 
 
 @pytest.mark.parametrize(
@@ -281,12 +308,16 @@ def test_bisecting_delivers_all_but_the_poison_record(aws: Aws, source: Any, val
     stream, function, (queue, arn) = source(aws), aws.function(), aws.queue()
     stream.put(*values)
 
-    aws.map(function, stream.arn, MaximumRetryAttempts=0, **BISECT, **on_failure(arn))
+    mapping = aws.map(function, stream.arn, MaximumRetryAttempts=0, **BISECT, **on_failure(arn))
 
     record = aws.received(queue)
     assert record
     assert record[stream.info]["batchSize"] == 1
     assert eventually(lambda: delivered(aws, function) == ["a", "b", "c"])
+    steps = aws.steps(mapping, "sent")
+    assert [step["fate"]["parts"] for step in steps if step["fate"]["outcome"] == "bisected"] == [[2, 2], [1, 1]]
+    (sent,) = [step for step in steps if step["fate"]["outcome"] == "sent"]
+    assert sent["first"] == record[stream.info]["startSequenceNumber"]
 
 
 def delivered(aws: Aws, function: str) -> list[str]:
@@ -326,10 +357,13 @@ def test_a_reported_batch_is_bisected_at_the_reported_record(aws: Aws, stream: T
     function, (queue, arn) = aws.function(), aws.queue()
     stream.put("a", "report", "b")
 
-    aws.map(function, stream.arn, MaximumRetryAttempts=0, **REPORT, **BISECT, **on_failure(arn))
+    mapping = aws.map(function, stream.arn, MaximumRetryAttempts=0, **REPORT, **BISECT, **on_failure(arn))
 
     assert aws.values(function, 4) == [["a", "report", "b"], ["report", "b"], ["report"], ["b"]]
     assert aws.received(queue)
+    steps = aws.steps(mapping, "succeeded")
+    assert outcomes(steps) == ["partial", "bisected", "sent", "succeeded"]
+    assert (steps[0]["fate"]["parts"], len(steps[0]["failed"]), steps[0]["error"]) == ([1, 2], 1, None)
 
 
 def test_without_report_batch_item_failures_a_report_is_success(aws: Aws, stream: Table | KinesisStream) -> None:
@@ -367,11 +401,13 @@ def test_a_throttled_invocation_uses_no_retry(aws: Aws, stream: Table | KinesisS
     aws.lambda_.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
     stream.put("a")
 
-    aws.map(function, stream.arn, MaximumRetryAttempts=0)
-    time.sleep(0.5)
+    mapping = aws.map(function, stream.arn, MaximumRetryAttempts=0)
+    throttled = aws.steps(mapping, "throttled")[0]
     aws.lambda_.delete_function_concurrency(FunctionName=function)
 
     assert aws.values(function) == [["a"]]
+    assert "TooManyRequestsException" in throttled["error"]["message"]
+    assert aws.steps(mapping, "succeeded")[-1]["attempt"] == 1
 
 
 def test_a_topic_and_a_bucket_receive_the_invocation_record_too(aws: Aws) -> None:
@@ -616,6 +652,11 @@ def queue_with_dlq(aws: Aws, **attributes: str) -> tuple[str, str, str]:
     return (*aws.queue(VisibilityTimeout="3", RedrivePolicy=redrive, **attributes), dead_url)
 
 
+def dead_letter_arn(aws: Aws, url: str) -> str:
+    attributes = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]
+    return str(json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"])
+
+
 def send(aws: Aws, url: str, *bodies: str, **more: str) -> None:
     for body in bodies:
         aws.sqs.send_message(QueueUrl=url, MessageBody=body, **more)
@@ -645,13 +686,20 @@ def test_only_reported_messages_are_retried_and_redriven(aws: Aws) -> None:
     function, (url, arn, dead) = aws.function(Timeout=3), queue_with_dlq(aws)
     send(aws, url, "a", "report", "b")
 
-    aws.map(function, arn, **REPORT)
+    mapping = aws.map(function, arn, **REPORT)
 
     assert aws.values(function, 2) == [["a", "report", "b"], ["report"]]
     messages = eventually(lambda: aws.sqs.receive_message(QueueUrl=dead).get("Messages"))
     assert messages
     assert messages[0]["Body"] == "report"
     assert eventually(lambda: is_empty(aws, url))
+    first, last = aws.steps(mapping, "returned", times=2)
+    assert [(step["attempt"], step["attempts"], step["fate"]["parts"]) for step in (first, last)] == [
+        (1, 2, [2, 1]),
+        (2, 2, [0, 1]),
+    ]
+    assert first["failed"] == last["failed"] == [messages[0]["MessageId"]]
+    assert (first["fate"]["destination"], last["fate"]["destination"]) == (None, dead_letter_arn(aws, url))
 
 
 @pytest.mark.parametrize("poison", ["raise", "exit"])

@@ -13,12 +13,15 @@ from localaws.lambda_.batches import (
     Batch,
     EventRecord,
     Outcome,
+    fate,
     next_batch,
     next_batches,
     reported_failures,
     without_expired,
 )
+from localaws.lambda_.consumers import function_error
 from localaws.lambda_.filters import Filters, parse
+from localaws.lambda_.journal import Fate, FunctionError
 from localaws.lambda_.mappings import EventSourceMapping
 
 FAILED = "abcd"
@@ -68,6 +71,38 @@ def test_next_batches_after_a_failure(settings: dict[str, Any], failed: str, aga
 
     assert names_of(batches) == again
     assert discarded is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "failed", "follows"),
+    [
+        ({}, "", Fate("succeeded")),
+        ({}, "abcd", Fate("retried")),
+        ({}, "c", Fate("partial", (2, 2))),
+        ({"BisectBatchOnFunctionError": True}, "abcd", Fate("bisected", (2, 2))),
+        ({"BisectBatchOnFunctionError": True}, "d", Fate("partial", (3, 1))),
+    ],
+)
+def test_what_follows_an_attempt(settings: dict[str, Any], failed: str, follows: Fate) -> None:
+    remaining, _ = next_batches(batch("abcd"), failure(failed), mapping(**settings))
+
+    assert fate(batch("abcd"), failure(failed), remaining) == follows
+
+
+@pytest.mark.parametrize(
+    ("response", "error"),
+    [
+        (
+            b'{"errorType": "KeyError", "errorMessage": "x", "stackTrace": ["1", "2"]}',
+            FunctionError("KeyError", "x", ("1", "2")),
+        ),
+        (b'{"errorMessage": "Task timed out"}', FunctionError("", "Task timed out")),
+        (b"killed", FunctionError("", "killed")),
+        (b'"killed"', FunctionError("", '"killed"')),
+    ],
+)
+def test_the_error_of_a_function_is_in_its_words(response: bytes, error: FunctionError) -> None:
+    assert function_error(response) == error
 
 
 @pytest.mark.parametrize("poison", "abcde")

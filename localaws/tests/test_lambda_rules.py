@@ -16,6 +16,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
+from localaws import control_client
 from localaws.lambda_.function_limits import REQUEST_LIMIT, RUNTIMES, with_small_requests
 from localaws.lambda_.request_constraints import validation_message
 from localaws.testing import active, eventually, until
@@ -581,6 +582,20 @@ def test_a_success_and_a_failure_reach_their_destination(aws: Aws) -> None:
         assert record["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST"} | error
         assert record["responsePayload"].get("errorType") == ("Faulty" if failed else None)
         assert record["responsePayload"].get("requestId" if failed else "id") == request
+        steps = until(functools.partial(steps_of, aws, request))
+        assert [(step["attempt"], step["attempts"], step["fate"]["outcome"]) for step in steps] == (
+            [(1, 2, "retried"), (2, 2, "sent")] if failed else [(1, 2, "succeeded")]
+        )
+        assert steps[-1]["fate"]["destination"] == arn
+        assert (steps[-1]["error"] or {}).get("type") == ("Faulty" if failed else None)
+        assert steps[-1]["event"] == (json.dumps(event) if failed else "")
+
+
+def steps_of(aws: Aws, batch: str) -> list[dict[str, Any]]:
+    """Return what happened to the invocation once it ended."""
+    answer = json.loads(control_client.call(f"{aws.lambda_.meta.endpoint_url}/_localaws/deliveries"))
+    steps = next((each["steps"] for each in answer["batches"] if each["id"] == batch), [])
+    return steps if steps and steps[-1]["fate"]["outcome"] not in ("retried", "throttled") else []
 
 
 def test_the_age_of_an_event_is_at_least_a_minute(aws: Aws) -> None:
