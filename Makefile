@@ -15,13 +15,17 @@ PYTHONS := python3.13 python3 python3.12
 
 ##@ On this machine
 .PHONY: run up down status logs clock env local
-run: .venv/run ## Start the sandbox, follow its log; Ctrl-C stops it (KEEP=1 keeps its data; ACCOUNT=fresh deploys nothing)
+# A taken port is found before anything is installed.
+.PHONY: ports
+ports: | .venv/bin/python
+	@$(BIN)/python -m sandbox.ports
+run: ports .venv/run ## Start the sandbox, follow its log; Ctrl-C stops it (KEEP=1 keeps its data; ACCOUNT=fresh deploys nothing)
 	@$(BIN)/python -m sandbox run
-up: .venv/run ## Start the sandbox in the background
+up: ports .venv/run ## Start the sandbox in the background
 	@$(BIN)/python -m sandbox up
 down: .venv/run ## Stop the sandbox
 	@$(BIN)/python -m sandbox down
-status: .venv/run ## Print every address
+status: .venv/run ## Print every address, and what each process uses
 	@$(BIN)/python -m sandbox status
 logs: .venv/run ## Follow the log lines of an app's functions: make logs APP=todo-app
 	@$(BIN)/python -m sandbox logs $(APP)
@@ -30,12 +34,12 @@ clock: .venv/run ## Turn the clock of the sandbox forward: make clock TURN=+1d
 env: .venv/run ## Print the variables that point the AWS CLI and Chalice to the sandbox: eval "$$(make env)"
 	@$(BIN)/python -m sandbox env
 local: .venv/run ## Run `chalice local` on an app against the sandbox: make local APP=todo-app (OPEN=1: routes for IAM need no signature)
-	@eval "$$($(BIN)/python -m sandbox env)" && cd $(APP) && $(if $(OPEN),CHALICE_LOCAL_OPEN=1) ../$(BIN)/chalice local --stage local --port $(or $(PORT),8000)
+	@$(if $(OPEN),CHALICE_LOCAL_OPEN=1) $(BIN)/python -m sandbox local $(APP) $(or $(PORT),8000)
 
 # A variable of the user as one word of a command, whatever is in it: make would expand a $, and the shell would split.
 quoted = '$(subst ','\'',$(value $(1)))'
 # A command of the sandbox, an output of an app, and an option if its variable is set.
-on_sandbox = $(BIN)/python -m sandbox status >/dev/null && eval "$$($(BIN)/python -m sandbox env)" && $(BIN)/python
+on_sandbox = variables="$$($(BIN)/python -m sandbox env)" && eval "$$variables" && $(BIN)/python
 output = "$$($(BIN)/python -m sandbox output $(1) $(2))"
 option = $(if $(value $(2)),--$(1) $(call quoted,$(2)))
 

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import apps, bootstrap, order, preflight, redrive, signing_keys, stages
-from deploy.account import target
+from deploy.account import api_address, target
 from deploy.clone import clone
 from deploy.cost import report
 from deploy.delete import contents, delete
-from deploy.errors import DeployError, NotDeployed
+from deploy.errors import DeployError, NotDeployed, PackageFailed
 from deploy.publish import Publisher
 from deploy.verify.journey import LONGEST
 from deploy.verify.stage import verify
 from updates.publish import wave
+
+_API_URL = re.compile(r"https://\w+\.execute-api\.\S+")
+"""The URL of an API, as Chalice prints it."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, without the list of all commands."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog.split()[-1]} failed: {message}\n")
 
 
 def main() -> str | None:
@@ -41,8 +52,8 @@ def main() -> str | None:
     return result
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m deploy", description="Deploy apps to a stage.")
+def _parser() -> _Parser:
+    parser = _Parser(prog="python -m deploy", description="Deploy apps to a stage.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     app = _arguments("app", choices=apps.names())
     released = _arguments("app", choices=["all", *order.names()])
@@ -50,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parameters = _arguments("parameters", nargs="*", metavar="NAME=VALUE", type=_parameter, help="of the templates")
     algorithm = _arguments("--algorithm", choices=["rsa", "ecdsa"], default="rsa", help="of a new key")
 
-    def add(name: str, run: Any, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def add(name: str, run: Any, text: str, *parents: _Parser) -> _Parser:
         command = commands.add_parser(name, help=text, description=text, parents=parents)
         command.set_defaults(run=run)
         return command
@@ -63,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     add("package", _package, "write template and zip to dist/", app, stage, parameters)
     add("resources", _step, "deploy the stack of what outlives the app", app, stage, parameters)
     add("dax", _step, "deploy the DAX cluster, which costs by the hour", app, stage, parameters)
-    add("register", _step, "write the API's address to where other services look", app, stage, parameters)
+    add("register", _register, "write the API's address to where other services look", app, stage)
     add("delivery", _step, "deploy the delivery stream", app, stage, parameters)
     add("edge", _step, "deploy the distribution", app, stage, parameters)
     add("site", _step, "publish the page; NAME=VALUE adds to its config.json", app, stage, parameters)
@@ -94,9 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _arguments(name: str, **settings: Any) -> argparse.ArgumentParser:
+def _arguments(name: str, **settings: Any) -> _Parser:
     """Return a parser with one argument, for commands to share."""
-    parser = argparse.ArgumentParser(add_help=False)
+    parser = _Parser(add_help=False)
     parser.add_argument(name, **settings)
     return parser
 
@@ -149,8 +160,18 @@ def _deploy(arguments: argparse.Namespace) -> None:
     apps.refuse_stack(app, stage)
     _print(apps.deploy_resources(app, stage, **_declared(arguments.parameters, [app])))
     command = [*apps.CHALICE, "deploy", "--stage", stage]
-    subprocess.run(command, cwd=apps.ROOT / app, check=True, env=apps.chalice_environment())
-    _print(apps.register(app, stage, apps.endpoint_of_chalice(app, stage)))
+    environment = apps.chalice_environment() | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=apps.ROOT / app, env=environment, stdout=subprocess.PIPE, text=True) as running:
+        for line in running.stdout or ():
+            print(_API_URL.sub(lambda found: api_address(found[0]), line), end="")
+    if running.returncode:
+        raise PackageFailed(f"`chalice deploy` ended with status {running.returncode}")
+    _print(apps.register(app, stage))
+
+
+def _register(arguments: argparse.Namespace) -> None:
+    stages.check(arguments.stage)
+    _print(apps.register(arguments.app, arguments.stage))
 
 
 def _package(arguments: argparse.Namespace) -> None:
@@ -235,11 +256,14 @@ def _released(arguments: argparse.Namespace) -> list[str]:
 
 
 def _declared(parameters: Iterable[tuple[str, str]], released: Iterable[str]) -> dict[str, str]:
-    """Return the parameters by name. Raises NotDeployed for one that no template declares."""
-    declared = {name for app in released for name in order.declared(app)}
+    """Return the parameters by name. Raises NotDeployed for one that no template declares, and for the stage."""
+    declared = {name for app in released for name in order.declared(app)} - {"Stage"}
     for name, _ in parameters:
         if name not in declared:
-            raise NotDeployed(f"no template of {', '.join(released)} has a parameter {name}")
+            known = ", ".join(sorted(declared))
+            raise NotDeployed(
+                f"no template of {', '.join(released)} has a parameter {name}. The parameters are {known}"
+            )
     return dict(parameters)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -30,9 +31,12 @@ ONE_LONG_CALL = Config(read_timeout=960, retries={"total_max_attempts": 1})
 
 
 def target() -> str:
-    """Return account, Region and endpoint in one line. Raises NoAccount if this environment points to no account."""
+    """Return in one line where commands act: account, Region, and the endpoint of a local AWS.
+
+    Raises NoAccount if this environment points to no account.
+    """
     try:
-        meta = client("cloudformation").meta
+        region = client("cloudformation").meta.region_name
         account = client("sts").get_caller_identity()["Account"]
     except NoRegionError:
         raise NoAccount("no Region is chosen: run `export AWS_DEFAULT_REGION=us-east-1`, or choose another") from None
@@ -40,7 +44,25 @@ def target() -> str:
         raise NoAccount(f"{error} If this is the sandbox, start it with `make up`") from None
     except (BotoCoreError, ClientError) as error:  # there are no credentials, or they are wrong or have expired
         raise NoAccount(f"{error}. {_SIGN_IN}") from None
-    return f"account {account}, Region {meta.region_name}, endpoint {meta.endpoint_url}"
+    return ", ".join(filter(None, (f"account {account}", region, local_endpoint())))
+
+
+def local_endpoint() -> str | None:
+    """Return the endpoint of the local AWS that this environment points to, without a closing slash; None on AWS."""
+    url = str(client("cloudformation").meta.endpoint_url)
+    is_aws = str(urlsplit(url).hostname).startswith("cloudformation")  # each service of AWS has a host of its own
+    return None if is_aws else url.rstrip("/")
+
+
+def api_address(url: str) -> str:
+    """Return where an API answers, without a closing slash, by the *url* that its stack or Chalice names.
+
+    That URL is always on amazonaws.com. A local AWS answers for it below its endpoint.
+    """
+    endpoint, named = local_endpoint(), urlsplit(url)
+    if not endpoint:
+        return url.rstrip("/")
+    return f"{endpoint}/_aws/execute-api/{str(named.hostname).partition('.')[0]}{named.path.rstrip('/')}"
 
 
 _SIGN_IN = 'Sign in with `aws login` or `aws sso login`, or set AWS_PROFILE. For the sandbox: eval "$(make env)"'

@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from deploy import policies, signing_keys, stacks, zips
-from deploy.account import client
+from deploy.account import api_address, client
 from deploy.errors import AlreadyDeployed, PackageFailed
 
 ROOT = Path(__file__).parent.parent
@@ -314,15 +314,25 @@ def package(app: str, stage: str) -> Path:
         )
         _remove_older_zips(app)
     if done.returncode or "Could not install dependencies" in done.stdout + done.stderr:
-        raise PackageFailed(f"{app}: {_reason(done.stdout + done.stderr)}")
+        raise PackageFailed(f"{app}: {packaging_error(done.stdout + done.stderr)}")
     return folder
 
 
-def _reason(output: str) -> str:
-    """Return what the command `CHALICE` printed when it failed: file, line and error for the error of an app's code."""
+def packaging_error(output: str) -> str:
+    """Return why the command `CHALICE` failed, from its *output*: file, line and error for an error of an app's code.
+
+    Otherwise it is all of the output.
+    """
     frames = re.findall(rf'File "{re.escape(str(ROOT))}/([^".][^"]*)", line (\d+)', output)
     error = re.findall(r"^\w[\w.]*(?:Error|Exception)\b.*", output, re.MULTILINE)
     return "{}, line {}: {}".format(*frames[-1], error[-1]) if frames and error else output
+
+
+def _packaged(app: str, stage: str) -> tuple[Path, dict[str, Any]]:
+    """Package the app with its policies of today; return the folder and the SAM template in it."""
+    write_policies(app, stage)  # again, because another app may have got its API since the resources
+    folder = package(app, stage)
+    return folder, stacks.parse((folder / "sam.yaml").read_text())
 
 
 def _remove_older_zips(app: str) -> None:
@@ -338,10 +348,9 @@ def update_code(app: str, stage: str) -> list[str] | None:
     Return None, and update nothing, if more than code differs from what is deployed, such as a route or a policy. The
     next release deploys the code again. Raises PackageFailed.
     """
-    write_policies(app, stage)
-    folder, own = package(app, stage), stack(app, stage, "app")
-    packaged = stacks.parse((folder / "sam.yaml").read_text())
-    if _without_code(packaged) != _without_code(stacks.template_of(own, "Original")):
+    folder, template = _packaged(app, stage)
+    own = stack(app, stage, "app")
+    if _without_code(template) != _without_code(stacks.template_of(own, "Original")):
         return None
     bucket, key = stacks.upload((folder / "deployment.zip").read_bytes(), ".zip")
     found = {
@@ -365,9 +374,7 @@ def _without_code(template: dict[str, Any]) -> dict[str, Any]:
 
 def deploy_app(app: str, stage: str, **parameters: str) -> dict[str, str]:
     """Deploy the packaged app by CloudFormation and return its outputs, among them ``EndpointURL``."""
-    write_policies(app, stage)  # again, because another app may have got its API since the resources
-    folder = package(app, stage)
-    template = stacks.parse((folder / "sam.yaml").read_text())
+    folder, template = _packaged(app, stage)
     text = stacks.upload_code(template, folder)
     own = stack(app, stage, "app")
     given = {"Stage": stage, **_earlier(own), **parameters}
@@ -382,20 +389,16 @@ def address_parameter(app: str, stage: str) -> str:
     return f"/{stage}/{app}/api"
 
 
-def register(app: str, stage: str, Address: str = "") -> dict[str, str]:
-    """Write the address of the API, without a closing slash, to its SSM parameter; return the parameter and its value.
+def register(app: str, stage: str) -> dict[str, str]:
+    """Write the address of the API to its SSM parameter; return the parameter and its value.
 
-    *Address* is by default the endpoint of the app's stack. Another address of the same API is kept, for example that
-    of the sandbox. It also lets the people of the stage call this API, and no other one.
+    It also lets the people of the stage call this API, and no other one.
     """
-    address, api = (Address or endpoint(app, stage)).rstrip("/"), str(api_id(app, stage))
-    name, ssm = address_parameter(app, stage), client("ssm")
+    name, address, ssm = address_parameter(app, stage), endpoint(app, stage), client("ssm")
     known = ssm.get_parameters(Names=[name])["Parameters"]
-    if known and api in known[0]["Value"]:
-        address = known[0]["Value"]
-    else:
+    if not known or known[0]["Value"] != address:
         ssm.put_parameter(Name=name, Value=address, Type="String", Overwrite=True)
-    _admit_people(app, stage, api)
+    _admit_people(app, stage, str(api_id(app, stage)))
     return {name: address}
 
 
@@ -410,19 +413,23 @@ def _admit_people(app: str, stage: str, api: str) -> None:
 def api_id(app: str, stage: str) -> str | None:
     """Return the id of the app's API: of its stack, or else of `chalice deploy`; None if there is none."""
     try:
-        return str(urlsplit(endpoint(app, stage)).hostname).partition(".")[0]
+        return str(urlsplit(_endpoint_url(app, stage)).hostname).partition(".")[0]
     except FileNotFoundError:
         return None
 
 
 def endpoint(app: str, stage: str) -> str:
+    """Return where the API of the app answers, without a closing slash. Raises FileNotFoundError if there is none."""
+    return api_address(_endpoint_url(app, stage))
+
+
+def _endpoint_url(app: str, stage: str) -> str:
     """Return the URL of the API in the app's stack, or else of the one that `chalice deploy` made."""
     released = stacks.outputs(stack(app, stage, "app"), missing_ok=True)
-    return released["EndpointURL"] if released else endpoint_of_chalice(app, stage)
+    return released["EndpointURL"] if released else _endpoint_of_chalice(app, stage)
 
 
-def endpoint_of_chalice(app: str, stage: str) -> str:
-    """Return the URL of the API that `chalice deploy` made. Raises FileNotFoundError."""
+def _endpoint_of_chalice(app: str, stage: str) -> str:
     deployed = json.loads((ROOT / app / ".chalice" / "deployed" / f"{stage}.json").read_text())
     api = next(resource for resource in deployed["resources"] if resource["resource_type"] == "rest_api")
     return str(api["rest_api_url"])

@@ -25,9 +25,9 @@ type _Step = tuple[str, str]
 type ParametersFor = Callable[[str, str], dict[str, str]]
 """Returns the parameters of one step, called with the name of the app and of the step.
 
-A step that deploys a stack passes those that its template declares. ``register`` takes ``Address``, where the API is if
-that is not the endpoint of the stack. ``site`` takes more members of the page's ``config.json``. The only step of
-``updates``, ``servers``, also takes ``Template``: ``before`` or ``after``.
+A step that deploys a stack passes those that its template declares. ``register`` takes none. ``site`` takes more
+members of the page's ``config.json``. The only step of ``updates``, ``servers``, also takes ``Template``: ``before`` or
+``after``.
 """
 
 STEPS: dict[str, Callable[..., Outputs]] = {

@@ -1,4 +1,7 @@
-"""`python -m sandbox up|run|down|status|output|logs|clock|env|clone|delete|serve`: see `make help`."""
+"""`python -m sandbox up|run|down|status|output|logs|clock|env|local|clone|delete|serve`: see `make help`.
+
+Each command that acts on an AWS first prints where it acts.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from localaws import processes
 from localaws.clock.client import seconds, turned
-from localaws.ports import PortBusy, require_free_ports
-from sandbox.apps import ADDRESSES, InvalidFile
-from sandbox.settings import InvalidVariable, Settings, port_variables
+from localaws.ports import busy_ports, find_free_port
+from sandbox import apps, ports
+from sandbox.apps import ADDRESSES
+from sandbox.errors import InvalidFile, InvalidVariable
+from sandbox.ports import ROOT, PortsBusy
+from sandbox.settings import Settings
 
-_NOT_RUNNING = "The sandbox is not running. Start it with `make up`."
+_NOT_RUNNING = "The sandbox of this folder is not running. Start it with `make up`."
+_NOT_READY = "The sandbox of this folder is not ready. Try again when `make up` has ended."
 
 
 def main() -> str | None:
@@ -34,6 +41,10 @@ def main() -> str | None:
     parsed.add_argument("app")
     parsed.add_argument("name")
     parsed.set_defaults(command=output)
+    parsed = commands.add_parser("local", help=local.__doc__)
+    parsed.add_argument("app")
+    parsed.add_argument("port", type=int)
+    parsed.set_defaults(command=local)
     parsed = commands.add_parser("clock", help=clock.__doc__)
     parsed.add_argument("turn", nargs="?", type=seconds, default=0, metavar="+TIME", help="such as +90s, +2h30m, +1d")
     parsed.set_defaults(command=clock)
@@ -45,28 +56,45 @@ def main() -> str | None:
     command_of: Callable[..., str | None] = arguments.pop("command")
     try:
         settings = Settings.from_environment()
+        apps.found(ROOT)
     except (InvalidFile, InvalidVariable) as error:
         return str(error)
-    return command_of(settings, **arguments)
+    if command_of in (up, run, down, serve):
+        return command_of(settings, **arguments)
+    return _in_running(settings, command_of, arguments)
+
+
+def _in_running(settings: Settings, command: Callable[..., str | None], arguments: dict[str, Any]) -> str | None:
+    """Run a command on the sandbox that runs in the folder, whatever ports this environment names."""
+    running = settings.running()
+    if running is None:
+        return _NOT_READY if processes.pid(settings.folder) else _NOT_RUNNING
+    os.environ.update(running.environment)
+    if command is not output:
+        _say_where(sys.stderr if command is env else sys.stdout)
+    return command(running, **arguments)
+
+
+def _say_where(stream: TextIO) -> None:
+    from deploy.account import target  # only here, because boto3 is slow to import
+
+    print(target(), file=stream, flush=True)
 
 
 def up(settings: Settings) -> str | None:
     """Start the sandbox in the background and return when it is ready."""
     if processes.pid(settings.folder):
-        print(f"The sandbox is already up: {settings.url('console')}")
-        return None
+        print("The sandbox is already up.\n")
+        return _in_running(settings, addresses, {})
     try:
-        require_free_ports(settings.ports)
-    except PortBusy as busy:
-        variable, _ = port_variables()[busy.use]
-        return f"{busy}; free it or choose another: {variable}=… make run"
-    return _start(settings) or status(settings)
+        ports.require_free(settings.ports)
+    except PortsBusy as busy:
+        return str(busy)
+    return _start(settings) or _in_running(settings, addresses, {})
 
 
 def clone(settings: Settings, stage: str) -> str | None:
     """Start a second stage of all apps beside the first, in the same AWS, and return when it is ready."""
-    if not processes.pid(settings.folder):
-        return _NOT_RUNNING
     variables = settings.clone_environment(stage)
     cloned = Settings.from_environment(os.environ | variables)
     if processes.pid(cloned.folder):
@@ -81,13 +109,10 @@ def delete(settings: Settings, stage: str) -> str | None:
     """Stop a stage that was cloned from the first, and delete everything that was deployed to it."""
     from deploy.delete import delete as delete_stage
 
-    if not processes.pid(settings.folder):
-        return _NOT_RUNNING
     if stage == settings.stage:
         return f"{stage} is the sandbox's own stage: `make down` deletes it."
     folder = settings.folder / stage
     processes.stop(folder)
-    os.environ.update(settings.environment)
     left = delete_stage(stage)
     shutil.rmtree(folder, ignore_errors=True)
     print(f"The stage {stage} is deleted.")
@@ -103,7 +128,7 @@ def _start(settings: Settings, variables: dict[str, str] | None = None) -> str |
             log=settings.log,
             ready=settings.outputs_file.exists,
             environment=variables,
-            cwd=Path(__file__).parents[1],
+            cwd=ROOT,
         )
     except processes.NotStarted as error:
         return f"The sandbox did not start. {error}"
@@ -134,11 +159,20 @@ def down(settings: Settings) -> str | None:
 
 
 def status(settings: Settings) -> str | None:
+    """Print every address, and what each process uses."""
+    from sandbox import usage
+
+    addresses(settings)
+    print()
+    for folder in (settings.folder, *settings.clones()):
+        if pid := processes.pid(folder):
+            print(*usage.lines(usage.of(pid)), sep="\n")
+    return None
+
+
+def addresses(settings: Settings) -> str | None:
     """Print every address."""
-    outputs = settings.outputs()
-    if outputs is None:
-        return _NOT_RUNNING
-    _show(outputs)
+    _show(settings.outputs() or {})
     for folder in settings.clones():
         print(f"\nThe stage {folder.name}, in the same AWS:")
         cloned = Settings.from_environment({"SANDBOX_DIR": str(folder)}).outputs()
@@ -160,10 +194,7 @@ def _show(outputs: dict[str, Any]) -> None:
 
 def output(settings: Settings, app: str, name: str) -> str | None:
     """Print one output of *app*, for a command: its ``api``, its ``stream``."""
-    outputs = settings.outputs()
-    if outputs is None:
-        return _NOT_RUNNING
-    print(outputs[app][name])
+    print((settings.outputs() or {})[app][name])
     return None
 
 
@@ -171,12 +202,9 @@ def logs(settings: Settings, app: str) -> str | None:
     """Print what the functions of *app* logged, then each new line, until Ctrl-C."""
     from sandbox import function_logs
 
-    if not processes.pid(settings.folder):
-        return _NOT_RUNNING
     if app not in (outputs := settings.outputs() or {app: {}}):
         known = sorted(name for name, value in outputs.items() if isinstance(value, dict))
         return f"there is no app {app} in this sandbox, only {', '.join(known)}"
-    os.environ.update(settings.environment)
     try:
         for line in function_logs.follow(app, settings.stage):
             print(f"{line.time} {line.function}  {line.text}", flush=True)
@@ -187,17 +215,23 @@ def logs(settings: Settings, app: str) -> str | None:
 
 def clock(settings: Settings, turn: float) -> str | None:
     """Print the time of its AWS, after turning its clock forward by +TIME."""
-    if not processes.pid(settings.folder):
-        return _NOT_RUNNING
-    os.environ.update(settings.environment)
     print(turned(settings.aws.endpoint, turn))
     return None
 
 
+def local(settings: Settings, app: str, port: int) -> str | None:
+    """Run `chalice local` on *app* against the sandbox, until Ctrl-C."""
+    if busy_ports({app: port}):
+        free = find_free_port()
+        return f"port {port} is taken: end what listens there, or choose another: make local APP={app} PORT={free}"
+    os.environ["STAGE"] = settings.stage
+    os.chdir(ROOT / app)
+    chalice = str(Path(sys.executable).with_name("chalice"))
+    os.execv(chalice, [chalice, "local", "--stage", settings.stage, "--port", str(port)])  # noqa: S606 # Ctrl-C ends it
+
+
 def env(settings: Settings) -> str | None:
     """Print the variables for a shell, as in: eval "$(make env)"."""
-    if not processes.pid(settings.folder):
-        return _NOT_RUNNING
     for name, value in settings.environment.items():
         print(f"export {name}='{value}'")
     return None

@@ -9,14 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-FILE = "sandbox.toml"
+from sandbox.errors import InvalidFile
+from sandbox.ports import FILE
 
 ADDRESSES = ("web", "site", "dashboard", "cdn", "edge", "origin", "api")
 """The outputs of an app that a person can open."""
-
-
-class InvalidFile(Exception):
-    """A sandbox.toml has an error; the message names the file and the field."""
 
 
 class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

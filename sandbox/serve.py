@@ -23,6 +23,7 @@ from sandbox import account
 from sandbox.console import console
 from sandbox.demo import seed
 from sandbox.payments import provider
+from sandbox.ports import SHARED
 from sandbox.reload import Reload
 from sandbox.settings import ROOT, Settings
 from sandbox.stacks import Stacks
@@ -141,6 +142,8 @@ def _announce(settings: Settings, apps: dict[str, Any]) -> None:
         "region": settings.aws.regions[0],
         "endpoint": settings.aws.endpoint,
         "console": settings.url("console"),
+        "stage": settings.stage,
+        **{f"{name}_port": settings.ports[name] for name in SHARED},
         **apps,
     }
     draft = settings.outputs_file.with_suffix(".draft")

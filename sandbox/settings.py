@@ -7,7 +7,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,48 +15,12 @@ import localaws.settings
 from localaws import allowed_pages, processes
 from localaws.allowed_pages import local_origins
 from localaws.ports import find_free_port
-from sandbox import apps
+from sandbox import ports
+from sandbox.errors import InvalidVariable
 
-ROOT = Path(__file__).parent.parent
+ROOT = ports.ROOT
 REGION = "us-east-1"
 REPLICA_REGION = "eu-west-1"
-
-_PORTS = {
-    "emulator": ("EMULATOR_PORT", 4566),
-    "dax": ("SANDBOX_DAX_PORT", 8111),
-    "mqtt": ("IOT_PORT", 8883),
-    "console": ("CONSOLE_PORT", 4500),
-    "payments": ("PAYMENTS_PORT", 4507),
-}
-"""The sandbox's own ports: by name the variable that moves a port, and the port."""
-
-_SHARED = ("emulator", "dax", "mqtt")
-"""The ports of the AWS, which all stages of a sandbox share."""
-
-
-def port_variables(root: Path = ROOT) -> dict[str, tuple[str, int]]:
-    """Return by name the variable that moves a port, and the port: the sandbox's own, and that of each app's page.
-
-    The variable of an app is its name without ``-app``: ``TODO_PORT`` moves the page of ``todo-app``. Raises
-    sandbox.apps.InvalidFile.
-    """
-    pages = {
-        app: (f"{app.removesuffix('-app').upper().replace('-', '_')}_PORT", needs.port)
-        for app, needs in apps.found(root).items()
-        if needs.port
-    }
-    return _PORTS | pages
-
-
-class InvalidVariable(Exception):
-    """A variable of the environment has a wrong value; the message names the variable."""
-
-
-def _port(environment: Mapping[str, str], variable: str, default: int) -> int:
-    text = environment.get(variable, str(default))
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise InvalidVariable(f"{variable}={text} is not a port: give a number from 1 to 65535")
-    return int(text)
 
 
 def _stage(environment: Mapping[str, str], variable: str, default: str) -> str:
@@ -107,12 +71,12 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read the variables of docs/sandbox.md. Raises InvalidVariable, and sandbox.apps.InvalidFile."""
+        """Read the variables of docs/sandbox.md. Raises InvalidVariable and InvalidFile."""
         return cls(
-            folder=Path(environment.get("SANDBOX_DIR", ROOT / ".sandbox")).resolve(),
+            folder=ports.folder(environment),
             stage=_stage(environment, "SANDBOX_STAGE", "local"),
             clone_of=environment.get("CLONE_OF"),
-            ports={name: _port(environment, *port) for name, port in port_variables().items()},
+            ports=ports.from_environment(environment),
             keep=_flag(environment, "KEEP", default=False),
             fresh=environment.get("ACCOUNT") == "fresh",
             background=_flag(environment, "DEVICES", default=True),
@@ -141,8 +105,8 @@ class Settings:
     @property
     def origins(self) -> frozenset[str]:
         """The origins of the stage's pages, and of those that the environment names."""
-        ports = (port for name, port in self.ports.items() if name not in _SHARED)
-        return self.own_pages.union(*map(local_origins, ports))
+        own = (port for name, port in self.ports.items() if name not in ports.SHARED)
+        return self.own_pages.union(*map(local_origins, own))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -176,6 +140,17 @@ class Settings:
         outputs: dict[str, Any] = json.loads(self.outputs_file.read_text())
         return outputs
 
+    def running(self) -> Settings | None:
+        """Return these settings with the stage and the ports of the AWS that run in the folder; None if none does.
+
+        A stage may run on other ports than those of this environment.
+        """
+        outputs = self.outputs()
+        if outputs is None:
+            return None
+        running = {name: outputs[f"{name}_port"] for name in ports.SHARED}
+        return replace(self, stage=outputs["stage"], ports={**self.ports, **running})
+
     def clones(self) -> list[Path]:
         """Return the folders of the clones that run in this stage's AWS."""
         files = self.folder.glob(f"*/{processes.PID}")
@@ -183,8 +158,8 @@ class Settings:
 
     def clone_environment(self, stage: str) -> dict[str, str]:
         """Return the variables of a clone named *stage*: free ports for the servers that it does not share."""
-        ports = {
-            variable: str(self.ports[name] if name in _SHARED else find_free_port())
-            for name, (variable, _) in port_variables().items()
+        variables = {
+            variable: str(self.ports[name] if name in ports.SHARED else find_free_port())
+            for name, (variable, _) in ports.port_variables().items()
         }
-        return ports | {"SANDBOX_DIR": str(self.folder / stage), "SANDBOX_STAGE": stage, "CLONE_OF": self.stage}
+        return variables | {"SANDBOX_DIR": str(self.folder / stage), "SANDBOX_STAGE": stage, "CLONE_OF": self.stage}

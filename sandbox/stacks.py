@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 
@@ -13,6 +12,7 @@ import deploy.apps
 import deploy.clone
 import deploy.order
 import deploy.updates
+from deploy.account import api_address
 from localaws.efs import file_system
 from sandbox import apps, payments
 from sandbox.payments.client import Payments
@@ -40,7 +40,7 @@ class Stacks:
     def parameters_for(self, app: str, step: str) -> dict[str, str]:
         """Return the sandbox's parameters of a step. They override those that a clone gets from its source."""
         if step == "register":
-            return {"Address": self._local(deploy.apps.endpoint(app, self._settings.stage))}
+            return {}
         if step == "site":
             return {"endpoint": self._settings.aws.endpoint, "console": self._settings.url("console")}
         own: dict[str, dict[str, str]] = {
@@ -79,7 +79,7 @@ class Stacks:
         return text.format_map(places | page | dict(outputs or {}))
 
     def _outputs(self, app: str, released: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-        resources, api = released["resources"], self._local(released["app"]["EndpointURL"])
+        resources, api = released["resources"], api_address(released["app"]["EndpointURL"])
         outputs = {"api": api, **resources, **self._access_keys(app, resources), **self._payments(api, resources)}
         outputs |= {name: self._filled(app, text) for name, text in self._needs_of(app).outputs.items()}
         if "edge" in released:
@@ -120,9 +120,3 @@ class Stacks:
         secrets = boto3.Session().client("secretsmanager")
         secrets.put_secret_value(SecretId=resources["payments_secret"], SecretString=json.dumps(keys))
         return {"payments": url, "payments_webhook_secret": keys["webhook_secret"]}
-
-    def _local(self, endpoint_url: str) -> str:
-        """Return where the emulator answers for ``https://<api>.execute-api.<region>.amazonaws.com/<stage>/``."""
-        url = urlsplit(endpoint_url)
-        api = str(url.hostname).partition(".")[0]
-        return f"{self._settings.aws.endpoint}/_aws/execute-api/{api}{url.path.rstrip('/')}"

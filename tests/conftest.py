@@ -18,7 +18,8 @@ import boto3
 import pytest
 from users import PASSWORD, User, anonymous
 
-from sandbox.settings import Settings, port_variables
+from sandbox.ports import port_variables
+from sandbox.settings import Settings
 
 pytest_plugins = ["localaws.testing"]
 

@@ -78,7 +78,7 @@ def packaged(app: str, folder: Path) -> str:
         check=False,
     )
     if done.returncode:
-        raise PackageFailed(f"{app}: {done.stdout}{done.stderr}")
+        raise PackageFailed(f"{app}: {apps.packaging_error(done.stdout + done.stderr)}")
     template: dict[str, Any] = stacks.parse((out / "sam.yaml").read_text())
     places = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
     for resource in template["Resources"].values():

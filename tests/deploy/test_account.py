@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from deploy import __main__ as command
+from deploy import account
 from deploy.account import _session
 
 
@@ -49,6 +50,17 @@ def test_a_profile_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("AWS_PROFILE", "nobody")
 
     assert "nobody" in preflight(monkeypatch)
+
+
+def test_on_aws_commands_act_in_an_account_and_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "https://abc.execute-api.us-east-1.amazonaws.com/api/"
+
+    assert account.local_endpoint() is None
+    assert account.api_address(url) == url.rstrip("/")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:5001")
+    account.client.cache_clear()
+    account._session.cache_clear()
+    assert account.api_address(url) == "http://127.0.0.1:5001/_aws/execute-api/abc/api"
 
 
 def test_a_sandbox_that_does_not_run_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

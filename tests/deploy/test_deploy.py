@@ -65,7 +65,7 @@ def test_an_api_deployed_by_chalice_is_registered(
     assert command.main() is None
 
     registered = boto3.client("ssm", endpoint_url=aws).get_parameter(Name="/unit/receipts-app/api")
-    assert registered["Parameter"]["Value"] == url.rstrip("/")
+    assert registered["Parameter"]["Value"] == f"{aws}/_aws/execute-api/abc123/api", "amazonaws.com is another AWS"
     assert "/unit/receipts-app/api" in capsys.readouterr().out
 
 
@@ -106,6 +106,24 @@ def test_one_stage_has_an_app_in_one_way_only(
     assert "receipts-app-ready-resources" not in stacks.existing()
 
 
+def test_a_wrong_parameter_ends_in_one_line_after_the_line_that_says_where(
+    aws: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(parameter: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["deploy", "release", "receipts-app", "qa", parameter])
+        return str(command.main())
+
+    for parameter in ("Nonsense=1", "Stage=prod"):
+        refused = run(parameter)
+        assert f"no template of receipts-app has a parameter {parameter.partition('=')[0]}. " in refused
+        assert "ReceiptSender" in refused
+        assert "\n" not in refused
+        assert capsys.readouterr().out == f"account {ACCOUNT}, us-east-1, {aws}\n"
+    with pytest.raises(SystemExit):
+        run("Nonsense")
+    assert capsys.readouterr().err == "release failed: argument NAME=VALUE: 'Nonsense' is not NAME=VALUE\n"
+
+
 PEOPLE = """
 Parameters: {Stage: {Type: String}, ApiId: {Type: String, Default: none}}
 Resources:
@@ -143,7 +161,7 @@ def test_the_people_of_a_stage_may_call_its_own_api_once_it_is_registered(
         url = f"https://{api}.execute-api.us-east-1.amazonaws.com/api/"
         resources = [{"name": "rest_api", "resource_type": "rest_api", "rest_api_url": url}]
         deployed.write_text(json.dumps({"resources": resources}))
-        apps.register("people-app", "unit", url)
+        apps.register("people-app", "unit")
         assert callable_apis() == f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{api}/api/GET/x"
     apps.deploy_resources("people-app", "unit")
     assert callable_apis() == f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{api}/api/GET/x", "a later release keeps it"

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,11 @@ OWN = ("STAGE", "FROM", "TO", "SANDBOX", "SANDBOX_DIR", "MAKEFLAGS", "MAKELEVEL"
 """Variables of the make, and of the sandbox, that may have started the tests."""
 
 
-def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def make(
+    *arguments: str, old: Sequence[str] = ("--old-file=.venv/run",), **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run make without executing anything: it prints the commands."""
-    command = ["make", "--dry-run", "--old-file=.venv/run", *arguments]
+    command = ["make", "--dry-run", *old, *arguments]
     environment = {name: value for name, value in os.environ.items() if name not in OWN}
     return subprocess.run(command, cwd=ROOT, env=environment | variables, capture_output=True, text=True, check=False)
 
@@ -97,6 +100,21 @@ def test_an_unknown_app_ends_in_one_line(target: str) -> None:
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert "There is no app nope. APP is one of: blog-app" in done.stderr
+
+
+@pytest.mark.parametrize("target", ["run", "up"])
+def test_taken_ports_are_found_before_anything_is_installed(target: str) -> None:
+    lines = make("--assume-new=requirements.txt", target, old=()).stdout.splitlines()
+
+    commands = [next(number for number, line in enumerate(lines) if part in line) for part in ("sandbox.ports", "pip ")]
+    assert commands == sorted(commands)
+
+
+@pytest.mark.parametrize("target", ["devices", "reconcile", "ingest", "post"])
+def test_a_command_for_the_sandbox_ends_if_none_runs(target: str) -> None:
+    command = make(target, "FILE=x").stdout
+
+    assert command.startswith('variables="$(.venv/bin/python -m sandbox env)" && '), command
 
 
 def test_clean_removes_the_node_modules() -> None:

@@ -122,7 +122,7 @@ def empty_account(tmp_path: Path) -> Iterator[Account]:
         monkeypatch.setattr(updates, "prefix_lists", lambda: ["pl-1"])
         monkeypatch.setattr(apps, "refuse_chalice", lambda app, stage: None)
         monkeypatch.setattr(clone, "begin", lambda source, target: None)
-        monkeypatch.setattr(command, "target", lambda: "account 000000000000, Region us-east-1, endpoint test")
+        monkeypatch.setattr(command, "target", lambda: "account 000000000000, us-east-1, test")
         steps = {step: account.note(step) for step in ("register", "site")}
         monkeypatch.setattr(order, "STEPS", order.STEPS | steps)
         yield account
@@ -353,7 +353,7 @@ def test_a_command_first_prints_where_it_acts(
 ) -> None:
     run(monkeypatch, "release", "todo-app", "dev")
 
-    assert capsys.readouterr().out.startswith("account 000000000000, Region us-east-1, endpoint ")
+    assert capsys.readouterr().out.startswith("account 000000000000, us-east-1, test\n")
 
 
 def test_an_app_alone_names_the_stack_that_it_misses(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

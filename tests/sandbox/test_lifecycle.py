@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sandbox.settings import port_variables
+from sandbox.ports import port_variables
 
 pytestmark = pytest.mark.alone
 
@@ -28,8 +28,8 @@ def environment(tmp_path: Path, free_port: Callable[[], int]) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | own
 
 
-def sandbox(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "sandbox", command]
+def sandbox(*command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "sandbox", *command]
     return subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -53,19 +53,19 @@ def sign_in(outputs: Path) -> tuple[str, str]:
 
 def test_kept_data_is_there_after_the_next_start(tmp_path: Path, environment: dict[str, str]) -> None:
     keeping = environment | {"KEEP": "1"}
-    started = sandbox("up", keeping)
+    started = sandbox("up", environment=keeping)
     assert started.returncode == 0, started.stderr[-3000:]
     assert "cannot be read" not in (tmp_path / "sandbox.log").read_text(), "its pollers have credentials"
     api, token = sign_in(tmp_path / "outputs.json")
     todo = httpx.post(f"{api}/todos", headers={"Authorization": token}, json={"title": "keep me"}).json()
-    assert sandbox("down", keeping).returncode == 0
+    assert sandbox("down", environment=keeping).returncode == 0
     left = {path.name for path in tmp_path.iterdir()}
 
-    started = sandbox("up", keeping)
+    started = sandbox("up", environment=keeping)
     assert started.returncode == 0, started.stderr[-3000:]
     same_api, _ = sign_in(tmp_path / "outputs.json")
     kept = httpx.get(f"{same_api}/todos/{todo['id']}", headers={"Authorization": token})
-    assert sandbox("down", keeping).returncode == 0
+    assert sandbox("down", environment=keeping).returncode == 0
 
     assert (same_api, kept.status_code, kept.json()) == (api, 200, todo)
     assert left == {"sandbox.log", "state"}
@@ -77,13 +77,15 @@ def test_a_busy_port_is_named_with_the_variable_that_moves_it(environment: dict[
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         port = str(busy.getsockname()[1])
-        refused = sandbox("up", environment | {"CONSOLE_PORT": port})
+        refused = sandbox("up", environment=environment | {"CONSOLE_PORT": port})
 
     assert refused.returncode == 1
-    assert port in refused.stderr
-    assert "CONSOLE_PORT" in refused.stderr
+    assert f"port {port} (console, CONSOLE_PORT) is taken" in refused.stderr
 
 
 def test_without_a_sandbox_status_and_down_say_so(environment: dict[str, str]) -> None:
-    assert "not running" in sandbox("status", environment).stderr
-    assert "not running" in sandbox("down", environment).stdout
+    for command in (["status"], ["env"], ["clock"], ["local", "todo-app", "8000"], ["clone", "twin"]):
+        done = sandbox(*command, environment=environment)
+        assert done.stderr == "The sandbox of this folder is not running. Start it with `make up`.\n", command
+        assert (done.stdout, done.returncode) == ("", 1), command
+    assert "not running" in sandbox("down", environment=environment).stdout

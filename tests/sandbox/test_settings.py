@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from localaws import processes
 from sandbox import apps
-from sandbox.settings import InvalidVariable, Settings, port_variables
+from sandbox.errors import InvalidFile, InvalidVariable
+from sandbox.ports import FILE
+from sandbox.settings import Settings
 
 
 def write(root: Path, app: str, text: str) -> None:
     (root / app).mkdir()
-    (root / app / apps.FILE).write_text(text)
-
-
-def test_an_app_of_any_name_gets_a_port_and_a_variable_that_moves_it(tmp_path: Path) -> None:
-    write(tmp_path, "notes-app", "port = 4711")
-    write(tmp_path, "quiet-app", "")
-    (tmp_path / "plain-app").mkdir()
-
-    ports = port_variables(tmp_path)
-
-    assert ports["notes-app"] == ("NOTES_PORT", 4711)
-    assert {"quiet-app", "plain-app", "todo-app"}.isdisjoint(ports)
+    (root / app / FILE).write_text(text)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +28,7 @@ def test_an_app_of_any_name_gets_a_port_and_a_variable_that_moves_it(tmp_path: P
 def test_an_error_in_the_file_is_named(text: str, named: str, tmp_path: Path) -> None:
     write(tmp_path, "notes-app", text)
 
-    with pytest.raises(apps.InvalidFile, match=rf"(?s)notes-app.sandbox\.toml: .*{named}"):
+    with pytest.raises(InvalidFile, match=rf"(?s)notes-app.sandbox\.toml: .*{named}"):
         apps.found(tmp_path)
 
 
@@ -67,10 +61,17 @@ def test_the_account_is_new_only_on_request() -> None:
     assert not Settings.from_environment({}).fresh
 
 
-def test_no_two_ports_are_equal() -> None:
-    ports = [port for _, port in port_variables().values()]
+def test_the_stage_and_the_ports_are_those_that_run_in_the_folder(tmp_path: Path) -> None:
+    outputs = {"stage": "mine", "emulator_port": 5001, "dax_port": 5002, "mqtt_port": 5003}
+    (tmp_path / "outputs.json").write_text(json.dumps(outputs))
+    elsewhere = Settings.from_environment({"SANDBOX_DIR": str(tmp_path)})
 
-    assert len(set(ports)) == len(ports)
+    assert elsewhere.running() is None, "its process has ended"
+    (tmp_path / processes.PID).write_text(str(os.getpid()))
+    running = elsewhere.running()
+    assert running
+    assert (running.stage, running.aws.endpoint) == ("mine", "http://127.0.0.1:5001")
+    assert (running.aws.dax_port, running.aws.mqtt_port) == (5002, 5003)
 
 
 def test_a_clone_shares_the_aws_and_has_free_ports_for_itself() -> None:
