@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from localaws.testing import active, refusal, until
-from localaws.xray import calls, documents, filters, header, traces
+from localaws.xray import calls, documents, filters, header, links, traces
 from localaws.xray.header import Place
 from localaws.xray.traces import Trace, Traces
 
@@ -22,10 +22,17 @@ ROOT = "1-5759e988-bd862e3fe1be46a994272793"
 CODE = """
 import boto3, json, os
 def handler(event, context):
+    if "Records" in event:
+        return
+    if event["path"] == "/sending":
+        account = context.invoked_function_arn.split(":")[4]
+        queue = f"{os.environ['AWS_ENDPOINT_URL']}/{account}/traced"
+        boto3.client("sqs").send_message(QueueUrl=queue, MessageBody="x")
+        boto3.client("sns").publish(TopicArn=f"arn:aws:sns:us-east-1:{account}:traced", Message="x")
     table = boto3.resource("dynamodb").Table("traced")
-    item = {"pk": "secret-key", "text": "secret-text"}
+    item = {"pk": "secret-key" + event["path"], "text": "secret-text"}
     table.put_item(Item=item, ReturnConsumedCapacity="TOTAL")
-    table.get_item(Key={"pk": "secret-key"})
+    table.get_item(Key={"pk": item["pk"]})
     try:
         table.put_item(Item=item, ConditionExpression="attribute_not_exists(pk)")
     except table.meta.client.exceptions.ConditionalCheckFailedException:
@@ -41,33 +48,43 @@ class Traced:
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
-        iam, functions, gateway, dynamodb, self.xray = (
+        iam, self.functions, gateway, dynamodb, self.xray, self.sqs, sns, self.streams = (
             boto3.client(name, REGION, endpoint_url=endpoint)
-            for name in ("iam", "lambda", "apigateway", "dynamodb", "xray")
+            for name in ("iam", "lambda", "apigateway", "dynamodb", "xray", "sqs", "sns", "dynamodbstreams")
         )
         trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        allow = {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}
+        allow = {"Effect": "Allow", "Action": ["dynamodb:*", "sqs:*", "sns:*"], "Resource": "*"}
         policies = [json.dumps({"Version": "2012-10-17", "Statement": [each]}) for each in (trust, allow)]
         role = iam.create_role(RoleName="traced", AssumeRolePolicyDocument=policies[0])["Role"]["Arn"]
         iam.put_role_policy(RoleName="traced", PolicyName="write", PolicyDocument=policies[1])
-        dynamodb.create_table(
+        table = dynamodb.create_table(
             TableName="traced",
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
         )
+        self.stream = table["TableDescription"]["LatestStreamArn"]
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr("app.py", CODE)
         settings = {"Runtime": "python3.13", "Handler": "app.handler", "Role": role, "Timeout": 60}
-        functions.create_function(FunctionName="traced", Code={"ZipFile": code.getvalue()}, **settings)
-        arn = active(functions, "traced")
-        functions.add_permission(
-            FunctionName="traced",
-            StatementId="api",
-            Action="lambda:InvokeFunction",
-            Principal="apigateway.amazonaws.com",
-        )
+        self.functions.create_function(FunctionName="traced", Code={"ZipFile": code.getvalue()}, **settings)
+        arn = active(self.functions, "traced")
+        for service in ("apigateway", "sns"):
+            self.functions.add_permission(
+                FunctionName="traced",
+                StatementId=service,
+                Action="lambda:InvokeFunction",
+                Principal=f"{service}.amazonaws.com",
+            )
+        queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:traced"
+        allow_topic = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": queue}
+        attributes = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [allow_topic]})}
+        self.queue = self.sqs.create_queue(QueueName="traced", Attributes=attributes)["QueueUrl"]
+        topic = sns.create_topic(Name="traced")["TopicArn"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+        sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn)
         uri = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn}/invocations"
         method = {"x-amazon-apigateway-integration": {"type": "aws_proxy", "httpMethod": "POST", "uri": uri}}
         document = {"swagger": "2.0", "info": {"title": "traced", "version": "1"}, "paths": {"/{any}": {"get": method}}}
@@ -90,6 +107,11 @@ class Traced:
     def segments(self, trace_id: str) -> list[Any]:
         (trace,) = self.xray.batch_get_traces(TraceIds=[trace_id])["Traces"]
         return [json.loads(each["Document"]) for each in trace["Segments"]]
+
+    def invoke(self, *records: dict[str, Any]) -> None:
+        """Invoke the function as an event source mapping does."""
+        answer = self.functions.invoke(FunctionName="traced", Payload=json.dumps({"Records": records}))
+        assert "FunctionError" not in answer
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +159,48 @@ def test_the_trace_of_the_client_goes_on(traced: Traced) -> None:
 
     assert [each["name"] for each in traced.segments(ROOT)] == ["traced/v1", "traced"]
     assert traced.segments(ROOT)[0]["parent_id"] == "53995c3f42cd8ad8"
+    logs = boto3.client("logs", REGION, endpoint_url=traced.endpoint)
+    (report,) = logs.filter_log_events(logGroupName="/aws/lambda/traced", filterPattern=f'"{ROOT}"')["events"]
+    assert report["message"].startswith("REPORT RequestId: ")
+
+
+def test_messages_and_records_belong_to_the_trace_of_their_sender(traced: Traced) -> None:
+    place = header.parse(traced.get("/sending").text)
+    assert place
+    messages = traced.sqs.receive_message(
+        QueueUrl=traced.queue, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"]
+    )["Messages"]
+    (shard,) = traced.streams.describe_stream(StreamArn=traced.stream)["StreamDescription"]["Shards"]
+    iterator = traced.streams.get_shard_iterator(
+        StreamArn=traced.stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    change = traced.streams.get_records(ShardIterator=iterator)["Records"][-1]["dynamodb"]
+
+    assert len(messages) == 2
+    for message in messages:
+        traced.invoke({"attributes": message["Attributes"]})
+    traced.invoke({"dynamodb": {"SequenceNumber": change["SequenceNumber"]}})
+
+    # The function itself, by SNS, by the messages to the queue and to the topic, and by the record of the table.
+    def functions() -> Any:
+        found = [each for each in traced.segments(place.trace_id) if each["name"] == "traced"]
+        return len(found) == 5 and not any("in_progress" in each for each in found) and found
+
+    sender, *receivers = until(functions)
+    calls = {each["id"]: each["aws"]["operation"] for each in sender["subsegments"] if "aws" in each}
+    parents = sorted(calls.get(each["parent_id"], each["parent_id"]) for each in receivers)
+    assert parents == sorted([sender["id"], "Publish", "Publish", "PutItem"])
+    assert {each["metadata"]["event"]["records"] for each in receivers} == {1}
+
+
+def test_a_batch_of_several_traces_belongs_to_the_first_and_links_to_the_others(traced: Traced) -> None:
+    first, second = header.new_trace_id(), header.new_trace_id()
+    traced.invoke(*({"attributes": {"AWSTraceHeader": Place(each).header}} for each in (first, second, first)))
+
+    (main,), (other,) = traced.segments(first), traced.segments(second)
+    assert (main["name"], other["name"]) == ("traced", "traced")
+    assert main["links"] == [{"trace_id": second}]
+    assert other["links"] == [{"trace_id": first}]
 
 
 def test_a_failure_is_found_by_filters(traced: Traced) -> None:
@@ -202,6 +266,38 @@ def test_a_long_trace_is_cut() -> None:
     trace = kept.get("a", ACCOUNT, REGION)
     assert trace
     assert (len(trace.documents), trace.complete) == (traces.LONGEST, False)
+
+
+def test_the_calls_behind_the_newest_records_are_known() -> None:
+    writers = links.Writers(2)
+    for number in ("1", "2", "3"):
+        writers.add(number, Place(number))
+
+    assert (writers.get("1"), writers.get("3")) == (None, Place("3"))
+
+
+def test_the_records_of_firehose_belong_to_the_trace_of_their_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+    writers = links.Writers(2)
+    writers.add("7", Place(ROOT))
+    monkeypatch.setitem(links.writers, "kinesis", writers)
+
+    assert links.causes({"records": [{"kinesisRecordMetadata": {"sequenceNumber": "7"}}]}) == [Place(ROOT)]
+    assert links.causes({"Records": [{"kinesis": {"sequenceNumber": "7"}}, {"kinesis": {}}]}) == [Place(ROOT)]
+
+
+@pytest.mark.parametrize("event", [None, [], {}, {"Records": "x"}, {"Records": [1, {"attributes": 2}]}])
+def test_an_event_without_records_has_no_cause(event: Any) -> None:
+    assert links.causes(event) == []
+
+
+def test_the_wait_and_the_attempt_of_a_message_are_told() -> None:
+    record = {"attributes": {"SentTimestamp": "1", "ApproximateReceiveCount": "2"}}
+
+    told = links.delivery({"Records": [record]})
+
+    assert (told["records"], told["attempt"]) == (1, 2)
+    assert told["waited_seconds"] > 0
+    assert links.delivery({"path": "/"}) == {}
 
 
 REQUESTS: dict[str, tuple[tuple[Any, ...], str, dict[str, Any]]] = {

@@ -8,17 +8,18 @@ AWS: https://docs.aws.amazon.com/xray/latest/devguide/xray-services-lambda.html
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 from ministack import app
 from ministack.core import lambda_runtime
 from ministack.core.responses import get_account_id, get_region, get_request_client_ip
 from ministack.services import apigateway_v1 as gateway
-from ministack.services import lambda_svc
+from ministack.services import cloudwatch_logs, lambda_svc
 
 from localaws.apigateway.proxy_event import exchange
 from localaws.lambda_.invocation_results import request_id
-from localaws.xray import calls, header
+from localaws.xray import calls, header, links
 from localaws.xray.header import Place
 from localaws.xray.traces import answered, here, recorded, traces
 
@@ -61,7 +62,7 @@ def invocations(dispatch: Any) -> Any:
 
     def execute(function: Any, config: dict[str, Any], event: Any, invocation: str, started: float) -> Any:
         name, place = config["FunctionName"], here.get() or Place(header.new_trace_id())
-        fields = {
+        fields: dict[str, Any] = {
             "origin": "AWS::Lambda::Function",
             "resource_arn": config["FunctionArn"],
             "aws": {
@@ -71,13 +72,29 @@ def invocations(dispatch: Any) -> Any:
                 "cloudwatch_logs": [{"log_group": f"/aws/lambda/{name}"}],
             },
         }
-        with recorded(name, place, get_account_id(), get_region(), **fields) as segment:
+        if told := links.delivery(event):
+            fields["metadata"] = {"event": told}
+        others = links.others.get()
+        with ExitStack() as stack:
+            linked = [
+                stack.enter_context(recorded(name, each, get_account_id(), get_region(), links=[link(place)], **fields))
+                for each in others
+            ]
+            if others:
+                fields["links"] = [link(each) for each in others]
+            segment = stack.enter_context(recorded(name, place, get_account_id(), get_region(), **fields))
             result = dispatch(function, config, event, invocation, started)
             if result.get("error"):
-                segment |= {"fault": True, "cause": {"exceptions": [exception(result.get("body"))]}}
+                for each in (segment, *linked):
+                    each |= {"fault": True, "cause": {"exceptions": [exception(result.get("body"))]}}
             return result
 
     return execute
+
+
+def link(place: Place) -> dict[str, str]:
+    """Return the link to a place in another trace."""
+    return {"trace_id": place.trace_id} | ({"id": place.parent} if place.parent else {})
 
 
 def exception(body: Any) -> dict[str, Any]:
@@ -133,6 +150,19 @@ def trace_of_invocation(config: Any, inbound: str | None = None) -> str | None:
     return place.header if place else None
 
 
+def reporting(append: Any) -> Any:
+    """Wrap the writing of log lines: the last one of an invocation names its trace, as on AWS."""
+
+    def append_events(stream: Any, events: list[dict[str, Any]]) -> None:
+        place = here.get()
+        if place and events and events[-1]["message"].startswith("REPORT RequestId: "):
+            trace = f"\t\nXRAY TraceId: {place.trace_id}\tSegmentId: {place.parent}\tSampled: true\t"
+            events = [*events[:-1], events[-1] | {"message": events[-1]["message"] + trace}]
+        append(stream, events)
+
+    return append_events
+
+
 def forgetting(reset: Any) -> Any:
     """Wrap the reset of the emulator."""
 
@@ -153,4 +183,6 @@ def install() -> None:
     lambda_runtime.Worker._spawn = cold_starts(lambda_runtime.Worker._spawn)
     app._dispatch_service_request = aws_calls(app._dispatch_service_request)
     app._handle_ses_v2_request = mail_calls(app._handle_ses_v2_request)
+    cloudwatch_logs._append_log_events = reporting(cloudwatch_logs._append_log_events)
     app._reset_all_state = forgetting(app._reset_all_state)
+    links.install()
