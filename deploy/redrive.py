@@ -75,7 +75,7 @@ def _handled(sqs: Any, url: str) -> str:
     done, reasons = 0, []
     for message in _messages(sqs, url):
         try:
-            _handle(json.loads(message["Body"]))
+            handle(json.loads(message["Body"]))
         except (NotRedriven, ClientError, BotoCoreError) as failure:
             reasons.append(str(failure))
         else:
@@ -96,17 +96,23 @@ def _messages(sqs: Any, url: str) -> Iterator[Json]:
         yield from new
 
 
-def _handle(body: Json) -> None:
+def handle(body: Json) -> None:
     """Handle the message as it should have been. Raises NotRedriven."""
-    kinds: dict[str, Callable[[Json], None]] = {
-        "KinesisBatchInfo": lambda body: _invoke(body, _batch(body["KinesisBatchInfo"], _kinesis_records)),
-        "DDBStreamBatchInfo": lambda body: _invoke(body, _batch(body["DDBStreamBatchInfo"], _dynamodb_records)),
-        "requestPayload": lambda body: _invoke(body, body["requestPayload"]),
-        "base64OriginalPayload": _put,
-    }
-    for name, do in kinds.items():
-        if name in body:
-            return do(body)
+    if "base64OriginalPayload" in body:
+        _put(body)
+    else:
+        _invoke(body, event(body))
+
+
+def event(body: Json) -> Json:
+    """Return the event that a function failed with; a batch has its records from the stream. Raises NotRedriven."""
+    if "KinesisBatchInfo" in body:
+        return _batch(body["KinesisBatchInfo"], _kinesis_records)
+    if "DDBStreamBatchInfo" in body:
+        return _batch(body["DDBStreamBatchInfo"], _dynamodb_records)
+    if "requestPayload" in body:
+        payload: Json = body["requestPayload"]
+        return payload
     raise NotRedriven(f"unknown message {json.dumps(body)[:100]}")
 
 

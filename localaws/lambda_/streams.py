@@ -28,9 +28,6 @@ class StreamReader(Protocol):
     def iterator(self, shard_id: str, after: str | None) -> str:
         """Return a shard iterator: after that sequence number, or at the mapping's starting position."""
 
-    def iterator_at(self, shard_id: str, sequence_number: str) -> str:
-        """Return a shard iterator that begins with that record."""
-
     def read(self, shard_id: str, iterator: str) -> tuple[list[EventRecord], str | None]:
         """Return the next records and the next iterator, which is None at the end of a closed shard."""
 
@@ -64,12 +61,6 @@ class DynamoDBStreamReader:
         position = {"ShardIteratorType": "TRIM_HORIZON"}
         if after:
             position = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": after}
-        return self._iterator(shard_id, position)
-
-    def iterator_at(self, shard_id: str, sequence_number: str) -> str:
-        return self._iterator(shard_id, {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": sequence_number})
-
-    def _iterator(self, shard_id: str, position: dict[str, str]) -> str:
         stream = self._mapping.source_arn
         answer = self._client.get_shard_iterator(StreamArn=stream, ShardId=shard_id, **position)
         return str(answer["ShardIterator"])
@@ -111,13 +102,6 @@ class KinesisStreamReader:
             position = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": after}
         elif start := starts.get(self._mapping.starting_position):
             position = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": datetime.fromtimestamp(start, UTC)}
-        return self._iterator(shard_id, position)
-
-    def iterator_at(self, shard_id: str, sequence_number: str) -> str:
-        position = {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "StartingSequenceNumber": sequence_number}
-        return self._iterator(shard_id, position)
-
-    def _iterator(self, shard_id: str, position: dict[str, Any]) -> str:
         function = self._clients("lambda").get_function_configuration(FunctionName=self._mapping.function_arn)
         self._role, stream = function["Role"], self._mapping.source_arn
         answer = self._client.get_shard_iterator(StreamARN=stream, ShardId=shard_id, **position)

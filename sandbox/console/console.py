@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from localaws import control_client
 from sandbox import function_logs
 from sandbox.apps import ADDRESSES
-from sandbox.console import graph
+from sandbox.console import event_sources, failures, graph
 from sandbox.demo.users import PASSWORD, USERS
 from sandbox.page_headers import PageHeaders
 from sandbox.payments.client import Payments
@@ -47,6 +47,8 @@ def site(settings: Settings, apps: dict[str, Any]) -> Starlette:
             _json("/logs.json", lambda request: _lines(request.query_params["app"], settings.stage)),
             _json("/caches.json", lambda _: caches()),
             _json("/graph.json", lambda _: graph.graph(settings.stage)),
+            _json("/event_sources.json", lambda _: event_sources.site_data(settings.aws.endpoint)),
+            *failures.routes(settings.aws.endpoint),
             Mount("/", StaticFiles(directory=Path(__file__).parent / "web", html=True, follow_symlink=True)),
         ],
         middleware=[Middleware(PageHeaders)],

@@ -17,7 +17,13 @@ CONSOLE: Any = console.site(Settings.from_environment(), {})
 
 @pytest.mark.parametrize(
     ("site", "path"),
-    [(CONSOLE, "/"), (CONSOLE, "/services.html"), (CONSOLE, "/apps.json"), (provider.site(), "/pay/x")],
+    [
+        (CONSOLE, "/"),
+        (CONSOLE, "/services.html"),
+        (CONSOLE, "/event_sources.html"),
+        (CONSOLE, "/apps.json"),
+        (provider.site(), "/pay/x"),
+    ],
 )
 def test_a_page_has_its_security_headers(site: Any, path: str) -> None:
     async def get() -> httpx.Response:
