@@ -14,9 +14,11 @@ import os
 import sys
 import time
 from asyncio import Lock
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import NAMESPACE_OID, uuid5
 from weakref import WeakValueDictionary
 
 from ministack import app
@@ -35,6 +37,10 @@ ROOT = Path(__file__).parents[2]
 MAX_ROWS = 1000  # the default and the maximum of MaxResults
 DEFAULT_MAX_RESULTS = 50
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
+HISTORY_SECONDS = 45 * 24 * 3600
+MAX_EXECUTIONS = 10_000  # a few MB
+# A query ends after 30 minutes, https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
+MAX_QUERY_SECONDS = 30 * 60
 ENGINE_STOPPED = {"state": "FAILED", "reason": "INTERNAL_ERROR_QUERY_ENGINE: the query engine stopped", "outcome": {}}
 # The parameters that must be equal in requests with the same ClientRequestToken.
 IDEMPOTENT_PARAMETERS = (
@@ -157,25 +163,52 @@ async def start_query_execution(data: Json, access_key: str, token: str | None) 
 
 async def start_once(data: Json, access_key: str, token: str | None, client_token: str | None) -> Json:
     request = {name: data[name] for name in IDEMPOTENT_PARAMETERS if data.get(name)}
-    if client_token and (earlier := find_by_token(client_token)):
+    query_id = id_of_token(client_token) if client_token else new_uuid()
+    if earlier := athena._executions.get(query_id):
         if earlier["_request"] != request:
             raise InvalidRequest("Idempotent parameters do not match")
-        return {"QueryExecutionId": earlier["QueryExecutionId"]}
+        return {"QueryExecutionId": query_id}
 
-    query_id = new_uuid()
     name, settings = find_workgroup(data)
     output = f"{result_location(data, settings)}/{query_id}"
-    execution = new_execution(data, query_id, name, output) | {"_token": client_token, "_request": request}
+    execution = new_execution(data, query_id, name, output) | {"_request": request}
     if reused := find_reusable(data, execution):
         reuse(execution, reused)
     else:
         await submit(data, execution, output, settings, caller_credentials(access_key, token))
     athena._executions[query_id] = execution
+    forget_old_executions()
     return {"QueryExecutionId": query_id}
 
 
-def find_by_token(client_token: str) -> Json | None:
-    return next((e for e in athena._executions.values() if e.get("_token") == client_token), None)
+def id_of_token(client_token: str) -> str:
+    """Return the id of the execution that a ClientRequestToken starts, so that the next request with it finds it."""
+    return str(uuid5(NAMESPACE_OID, f"{get_account_id()} {get_region()} {client_token}"))
+
+
+def forget_old_executions() -> None:
+    """Forget executions that have ended: after the 45 days for which AWS keeps them, and all but the newest.
+
+    https://docs.aws.amazon.com/athena/latest/ug/queries-viewing-history.html
+    """
+    kept = athena._executions._data  # of all accounts, the oldest first
+    oldest = time.time() - HISTORY_SECONDS
+    while kept:
+        key, execution = next(iter(kept.items()))
+        is_kept = len(kept) <= MAX_EXECUTIONS and execution["Status"]["SubmissionDateTime"] >= oldest
+        if is_kept or execution["Status"]["State"] not in ENDED:
+            return
+        del kept[key]
+
+
+def executions_since(oldest: float) -> Iterator[Json]:
+    """Yield the executions of the caller's account and Region that were submitted after *oldest*, the newest first."""
+    scope = (get_account_id(), get_region())
+    for key, execution in reversed(athena._executions._data.items()):
+        if execution["Status"]["SubmissionDateTime"] < oldest:
+            return
+        if key[:2] == scope:
+            yield execution
 
 
 def find_workgroup(data: Json) -> tuple[str, Json]:
@@ -279,7 +312,7 @@ def find_reusable(data: Json, execution: Json) -> Json | None:
     equal_members = ("Query", "QueryExecutionContext", "WorkGroup", "ExecutionParameters")
     found = [
         earlier
-        for earlier in athena._executions.values()
+        for earlier in executions_since(oldest - MAX_QUERY_SECONDS)
         if earlier["Status"]["State"] == "SUCCEEDED"
         and earlier["SubstatementType"] in ("SELECT", "EXECUTE")
         and earlier["Status"]["CompletionDateTime"] >= oldest

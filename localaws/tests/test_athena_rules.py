@@ -6,6 +6,7 @@ import bz2
 import contextlib
 import gzip
 import itertools
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from localaws.athena import results
+from localaws.athena import api, results
 from localaws.athena.catalog import Partition, Table, partition_name, partition_values
 from localaws.athena.engine import Engine
 from localaws.athena.failures import Failed, Malformed
@@ -756,3 +757,44 @@ def test_a_type_that_hive_does_not_have_fails() -> None:
     assert hive_type("STRUCT(a INTEGER, b VARCHAR[])") == "struct<a:int,b:array<string>>"
     with pytest.raises(Failed, match="NOT_SUPPORTED"):
         hive_type("TIMESTAMP WITH TIME ZONE")
+
+
+@pytest.fixture
+def executions(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The executions that Athena keeps: none yet."""
+    kept = api.athena.AccountRegionScopedDict()
+    monkeypatch.setattr(api.athena, "_executions", kept)
+    return kept
+
+
+def execution(submitted: float, state: str = "SUCCEEDED") -> dict[str, Any]:
+    return {"Status": {"State": state, "SubmissionDateTime": submitted}}
+
+
+def test_an_execution_is_kept_for_45_days(executions: Any) -> None:
+    now, days = time.time(), 24 * 3600
+    executions["old"] = execution(now - 46 * days)
+    executions["kept"] = execution(now - 44 * days)
+
+    api.forget_old_executions()
+
+    assert list(executions) == ["kept"]
+
+
+def test_only_the_newest_executions_are_kept_and_those_that_run(
+    executions: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "MAX_EXECUTIONS", 2)
+    for number, state in enumerate(("SUCCEEDED", "RUNNING", "FAILED", "SUCCEEDED")):
+        executions[f"{number}"] = execution(time.time(), state)
+
+    api.forget_old_executions()
+
+    assert list(executions) == ["1", "2", "3"]
+
+
+def test_recent_executions_are_found_newest_first(executions: Any) -> None:
+    for submitted in (1, 2, 3):
+        executions[f"{submitted}"] = execution(submitted)
+
+    assert [each["Status"]["SubmissionDateTime"] for each in api.executions_since(2)] == [3, 2]
