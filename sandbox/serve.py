@@ -94,7 +94,7 @@ async def _serve_stage(settings: Settings, stop: asyncio.Event) -> None:
                 folders = str(settings.instances), str(settings.aws.file_systems)
                 for module, *arguments in (
                     ("localaws.autoscaling", *folders, updates.stack(settings.stage)),
-                    ("localaws.cloudfront", *_distributions(settings, apps)),
+                    ("sandbox.pages" if settings.reload else "localaws.cloudfront", *_distributions(settings, apps)),
                 ):
                     planes.enter_context(localaws.serve.data_plane(settings.aws, module, *arguments))
                 if settings.background:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from localaws.allowed_pages import AllowedPages, origins
 from localaws.cloudfront.edge import Edge, edge
@@ -23,11 +25,14 @@ class _Server(uvicorn.Server):
         yield  # main handles the signals for all servers
 
 
-def server(distribution: Edge, port: int) -> uvicorn.Server:
-    """Return a server of a distribution that adds no headers of its own."""
+def server(distribution: Edge, port: int, application: ASGIApp | None = None) -> uvicorn.Server:
+    """Return a server of a distribution that adds no headers of its own.
+
+    An *application* that wraps the distribution takes its place.
+    """
     return _Server(
         uvicorn.Config(
-            AllowedPages(distribution, origins(), serves=distribution.has_host),
+            AllowedPages(application or distribution, origins(), serves=distribution.has_host),
             host="127.0.0.1",
             port=port,
             http="httptools",
@@ -42,11 +47,19 @@ def server(distribution: Edge, port: int) -> uvicorn.Server:
 
 async def main(arguments: list[str]) -> None:
     """Serve until SIGTERM or SIGINT."""
-    servers = [
-        server(edge(identifier), int(port)) for identifier, _, port in (item.partition("=") for item in arguments)
-    ]
+    await serve([server(distribution, port) for distribution, port in edges(arguments)])
+
+
+def edges(arguments: Sequence[str]) -> list[tuple[Edge, int]]:
+    """Return each distribution and its port."""
+    return [(edge(identifier), int(port)) for identifier, _, port in (item.partition("=") for item in arguments)]
+
+
+async def serve(servers: Sequence[uvicorn.Server], stopping: Callable[[], None] = lambda: None) -> None:
+    """Run the servers until SIGTERM or SIGINT. Then call *stopping*, and wait until each answer has ended."""
 
     def stop() -> None:
+        stopping()
         for each in servers:
             each.should_exit = True
 
@@ -55,6 +68,10 @@ async def main(arguments: list[str]) -> None:
     await asyncio.gather(*(each.serve() for each in servers))
 
 
+def run(serving: Coroutine[Any, Any, None]) -> None:
+    """Run the servers on the event loop of uvicorn."""
+    asyncio.run(serving, loop_factory=uvicorn.Config("", loop="uvloop").get_loop_factory())
+
+
 if __name__ == "__main__":
-    uvicorn_loop = uvicorn.Config("", loop="uvloop").get_loop_factory()
-    asyncio.run(main(sys.argv[1:]), loop_factory=uvicorn_loop)
+    run(main(sys.argv[1:]))

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Thread
 from types import MappingProxyType
@@ -84,6 +84,8 @@ class Edge:
         self._objects = Objects(Cache(capacity), clock)
         self._origins = origins
         self._metrics = Metrics()
+        self.on_invalidation: Callable[[Sequence[str]], None] = lambda items: None
+        """Is called with the paths and tags that were invalidated, once the edge has removed their objects."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -97,7 +99,10 @@ class Edge:
 
     async def refresh(self, changed: bool = False) -> None:
         """Apply new invalidations and configuration, and publish the metrics."""
-        self._objects.invalidate(await asyncio.to_thread(self._deployed.refresh, changed))
+        items = await asyncio.to_thread(self._deployed.refresh, changed)
+        self._objects.invalidate(items)
+        if items:
+            self.on_invalidation(items)
         await self._publish()
 
     async def _publish(self) -> None:
