@@ -19,7 +19,9 @@ PYTHONS := python3.13 python3 python3.12
 .PHONY: ports
 ports: | .venv/bin/python
 	@$(BIN)/python -m sandbox.ports
-run: ports .venv/run ## Start the sandbox, follow its log; Ctrl-C stops it (KEEP=1 keeps its data; ACCOUNT=fresh deploys nothing)
+# Many tools read a variable DEBUG of the shell, so only one of the command line counts.
+ports run up: export SANDBOX_DEBUG = $(if $(filter command,$(origin DEBUG)),$(DEBUG))
+run: ports .venv/run ## Start the sandbox, follow its log; Ctrl-C stops it (KEEP=1 keeps its data; DEBUG=todo-app takes a debugger)
 	@$(BIN)/python -m sandbox run
 up: ports .venv/run ## Start the sandbox in the background
 	@$(BIN)/python -m sandbox up

@@ -125,6 +125,7 @@ GAPS = (
     "kinesis.shard_iterators",
     "lambda_.code_links",
     "lambda_.concurrency",
+    "lambda_.debugger",
     "lambda_.asynchronous_invocations",
     "lambda_.error_responses",
     "lambda_.event_invoke_configs",

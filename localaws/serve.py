@@ -91,7 +91,8 @@ def emulator(folder: Path, grant_requests: bool = True, consistency_delay: float
 
 def _given() -> dict[str, str]:
     """Return the options of the emulator that the environment gives."""
-    return {name: value for name in ("LOCALAWS_TRACES", "LOCALAWS_USED_ACTIONS") if (value := os.environ.get(name))}
+    names = "LOCALAWS_TRACES", "LOCALAWS_USED_ACTIONS", "LOCALAWS_DEBUG", "LOCALAWS_DEBUG_PORT"
+    return {name: value for name in names if (value := os.environ.get(name))}
 
 
 def data_plane(

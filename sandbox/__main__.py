@@ -185,6 +185,8 @@ def addresses(settings: Settings) -> str | None:
 
 def _show(outputs: dict[str, Any]) -> None:
     print(f"{'console':14} {outputs['console']}\n{'AWS endpoint':14} {outputs['endpoint']}")
+    if "debugger" in outputs:
+        print(f"{'debugger':14} {outputs['debugger']}")
     for app, values in outputs.items():
         if isinstance(values, dict):
             for name in ADDRESSES:

@@ -20,12 +20,16 @@ FILE = "sandbox.toml"
 BASE = 4500
 """The port of the console. The others keep their distances to it when PORT_BASE moves it."""
 
+DEBUGGER = "debugger"
+"""The port that a debugger attaches to, if there is an app to debug."""
+
 _PORTS = {
     "emulator": ("EMULATOR_PORT", 4566),
     "dax": ("SANDBOX_DAX_PORT", 8111),
     "mqtt": ("IOT_PORT", 8883),
     "console": ("CONSOLE_PORT", BASE),
     "payments": ("PAYMENTS_PORT", 4507),
+    DEBUGGER: ("DEBUG_PORT", 5678),
 }
 """The sandbox's own ports: by name the variable that moves a port, and the port."""
 
@@ -69,7 +73,10 @@ def _page_port(file: Path) -> int | None:
 def from_environment(environment: Mapping[str, str]) -> dict[str, int]:
     """Return the ports by name. Raises InvalidVariable and InvalidFile."""
     distance = _port(environment, "PORT_BASE", BASE) - BASE
-    ports = {name: _port(environment, variable, port + distance) for name, (variable, port) in port_variables().items()}
+    variables = port_variables()
+    if not environment.get("SANDBOX_DEBUG"):
+        del variables[DEBUGGER]
+    ports = {name: _port(environment, variable, port + distance) for name, (variable, port) in variables.items()}
     for name, port in ports.items():
         if not 0 < port < 65536:
             base = BASE + distance

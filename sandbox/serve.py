@@ -23,7 +23,7 @@ from sandbox import account
 from sandbox.console import console
 from sandbox.demo import seed
 from sandbox.payments import provider
-from sandbox.ports import SHARED
+from sandbox.ports import DEBUGGER, SHARED
 from sandbox.reload import Reload
 from sandbox.settings import ROOT, Settings
 from sandbox.stacks import Stacks
@@ -34,7 +34,7 @@ def main(settings: Settings) -> None:
     settings.folder.mkdir(parents=True, exist_ok=True)
     if not settings.clone_of:
         settings.aws.make_root_key()
-    os.environ.update(settings.environment)  # boto3 looks for credentials once, in the first client
+    os.environ.update(settings.environment | settings.debugger)  # boto3 looks for credentials once, in the first client
     with processes.pid_file(settings.folder):
         asyncio.run(_run(settings))
 
@@ -143,6 +143,7 @@ def _announce(settings: Settings, apps: dict[str, Any]) -> None:
         "endpoint": settings.aws.endpoint,
         "console": settings.url("console"),
         "stage": settings.stage,
+        **({"debugger": f"127.0.0.1:{settings.ports[DEBUGGER]}"} if settings.debug else {}),
         **{f"{name}_port": settings.ports[name] for name in SHARED},
         **apps,
     }

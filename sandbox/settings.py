@@ -30,6 +30,16 @@ def _stage(environment: Mapping[str, str], variable: str, default: str) -> str:
     return text
 
 
+def _app(environment: Mapping[str, str], variable: str) -> str | None:
+    app = environment.get(variable)
+    if not app:
+        return None
+    apps = sorted(config.parent.parent.name for config in ROOT.glob("*/.chalice/config.json"))
+    if app not in apps:
+        raise InvalidVariable(f"DEBUG={app} is not an app: give one of {', '.join(apps)}")
+    return app
+
+
 def _flag(environment: Mapping[str, str], variable: str, default: bool) -> bool:
     text = environment.get(variable) or str(int(default))
     if not text.isdecimal():
@@ -63,6 +73,8 @@ class Settings:
     """Whether the apps' background commands run, such as devices that send."""
     reload: bool
     """Whether a file that is saved is deployed."""
+    debug: str | None = None
+    """The app whose functions take a debugger."""
     own_pages: frozenset[str] = frozenset()
     """The origins of a developer's own pages, such as `http://localhost:3000`, which may call the sandbox too."""
     retry_delay: float = localaws.settings.Settings.retry_delay
@@ -81,6 +93,7 @@ class Settings:
             fresh=environment.get("ACCOUNT") == "fresh",
             background=_flag(environment, "DEVICES", default=True),
             reload=_flag(environment, "RELOAD", default="CLONE_OF" not in environment),
+            debug=_app(environment, "SANDBOX_DEBUG"),
             own_pages=frozenset(environment.get(allowed_pages.VARIABLE, "").split()),
             retry_delay=_seconds(environment, "RETRY_DELAY", localaws.settings.Settings.retry_delay),
             buffer_interval=_seconds(environment, "BUFFER_INTERVAL", cls.buffer_interval),
@@ -105,7 +118,7 @@ class Settings:
     @property
     def origins(self) -> frozenset[str]:
         """The origins of the stage's pages, and of those that the environment names."""
-        own = (port for name, port in self.ports.items() if name not in ports.SHARED)
+        own = (port for name, port in self.ports.items() if name not in (*ports.SHARED, ports.DEBUGGER))
         return self.own_pages.union(*map(local_origins, own))
 
     @property
@@ -113,6 +126,14 @@ class Settings:
         """The variables under which boto3, Chalice and the AWS CLI use the sandbox."""
         # Without bytecode the same source makes the same zip.
         return self.aws.environment | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+    @property
+    def debugger(self) -> dict[str, str]:
+        """The variables of the AWS for the functions that take a debugger."""
+        if not self.debug:
+            return {}
+        functions = f"{self.debug}-{self.stage}={ROOT / self.debug}"
+        return {"LOCALAWS_DEBUG": functions, "LOCALAWS_DEBUG_PORT": str(self.ports[ports.DEBUGGER])}
 
     @property
     def outputs_file(self) -> Path:

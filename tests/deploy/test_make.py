@@ -117,6 +117,11 @@ def test_a_command_for_the_sandbox_ends_if_none_runs(target: str) -> None:
     assert command.startswith('variables="$(.venv/bin/python -m sandbox env)" && '), command
 
 
+def test_only_a_debug_of_the_command_line_chooses_an_app() -> None:
+    database = make("--print-data-base", "up", "DEBUG=todo-app").stdout
+    assert "SANDBOX_DEBUG = $(if $(filter command,$(origin DEBUG)),$(DEBUG))" in database
+
+
 def test_clean_removes_the_node_modules() -> None:
     assert " node_modules " in make("clean").stdout
 

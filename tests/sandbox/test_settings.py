@@ -13,7 +13,7 @@ from localaws import processes
 from sandbox import apps
 from sandbox.errors import InvalidFile, InvalidVariable
 from sandbox.ports import FILE
-from sandbox.settings import Settings
+from sandbox.settings import ROOT, Settings
 
 
 def write(root: Path, app: str, text: str) -> None:
@@ -72,6 +72,17 @@ def test_the_stage_and_the_ports_are_those_that_run_in_the_folder(tmp_path: Path
     assert running
     assert (running.stage, running.aws.endpoint) == ("mine", "http://127.0.0.1:5001")
     assert (running.aws.dax_port, running.aws.mqtt_port) == (5002, 5003)
+
+
+def test_an_app_takes_a_debugger_on_request() -> None:
+    """The name of the app is that of its functions, up to the stage."""
+    debugging = Settings.from_environment({"SANDBOX_DEBUG": "todo-app", "PORT_BASE": "4600"})
+
+    assert debugging.debugger["LOCALAWS_DEBUG"] == f"todo-app-local={ROOT / 'todo-app'}"
+    assert debugging.debugger["LOCALAWS_DEBUG_PORT"] == "5778"
+    assert Settings.from_environment({"SANDBOX_DEBUG": ""}).debugger == {}
+    with pytest.raises(InvalidVariable, match=r"^DEBUG=x is not an app: give one of blog-app, "):
+        Settings.from_environment({"SANDBOX_DEBUG": "x"})
 
 
 def test_a_clone_shares_the_aws_and_has_free_ports_for_itself() -> None:
