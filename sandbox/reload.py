@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from enum import Enum
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from sandbox.settings import ROOT
 _QUIET = 100
 """Milliseconds without a change after which changes are deployed together, for example those of a checkout."""
 
+
+_LOOK = 1000
+"""Milliseconds between two looks for new apps."""
 
 _SHARED = ("common", "deploy", "web")
 """The folders of files that apps share."""
@@ -79,31 +83,62 @@ def _step(parts: Sequence[str]) -> Step | None:
 class Reload:
     """Deploys changes of the apps to a stage, with the parameters that it was deployed with.
 
-    *report* gets a line for each app that was deployed, or that could not be.
+    *report* gets a line for each app that was deployed, or that could not be. *added* gets each new app that was
+    released, and the outputs of its steps.
     """
 
     def __init__(
-        self, stage: str, parameters_for: deploy.order.ParametersFor, report: Callable[[str], None] = print
+        self,
+        stage: str,
+        parameters_for: deploy.order.ParametersFor,
+        report: Callable[[str], None] = print,
+        added: Callable[[str, Mapping[str, deploy.order.Outputs]], None] = lambda app, outputs: None,
     ) -> None:
         self._stage = stage
         self._parameters_for = parameters_for
         self._report = report
+        self._added = added
+        self._new: set[str] = set()
         self._apps = deploy.apps.names()
         self._failed: dict[str, set[Step]] = {}
 
     async def watch(self, stop: asyncio.Event, root: Path = ROOT) -> None:
-        """Deploy each change of a file below *root* until *stop*. What changes during a deployment is deployed next."""
+        """Deploy each new app and each change of a file below *root* until *stop*.
+
+        What changes during a deployment is deployed next.
+        """
+        while not stop.is_set():
+            self._new |= {app for app in deploy.apps.names() if self._is_new(root, app)}
+            self._apps = [app for app in deploy.apps.names() if app in self._new or app in self._apps]
+            if self._new:
+                await asyncio.to_thread(self.deploy, {app: {Step.RELEASE} for app in self._new})
+            await self._follow(stop, root)
+
+    def _is_new(self, root: Path, app: str) -> bool:
+        """Return whether the app was made since the last look: `make new-service` writes its contract last."""
+        return app not in self._apps and (root / app / "openapi.json").exists()
+
+    async def _follow(self, stop: asyncio.Event, root: Path) -> None:
+        """Deploy each change of a file until *stop*, or until the apps are others."""
 
         def changed(paths: Iterable[str]) -> Plan:
             return plan([Path(path).relative_to(root) for path in paths], self._apps)
 
-        async for changes in awatch(
+        watching = awatch(
             *(root / folder for folder in (*self._apps, *_SHARED)),
             watch_filter=lambda change, path: bool(changed([path])),
             step=_QUIET,
             stop_event=stop,
-        ):
-            await asyncio.to_thread(self.deploy, changed(path for _, path in changes))
+            rust_timeout=_LOOK,  # a folder cannot be watched before it is there
+            yield_on_timeout=True,
+        )
+        async with aclosing(watching):
+            async for changes in watching:
+                if changes:
+                    await asyncio.to_thread(self.deploy, changed(path for _, path in changes))
+                names = deploy.apps.names()
+                if set(self._apps) - set(names) or any(self._is_new(root, app) for app in names):
+                    return
 
     def deploy(self, planned: Plan) -> None:
         """Deploy the apps one after another. One that cannot be deployed stays as it is until its next change."""
@@ -124,7 +159,10 @@ class Reload:
         if Step.CODE in steps:
             functions = deploy.apps.update_code(app, self._stage)
         if Step.RELEASE in steps or functions is None:
-            deploy.order.release(self._stage, [app], self._parameters_for)
+            released = deploy.order.release(self._stage, [app], self._parameters_for)
+            if app in self._new:
+                self._added(app, released[app])
+                self._new.remove(app)
             return ["all stacks"]
         if Step.PAGE in steps:
             deploy.order.STEPS["site"](app, self._stage, **self._parameters_for(app, "site"))

@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import signal
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -117,9 +118,16 @@ async def _serve_pages(settings: Settings, stacks: Stacks, apps: dict[str, Any],
         await asyncio.to_thread(seed.seed, settings, apps)
         _announce(settings, apps)
         if settings.reload:
-            servers.create_task(
-                Reload(settings.stage, stacks.parameters_for, functools.partial(print, flush=True)).watch(stop)
-            )
+            report, show = functools.partial(print, flush=True), functools.partial(_show, settings, stacks, apps)
+            servers.create_task(Reload(settings.stage, stacks.parameters_for, report, show).watch(stop))
+
+
+def _show(
+    settings: Settings, stacks: Stacks, apps: dict[str, Any], app: str, released: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Add a new app to the console and to the outputs of the stage."""
+    apps[app] = stacks.outputs(app, released)
+    _announce(settings, apps)
 
 
 def _distributions(settings: Settings, apps: dict[str, Any]) -> list[str]:

@@ -34,7 +34,7 @@ class Stacks:
         if settings.clone_of:
             deploy.clone.begin(settings.clone_of, settings.stage)
         released = deploy.order.release(settings.stage, deploy.order.names(), self.parameters_for)
-        outputs = {app: self._outputs(app, released[app]) for app in deploy.apps.names()}
+        outputs = {app: self.outputs(app, released[app]) for app in deploy.apps.names()}
         return outputs | {deploy.order.UPDATES: self._updates(released[deploy.order.UPDATES]["servers"])}
 
     def parameters_for(self, app: str, step: str) -> dict[str, str]:
@@ -78,7 +78,8 @@ class Stacks:
         page = {"page": settings.url(app)} if app in settings.ports else {}
         return text.format_map(places | page | dict(outputs or {}))
 
-    def _outputs(self, app: str, released: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    def outputs(self, app: str, released: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        """Return the addresses of an app and the outputs of its resources, from those of its steps."""
         resources, api = released["resources"], api_address(released["app"]["EndpointURL"])
         outputs = {"api": api, **resources, **self._access_keys(app, resources), **self._payments(api, resources)}
         outputs |= {name: self._filled(app, text) for name, text in self._needs_of(app).outputs.items()}

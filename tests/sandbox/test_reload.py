@@ -71,7 +71,7 @@ class Deployment:
 
     def release(self, stage: str, apps: list[str], parameters_for: deploy.order.ParametersFor) -> dict[str, Any]:
         self.done.append(f"release of {', '.join(apps)} in {stage} with {parameters_for(apps[0], 'app')}")
-        return {}
+        return {app: {"app": {"RestAPIId": "abc"}} for app in apps}
 
     def publish(self, app: str, stage: str, **parameters: str) -> dict[str, str]:
         self.done.append(f"page of {app} in {stage} with {parameters}")
@@ -153,6 +153,35 @@ def test_twenty_saved_files_are_one_deployment(
     asyncio.run(save())
 
     assert [each for each in plans if "receipts-app" not in each and CODE in each.values()] == [{"blog-app": CODE}]
+
+
+def test_a_new_service_is_released_and_added_once(
+    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("common", "deploy", "web", "blog-app"):
+        (tmp_path / folder).mkdir(parents=True)
+    names = ["blog-app"]
+    monkeypatch.setattr(deploy.apps, "names", lambda: list(names))
+    added: list[Any] = []
+    reloads = Reload("local", lambda app, step: {}, lambda line: None, lambda *of: added.append(of))
+
+    async def make() -> None:
+        stop = asyncio.Event()
+        watching = asyncio.create_task(reloads.watch(stop, tmp_path))
+        (tmp_path / "orders-app").mkdir()
+        names.append("orders-app")  # it is not complete yet
+        (tmp_path / "orders-app" / "openapi.json").touch()
+        await asyncio.to_thread(until, lambda: added)
+        while len(deployment.done) < 2:  # until its folder is watched
+            (tmp_path / "orders-app" / "app.py").write_text("")
+            await asyncio.sleep(0.5)
+        stop.set()
+        await watching
+
+    asyncio.run(make())
+
+    assert added == [("orders-app", {"app": {"RestAPIId": "abc"}})]
+    assert deployment.done[:2] == ["release of orders-app in local with {}", "code of orders-app in local"]
 
 
 def _has(plans: list[Any], planned: Any) -> Callable[[], bool]:
