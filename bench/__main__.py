@@ -16,7 +16,7 @@ BENCHMARKS = ("imports", "thumbnails", "pages", "signatures", "links", "edge", "
 def main() -> int:
     """Run the benchmark of the arguments, or all; return 1 if one failed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Run one benchmark, or all.")
-    parser.add_argument("name", nargs="?", choices=(*BENCHMARKS, "web_images", "markdown"))
+    parser.add_argument("name", nargs="?", choices=(*BENCHMARKS, "traces", "web_images", "markdown"))
     name = parser.parse_args().name
     if name:
         import_module(f"bench.{name}").run()

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from localaws.testing import active, refusal, until
-from localaws.xray import calls, documents, filters, header, links, traces
+from localaws.xray import api, calls, documents, filters, header, links, traces
 from localaws.xray.header import Place
 from localaws.xray.traces import Trace, Traces
 
@@ -233,6 +233,24 @@ def test_reading_traces_needs_permission(traced: Traced) -> None:
     xray = boto3.client("xray", REGION, endpoint_url=traced.endpoint, **keys)
 
     assert "xray:BatchGetTraces" in refusal(lambda: xray.batch_get_traces(TraceIds=[ROOT]))
+
+
+def test_the_pages_of_summaries_follow_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Traces(10)
+    for _ in range(5):
+        kept.add({"id": "0", "name": "x", "trace_id": header.new_trace_id(), "start_time": 1}, ACCOUNT, REGION)
+    monkeypatch.setattr(api, "traces", kept)
+    monkeypatch.setattr(api, "PAGE", 2)
+
+    pages = [api.get_trace_summaries({"StartTime": 0, "EndTime": 2})]
+    while token := pages[-1].get("NextToken"):
+        pages.append(api.get_trace_summaries({"StartTime": 0, "EndTime": 2, "NextToken": token}))
+
+    ids = [[each["Id"] for each in page["TraceSummaries"]] for page in pages]
+    assert [len(page) for page in ids] == [2, 2, 1]
+    assert [name for page in ids for name in page] == [each.id for each in kept.all(ACCOUNT, REGION)]
+    gone = {"StartTime": 0, "EndTime": 2, "NextToken": header.new_trace_id()}
+    assert api.get_trace_summaries(gone)["TraceSummaries"] == []
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,10 @@ from ministack import app
 from ministack.core import iam_actions, router
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 
+from localaws.xray import header
 from localaws.xray.documents import duration, segments, summary
 from localaws.xray.filters import InvalidFilter, condition
-from localaws.xray.traces import traces
+from localaws.xray.traces import Trace, traces
 
 SERVICE = "xray"
 PAGE = 100
@@ -46,12 +47,18 @@ def get_trace_summaries(request: Json) -> Json:
         accepts = condition(request.get("FilterExpression") or "")
     except InvalidFilter as error:
         raise InvalidRequest(str(error)) from error
-    looked_at = [each for each in traces.all(get_account_id(), get_region()) if begin <= _began(each) <= end]
-    found = [each for each in map(summary, looked_at) if accepts(each)]
-    start = _start(request)
-    more = {"NextToken": str(start + PAGE)} if len(found) > start + PAGE else {}
-    page = found[start : start + PAGE]
-    return {"TraceSummaries": page, "ApproximateTime": time.time(), "TracesProcessedCount": len(looked_at)} | more
+    page: list[Json] = []
+    kept = [each for each in traces.all(get_account_id(), get_region()) if begin <= _began(each) <= end]
+    before = _start(request, kept)
+    for number, trace in enumerate(kept[before:], before):
+        if len(page) == PAGE:
+            more = {"NextToken": kept[number - 1].id}
+            break
+        if accepts(told := summary(trace)):
+            page.append(told)
+    else:
+        more = {}
+    return {"TraceSummaries": page, "ApproximateTime": time.time(), "TracesProcessedCount": len(kept)} | more
 
 
 def batch_get_traces(request: Json) -> Json:
@@ -86,14 +93,19 @@ def _moment(request: Json, name: str) -> float:
     return float(value)
 
 
-def _start(request: Json) -> int:
-    token = str(request.get("NextToken") or 0)
-    if not token.isdecimal():
+def _start(request: Json, kept: list[Trace]) -> int:
+    """Return the number of traces that the earlier pages read. A token is the id of the last one of a page."""
+    token = request.get("NextToken")
+    if not token:
+        return 0
+    if not header.parse(f"Root={token}"):
         raise InvalidRequest("NextToken is not one of an earlier answer.")
-    return int(token)
+    ids = [each.id for each in kept]
+    # A trace that is no longer kept was the oldest one: nothing follows it.
+    return ids.index(token) + 1 if token in ids else len(ids)
 
 
-def _began(trace: Any) -> float:
+def _began(trace: Trace) -> float:
     return float(trace.documents[0]["start_time"])
 
 

@@ -1,4 +1,4 @@
-"""The console's data: apps, mails, payments, log lines and cache counts, read through public APIs."""
+"""The console's data: apps, mails, payments, log lines, traces and cache counts, read through public APIs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from localaws import control_client
 from sandbox import function_logs
 from sandbox.apps import ADDRESSES
-from sandbox.console import event_sources, failures, graph
+from sandbox.console import event_sources, failures, graph, traces
 from sandbox.demo.users import PASSWORD, USERS
 from sandbox.page_headers import PageHeaders
 from sandbox.payments.client import Payments
@@ -49,6 +49,8 @@ def site(settings: Settings, apps: dict[str, Any]) -> Starlette:
             _json("/graph.json", lambda _: graph.graph(settings.stage)),
             _json("/event_sources.json", lambda _: event_sources.site_data(settings.aws.endpoint)),
             *failures.routes(settings.aws.endpoint),
+            _json("/traces.json", lambda request: traces.newest(request.query_params)),
+            _json("/traces/{trace_id}.json", lambda request: traces.waterfall(request.path_params["trace_id"])),
             Mount("/", StaticFiles(directory=Path(__file__).parent / "web", html=True, follow_symlink=True)),
         ],
         middleware=[Middleware(PageHeaders)],

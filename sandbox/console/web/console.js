@@ -12,7 +12,7 @@ const PLATFORM_LINE = /^(START|END|REPORT|INIT_START|XRAY) /;
 
 /**
  * @typedef {{name: string, addresses: Record<string, string>, sign_ins: string[], password?: string}} App
- * @typedef {{time: string, function: string, text: string}} Line
+ * @typedef {{time: string, function: string, text: string, trace: string}} Line
  * @typedef {{payment_intent: string, created: number, amount: number, amount_refunded: number, currency: string,
  *   description: ?string, paid: boolean, refunded: boolean, disputed: boolean}} Charge
  * @typedef {{cache: string, name: string, hits: number, misses: number}} Cache
@@ -227,6 +227,8 @@ function logLine(line) {
   put("status", record.status);
   put("ms", record.ms === undefined ? "" : `${Math.round(record.ms)} ms`);
   put("raw", record.pretty ?? line.text);
+  part(item, "trace").href = `traces.html#trace=${line.trace}`;
+  part(item, "trace").hidden = !line.trace;
   item.classList.toggle("is-error", error);
   item.classList.toggle("is-warning", !error && (record.level === "WARNING" || record.status >= 400));
   item.classList.toggle("is-platform", PLATFORM_LINE.test(line.text));
