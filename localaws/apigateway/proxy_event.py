@@ -72,6 +72,8 @@ class Exchange:
     trace_id: str = ""
     user: str = ""
     """Who calls, as the authorizer knows them."""
+    cache: str = ""
+    """Whether the stage cache had the response: `hit` or `miss`. It is empty if that was not asked."""
     canary: bool | None = None
 
 

@@ -20,6 +20,7 @@ from ministack.services import apigateway_v1 as gateway
 from ministack.services import cloudwatch
 from ministack.services.cloudformation import provisioners
 
+from localaws.apigateway.proxy_event import exchange
 from localaws.apigateway.response_cache import DEFAULT_TTL, Response, StageCache
 
 GIGABYTE = 1024**3
@@ -131,6 +132,7 @@ def with_cache(invoke: Any) -> Any:
         cache = cache_of(api_id, stage_name, stage)
         key = cache_key(integration, method, headers, query or {}, path or {})
         response = None if invalidate else cache.get(key)
+        exchange.get().cache = "hit" if response else "miss"
         count("CacheHitCount" if response else "CacheMissCount", api_id, stage_name)
         if response is None:
             answer = await invoke(integration, api_id, stage_name, stage, *request, **context)

@@ -1259,6 +1259,20 @@ def test_the_cache_key_has_only_declared_parameters(patched: Aws) -> None:
     assert patched.call(api_id, "/?page=1", Authorization="bob").body != first
 
 
+def test_the_trace_of_a_request_says_whether_the_response_was_cached(patched: Aws) -> None:
+    api_id = patched.api(document({"/": {"get": operation(patched.function(ONCE))}}), **CACHED)
+    for _ in range(2):
+        patched.call(api_id, "/")
+    now = datetime.now(UTC)
+    traces = patched.client("xray").get_trace_summaries(
+        StartTime=now - timedelta(minutes=1),
+        EndTime=now + timedelta(minutes=1),
+        FilterExpression=f'http.url BEGINSWITH "https://{api_id}."',
+    )["TraceSummaries"]
+    found = [trace["Annotations"]["cache"][0]["AnnotationValue"]["StringValue"] for trace in traces]
+    assert found == ["hit", "miss"]
+
+
 def test_a_path_parameter_is_in_the_cache_key_only_if_declared(patched: Aws) -> None:
     declared = operation(patched.function(ONCE), parameters=("path.id",))
     undeclared = operation(patched.function(ONCE))

@@ -50,6 +50,8 @@ def requests(execute: Any) -> Any:
             segment["http"]["response"] = {"status": answer[0], "content_length": len(answer[2])}
             segment["aws"]["api_gateway"]["request_id"] = current.request_id
             segment["annotations"] = {"route": f"{method} {current.resource_path or path}"}
+            if current.cache:
+                segment["annotations"]["cache"] = current.cache
             if current.user:
                 segment["user"] = current.user
             return answer

@@ -166,8 +166,11 @@ def _resource(aws: Json) -> str:
 
 def _facts(document: Json) -> Iterator[str]:
     aws, event = document.get("aws", {}), document.get("metadata", {}).get("event", {})
-    if document.get("annotations", {}).get("ColdStart"):
+    annotations = document.get("annotations", {})
+    if annotations.get("ColdStart"):
         yield "cold start"
+    if cache := annotations.get("cache"):
+        yield f"cache {cache}"
     if records := event.get("records"):
         yield "1 record" if records == 1 else f"{records} records"
     if "waited_seconds" in event:

@@ -13,7 +13,7 @@ STAGE: dict[str, Any] = {
     "start_time": 100.0,
     "end_time": 100.5,
     "origin": "AWS::ApiGateway::Stage",
-    "annotations": {"route": "POST /checkout"},
+    "annotations": {"route": "POST /checkout", "cache": "miss"},
     "user": "ann@example.com",
     "http": {"response": {"status": 201}},
 }
@@ -66,8 +66,9 @@ def test_the_rows_of_a_trace_are_a_tree_in_order_of_time() -> None:
 
 
 def test_a_row_says_what_was_called_and_how_it_ended() -> None:
-    _, _, start, call, consumer = traces.described([STAGE, FUNCTION, CONSUMER], 2.0)["rows"]
+    stage, _, start, call, consumer = traces.described([STAGE, FUNCTION, CONSUMER], 2.0)["rows"]
 
+    assert stage["facts"] == ["cache miss"]
     assert start["facts"] == ["cold start"]
     assert (call["what"], call["status"], call["problem"]) == ("PutItem videos", 400, "error")
     assert call["failure"] == "ConditionalCheckFailedException"
