@@ -276,6 +276,18 @@ def test_the_newest_traces_are_kept() -> None:
     assert kept.get("b", "111111111111", REGION) is None
 
 
+def test_all_traces_together_have_a_limit() -> None:
+    kept = Traces(10, documents=4)
+    for trace_id in ("a", "b", "b", "c", "c"):
+        kept.add({"trace_id": trace_id}, ACCOUNT, REGION)
+
+    assert [each.id for each in kept.all(ACCOUNT, REGION)] == ["c", "b"]
+    kept.clear()
+    for trace_id in ("d", "d", "d", "e"):
+        kept.add({"trace_id": trace_id}, ACCOUNT, REGION)
+    assert [each.id for each in kept.all(ACCOUNT, REGION)] == ["e", "d"]
+
+
 def test_a_long_trace_is_cut() -> None:
     kept = Traces(1)
     for _ in range(traces.LONGEST + 1):

@@ -23,6 +23,8 @@ VARIABLE = "LOCALAWS_TRACES"
 KEPT = 2_000
 LONGEST = 500
 """The number of segments and subsegments that are kept of one trace."""
+DOCUMENTS = 20_000
+"""The number of segments and subsegments that are kept of all traces. This limits the memory, to about 30 MB."""
 
 type Document = dict[str, Any]
 
@@ -43,10 +45,11 @@ class Trace:
 
 
 class Traces:
-    """The newest traces, at most *limit*."""
+    """The newest traces: at most *limit*, with at most *documents*."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, documents: int = DOCUMENTS) -> None:
         self.limit = limit
+        self._room = documents
         self._traces: OrderedDict[str, Trace] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -57,12 +60,13 @@ class Traces:
             trace = self._traces.get(trace_id)
             if trace is None:
                 trace = self._traces[trace_id] = Trace(trace_id, account, region)
-                if len(self._traces) > self.limit:
-                    self._traces.popitem(last=False)
-            if len(trace.documents) < LONGEST:
-                trace.documents.append(document)
-            else:
+            if len(trace.documents) == LONGEST:
                 trace.complete = False
+                return
+            trace.documents.append(document)
+            self._room -= 1
+            while len(self._traces) > self.limit or (self._room < 0 and len(self._traces) > 1):
+                self._room += len(self._traces.popitem(last=False)[1].documents)
 
     def get(self, trace_id: str, account: str, region: str) -> Trace | None:
         """Return a trace of an account in a Region, or None."""
@@ -78,6 +82,7 @@ class Traces:
     def clear(self) -> None:
         """Forget all traces."""
         with self._lock:
+            self._room += sum(len(trace.documents) for trace in self._traces.values())
             self._traces.clear()
 
 
