@@ -10,7 +10,7 @@ import subprocess
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("imports", "thumbnails", "pages", "signatures", "links", "edge", "cleanse", "reports")
+BENCHMARKS = ("imports", "thumbnails", "pages", "signatures", "links", "edge", "cleanse", "reports", "report_day")
 
 
 def main() -> int:

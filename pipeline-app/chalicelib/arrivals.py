@@ -7,23 +7,29 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from chalicelib.pacing import Period
 from chalicelib.reports import Day
 
 
 class DeliveredObject(NamedTuple):
-    """An object that Firehose delivered. *kind* is readings or errors, *day* is the day of the events in it."""
+    """An object that Firehose delivered. *kind* is readings or errors, *day* is the day of the events in it.
+
+    *size* is in bytes.
+    """
 
     kind: str
     day: Day
     arrived: Day
+    size: int = 0
 
 
-def parse_key(key: str) -> DeliveredObject:
+def parse_key(key: str, size: int = 0) -> DeliveredObject:
     """Return what *key* says of its object. Raises ValueError for a key that is not in the delivery stream's form."""
     found = re.fullmatch(r"(readings|errors)/day=(\d{4}-\d\d-\d\d)/arrived-(\d{4}-\d\d-\d\d)/.+", key, re.ASCII)
     if not found:
         raise ValueError(f"{key!r} is not a key that Firehose writes")
-    return DeliveredObject(*found.groups())
+    kind, day, arrived = found.groups()
+    return DeliveredObject(kind, day, arrived, size)
 
 
 def event_days(objects: Iterable[DeliveredObject]) -> dict[Day, set[Day]]:
@@ -34,24 +40,26 @@ def event_days(objects: Iterable[DeliveredObject]) -> dict[Day, set[Day]]:
     return dict(days)
 
 
-class AffectedDays(NamedTuple):
-    """The days that new objects change: event days, and days of arrival with the event days of each."""
+def changed_periods(objects: Iterable[DeliveredObject], known: Mapping[Day, set[Day]]) -> dict[Period, int]:
+    """Return the periods that *objects* change, and the bytes that are new in each.
 
-    events: list[Day]
-    arrivals: dict[Day, list[Day]]
-
-
-def affected_days(new: Mapping[Day, set[Day]], known: Mapping[Day, set[Day]]) -> AffectedDays:
-    """Return the days that *new* objects change. Both arguments are event days by day of arrival.
-
-    *known* has all days of arrival from the first new one on. A later arrival of the same event day changes too: one
-    of its records may be a duplicate of a new record.
+    *known* has the event days of all days of arrival from the first of the objects on. A later arrival of the same
+    event day changes too: one of its records may be a duplicate of a new record.
     """
-    events = set().union(*new.values())
-    arrivals = {
-        arrival: sorted({arrival, *days})
-        for arrival, days in known.items()
-        if arrival in new
-        or any(day in days for first, events_of in new.items() if first < arrival for day in events_of)
-    }
-    return AffectedDays(sorted(events), arrivals)
+    # Hundreds of objects have few pairs of days.
+    sizes: dict[tuple[str, Day, Day], int] = defaultdict(int)
+    for kind, day, arrived, size in objects:
+        sizes[kind, day, arrived] += max(size, 1)  # an object of unknown size is new, too
+    changed: dict[Period, int] = defaultdict(int)
+    for (kind, day, arrived), size in sizes.items():
+        changed[Period("arrival day", arrived)] += size
+        if kind == "readings":
+            changed[Period("event day", day)] += size
+            for later in (each for each, days in known.items() if each > arrived and day in days):
+                changed[Period("arrival day", later)] += size
+    return dict(changed)
+
+
+def days_read(period: Period, known: Mapping[Day, set[Day]]) -> list[Day]:
+    """Return the event days that a run of *period* reads. *known* has the event days by day of arrival."""
+    return [period.day] if period.kind == "event day" else sorted({period.day, *known.get(period.day, ())})

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from chalicelib.pacing import Period, Waiting
 from chalicelib.readings import Milliseconds
 from chalicelib.report_rows import Table
 from chalicelib.reports import Day
@@ -59,7 +60,7 @@ class EditionStore(Protocol):
 
 
 class EditionIndex(Protocol):
-    """Index of the latest editions and of the objects in them: `chalicelib.report_table.ReportTable`."""
+    """Index of the latest editions, and of what waits to be in them: `chalicelib.report_table.ReportTable`."""
 
     def publish(self, edition: Edition) -> Edition:
         """Make *edition* the latest of its period, unless a later one is. Return the latest."""
@@ -89,7 +90,22 @@ class EditionIndex(Protocol):
         """Return the event days by day of arrival, from *first* on."""
 
     def processed(self, keys: Iterable[str]) -> set[str]:
-        """Return those of the objects that are already in the reports."""
+        """Return those of the objects that are in the reports, or wait to be."""
 
     def mark_processed(self, keys: Iterable[str]) -> None:
-        """Record that the objects are in the reports."""
+        """Record that the objects are in the reports, or wait to be."""
+
+    def add_sizes(self, sizes: Mapping[tuple[str, Day], int]) -> None:
+        """Add bytes to the sizes of partitions, which are pairs of readings or errors, and a day."""
+
+    def sizes(self, partitions: Collection[tuple[str, Day]]) -> Mapping[tuple[str, Day], int]:
+        """Return the bytes in each of the *partitions*, without those of which none are known."""
+
+    def add_waiting(self, changed: Mapping[Period, int], now: Milliseconds) -> None:
+        """Add bytes to what waits in each period. *now* is the time of the first ones."""
+
+    def waiting(self, periods: Collection[Period]) -> Sequence[Waiting]:
+        """Return what waits in those of the *periods* in which something does."""
+
+    def replace_waiting(self, old: Waiting, new: Waiting) -> bool:
+        """Replace what waits in a period, unless it has changed. Return whether it was still *old*."""

@@ -13,15 +13,17 @@ from msgspec import Struct, field
 
 
 class CreatedObject(NamedTuple):
-    """The key of an object and the entity tag of its content."""
+    """The key of an object, the entity tag of its content, and its size in bytes."""
 
     key: str
     etag: str
+    size: int = 0
 
 
 class _Object(Struct):
     key: str
     etag: str = field(name="eTag", default="")
+    size: int = 0
 
 
 class _S3(Struct):
@@ -41,4 +43,5 @@ class _Notification(Struct):
 def created_objects(body: str) -> list[CreatedObject]:
     """Return the objects that a message names. Raises ValueError for a message that is not a notification."""
     events = msgspec.json.decode(body, type=_Notification).records
-    return [CreatedObject(unquote_plus(event.s3.object.key), event.s3.object.etag) for event in events]
+    objects = [event.s3.object for event in events]
+    return [CreatedObject(unquote_plus(each.key), each.etag, each.size) for each in objects]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import batched
 from typing import Any
 
 import msgspec
 
-from chalicelib.report_batches import RerunMessage
+from chalicelib.pacing import Period
+from chalicelib.report_batches import RerunMessage, WakeMessage
 from chalicelib.reports import MAX_PERIODS, Day
 from common import aws
 
@@ -26,6 +27,13 @@ class Queue:
             body = msgspec.json.encode(RerunMessage(report=report, periods=list(some))).decode()
             with aws.translated():
                 self._client.send_message(QueueUrl=self._url, MessageBody=body)
+
+    def wake(self, periods: Collection[Period], seconds: int) -> None:
+        """Send messages that come in *seconds*, at most 900, to look at what waits in *periods*."""
+        for some in batched(sorted(periods), MAX_PERIODS):
+            body = msgspec.json.encode(WakeMessage(waiting=list(some))).decode()
+            with aws.translated():
+                self._client.send_message(QueueUrl=self._url, MessageBody=body, DelaySeconds=seconds)
 
     def back_off(self, event: dict[str, Any], ids: Sequence[str]) -> None:
         """Delay the next delivery of the messages of *event* with these *ids*; the delay doubles each time.

@@ -1,4 +1,4 @@
-"""The DynamoDB table of reports: the latest edition of each, and which objects are in them. Adapter for DynamoDB.
+"""The DynamoDB table of reports: the latest edition of each, and what waits to be in them. Adapter for DynamoDB.
 
 ======================  ==================  ==================================================================
 ``name``                ``period``
@@ -7,7 +7,9 @@ name of a report        a day               the latest edition of the day, and t
 ``#newest``             name of a report    the edition of the report that was made last, whatever its period
 ``#arrivals``           a day of arrival    the set of event days of the readings that arrived on it
 ``#freshness``          devices, reports    the time of the newest reading that is visible there, and since when
-``#object``             key of an object    the object is in the reports; expires by its time to live
+``#object``             key of an object    the object is in the reports, or waits to be; expires by its time to live
+``#size``               readings/<day>      the bytes of the partition; ``errors/<day>`` too
+``#waiting``            event day/<day>     what waits for a run of the period; ``arrival day/<day>`` too
 ======================  ==================  ==================================================================
 """
 
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import batched
 from typing import Any
 
@@ -23,6 +26,7 @@ from botocore.exceptions import ClientError
 from msgspec.structs import replace
 
 from chalicelib.editions import Edition
+from chalicelib.pacing import Period, Waiting
 from chalicelib.readings import Milliseconds
 from chalicelib.reports import Day
 from common import aws, dynamodb
@@ -32,6 +36,10 @@ _LAST_RUNS = "#newest"
 _ARRIVALS = "#arrivals"
 _FRESHNESS = "#freshness"
 _OBJECT = "#object"
+_SIZE = "#size"
+_WAITING = "#waiting"
+_WAITING_ATTRIBUTES = ("bytes", "since", "ran_at", "run_bytes", "run_at", "wake_at")
+_WORKERS = 8
 _MAX_ATTEMPTS = 5
 _OBJECT_TTL = 15 * 24 * 3600
 """Seconds for which an object is recorded. SQS keeps a notification for at most 14 days."""
@@ -136,19 +144,89 @@ class ReportTable:
         return {item["period"]: set(item["days"]) for item in items}
 
     def processed(self, keys: Iterable[str]) -> set[str]:
-        """Return those of the objects that are already in the reports."""
-        found: set[str] = set()
-        for some in batched(sorted(set(keys)), 100):
-            items = [{"name": _OBJECT, "period": key} for key in some]
-            found |= {item["period"] for item in dynamodb.get_all(self._client, self._name, items, consistent=True)}
-        return found
+        """Return those of the objects that are in the reports, or wait to be."""
+        return {item["period"] for item in self._get_all(_OBJECT, keys)}
 
     def mark_processed(self, keys: Iterable[str]) -> None:
-        """Record that the objects are in the reports."""
+        """Record that the objects are in the reports, or wait to be."""
         expires_at = int(self._now()) + _OBJECT_TTL
         items = [{"name": _OBJECT, "period": key, "expires_at": expires_at} for key in sorted(set(keys))]
         for some in batched(items, 25):
             dynamodb.put_all(self._client, self._name, some)
+
+    def add_sizes(self, sizes: Mapping[tuple[str, Day], int]) -> None:
+        """Add bytes to the sizes of partitions, which are pairs of readings or errors, and a day."""
+        self._update_all(
+            (_SIZE, "/".join(partition), "ADD #bytes :bytes", {"bytes": size}) for partition, size in sizes.items()
+        )
+
+    def sizes(self, partitions: Collection[tuple[str, Day]]) -> dict[tuple[str, Day], int]:
+        """Return the bytes in each of the *partitions*, without those of which none are known."""
+        found = {item["period"]: item["bytes"] for item in self._get_all(_SIZE, map("/".join, partitions))}
+        return {each: found["/".join(each)] for each in partitions if "/".join(each) in found}
+
+    def add_waiting(self, changed: Mapping[Period, int], now: Milliseconds) -> None:
+        """Add bytes to what waits in each period. *now* is the time of the first ones."""
+        expression = "ADD #bytes :bytes SET #since = if_not_exists(#since, :since)"
+        self._update_all(
+            (_WAITING, "/".join(period), expression, {"bytes": size, "since": now}) for period, size in changed.items()
+        )
+
+    def waiting(self, periods: Collection[Period]) -> list[Waiting]:
+        """Return what waits in those of the *periods* in which something does."""
+        found = []
+        for item in self._get_all(_WAITING, map("/".join, periods)):
+            kind, day = item["period"].split("/")
+            if "bytes" in item:
+                found.append(msgspec.convert({**item, "kind": kind, "day": day}, Waiting))
+        return found
+
+    def replace_waiting(self, old: Waiting, new: Waiting) -> bool:
+        """Replace what waits in a period, unless it has changed. Return whether it was still *old*."""
+        key = {"name": _WAITING, "period": "/".join(old.period)}
+        # An attribute of 0 is not stored.
+        before, after = (
+            {name: getattr(each, name) for name in _WAITING_ATTRIBUTES if getattr(each, name)} for each in (old, new)
+        )
+        unchanged = [
+            f"#{name} = :{name}" if name in before else f"attribute_not_exists(#{name})" for name in _WAITING_ATTRIBUTES
+        ]
+        try:
+            with aws.translated():
+                self._client.put_item(
+                    TableName=self._name,
+                    Item=dynamodb.item(key | after),
+                    ConditionExpression=" AND ".join(unchanged),
+                    ExpressionAttributeNames={f"#{name}": name for name in _WAITING_ATTRIBUTES},
+                    ExpressionAttributeValues=dynamodb.item({f":{name}": value for name, value in before.items()}),
+                )
+        except ClientError as error:
+            if aws.code(error) != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True
+
+    def _update_all(self, updates: Iterable[tuple[str, str, str, dict[str, int]]]) -> None:
+        """Make updates: each the key of an item, an expression, and the values of the attributes in it."""
+
+        def update(name: str, period: str, expression: str, values: dict[str, int]) -> None:
+            with aws.translated():
+                self._client.update_item(
+                    TableName=self._name,
+                    Key=dynamodb.item({"name": name, "period": period}),
+                    UpdateExpression=expression,
+                    ExpressionAttributeNames={f"#{attribute}": attribute for attribute in values},
+                    ExpressionAttributeValues=dynamodb.item({f":{a}": value for a, value in values.items()}),
+                )
+
+        with ThreadPoolExecutor(_WORKERS) as pool:  # a file of history has thousands of days
+            list(pool.map(lambda each: update(*each), updates))
+
+    def _get_all(self, name: str, periods: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """Yield the items of *name* with these *periods* that are there, in any order."""
+        for some in batched(sorted(set(periods)), 100):
+            keys = [{"name": name, "period": period} for period in some]
+            yield from dynamodb.get_all(self._client, self._name, keys, consistent=True)
 
     def _query(self, name: str, first: str = "", **request: Any) -> Iterator[dict[str, Any]]:
         """Yield the items of *name*, the last period first; with *first*, only those of that period or later."""

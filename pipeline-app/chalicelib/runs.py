@@ -1,4 +1,4 @@
-"""Runs of the reports: one for each batch of new objects, and one for each request to run a report again.
+"""Runs of the reports: of the periods that batches of new objects make due, and of requests to run a report again.
 
 A run may be repeated, late, concurrent with others, or cut off half-way. The outcome is the same: the token of a
 statement is made of what the statement is for, editions are ordered by when their statement started, and an edition
@@ -9,18 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import batched
 from typing import NamedTuple, Protocol
 
-from chalicelib.arrivals import DeliveredObject, affected_days, event_days
+from msgspec.structs import replace
+
+from chalicelib.arrivals import DeliveredObject, changed_periods, days_read, event_days
 from chalicelib.editions import Edition, EditionIndex, EditionStore
+from chalicelib.pacing import Period, Waiting, due_at
+from chalicelib.readings import Milliseconds
 from chalicelib.report_rows import Table
 from chalicelib.reports import MAX_PERIODS, Day, Report
 
 _WORKERS = 8
+_MAX_ATTEMPTS = 5
+_WAKE_SECONDS = 300
+"""A message for a period that waits longer comes back more than once. The alarm on old messages is at ten minutes."""
+_WAKE_SLACK = 30_000
+"""Milliseconds by which a message may come early or late."""
 _UNLOAD_OPTIONS = "format = 'PARQUET', compression = 'SNAPPY', partitioned_by = ARRAY['period']"
 
 
@@ -59,6 +69,13 @@ class Catalog(Protocol):
         """Set the location of each period's partition."""
 
 
+class Wakes(Protocol):
+    """Messages that come back later: `chalicelib.queues.Queue`."""
+
+    def wake(self, periods: Collection[Period], seconds: int) -> None:
+        """Send a message that comes in *seconds*, to look at what waits in *periods*."""
+
+
 class _Job(NamedTuple):
     """The purpose of a run, and its deadline in seconds since 1970."""
 
@@ -67,7 +84,7 @@ class _Job(NamedTuple):
 
 
 class Runs:
-    """Runs *reports*.
+    """Runs *reports*. *rate* is that of `chalicelib.pacing`.
 
     Work that does not finish by the deadline raises StillRunning. The next call with the same arguments continues it.
     """
@@ -79,6 +96,8 @@ class Runs:
         store: EditionStore,
         index: EditionIndex,
         catalog: Catalog,
+        wakes: Wakes,
+        rate: int,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._reports = reports
@@ -86,20 +105,72 @@ class Runs:
         self._store = store
         self._index = index
         self._catalog = catalog
+        self._wakes = wakes
+        self._rate = rate
         self._now = now
 
     def update(self, objects: Mapping[str, DeliveredObject], deadline: float) -> None:
-        """Bring all reports up to date with new *objects*, given by key. Objects already processed change nothing.
+        """Note new *objects*, given by key, and run the reports of those of their periods that are due.
+
+        The others wait. An object that was noted before is not noted again. Raises StillRunning, QueryFailed.
+        """
+        days = event_days(objects.values())
+        if not days:
+            return
+        processed = self._index.processed(objects)
+        new = {key: each for key, each in objects.items() if key not in processed}
+        known = self._index.add_arrivals(days)
+        if new:
+            self._note(new, known)
+        self.run_due(changed_periods(objects.values(), known), deadline)
+
+    def _note(self, new: Mapping[str, DeliveredObject], known: Mapping[Day, set[Day]]) -> None:
+        # If this is cut off, it is repeated, and the bytes count twice. Then a period runs earlier or later.
+        sizes: dict[tuple[str, Day], int] = defaultdict(int)
+        for each in new.values():
+            sizes[each.kind, each.day] += each.size
+        self._index.add_sizes(sizes)
+        self._index.add_waiting(changed_periods(new.values(), known), self._milliseconds())
+        self._index.mark_processed(new)
+
+    def run_due(self, periods: Collection[Period], deadline: float) -> None:
+        """Run the reports of those of *periods* that are due. A message comes back for the others.
 
         Raises StillRunning, QueryFailed.
         """
-        processed = self._index.processed(objects)
-        new = {key: each for key, each in objects.items() if key not in processed}
-        if not new:
+        while waiting := self._waiting(periods):
+            now = self._milliseconds()
+            self._wake({each: at for each, at in waiting.items() if at > now}, now)
+            due = [each for each, at in waiting.items() if at <= now]
+            if not due:
+                return
+            self._run_all(due, now, deadline)
+
+    def _waiting(self, periods: Collection[Period]) -> dict[Waiting, Milliseconds]:
+        """Return what waits in *periods*, and when it is due."""
+        waiting = self._index.waiting(periods)
+        known = self._event_days(waiting)
+        read = {each: _partitions(each.period, known) for each in waiting}
+        sizes = self._index.sizes({partition for partitions in read.values() for partition in partitions})
+        return {
+            each: due_at(each, sum(sizes.get(partition, 0) for partition in partitions), self._rate)
+            for each, partitions in read.items()
+        }
+
+    def _event_days(self, waiting: Sequence[Waiting]) -> Mapping[Day, set[Day]]:
+        """Return the event days of the arrival days among *waiting*."""
+        arrivals = [each.day for each in waiting if each.kind == "arrival day"]
+        return self._index.arrivals(min(arrivals)) if arrivals else {}
+
+    def _run_all(self, due: Sequence[Waiting], now: Milliseconds, deadline: float) -> None:
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            begun = [each for each in pool.map(lambda each: self._begin(each, now), due) if each]
+        if not begun:
             return
-        days = event_days(new.values())
-        events, arrivals = affected_days(days, self._index.add_arrivals(days))
-        job = _Job(_digest(sorted(new)), deadline)
+        job = _Job(_digest(sorted(each.run_id() for each in begun)), deadline)
+        events = [each.day for each in begun if each.kind == "event day"]
+        known = self._event_days(begun)  # read after the run has begun: it has every event day of the bytes
+        arrivals = {each.day: days_read(each.period, known) for each in begun if each.kind == "arrival day"}
 
         def run(report: Report) -> None:
             if report.period == "event day":
@@ -109,7 +180,40 @@ class Runs:
 
         with ThreadPoolExecutor(len(self._reports)) as pool:
             list(pool.map(run, self._reports.values()))
-        self._index.mark_processed(new)
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            list(pool.map(self._end, begun))
+
+    def _begin(self, waiting: Waiting, now: Milliseconds) -> Waiting | None:
+        """Begin a run of what waits, or continue the one that has begun. Return None if the period changed meanwhile.
+
+        Whoever finds the run unfinished continues it with the same statements, whatever came since.
+        """
+        if waiting.is_running(now):
+            return waiting
+        begun = waiting.begun(now)
+        return begun if self._index.replace_waiting(waiting, begun) else None
+
+    def _end(self, begun: Waiting) -> None:
+        """Record that the run of *begun* has ended. If that fails, the period runs once more."""
+        for _ in range(_MAX_ATTEMPTS):
+            stored = next(iter(self._index.waiting([begun.period])), None)
+            if stored is None or (stored.since, stored.run_at) != (begun.since, begun.run_at):
+                return  # another call has recorded it
+            if self._index.replace_waiting(stored, stored.ended()):
+                return
+
+    def _wake(self, waiting: Mapping[Waiting, Milliseconds], now: Milliseconds) -> None:
+        """Send a message that comes back when the first of *waiting* is due, unless one is on its way."""
+        asleep = [each for each in waiting if each.wake_at <= now + _WAKE_SLACK]
+        if not asleep:
+            return
+        seconds = min(_WAKE_SECONDS, -(-(min(waiting[each] for each in asleep) - now) // 1000))
+        self._wakes.wake([each.period for each in asleep], seconds)
+        for each in asleep:
+            self._index.replace_waiting(each, replace(each, wake_at=now + seconds * 1000))
+
+    def _milliseconds(self) -> Milliseconds:
+        return int(self._now() * 1000)
 
     def rerun(self, name: str, periods: Sequence[Day], request_id: str, deadline: float) -> None:
         """Run the report *name* again for *periods*, over all that was ingested. Each *request_id* runs once.
@@ -209,6 +313,12 @@ class Runs:
             with ThreadPoolExecutor(_WORKERS) as pool:
                 now = list(pool.map(lambda period: self._index.latest(report.name, period), pending))
             pending = {e.period: e for e in now if e is not None and e.version != pending[e.period].version}
+
+
+def _partitions(period: Period, known: Mapping[Day, set[Day]]) -> list[tuple[str, Day]]:
+    """Return the partitions that a run of *period* reads."""
+    errors = [("errors", period.day)] if period.kind == "arrival day" else []
+    return [*(("readings", day) for day in days_read(period, known)), *errors]
 
 
 def _newest_event(table: Table) -> int | None:

@@ -32,7 +32,10 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Settings:
-    """The outputs of the stage's resources stack. ``user_pool_arn`` is empty if the reads are open."""
+    """The outputs of the stage's resources stack.
+
+    ``user_pool_arn`` is empty if the reads are open. ``report_rate`` is the rate of `chalicelib.pacing`.
+    """
 
     stream: str
     ingestion_bucket: str
@@ -48,6 +51,7 @@ class Settings:
     sender: str
     alert_recipient: str
     reads: Literal["closed", "open"]
+    report_rate: int = 10_000
     user_pool_arn: str = ""
 
 
@@ -130,7 +134,8 @@ def report_batches() -> ReportBatches:
     database = settings().athena_database
     athena = Athena(aws.client("athena"), settings().athena_workgroup, database)
     catalog = GlueCatalog(aws.client("glue"), database)
-    return ReportBatches(Runs(_reports(), athena, _report_bucket(), _report_table(), catalog))
+    rate = settings().report_rate
+    return ReportBatches(Runs(_reports(), athena, _report_bucket(), _report_table(), catalog, batch_queue(), rate))
 
 
 @cache

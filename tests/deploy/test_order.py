@@ -209,7 +209,7 @@ def test_only_the_values_differ(three_stages: Account) -> None:
     assert differing("-local") == {
         *("Stage", "SiteUrl", "WebOrigins", "PaymentsApi", "SignInUrl", "EndpointEncryption"),
         *("ReportSeconds", "CleanseSeconds", "Sender", "ReceiptSender", "AlertRecipient"),
-        *("StageCache", "DetailedMetrics", "StreamMode", "DeviceTopics", "Reads"),
+        *("StageCache", "DetailedMetrics", "StreamMode", "DeviceTopics", "Reads", "ReportRate"),
     }
 
 

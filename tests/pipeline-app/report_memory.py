@@ -8,7 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 from msgspec.structs import replace
 
+from chalicelib.arrivals import DeliveredObject
 from chalicelib.editions import Edition
+from chalicelib.pacing import Period, Waiting
 from chalicelib.reports import Day
 from chalicelib.runs import QueryResult
 
@@ -24,6 +26,8 @@ class MemoryIndex:
         self.days: dict[Day, set[Day]] = {}
         self.objects: set[str] = set()
         self.fresh: dict[str, tuple[int, int]] = {}
+        self.bytes: dict[tuple[str, Day], int] = defaultdict(int)
+        self.waits: dict[Period, Waiting] = {}
 
     def publish(self, edition: Edition) -> Edition:
         stored = self.editions.get((edition.name, edition.period))
@@ -66,6 +70,29 @@ class MemoryIndex:
     def mark_processed(self, keys: Iterable[str]) -> None:
         self.objects |= set(keys)
 
+    def add_sizes(self, sizes: Mapping[tuple[str, Day], int]) -> None:
+        for partition, size in sizes.items():
+            self.bytes[partition] += size
+
+    def sizes(self, partitions: Collection[tuple[str, Day]]) -> dict[tuple[str, Day], int]:
+        return {each: self.bytes[each] for each in partitions if each in self.bytes}
+
+    def add_waiting(self, changed: Mapping[Period, int], now: int) -> None:
+        for period, size in changed.items():
+            stored = self.waits.get(period) or Waiting(kind=period.kind, day=period.day, bytes=0, since=now)
+            since = stored.since if stored.bytes else now
+            self.waits[period] = replace(stored, bytes=stored.bytes + size, since=since)
+
+    def waiting(self, periods: Collection[Period]) -> list[Waiting]:
+        found = [self.waits[period] for period in sorted(set(periods)) if period in self.waits]
+        return [each for each in found if each.bytes]
+
+    def replace_waiting(self, old: Waiting, new: Waiting) -> bool:
+        if self.waits.get(old.period) != old:
+            return False
+        self.waits[old.period] = new
+        return True
+
 
 class MemoryEngine:
     """A query engine. An UNLOAD, and the SELECT after it, return what `tables` has for the periods of the statement."""
@@ -73,6 +100,7 @@ class MemoryEngine:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self.tables: dict[Day, Table] = {}
+        self.objects: dict[str, DeliveredObject] = {}
         self.results: dict[str, QueryResult] = {}
         self.statements: list[tuple[str, list[str]]] = []
         self.clock = 1_900_000_000_000
@@ -143,3 +171,13 @@ class MemoryCatalog:
         found = re.search(r"/([^/]+)/parquet/$", self.locations[report, period])
         assert found
         return found[1]
+
+
+class MemoryWakes:
+    """Messages that come back: the periods, and after how many seconds."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[list[Period], int]] = []
+
+    def wake(self, periods: Collection[Period], seconds: int) -> None:
+        self.sent.append((list(periods), seconds))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from chalice.app import Chalice, IAMAuthorizer
@@ -15,10 +15,11 @@ from odd_requests import odd_requests
 from report_memory import MemoryIndex, MemoryStore
 
 import app
-from chalicelib import queues, report_views
+from chalicelib import notifications, queues, report_views
 from chalicelib.arrivals import DeliveredObject
 from chalicelib.devices import Devices
 from chalicelib.editions import Edition
+from chalicelib.pacing import Period
 from chalicelib.readings import Reading
 from chalicelib.report_batches import RUN_SECONDS, ReportBatches, RerunMessage, read
 from chalicelib.report_views import MAX_BYTES
@@ -240,7 +241,7 @@ def test_messages_name_new_objects_and_reports_to_run_again() -> None:
     )
 
     key = "readings/day=2030-01-01/arrived-2030-01-02/a b.parquet"
-    assert batch.objects == {f"{key} e": DeliveredObject("readings", "2030-01-01", "2030-01-02")}
+    assert batch.objects == {f"{key} e": DeliveredObject("readings", "2030-01-01", "2030-01-02", 1)}
     assert batch.ids == ["1", "2"]
     assert batch.reruns == {"3": RerunMessage(report="hourly", periods=["2030-01-01"])}
     assert list(batch.malformed) == ["4", "5"]
@@ -253,6 +254,11 @@ class MemoryRuns:
         self.objects: list[str] = []
         self.reruns: list[tuple[str, list[str], str]] = []
         self.deadlines: list[float] = []
+        self.periods: list[Period] = []
+
+    def run_due(self, periods: Collection[Period], deadline: float) -> None:
+        self.periods += periods
+        self.deadlines.append(deadline)
 
     def update(self, objects: Mapping[str, DeliveredObject], deadline: float) -> None:
         self.objects += objects
@@ -272,6 +278,25 @@ def test_a_malformed_message_does_not_stop_the_others(monkeypatch: pytest.Monkey
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert len(runs.objects) == 1
+
+
+def test_a_wake_up_message_names_the_periods_to_look_at() -> None:
+    class Sqs:
+        sent: ClassVar[list[dict[str, Any]]] = []
+
+        def send_message(self, **request: Any) -> None:
+            self.sent.append(request)
+
+    periods = [Period("event day", "2030-01-01"), Period("arrival day", "2030-01-02")]
+    queues.Queue(Sqs(), "url").wake(periods, 300)
+    (request,) = Sqs.sent
+    runs = MemoryRuns()
+
+    each_group(app.app, ReportBatches(runs).groups({"Records": [message("1", request["MessageBody"])] * 2}))
+
+    assert request["DelaySeconds"] == 300
+    assert sorted(runs.periods) == sorted(periods)
+    assert notifications.created_objects(request["MessageBody"]) == [], "what an earlier release reads"
 
 
 def test_all_messages_of_an_invocation_share_one_deadline() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from chalice.test import Client
-from report_memory import MemoryCatalog, MemoryEngine, MemoryIndex, MemoryStore
+from report_memory import MemoryCatalog, MemoryEngine, MemoryIndex, MemoryStore, MemoryWakes
 
 from chalicelib.arrivals import DeliveredObject
 from chalicelib.report_rows import Column
@@ -50,7 +50,7 @@ def reports(fixed_reports: Path) -> dict[str, Report]:
 def runs(reports: dict[str, Report], index: MemoryIndex, store: MemoryStore) -> Runs:
     engine = MemoryEngine(store)
     engine.tables = {"2030-01-01": [ROW, ROW | {"device_id": "pump-2", "mean": "", "first": ""}]}
-    return Runs({"imaginary": reports["imaginary"]}, engine, store, index, MemoryCatalog())
+    return Runs({"imaginary": reports["imaginary"]}, engine, store, index, MemoryCatalog(), MemoryWakes(), 10_000)
 
 
 def test_a_new_report_runs_with_the_others_and_the_api_returns_its_rows(client: Client, runs: Runs) -> None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from report_memory import MemoryIndex
 
 from chalicelib.editions import Edition
+from chalicelib.pacing import Period, Waiting
 from chalicelib.report_table import ReportTable
 from common import dynamodb
 from common.errors import Conflict, ServiceUnavailable
@@ -106,6 +107,58 @@ def test_processed_objects_are_recorded(index: Any, name: str) -> None:
     assert index.processed([*keys, "other"]) == keys
 
 
+def test_sizes_of_partitions_add_up(index: Any, name: str) -> None:
+    index.add_sizes({(name, "2030-01-01"): 10, (name, "2030-01-02"): 7})
+    index.add_sizes({(name, "2030-01-01"): 20})
+
+    found = index.sizes([(name, "2030-01-01"), (name, "2030-01-02"), (name, "2030-01-03")])
+
+    assert found == {(name, "2030-01-01"): 30, (name, "2030-01-02"): 7}
+
+
+@pytest.fixture
+def period() -> Period:
+    """A period that no other test uses."""
+    return Period("event day", f"2030-01-01 {new_id()}")
+
+
+def test_what_waits_adds_up_from_the_first_on(index: Any, period: Period) -> None:
+    others = [Period("event day", f"{period.day} {number}") for number in range(130)]
+
+    index.add_waiting({period: 10}, now=1)
+    index.add_waiting({period: 20} | dict.fromkeys(others, 1), now=2)
+
+    assert index.waiting([period]) == [Waiting(kind="event day", day=period.day, bytes=30, since=1)]
+    assert len(index.waiting([*others, period, Period("arrival day", period.day)])) == 131
+
+
+def test_what_waits_is_replaced_unless_it_has_changed(index: Any, period: Period) -> None:
+    index.add_waiting({period: 10}, now=1)
+    (read,) = index.waiting([period])
+    index.add_waiting({period: 20}, now=2)
+
+    assert not index.replace_waiting(read, read.begun(5))
+    (read,) = index.waiting([period])
+    assert index.replace_waiting(read, read.begun(5))
+    assert not index.replace_waiting(read, read.begun(6))
+    index.add_waiting({period: 7}, now=8)
+
+    (stored,) = index.waiting([period])
+    assert stored == Waiting(kind="event day", day=period.day, bytes=37, since=1, run_bytes=30, run_at=5)
+
+
+def test_a_period_whose_run_has_ended_waits_again_from_the_next_object_on(index: Any, period: Period) -> None:
+    index.add_waiting({period: 10}, now=1)
+    for change in (lambda each: each.begun(5), Waiting.ended):
+        (read,) = index.waiting([period])
+        assert index.replace_waiting(read, change(read))
+    assert index.waiting([period]) == []
+
+    index.add_waiting({period: 3}, now=9)
+
+    assert index.waiting([period]) == [Waiting(kind="event day", day=period.day, bytes=3, since=9, ran_at=5)]
+
+
 def test_a_processed_object_expires_after_its_notification(emulator: str, name: str) -> None:
     """SQS keeps a notification for at most 14 days."""
     client = boto3.client("dynamodb", endpoint_url=emulator)
@@ -194,6 +247,17 @@ def test_an_edition_without_later_fields_is_read(table: ReportTable, emulator: s
     assert edition.visible_at == 0
     assert [each for each in table.last_runs() if each.name == name] == [edition]
     assert table.publish(replace(edition, version="2")).previous == "1"
+
+
+def test_what_waits_without_later_fields_is_read(table: ReportTable, emulator: str, period: Period) -> None:
+    client = boto3.client("dynamodb", endpoint_url=emulator)
+    first = {"name": "#waiting", "period": "/".join(period), "bytes": 10, "since": 1}
+    client.put_item(TableName=TABLE, Item=dynamodb.item(first))
+
+    (read,) = table.waiting([period])
+
+    assert read == Waiting(kind="event day", day=period.day, bytes=10, since=1)
+    assert table.replace_waiting(read, read.begun(5))
 
 
 def test_an_object_without_later_fields_is_processed(table: ReportTable, emulator: str, name: str) -> None:

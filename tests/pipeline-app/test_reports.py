@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.arrivals import DeliveredObject, affected_days, event_days, parse_key
+from chalicelib.arrivals import DeliveredObject, changed_periods, days_read, event_days, parse_key
+from chalicelib.pacing import Period
 from chalicelib.reports import Report, RerunRequest
 from localaws.athena.failures import Malformed
 from localaws.athena.statements import read
@@ -51,38 +52,48 @@ def test_a_value_that_is_not_a_day_makes_no_statement(reports: dict[str, Report]
 def test_a_key_names_its_kind_day_and_arrival() -> None:
     key = "readings/day=2014-03-05/arrived-2030-01-01/2030/01/01/12/pipeline-1-2030.parquet"
 
-    assert parse_key(key) == DeliveredObject("readings", "2014-03-05", "2030-01-01")
+    assert parse_key(key, 7) == DeliveredObject("readings", "2014-03-05", "2030-01-01", 7)
     with pytest.raises(ValueError, match="Firehose"):
         parse_key("readings/x.parquet")
 
 
-def test_new_objects_affect_their_event_days_and_their_day_of_arrival() -> None:
-    new = event_days(
-        [
-            DeliveredObject("readings", "2030-01-01", "2030-01-02"),
-            DeliveredObject("readings", "2030-01-02", "2030-01-02"),
-            DeliveredObject("errors", "2030-01-02", "2030-01-02"),
-        ]
-    )
+def test_new_objects_change_their_event_days_and_their_day_of_arrival() -> None:
+    new = [
+        DeliveredObject("readings", "2030-01-01", "2030-01-02", 10),
+        DeliveredObject("readings", "2030-01-02", "2030-01-02", 20),
+        DeliveredObject("readings", "2030-01-02", "2030-01-02", 30),
+        DeliveredObject("errors", "2030-01-02", "2030-01-02", 5),
+    ]
+    known = {"2030-01-02": {"2029-12-31", "2030-01-01", "2030-01-02"}}
 
-    found = affected_days(new, {"2030-01-02": {"2029-12-31", "2030-01-01", "2030-01-02"}})
+    assert event_days(new) == {"2030-01-02": {"2030-01-01", "2030-01-02"}}
+    assert changed_periods(new, known) == {
+        Period("event day", "2030-01-01"): 10,
+        Period("event day", "2030-01-02"): 50,
+        Period("arrival day", "2030-01-02"): 65,
+    }
+    assert days_read(Period("event day", "2030-01-02"), known) == ["2030-01-02"]
+    assert days_read(Period("arrival day", "2030-01-02"), known) == ["2029-12-31", "2030-01-01", "2030-01-02"]
 
-    assert found.events == ["2030-01-01", "2030-01-02"]
-    assert found.arrivals == {"2030-01-02": ["2029-12-31", "2030-01-01", "2030-01-02"]}
 
-
-def test_a_late_object_affects_later_arrivals_of_the_same_event_days_only() -> None:
-    new = {"2030-01-02": {"2030-01-01"}}
+def test_a_late_object_changes_later_arrivals_of_the_same_event_day_only() -> None:
+    new = [DeliveredObject("readings", "2030-01-01", "2030-01-02", 10)]
     known = {"2030-01-02": {"2030-01-01"}, "2030-01-03": {"2030-01-01"}, "2030-01-04": {"2030-01-04"}}
 
-    assert list(affected_days(new, known).arrivals) == ["2030-01-02", "2030-01-03"]
+    changed = changed_periods(new, known)
+
+    assert sorted(day for kind, day in changed if kind == "arrival day") == ["2030-01-02", "2030-01-03"]
 
 
-def test_objects_of_errors_alone_affect_no_event_day() -> None:
-    new = event_days([DeliveredObject("errors", "2030-01-02", "2030-01-02")])
+def test_objects_of_errors_alone_change_no_event_day() -> None:
+    new = [DeliveredObject("errors", "2030-01-02", "2030-01-02", 10)]
 
-    assert new == {"2030-01-02": set()}
-    assert affected_days(new, {"2030-01-02": {"2030-01-02"}}).events == []
+    assert event_days(new) == {"2030-01-02": set()}
+    assert changed_periods(new, {"2030-01-02": {"2030-01-02"}}) == {Period("arrival day", "2030-01-02"): 10}
+
+
+def test_an_object_of_unknown_size_changes_its_day() -> None:
+    assert all(changed_periods([DeliveredObject("readings", "2030-01-01", "2030-01-01")], {}).values())
 
 
 def test_quality_has_one_row_with_all_counts(reports: dict[str, Report]) -> None:

@@ -1,0 +1,193 @@
+"""A day of the reports: what they scan, what that costs, and how fresh they are, before and after `chalicelib.pacing`.
+
+The benchmark moves a clock, not data. Each minute brings a file for each event day, as Firehose writes them. The rule
+and the days that a file changes are those of the app. *Before* is a run for each batch, as in releases without the
+rule. The sizes are those of a steady state: the days before were like this one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sandbox.settings import ROOT
+
+if TYPE_CHECKING:
+    from chalicelib.arrivals import DeliveredObject
+    from chalicelib.pacing import Period
+
+_SIZES = {"": (1e6, 1e8, 1e9), "1x": (1e10,), "10x": (1e11,), "100x": (1e12,)}
+"""Bytes that arrive in a day. A reading takes about 16 bytes of Parquet in large files."""
+_ON_TIME, _LATE, _VERY_LATE, _BAD = 0.92, {1: 0.02, 2: 0.03}, {7: 0.01}, 0.02
+"""The shares of the bytes: on time, late by days, late by days once in an hour, and bad. Duplicates are among all."""
+_REPORTS = {"event day": 2, "arrival day": 1}
+_SHARES = {"event day": 0.99, "arrival day": 0.89}
+"""The share of a file's bytes in the columns that a report reads, in files of 50,000 readings of `bench.reports`."""
+_RATE = 10_000
+_BEFORE_REPORTS = 100
+"""Seconds from a reading to the batch of its file: cleansing 5, delivery 60, batch 30, Athena 5."""
+_DOLLARS, _LEAST = 5 / 1e12, 10e6
+"""Athena's price for a byte, and the bytes of the smallest query: https://aws.amazon.com/athena/pricing/"""
+_MEASURED, _DAYS, _MINUTES = range(4, 8), 30, 24 * 60
+_START = date(2030, 1, 10)
+
+
+def run() -> None:
+    """Print the table: a day before and after, for each size."""
+    sys.path.insert(0, str(ROOT / "pipeline-app"))
+    print(
+        "| bytes a day | | scanned | times the bytes | queries | files opened | dollars by bytes"
+        " | dollars with 10 MB a query | on time: p50, p99 | late: p50, p99 |"
+        f"\n|---|---{'|--:' * 8}|"
+    )
+    for name, sizes in _SIZES.items():
+        for size, label in product(sizes, ("before", "after")):
+            title = f"{name}: {size / 1e9:,g} GB".removeprefix(": ")
+            print(f"| {title} | {label} | {_Day(size, label == 'after').measured().row(size)} |")
+
+
+class _Result(NamedTuple):
+    """What the reports did in the measured day, and the (seconds, bytes) of what arrived in it."""
+
+    scanned: float
+    queries: int
+    files: int
+    billed: float
+    on_time: list[tuple[float, float]]
+    late: list[tuple[float, float]]
+
+    def row(self, size: float) -> str:
+        """Return the cells of the table."""
+        return " | ".join(
+            (
+                f"{self.scanned / 1e9:,.1f} GB",
+                f"{self.scanned / size:,.1f}",
+                f"{self.queries:,}",
+                f"{self.files:,}",
+                f"{self.scanned * _DOLLARS:,.2f}",
+                f"{self.billed * _DOLLARS:,.2f}",
+                f"{_time(_percentile(self.on_time, 0.5))}, {_time(_percentile(self.on_time, 0.99))}",
+                f"{_time(_percentile(self.late, 0.5))}, {_time(_percentile(self.late, 0.99))}",
+            )
+        )
+
+
+class _Day:
+    """The pipeline with *size* bytes a day."""
+
+    def __init__(self, size: float, paced: bool) -> None:
+        self._size = size
+        self._paced = paced
+        self._bytes: dict[tuple[str, str], int] = defaultdict(int)
+        self._files: dict[tuple[str, str], int] = defaultdict(int)
+        self._known: dict[str, set[str]] = defaultdict(set)
+        self._waiting: dict[Period, Any] = {}
+        self._noted: dict[Period, list[tuple[int, int, bool]]] = defaultdict(list)
+        self._ran_at: dict[Period, int] = defaultdict(int)
+        for ago in range(1, 10):
+            self._bytes["readings", _day(-ago)] = round(size)
+            self._files["readings", _day(-ago)] = 3 * _MINUTES
+
+    def measured(self) -> _Result:
+        """Return the result of one day."""
+        scanned, queries, files, billed = 0.0, 0, 0, 0.0
+        fresh: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+        for minute in range(_DAYS * _MINUTES):
+            now = _milliseconds(minute)
+            if minute < (_MEASURED.stop + 4) * _MINUTES:
+                self._deliver(minute, now)
+            for period in self._due(now):
+                partitions = self._partitions(period)
+                read = _SHARES[period.kind] * sum(self._bytes[each] for each in partitions)
+                if minute // _MINUTES in _MEASURED:
+                    for _ in range(_REPORTS[period.kind]):
+                        scanned += read
+                        queries += 2  # what it wrote is selected for the CSV
+                        files += sum(self._files[each] for each in partitions)
+                        billed += max(read, _LEAST) + _LEAST
+                for at, size, is_late in self._noted.pop(period):
+                    if period.kind == "event day" and (at - _milliseconds(0)) // 86_400_000 in _MEASURED:
+                        fresh[is_late].append(((now - at) / 1000 + _BEFORE_REPORTS, size))
+                self._ran_at[period] = now
+                del self._waiting[period]
+        assert not self._waiting
+        days = len(_MEASURED)
+        return _Result(scanned / days, queries // days, files // days, billed / days, fresh[False], fresh[True])
+
+    def _deliver(self, minute: int, now: int) -> None:
+        from chalicelib.arrivals import changed_periods
+        from chalicelib.pacing import Waiting
+
+        today = _day(minute // _MINUTES)
+        for each in self._objects(minute):
+            if each.kind == "readings":
+                self._known[today].add(each.day)
+            self._bytes[each.kind, each.day] += each.size
+            self._files[each.kind, each.day] += 1
+            for period, size in changed_periods([each], self._known).items():
+                stored = self._waiting.get(period)
+                self._waiting[period] = Waiting(
+                    kind=period.kind,
+                    day=period.day,
+                    bytes=size + (stored.bytes if stored else 0),
+                    since=stored.since if stored else now,
+                    ran_at=self._ran_at[period],
+                )
+                self._noted[period].append((now, size, each.day != today))
+
+    def _objects(self, minute: int) -> Iterator[DeliveredObject]:
+        """Yield the files of a minute."""
+        from chalicelib.arrivals import DeliveredObject
+
+        number = minute // _MINUTES
+        today, in_a_minute = _day(number), self._size / _MINUTES
+        yield DeliveredObject("readings", today, today, round(_ON_TIME * in_a_minute))
+        yield DeliveredObject("errors", today, today, round(_BAD * in_a_minute))
+        for days, share in _LATE.items():
+            yield DeliveredObject("readings", _day(number - days), today, round(share * in_a_minute))
+        if minute % 60 == 0:
+            for days, share in _VERY_LATE.items():
+                yield DeliveredObject("readings", _day(number - days), today, round(share * in_a_minute * 60))
+
+    def _due(self, now: int) -> list[Period]:
+        from chalicelib.pacing import due_at
+
+        if not self._paced:
+            return list(self._waiting)
+        return [
+            period
+            for period, each in self._waiting.items()
+            if due_at(each, sum(self._bytes[partition] for partition in self._partitions(period)), _RATE) <= now
+        ]
+
+    def _partitions(self, period: Period) -> list[tuple[str, str]]:
+        from chalicelib.arrivals import days_read
+
+        errors = [("errors", period.day)] if period.kind == "arrival day" else []
+        return [*(("readings", day) for day in days_read(period, self._known)), *errors]
+
+
+def _day(number: int) -> str:
+    return (_START + timedelta(days=number)).isoformat()
+
+
+def _milliseconds(minute: int) -> int:
+    return int(datetime(_START.year, _START.month, _START.day, tzinfo=UTC).timestamp() * 1000) + minute * 60_000
+
+
+def _percentile(times: list[tuple[float, float]], share: float) -> float:
+    """Return the seconds within which *share* of the bytes are in the reports."""
+    rest = share * sum(size for _, size in times)
+    for seconds, size in sorted(times):
+        rest -= size
+        if rest <= 0:
+            return seconds
+    raise ValueError("nothing arrived")
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
