@@ -22,7 +22,7 @@ from deploy.verify.requests import Answer, Api
 
 _FIRST, _DAYS = date(1971, 1, 1), 3_000
 _TEMPERATURE, _HUMIDITY = 21.5, 40.0
-_LAST_RUNS, _ARRIVALS, _OBJECT = "#newest", "#arrivals", "#object"
+_LAST_RUNS, _ARRIVALS, _OBJECT, _SIZE, _WAITING = "#newest", "#arrivals", "#object", "#size", "#waiting"
 """Names of items in the table of reports: pipeline-app/chalicelib/report_table.py."""
 
 type Item = dict[str, Any]
@@ -220,6 +220,8 @@ class Pipeline(Health):
             if f"/period={self.day}/" in key:
                 delete_objects(s3, bucket, key)
         delete_item(dynamodb, table, name="hourly", period=self.day)
+        delete_item(dynamodb, table, name=_SIZE, period=f"readings/{self.day}")
+        delete_item(dynamodb, table, name=_WAITING, period=f"event day/{self.day}")
         with suppress(dynamodb.exceptions.ConditionalCheckFailedException):  # nothing has arrived
             dynamodb.update_item(
                 TableName=table,

@@ -49,7 +49,7 @@ def identities() -> list[str]:
 
 def kept() -> set[str]:
     """Return what the stage holds, without what its reports say: they are made again all the time."""
-    changing = re.compile(r"quality|#arrivals|#freshness|#object|^athena/|^runs/")
+    changing = re.compile(r"quality|#arrivals|#freshness|#object|'(errors|arrival day)/|^athena/|^runs/")
     return {line for line in everything(stage()).splitlines() if not changing.search(line)}
 
 
