@@ -431,6 +431,25 @@ def test_an_expression_accepts_a_trace(expression: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "expression",
+    [
+        "fault",
+        "!error",
+        "fault = true",
+        "error != true",
+        "responsetime > 0.5",
+        "http.status != 404",
+        'http.url ENDSWITH "videos"',
+        'annotation.unknown != "x"',
+        'service("orders")',
+        "error fault",
+    ],
+)
+def test_an_expression_rejects_a_trace(expression: str) -> None:
+    assert not filters.condition(expression)(SUMMARY)
+
+
+@pytest.mark.parametrize(
     ("expression", "named"),
     [
         ("error OR fault", "OR"),
