@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from deploy import apps, order
 from deploy.audit import __main__ as command
 from deploy.audit import permissions
 from deploy.audit.findings import Accepted, Finding, exceptions, judged
+from deploy.errors import PackageFailed
 
 FINDING = Finding("checkov", "CKV_1", "todo-app/resources Files", "Ensure something")
 ROLE = ("todo-app/app", "ApiHandlerRole")
@@ -113,6 +115,22 @@ def test_every_template_that_a_release_deploys_is_judged(tmp_path: Path, monkeyp
     kinds = [(app, kind) for app in apps.names() for kind in apps.KINDS if kind in order.steps(app)]
     files = {f"{file.parent.name}/{kind}" for app, kind in kinds if (file := apps.template_file(app, kind))}
     assert files | {"updates/before", "updates/after", "deploy/dax", "deploy/account"} <= set(written)
+
+
+def test_an_app_that_cannot_be_packaged_is_named_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from deploy.audit import templates as module
+
+    printed = (
+        f"Traceback:\n  File \"{apps.ROOT}/todo-app/app.py\", line 3, in <module>\nNameError: name 'x' is not defined\n"
+    )
+    failed = subprocess.CompletedProcess((), 1, stdout="", stderr=printed)
+    monkeypatch.setattr(module.subprocess, "run", lambda *_, **__: failed)
+    monkeypatch.setattr(module.policies, "write", lambda *_: None)
+
+    with pytest.raises(PackageFailed) as refused:
+        module.packaged("todo-app", tmp_path)
+
+    assert str(refused.value) == "todo-app: todo-app/app.py, line 3: NameError: name 'x' is not defined"
 
 
 def test_a_finding_fails_the_command(
