@@ -12,6 +12,7 @@ import socket
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -83,7 +84,7 @@ class Adapter:
         return found
 
     def attach(self, breakpoints: dict[Path, int], **arguments: Any) -> None:
-        attaching = self.send("attach", {"justMyCode": False} | arguments)
+        attaching = self.send("attach", {"type": "debugpy", "request": "attach"} | arguments)
         self._first(lambda message: message.get("event") == "initialized")
         for file, line in breakpoints.items():
             self.request("setBreakpoints", source={"path": str(file)}, breakpoints=[{"line": line}])
@@ -129,27 +130,25 @@ def session(
     session = debugger.start(f"shop-unit={source}", port)
     debugger.install(session)
     yield session, port
-    session.process.communicate()  # ends its standard input, and so the session
+    session.process.kill()
+    session.process.wait()
 
 
 @pytest.fixture
-def function(source: Path) -> Iterator[Callable[[str, str], Any]]:
+def function(source: Path) -> Callable[[str, str], Any]:
     """A function that makes an execution environment of a function, with the code as Chalice packages it."""
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as file:
         file.write(source / "app.py", "app.py")
         file.write(source / "vendor" / "shared" / "rules.py", "shared/rules.py")
-    made: list[Any] = []
 
     def function(name: str, handler: str) -> Any:
         arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
         role = "arn:aws:iam::000000000000:role/unit"
         settings = {"FunctionName": name, "FunctionArn": arn, "Role": role, "Runtime": "python3.13", "Timeout": 1}
-        made.append(lambda_runtime.Worker(name, settings | {"Handler": handler}, code.getvalue()))
-        return made[-1]
+        return lambda_runtime.Worker(name, settings | {"Handler": handler}, code.getvalue())
 
-    yield function
-    lambda_runtime.kill_workers(made)
+    return function
 
 
 ROUTE, BATCH = {"path": "/things"}, {"Records": [{"kinesis": {"data": 4}}]}
@@ -160,13 +159,12 @@ def test_breakpoints_stop_functions_that_ran_before_and_that_start_later(
 ) -> None:
     _, port = session
     route, consumer = function("shop-unit", "app.route"), function("shop-unit-consume", "app.consume")
-    assert route.invoke(ROUTE, "1")["result"]["path"] == "/things", "it waits for no debugger"
-
-    editor = Adapter(port)
-    editor.attach({})
-    in_route = Adapter(port)
-    in_route.attach({source / "app.py": 5}, **of_process(editor))
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool, ended(route, consumer):
+        assert route.invoke(ROUTE, "1")["result"]["path"] == "/things", "it waits for no debugger"
+        editor = Adapter(port)
+        editor.attach({})
+        in_route = Adapter(port)
+        in_route.attach({source / "app.py": 5}, **of_process(editor))
         answer = pool.submit(route.invoke, ROUTE, "2")
         file, line, variables = in_route.stopped()
         assert (file, line, variables["path"]) == (str(source / "app.py"), 5, "'/things'")
@@ -179,9 +177,18 @@ def test_breakpoints_stop_functions_that_ran_before_and_that_start_later(
         file, line, variables = in_consumer.stopped()
         assert (file, line, variables["number"]) == (str(rules), 2, "4")
         assert answer.result()["result"] == [8]
-    for each in (in_route, in_consumer, editor):
-        each.close()
-    assert route.invoke(ROUTE, "4")["result"]["path"] == "/things", "it goes on without the debugger"
+        for each in (in_route, in_consumer, editor):
+            each.close()
+        assert route.invoke(ROUTE, "4")["result"]["path"] == "/things", "it goes on without the debugger"
+
+
+@contextmanager
+def ended(*environments: Any) -> Iterator[None]:
+    """End the execution environments after the block, so that no invocation waits for a debugger that failed."""
+    try:
+        yield
+    finally:
+        lambda_runtime.kill_workers(environments)
 
 
 def of_process(editor: Adapter) -> dict[str, Any]:
