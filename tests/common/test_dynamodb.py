@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -134,3 +136,13 @@ def test_the_pauses_between_the_attempts_double(monkeypatch: pytest.MonkeyPatch,
 def test_a_version_that_no_item_can_have_matches_none(version: str, number: int) -> None:
     assert dynamodb.version_condition("id", [version])[1] == {":version0": number}
     assert dynamodb.version_condition("id", [])[1] == {":version0": -1}
+
+
+def test_a_cluster_has_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = SimpleNamespace(AmazonDaxClient=lambda endpoint_url: SimpleNamespace(endpoint=endpoint_url))
+    monkeypatch.setitem(sys.modules, "amazondax", module)
+
+    client = dynamodb.client("dax://cluster-of-a-test")
+
+    assert client.endpoint == "dax://cluster-of-a-test"
+    assert dynamodb.client("dax://cluster-of-a-test") is client

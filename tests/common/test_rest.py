@@ -89,6 +89,16 @@ def answered(app: Chalice, sent: dict[str, Any]) -> Any:
     return json.loads(app(sent, None)["body"])
 
 
+@pytest.mark.parametrize("sent", ["{}", "W/{}", '"x", W/{}', "*"])
+def test_a_known_answer_is_not_sent_again(app: Chalice, sent: str) -> None:
+    """A cache on the way may have made the tag a weak one, as API Gateway and CloudFront do when they compress."""
+    tag = app(queried(), None)["headers"]["ETag"]
+
+    answer = app(queried() | {"headers": {"If-None-Match": sent.format(tag)}}, None)
+
+    assert (answer["statusCode"], answer["body"]) == (304, "")
+
+
 @pytest.mark.parametrize(("sent", "received"), SENT)
 def test_a_path_parameter_is_decoded_once(app: Chalice, sent: str, received: str) -> None:
     assert answered(app, event("/devices/{device_id}", parameters={"device_id": sent})) == {
