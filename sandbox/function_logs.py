@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
-import boto3
+from deploy.account import client
 
 _TRACE = re.compile(r"^XRAY TraceId: (\S+)", re.MULTILINE)
+_STREAM = re.compile(r"\d{4}/\d\d/\d\d/(?P<function>[^\[]+)\[")
+"""The name of a log stream in a group that functions share."""
+_HEADER = "Traceback (most recent call last):"
+_CHAIN = ("During handling of the above exception", "The above exception was the direct cause")
+SLACK = 2
+"""Seconds by which the times of an invocation and of its log may differ."""
+_PLATFORM = re.compile(r"^(START|END|REPORT|INIT_START|XRAY) ")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One log line; ``time`` is ISO 8601 in UTC, and ``trace`` the id of the invocation's trace, empty without one."""
+    """One log line, or a traceback with all its lines.
+
+    ``time`` is ISO 8601 in UTC, and ``trace`` the id of the invocation's trace, empty without one.
+    """
 
     time: str
     function: str
@@ -25,7 +36,7 @@ class Line:
 
 def recent(app: str, stage: str, since: int = 0) -> list[Line]:
     """Return what a stage's functions of *app* logged at or after *since*, epoch milliseconds, oldest first."""
-    logs = boto3.client("logs")
+    logs = client("logs")
     lines = []
     prefix = f"/aws/lambda/{app}-{stage}"
     for group in logs.describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]:
@@ -33,10 +44,13 @@ def recent(app: str, stage: str, since: int = 0) -> list[Line]:
         if not f"{name}-".startswith(f"{prefix}-"):
             continue
         invocations: dict[str, list[int]] = {}
-        for event in logs.filter_log_events(logGroupName=name, startTime=since)["events"]:
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=name, startTime=since)
+        for event in folded(event for page in pages for event in page["events"]):
             moment = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
             text = event["message"].rstrip()
-            lines.append(Line(moment.isoformat(timespec="milliseconds"), name.removeprefix("/aws/lambda/"), text))
+            named = _STREAM.match(event["logStreamName"])
+            function = named["function"] if named else name.removeprefix("/aws/lambda/")
+            lines.append(Line(moment.isoformat(timespec="milliseconds"), function, text))
             # One stream has one invocation at a time. Its last line names the trace.
             invocations.setdefault(event["logStreamName"], []).append(len(lines) - 1)
             if text.startswith("REPORT RequestId: "):
@@ -44,6 +58,51 @@ def recent(app: str, stage: str, since: int = 0) -> list[Line]:
                 for number in invocations.pop(event["logStreamName"]):
                     lines[number] = replace(lines[number], trace=found[1] if found else "")
     return sorted(lines, key=lambda line: line.time)
+
+
+def of_invocation(function: str, request: str, began: float, ended: float) -> list[str]:
+    """Return what a function logged in one invocation. The times are in epoch seconds. Raises ClientError."""
+    config = client("lambda").get_function_configuration(FunctionName=function)
+    group = config.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+    first, last = int((began - SLACK) * 1000), int((ended + SLACK) * 1000)
+    pages = (
+        client("logs").get_paginator("filter_log_events").paginate(logGroupName=group, startTime=first, endTime=last)
+    )
+    by_stream: dict[str, list[str]] = {}
+    for event in (event for page in pages for event in page["events"]):
+        lines = by_stream.setdefault(event["logStreamName"], [])
+        if event["message"].startswith("START RequestId: "):
+            lines.clear()
+        lines.append(event["message"])
+        if event["message"].startswith(f"END RequestId: {request}"):
+            return lines[1:-1]
+    return []
+
+
+def folded(events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the events, with the lines of each traceback as one event."""
+    last: dict[str, Any] | None = None
+    for event in events:
+        if last and last["logStreamName"] == event["logStreamName"] and _continues(last["message"], event["message"]):
+            last = last | {"message": f"{last['message']}\n{event['message']}"}
+            continue
+        if last:
+            yield last
+        last = event
+    if last:
+        yield last
+
+
+def _continues(text: str, line: str) -> bool:
+    """Return whether the line belongs to the traceback that *text* ends with."""
+    if _HEADER not in text or _PLATFORM.match(line):
+        return False
+    before = text.rstrip().rpartition("\n")[2]
+    if before.startswith(" ") or before.endswith(_HEADER):
+        return True  # a frame, or the error after the last one
+    if before.startswith(_CHAIN):
+        return not line.strip() or line.startswith(_HEADER)
+    return not line.strip() or line.startswith(_CHAIN)
 
 
 def follow(app: str, stage: str) -> Iterator[Line]:

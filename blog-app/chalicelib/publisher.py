@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from chalicelib.photos import Photo
 from chalicelib.posts import Posts
 from chalicelib.site import Site, SiteFile
+from common.errors import Conflict
+
+TRIES = 5
+"""How often a run begins that is overtaken by another."""
 
 
 class SiteStore(Protocol):
@@ -44,9 +49,15 @@ class Publisher:
     def publish(self) -> int:
         """Write the new and changed files, remove the obsolete ones, and return how many files changed.
 
-        Old assets stay, since a cached page may still refer to them. Raises Conflict when a concurrent run has written
-        a file; Lambda then retries the event, with the posts of that time.
+        Old assets stay, since a cached page may still refer to them. When a concurrent run has written a file, this one
+        begins again, with the posts of that time. Raises Conflict after TRIES; Lambda then retries the event.
         """
+        for _ in range(TRIES - 1):
+            with suppress(Conflict):
+                return self._publish_once()
+        return self._publish_once()
+
+    def _publish_once(self) -> int:
         stored = self._store.contents()
         files = list(self._site.files(self._posts.all()))
         changed = [file for file in files if stored.get(file.key) != _md5(file)]

@@ -550,6 +550,19 @@ def test_an_event_and_a_dry_run_name_no_version(aws: Aws) -> None:
     assert "ExecutedVersion" not in invoke(aws, function, InvocationType="DryRun")[0]
 
 
+def test_a_stream_of_a_shared_log_group_names_its_function(aws: Aws) -> None:
+    logs, group = aws.client("logs"), f"shared-{next(numbers)}"
+    logs.create_log_group(logGroupName=group)
+    functions = [aws.function(LoggingConfig={"LogGroup": group}) for _ in range(2)]
+
+    seen = {invoke(aws, function)[1]["stream"] for function in functions for _ in range(2)}
+
+    streams = [stream["logStreamName"] for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]]
+    assert sorted(streams) == sorted(seen)
+    assert {name.split("/")[3].partition("[")[0] for name in streams} == set(functions)
+    assert len(logs.filter_log_events(logGroupName=group, filterPattern="START")["events"]) == 4
+
+
 # --- asynchronous invocations -----------------------------------------------------------------------------
 
 

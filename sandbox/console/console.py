@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
-import boto3
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -21,11 +21,14 @@ from starlette.staticfiles import StaticFiles
 from localaws import control_client
 from sandbox import function_logs
 from sandbox.apps import ADDRESSES
-from sandbox.console import event_sources, failures, graph, traces
+from sandbox.console import event_sources, failures, graph, metrics, routes, traces
 from sandbox.demo.users import PASSWORD, USERS
 from sandbox.page_headers import PageHeaders
 from sandbox.payments.client import Payments
-from sandbox.settings import Settings
+from sandbox.settings import ROOT, Settings
+
+LINES = 800
+"""How many log lines an answer has, the newest."""
 
 _CACHES = (
     ("API Gateway stage cache", "AWS/ApiGateway", "CacheHitCount", "CacheMissCount"),
@@ -41,10 +44,11 @@ def site(settings: Settings, apps: dict[str, Any]) -> Starlette:
     return Starlette(
         routes=[
             _json("/apps.json", lambda _: _cards(apps)),
+            Route("/api.json", _api(apps)),
             _json("/mails.json", lambda _: mails(settings.aws.endpoint)),
             _json("/payments.json", lambda _: payments.charges()),
             Route("/payments/{payment_intent}/refund", _refund(payments), methods=["POST"]),
-            _json("/logs.json", lambda request: _lines(request.query_params["app"], settings.stage)),
+            Route("/logs.json", _logs(settings.stage)),
             _json("/caches.json", lambda _: caches()),
             _json("/graph.json", lambda _: graph.graph(settings.stage)),
             _json("/event_sources.json", lambda _: event_sources.site_data(settings.aws.endpoint)),
@@ -77,6 +81,17 @@ def _cards(apps: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _api(apps: dict[str, Any]) -> Callable[[Request], Response]:
+    def api(request: Request) -> Response:
+        app = request.query_params.get("app", "")
+        found = routes.of(app, apps, ROOT)
+        return JSONResponse(
+            found if found else {"message": f"there is no app {app} with a contract"}, 200 if found else 404
+        )
+
+    return api
+
+
 def _refund(payments: Payments) -> Callable[[Request], Response]:
     def refund(request: Request) -> Response:
         try:
@@ -88,8 +103,22 @@ def _refund(payments: Payments) -> Callable[[Request], Response]:
     return refund
 
 
-def _lines(app: str, stage: str) -> list[dict[str, Any]]:
-    return [dataclasses.asdict(line) for line in function_logs.recent(app, stage)[-800:]]
+def _logs(stage: str) -> Callable[[Request], Response]:
+    def logs(request: Request) -> Response:
+        app, since = request.query_params.get("app", ""), request.query_params.get("since", "0")
+        if not since.isdecimal():
+            return JSONResponse({"message": f"since={since} is not a time: give milliseconds since 1970"}, 400)
+        lines = function_logs.recent(app, stage, int(since))[-LINES:]
+        return JSONResponse(
+            [dataclasses.asdict(line) | {"function": _short(line.function, f"{app}-{stage}")} for line in lines]
+        )
+
+    return logs
+
+
+def _short(function: str, stack: str) -> str:
+    """Return a function's name without that of its stack, and without what CloudFormation adds."""
+    return re.sub(r"-[0-9A-Z]{12,13}$", "", function.removeprefix(stack).lstrip("-"))
 
 
 def mails(endpoint: str) -> list[dict[str, Any]]:
@@ -101,34 +130,20 @@ def mails(endpoint: str) -> list[dict[str, Any]]:
 
 
 def caches() -> list[dict[str, Any]]:
-    """Return CloudWatch's counts of hits and misses of each cache that was used."""
+    """Return CloudWatch's counts of hits and misses of each cache that was used, of the last day."""
+    known = {metric for space in {space for _, space, _, _ in _CACHES} for metric in metrics.listed(space)}
+    rows = [
+        (title, metrics.Metric(space, hits, dimensions), metrics.Metric(space, misses, dimensions))
+        for title, space, hits, misses in _CACHES
+        for dimensions in sorted({each.dimensions for each in known if each.name in (hits, misses)})
+    ]
+    sums = metrics.sums([metric for _, *pair in rows for metric in pair], timedelta(days=1))
     return [
         {
             "cache": title,
-            "name": " ".join(value for _, value in dimensions),
-            "hits": _sum(space, hits, dimensions),
-            "misses": _sum(space, misses, dimensions),
+            "name": " ".join(value for _, value in hits.dimensions),
+            "hits": sums[hits],
+            "misses": sums[misses],
         }
-        for title, space, hits, misses in _CACHES
-        for dimensions in sorted(_dimensions(space, hits) | _dimensions(space, misses))
+        for title, hits, misses in rows
     ]
-
-
-def _dimensions(namespace: str, metric: str) -> set[tuple[tuple[str, str], ...]]:
-    """Return the dimensions of *metric*, as (name, value) pairs."""
-    found = boto3.client("cloudwatch").list_metrics(Namespace=namespace, MetricName=metric)["Metrics"]
-    return {tuple((d["Name"], d["Value"]) for d in metric["Dimensions"]) for metric in found}
-
-
-def _sum(namespace: str, metric: str, dimensions: tuple[tuple[str, str], ...]) -> int:
-    now = datetime.now(UTC)
-    points = boto3.client("cloudwatch").get_metric_statistics(
-        Namespace=namespace,
-        MetricName=metric,
-        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions],
-        StartTime=now - timedelta(days=1),
-        EndTime=now + timedelta(minutes=1),
-        Period=86400,
-        Statistics=["Sum"],
-    )["Datapoints"]
-    return int(sum(point["Sum"] for point in points))

@@ -102,7 +102,8 @@ def settings(mapping: Mapping[str, Any]) -> str:
 
 def described(batch: Json, places: set[tuple[str, str]]) -> Json:
     """Return a batch with its steps in words. *places* has the messages that are in queues with failures."""
-    steps = [step_in_words(step | {"mapping": batch["mapping"]}, places) for step in batch["steps"]]
+    of_batch = {"mapping": batch["mapping"], "function": batch["function"]}
+    steps = [step_in_words(step | of_batch, places) for step in batch["steps"]]
     last, first = batch["steps"][-1], batch["steps"][0]
     outcomes = {step["fate"]["outcome"] for step in batch["steps"]}
     lost = outcomes & {"sent", "unsent", "discarded"} or (last["fate"]["outcome"] == "returned" and _is_last(last))

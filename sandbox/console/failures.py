@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -20,9 +21,14 @@ from deploy import redrive
 from deploy.account import client
 from deploy.redrive import NotRedriven
 from localaws import control_client
+from sandbox import function_logs
 
 SHOWN = 50
 """How many messages of a queue the console shows, the newest."""
+LOGGED = 1000
+"""How many errors in logs are remembered."""
+LATE = 60
+"""Seconds after which the log of an invocation is complete."""
 LENGTH = 20_000
 """How many characters of a message the console shows."""
 STREAMS = ("KinesisBatchInfo", "DDBStreamBatchInfo")
@@ -70,14 +76,43 @@ def counted(number: int, noun: str) -> str:
 
 
 def error_of(step: Json) -> Json | None:
-    """Return the error of an attempt: that of the function, or which records it reported as failed."""
-    if step["error"]:
-        error: Json = step["error"]
+    """Return the error of an attempt with a batch of the *function*.
+
+    It is that of the function. If the function reported records as failed, its log has the reason.
+    """
+    if step["error"] or not step["failed"]:
+        error: Json | None = step["error"]
         return error
-    if step["failed"]:
-        reported = f"The function reported {len(step['failed'])} of {step['records']} as failed. Its log says why."
-        return {"type": "", "message": reported, "trace": []}
-    return None
+    logged = _logged(step["function"], step["request_id"], step["at"], step["seconds"])
+    reported = f"The function reported {len(step['failed'])} of {step['records']} as failed"
+    message = f"{reported}: {logged['message']}" if logged else f"{reported}, and logged no error."
+    return {"type": "", "message": message, "trace": logged["trace"] if logged else []}
+
+
+_found_in_logs: dict[str, Json | None] = {}
+"""By request id the error that a function logged, or that there is none."""
+
+
+def _logged(function: str, request: str, at: float, seconds: float) -> Json | None:
+    """Return the first error in the log of an invocation that ended *at* epoch seconds."""
+    if request in _found_in_logs:
+        return _found_in_logs[request]
+    try:
+        lines = function_logs.of_invocation(function, request, at - seconds, at)
+    except ClientError:  # the function or its log is gone
+        lines = []
+    records = [record for record in map(_json, lines) if record.get("level") in ("ERROR", "CRITICAL")]
+    found = _error_in(records[0]) if records else None
+    if found or time.time() - at > LATE:
+        if len(_found_in_logs) >= LOGGED:
+            _found_in_logs.clear()
+        _found_in_logs[request] = found
+    return found
+
+
+def _error_in(record: Json) -> Json:
+    *trace, error = str(record.get("exc_info") or record.get("reason") or record.get("message", "")).split("\n")
+    return {"message": error, "trace": trace}
 
 
 def queues(endpoint: str, mappings: Sequence[Json], batches: Sequence[Json]) -> list[Json]:
@@ -160,11 +195,11 @@ def ended(context: Json) -> str:
 def _of_stream(body: Json, info: Json, batches: Sequence[Json]) -> Json:
     context = body["requestContext"]
     steps = [
-        step
+        step | {"function": batch["function"]}
         for batch in batches
         if (batch["source"], batch["shard"]) == (info["streamArn"], info["shardId"])
         for step in batch["steps"]
-        if step["first"] == info["startSequenceNumber"] and error_of(step)
+        if step["first"] == info["startSequenceNumber"] and (step["error"] or step["failed"])
     ]
     return {
         "kind": "stream",
@@ -199,7 +234,7 @@ def _of_invocation(body: Json) -> Json:
 def _of_queue(given: Json, origin: str, mappings: Sequence[Json], batches: Sequence[Json]) -> Json:
     functions = [mapping["FunctionArn"] for mapping in mappings if mapping["EventSourceArn"] == origin]
     steps = [
-        step
+        step | {"function": batch["function"]}
         for batch in batches
         if batch["source"] == origin
         for step in batch["steps"]

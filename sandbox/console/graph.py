@@ -12,12 +12,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import timedelta
+from functools import cache, lru_cache
+from threading import Lock
 from typing import Any
 
 from deploy import stages
 from deploy.account import client
+from sandbox.console import metrics
 from sandbox.settings import REGION
 
 KINDS = {
@@ -99,20 +101,41 @@ def graph(stage: str) -> dict[str, Any]:
 
     ``calls`` counts those of the last hour.
     """
-    nodes = _nodes(stage)
-    with ThreadPoolExecutor() as pool:
-        found = [edge for edges in pool.map(lambda read: list(read(nodes)), _READERS) for edge in edges]
-        calls = dict(zip(nodes, pool.map(_calls, nodes), strict=True))
-    edges = list(dict.fromkeys(found))
+    with _reading:
+        nodes, edges = _read(stage, _version())
+    calls = _calls(nodes)
     joined = {end for edge in edges for end in (edge.source, edge.target)}
     return {
         "nodes": [
-            {"id": n.id, "app": n.app, "kind": n.kind, "name": n.name, "calls": calls[n]}
+            {"id": n.id, "app": n.app, "kind": n.kind, "name": n.name, "calls": calls.get(n)}
             for n in nodes
             if n.id in joined
         ],
         "edges": [{"source": e.source, "target": e.target, "how": e.how} for e in edges],
     }
+
+
+_reading = Lock()
+"""One request reads the stacks. The others that come meanwhile use what it found."""
+
+
+def _version() -> frozenset[tuple[str, Any]]:
+    """Return what changes with each change of a stack."""
+    pages = client("cloudformation").get_paginator("describe_stacks").paginate()
+    return frozenset(
+        (stack["StackId"], (stack["StackStatus"], stack.get("LastUpdatedTime")))
+        for page in pages
+        for stack in page["Stacks"]
+    )
+
+
+@lru_cache(maxsize=1)
+def _read(stage: str, version: frozenset[tuple[str, Any]]) -> tuple[list[Node], list[Edge]]:
+    """Read the stage's stacks, which takes some hundred requests. *version* is that of the stacks."""
+    nodes = _nodes(stage)
+    with ThreadPoolExecutor() as pool:
+        found = [edge for edges in pool.map(lambda read: list(read(nodes)), _READERS) for edge in edges]
+    return nodes, list(dict.fromkeys(found))
 
 
 def _nodes(stage: str) -> list[Node]:
@@ -324,21 +347,15 @@ _READERS: tuple[_Reader, ...] = (
 )
 
 
-def _calls(node: Node) -> int | None:
-    """Return how many times a function ran in the last hour."""
-    if node.kind != "function":
-        return None
-    now = datetime.now(UTC)
-    points = client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/Lambda",
-        MetricName="Invocations",
-        Dimensions=[{"Name": "FunctionName", "Value": node.physical}],
-        StartTime=now - timedelta(hours=1),
-        EndTime=now + timedelta(minutes=1),
-        Period=3600,
-        Statistics=["Sum"],
-    )["Datapoints"]
-    return int(sum(point["Sum"] for point in points))
+def _calls(nodes: Iterable[Node]) -> dict[Node, int]:
+    """Return how many times each function ran in the last hour."""
+    functions = {
+        node: metrics.Metric("AWS/Lambda", "Invocations", (("FunctionName", node.physical),))
+        for node in nodes
+        if node.kind == "function"
+    }
+    sums = metrics.sums(list(functions.values()), timedelta(hours=1))
+    return {node: sums[metric] for node, metric in functions.items()}
 
 
 @cache

@@ -113,6 +113,26 @@ def test_an_overtaken_run_writes_no_old_content() -> None:
         Publisher(posts, publisher._site, overtaken).publish()
 
 
+def test_a_run_that_is_overtaken_once_begins_again_with_the_posts_of_that_time() -> None:
+    posts, _, publisher = a_site()
+    posts.add(a_post("one"))
+
+    class OvertakenOnce(MemorySite):
+        """Another run writes the first file before this run does."""
+
+        def put(self, page: SiteFile, md5: str | None) -> None:
+            if not self.pages:
+                posts.replace("one", PostText(title="Newest", body_markdown="x"), None)
+                self.pages[page.key] = SiteFile(page.key, b"of another run", page.content_type, page.cache_control)
+            super().put(page, md5)
+
+    overtaken = OvertakenOnce()
+    Publisher(posts, publisher._site, overtaken).publish()
+
+    assert b"Newest" in overtaken.pages["index.html"].body
+    assert b"of another run" not in {page.body for page in overtaken.pages.values()}
+
+
 def test_a_pending_photo_changes_no_page() -> None:
     _, bucket, publisher = a_site()
 

@@ -77,6 +77,44 @@ def test_a_request_shows_as_a_log_line_with_its_raw_record(console: Page, elsewh
     expect(lines.get_by_text("REPORT RequestId").first).to_be_visible()
 
 
+def test_log_lines_are_chosen_by_function_level_and_text(console: Page, elsewhere: User) -> None:
+    with elsewhere.api(**{"X-Correlation-Id": "choose-me"}) as api:
+        api.get("/todos")
+        api.get("/todos/00000000-0000-7000-8000-000000000000")
+    console.get_by_role("radio", name="todo-app").check()
+    console.get_by_label("Text").fill("choose-me")
+    shown = console.locator("#lines > li:visible")
+    expect(shown).to_have_count(2)
+
+    console.get_by_label("Level").select_option("Warnings and errors")
+    expect(shown).to_have_count(1)
+    expect(shown).to_contain_text("404")
+    function = shown.locator(".function").inner_text()
+    assert function
+    console.get_by_label("Function").select_option(function)
+    expect(shown).to_have_count(1)
+    console.get_by_label("Text").fill("no such text")
+    expect(console.get_by_text("No line matches.")).to_be_visible()
+
+
+def test_no_link_of_a_card_leads_to_an_error_page(console: Page) -> None:
+    links = console.get_by_role("list", name="Addresses").get_by_role("link")
+    expect(links).not_to_have_count(0)
+    for link in links.all():
+        address = console.evaluate("(link) => link.href", link.element_handle())
+        assert console.request.get(address).ok, address
+
+    console.goto("/api.html?app=todo-app")
+    expect(console.get_by_role("row", name="GET /todos List todos. a user who is signed in")).to_be_visible()
+
+
+def test_a_long_mailbox_stays_in_its_box(console: Page) -> None:
+    mails = console.get_by_role("list", name="Emails, newest first")
+    mails.evaluate("(list) => { for (let n = 0; n < 300; n++) list.append(list.firstElementChild.cloneNode(true)) }")
+
+    assert console.evaluate("document.documentElement.scrollHeight") < 6000
+
+
 def test_the_newest_log_line_is_visible_while_following(console: Page, elsewhere: User) -> None:
     with elsewhere.api() as api:
         for _ in range(30):

@@ -15,27 +15,31 @@ from starlette.applications import Starlette
 
 from sandbox.console import event_sources, failures
 
+QUEUE, FUNCTION = "arn:aws:sqs:us-east-1:0:purchases", "arn:aws:lambda:us-east-1:0:function:f"
 ARN = "arn:aws:sqs:us-east-1:000000000000:dead"
 ERROR = {"type": "ValueError", "message": "no temperature", "trace": ["line 1"]}
 
 
 def step(outcome: str, **values: Any) -> dict[str, Any]:
     fate = {"outcome": outcome, "parts": (), "condition": None, "destination": None}
-    return {
-        **{
-            "mapping": "m",
-            "at": 10.0,
-            "records": 4,
-            "first": "1",
-            "last": "4",
-            "age": 3.21,
-            "attempt": 1,
-            "attempts": 3,
-        },
-        **{"request_id": "r", "seconds": 0.0123, "failed": ["1"], "error": ERROR, "event": ""},
-        **{name: value for name, value in values.items() if name not in fate},
-        "fate": fate | {name: value for name, value in values.items() if name in fate},
+    attempt = {
+        "mapping": "m",
+        "function": FUNCTION,
+        "at": 10.0,
+        "records": 4,
+        "first": "1",
+        "last": "4",
+        "age": 3.21,
+        "attempt": 1,
+        "attempts": 3,
+        "request_id": "r",
+        "seconds": 0.0123,
+        "failed": ["1"],
+        "error": ERROR,
+        "event": "",
     }
+    given = {name: value for name, value in values.items() if name not in fate}
+    return attempt | given | {"fate": fate | {name: value for name, value in values.items() if name in fate}}
 
 
 @pytest.mark.parametrize(
@@ -97,17 +101,47 @@ def test_what_followed_an_attempt_is_said_in_words(given: dict[str, Any], words:
 def test_the_state_of_a_batch(outcomes: list[str], state: str) -> None:
     steps = [step(outcome, attempt=n, parts=(2, 2)) for n, outcome in enumerate(outcomes, 1)]
 
-    batch = event_sources.described({"id": "b", "mapping": "m", "omitted": 0, "steps": steps}, set())
+    batch = event_sources.described(
+        {"id": "b", "mapping": "m", "function": FUNCTION, "omitted": 0, "steps": steps}, set()
+    )
 
     assert (batch["state"], batch["attempt"]) == (state, f"attempt {len(outcomes)} of 3")
     assert (batch["size"], batch["steps"][0]["age"], batch["steps"][0]["took"]) == ("4 records", "3.2 s old", "12 ms")
 
 
-def test_a_function_that_reports_records_has_an_error_too() -> None:
-    (told,) = [failures.error_of(step("partial", error=None, failed=["2", "3"]))]
+LOG = [
+    "START RequestId: r",
+    json.dumps({"level": "INFO", "message": "begins"}),
+    json.dumps({"level": "ERROR", "message": "records failed", "exc_info": "Traceback\n  line 1\nKeyError: 'price'"}),
+    "END RequestId: r",
+]
 
-    assert told
-    assert told["message"] == "The function reported 2 of 4 as failed. Its log says why."
+
+@pytest.mark.parametrize(
+    ("lines", "message", "trace"),
+    [
+        (LOG, "The function reported 2 of 4 as failed: KeyError: 'price'", ["Traceback", "  line 1"]),
+        (LOG[:2], "The function reported 2 of 4 as failed, and logged no error.", []),
+    ],
+)
+def test_the_log_says_why_a_function_reported_records(
+    monkeypatch: pytest.MonkeyPatch, lines: list[str], message: str, trace: list[str]
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def log_of(*invocation: Any) -> list[str]:
+        asked.append(invocation)
+        return lines
+
+    monkeypatch.setattr(failures, "_found_in_logs", {})
+    monkeypatch.setattr(failures.function_logs, "of_invocation", log_of)
+    given = step("partial", error=None, failed=["2", "3"])
+
+    for _ in range(2):
+        told = failures.error_of(given)
+
+    assert told == {"type": "", "message": message, "trace": trace}
+    assert asked == [(FUNCTION, "r", 10 - 0.0123, 10)]
     assert failures.error_of(step("succeeded", error=None, failed=[])) is None
 
 
@@ -136,7 +170,6 @@ def test_the_settings_of_a_mapping_in_words(mapping: dict[str, Any], words: str)
     assert event_sources.settings(mapping) == words
 
 
-QUEUE, FUNCTION = "arn:aws:sqs:us-east-1:0:purchases", "arn:aws:lambda:us-east-1:0:function:f"
 MAPPINGS = [{"EventSourceArn": QUEUE, "FunctionArn": FUNCTION}]
 STREAM = "arn:aws:dynamodb:us-east-1:0:table/payments/stream/2026-11-30"
 CONTEXT = {"functionArn": f"{FUNCTION}:$LATEST", "approximateInvokeCount": 3}
@@ -183,8 +216,8 @@ POSITION = {"streamArn": STREAM, "shardId": "shard", "startSequenceNumber": "1",
 )
 def test_a_message_tells_which_function_failed_how_often_and_why(given: dict[str, Any], said: tuple[Any, ...]) -> None:
     batches = [
-        {"source": STREAM, "shard": "shard", "steps": [step("sent")]},
-        {"source": QUEUE, "shard": "", "steps": [step("returned")]},
+        {"source": STREAM, "shard": "shard", "function": FUNCTION, "steps": [step("sent")]},
+        {"source": QUEUE, "shard": "", "function": FUNCTION, "steps": [step("returned")]},
     ]
     empty = {"MessageId": "x", "Attributes": {}, "MessageAttributes": {}, "SentTimestamp": 1, "ReceiveCount": 5}
 

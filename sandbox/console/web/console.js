@@ -8,6 +8,9 @@ const PAUSE = 2000;
 const MAILS = 100;
 const LINES = 2000;
 const TIME_OF_LINE = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 };
+const OVERLAP = 10_000; // milliseconds: a line may come later than a newer one of another function
+const PAGES = new Set(["web", "site", "dashboard", "cdn"]);
+const TRACEBACK = "Traceback (most recent call last):";
 const PLATFORM_LINE = /^(START|END|REPORT|INIT_START|XRAY) /;
 
 /**
@@ -46,7 +49,7 @@ function showApps(apps) {
 function appCard({ name, addresses, sign_ins: people, password }) {
   const card = fill("app");
   part(card, "name").textContent = name;
-  part(card, "addresses").append(...Object.entries(addresses).sort(pagesFirst).map(address));
+  part(card, "addresses").append(...Object.entries(addresses).sort(pagesFirst).map(([key, url]) => address(name, key, url)));
   part(card, "sign-ins").hidden = !people.length;
   part(card, "people").append(
     ...people.map((person) => value("Email", person)),
@@ -60,11 +63,13 @@ function pagesFirst([a], [b]) {
   return (a === "api") - (b === "api");
 }
 
-function address([key, url]) {
+/** Returns a row for an address. An API has a page of its routes; what has no page at its root is no link. */
+function address(app, key, url) {
+  if (key !== "api" && !PAGES.has(key)) return value(key, url);
   const row = fill("address");
   part(row, "key").textContent = key;
   part(row, "link").textContent = url.replace(/^https?:\/\//, "");
-  part(row, "link").href = url;
+  part(row, "link").href = key === "api" ? `api.html?app=${encodeURIComponent(app)}` : url;
   addCopy(part(row, "copy"), url, `the address of ${key}`);
   return row;
 }
@@ -166,8 +171,11 @@ function updatePayment(item, { amount_refunded: back, currency, paid, refunded, 
 // Logs
 
 const chosenApp = () => byId("log-apps").querySelector(":checked")?.value;
+let since = 0;
 const atTheEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 24;
 const seen = new Set();
+const NO_LINES = byId("no-lines").textContent;
+const NO_MATCH = "No line matches.";
 
 function logChoice({ name }) {
   const choice = fill("log-app");
@@ -192,8 +200,11 @@ function showLines(lines) {
     seen.add(key);
     const item = logLine(line);
     item.dataset.key = key;
+    item.hidden = !isChosen(item);
     box.append(item);
+    since = Math.max(since, Date.parse(line.time) - OVERLAP);
   }
+  showFunctions();
   while (box.children.length > LINES) {
     seen.delete(box.firstElementChild.dataset.key);
     box.firstElementChild.remove();
@@ -203,13 +214,38 @@ function showLines(lines) {
 
 function follow() {
   const box = byId("lines");
+  const withPlatform = byId("platform").checked;
+  const isShown = (line) => !line.hidden && (withPlatform || !line.classList.contains("is-platform"));
+  byId("no-lines").hidden = [...box.children].some(isShown);
   if (byId("follow").checked) box.scrollTop = box.scrollHeight;
-  byId("no-lines").hidden = [...box.children].some((line) => line.checkVisibility());
+  byId("no-lines").textContent = [...box.children].some((line) => line.hidden) ? NO_MATCH : NO_LINES;
+}
+
+/** Adds the functions of the lines to the choice of one. */
+function showFunctions() {
+  const names = new Set([...byId("lines").children].map((item) => item.dataset.function));
+  for (const option of byId("function").options) names.delete(option.value);
+  for (const name of [...names].sort()) byId("function").add(new Option(name, name));
+}
+
+/** Returns whether the line is of the chosen function and level, and has the text. */
+function isChosen(item) {
+  const [name, text] = [byId("function").value, byId("text").value.trim().toLowerCase()];
+  if (name && item.dataset.function !== name) return false;
+  if (Number(item.dataset.level) < Number(byId("level").value)) return false;
+  return !text || item.textContent.toLowerCase().includes(text);
+}
+
+function choose() {
+  for (const item of byId("lines").children) item.hidden = !isChosen(item);
+  follow();
 }
 
 function clearLines() {
   answers.clear();
   seen.clear();
+  since = 0;
+  byId("function").replaceChildren(new Option("All", ""));
   byId("lines").replaceChildren();
 }
 
@@ -222,15 +258,18 @@ function logLine(line) {
   put("time", new Date(line.time).toLocaleTimeString("en-GB", TIME_OF_LINE));
   part(item, "time").dateTime = line.time;
   put("level", record.level);
-  put("function", line.function.replace(`${chosenApp()}-`, ""));
+  put("function", line.function);
   put("message", record.route ? `${record.method ?? ""} ${record.route}` : record.message);
   put("status", record.status);
   put("ms", record.ms === undefined ? "" : `${Math.round(record.ms)} ms`);
   put("raw", record.pretty ?? line.text);
   part(item, "trace").href = `traces.html#trace=${line.trace}`;
   part(item, "trace").hidden = !line.trace;
+  const warning = !error && (record.level === "WARNING" || record.status >= 400);
   item.classList.toggle("is-error", error);
-  item.classList.toggle("is-warning", !error && (record.level === "WARNING" || record.status >= 400));
+  item.classList.toggle("is-warning", warning);
+  item.dataset.function = line.function;
+  item.dataset.level = error ? 2 : Number(warning);
   item.classList.toggle("is-platform", PLATFORM_LINE.test(line.text));
   item.firstElementChild.addEventListener("toggle", ({ target }) => {
     if (!target.open) return;
@@ -240,17 +279,21 @@ function logLine(line) {
   return item;
 }
 
-/** Returns the fields of a JSON log line. For another line, the message is the line itself. */
+/** Returns the fields of a JSON log line. The message of another line is the line, and of a traceback its error. */
 function parsed(text) {
   try {
-    const record = JSON.parse(text);
-    if (record === null || typeof record !== "object") return { message: text };
-    const message = typeof record.message === "string" ? record.message : JSON.stringify(record.message ?? record);
-    return { ...record, message, pretty: JSON.stringify(record, null, 2) };
+    const found = JSON.parse(text);
+    if (found === null || typeof found !== "object" || Array.isArray(found)) return { message: text };
+    const { exc_info: stack, ...record } = found;
+    const said = typeof record.message === "string" ? record.message : JSON.stringify(record.message ?? record);
+    const message = stack ? `${said}: ${lastLine(stack)}` : said;
+    return { ...record, message, pretty: [JSON.stringify(record, null, 2), stack].filter(Boolean).join("\n\n") };
   } catch {
-    return { message: text };
+    return text.includes(TRACEBACK) ? { level: "ERROR", message: lastLine(text) } : { message: text };
   }
 }
+
+const lastLine = (text) => text.trimEnd().split("\n").at(-1);
 
 // Caches
 
@@ -278,20 +321,21 @@ function updateCache(row, { cache, name, hits, misses }) {
 
 const answers = new Map();
 
-/** Gets *path*, and calls *show* if the answer has changed. */
-async function poll(path, show) {
+/** Gets *path*, and calls *show* if the answer differs from the last one with this *key*. */
+async function poll(path, show, key = path) {
   const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(10_000) });
   if (!answer.ok) throw new Error(`${path} answers ${answer.status}`);
   const text = await answer.text();
-  if (answers.get(path) === text) return;
+  if (answers.get(key) === text) return;
   show(JSON.parse(text));
-  answers.set(path, text);
+  answers.set(key, text);
 }
 
 function pollLines() {
   const app = chosenApp();
   if (!app) return null;
-  return poll(`logs.json?app=${encodeURIComponent(app)}`, (lines) => app === chosenApp() && showLines(lines));
+  const path = `logs.json?app=${encodeURIComponent(app)}&since=${since}`;
+  return poll(path, (lines) => app === chosenApp() && showLines(lines), "logs.json");
 }
 
 async function refresh() {
@@ -334,9 +378,12 @@ byId("platform").addEventListener("change", ({ target }) => {
   follow();
 });
 byId("follow").addEventListener("change", follow);
+for (const id of ["function", "level", "text"]) byId(id).addEventListener("input", choose);
 byId("lines").addEventListener("scroll", () => (byId("follow").checked &&= atTheEnd(byId("lines"))));
 
 await refresh();
+byId("main").hidden = false; // all at once, so that nothing moves
+follow(); // the box has a height only now
 // The content above the target of the hash has grown while the page loaded.
 if (location.hash) byId(location.hash.slice(1))?.scrollIntoView();
 run();
