@@ -47,7 +47,7 @@ def test_batches_that_succeed_do_not_displace_one_that_failed() -> None:
     for number in range(2 * deliveries.KEPT):
         deliveries.note(step(str(number), at=number))
 
-    batches = shown()
+    batches = shown(limit="1000")
 
     assert len(batches) == deliveries.KEPT + 1
     assert batches[-1]["id"] == "failed"
