@@ -55,7 +55,13 @@ def plan(paths: Iterable[Path], apps: Sequence[str]) -> Plan:
         elif step := _shared_step(folder, path.suffix):
             for app in apps if step is not Step.PAGE else filter(deploy.apps.site_metadata, apps):
                 steps[app].add(step)
-    return dict(steps)
+    return {app: each | _site_steps(app, each) for app, each in steps.items()}
+
+
+def _site_steps(app: str, steps: set[Step]) -> set[Step]:
+    """Return what a site needs that a function of the app makes: its files are in the zip, and its code makes them."""
+    made = "Function" in deploy.apps.site_metadata(app)
+    return {Step.CODE, Step.PAGE} if made and steps & {Step.CODE, Step.PAGE} else set()
 
 
 def _shared_step(folder: str, suffix: str) -> Step | None:

@@ -24,32 +24,37 @@ CODE, PAGE, RELEASE = {Step.CODE}, {Step.PAGE}, {Step.RELEASE}
 @pytest.mark.parametrize(
     ("path", "planned"),
     [
-        ("blog-app/app.py", {"blog-app": CODE}),
-        ("blog-app/chalicelib/posts.py", {"blog-app": CODE}),
-        ("blog-app/chalicelib/pages/post.html", {"blog-app": CODE}),
-        ("blog-app/requirements.txt", {"blog-app": CODE}),
-        ("blog-app/.chalice/config.json", {"blog-app": CODE}),
-        ("blog-app/.chalice/policies/welcome.json", {"blog-app": CODE}),
-        ("blog-app/resources.yaml", {"blog-app": RELEASE}),
-        ("blog-app/merge.yaml", {"blog-app": RELEASE}),
-        ("blog-app/edge-function.js", {"blog-app": RELEASE}),
-        ("blog-app/web/index.html", {"blog-app": PAGE}),
-        ("common/rest.py", {"blog-app": CODE, "receipts-app": CODE}),
-        ("deploy/edge.yaml", {"blog-app": RELEASE, "receipts-app": RELEASE}),
-        ("web/app.css", {"blog-app": PAGE}),  # receipts-app has no page
-        ("blog-app/README.md", {}),
-        ("blog-app/tools/author.py", {}),
+        ("video-app/app.py", {"video-app": CODE}),
+        ("video-app/chalicelib/posts.py", {"video-app": CODE}),
+        ("video-app/chalicelib/pages/post.html", {"video-app": CODE}),
+        ("video-app/requirements.txt", {"video-app": CODE}),
+        ("video-app/.chalice/config.json", {"video-app": CODE}),
+        ("video-app/.chalice/policies/welcome.json", {"video-app": CODE}),
+        ("video-app/resources.yaml", {"video-app": RELEASE}),
+        ("video-app/merge.yaml", {"video-app": RELEASE}),
+        ("video-app/edge-function.js", {"video-app": RELEASE}),
+        ("video-app/web/index.html", {"video-app": PAGE}),
+        ("common/rest.py", {"video-app": CODE, "receipts-app": CODE}),
+        ("deploy/edge.yaml", {"video-app": RELEASE, "receipts-app": RELEASE}),
+        ("web/app.css", {"video-app": PAGE}),  # receipts-app has no page
+        ("video-app/README.md", {}),
+        ("video-app/tools/author.py", {}),
         ("deploy/order.py", {}),
-        ("tests/blog-app/test_app.py", {}),
+        ("tests/video-app/test_app.py", {}),
         # What a deployment writes.
-        ("blog-app/chalicelib/stages/local.json", {}),
-        ("blog-app/.chalice/policies/local/welcome.json", {}),
-        ("blog-app/.chalice/deployments/x.zip", {}),
-        ("blog-app/chalicelib/__pycache__/posts.pyc", {}),
+        ("video-app/chalicelib/stages/local.json", {}),
+        ("video-app/.chalice/policies/local/welcome.json", {}),
+        ("video-app/.chalice/deployments/x.zip", {}),
+        ("video-app/chalicelib/__pycache__/posts.pyc", {}),
     ],
 )
 def test_a_change_needs_what_it_changes(path: str, planned: dict[str, set[Step]]) -> None:
-    assert plan([Path(path)], APPS) == planned
+    assert plan([Path(path)], ["receipts-app", "video-app"]) == planned
+
+
+@pytest.mark.parametrize("file", ["web/site.css", "chalicelib/site.py"])
+def test_a_site_that_a_function_makes_needs_its_code_and_is_made_again(file: str) -> None:
+    assert plan([Path("blog-app", file)], APPS) == {"blog-app": CODE | PAGE}
 
 
 class Deployment:
@@ -146,13 +151,13 @@ def test_twenty_saved_files_are_one_deployment(
         for number in range(20):
             (tmp_path / "blog-app" / "chalicelib" / f"{number}.py").write_text("")
         (tmp_path / "blog-app" / "README.md").write_text("")
-        await asyncio.to_thread(until, _has(plans, {"blog-app": CODE}))
+        await asyncio.to_thread(until, _has(plans, {"blog-app": CODE | PAGE}))
         stop.set()
         await watching
 
     asyncio.run(save())
 
-    assert [each for each in plans if "receipts-app" not in each and CODE in each.values()] == [{"blog-app": CODE}]
+    assert [each for each in plans if "receipts-app" not in each and CODE | PAGE in each.values()] == [{"blog-app": CODE | PAGE}]
 
 
 def test_a_new_service_is_released_and_added_once(
