@@ -10,9 +10,10 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sandbox.settings import ROOT
 
@@ -32,7 +33,9 @@ _BEFORE_REPORTS = 100
 """Seconds from a reading to the batch of its file: cleansing 5, delivery 60, batch 30, Athena 5."""
 _DOLLARS, _LEAST = 5 / 1e12, 10e6
 """Athena's price for a byte, and the bytes of the smallest query: https://aws.amazon.com/athena/pricing/"""
-_MEASURED, _DAYS, _MINUTES = range(4, 8), 30, 24 * 60
+_MINUTES = 24 * 60
+_DAYS, _MEASURED = 20, range(16, 19)
+"""The days in which data arrives, and those of which the result is the mean."""
 _START = date(2030, 1, 10)
 
 
@@ -47,18 +50,19 @@ def run() -> None:
     for name, sizes in _SIZES.items():
         for size, label in product(sizes, ("before", "after")):
             title = f"{name}: {size / 1e9:,g} GB".removeprefix(": ")
-            print(f"| {title} | {label} | {_Day(size, label == 'after').measured().row(size)} |")
+            print(f"| {title} | {label} | {Day(size, label == 'after').measured().row(size)} |")
 
 
-class _Result(NamedTuple):
-    """What the reports did in the measured day, and the (seconds, bytes) of what arrived in it."""
+@dataclass
+class Result:
+    """What the reports did in a measured day, and the (seconds, bytes) of what arrived in all of them."""
 
-    scanned: float
-    queries: int
-    files: int
-    billed: float
-    on_time: list[tuple[float, float]]
-    late: list[tuple[float, float]]
+    scanned: float = 0
+    queries: float = 0
+    files: float = 0
+    billed: float = 0
+    on_time: list[tuple[float, float]] = field(default_factory=list)
+    late: list[tuple[float, float]] = field(default_factory=list)
 
     def row(self, size: float) -> str:
         """Return the cells of the table."""
@@ -66,8 +70,8 @@ class _Result(NamedTuple):
             (
                 f"{self.scanned / 1e9:,.1f} GB",
                 f"{self.scanned / size:,.1f}",
-                f"{self.queries:,}",
-                f"{self.files:,}",
+                f"{self.queries:,.0f}",
+                f"{self.files:,.0f}",
                 f"{self.scanned * _DOLLARS:,.2f}",
                 f"{self.billed * _DOLLARS:,.2f}",
                 f"{_time(_percentile(self.on_time, 0.5))}, {_time(_percentile(self.on_time, 0.99))}",
@@ -76,11 +80,15 @@ class _Result(NamedTuple):
         )
 
 
-class _Day:
-    """The pipeline with *size* bytes a day."""
+class Day:
+    """The pipeline with *size* bytes a day, which files bring in every so many minutes.
 
-    def __init__(self, size: float, paced: bool) -> None:
+    Without *paced*, each batch runs all reports of its days.
+    """
+
+    def __init__(self, size: float, paced: bool, every: int = 1) -> None:
         self._size = size
+        self._every = every
         self._paced = paced
         self._bytes: dict[tuple[str, str], int] = defaultdict(int)
         self._files: dict[tuple[str, str], int] = defaultdict(int)
@@ -88,41 +96,43 @@ class _Day:
         self._waiting: dict[Period, Any] = {}
         self._noted: dict[Period, list[tuple[int, int, bool]]] = defaultdict(list)
         self._ran_at: dict[Period, int] = defaultdict(int)
+        self._result = Result()
         for ago in range(1, 10):
             self._bytes["readings", _day(-ago)] = round(size)
             self._files["readings", _day(-ago)] = 3 * _MINUTES
 
-    def measured(self) -> _Result:
+    def measured(self) -> Result:
         """Return the result of one day."""
-        scanned, queries, files, billed = 0.0, 0, 0, 0.0
-        fresh: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
-        for minute in range(_DAYS * _MINUTES):
-            now = _milliseconds(minute)
-            if minute < (_MEASURED.stop + 4) * _MINUTES:
-                self._deliver(minute, now)
-            for period in self._due(now):
-                partitions = self._partitions(period)
-                read = _SHARES[period.kind] * sum(self._bytes[each] for each in partitions)
-                if minute // _MINUTES in _MEASURED:
-                    for _ in range(_REPORTS[period.kind]):
-                        scanned += read
-                        queries += 2  # what it wrote is selected for the CSV
-                        files += sum(self._files[each] for each in partitions)
-                        billed += max(read, _LEAST) + _LEAST
-                for at, size, is_late in self._noted.pop(period):
-                    if period.kind == "event day" and (at - _milliseconds(0)) // 86_400_000 in _MEASURED:
-                        fresh[is_late].append(((now - at) / 1000 + _BEFORE_REPORTS, size))
-                self._ran_at[period] = now
-                del self._waiting[period]
-        assert not self._waiting
-        days = len(_MEASURED)
-        return _Result(scanned / days, queries // days, files // days, billed / days, fresh[False], fresh[True])
+        for minute in range(0, _DAYS * _MINUTES, self._every):
+            self._deliver(minute)
+            self._run_due(minute)
+        while self._waiting:
+            minute += self._every
+            self._run_due(minute)
+        return self._result
 
-    def _deliver(self, minute: int, now: int) -> None:
+    def _run_due(self, minute: int) -> None:
+        now, result = _milliseconds(minute), self._result
+        for period in self._due(now):
+            partitions, runs = self._partitions(period), _REPORTS[period.kind] / len(_MEASURED)
+            read = _SHARES[period.kind] * sum(self._bytes[each] for each in partitions)
+            if minute // _MINUTES in _MEASURED:
+                result.scanned += runs * read
+                result.queries += runs * 2  # what it wrote is selected for the CSV
+                result.files += runs * sum(self._files[each] for each in partitions)
+                result.billed += runs * (max(read, _LEAST) + _LEAST)
+            for at, size, is_late in self._noted.pop(period):
+                if period.kind == "event day" and at // _MINUTES in _MEASURED:
+                    seconds = (minute - at) * 60 + _BEFORE_REPORTS
+                    (result.late if is_late else result.on_time).append((seconds, size))
+            self._ran_at[period] = now
+            del self._waiting[period]
+
+    def _deliver(self, minute: int) -> None:
         from chalicelib.arrivals import changed_periods
         from chalicelib.pacing import Waiting
 
-        today = _day(minute // _MINUTES)
+        today, now = _day(minute // _MINUTES), _milliseconds(minute)
         for each in self._objects(minute):
             if each.kind == "readings":
                 self._known[today].add(each.day)
@@ -137,21 +147,21 @@ class _Day:
                     since=stored.since if stored else now,
                     ran_at=self._ran_at[period],
                 )
-                self._noted[period].append((now, size, each.day != today))
+                self._noted[period].append((minute, size, each.day != today))
 
     def _objects(self, minute: int) -> Iterator[DeliveredObject]:
         """Yield the files of a minute."""
         from chalicelib.arrivals import DeliveredObject
 
         number = minute // _MINUTES
-        today, in_a_minute = _day(number), self._size / _MINUTES
-        yield DeliveredObject("readings", today, today, round(_ON_TIME * in_a_minute))
-        yield DeliveredObject("errors", today, today, round(_BAD * in_a_minute))
+        today, size = _day(number), self._size / _MINUTES * self._every
+        yield DeliveredObject("readings", today, today, round(_ON_TIME * size))
+        yield DeliveredObject("errors", today, today, round(_BAD * size))
         for days, share in _LATE.items():
-            yield DeliveredObject("readings", _day(number - days), today, round(share * in_a_minute))
+            yield DeliveredObject("readings", _day(number - days), today, round(share * size))
         if minute % 60 == 0:
             for days, share in _VERY_LATE.items():
-                yield DeliveredObject("readings", _day(number - days), today, round(share * in_a_minute * 60))
+                yield DeliveredObject("readings", _day(number - days), today, round(share * self._size / 24))
 
     def _due(self, now: int) -> list[Period]:
         from chalicelib.pacing import due_at

@@ -32,7 +32,7 @@ type PeriodKind = Literal["event day", "arrival day"]
 _HOUR = 3_600_000
 LONGEST: dict[PeriodKind, Milliseconds] = {"event day": 12 * _HOUR, "arrival day": 24 * _HOUR}
 """Milliseconds that data waits at most during its day. The run of an arrival day reads several event days."""
-LONGEST_LATE = 72 * _HOUR
+LONGEST_LATE = 7 * 24 * _HOUR
 """Milliseconds that data waits at most after its day. What is late by more waits at most as long as it was late."""
 EARLY = 30_000
 """Milliseconds by which a run may be early: a message that comes back for it would wait in a batch for as long."""
