@@ -11,9 +11,10 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from ministack.services import sts
 
 from localaws.testing import active, refusal, until
-from localaws.xray import api, calls, documents, filters, header, links, traces
+from localaws.xray import api, calls, dax, documents, filters, header, links, traces
 from localaws.xray.header import Place
 from localaws.xray.traces import Trace, Traces
 
@@ -24,6 +25,12 @@ import boto3, json, os
 def handler(event, context):
     if "Records" in event:
         return
+    if "dax" in event:
+        from amazondax import AmazonDaxClient
+        client = AmazonDaxClient(endpoint_url=event["dax"])
+        for _ in range(2):
+            client.get_item(TableName="traced", Key={"pk": {"S": "secret-key"}})
+        return os.environ["_X_AMZN_TRACE_ID"]
     if event["path"] == "/sending":
         account = context.invoked_function_arn.split(":")[4]
         queue = f"{os.environ['AWS_ENDPOINT_URL']}/{account}/traced"
@@ -53,7 +60,7 @@ class Traced:
             for name in ("iam", "lambda", "apigateway", "dynamodb", "xray", "sqs", "sns", "dynamodbstreams")
         )
         trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        allow = {"Effect": "Allow", "Action": ["dynamodb:*", "sqs:*", "sns:*"], "Resource": "*"}
+        allow = {"Effect": "Allow", "Action": ["dax:*", "dynamodb:*", "sqs:*", "sns:*"], "Resource": "*"}
         policies = [json.dumps({"Version": "2012-10-17", "Statement": [each]}) for each in (trust, allow)]
         role = iam.create_role(RoleName="traced", AssumeRolePolicyDocument=policies[0])["Role"]["Arn"]
         iam.put_role_policy(RoleName="traced", PolicyName="write", PolicyDocument=policies[1])
@@ -203,6 +210,32 @@ def test_a_batch_of_several_traces_belongs_to_the_first_and_links_to_the_others(
     assert other["links"] == [{"trace_id": first}]
 
 
+def test_a_call_of_dax_belongs_to_the_invocation_that_runs(traced: Traced) -> None:
+    cloudformation = boto3.client("cloudformation", REGION, endpoint_url=traced.endpoint)
+    role = f"arn:aws:iam::{ACCOUNT}:role/traced"
+    settings = {"ClusterName": "traced", "IAMRoleARN": role, "NodeType": "dax.t3.small", "ReplicationFactor": 1}
+    template = {
+        "Resources": {"Cluster": {"Type": "AWS::DAX::Cluster", "Properties": settings}},
+        "Outputs": {"Address": {"Value": {"Fn::GetAtt": ["Cluster", "ClusterDiscoveryEndpoint"]}}},
+    }
+    cloudformation.create_stack(StackName="traced", TemplateBody=json.dumps(template))
+    stack = until(
+        lambda: (s := cloudformation.describe_stacks(StackName="traced")["Stacks"][0]).get("Outputs") and s["Outputs"]
+    )
+    address = f"dax://{stack[0]['OutputValue']}"
+
+    answer = traced.functions.invoke(FunctionName="traced", Payload=json.dumps({"dax": address}))
+
+    place = header.parse(json.load(answer["Payload"]))
+    assert place
+    (function,) = traced.segments(place.trace_id)
+    first, second = (each for each in function["subsegments"] if each["name"] == "DAX")
+    assert (first["aws"]["operation"], first["aws"]["table_name"]) == ("GetItem", "traced")
+    assert [each["aws"]["operation"] for each in first["subsegments"]][-1] == "GetItem"
+    assert "subsegments" not in second
+    cloudformation.delete_stack(StackName="traced")
+
+
 def test_a_failure_is_found_by_filters(traced: Traced) -> None:
     traced.get("/failing")
 
@@ -264,6 +297,18 @@ def test_the_pages_of_summaries_follow_one_another(monkeypatch: pytest.MonkeyPat
 )
 def test_a_header_names_a_place_in_a_trace(text: str, place: Place | None) -> None:
     assert header.parse(text) == place
+
+
+def test_a_call_of_dax_belongs_to_no_trace_if_the_function_runs_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = {"Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/reader/reads"}
+    monkeypatch.setitem(sts._sessions, "ASIAREADER", session)
+
+    with dax.running("reads", Place(ROOT)):
+        assert dax.caller_place("ASIAREADER") == (Place(ROOT), ACCOUNT)
+        with dax.running("reads", Place(ROOT)):
+            assert dax.caller_place("ASIAREADER") is None
+    assert dax.caller_place("ASIAREADER") is None
+    assert dax.caller_place("unknown") is None
 
 
 def test_the_newest_traces_are_kept() -> None:

@@ -19,7 +19,7 @@ from ministack.services import cloudwatch_logs, lambda_svc
 
 from localaws.apigateway.proxy_event import exchange
 from localaws.lambda_.invocation_results import request_id
-from localaws.xray import calls, header, links
+from localaws.xray import calls, dax, header, links
 from localaws.xray.header import Place
 from localaws.xray.traces import answered, here, recorded, traces
 
@@ -85,6 +85,7 @@ def invocations(dispatch: Any) -> Any:
             if others:
                 fields["links"] = [link(each) for each in others]
             segment = stack.enter_context(recorded(name, place, get_account_id(), get_region(), **fields))
+            stack.enter_context(dax.running(name, Place(place.trace_id, segment["id"])))
             result = dispatch(function, config, event, invocation, started)
             if result.get("error"):
                 for each in (segment, *linked):
@@ -188,3 +189,4 @@ def install() -> None:
     cloudwatch_logs._append_log_events = reporting(cloudwatch_logs._append_log_events)
     app._reset_all_state = forgetting(app._reset_all_state)
     links.install()
+    dax.install()
