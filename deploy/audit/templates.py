@@ -24,7 +24,7 @@ SETTINGS = {
     "ALERTS_STREAM_ARN": STREAM,
     "MAIL_EVENTS_TOPIC": "arn:aws:sns:us-east-1:000000000000:x",
     "READS": "closed",
-    **dict.fromkeys(("MONTH_PRICE", "YEAR_PRICE", "LINK_LIFE"), "1"),
+    **dict.fromkeys(("MONTH_PRICE", "YEAR_PRICE", "LINK_LIFE", "REPORT_RATE"), "1"),
 }
 """Outputs of the resources that the decorators of an app need in a certain form. The others get any text."""
 
