@@ -101,6 +101,34 @@ def test_a_purchase_becomes_one_receipt_however_often_its_event_comes(
     assert len(lines("video-app", "record handled", correlation_id)) == 2
 
 
+def test_one_trace_leads_from_the_payment_to_the_receipt(sandbox: Sandbox, buyer: Buyer) -> None:
+    payments = sandbox["video-app"]["payments_table"]
+    key = {"id": {"S": buyer.receipt().json()["payment_id"]}}
+    item = boto3.client("dynamodb").get_item(TableName=payments, Key=key)["Item"]
+    correlation_id = item["sale"]["M"]["correlation_id"]["S"]
+    until(lambda: lines("receipts-app", "message handled", correlation_id))
+    logged = [line for line in function_logs.recent("video-app", stage()) if correlation_id in line.text]
+    webhook = next(line for line in logged if json.loads(line.text)["message"] == "request")
+
+    (trace,) = boto3.client("xray").batch_get_traces(TraceIds=[webhook.trace])["Traces"]
+
+    segments = [json.loads(segment["Document"]) for segment in trace["Segments"]]
+    assert segments[0]["annotations"] == {"route": "POST /payments/webhook"}
+    functions = [segment for segment in segments if segment["origin"] == "AWS::Lambda::Function"]
+    handler, publisher, sender = (
+        next(segment for segment in functions if segment["name"] == function(*name))
+        for name in (
+            ("video-app", "APIHandler"),
+            ("video-app", "PublishPurchases"),
+            ("receipts-app", "SendReceipts"),
+        )
+    )
+    assert handler["parent_id"] == segments[0]["id"]
+    calls = {each["id"]: each["aws"]["operation"] for each in handler["subsegments"] if "aws" in each}
+    assert calls[publisher["parent_id"]] in ("PutItem", "UpdateItem", "TransactWriteItems")
+    assert sender["parent_id"] in [each["id"] for each in publisher["subsegments"] if each["name"] == "SNS"]
+
+
 def test_a_request_has_one_correlation_id_in_both_services(buyer: Buyer) -> None:
     correlation_id = uuid.uuid4().hex
 
