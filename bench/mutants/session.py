@@ -7,14 +7,28 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cosmic_ray.plugins
 from cosmic_ray.commands import init
 from cosmic_ray.mutating import use_mutation
+from cosmic_ray.operators.exception_replacer import ExceptionReplacer
 from cosmic_ray.work_db import WorkDB
 from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkItem, WorkResult
 
 from bench.mutants.tests import Tests
+
+
+def caught_names(clause: Any) -> list[Any]:
+    """Return the nodes of the exceptions in an ``except`` clause. A name with dots is not one node."""
+    caught = clause.children[1]
+    if caught.type == "atom":  # in parentheses
+        caught = caught.children[1]
+    names = caught.children[::2] if caught.type == "testlist_comp" else [caught]
+    return [name for name in names if name.type == "name"]
+
+
+ExceptionReplacer._name_nodes = staticmethod(caught_names)  # cosmic-ray's own fails for `except (a.B, C)`
 
 
 class Session:
