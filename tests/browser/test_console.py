@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -113,6 +114,57 @@ def test_a_long_mailbox_stays_in_its_box(console: Page) -> None:
     mails.evaluate("(list) => { for (let n = 0; n < 300; n++) list.append(list.firstElementChild.cloneNode(true)) }")
 
     assert console.evaluate("document.documentElement.scrollHeight") < 6000
+
+
+def test_a_log_line_leads_to_the_trace_of_its_request(console: Page, elsewhere: User) -> None:
+    with elsewhere.api(**{"X-Correlation-Id": "trace-me"}) as api:
+        answer = api.get("/todos/00000000-0000-7000-8000-000000000000")
+    trace_id = answer.headers["X-Amzn-Trace-Id"].split(";")[0].removeprefix("Root=")
+    console.get_by_role("radio", name="todo-app").check()
+    line = console.get_by_role("group").filter(has_text="trace-me")
+    line.locator("summary").click()
+
+    line.get_by_role("link", name="The trace of this invocation").click()
+
+    expect(console).to_have_url(re.compile(rf"traces\.html#trace={trace_id}$"))
+    expect(console.get_by_role("heading", name="GET /todos/{todo_id}")).to_be_visible()
+    rows = console.get_by_role("list", name="What happened, in order of time").locator("> li")
+    expect(rows.first).to_contain_text("404")
+    function = rows.filter(has_text="APIHandler")
+    expect(function.locator("pre")).to_be_hidden()
+    function.locator("summary").press("Enter")
+    expect(function.locator("pre")).to_contain_text('"origin": "AWS::Lambda::Function"')
+
+    console.get_by_role("link", name="All traces").click()
+    traces = console.get_by_role("list", name="Traces, newest first")
+    row = traces.locator(f'a[href="#trace={trace_id}"]')
+    console.get_by_label("Route, app, user or id").fill(elsewhere.email)
+    console.get_by_label("Status").select_option("4xx")
+    expect(row).to_contain_text("GET /todos/{todo_id}")
+    console.get_by_label("Slower than").select_option("5 s")
+    expect(row).to_have_count(0)
+
+
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+def test_the_traces_fit_a_phone_without_shifts(
+    new_page: Callable[..., Page], sandbox: dict[str, Any], elsewhere: User, color_scheme: str
+) -> None:
+    with elsewhere.api() as api:
+        trace_id = api.get("/todos").headers["X-Amzn-Trace-Id"].split(";")[0].removeprefix("Root=")
+    page = new_page(base_url=sandbox["console"], color_scheme=color_scheme, **PHONE)
+    page.add_init_script(
+        "window.shift = 0; new PerformanceObserver((list) => list.getEntries().forEach((entry) => window.shift += "
+        "entry.value)).observe({ type: 'layout-shift', buffered: true })"
+    )
+    page.goto("/traces.html")
+    link = page.locator(f'a[href="#trace={trace_id}"]')
+    expect(link).to_be_visible()
+
+    fits(page, "traces")
+    link.click()
+    expect(page.get_by_role("heading", name="GET /todos")).to_be_focused()
+    fits(page, "trace")
+    assert page.evaluate("window.shift") < 0.1
 
 
 def test_the_newest_log_line_is_visible_while_following(console: Page, elsewhere: User) -> None:
