@@ -55,7 +55,7 @@ def plan(paths: Iterable[Path], apps: Sequence[str]) -> Plan:
         elif step := _shared_step(folder, path.suffix):
             for app in apps if step is not Step.PAGE else filter(deploy.apps.site_metadata, apps):
                 steps[app].add(step)
-    return {app: each | _site_steps(app, each) for app, each in steps.items()}
+    return dict(steps)
 
 
 def _site_steps(app: str, steps: set[Step]) -> set[Step]:
@@ -149,18 +149,26 @@ class Reload:
     def deploy(self, planned: Plan) -> None:
         """Deploy the apps one after another. One that cannot be deployed stays as it is until its next change."""
         for app, new in planned.items():
+            if app not in deploy.apps.names():  # its folder was deleted
+                continue
             steps = new | self._failed.pop(app, set())
             began = time.monotonic()
             try:
                 deployed = self._deploy(app, steps)
             except (DeployError, BotoCoreError, ClientError) as error:
-                self._failed[app] = steps
-                self._report(f"{app:14} the earlier version goes on: {error}")
+                self._fail(app, steps, str(error))
+            except Exception as error:  # such as a template that is not YAML, or a file that is deleted just now
+                self._fail(app, steps, f"{type(error).__name__}: {error}")
             else:
                 self._report(f"{app:14} {', '.join(deployed)}  {time.monotonic() - began:.1f} s")
 
+    def _fail(self, app: str, steps: set[Step], reason: str) -> None:
+        self._failed[app] = steps
+        self._report(f"{app:14} the earlier version goes on: {reason}")
+
     def _deploy(self, app: str, steps: set[Step]) -> list[str]:
         """Run the steps of an app; return what was deployed."""
+        steps = steps | _site_steps(app, steps)
         functions: list[str] | None = []
         if Step.CODE in steps:
             functions = deploy.apps.update_code(app, self._stage)

@@ -52,9 +52,27 @@ def test_a_change_needs_what_it_changes(path: str, planned: dict[str, set[Step]]
     assert plan([Path(path)], ["receipts-app", "video-app"]) == planned
 
 
-@pytest.mark.parametrize("file", ["web/site.css", "chalicelib/site.py"])
-def test_a_site_that_a_function_makes_needs_its_code_and_is_made_again(file: str) -> None:
-    assert plan([Path("blog-app", file)], APPS) == {"blog-app": CODE | PAGE}
+@pytest.mark.parametrize("steps", [CODE, PAGE])
+def test_a_site_that_a_function_makes_needs_its_code_and_is_made_again(
+    deployment: Deployment, reloads: Reload, steps: set[Step]
+) -> None:
+    reloads.deploy({"blog-app": steps})
+
+    assert deployment.done == ["code of blog-app in local", "page of blog-app in local with {'of': 'site'}"]
+
+
+def test_what_cannot_be_read_is_reported_and_a_deleted_app_is_not_deployed(
+    deployment: Deployment, reloads: Reload, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(app: str, stage: str) -> list[str]:
+        raise FileNotFoundError("app.py")
+
+    monkeypatch.setattr(deploy.apps, "update_code", read)
+
+    reloads.deploy({"deleted-app": RELEASE, "receipts-app": CODE})
+
+    assert lines == ["receipts-app   the earlier version goes on: FileNotFoundError: app.py"]
+    assert deployment.done == []
 
 
 class Deployment:
@@ -151,14 +169,14 @@ def test_twenty_saved_files_are_one_deployment(
         for number in range(20):
             (tmp_path / "blog-app" / "chalicelib" / f"{number}.py").write_text("")
         (tmp_path / "blog-app" / "README.md").write_text("")
-        await asyncio.to_thread(until, _has(plans, {"blog-app": CODE | PAGE}))
+        await asyncio.to_thread(until, _has(plans, {"blog-app": CODE}))
         stop.set()
         await watching
 
     asyncio.run(save())
 
-    saved = [each for each in plans if "receipts-app" not in each and CODE | PAGE in each.values()]
-    assert saved == [{"blog-app": CODE | PAGE}]
+    saved = [each for each in plans if "receipts-app" not in each and CODE in each.values()]
+    assert saved == [{"blog-app": CODE}]
 
 
 def test_a_new_service_is_released_and_added_once(
