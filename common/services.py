@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import boto3
@@ -67,7 +68,7 @@ class Service:
         url, sent = self._address.value() + path, {"X-Correlation-Id": logs.correlation_id.get()}
         headers = sigv4.sign(self._session.get_credentials(), self._session.region_name, method, url, sent)
         try:
-            answer = self._http.request(method, url, headers=headers)
+            answer = self._http.request(method, url, headers=headers | _trace())
         except urllib3.exceptions.HTTPError as error:
             self._address.expire()
             raise _Down(str(error)) from error
@@ -75,6 +76,15 @@ class Service:
             self._address.expire()
             raise _Down(f"{answer.status}")
         return answer
+
+
+def _trace() -> dict[str, str]:
+    """Return the header with which the call belongs to the trace of this invocation. AWS's SDKs do not sign it either.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+    """
+    trace = os.environ.get("_X_AMZN_TRACE_ID")
+    return {"X-Amzn-Trace-Id": trace} if trace else {}
 
 
 class _Refusal(msgspec.Struct, rename="pascal"):

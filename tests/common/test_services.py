@@ -136,6 +136,21 @@ def test_a_call_is_signed_and_carries_the_correlation_id(service: Service, other
     assert "/us-east-1/execute-api/aws4_request" in requested["Authorization"]
 
 
+def test_a_call_belongs_to_the_trace_of_its_caller(
+    service: Service, other: Other, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
+    service.get("/things/1", Thing)
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", trace)
+    service.get("/things/1", Thing)
+
+    without, requested = other.requested
+    assert "X-Amzn-Trace-Id" not in without
+    assert requested["X-Amzn-Trace-Id"] == trace
+    assert "trace" not in requested["Authorization"]
+
+
 def test_a_404_of_the_other_service_is_not_found_and_not_a_failure(service: Service, other: Other) -> None:
     other.status = 404
     for _ in range(FAILURES + 1):
