@@ -128,7 +128,8 @@ class Reload:
         """Deploy each change of a file until *stop*, or until the apps are others."""
 
         def changed(paths: Iterable[str]) -> Plan:
-            return plan([Path(path).relative_to(root) for path in paths], self._apps)
+            real = [Path(path).resolve() for path in paths]  # a folder that `vendor` links to may get that name
+            return plan([path.relative_to(root) for path in real if path.is_relative_to(root)], self._apps)
 
         watching = awatch(
             *(root / folder for folder in (*self._apps, *_SHARED)),

@@ -154,6 +154,9 @@ def test_twenty_saved_files_are_one_deployment(
 ) -> None:
     for folder in ("common", "deploy", "web", "blog-app/chalicelib", "receipts-app/chalicelib"):
         (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "blog-app" / "web").mkdir()
+    (tmp_path / "blog-app" / "vendor").mkdir()
+    (tmp_path / "blog-app" / "vendor" / "web").symlink_to("../web")
     monkeypatch.setattr(deploy.apps, "names", lambda: APPS)
     plans: list[Any] = []
     reloads = Reload("local", lambda app, step: {})
@@ -170,6 +173,8 @@ def test_twenty_saved_files_are_one_deployment(
             (tmp_path / "blog-app" / "chalicelib" / f"{number}.py").write_text("")
         (tmp_path / "blog-app" / "README.md").write_text("")
         await asyncio.to_thread(until, _has(plans, {"blog-app": CODE}))
+        (tmp_path / "blog-app" / "web" / "site.css").write_text("")
+        await asyncio.to_thread(until, _has(plans, {"blog-app": PAGE}))
         stop.set()
         await watching
 
