@@ -130,3 +130,29 @@ def test_other_forms_of_pixels_are_unsupported(bits: int, compression: int, size
 def test_a_bitmap_without_pixels_is_invalid(sides: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=f"{sides[0]} by {sides[1]} pixels"):
         bitmaps.size(io.BytesIO(bitmap((1, 1), 24)[:18] + struct.pack("<ii", *sides) + bitmap((1, 1), 24)[26:]))
+
+
+@pytest.mark.parametrize(("kind", "is_embedded"), [(b"DEBM", True), (b"KNIL", False), (b"BGRs", False)])
+def test_an_embedded_profile_is_read(kind: bytes, is_embedded: bool) -> None:
+    """The kinds are PROFILE_EMBEDDED, PROFILE_LINKED, which names a file, and LCS_sRGB."""
+    plain, profile = bitmap((5, 3), 24), random.Random("profile").randbytes(300)
+    header, pixels = plain[18:54], plain[54:]
+    header += b"\0" * 16 + kind + b"\0" * 52 + struct.pack("<II", 124 + len(pixels), len(profile)) + b"\0" * 4
+    file = plain[:10] + struct.pack("<II", 14 + 124, 124)
+
+    image = bitmaps.decoded(io.BytesIO(file + header + pixels + profile + b"more"))
+
+    assert image.info.get("icc_profile") == (profile if is_embedded else None)
+    assert shown(image) == shown(by_pillow(plain))
+
+
+def test_pixels_that_run_lengths_leave_out_are_black() -> None:
+    content = bytearray(bitmap((4, 1), 8))
+    offset = int.from_bytes(content[10:14], "little")
+    content[30:34] = (1).to_bytes(4, "little")
+    content[54:62] = b"\x00\x00\xff\x00\x00\xff\x00\x00"  # red and green
+    content[offset:] = b"\1\1\0\2\1\0\1\0\0\1"  # a green pixel, a step, a red one, the end
+
+    image = bitmaps.decoded(io.BytesIO(bytes(content)))
+
+    assert [image.convert("RGB").getpixel((x, 0)) for x in range(4)] == [(0, 255, 0), (0, 0, 0), (255, 0, 0), (0, 0, 0)]

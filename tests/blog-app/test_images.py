@@ -258,6 +258,24 @@ def test_colours_are_those_that_chromium_shows(name: str, shown: tuple[int, int,
     assert near(corner_colours(decoded(ODD[name]))[0], shown, 4)
 
 
+def test_a_png_with_the_gamma_of_srgb_has_its_colours() -> None:
+    dark = corpus.png(Image.new("RGB", (400, 300), (20, 20, 20)), [(b"gAMA", (45_455).to_bytes(4))])
+
+    assert near(decoded(dark).getpixel((9, 9)), (20, 20, 20), 2)
+
+
+@pytest.mark.parametrize("size", [(3000, 1500), (1500, 3000)])
+def test_a_photo_is_reduced_as_much_upright_as_lying(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A smaller factor would take more time for the same picture."""
+    factors: list[int] = []
+    reduced = images._reduced
+    monkeypatch.setattr(images, "_reduced", lambda image, factor: (factors.append(factor), reduced(image, factor))[1])
+
+    images._resized(Image.new("RGB", size), (size[0] // 10, size[1] // 10))
+
+    assert factors == [6]
+
+
 @pytest.mark.parametrize(
     ("primaries", "transfer", "shown"),
     [
@@ -289,7 +307,10 @@ def test_highlights_are_compressed_as_in_chromium(transfer: int, shown: tuple[in
     assert near([decoded(content).getpixel((x, 0))[0] for x in range(7)], shown, 3)
 
 
-@pytest.mark.parametrize(("transfer", "shown"), [(1, (200, 60, 40)), (13, (200, 60, 40)), (8, (229, 133, 110))])
+@pytest.mark.parametrize(
+    ("transfer", "shown"),
+    [*[(same, (200, 60, 40)) for same in (1, 6, 13, 14, 15)], (5, (189, 36, 17)), (8, (229, 133, 110))],
+)
 def test_an_avif_has_the_colours_of_its_code_points(transfer: int, shown: tuple[int, int, int]) -> None:
     content = corpus.file(Image.new("RGB", (400, 300), (200, 60, 40)), "AVIF", quality=100, subsampling="4:4:4")
     assert content.count(b"colrnclx\0\1\0\x0d") == 1
