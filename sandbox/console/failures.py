@@ -168,15 +168,9 @@ def _peek(endpoint: str, url: str) -> list[Json]:
 
 def message(given: Json, mappings: Sequence[Json], batches: Sequence[Json], is_dead_letter: bool) -> Json:
     """Return what a message says: which function failed, how often, why, and with which records."""
-    body = _json(given["Body"])
-    info = next((body[name] for name in STREAMS if name in body), None)
-    if info:
-        said = _of_stream(body, info, batches)
-    elif "requestPayload" in body and "requestContext" in body:
-        said = _of_invocation(body)
-    elif origin := given["Attributes"].get("DeadLetterQueueSourceArn"):
-        said = _of_queue(given, origin, mappings, batches)
-    else:
+    try:
+        said = _said(given, mappings, batches) or _unknown(given, is_dead_letter)
+    except (AttributeError, KeyError, TypeError):  # anybody may have sent a message that only begins as Lambda's do
         said = _unknown(given, is_dead_letter)
     return {
         "id": given["MessageId"],
@@ -184,6 +178,18 @@ def message(given: Json, mappings: Sequence[Json], batches: Sequence[Json], is_d
         "body": given["Body"][:LENGTH],
         **said,
     }
+
+
+def _said(given: Json, mappings: Sequence[Json], batches: Sequence[Json]) -> Json | None:
+    """Return what a message of Lambda or of a queue says; None for another one."""
+    body = _json(given["Body"])
+    if info := next((body[name] for name in STREAMS if name in body), None):
+        return _of_stream(body, info, batches)
+    if "requestPayload" in body and "requestContext" in body:
+        return _of_invocation(body)
+    if origin := given["Attributes"].get("DeadLetterQueueSourceArn"):
+        return _of_queue(given, origin, mappings, batches)
+    return None
 
 
 def ended(context: Json) -> str:

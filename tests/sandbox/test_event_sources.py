@@ -228,6 +228,24 @@ def test_a_message_tells_which_function_failed_how_often_and_why(given: dict[str
     assert tuple(error if name == "error" else found[name] for name in names) == said
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "no JSON",
+        '{"requestPayload": 1, "requestContext": {}}',
+        '{"requestPayload": 1, "requestContext": []}',
+        '{"KinesisBatchInfo": {"shardId": "x"}, "requestContext": {}}',
+        '{"DDBStreamBatchInfo": 1}',
+    ],
+)
+def test_a_message_that_only_looks_like_one_of_lambda_is_shown_as_it_is(body: str) -> None:
+    given = {"MessageId": "x", "Attributes": {}, "MessageAttributes": {}, "SentTimestamp": 1, "Body": body}
+
+    found = failures.message(given, MAPPINGS, [], False)
+
+    assert (found["kind"], found["body"]) == ("other", body)
+
+
 type Site = Callable[[str, str], httpx.Response]
 
 
