@@ -43,7 +43,7 @@ def running(
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(60)  # the emulator saves its state
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

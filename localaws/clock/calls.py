@@ -7,21 +7,16 @@ another runtime keeps the clock of the machine.
 
 A request may be signed at the time of either clock, within the skew that AWS allows: a client of localaws has the clock
 of the machine, a function the clock that was turned. A presigned link lives on the clock of localaws only.
-
-An idle connection stays open until its client closes it: its timer would end at each turn of the clock, while the
-client sends its next request.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from datetime import UTC, datetime
 from typing import Any
 
-from hypercorn.asyncio.tcp_server import TCPServer
 from ministack.core import lambda_runtime, sigv4
 
 from localaws import clock, control
@@ -109,18 +104,11 @@ def request_time_failure(check: Any) -> Any:
     return check_both
 
 
-async def idle_timeout(server: Any) -> None:
-    """Close an idle connection when the emulator ends."""
-    await server.context.terminated.wait()
-    await asyncio.shield(server._initiate_server_close())
-
-
 def install() -> None:
     """Add the control call to the emulator. It has no effect on the emulator until the clock is turned."""
     control.CALLS["GET", CALL] = show
     control.CALLS["POST", CALL] = advance
     sigv4.request_time_failure = request_time_failure(sigv4.request_time_failure)
-    TCPServer._idle_timeout = idle_timeout  # type: ignore[method-assign,assignment]
     lambda_runtime.Worker._spawn = spawn(lambda_runtime.Worker._spawn)
     lambda_runtime._detect_runtime_binary = runtime_binary(lambda_runtime._detect_runtime_binary)
     from ministack.services import lambda_svc

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import select
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -226,18 +223,6 @@ def test_only_the_root_key_turns_the_clock(endpoint: str) -> None:
     assert status(f"{endpoint}/_localaws/clock", "POST", b'{"advance": 1}') == 403
     with pytest.raises(urllib.error.HTTPError, match="404"):
         control_client.call(f"{endpoint}/_localaws/unknown")
-
-
-def test_an_idle_connection_stays_open(endpoint: str) -> None:
-    """Otherwise the next request of a client that keeps its connection fails, now and then, after a turn."""
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(endpoint).netloc)
-    for _ in range(2):
-        connection.request("GET", "/_localaws/clock")
-        socket = connection.sock
-        assert connection.getresponse().read()
-        turned(endpoint, 3600)
-        assert not select.select([socket], [], [], 1)[0]  # the emulator closed nothing
-    connection.close()
 
 
 def test_the_clock_does_not_run_back(endpoint: str) -> None:

@@ -1,0 +1,45 @@
+"""How long the emulator keeps the connections of its clients.
+
+* An idle connection stays open until its client closes it or the emulator ends. A timer would end when the clock of
+  localaws is turned, while the client sends its next request.
+* At the end of the emulator, requests have the graceful time-out to end. Hypercorn closes its listening socket first,
+  and since Python 3.12 that waits for all connections: each long poll would delay the end by up to 20 seconds.
+  https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.Server.wait_closed
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from hypercorn.asyncio.tcp_server import TCPServer
+
+
+async def idle_timeout(server: TCPServer) -> None:
+    """Close an idle connection when the emulator ends."""
+    await server.context.terminated.wait()
+    await asyncio.shield(server._initiate_server_close())
+
+
+def ended(serve: Any) -> Any:
+    """Wrap the serving of a connection to abort it some time after the end of the emulator has begun."""
+
+    async def abort(server: TCPServer) -> None:
+        await server.context.terminated.wait()
+        await asyncio.sleep(server.config.graceful_timeout)
+        server.writer.transport.abort()
+
+    async def run(server: TCPServer) -> None:
+        aborting = asyncio.create_task(abort(server))
+        try:
+            await serve(server)
+        finally:
+            aborting.cancel()
+
+    return run
+
+
+def install() -> None:
+    """Apply the rules to all connections of this process."""
+    TCPServer._idle_timeout = idle_timeout  # type: ignore[method-assign,assignment]
+    TCPServer.run = ended(TCPServer.run)  # type: ignore[method-assign]
