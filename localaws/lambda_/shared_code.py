@@ -14,17 +14,23 @@ import tempfile
 import types
 import zipfile
 from pathlib import Path
-from threading import local
+from threading import Lock, local
 from typing import Any
 
 from ministack.core import lambda_runtime
 
 _starting = local()
+_making = Lock()
+
+
+def _shared() -> str:
+    """Return the folder of all extracted code, which is removed when the emulator ends."""
+    with _making:  # a second folder would be removed while an environment starts in it
+        return _folder().name
 
 
 @functools.cache
-def _shared() -> tempfile.TemporaryDirectory[str]:
-    """Return the folder of all extracted code, which is removed when the emulator ends."""
+def _folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="localaws-code-")
 
 
@@ -34,7 +40,7 @@ class _SharedZip(zipfile.ZipFile):
     def extractall(self, path: Any = None, *arguments: Any, **options: Any) -> None:
         if not getattr(_starting, "python", False):
             return super().extractall(path, *arguments, **options)
-        shared = _shared().name
+        shared = _shared()
         with open(str(self.filename), "rb") as file:
             folder = Path(shared) / hashlib.file_digest(file, "sha256").hexdigest()
         if not folder.exists():
