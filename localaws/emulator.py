@@ -136,6 +136,7 @@ GAPS = (
     "lambda_.idle_environments",
     "lambda_.invocation_metrics",
     "lambda_.invocation_results",
+    "lambda_.log_lines",
     "lambda_.log_streams",
     "lambda_.logging_config",
     "lambda_.pages",
