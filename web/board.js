@@ -27,3 +27,42 @@ export function reconcile(parent, items, keyOf, make, update = () => {}) {
   }
   for (const element of known.values()) element.remove();
 }
+
+const answers = new Map();
+
+/**
+ * Gets *path*, and calls *show* if the answer differs from the last one with this *key*. Fails unless it has an answer.
+ * @param {string} path
+ * @param {(value: any) => void} show
+ * @param {{key?: string, milliseconds?: number}} [options] the answer may take so many milliseconds
+ */
+export async function poll(path, show, { key = path, milliseconds = 10_000 } = {}) {
+  const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(milliseconds) });
+  if (!answer.ok) throw new Error(`${path} answers ${answer.status}`);
+  const text = await answer.text();
+  if (answers.get(key) === text) return;
+  show(JSON.parse(text));
+  answers.set(key, text);
+}
+
+/** Lets `poll` show the next answers, even if they are the same as the last ones. */
+export function forgetAnswers() {
+  answers.clear();
+}
+
+export const UNREACHABLE = "Not reachable, trying again";
+
+/** Says in the bar whether the page is "Live". @param {string} text */
+export function showState(text) {
+  const state = byId("state");
+  if (state.textContent !== text) state.textContent = text;
+  state.classList.toggle("live", text === "Live");
+}
+
+/** Calls *refresh* after each *pause* of so many milliseconds, while the page is visible. */
+export async function repeat(refresh, pause) {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    if (document.visibilityState === "visible") await refresh();
+  }
+}

@@ -5,7 +5,7 @@ import { Api } from "./api.js";
 import { loadConfig } from "./shared/aws.js";
 import { DeviceView } from "./device-view.js";
 import { DevicesView } from "./devices-view.js";
-import { byId, put, showFailure } from "./page.js";
+import { byId, put, showFailure, showState } from "./page.js";
 import { QualityView } from "./quality-view.js";
 import { readers } from "./readers.js";
 import { ReportsView, showFreshness } from "./reports-view.js";
@@ -58,11 +58,6 @@ async function run(refresh) {
       setTimeout(resolve, INTERVAL);
     });
   }
-}
-
-function showState(text) {
-  put(byId("state"), text);
-  byId("state").classList.toggle("live", text === "Live");
 }
 
 /** Shows who is signed in, and leaves when the session ends. @param {import("./shared/cognito.js").Session} session */

@@ -3,7 +3,7 @@
 import { byId } from "./shared/board.js";
 import { Problem, Unreachable } from "./shared/http.js";
 
-export { byId, reconcile } from "./shared/board.js";
+export { byId, reconcile, showState } from "./shared/board.js";
 export { fill, part } from "./shared/page.js";
 
 /** Sets the text only if it changes, so that a selection in it stays. */

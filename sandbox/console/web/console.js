@@ -1,6 +1,6 @@
 /** The console: reads the sandbox's JSON every two seconds, and changes only what differs. */
 
-import { byId, reconcile } from "./shared/board.js";
+import { byId, forgetAnswers, poll, reconcile, showState, UNREACHABLE } from "./shared/board.js";
 import { money } from "./shared/money.js";
 import { fill, part } from "./shared/page.js";
 
@@ -242,7 +242,7 @@ function choose() {
 }
 
 function clearLines() {
-  answers.clear();
+  forgetAnswers();
   seen.clear();
   since = 0;
   byId("function").replaceChildren(new Option("All", ""));
@@ -319,23 +319,11 @@ function updateCache(row, { cache, name, hits, misses }) {
 
 // Polling
 
-const answers = new Map();
-
-/** Gets *path*, and calls *show* if the answer differs from the last one with this *key*. */
-async function poll(path, show, key = path) {
-  const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(10_000) });
-  if (!answer.ok) throw new Error(`${path} answers ${answer.status}`);
-  const text = await answer.text();
-  if (answers.get(key) === text) return;
-  show(JSON.parse(text));
-  answers.set(key, text);
-}
-
 function pollLines() {
   const app = chosenApp();
   if (!app) return null;
   const path = `logs.json?app=${encodeURIComponent(app)}&since=${since}`;
-  return poll(path, (lines) => app === chosenApp() && showLines(lines), "logs.json");
+  return poll(path, (lines) => app === chosenApp() && showLines(lines), { key: "logs.json" });
 }
 
 async function refresh() {
@@ -346,14 +334,7 @@ async function refresh() {
     poll("caches.json", showCaches),
   ]);
   const failed = outcomes.filter((outcome) => outcome.status === "rejected").length;
-  showState(failed === 0 ? "Live" : failed === outcomes.length ? "Not reachable, trying again" : "Partly reachable");
-}
-
-function showState(text) {
-  const state = byId("state");
-  if (state.textContent === text) return;
-  state.textContent = text;
-  state.classList.toggle("live", text === "Live");
+  showState(failed === 0 ? "Live" : failed === outcomes.length ? UNREACHABLE : "Partly reachable");
 }
 
 let wake = () => {};

@@ -1,6 +1,6 @@
 /** Shows event_sources.json: queues with failures, event source mappings and asynchronous invocations. Reads it often. */
 
-import { byId, reconcile } from "./shared/board.js";
+import { byId, poll, reconcile, repeat, showState, UNREACHABLE } from "./shared/board.js";
 import { fill, part } from "./shared/page.js";
 
 const PAUSE = 3000;
@@ -170,7 +170,6 @@ function updateStep(item, { what, omitted }) {
 
 // Polling
 
-let shown = "";
 let latest;
 
 function show() {
@@ -179,29 +178,22 @@ function show() {
   showSources("invocation", latest.invocations);
 }
 
+function update(found) {
+  latest = found;
+  show();
+}
+
 async function refresh() {
-  let state = "Live";
   try {
-    const answer = await fetch("event_sources.json", { cache: "no-store", signal: AbortSignal.timeout(20_000) });
-    if (!answer.ok) throw new Error(`event_sources.json answers ${answer.status}`);
-    const text = await answer.text();
-    if (text !== shown) {
-      latest = JSON.parse(text);
-      show();
-      shown = text;
-    }
+    await poll("event_sources.json", update, { milliseconds: 20_000 });
     byId("main").hidden = false;
+    showState("Live");
   } catch {
-    state = "Not reachable, trying again";
+    showState(UNREACHABLE);
   }
-  byId("state").textContent = state;
-  byId("state").classList.toggle("live", state === "Live");
 }
 
 byId("all").addEventListener("change", show);
 await refresh();
 if (location.hash) byId(location.hash.slice(1))?.scrollIntoView();
-for (;;) {
-  await new Promise((resolve) => setTimeout(resolve, PAUSE));
-  if (document.visibilityState === "visible") await refresh();
-}
+repeat(refresh, PAUSE);

@@ -1,6 +1,6 @@
 /** Draws the graph of services in graph.json. Reads it every five seconds while the page is visible. */
 
-import { byId } from "./shared/board.js";
+import { byId, poll, repeat, showState, UNREACHABLE } from "./shared/board.js";
 import * as dagre from "./vendor/dagre-3.1.3.js";
 
 const PAUSE = 5000;
@@ -17,7 +17,6 @@ const RIGHTS = new Set(["reads", "writes"]);
  */
 
 let graph = { nodes: /** @type {Node[]} */ ([]), edges: /** @type {Edge[]} */ ([]) };
-let shown = "";
 
 const chosen = () => document.querySelector("input[name=app]:checked")?.value ?? "";
 
@@ -192,27 +191,22 @@ function choices() {
   );
 }
 
+function update(found) {
+  graph = found;
+  choices();
+  draw();
+}
+
 async function refresh() {
   try {
-    const answer = await fetch("graph.json", { cache: "no-store", signal: AbortSignal.timeout(20_000) });
-    if (!answer.ok) throw new Error(`graph.json answers ${answer.status}`);
-    const text = await answer.text();
-    byId("state").textContent = "Live";
-    byId("state").classList.add("live");
-    if (text === shown) return;
-    graph = JSON.parse(text);
-    shown = text;
-    choices();
-    draw();
+    await poll("graph.json", update, { milliseconds: 20_000 });
+    showState("Live");
   } catch {
-    byId("state").textContent = "Not reachable, trying again";
-    byId("state").classList.remove("live");
+    showState(UNREACHABLE);
   }
 }
 
 byId("apps").addEventListener("change", draw);
 byId("rights").addEventListener("change", draw);
-for (;;) {
-  if (document.visibilityState === "visible") await refresh();
-  await new Promise((resolve) => setTimeout(resolve, PAUSE));
-}
+if (document.visibilityState === "visible") await refresh();
+repeat(refresh, PAUSE);

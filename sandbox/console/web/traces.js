@@ -1,6 +1,6 @@
 /** The traces: a list that can be searched, and with `#trace=ID` in the address the waterfall of one. */
 
-import { byId, reconcile } from "./shared/board.js";
+import { byId, reconcile, repeat, showState, UNREACHABLE } from "./shared/board.js";
 import { fill, part } from "./shared/page.js";
 
 const PAUSE = 2000;
@@ -114,16 +114,14 @@ async function refresh() {
     if (!answer.ok) throw new Error(`${path} answers ${answer.status}`);
     const text = await answer.text();
     if (path !== address()) return; // the user has chosen something else meanwhile
-    byId("state").textContent = "Live";
-    byId("state").classList.add("live");
+    showState("Live");
     if (shown === path + text) return;
     (chosen ? showTrace : showTraces)(JSON.parse(text));
     byId("list").hidden = Boolean(chosen); // not before there is something to show: nothing on the page moves
     byId("one").hidden = !chosen;
     shown = path + text;
   } catch {
-    byId("state").textContent = "Not reachable, trying again";
-    byId("state").classList.remove("live");
+    showState(UNREACHABLE);
   }
 }
 
@@ -138,7 +136,4 @@ window.addEventListener("hashchange", async () => {
 });
 
 await refresh();
-for (;;) {
-  await new Promise((resolve) => setTimeout(resolve, PAUSE));
-  if (document.visibilityState === "visible") await refresh();
-}
+repeat(refresh, PAUSE);
