@@ -175,10 +175,10 @@ class Day:
         ]
 
     def _partitions(self, period: Period) -> list[tuple[str, str]]:
-        from chalicelib.arrivals import days_read
+        from chalicelib.arrivals import partitions_read
 
-        errors = [("errors", period.day)] if period.kind == "arrival day" else []
-        return [*(("readings", day) for day in days_read(period, self._known)), *errors]
+        partitions: list[tuple[str, str]] = partitions_read(period, self._known)
+        return partitions
 
 
 def _day(number: int) -> str:

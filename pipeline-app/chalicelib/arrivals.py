@@ -63,3 +63,9 @@ def changed_periods(objects: Iterable[DeliveredObject], known: Mapping[Day, set[
 def days_read(period: Period, known: Mapping[Day, set[Day]]) -> list[Day]:
     """Return the event days that a run of *period* reads. *known* has the event days by day of arrival."""
     return [period.day] if period.kind == "event day" else sorted({period.day, *known.get(period.day, ())})
+
+
+def partitions_read(period: Period, known: Mapping[Day, set[Day]]) -> list[tuple[str, Day]]:
+    """Return the partitions that a run of *period* reads: pairs of readings or errors, and a day."""
+    errors = [("errors", period.day)] if period.kind == "arrival day" else []
+    return [*(("readings", day) for day in days_read(period, known)), *errors]

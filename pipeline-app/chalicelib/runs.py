@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from chalicelib.arrivals import DeliveredObject, changed_periods, days_read, event_days
+from chalicelib.arrivals import DeliveredObject, changed_periods, days_read, event_days, partitions_read
 from chalicelib.editions import Edition, EditionIndex, EditionStore
 from chalicelib.pacing import Period, Waiting, due_at
 from chalicelib.readings import Milliseconds
@@ -150,7 +150,7 @@ class Runs:
         """Return what waits in *periods*, and when it is due."""
         waiting = self._index.waiting(periods)
         known = self._event_days(waiting)
-        read = {each: _partitions(each.period, known) for each in waiting}
+        read = {each: partitions_read(each.period, known) for each in waiting}
         sizes = self._index.sizes({partition for partitions in read.values() for partition in partitions})
         return {
             each: due_at(each, sum(sizes.get(partition, 0) for partition in partitions), self._rate)
@@ -313,12 +313,6 @@ class Runs:
             with ThreadPoolExecutor(_WORKERS) as pool:
                 now = list(pool.map(lambda period: self._index.latest(report.name, period), pending))
             pending = {e.period: e for e in now if e is not None and e.version != pending[e.period].version}
-
-
-def _partitions(period: Period, known: Mapping[Day, set[Day]]) -> list[tuple[str, Day]]:
-    """Return the partitions that a run of *period* reads."""
-    errors = [("errors", period.day)] if period.kind == "arrival day" else []
-    return [*(("readings", day) for day in days_read(period, known)), *errors]
 
 
 def _newest_event(table: Table) -> int | None:
