@@ -10,14 +10,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-import boto3
+from deploy.account import client
 
 type Json = dict[str, Any]
 
 SHOWN = 100
 """Traces in the list."""
-OUTCOMES = {"ok": "ok", "error": "error", "fault": "fault"}
-"""By the page's choice of a status the filter expression of X-Ray."""
+OUTCOMES = ("ok", "error", "fault")
+"""The page's choices of a status, which are filter expressions of X-Ray."""
 _RESOURCES = (
     "table_name",
     "table_names",
@@ -40,7 +40,7 @@ def newest(query: Mapping[str, str]) -> list[Json]:
     ``text`` is a part of the route, the API, a function, the user or the id; ``outcome`` one of OUTCOMES; ``slower`` a
     number of seconds. Other values ask for everything.
     """
-    conditions = [OUTCOMES[query["outcome"]]] if query.get("outcome") in OUTCOMES else []
+    conditions = [outcome for outcome in OUTCOMES if outcome == query.get("outcome")]
     if query.get("slower", "").replace(".", "", 1).isdecimal():
         conditions.append(f"duration > {query['slower']}")
     text = query.get("text", "").strip().lower()
@@ -50,7 +50,7 @@ def newest(query: Mapping[str, str]) -> list[Json]:
 
 def _summaries(expression: str) -> Iterator[Json]:
     now = datetime.now(UTC)
-    pages = boto3.client("xray").get_paginator("get_trace_summaries")
+    pages = client("xray").get_paginator("get_trace_summaries")
     period = {"StartTime": now - timedelta(days=1), "EndTime": now + timedelta(minutes=1)}
     for page in pages.paginate(**period, **({"FilterExpression": expression} if expression else {})):
         yield from page["TraceSummaries"]
@@ -82,7 +82,7 @@ def _problem(document: Json, fault: str = "fault", error: str = "error") -> str:
 
 def waterfall(trace_id: str) -> Json | None:
     """Return a trace with its rows in the order of a tree, or None if it is not kept."""
-    found = boto3.client("xray").batch_get_traces(TraceIds=[trace_id])["Traces"]
+    found = client("xray").batch_get_traces(TraceIds=[trace_id])["Traces"]
     if not found:
         return None
     documents = [json.loads(each["Document"]) for each in found[0]["Segments"]]
