@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
@@ -15,13 +14,12 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from localaws import control_client
 from sandbox import function_logs
 from sandbox.apps import ADDRESSES
-from sandbox.console import event_sources, failures, graph, metrics, routes, traces
+from sandbox.console import event_sources, failures, graph, metrics, pages, routes, traces
 from sandbox.demo.users import PASSWORD, USERS
 from sandbox.page_headers import PageHeaders
 from sandbox.payments.client import Payments
@@ -55,7 +53,7 @@ def site(settings: Settings, apps: dict[str, Any]) -> Starlette:
             *failures.routes(settings.aws.endpoint),
             _json("/traces.json", lambda request: traces.newest(request.query_params)),
             _json("/traces/{trace_id}.json", lambda request: traces.waterfall(request.path_params["trace_id"])),
-            Mount("/", StaticFiles(directory=Path(__file__).parent / "web", html=True, follow_symlink=True)),
+            *pages.routes(),
         ],
         middleware=[Middleware(PageHeaders)],
     )

@@ -1,6 +1,6 @@
 /** Lists the routes of the API that `?app=` names. */
 
-import { byId } from "./shared/board.js";
+import { byId, showState, UNREACHABLE } from "./shared/board.js";
 import { fill, part } from "./shared/page.js";
 
 function row({ method, path, summary, caller }) {
@@ -20,6 +20,8 @@ if (answer?.ok) {
   byId("about").textContent = `Their paths follow ${address}`;
   byId("rows").replaceChildren(...routes.map(row));
   byId("table").hidden = false;
+  showState("Live");
 } else {
   byId("about").textContent = answer ? `There is no API ${app} with a contract here.` : "The sandbox does not answer.";
+  showState(answer ? "Live" : UNREACHABLE);
 }
