@@ -12,11 +12,14 @@ from importlib import import_module
 
 BENCHMARKS = ("imports", "thumbnails", "pages", "signatures", "links", "edge", "cleanse", "reports", "report_day")
 
+LONGER = ("reload", "traces", "web_images", "markdown")
+"""Those that take minutes, or need more tools. They run by their name only."""
+
 
 def main() -> int:
     """Run the benchmark of the arguments, or all; return 1 if one failed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Run one benchmark, or all.")
-    parser.add_argument("name", nargs="?", choices=(*BENCHMARKS, "traces", "web_images", "markdown"))
+    parser.add_argument("name", nargs="?", choices=(*BENCHMARKS, *LONGER))
     name = parser.parse_args().name
     if name:
         import_module(f"bench.{name}").run()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import boto3
@@ -10,7 +9,7 @@ import msgspec
 import urllib3
 from pybreaker import CircuitBreaker, CircuitBreakerError, CircuitBreakerStorage
 
-from common import aws, logs, sigv4
+from common import aws, logs, sigv4, traces
 from common.cached import Cached
 from common.errors import NotFound, ServiceUnavailable
 
@@ -68,7 +67,8 @@ class Service:
         url, sent = self._address.value() + path, {"X-Correlation-Id": logs.correlation_id.get()}
         headers = sigv4.sign(self._session.get_credentials(), self._session.region_name, method, url, sent)
         try:
-            answer = self._http.request(method, url, headers=headers | _trace())
+            # AWS's SDKs do not sign the header of the trace either.
+            answer = self._http.request(method, url, headers=headers | traces.header())
         except urllib3.exceptions.HTTPError as error:
             self._address.expire()
             raise _Down(str(error)) from error
@@ -76,15 +76,6 @@ class Service:
             self._address.expire()
             raise _Down(f"{answer.status}")
         return answer
-
-
-def _trace() -> dict[str, str]:
-    """Return the header with which the call belongs to the trace of this invocation. AWS's SDKs do not sign it either.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
-    """
-    trace = os.environ.get("_X_AMZN_TRACE_ID")
-    return {"X-Amzn-Trace-Id": trace} if trace else {}
 
 
 class _Refusal(msgspec.Struct, rename="pascal"):

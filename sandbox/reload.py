@@ -107,6 +107,8 @@ class Reload:
         self._new: set[str] = set()
         self._apps = deploy.apps.names()
         self._failed: dict[str, set[Step]] = {}
+        self.problems: dict[str, str] = {}
+        """By app why its last change could not be deployed."""
 
     async def watch(self, stop: asyncio.Event, root: Path = ROOT) -> None:
         """Deploy each new app and each change of a file below *root* until *stop*.
@@ -161,10 +163,12 @@ class Reload:
             except Exception as error:  # such as a template that is not YAML, or a file that is deleted just now
                 self._fail(app, steps, f"{type(error).__name__}: {error}")
             else:
+                self.problems.pop(app, None)
                 self._report(f"{app:14} {', '.join(deployed)}  {time.monotonic() - began:.1f} s")
 
     def _fail(self, app: str, steps: set[Step], reason: str) -> None:
         self._failed[app] = steps
+        self.problems[app] = reason
         self._report(f"{app:14} the earlier version goes on: {reason}")
 
     def _deploy(self, app: str, steps: set[Step]) -> list[str]:

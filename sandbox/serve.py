@@ -76,7 +76,7 @@ async def _serve_account(settings: Settings, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as servers:
             folders = str(settings.instances), str(settings.aws.file_systems)
             with localaws.serve.data_plane(settings.aws, "localaws.autoscaling", *folders):
-                serving = servers.create_task(_serve(settings, "console", console.site(settings, {}), stop))
+                serving = servers.create_task(_serve(settings, "console", console.site(settings, {}, {}), stop))
                 _announce(settings, {})
                 await serving
     finally:
@@ -113,13 +113,14 @@ def _start_background(settings: Settings, stacks: Stacks, apps: dict[str, Any], 
 
 
 async def _serve_pages(settings: Settings, stacks: Stacks, apps: dict[str, Any], stop: asyncio.Event) -> None:
+    report, show = functools.partial(print, flush=True), functools.partial(_show, settings, stacks, apps)
+    reload = Reload(settings.stage, stacks.parameters_for, report, show)
     async with asyncio.TaskGroup() as servers:
-        servers.create_task(_serve(settings, "console", console.site(settings, apps), stop))
+        servers.create_task(_serve(settings, "console", console.site(settings, apps, reload.problems), stop))
         await asyncio.to_thread(seed.seed, settings, apps)
         _announce(settings, apps)
         if settings.reload:
-            report, show = functools.partial(print, flush=True), functools.partial(_show, settings, stacks, apps)
-            servers.create_task(Reload(settings.stage, stacks.parameters_for, report, show).watch(stop))
+            servers.create_task(reload.watch(stop))
 
 
 def _show(

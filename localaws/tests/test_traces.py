@@ -365,12 +365,13 @@ def test_an_event_without_records_has_no_cause(event: Any) -> None:
     assert links.causes(event) == []
 
 
-def test_the_wait_and_the_attempt_of_a_message_are_told() -> None:
-    record = {"attributes": {"SentTimestamp": "1", "ApproximateReceiveCount": "2"}}
+def test_the_source_the_wait_and_the_attempt_of_a_message_are_told() -> None:
+    queue = "arn:aws:sqs:us-east-1:000000000000:receipts"
+    record = {"attributes": {"SentTimestamp": "1", "ApproximateReceiveCount": "2"}, "eventSourceARN": queue}
 
     told = links.delivery({"Records": [record]})
 
-    assert (told["records"], told["attempt"]) == (1, 2)
+    assert (told["source"], told["records"], told["attempt"]) == (queue, 1, 2)
     assert told["waited_seconds"] > 0
     assert links.delivery({"path": "/"}) == {}
 

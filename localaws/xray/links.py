@@ -107,11 +107,13 @@ def causes(event: Any) -> list[Place]:
 
 
 def delivery(event: Any) -> dict[str, Any]:
-    """Return how many records an event has, for how many seconds they waited, and which attempt this is."""
+    """Return where an event is from, how many records it has, how many seconds they waited, and which attempt it is."""
     found = records(event)
     if not found:
         return {}
     told: dict[str, Any] = {"records": len(found)}
+    if isinstance(source := found[0].get("eventSourceARN"), str):
+        told["source"] = source
     if sent := [moment for each in found if (moment := _sent(each))]:
         told["waited_seconds"] = round(max(0.0, time.time() - min(sent)), 3)
     attributes = found[0].get("attributes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.error import HTTPError
@@ -36,12 +36,12 @@ _CACHES = (
 )
 
 
-def site(settings: Settings, apps: dict[str, Any]) -> Starlette:
-    """Return the console of the deployed *apps*."""
+def site(settings: Settings, apps: dict[str, Any], problems: Mapping[str, str]) -> Starlette:
+    """Return the console of the deployed *apps*. *problems* has those whose last change could not be deployed."""
     payments = Payments(settings.url("payments"))
     return Starlette(
         routes=[
-            _json("/apps.json", lambda _: _cards(apps)),
+            _json("/apps.json", lambda _: cards(apps, problems)),
             Route("/api.json", _api(apps)),
             _json("/mails.json", lambda _: mails(settings.aws.endpoint)),
             _json("/payments.json", lambda _: payments.charges()),
@@ -67,10 +67,12 @@ def _json(path: str, read: Callable[[Request], Any]) -> Route:
     return Route(path, endpoint)
 
 
-def _cards(apps: dict[str, Any]) -> list[dict[str, Any]]:
+def cards(apps: Mapping[str, Any], problems: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return what the page shows of each app."""
     return [
         {
             "name": app,
+            "problem": problems.get(app, ""),
             "addresses": {name: outputs[name] for name in ADDRESSES if name in outputs},
             "sign_ins": list(USERS) if "user_pool_id" in outputs else [],
             "password": PASSWORD,

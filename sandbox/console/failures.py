@@ -230,11 +230,24 @@ def _of_invocation(body: Json) -> Json:
         "function": name_of(context["functionArn"]),
         "attempts": context["approximateInvokeCount"],
         "reason": ended(context),
-        "told": "The event of an asynchronous invocation.",
+        "told": _about(body["requestPayload"]),
         "error": error,
         "again": "invoke",
         "advice": "Invokes the function with the same event again.",
     }
+
+
+def _about(event: Any) -> str:
+    """Return what an event is about, if it is one of S3: a notification of the bucket, or an event of EventBridge.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+    """
+    try:
+        at = event["detail"] if "detail" in event else event["Records"][0]["s3"]
+        return f"The event of the object {at['object']['key']} in {at['bucket']['name']}."
+    except (IndexError, KeyError, TypeError):
+        return "The event of an asynchronous invocation."
 
 
 def _of_queue(given: Json, origin: str, mappings: Sequence[Json], batches: Sequence[Json]) -> Json:

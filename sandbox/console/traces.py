@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from deploy.account import client
+from sandbox.console.failures import counted, name_of
 
 type Json = dict[str, Any]
 
@@ -172,7 +173,8 @@ def _facts(document: Json) -> Iterator[str]:
     if cache := annotations.get("cache"):
         yield f"cache {cache}"
     if records := event.get("records"):
-        yield "1 record" if records == 1 else f"{records} records"
+        source = f" of {name_of(event['source'])}" if "source" in event else ""
+        yield f"{counted(records, 'record')}{source}"
     if "waited_seconds" in event:
         yield f"waited {event['waited_seconds']:.2f} s"
     if event.get("attempt", 1) > 1:

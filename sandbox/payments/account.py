@@ -42,6 +42,7 @@ class Account:
         self._on_event, self._clock = on_event, clock
         self._sessions: dict[str, Document] = {}
         self._parameters: dict[str, NewSession] = {}
+        self._traces: dict[str, str] = {}
         self._intents: dict[str, Document] = {}
         self._charges: dict[str, Document] = {}
         self._refunds: dict[str, Document] = {}
@@ -49,8 +50,8 @@ class Account:
         self._refunds_fail: set[str] = set()
         self._events: dict[str, Document] = {}
 
-    def open_session(self, parameters: NewSession, address: str) -> Document:
-        """Create a checkout, with its page at *address*/<id>. Raises ApiError."""
+    def open_session(self, parameters: NewSession, address: str, trace: str = "") -> Document:
+        """Create a checkout, with its page at *address*/<id>. *trace* is kept for `trace_of`. Raises ApiError."""
         currencies = {item.price_data.currency.lower() for item in parameters.line_items}
         if len(currencies) > 1:
             raise ApiError(400, "All line items must have the same currency.", param="line_items")
@@ -88,7 +89,12 @@ class Account:
         session["url"] = f"{address}/{session['id']}"
         self._sessions[session["id"]] = session
         self._parameters[session["id"]] = parameters
+        self._traces[session["id"]] = trace
         return session
+
+    def trace_of(self, session: Document) -> str:
+        """Return the trace that a checkout was created in, or an empty string."""
+        return self._traces[session["id"]]
 
     def session(self, identifier: str) -> Document:
         """Return a checkout, expired if its time has passed. Raises ApiError."""

@@ -39,7 +39,7 @@ from sandbox.payments.parameters import (
     nested,
     parse,
 )
-from sandbox.payments.webhooks import RETRY_DELAYS, Webhooks
+from sandbox.payments.webhooks import RETRY_DELAYS, Webhooks, trace
 
 WEB = Path(__file__).parent / "web"
 MAX_BODY = 256 * 1024
@@ -129,7 +129,8 @@ class _Api:
         ]
 
     def _open_session(self, request: Request, form: str) -> Document:
-        return self.account.open_session(parse(form, NewSession), f"{str(request.base_url).rstrip('/')}/pay")
+        pages = f"{str(request.base_url).rstrip('/')}/pay"
+        return self.account.open_session(parse(form, NewSession), pages, request.headers.get("x-amzn-trace-id", ""))
 
     def _line_items(self, request: Request, form: str) -> Document:
         return _list(request.url.path, self.account.line_items(request.path_params["id"]))
@@ -200,6 +201,7 @@ class _PaymentPage:
         try:
             typed = {name: str(value) for name, value in nested(await _form(request)).items()}
             session = self._account.session(request.path_params["id"])
+            trace.set(self._account.trace_of(session))
             self._account.pay(session, self._card(typed))
         except ApiError as error:
             return self._page(request, error, typed)

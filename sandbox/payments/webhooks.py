@@ -14,6 +14,7 @@ import logging
 import secrets
 import time
 from collections.abc import Coroutine, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import httpcore
@@ -28,6 +29,9 @@ RETRY_DELAYS = (1, 2, 4, 8, 16, 32, 64, 128)
 """Seconds before each retry."""
 TIMEOUT = 20
 """Seconds for an endpoint to respond."""
+
+trace: ContextVar[str] = ContextVar("trace", default="")
+"""The header X-Amzn-Trace-Id of webhooks that are sent from here. Stripe sends none: its webhooks begin a new trace."""
 
 
 def sign(payload: bytes, secret: str, timestamp: int) -> str:
@@ -136,6 +140,8 @@ class Webhooks:
             ("Stripe-Signature", sign(payload, self._secrets[endpoint["id"]], int(time.time()))),
             ("User-Agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)"),
         ]
+        if trace.get():
+            headers.append(("X-Amzn-Trace-Id", trace.get()))
         timeout = dict.fromkeys(("connect", "read", "write"), TIMEOUT)
         try:
             answer = await self._pool.request(

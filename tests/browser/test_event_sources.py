@@ -21,6 +21,8 @@ FUNCTION = """
 import base64
 
 def text(record):
+    if "s3" in record:
+        return record["s3"]["object"]["key"]
     if "kinesis" in record:
         return base64.b64decode(record["kinesis"]["data"]).decode()
     return record["dynamodb"]["NewImage"]["id"]["S"] if "dynamodb" in record else record["body"]
@@ -33,15 +35,16 @@ def handler(event, context):
 
 
 class Planted:
-    """A function that fails for a poison record, and a stream, a table and a queue that have one."""
+    """A function that fails for a poison record, and a stream, a table, a queue and a bucket that have one."""
 
     def __init__(self) -> None:
         self.name = f"poisoned-{uuid.uuid4().hex[:6]}"
         self.lambda_, self.sqs, self.kinesis = boto3.client("lambda"), boto3.client("sqs"), boto3.client("kinesis")
-        self.iam, self.dynamodb = boto3.client("iam"), boto3.client("dynamodb")
+        self.iam, self.dynamodb, self.s3 = boto3.client("iam"), boto3.client("dynamodb"), boto3.client("s3")
         self.function = self._function()
         self.failed, self.dead = self._queue("failed"), self._queue("dead")
         self.mappings = [*self._streams(), self._messages()]
+        self._objects()
 
     def _function(self) -> str:
         trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -99,6 +102,21 @@ class Planted:
         self.sqs.send_message(QueueUrl=self.url("source"), MessageBody="poison")
         return self._map(source)
 
+    def _objects(self) -> None:
+        self.lambda_.put_function_event_invoke_config(
+            FunctionName=self.name,
+            MaximumRetryAttempts=1,
+            DestinationConfig={"OnFailure": {"Destination": self.failed}},
+        )
+        allowed = {"Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}
+        self.lambda_.add_permission(FunctionName=self.name, StatementId="bucket", **allowed)
+        self.s3.create_bucket(Bucket=self.name)
+        notified = {"LambdaFunctionArn": self.function, "Events": ["s3:ObjectCreated:*"]}
+        self.s3.put_bucket_notification_configuration(
+            Bucket=self.name, NotificationConfiguration={"LambdaFunctionConfigurations": [notified]}
+        )
+        self.s3.put_object(Bucket=self.name, Key="poison", Body=b"no photo")
+
     def url(self, queue: str) -> str:
         return str(self.sqs.get_queue_url(QueueName=f"{self.name}-{queue}")["QueueUrl"])
 
@@ -120,6 +138,8 @@ class Planted:
             self.lambda_.delete_event_source_mapping(UUID=mapping)
         for queue in ("failed", "dead", "source"):
             self.sqs.delete_queue(QueueUrl=self.url(queue))
+        self.s3.delete_object(Bucket=self.name, Key="poison")
+        self.s3.delete_bucket(Bucket=self.name)
         self.lambda_.delete_function(FunctionName=self.name)
         self.kinesis.delete_stream(StreamName=self.name)
         self.dynamodb.delete_table(TableName=self.name)
@@ -130,7 +150,7 @@ class Planted:
 @pytest.fixture(scope="module")
 def planted(sandbox: dict[str, Any]) -> Iterator[Planted]:
     planted = Planted()
-    until(lambda: planted.waiting("failed") == 2 and planted.waiting("dead") == 1)
+    until(lambda: planted.waiting("failed") == 3 and planted.waiting("dead") == 1)
     yield planted
     planted.delete()
 
@@ -146,11 +166,18 @@ def test_a_poison_record_of_each_source_is_found_in_two_clicks(
     page = open_page("console")
 
     page.get_by_role("link", name="Event sources").click()
-    streams, dead = messages(page, f"{planted.name}-failed"), messages(page, f"{planted.name}-dead")
+    failed, dead = messages(page, f"{planted.name}-failed"), messages(page, f"{planted.name}-dead")
 
-    expect(streams).to_have_count(2)
+    expect(failed).to_have_count(3)
     expect(dead).to_have_count(1)
-    for message, told in ((streams.first, "1 record of"), (streams.last, "1 record of"), (dead, "A message of")):
+    records, photo = failed.filter(has_text="1 record of"), failed.filter(has_text="The event of the object poison in")
+    expect(records).to_have_count(2)
+    for message, told in (
+        (records.first, "1 record of"),
+        (records.last, "1 record of"),
+        (photo, "The event of the object poison in"),
+        (dead, "A message of"),
+    ):
         summary = message.locator("> summary")
         expect(summary).to_contain_text(planted.name)
         expect(summary).to_contain_text("attempts")
@@ -214,11 +241,11 @@ def test_a_failure_that_fails_again_says_why_and_one_that_succeeds_is_gone(
     failed.first.get_by_role("button", name="Send again").click()
 
     expect(failed.first.get_by_role("alert")).to_have_text(re.compile("no temperature in poison"))
-    expect(failed).to_have_count(2)
+    expect(failed).to_have_count(3)
 
     planted.mend()
     failed.first.get_by_role("button", name="Send again").click()
-    expect(failed).to_have_count(1)
+    expect(failed).to_have_count(2)
     page.get_by_role("button", name=f"Send all again: the messages of {planted.name}-dead").click()
     expect(dead).to_have_count(0)
     assert until(lambda: planted.waiting("source") == 0)

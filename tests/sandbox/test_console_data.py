@@ -33,6 +33,14 @@ def test_many_metrics_are_summed_by_one_request(emulator: str, monkeypatch: pyte
     assert metrics.sums([], timedelta(hours=1)) == {}
 
 
+def test_a_card_says_why_the_last_save_could_not_be_deployed() -> None:
+    problem = "todo-app/app.py, line 3: SyntaxError: invalid syntax"
+
+    cards = console.cards({"blog-app": {}, "todo-app": {}}, {"todo-app": problem})
+
+    assert [(card["name"], card["problem"]) for card in cards] == [("blog-app", ""), ("todo-app", problem)]
+
+
 def test_the_graph_is_read_again_only_after_a_change_of_a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     version, reads = ["1"], []
     function = graph.Node("shop.Buy", "shop", "function", "buy", "shop-local-buy")
@@ -91,7 +99,7 @@ def test_the_routes_of_an_api_tell_who_may_call_them(tmp_path: Path) -> None:
     ],
 )
 def test_what_the_console_cannot_answer_is_said_in_words(path: str, status: int, words: str) -> None:
-    site: Any = console.site(Settings.from_environment(), {})
+    site: Any = console.site(Settings.from_environment(), {}, {})
 
     async def get() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(site), base_url="http://127.0.0.1") as client:

@@ -46,7 +46,14 @@ CONSUMER: dict[str, Any] = {
     "start_time": 101.0,
     "in_progress": True,
     "origin": "AWS::Lambda::Function",
-    "metadata": {"event": {"records": 2, "waited_seconds": 0.6, "attempt": 2}},
+    "metadata": {
+        "event": {
+            "source": "arn:aws:sqs:us-east-1:000000000000:receipts",
+            "records": 2,
+            "waited_seconds": 0.6,
+            "attempt": 2,
+        }
+    },
     "links": [{"trace_id": "1-other"}],
 }
 
@@ -74,7 +81,7 @@ def test_a_row_says_what_was_called_and_how_it_ended() -> None:
     assert call["failure"] == "ConditionalCheckFailedException"
     assert call["facts"] == ["retry 1", "1.5 capacity units"]
     assert (round(call["from"], 3), round(call["length"], 3), round(call["ms"])) == (0.15, 0.05, 100)
-    assert consumer["facts"] == ["2 records", "waited 0.60 s", "attempt 2"]
+    assert consumer["facts"] == ["2 records of receipts", "waited 0.60 s", "attempt 2"]
     assert (consumer["running"], consumer["from"], consumer["links"]) == (True, 0.5, ["1-other"])
 
 

@@ -246,6 +246,27 @@ def test_a_message_that_only_looks_like_one_of_lambda_is_shown_as_it_is(body: st
     assert (found["kind"], found["body"]) == ("other", body)
 
 
+OBJECT = {"bucket": {"name": "photos"}, "object": {"key": "uploads/cat.jpg"}}
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        ({"Records": [{"eventSource": "aws:s3", "s3": OBJECT}]}, "The event of the object uploads/cat.jpg in photos."),
+        ({"source": "aws.s3", "detail": OBJECT}, "The event of the object uploads/cat.jpg in photos."),
+        *(
+            (event, "The event of an asynchronous invocation.")
+            for event in ({"detail": {}}, {"Records": []}, {"Records": [{"Sns": {}}]}, [1], "text", None)
+        ),
+    ],
+)
+def test_an_event_of_a_bucket_names_its_object(event: Any, told: str) -> None:
+    body = {"requestPayload": event, "requestContext": CONTEXT}
+    given = {"MessageId": "x", "Attributes": {}, "SentTimestamp": 1, "Body": json.dumps(body)}
+
+    assert failures.message(given, [], [], False)["told"] == told
+
+
 type Site = Callable[[str, str], httpx.Response]
 
 

@@ -12,7 +12,7 @@ from sandbox.console import console
 from sandbox.payments import provider
 from sandbox.settings import Settings
 
-CONSOLE: Any = console.site(Settings.from_environment(), {})
+CONSOLE: Any = console.site(Settings.from_environment(), {}, {})
 
 
 @pytest.mark.parametrize(

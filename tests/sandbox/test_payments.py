@@ -46,6 +46,7 @@ class Shop(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Webhook)
         self.received: queue.Queue[tuple[bytes, str]] = queue.Queue()
+        self.traces: list[str | None] = []
         self.statuses: list[int] = []
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -70,6 +71,7 @@ class _Webhook(http.server.BaseHTTPRequestHandler):
         self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
         self.send_header("content-length", "0")
         self.end_headers()
+        self.server.traces.append(self.headers["x-amzn-trace-id"])
         self.server.received.put((body, self.headers["stripe-signature"]))
 
     def log_message(self, *_: object) -> None:
@@ -159,6 +161,17 @@ def test_a_paid_checkout_sends_events_and_redirects_to_the_shop(payments: Provid
     assert (intent.status, charge.paid, charge.payment_intent) == ("succeeded", True, intent.id)
     assert intent.to_dict()["metadata"] == charge.to_dict()["metadata"] == {"item": "video:1", "user": "user-1"}
     assert payments.types() == ["charge.succeeded", "payment_intent.succeeded", "checkout.session.completed"]
+
+
+def test_a_webhook_is_in_the_trace_of_the_checkout(payments: Provider, shop: Shop) -> None:
+    payments.listen(shop.url, "checkout.session.completed")
+    traced = payments.http.post("/v1/checkout/sessions", data=FORM, headers={"X-Amzn-Trace-Id": "Root=1-a"}).json()
+
+    for session in (traced["id"], payments.open().id):
+        httpx.post(f"{payments.url}/pay/{session}", data={"card": PAYS})
+        shop.receive()
+
+    assert shop.traces == ["Root=1-a", None]
 
 
 def test_a_declined_card_pays_nothing_and_another_card_can_pay(payments: Provider) -> None:

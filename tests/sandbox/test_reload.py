@@ -142,10 +142,12 @@ def test_broken_code_is_reported_and_the_next_save_deploys_all(
     reloads.deploy({"blog-app": CODE | PAGE, "receipts-app": PAGE})
     assert lines[0] == f"blog-app       the earlier version goes on: {deployment.broken}"
     assert lines[1].startswith("receipts-app   page")
+    assert reloads.problems == {"blog-app": deployment.broken}
     deployment.broken, deployment.done[:] = "", []
 
     reloads.deploy({"blog-app": CODE})
 
+    assert reloads.problems == {}
     assert deployment.done == ["code of blog-app in local", "page of blog-app in local with {'of': 'site'}"]
 
 

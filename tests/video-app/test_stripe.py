@@ -123,6 +123,15 @@ def test_an_idempotency_key_belongs_to_its_user_and_is_optional(api: Api) -> Non
     assert len(set(sent)) == 4
 
 
+def test_a_checkout_names_the_trace_that_it_belongs_to(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", trace)
+
+    a_stripe(api.url).checkout(ORDER, None)
+
+    assert api.requested[0][0]["X-Amzn-Trace-Id"] == trace
+
+
 @pytest.mark.parametrize("status", [409, 429, 500, 502, 503, 504])
 def test_a_temporary_error_is_retried_with_the_same_key(api: Api, status: int) -> None:
     api.answers.insert(0, (status, {}))

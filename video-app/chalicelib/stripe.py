@@ -23,6 +23,7 @@ from msgspec import Meta, Struct
 
 from chalicelib.checkout import Checkout, Order
 from chalicelib.payments import Dispute, DisputeChanged, Event, Paid, Refund, RefundChanged, Refunded, Sale
+from common import traces
 from common.errors import Conflict, IdempotencyKeyReused, InvalidInput, ServiceUnavailable
 from common.secrets import Secret
 from common.times import EpochSeconds
@@ -100,10 +101,14 @@ class Stripe:
         self._now = now
 
     def checkout(self, order: Order, idempotency_key: str | None) -> Checkout:
-        """https://docs.stripe.com/api/idempotent_requests"""
+        """Create a checkout. Stripe ignores the trace; the sandbox's provider sends its webhooks in it.
+
+        https://docs.stripe.com/api/idempotent_requests
+        """
         known = f"{self._stage} {order.user} {idempotency_key}" if idempotency_key else uuid.uuid4().hex
         key = hashlib.sha256(known.encode()).hexdigest()
-        answer = self._request("POST", "/v1/checkout/sessions", self._form(order), {"Idempotency-Key": key})
+        headers = {"Idempotency-Key": key, **traces.header()}
+        answer = self._request("POST", "/v1/checkout/sessions", self._form(order), headers)
         if answer.status != 200:
             raise _refusal(answer.status, answer.data)
         try:

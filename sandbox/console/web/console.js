@@ -14,7 +14,7 @@ const TRACEBACK = "Traceback (most recent call last):";
 const PLATFORM_LINE = /^(START|END|REPORT|INIT_START|XRAY) /;
 
 /**
- * @typedef {{name: string, addresses: Record<string, string>, sign_ins: string[], password?: string}} App
+ * @typedef {{name: string, problem: string, addresses: Record<string, string>, sign_ins: string[], password?: string}} App
  * @typedef {{time: string, function: string, text: string, trace: string}} Line
  * @typedef {{payment_intent: string, created: number, amount: number, amount_refunded: number, currency: string,
  *   description: ?string, paid: boolean, refunded: boolean, disputed: boolean}} Charge
@@ -46,9 +46,11 @@ function showApps(apps) {
 }
 
 /** @param {App} app */
-function appCard({ name, addresses, sign_ins: people, password }) {
+function appCard({ name, problem, addresses, sign_ins: people, password }) {
   const card = fill("app");
   part(card, "name").textContent = name;
+  part(card, "problem").hidden = !problem;
+  part(card, "problem-text").textContent = problem;
   part(card, "addresses").append(...Object.entries(addresses).sort(pagesFirst).map(([key, url]) => address(name, key, url)));
   part(card, "sign-ins").hidden = !people.length;
   part(card, "people").append(
