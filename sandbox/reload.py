@@ -7,9 +7,12 @@ a template, is released as on AWS. An app whose code does not start is not deplo
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from enum import Enum
 from pathlib import Path
@@ -107,6 +110,7 @@ class Reload:
         self._new: set[str] = set()
         self._apps = deploy.apps.names()
         self._failed: dict[str, set[Step]] = {}
+        self._releasing, self._saying = threading.Lock(), threading.Lock()
         self.problems: dict[str, str] = {}
         """By app why its last change could not be deployed."""
 
@@ -150,38 +154,44 @@ class Reload:
                     return
 
     def deploy(self, planned: Plan) -> None:
-        """Deploy the apps one after another. One that cannot be deployed stays as it is until its next change."""
-        for app, new in planned.items():
-            if app not in deploy.apps.names():  # its folder was deleted
-                continue
-            steps = new | self._failed.pop(app, set())
-            began = time.monotonic()
-            try:
-                deployed = self._deploy(app, steps)
-            except (DeployError, BotoCoreError, ClientError) as error:
-                self._fail(app, steps, str(error))
-            except Exception as error:  # such as a template that is not YAML, or a file that is deleted just now
-                self._fail(app, steps, f"{type(error).__name__}: {error}")
-            else:
-                self.problems.pop(app, None)
-                self._report(f"{app:14} {', '.join(deployed)}  {time.monotonic() - began:.1f} s")
+        """Deploy the apps side by side. One that cannot be deployed stays as it is until its next change."""
+        there = [app for app in planned if app in deploy.apps.names()]  # the folder of an app may be deleted
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda app: self._try(app, planned[app] | self._failed.pop(app, set())), there))
+
+    def _try(self, app: str, steps: set[Step]) -> None:
+        began = time.monotonic()
+        try:
+            deployed = self._deploy(app, steps)
+        except (DeployError, BotoCoreError, ClientError) as error:
+            self._fail(app, steps, str(error))
+        except Exception as error:  # such as a template that is not YAML, or a file that is deleted just now
+            self._fail(app, steps, f"{type(error).__name__}: {error}")
+        else:
+            self.problems.pop(app, None)
+            self._say(f"{app:14} {', '.join(deployed)}  {time.monotonic() - began:.1f} s")
 
     def _fail(self, app: str, steps: set[Step], reason: str) -> None:
         self._failed[app] = steps
         self.problems[app] = reason
-        self._report(f"{app:14} the earlier version goes on: {reason}")
+        self._say(f"{app:14} the earlier version goes on: {reason}")
+
+    def _say(self, line: str) -> None:
+        with self._saying:  # a line of another app comes before it or after it
+            self._report(line)
 
     def _deploy(self, app: str, steps: set[Step]) -> list[str]:
         """Run the steps of an app; return what was deployed."""
         steps = steps | _site_steps(app, steps)
         functions: list[str] | None = []
-        if Step.CODE in steps:
+        if Step.CODE in steps and Step.RELEASE not in steps:
             functions = deploy.apps.update_code(app, self._stage)
         if Step.RELEASE in steps or functions is None:
-            released = deploy.order.release(self._stage, [app], self._parameters_for)
-            if app in self._new:
-                self._added(app, released[app])
-                self._new.remove(app)
+            with self._releasing:  # an app may import what another one exports
+                released = deploy.order.release(self._stage, [app], self._parameters_for)
+                if app in self._new:
+                    self._added(app, released[app])
+                    self._new.remove(app)
             return ["all stacks"]
         if Step.PAGE in steps:
             deploy.order.STEPS["site"](app, self._stage, **self._parameters_for(app, "site"))

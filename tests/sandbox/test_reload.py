@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,11 +137,29 @@ def test_all_else_is_released_as_on_aws(
     assert re.fullmatch(r"blog-app       all stacks  \d\.\d s", lines[0])
 
 
+def test_the_code_of_several_apps_is_deployed_side_by_side(
+    reloads: Reload, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2)
+
+    def update_code(app: str, stage: str) -> list[str]:
+        both.wait(90)
+        return ["APIHandler"]
+
+    monkeypatch.setattr(deploy.apps, "update_code", update_code)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+    reloads.deploy({"receipts-app": CODE, "todo-app": CODE})
+
+    assert [line.split()[:2] for line in sorted(lines)] == [["receipts-app", "APIHandler"], ["todo-app", "APIHandler"]]
+
+
 def test_broken_code_is_reported_and_the_next_save_deploys_all(
     deployment: Deployment, reloads: Reload, lines: list[str]
 ) -> None:
     deployment.broken = "blog-app: chalicelib/posts.py, line 3: SyntaxError: invalid syntax"
     reloads.deploy({"blog-app": CODE | PAGE, "receipts-app": PAGE})
+    lines.sort()  # the apps are deployed side by side
     assert lines[0] == f"blog-app       the earlier version goes on: {deployment.broken}"
     assert lines[1].startswith("receipts-app   page")
     assert reloads.problems == {"blog-app": deployment.broken}
