@@ -5,6 +5,7 @@ AWS: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.htm
 No longer needed when an invocation that began before UpdateFunctionCode returns the result of the earlier code.
 """
 
+from contextvars import ContextVar
 from typing import Any
 
 from ministack.core import lambda_runtime
@@ -13,20 +14,52 @@ from ministack.services import lambda_svc
 
 _replaced: set[int] = set()
 """By `id`, the execution environments that end when their invocation does. They are no longer in a pool."""
+_updating: ContextVar[bool] = ContextVar("updating", default=False)
 
 
 def replacing(update: Any) -> Any:
-    """Wrap an update: environments at work leave their pool, so that the update ends only the others."""
+    """Wrap an update, for `sparing`."""
 
     def update_function(name: str, data: Any) -> Any:
-        key = f"{get_account_id()}:{get_region()}:{name}:$LATEST"
-        with lambda_runtime._lock:
-            pool = lambda_runtime._workers.get(key, [])
-            _replaced.update(id(worker) for worker in pool if worker.in_use)
-            pool[:] = [worker for worker in pool if not worker.in_use]
-        return update(name, data)
+        token = _updating.set(True)
+        try:
+            return update(name, data)
+        finally:
+            _updating.reset(token)
 
     return update_function
+
+
+def sparing(invalidate: Any) -> Any:
+    """Wrap what ends the environments of a function: during an update those at work only leave their pool.
+
+    This happens after the update has changed the function, so every environment that begins later has the new code.
+    """
+
+    def invalidate_worker(name: str, *place: Any, **named: Any) -> None:
+        if not _updating.get():
+            invalidate(name, *place, **named)
+            return
+        key = f"{get_account_id()}:{get_region()}:{name}:$LATEST"
+        with lambda_runtime._lock:
+            pool = lambda_runtime._workers.pop(key, [])
+            _replaced.update(id(worker) for worker in pool if worker.in_use)
+            idle = [worker for worker in pool if not worker.in_use]
+        lambda_runtime.kill_workers(idle)
+
+    return invalidate_worker
+
+
+def beginning(acquire: Any) -> Any:
+    """Wrap what leases an environment: an invocation that waited during an update begins with the new code."""
+
+    def acquire_worker(name: str, config: Any, code_zip: bytes, qualifier: str = "$LATEST", **limits: Any) -> Any:
+        function = lambda_svc._functions.get(name) if qualifier == "$LATEST" else None
+        if function and function.get("code_zip"):
+            config, code_zip = function["config"], function["code_zip"]
+        return acquire(name, config, code_zip, qualifier=qualifier, **limits)
+
+    return acquire_worker
 
 
 def ending_replaced(release: Any) -> Any:
@@ -46,4 +79,6 @@ def ending_replaced(release: Any) -> Any:
 def apply() -> None:
     lambda_svc._update_code = replacing(lambda_svc._update_code)
     lambda_svc._update_config = replacing(lambda_svc._update_config)
+    lambda_svc.invalidate_worker = sparing(lambda_svc.invalidate_worker)
+    lambda_svc.acquire_worker = beginning(lambda_svc.acquire_worker)
     lambda_svc.release_worker = ending_replaced(lambda_svc.release_worker)

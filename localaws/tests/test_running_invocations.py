@@ -15,6 +15,7 @@ import pytest
 from botocore.config import Config
 from ministack.core import lambda_runtime
 from ministack.core.responses import get_account_id, get_region
+from ministack.services import lambda_svc
 
 from localaws.lambda_ import running_invocations
 from localaws.testing import active, until
@@ -87,10 +88,27 @@ def test_a_replaced_environment_ends_with_its_invocation(monkeypatch: pytest.Mon
     monkeypatch.setattr(lambda_runtime, "_workers", pool)
     monkeypatch.setattr(lambda_runtime, "kill_workers", ended.extend)
     release = running_invocations.ending_replaced(lambda_runtime.release_worker)
+    invalidate = running_invocations.sparing(lambda_runtime.invalidate_worker)
+    begun_meanwhile = SimpleNamespace(in_use=True)
 
-    running_invocations.replacing(lambda name, data: None)("f", {})
-    assert pool.popitem()[1] == [idle]
+    def update(name: str, data: Any) -> None:
+        next(iter(pool.values())).append(begun_meanwhile)
+        invalidate(name)
+
+    running_invocations.replacing(update)("f", {})
+    assert (pool, ended) == ({}, [idle])
     release(at_work)
-    release(idle)
+    release(begun_meanwhile)
+    release(SimpleNamespace(in_use=True))
 
-    assert ended == [at_work]
+    assert ended == [idle, at_work, begun_meanwhile]
+
+
+def test_an_invocation_that_waited_during_an_update_begins_with_the_new_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    functions = {"f": {"config": {"MemorySize": 256}, "code_zip": b"new"}, "without code": {"config": {}}}
+    monkeypatch.setattr(lambda_svc, "_functions", functions)
+    acquire = running_invocations.beginning(lambda *leased, **named: (*leased, named["qualifier"]))
+
+    assert acquire("f", {}, b"old") == ("f", {"MemorySize": 256}, b"new", "$LATEST")
+    assert acquire("f", {}, b"of version 1", qualifier="1") == ("f", {}, b"of version 1", "1")
+    assert acquire("without code", {}, b"old") == ("without code", {}, b"old", "$LATEST")
