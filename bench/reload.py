@@ -385,6 +385,7 @@ _KINDS = (
 
 def run() -> None:
     """Print a line for each kind of change, and what became of the requests under load."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the context managers stop what they started
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         own, other = (_clone(Path(folder) / name) for name in ("sandbox", "local"))
         sandbox, environment = stack.enter_context(_sandbox(own))
