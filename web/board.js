@@ -30,15 +30,25 @@ export function reconcile(parent, items, keyOf, make, update = () => {}) {
 
 const answers = new Map();
 
+/** An answer with the status of an error. Its message is the server's, if that says one. */
+export class Refused extends Error {}
+
+/** Returns the Refused for an answer to a request of *path*. @param {string} path @param {Response} answer */
+export async function refusal(path, answer) {
+  const said = await answer.json().catch(() => null);
+  return new Refused(said?.message ?? `${path} answers ${answer.status}`);
+}
+
 /**
- * Gets *path*, and calls *show* if the answer differs from the last one with this *key*. Fails unless it has an answer.
+ * Gets *path*, and calls *show* if the answer differs from the last one with this *key*. Throws Refused for the status of
+ * an error, and another error without an answer.
  * @param {string} path
  * @param {(value: any) => void} show
  * @param {{key?: string, milliseconds?: number}} [options] the answer may take so many milliseconds
  */
 export async function poll(path, show, { key = path, milliseconds = 10_000 } = {}) {
   const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(milliseconds) });
-  if (!answer.ok) throw new Error(`${path} answers ${answer.status}`);
+  if (!answer.ok) throw await refusal(path, answer);
   const text = await answer.text();
   if (answers.get(key) === text) return;
   show(JSON.parse(text));

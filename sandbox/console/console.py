@@ -20,6 +20,7 @@ from localaws import control_client
 from sandbox import function_logs
 from sandbox.apps import ADDRESSES
 from sandbox.console import event_sources, failures, graph, metrics, pages, routes, traces
+from sandbox.console.data import routes as data
 from sandbox.demo.users import PASSWORD, USERS
 from sandbox.page_headers import PageHeaders
 from sandbox.payments.client import Payments
@@ -51,6 +52,7 @@ def site(settings: Settings, apps: dict[str, Any], problems: Mapping[str, str]) 
             _json("/graph.json", lambda _: graph.graph(settings.stage)),
             _json("/event_sources.json", lambda _: event_sources.site_data(settings.aws.endpoint)),
             *failures.routes(settings.aws.endpoint),
+            *data.routes(settings.stage, settings.aws.endpoint),
             _json("/traces.json", lambda request: traces.newest(request.query_params)),
             _json("/traces/{trace_id}.json", lambda request: traces.waterfall(request.path_params["trace_id"])),
             *pages.routes(),

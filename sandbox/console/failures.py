@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
 from starlette.requests import Request
@@ -20,8 +19,8 @@ from starlette.routing import Route
 from deploy import redrive
 from deploy.account import client
 from deploy.redrive import NotRedriven
-from localaws import control_client
 from sandbox import function_logs
+from sandbox.console.data.queues import COUNTS, peek
 
 SHOWN = 50
 """How many messages of a queue the console shows, the newest."""
@@ -139,7 +138,7 @@ def queues(endpoint: str, mappings: Sequence[Json], batches: Sequence[Json]) -> 
             if mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination") == arn
         ]
         count = sum(int(described[name]) for name in COUNTS)
-        peeked = _peek(endpoint, url)[:SHOWN] if count else []
+        peeked = peek(endpoint, url)[:SHOWN] if count else []
         messages = [message(each, mappings, batches, bool(dead)) for each in peeked]
         if any(each["kind"] == "event" for each in messages):
             feeds.append("on-failure destination of asynchronous invocations")
@@ -153,17 +152,6 @@ def queues(endpoint: str, mappings: Sequence[Json], batches: Sequence[Json]) -> 
             }
         )
     return sorted(found, key=lambda queue: (queue["count"] == 0, queue["name"]))
-
-
-COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
-
-
-def _peek(endpoint: str, url: str) -> list[Json]:
-    """Return the messages of a queue without receiving them, newest first."""
-    answer = json.loads(control_client.call(f"{endpoint}/_ministack/sqs/messages?{urlencode({'QueueUrl': url})}"))
-    kept = [each for regions in answer["messages"].values() for queue in regions.values() for each in queue.values()]
-    messages: list[Json] = [message for queue in kept for message in queue]
-    return sorted(messages, key=lambda each: float(each["SentTimestamp"]), reverse=True)
 
 
 def message(given: Json, mappings: Sequence[Json], batches: Sequence[Json], is_dead_letter: bool) -> Json:
@@ -304,7 +292,7 @@ def _found(endpoint: str, queue: str, id: str) -> tuple[str, Json]:
         url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     except ClientError:
         raise NotRedriven(f"There is no queue {queue}.") from None
-    for each in _peek(endpoint, url):
+    for each in peek(endpoint, url):
         if each["MessageId"] == id:
             return url, each
     raise NotRedriven(f"The message is no longer in {queue}.")

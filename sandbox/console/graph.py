@@ -30,6 +30,7 @@ KINDS = {
     "AWS::DynamoDB::Table": "table",
     "AWS::ElasticLoadBalancingV2::LoadBalancer": "load balancer",
     "AWS::Events::Rule": "rule",
+    "AWS::Glue::Database": "database",
     "AWS::IoT::TopicRule": "IoT rule",
     "AWS::Kinesis::Stream": "stream",
     "AWS::KinesisFirehose::DeliveryStream": "delivery stream",
@@ -41,6 +42,8 @@ KINDS = {
     "AWS::SecretsManager::Secret": "secret",
     "AWS::Athena::WorkGroup": "workgroup",
 }
+DATA = ("table", "bucket", "queue", "stream", "workgroup")
+"""The kinds that the page of data shows, in order."""
 _SERVICES = {
     "API": "execute-api",
     "table": "dynamodb",
@@ -70,6 +73,13 @@ class Node:
     physical: str
 
     @property
+    def data(self) -> str | None:
+        """Return its name on the page of data; None if that does not show its kind."""
+        if self.kind not in DATA:
+            return None
+        return self.physical.rpartition("/")[2] if self.kind == "queue" else self.physical
+
+    @property
     def arn(self) -> str:
         """Return its ARN; for an API the common start of its ARNs."""
         if self.physical.startswith("arn:"):
@@ -97,9 +107,9 @@ class Edge:
 
 
 def graph(stage: str) -> dict[str, Any]:
-    """Return ``{nodes: [{id, app, kind, name, calls}], edges: [{source, target, how}]}`` of a stage.
+    """Return ``{nodes: [{id, app, kind, name, data, calls}], edges: [{source, target, how}]}`` of a stage.
 
-    ``calls`` counts those of the last hour.
+    ``data`` is the name in the address of its page of data, if it has one. ``calls`` counts those of the last hour.
     """
     with _reading:
         nodes, edges = _read(stage, _version())
@@ -107,7 +117,7 @@ def graph(stage: str) -> dict[str, Any]:
     joined = {end for edge in edges for end in (edge.source, edge.target)}
     return {
         "nodes": [
-            {"id": n.id, "app": n.app, "kind": n.kind, "name": n.name, "calls": calls.get(n)}
+            {"id": n.id, "app": n.app, "kind": n.kind, "name": n.name, "data": n.data, "calls": calls.get(n)}
             for n in nodes
             if n.id in joined
         ],
@@ -129,10 +139,20 @@ def _version() -> frozenset[tuple[str, Any]]:
     )
 
 
+def resources(stage: str) -> list[Node]:
+    """Return the resources of the stage's stacks that have a kind."""
+    return _resources(stage, _version())
+
+
+@lru_cache(maxsize=1)
+def _resources(stage: str, version: frozenset[tuple[str, Any]]) -> list[Node]:
+    return _nodes(stage)
+
+
 @lru_cache(maxsize=1)
 def _read(stage: str, version: frozenset[tuple[str, Any]]) -> tuple[list[Node], list[Edge]]:
     """Read the stage's stacks, which takes some hundred requests. *version* is that of the stacks."""
-    nodes = _nodes(stage)
+    nodes = _resources(stage, version)
     with ThreadPoolExecutor() as pool:
         found = [edge for edges in pool.map(lambda read: list(read(nodes)), _READERS) for edge in edges]
     return nodes, list(dict.fromkeys(found))

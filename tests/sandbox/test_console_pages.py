@@ -17,7 +17,7 @@ PAGES = sorted({file.stem for file in WEB.glob("*.html")} - {"layout"})
 
 
 def _get(path: str) -> httpx.Response:
-    site: Any = console.site(Settings.from_environment(), {})
+    site: Any = console.site(Settings.from_environment(), {}, {})
 
     async def get() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(site), base_url="http://127.0.0.1") as client:

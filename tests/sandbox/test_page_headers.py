@@ -21,6 +21,7 @@ CONSOLE: Any = console.site(Settings.from_environment(), {}, {})
         (CONSOLE, "/"),
         (CONSOLE, "/services.html"),
         (CONSOLE, "/event_sources.html"),
+        (CONSOLE, "/data/table.json"),
         (CONSOLE, "/apps.json"),
         (provider.site(), "/pay/x"),
     ],

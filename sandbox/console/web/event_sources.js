@@ -4,6 +4,8 @@ import { byId, poll, reconcile, repeat, showState, UNREACHABLE } from "./shared/
 import { fill, part } from "./shared/page.js";
 
 const PAUSE = 3000;
+/** By the kind of a source how the address of the page of data names it. */
+const DATA = { sqs: "queue", kinesis: "stream", dynamodb: "table" };
 const STATES = { failed: "Failed", retrying: "Retrying", returned: "Returned", recovered: "Recovered", succeeded: "Succeeded" };
 
 /**
@@ -16,7 +18,7 @@ const STATES = { failed: "Failed", retrying: "Retrying", returned: "Returned", r
  *   error: Failure | null, what: string, event: string}} Step
  * @typedef {{id: string, at: number, size: string, state: string, attempt: string, error: Failure | null,
  *   omitted: number, steps: Step[]}} Batch
- * @typedef {{id: string, name: string, function: string, settings: string, state: string,
+ * @typedef {{id: string, name: string, kind: string, function: string, settings: string, state: string,
  *   states: Record<string, number>, batches: Batch[]}} Source
  */
 
@@ -51,6 +53,7 @@ function showQueues(queues) {
 function queueCard({ name }) {
   const card = fill("queue");
   part(card, "name").textContent = name;
+  part(card, "name").href = `data.html?${new URLSearchParams({ queue: name })}`;
   const button = part(card, "move");
   button.ariaLabel = `Send all again: the messages of ${name}`;
   button.addEventListener("click", () => send(button, part(card, "error"), `queues/${encodeURIComponent(name)}/again`));
@@ -119,9 +122,10 @@ function showSources(list, sources) {
 }
 
 /** @param {Source} source */
-function sourceCard({ name, function: called, settings }) {
+function sourceCard({ name, kind, function: called, settings }) {
   const card = fill("source");
   part(card, "name").textContent = name;
+  if (kind in DATA) part(card, "name").href = `data.html?${new URLSearchParams({ [DATA[kind]]: name })}`;
   part(card, "function").textContent = called;
   put(part(card, "settings"), settings);
   return card;

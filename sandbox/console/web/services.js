@@ -12,7 +12,7 @@ const MARGIN = 16;
 const RIGHTS = new Set(["reads", "writes"]);
 
 /**
- * @typedef {{id: string, app: string, kind: string, name: string, calls: number | null}} Node
+ * @typedef {{id: string, app: string, kind: string, name: string, data: ?string, calls: number | null}} Node
  * @typedef {{source: string, target: string, how: string}} Edge
  */
 
@@ -121,7 +121,11 @@ function appBox({ app, x, y, width, height }) {
   return svg("g", { class: "app" }, box, name);
 }
 
-function nodeBox({ id, kind, name, calls }, { x, y }) {
+/** Returns the address of what a table, bucket, queue, stream or workgroup has; null for other nodes. */
+const dataOf = ({ kind, data }) => (data ? `data.html?${new URLSearchParams({ [kind]: data })}` : null);
+
+function nodeBox(node, { x, y }) {
+  const { id, kind, name, calls } = node;
   const box = svg("rect", { x: x - WIDTH / 2, y: y - HEIGHT / 2, width: WIDTH, height: HEIGHT, rx: 9 });
   const title = svg("title");
   title.textContent = `${name}, ${kind}`;
@@ -129,7 +133,10 @@ function nodeBox({ id, kind, name, calls }, { x, y }) {
   small.textContent = kind;
   const large = svg("text", { x: x - WIDTH / 2 + 10, y: y + 13, class: "name" });
   large.textContent = name.length > 21 ? `${name.slice(0, 20)}…` : name;
-  const group = svg("g", { class: `node ${kind.replace(" ", "-")}`, "data-id": id }, title, box, small, large);
+  const href = dataOf(node);
+  // Screen readers and the keyboard have the same link in the list.
+  const [tag, link] = href ? ["a", { href, tabindex: -1 }] : ["g", {}];
+  const group = svg(tag, { class: `node ${kind.replace(" ", "-")}`, "data-id": id, ...link }, title, box, small, large);
   if (calls !== null) {
     const count = svg("text", { x: x + WIDTH / 2 - 10, y: y - 6, class: "calls" });
     count.textContent = calls.toLocaleString("en");
@@ -171,8 +178,17 @@ function highlight(id) {
 
 function sentence({ source, target, hows }) {
   const item = document.createElement("li");
-  item.textContent = `${source} → ${target}: ${hows.join(", ")}`;
+  item.append(named(source), " → ", named(target), `: ${hows.join(", ")}`);
   return item;
+}
+
+/** Returns the id of a node, as a link to its data if it has some. */
+function named(id) {
+  const href = dataOf(graph.nodes.find((node) => node.id === id));
+  const element = document.createElement(href ? "a" : "span");
+  element.textContent = id;
+  if (href) element.href = href;
+  return element;
 }
 
 function choices() {
