@@ -224,13 +224,16 @@ loadtools:
 	done; \
 	echo "Python 3.12 or newer is needed and none of these is one: $(PYTHONS). See .python-version."; exit 1
 .venv/run: requirements.txt | .venv/bin/python
-	@echo "Installing the packages of requirements.txt into .venv"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(install)
 	@touch $@
 .venv/test: requirements-test.txt .venv/run
-	@echo "Installing the packages of requirements-test.txt into .venv"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(install)
 	@touch $@
+# Without a network pip prints ten lines. They are in its log.
+install = echo "Installing the packages of $< into .venv, which takes one to three minutes the first time" && \
+  { $(BIN)/pip install --log .venv/pip.log --disable-pip-version-check --require-hashes -r $< >/dev/null 2>&1 || { \
+    echo "$<: $$(sed -n 's/.*ERROR: //p' .venv/pip.log | tail -n 1). The packages are downloaded once: connect to a network and run the command again. The log is .venv/pip.log" >&2; \
+    exit 1; }; }
 
 .mutants/installed: bench/mutants/requirements.txt | .venv/bin/python
 	@echo "Installing the packages of $< into .mutants"

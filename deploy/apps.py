@@ -7,14 +7,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +20,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from deploy import policies, signing_keys, stacks, zips
+from deploy import packager, packages, policies, signing_keys, stacks, zips
 from deploy.account import api_address, client
 from deploy.errors import AlreadyDeployed, PackageFailed
 
@@ -40,9 +38,6 @@ _EARLIER = {"StreamStart": "LATEST", "StreamMode": "ON_DEMAND", "DeviceTopics": 
 
 NO_API = "none"
 """Stands in policies for the id of an API that does not exist yet."""
-
-_KEPT_ZIPS = 4
-"""How many of Chalice's zips stay in ``.chalice/deployments/``: those of the stages that are deployed in turn."""
 
 
 def names() -> list[str]:
@@ -205,31 +200,24 @@ def layer(
     """Return a zip with the packages that *requirements* lists, and *files* by name, all below the folder *root*.
 
     With the default *root* it is a Lambda layer. *platform* has pip's options for packages that are not pure Python,
-    such as `LAMBDA`. It is built once and kept in ``dist/``, because the versions are pinned. Raises PackageFailed.
+    such as `LAMBDA`. Raises PackageFailed.
     """
-    python = "{}.{}".format(*sys.version_info)
-    content = [python.encode(), root.encode(), " ".join(platform).encode(), requirements.read_bytes()]
-    content += [file.read_bytes() for file in files.values()]
-    digest = hashlib.sha256(b"".join(content)).hexdigest()[:16]
-    kept = ROOT / "dist" / f"{requirements.parent.name}-{requirements.stem}-{digest}.zip"
-    if not kept.exists():
-        kept.parent.mkdir(exist_ok=True)
-        zips.write(kept, _installed(requirements, files, root, platform))
-    return kept.read_bytes()
+    target = f"layer-cp{sys.version_info.major}{sys.version_info.minor}"
+    if platform:
+        target += f"-{hashlib.sha256(' '.join(platform).encode()).hexdigest()[:8]}"
+    folder = packages.kept(target, requirements, lambda folder: _install(requirements, folder, platform))
+    found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    # What an installer writes has paths of this machine and versions of build tools.
+    found = {name: path for name, path in found.items() if not re.match(r"bin/|[^/]*\.dist-info/", name)}
+    return zips.archive({f"{root}{name}": file for name, file in (found | dict(files)).items()})
 
 
-def _installed(requirements: Path, files: Mapping[str, Path], root: str, platform: Sequence[str]) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-        pip += ["--no-deps", "--require-hashes", *platform]
-        command = [*pip, "--target", folder, "--requirement", str(requirements)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise PackageFailed(f"{requirements}: {done.stderr}")
-        found = {str(path.relative_to(folder)): path for path in Path(folder).rglob("*") if path.is_file()}
-        # What an installer writes has paths of this machine and versions of build tools.
-        found = {name: path for name, path in found.items() if not re.match(r"bin/|[^/]*\.dist-info/", name)}
-        return zips.archive({f"{root}{name}": file for name, file in (found | dict(files)).items()})
+def _install(requirements: Path, folder: Path, platform: Sequence[str]) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    command += ["--no-deps", "--require-hashes", *platform, "--target", str(folder), "--requirement", str(requirements)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise packages.not_installed(requirements, done.stderr)
 
 
 def deploy_edge(app: str, stage: str, **parameters: str) -> dict[str, str]:
@@ -301,20 +289,10 @@ def package(app: str, stage: str) -> Path:
     """Write the SAM template and the zip to ``dist/<app>-<stage>/``; return the folder. Raises PackageFailed."""
     folder = ROOT / "dist" / f"{app}-{stage}"
     folder.parent.mkdir(exist_ok=True)
-    with (ROOT / "dist" / f"{app}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # all stages of an app share the zip that Chalice builds
-        done = subprocess.run(
-            [*CHALICE, "package", "--stage", stage, "--merge-template", "merge.yaml", str(folder)],
-            cwd=ROOT / app,
-            env=chalice_environment(),
-            pass_fds=[lock.fileno()],  # it keeps the lock, even if this process is killed
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        _remove_older_zips(app)
-    if done.returncode or "Could not install dependencies" in done.stdout + done.stderr:
-        raise PackageFailed(f"{app}: {packaging_error(done.stdout + done.stderr)}")
+    lock = ROOT / "dist" / f"{app}.lock"  # all stages of an app share the zip that Chalice builds
+    succeeded, output = packager.package(ROOT / app, stage, folder, chalice_environment(), lock)
+    if not succeeded:
+        raise PackageFailed(f"{app}: {packaging_error(output)}")
     return folder
 
 
@@ -333,13 +311,6 @@ def _packaged(app: str, stage: str) -> tuple[Path, dict[str, Any]]:
     write_policies(app, stage)  # again, because another app may have got its API since the resources
     folder = package(app, stage)
     return folder, stacks.parse((folder / "sam.yaml").read_text())
-
-
-def _remove_older_zips(app: str) -> None:
-    """Remove Chalice's older zips. It makes one for each content of the app and of a stage's settings."""
-    zips = sorted((ROOT / app / ".chalice" / "deployments").glob("*.zip"), key=lambda file: file.stat().st_mtime)
-    for older in zips[:-_KEPT_ZIPS]:
-        older.unlink(missing_ok=True)
 
 
 def update_code(app: str, stage: str) -> list[str] | None:

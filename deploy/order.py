@@ -114,10 +114,11 @@ def release(
     The first step that fails stops the rest: only the steps that have begun go on to their end. Raises StackFailed and
     PackageFailed; the same call resumes.
     """
-    steps_left = graphlib.TopologicalSorter(_dependencies(stage, released))
+    graph = _dependencies(stage, released)
+    steps_left = graphlib.TopologicalSorter(graph)
     steps_left.prepare()
-    deployment = _Release(stage, parameters_for)
-    done: dict[Future[None], _Step] = {}
+    deployment, progress = _Release(stage, parameters_for), itertools.count(1)
+    done: dict[Future[float | None], _Step] = {}
     failed: list[BaseException] = []
     with ThreadPoolExecutor(len(released) or 1) as pool:
         while (steps_left.is_active() and not failed) or done:
@@ -131,8 +132,11 @@ def release(
                 if error := future.exception():
                     failed.append(error)
                     report(f"{step[0]}: {step[1]} failed: {error}")
-                else:
-                    steps_left.done(step)
+                    continue
+                steps_left.done(step)
+                number, seconds = next(progress), future.result()
+                if seconds is not None:
+                    report(f"{step[0]}: {step[1]} done in {seconds:.1f} s ({number} of {len(graph)})")
     if failed:
         raise failed[0]
     return {app: deployment.outputs[app] for app in released}
@@ -181,10 +185,10 @@ class _Release:
     parameters_for: ParametersFor
     outputs: defaultdict[str, dict[str, Outputs]] = field(default_factory=lambda: defaultdict(dict))
 
-    def run(self, app: str, step: str, report: Callable[[str], None]) -> None:
-        """Run a step of an app."""
+    def run(self, app: str, step: str, report: Callable[[str], None]) -> float | None:
+        """Run a step of an app; return how many seconds it took, or None if the stage does not have it."""
         if step == "dax" and not apps.uses_dax(app, self.stage, self.parameters_for(app, "app")):
-            return
+            return None
         report(f"{app}: {step}")
         began = time.monotonic()
         if app == UPDATES:
@@ -193,7 +197,7 @@ class _Release:
             self._run(app, step, self.parameters_for(app, step))
             if step == "edge":
                 self._set_address(app)
-        report(f"{app}: {step} done in {time.monotonic() - began:.0f} s")
+        return time.monotonic() - began
 
     def _run(self, app: str, step: str, parameters: Mapping[str, str]) -> None:
         self.outputs[app][step] = STEPS[step](app, self.stage, **parameters)

@@ -17,8 +17,8 @@ from deploy.account import client
 from deploy.errors import StackFailed
 
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
-_POLL = 5
-"""Seconds between two looks at a stack, at most."""
+_FIRST_LOOK, _POLL = 0.05, 5
+"""Seconds until the first look at a stack, and between two looks at most. A local AWS makes a small stack at once."""
 _PUBLIC = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"]
 
 
@@ -206,9 +206,11 @@ def _status(name: str) -> str | None:
 
 def _ended(name: str) -> str | None:
     """Wait until CloudFormation does no more with the stack; return its status, or None if there is none."""
-    delay: float = client("cloudformation").get_waiter("stack_create_complete").config.delay
+    longest = min(client("cloudformation").get_waiter("stack_create_complete").config.delay, _POLL)
+    pause = _FIRST_LOOK
     while (status := _status(name)) and status.endswith("_IN_PROGRESS") and status not in _NEVER_CREATED:
-        time.sleep(min(delay, _POLL))
+        time.sleep(pause)
+        pause = min(2 * pause, longest)
     return status
 
 

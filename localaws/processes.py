@@ -29,7 +29,7 @@ def running(
 
     The process gets PATH and *environment*, but no other variables of this process. It can import the same modules.
     """
-    inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE.parent)}
     with log.open("wb") if log else contextlib.nullcontext() as output:
         process = subprocess.Popen(
             [sys.executable, *command],

@@ -22,6 +22,7 @@ from sandbox import apps, ports
 from sandbox.apps import ADDRESSES
 from sandbox.errors import InvalidFile, InvalidVariable
 from sandbox.ports import ROOT, PortsBusy
+from sandbox.progress import Shown
 from sandbox.settings import Settings
 
 _NOT_RUNNING = "The sandbox of this folder is not running. Start it with `make up`."
@@ -121,17 +122,24 @@ def delete(settings: Settings, stage: str) -> str | None:
 
 def _start(settings: Settings, variables: dict[str, str] | None = None) -> str | None:
     """Start the process of a stage and wait until it is ready; return an error message if it fails."""
-    started = time.monotonic()
+    started, progress = time.monotonic(), Shown(settings.log)
+
+    def ready() -> bool:
+        is_ready = settings.outputs_file.exists()
+        progress.show()
+        return is_ready
+
     try:
         processes.start(
             ["-m", "sandbox", "serve"],
             log=settings.log,
-            ready=settings.outputs_file.exists,
+            ready=ready,
             environment=variables,
             cwd=ROOT,
         )
     except processes.NotStarted as error:
-        return f"The sandbox did not start. {error}"
+        progress.show()
+        return f"The sandbox did not start. {progress.failure or error}"
     print(f"The sandbox is ready after {time.monotonic() - started:.1f} s.\n")
     return None
 
@@ -243,8 +251,7 @@ def serve(settings: Settings) -> str | None:
     """Run the sandbox in the foreground."""
     from sandbox import serve as server
 
-    server.main(settings)
-    return None
+    return server.main(settings)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from hypercorn.config import Config
 from starlette.applications import Starlette
 
 import localaws.serve
-from deploy import updates
+from deploy import packager, updates
+from deploy.errors import DeployError
 from localaws import clock, control_client, processes
 from localaws.allowed_pages import AllowedPages
 from sandbox import account
@@ -25,19 +26,30 @@ from sandbox.console import console
 from sandbox.demo import seed
 from sandbox.payments import provider
 from sandbox.ports import DEBUGGER, SHARED
+from sandbox.progress import Progress
 from sandbox.reload import Reload
 from sandbox.settings import ROOT, Settings
 from sandbox.stacks import Stacks
 
 
-def main(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT."""
+def main(settings: Settings) -> str | None:
+    """Run until SIGTERM or SIGINT. Return why the start failed, if it is for the user to mend."""
     settings.folder.mkdir(parents=True, exist_ok=True)
     if not settings.clone_of:
         settings.aws.make_root_key()
     os.environ.update(settings.environment | settings.debugger)  # boto3 looks for credentials once, in the first client
+    reason = None
     with processes.pid_file(settings.folder):
-        asyncio.run(_run(settings))
+        try:
+            asyncio.run(_run(settings))
+        except* DeployError as failed:
+            error: BaseException = failed
+            while isinstance(error, BaseExceptionGroup):  # of task groups in task groups
+                error = error.exceptions[0]
+            reason = str(error)
+    if reason and "\n" not in reason:
+        Progress.fail(reason)
+    return reason
 
 
 async def _run(settings: Settings) -> None:
@@ -48,17 +60,22 @@ async def _run(settings: Settings) -> None:
         clock.install(str(settings.aws.clock))
         query = urlencode({"add": sorted(settings.origins)}, doseq=True)
         await asyncio.to_thread(control_client.call, f"{settings.aws.endpoint}/_localaws/origins?{query}", b"")
-        await _serve_stage(settings, stop)
+        await _serve_stage(settings, stop, Progress(3))
         return
     if not settings.keep:
         _forget_deployments(settings.stage)
-    async with localaws.serve.running(settings.aws):
+    packager.prepare()
+    progress = Progress(1 if settings.fresh else 5)
+    async with contextlib.AsyncExitStack() as running:
+        with progress.step("local AWS"):
+            await running.enter_async_context(localaws.serve.running(settings.aws))
         try:
             if settings.fresh:
                 await _serve_account(settings, stop)
                 return
-            await asyncio.to_thread(account.prepare)
-            await _serve_stage(settings, stop)
+            with progress.step("account"):
+                await asyncio.to_thread(account.prepare)
+            await _serve_stage(settings, stop, progress)
         finally:
             for folder in settings.clones():
                 await asyncio.to_thread(processes.stop, folder)
@@ -83,14 +100,14 @@ async def _serve_account(settings: Settings, stop: asyncio.Event) -> None:
         settings.outputs_file.unlink(missing_ok=True)
 
 
-async def _serve_stage(settings: Settings, stop: asyncio.Event) -> None:
+async def _serve_stage(settings: Settings, stop: asyncio.Event, progress: Progress) -> None:
     """Deploy the stage, serve its pages until *stop*, and write its outputs once the demo data is there."""
     try:
         async with asyncio.TaskGroup() as servers:
             servers.create_task(_serve(settings, "payments", provider.site(), stop))  # a shop registers with it
             stacks = Stacks(settings)
-            apps = await asyncio.to_thread(stacks.deploy)
-            await asyncio.to_thread(account.verify_senders, settings.aws.endpoint)
+            with progress.step("apps"):
+                apps = await asyncio.to_thread(stacks.deploy, progress.release)
             with contextlib.ExitStack() as planes:
                 folders = str(settings.instances), str(settings.aws.file_systems)
                 for module, *arguments in (
@@ -100,7 +117,9 @@ async def _serve_stage(settings: Settings, stop: asyncio.Event) -> None:
                     planes.enter_context(localaws.serve.data_plane(settings.aws, module, *arguments))
                 if settings.background:
                     _start_background(settings, stacks, apps, planes)
-                await _serve_pages(settings, stacks, apps, stop)
+                with progress.step("senders of mail"):
+                    await asyncio.to_thread(account.verify_senders, settings.aws.endpoint)
+                await _serve_pages(settings, stacks, apps, stop, progress)
     finally:
         settings.outputs_file.unlink(missing_ok=True)
 
@@ -112,12 +131,15 @@ def _start_background(settings: Settings, stacks: Stacks, apps: dict[str, Any], 
             planes.enter_context(processes.running(command, settings.environment, ROOT / app))
 
 
-async def _serve_pages(settings: Settings, stacks: Stacks, apps: dict[str, Any], stop: asyncio.Event) -> None:
+async def _serve_pages(
+    settings: Settings, stacks: Stacks, apps: dict[str, Any], stop: asyncio.Event, progress: Progress
+) -> None:
     report, show = functools.partial(print, flush=True), functools.partial(_show, settings, stacks, apps)
     reload = Reload(settings.stage, stacks.parameters_for, report, show)
     async with asyncio.TaskGroup() as servers:
         servers.create_task(_serve(settings, "console", console.site(settings, apps, reload.problems), stop))
-        await asyncio.to_thread(seed.seed, settings, apps)
+        with progress.step("demo data"):
+            await asyncio.to_thread(seed.seed, settings, apps)
         _announce(settings, apps)
         if settings.reload:
             servers.create_task(reload.watch(stop))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-
-import boto3
 
 import deploy.apps
 import deploy.clone
 import deploy.order
 import deploy.updates
-from deploy.account import api_address
+from deploy.account import api_address, client
 from localaws.efs import file_system
 from sandbox import apps, payments
 from sandbox.payments.client import Payments
@@ -28,12 +26,15 @@ class Stacks:
         self._settings = settings
         self._needs = apps.found(ROOT)
 
-    def deploy(self) -> dict[str, Any]:
-        """Deploy everything and return, by app, the addresses and the outputs of the resources."""
+    def deploy(self, report: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+        """Deploy everything and return, by app, the addresses and the outputs of the resources.
+
+        *report* gets the lines of `deploy.order.release`.
+        """
         settings = self._settings
         if settings.clone_of:
             deploy.clone.begin(settings.clone_of, settings.stage)
-        released = deploy.order.release(settings.stage, deploy.order.names(), self.parameters_for)
+        released = deploy.order.release(settings.stage, deploy.order.names(), self.parameters_for, report)
         outputs = {app: self.outputs(app, released[app]) for app in deploy.apps.names()}
         return outputs | {deploy.order.UPDATES: self._updates(released[deploy.order.UPDATES]["servers"])}
 
@@ -105,7 +106,7 @@ class Stacks:
 
     def _access_keys(self, app: str, resources: Mapping[str, str]) -> dict[str, str]:
         """Return the access keys of the people who sign their requests to the app."""
-        secrets = boto3.Session().client("secretsmanager")
+        secrets = client("secretsmanager")
         keys: dict[str, str] = {}
         for person in self._needs_of(app).access_keys:
             secret = secrets.get_secret_value(SecretId=resources[f"{person}_secret"])["SecretString"]
@@ -118,6 +119,6 @@ class Stacks:
             return {}
         url = self._settings.url("payments")
         keys = {"api_key": payments.API_KEY, "webhook_secret": Payments(url).register(f"{api}/payments/webhook")}
-        secrets = boto3.Session().client("secretsmanager")
+        secrets = client("secretsmanager")
         secrets.put_secret_value(SecretId=resources["payments_secret"], SecretString=json.dumps(keys))
         return {"payments": url, "payments_webhook_secret": keys["webhook_secret"]}

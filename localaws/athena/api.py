@@ -91,7 +91,6 @@ class EngineProcess:
             if self._process is None or self._process.returncode is not None:
                 environment = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ} | {
                     "PYTHONPATH": str(ROOT),
-                    "PYTHONDONTWRITEBYTECODE": "1",
                     # Do not use the developer's own AWS configuration.
                     "AWS_CONFIG_FILE": os.devnull,
                     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import boto3
 from botocore.exceptions import ClientError
+
+from deploy.account import client
 
 PASSWORD = "Correct-horse-1"
 USERS = ("ann@example.com", "bob@example.com")
@@ -11,7 +12,7 @@ USERS = ("ann@example.com", "bob@example.com")
 
 def sign_up(user_pool: str) -> None:
     """Create the demo users in a user pool. Users that are already there keep their data."""
-    cognito = boto3.Session().client("cognito-idp")
+    cognito = client("cognito-idp")
     for user in USERS:
         try:
             cognito.admin_create_user(
@@ -28,13 +29,9 @@ def sign_up(user_pool: str) -> None:
 
 def id_token(client_id: str, user: str) -> str:
     """Return an ID token as the user's own client gets it."""
-    answer = (
-        boto3.Session()
-        .client("cognito-idp")
-        .initiate_auth(
-            ClientId=client_id,
-            AuthFlow="USER_PASSWORD_AUTH",
-            AuthParameters={"USERNAME": user, "PASSWORD": PASSWORD},
-        )
+    answer = client("cognito-idp").initiate_auth(
+        ClientId=client_id,
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": user, "PASSWORD": PASSWORD},
     )
     return str(answer["AuthenticationResult"]["IdToken"])

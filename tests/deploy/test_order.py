@@ -454,3 +454,7 @@ def test_a_release_shows_its_progress(
         assert lines.index(f"video-app: {step}") < next(
             place for place, line in enumerate(lines) if line.startswith(f"video-app: {step} done in ")
         )
+    done = [line for line in lines if " done in " in line]
+    assert [re.findall(r"\((\d+) of (\d+)\)$", line) for line in done] == [
+        [(str(number), str(len(done)))] for number in range(1, len(done) + 1)
+    ]

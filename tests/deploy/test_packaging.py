@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from typing import Any
 
 import pytest
 import yaml
+from chalice.deploy.packager import LambdaDeploymentPackager
 
-from deploy import apps, packaging, policies
+from deploy import apps, packages, packaging, policies
+from deploy.errors import PackageFailed
 
 ROOT = Path(__file__).parent.parent.parent
 OUTPUTS = {"table": "receipts", "queue": "purchases", "sender": "receipts@shop.example"}
@@ -134,14 +137,52 @@ def test_a_layer_is_the_same_on_every_machine() -> None:
 
 
 def test_the_packages_of_two_architectures_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def install(builder: Any, abi: str, requirements: str, folder: str) -> None:
-        Path(folder).mkdir()
-        Path(folder, builder._machine).touch()
+    def builder(machine: str) -> Any:
+        def install(abi: str, requirements: str, folder: str) -> None:
+            Path(folder, machine).touch()
 
-    monkeypatch.setattr(packaging, "KEPT", tmp_path / "kept")
-    monkeypatch.setattr(packaging, "install", install)
-    requirements = ROOT / "receipts-app" / "requirements.txt"
+        return SimpleNamespace(_machine=machine, build_site_packages=install)
+
+    monkeypatch.setattr(packages, "KEPT", tmp_path / "kept")
     for machine in ("x86_64", "aarch64"):
-        builder: Any = SimpleNamespace(_machine=machine)
-        packaging.install_once(builder, "cp313", str(requirements), str(tmp_path / machine))
-        assert [file.name for file in (tmp_path / machine).iterdir()] == [machine]
+        packager: Any = SimpleNamespace(
+            _dependency_builder=builder(machine), _RUNTIME_TO_ABI=LambdaDeploymentPackager._RUNTIME_TO_ABI
+        )
+        folder = packaging.kept_packages(packager, ROOT / "receipts-app" / "requirements.txt", "python3.13")
+        assert [file.name for file in folder.iterdir()] == [machine]
+
+
+def test_other_settings_need_no_network(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, first = packaged(project, "qa")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    (project / "chalicelib" / "stages" / "qa.json").write_text(json.dumps(OUTPUTS | {"table": "another"}))
+
+    _, second = packaged(project, "qa")
+
+    assert second != first
+
+
+def test_other_files_of_a_layer_need_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    requirements, file = ROOT / "deploy" / "dax-requirements.txt", tmp_path / "a.py"
+    file.write_text("1")
+    first = apps.layer(requirements, {"a.py": file})
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    file.write_text("2")
+
+    assert apps.layer(requirements, {"a.py": file}) != first
+
+
+def test_packages_that_are_not_kept_need_a_network_which_one_line_says(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    requirements = project / "requirements.txt"
+    requirements.write_text(f"{requirements.read_text()}# not kept\n")
+    remedy = "connect to a network and run the command again"
+
+    done = chalice(apps.CHALICE, project, "package", "--stage", "qa", "out")
+    with pytest.raises(PackageFailed, match=rf"^receipts-app/requirements.txt: [^\n]+{remedy}$"):
+        apps.layer(requirements)
+
+    assert done.returncode == 1
+    assert re.fullmatch(rf"Error: receipts-app/requirements.txt: [^\n]+{remedy}\n", done.stderr), done.stderr
