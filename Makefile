@@ -162,7 +162,7 @@ test-sandbox: .venv/test node_modules ## Test the shared code, the deployment an
 	@$(BIN)/pytest -o pythonpath=". tests" tests/common tests/deploy tests/services tests/sandbox
 test-e2e: .venv/test node_modules ## Test the apps as deployed in the sandbox
 	@$(BIN)/pytest -o pythonpath=". tests" tests/e2e
-test-browser: .venv/test chromium ## Test the pages in a browser, and the APIs against their contracts, in a separate sandbox
+test-browser: .venv/test node_modules chromium ## Test the pages in a browser, and the APIs against their contracts, in a separate sandbox
 	@$(BIN)/pytest -o pythonpath=". tests" --stage=pages tests/browser tests/contracts
 test-stages: .venv/test node_modules ## Run all end-to-end tests on two stages at once, and check that they share no data
 	@$(BIN)/pytest -o pythonpath=". tests" tests/stages
@@ -195,7 +195,7 @@ chromium: # its headless shell takes a quarter of the CPU time for the same page
 
 node_modules: package-lock.json
 	@if ! command -v npm >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "Installing Node.js for the generated clients"; \
+	  echo "Installing Node.js for the generated clients and the tests"; \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm; } >/dev/null; \
 	fi; \
 	if command -v npm >/dev/null; then \

@@ -16,6 +16,21 @@ ADDRESSES = ("web", "site", "dashboard", "cdn", "edge", "origin", "api")
 """The outputs of an app that a person can open."""
 
 
+class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the first page of the console says of an app."""
+
+    title: str = ""
+    """If it is empty, the page shows the name of the folder."""
+    about: str = ""
+    """What the app is, in a sentence."""
+    page: str = ""
+    """A page of the console about the app, such as ``updates.html``."""
+    try_now: str = ""
+    """One thing to try, in words."""
+    command: str = ""
+    """What to type in a terminal for it."""
+
+
 class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The contents of sandbox.toml.
 
@@ -32,11 +47,19 @@ class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """People with an access key: for ``author`` the stack's output ``author_secret`` names the secret with the key."""
     background: list[str] = []
     """A Python command that runs beside the app, started in the app's folder."""
+    card: Card = Card()
+    """What the console says of the app."""
 
 
 def found(root: Path) -> dict[str, Needs]:
     """Return the needs of each folder with a sandbox.toml. Raises InvalidFile."""
     return {file.parent.name: _read(file) for file in sorted(root.glob(f"*/{FILE}"))}
+
+
+def card(folder: Path) -> Card:
+    """Return the card of the app in *folder*, an empty one without a sandbox.toml. Raises InvalidFile."""
+    file = folder / FILE
+    return _read(file).card if file.exists() else Card()
 
 
 def _read(file: Path) -> Needs:

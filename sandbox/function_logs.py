@@ -62,8 +62,7 @@ def recent(app: str, stage: str, since: int = 0) -> list[Line]:
 
 def of_invocation(function: str, request: str, began: float, ended: float) -> list[str]:
     """Return what a function logged in one invocation. The times are in epoch seconds. Raises ClientError."""
-    config = client("lambda").get_function_configuration(FunctionName=function)
-    group = config.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+    group = _group(function)
     first, last = int((began - SLACK) * 1000), int((ended + SLACK) * 1000)
     pages = (
         client("logs").get_paginator("filter_log_events").paginate(logGroupName=group, startTime=first, endTime=last)
@@ -77,6 +76,23 @@ def of_invocation(function: str, request: str, began: float, ended: float) -> li
         if event["message"].startswith(f"END RequestId: {request}"):
             return lines[1:-1]
     return []
+
+
+def trace_of(function: str, request: str) -> str:
+    """Return the id of the trace of an invocation, empty if its log has none. Raises ClientError."""
+    pages = (
+        client("logs")
+        .get_paginator("filter_log_events")
+        .paginate(logGroupName=_group(function), filterPattern=f'"REPORT RequestId: {request}"')
+    )
+    found = (_TRACE.search(event["message"]) for page in pages for event in page["events"])
+    return next((match[1] for match in found if match), "")
+
+
+def _group(function: str) -> str:
+    """Return the log group of a function. Raises ClientError."""
+    config = client("lambda").get_function_configuration(FunctionName=function)
+    return config.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
 
 
 def folded(events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

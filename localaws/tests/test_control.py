@@ -29,6 +29,7 @@ CALLS = [
     ("POST", "/_localaws/origins?add=http://evil.test"),
     ("GET", "/_localaws/deliveries"),
     ("POST", "/_localaws/deliveries"),
+    ("GET", "/_localaws/ses/traces"),
     ("GET", "/_localaws/unknown"),
 ]
 

@@ -11,6 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from localaws import control_client
 from localaws.testing import eventually, verify_identity
 
 SENDER = "news@example.com"
@@ -172,3 +173,20 @@ def test_a_policy_limits_the_address_from_which_mails_are_sent(
         send(f"other@{domain}")
     with pytest.raises(ClientError, match="AccessDenied"):
         limited_sender(bare_emulator, version, domain)(f"news@{domain}")
+
+
+def test_a_mail_that_is_kept_names_the_trace_in_which_it_was_sent(mail: Mail) -> None:
+    trace = "1-5759e988-bd862e3fe1be46a994272793"
+    sender = boto3.client("sesv2", endpoint_url=mail.endpoint)
+    add = f"Root={trace};Parent=53995c3f42cd8ad8;Sampled=1"
+    sender.meta.events.register(
+        "before-sign.*.*", lambda request, **_: request.headers.add_header("X-Amzn-Trace-Id", add)
+    )
+
+    plain = mail.send_v2()["MessageId"]
+    mail.v2, own = sender, mail.v2
+    traced = mail.send_v2()["MessageId"]
+    mail.v2 = own
+
+    traces = json.loads(control_client.call(f"{mail.endpoint}/_localaws/ses/traces"))["traces"]
+    assert (traces.get(plain), traces.get(traced)) == (None, trace)

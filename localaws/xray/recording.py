@@ -15,8 +15,9 @@ from ministack import app
 from ministack.core import lambda_runtime
 from ministack.core.responses import get_account_id, get_region, get_request_client_ip
 from ministack.services import apigateway_v1 as gateway
-from ministack.services import cloudwatch_logs, lambda_svc
+from ministack.services import cloudwatch_logs, lambda_svc, ses
 
+from localaws import control
 from localaws.apigateway.proxy_event import exchange
 from localaws.lambda_.invocation_results import request_id
 from localaws.xray import calls, dax, header, links
@@ -137,14 +138,32 @@ def aws_calls(handle: Any) -> Any:
 
 
 def mail_calls(handle: Any) -> Any:
-    """Wrap the handler of SES's second API, which gets all requests and answers those for it."""
-    traced = aws_calls(handle)
+    """Wrap the handler of SES's second API, which gets all requests and answers those for it.
+
+    A mail is kept with its trace, which `mail_traces` returns.
+    """
+
+    async def handle_and_note(*request: Any) -> Any:
+        before = len(ses._sent_emails_list())
+        answer = await handle(*request)
+        if place := here.get():
+            for mail in ses._sent_emails_list()[before:]:
+                mail.setdefault("TraceId", place.trace_id)
+        return answer
+
+    traced = aws_calls(handle_and_note)
 
     async def respond(method: str, path: str, *request: Any) -> Any:
         is_ours = path.startswith(app._SES_V2_PREFIX)
         return await (traced if is_ours else handle)(method, path, *request)
 
     return respond
+
+
+def mail_traces(request: control.Request) -> control.Response:
+    """Answer ``{"traces": {MessageId: trace id}}`` of the mails that were sent in a trace."""
+    kept = [mail for mails in ses._sent_emails.to_dict().values() for mail in mails]
+    return control.answer(200, {"traces": {mail["MessageId"]: mail["TraceId"] for mail in kept if "TraceId" in mail}})
 
 
 def trace_of_invocation(config: Any, inbound: str | None = None) -> str | None:
@@ -178,6 +197,7 @@ def forgetting(reset: Any) -> Any:
 
 def install() -> None:
     """Record traces, unless LOCALAWS_TRACES is 0. All gap modules are inside of what is recorded."""
+    control.CALLS["GET", "ses/traces"] = mail_traces
     if not traces.limit:
         return
     gateway._handle_execute_in_scope = requests(gateway._handle_execute_in_scope)

@@ -10,18 +10,17 @@ from datetime import timedelta
 from typing import Any
 from urllib.error import HTTPError
 
+from botocore.exceptions import ClientError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from localaws import control_client
 from sandbox import function_logs
-from sandbox.apps import ADDRESSES
-from sandbox.console import event_sources, failures, graph, metrics, pages, routes, traces
+from sandbox.console import event_sources, failures, graph, metrics, pages, routes, systems, traces, updates
 from sandbox.console.data import routes as data
-from sandbox.demo.users import PASSWORD, USERS
 from sandbox.page_headers import PageHeaders
 from sandbox.payments.client import Payments
 from sandbox.settings import ROOT, Settings
@@ -42,10 +41,11 @@ def site(settings: Settings, apps: dict[str, Any], problems: Mapping[str, str]) 
     payments = Payments(settings.url("payments"))
     return Starlette(
         routes=[
-            _json("/apps.json", lambda _: cards(apps, problems)),
+            _json("/apps.json", lambda _: systems.cards(apps, problems, ROOT)),
+            _json("/states.json", lambda _: systems.states(settings.stage, apps)),
             Route("/api.json", _api(apps)),
             _json("/mails.json", lambda _: mails(settings.aws.endpoint)),
-            _json("/payments.json", lambda _: payments.charges()),
+            _json("/payments.json", lambda _: _charges(payments)),
             Route("/payments/{payment_intent}/refund", _refund(payments), methods=["POST"]),
             Route("/logs.json", _logs(settings.stage)),
             _json("/caches.json", lambda _: caches()),
@@ -53,7 +53,9 @@ def site(settings: Settings, apps: dict[str, Any], problems: Mapping[str, str]) 
             _json("/event_sources.json", lambda _: event_sources.site_data(settings.aws.endpoint)),
             *failures.routes(settings.aws.endpoint),
             *data.routes(settings.stage, settings.aws.endpoint),
+            Route("/invocations/{function}/{request}/trace", _trace),
             _json("/traces.json", lambda request: traces.newest(request.query_params)),
+            *updates.routes(settings.stage, apps),
             _json("/traces/{trace_id}.json", lambda request: traces.waterfall(request.path_params["trace_id"])),
             *pages.routes(),
         ],
@@ -69,20 +71,6 @@ def _json(path: str, read: Callable[[Request], Any]) -> Route:
     return Route(path, endpoint)
 
 
-def cards(apps: Mapping[str, Any], problems: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return what the page shows of each app."""
-    return [
-        {
-            "name": app,
-            "problem": problems.get(app, ""),
-            "addresses": {name: outputs[name] for name in ADDRESSES if name in outputs},
-            "sign_ins": list(USERS) if "user_pool_id" in outputs else [],
-            "password": PASSWORD,
-        }
-        for app, outputs in apps.items()
-    ]
-
-
 def _api(apps: dict[str, Any]) -> Callable[[Request], Response]:
     def api(request: Request) -> Response:
         app = request.query_params.get("app", "")
@@ -92,6 +80,21 @@ def _api(apps: dict[str, Any]) -> Callable[[Request], Response]:
         )
 
     return api
+
+
+def _charges(payments: Payments) -> list[dict[str, Any]]:
+    """Return the charges, newest first, each with the ``trace`` of its checkout or an empty text."""
+    traces = payments.traces()
+    return [charge | {"trace": traces.get(charge["payment_intent"], "")} for charge in payments.charges()]
+
+
+def _trace(request: Request) -> Response:
+    """Lead to the trace of an invocation, which its log names."""
+    try:
+        trace = function_logs.trace_of(request.path_params["function"], request.path_params["request"])
+    except ClientError:  # the function or its log is gone
+        trace = ""
+    return RedirectResponse(f"/traces.html#trace={trace or 'unknown'}", 303)
 
 
 def _refund(payments: Payments) -> Callable[[Request], Response]:
@@ -124,10 +127,11 @@ def _short(function: str, stack: str) -> str:
 
 
 def mails(endpoint: str) -> list[dict[str, Any]]:
-    """Return every mail sent, newest first, in the emulator's form."""
+    """Return every mail sent, newest first, in the emulator's form, each with its ``Trace`` or an empty text."""
     answer = json.loads(control_client.call(f"{endpoint}/_ministack/ses/messages"))
     by_account: dict[str, list[dict[str, Any]]] = answer["messages"]
-    mails = [mail for kept in by_account.values() for mail in kept]
+    traces = json.loads(control_client.call(f"{endpoint}/_localaws/ses/traces"))["traces"]
+    mails = [mail | {"Trace": traces.get(mail["MessageId"], "")} for kept in by_account.values() for mail in kept]
     return sorted(mails, key=lambda mail: float(mail["Timestamp"]), reverse=True)
 
 

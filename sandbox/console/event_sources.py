@@ -140,6 +140,7 @@ def step_in_words(step: Json, places: set[tuple[str, str]]) -> Json:
         "outcome": step["fate"]["outcome"],
         "what": follows(step, places),
         "event": step["event"],
+        "function": failures.name_of(step["function"]),
         "request": step["request_id"],
     }
 

@@ -200,6 +200,7 @@ def _of_stream(body: Json, info: Json, batches: Sequence[Json]) -> Json:
         "function": name_of(context["functionArn"]),
         "attempts": context["approximateInvokeCount"],
         "reason": ended(context),
+        "request": context["requestId"],
         "told": f"{counted(info['batchSize'], 'record')} of {name_of(info['streamArn'])}.",
         "error": error_of(max(steps, key=lambda step: float(step["at"]))) if steps else None,
         "again": "invoke",
@@ -218,6 +219,7 @@ def _of_invocation(body: Json) -> Json:
         "function": name_of(context["functionArn"]),
         "attempts": context["approximateInvokeCount"],
         "reason": ended(context),
+        "request": context["requestId"],
         "told": _about(body["requestPayload"]),
         "error": error,
         "again": "invoke",
@@ -247,13 +249,15 @@ def _of_queue(given: Json, origin: str, mappings: Sequence[Json], batches: Seque
         for step in batch["steps"]
         if given["MessageId"] in step["failed"]
     ]
+    last = max(steps, key=lambda step: float(step["at"])) if steps else None
     return {
         "kind": "dead letter",
         "function": name_of(functions[0]) if functions else "",
         "attempts": given["ReceiveCount"],
         "reason": "It was received as often as its queue allows.",
+        "request": last["request_id"] if last else "",
         "told": f"A message of {name_of(origin)}.",
-        "error": error_of(max(steps, key=lambda step: float(step["at"]))) if steps else None,
+        "error": error_of(last) if last else None,
         "again": "move",
         "advice": f"Send all messages of this queue to {name_of(origin)} again with the button above.",
     }
@@ -267,6 +271,7 @@ def _unknown(given: Json, is_dead_letter: bool) -> Json:
         "function": "",
         "attempts": None,
         "reason": f"{attributes['ERROR_CODE']}." if "ERROR_CODE" in attributes else "No function reads this queue.",
+        "request": "",
         "told": "A message that does not say where it comes from.",
         "error": {"type": attributes.get("ERROR_CODE", ""), "message": code, "trace": []} if code else None,
         "again": "move" if is_dead_letter else None,

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from common import money
+from localaws.xray import header
 from sandbox.payments.errors import ApiError, missing
 from sandbox.payments.parameters import DisputeChange, ListParameters, NewRefund, NewSession
 
@@ -95,6 +96,13 @@ class Account:
     def trace_of(self, session: Document) -> str:
         """Return the trace that a checkout was created in, or an empty string."""
         return self._traces[session["id"]]
+
+    def traces(self) -> dict[str, str]:
+        """Return by payment the id of the trace that its checkout was created in."""
+        places = {
+            session["payment_intent"]: header.parse(self.trace_of(session)) for session in self._sessions.values()
+        }
+        return {payment: place.trace_id for payment, place in places.items() if payment and place}
 
     def session(self, identifier: str) -> Document:
         """Return a checkout, expired if its time has passed. Raises ApiError."""

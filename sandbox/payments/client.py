@@ -26,6 +26,11 @@ class Payments:
         newest: list[dict[str, Any]] = self._request("/v1/charges?limit=100")["data"]
         return newest
 
+    def traces(self) -> dict[str, str]:
+        """Return by payment the id of the trace that its checkout was created in."""
+        found: dict[str, str] = self._request("/sandbox/traces")
+        return found
+
     def refund(self, payment_intent: str) -> None:
         """Refund a payment in full. Raises urllib.error.HTTPError if the provider refuses."""
         self._request("/v1/refunds", {"payment_intent": payment_intent})

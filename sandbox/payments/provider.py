@@ -125,6 +125,7 @@ class _Api:
             self._post("/v1/webhook_endpoints", lambda it, form: webhooks.register(parse(form, NewEndpoint))),
             self._get("/v1/webhook_endpoints/{id}", lambda it, form: webhooks.endpoint(it.path_params["id"])),
             self._post("/v1/webhook_endpoints/{id}", self._change_endpoint),
+            self._get("/sandbox/traces", lambda it, form: account.traces()),  # for the console; Stripe has no traces
             self._route("DELETE", "/v1/webhook_endpoints/{id}", lambda it, form: webhooks.remove(it.path_params["id"])),
         ]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from phone import PHONE
+from phone import PHONE, accessible
 from playwright.sync_api import Page, expect
 from users import Author
 
@@ -209,6 +209,7 @@ def test_on_a_phone_no_page_scrolls_sideways(open_page: Callable[..., Page], pub
         else:
             page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
+        accessible(page, address)
 
 
 def test_the_keyboard_reaches_the_content_first(blog: Page) -> None:

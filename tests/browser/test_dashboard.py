@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from page_server import serve_page
+from phone import accessible
 from pipeline_stub import API, Pipeline, day
 from playwright.sync_api import Locator, Page, expect
 
@@ -317,6 +318,7 @@ def test_on_a_phone_nothing_scrolls_sideways_and_everything_is_large_enough_to_t
             .map((element) => element.outerHTML)"""
     )
     assert small == []
+    accessible(page, "dashboard")
     paper = page.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
     assert (int(re.findall(r"\d+", paper)[0]) < 64) is (scheme == "dark")
 

@@ -33,14 +33,6 @@ def test_many_metrics_are_summed_by_one_request(emulator: str, monkeypatch: pyte
     assert metrics.sums([], timedelta(hours=1)) == {}
 
 
-def test_a_card_says_why_the_last_save_could_not_be_deployed() -> None:
-    problem = "todo-app/app.py, line 3: SyntaxError: invalid syntax"
-
-    cards = console.cards({"blog-app": {}, "todo-app": {}}, {"todo-app": problem})
-
-    assert [(card["name"], card["problem"]) for card in cards] == [("blog-app", ""), ("todo-app", problem)]
-
-
 def test_the_graph_is_read_again_only_after_a_change_of_a_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     version, reads = ["1"], []
     function = graph.Node("shop.Buy", "shop", "function", "buy", "shop-local-buy")

@@ -172,7 +172,7 @@ def test_the_settings_of_a_mapping_in_words(mapping: dict[str, Any], words: str)
 
 MAPPINGS = [{"EventSourceArn": QUEUE, "FunctionArn": FUNCTION}]
 STREAM = "arn:aws:dynamodb:us-east-1:0:table/payments/stream/2026-11-30"
-CONTEXT = {"functionArn": f"{FUNCTION}:$LATEST", "approximateInvokeCount": 3}
+CONTEXT = {"functionArn": f"{FUNCTION}:$LATEST", "approximateInvokeCount": 3, "requestId": "c"}
 POSITION = {"streamArn": STREAM, "shardId": "shard", "startSequenceNumber": "1", "batchSize": 1}
 
 
@@ -226,6 +226,7 @@ def test_a_message_tells_which_function_failed_how_often_and_why(given: dict[str
     names = ("kind", "function", "attempts", "error", "told", "reason", "again")
     error = (found["error"] or {}).get("message")
     assert tuple(error if name == "error" else found[name] for name in names) == said
+    assert found["request"] == {"dead letter": "r", "other": ""}.get(found["kind"], "c")
 
 
 @pytest.mark.parametrize(

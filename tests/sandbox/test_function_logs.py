@@ -74,6 +74,20 @@ def test_a_line_names_its_function_and_older_lines_are_left_out(emulator: str, m
     assert len(function_logs.recent(app, "local", now + 3)) <= 3
 
 
+def test_the_report_of_an_invocation_names_its_trace(emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    logs, group = boto3.client("logs", endpoint_url=emulator), f"/aws/lambda/traced{uuid.uuid4().hex[:6]}"
+    monkeypatch.setattr(function_logs, "client", lambda service: logs)
+    monkeypatch.setattr(function_logs, "_group", lambda function: group)
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="2026/11/30/[1]0")
+    now = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"][0]["creationTime"]
+    told = [f"REPORT RequestId: {n}-a\tDuration: 1 ms\t\nXRAY TraceId: 1-{n}\tSegmentId: s\t" for n in (1, 2)]
+    sent = [{"timestamp": now, "message": text} for text in ("START RequestId: 2-a", *told)]
+    logs.put_log_events(logGroupName=group, logStreamName="2026/11/30/[1]0", logEvents=sent)
+
+    assert [function_logs.trace_of("traced", request) for request in ("2-a", "3-a")] == ["1-2", ""]
+
+
 def test_the_log_of_one_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
     both = [
         *events("START RequestId: 1", "a", "END RequestId: 1", "START RequestId: 2", "b", "c", "END RequestId: 2"),

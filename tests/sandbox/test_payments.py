@@ -17,6 +17,7 @@ import uvicorn
 
 from sandbox.payments import API_KEY, provider
 from sandbox.payments.account import DECLINED, DISPUTED, INQUIRY, PAYS, REFUND_FAILS, Account
+from sandbox.payments.client import Payments
 from sandbox.payments.errors import ApiError
 from sandbox.payments.parameters import NewSession, nested, parse
 
@@ -172,6 +173,17 @@ def test_a_webhook_is_in_the_trace_of_the_checkout(payments: Provider, shop: Sho
         shop.receive()
 
     assert shop.traces == ["Root=1-a", None]
+
+
+def test_a_payment_has_the_trace_of_its_checkout(payments: Provider) -> None:
+    trace = "1-5759e988-bd862e3fe1be46a994272793"
+    headers = {"X-Amzn-Trace-Id": f"Root={trace};Parent=53995c3f42cd8ad8;Sampled=1"}
+    traced = payments.http.post("/v1/checkout/sessions", data=FORM, headers=headers).json()["id"]
+    httpx.post(f"{payments.url}/pay/{traced}", data={"card": PAYS})
+    payments.paid()
+
+    paid = payments.stripe.v1.checkout.sessions.retrieve(traced).payment_intent
+    assert Payments(payments.url).traces() == {paid: trace}
 
 
 def test_a_declined_card_pays_nothing_and_another_card_can_pay(payments: Provider) -> None:

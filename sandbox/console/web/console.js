@@ -14,10 +14,12 @@ const TRACEBACK = "Traceback (most recent call last):";
 const PLATFORM_LINE = /^(START|END|REPORT|INIT_START|XRAY) /;
 
 /**
- * @typedef {{name: string, problem: string, addresses: Record<string, string>, sign_ins: string[], password?: string}} App
+ * @typedef {{name: string, problem: string, title: string, about: string, page: string, try_now: string, command: string,
+ *   addresses: Record<string, string>, sign_ins: string[], password: string}} App
+ * @typedef {{state: string, calls: number, failed: number}} State
  * @typedef {{time: string, function: string, text: string, trace: string}} Line
  * @typedef {{payment_intent: string, created: number, amount: number, amount_refunded: number, currency: string,
- *   description: ?string, paid: boolean, refunded: boolean, disputed: boolean}} Charge
+ *   description: ?string, paid: boolean, refunded: boolean, disputed: boolean, trace: string}} Charge
  * @typedef {{cache: string, name: string, hits: number, misses: number}} Cache
  */
 
@@ -36,21 +38,46 @@ function addCopy(button, text, what) {
   });
 }
 
-// Apps
+// Systems
 
-/** @param {App[]} apps */
-function showApps(apps) {
-  reconcile(byId("app-list"), apps, (app) => JSON.stringify(app), appCard);
+let apps = /** @type {App[]} */ ([]);
+let states = /** @type {Record<string, State>} */ ({});
+
+/** @param {App[]} found */
+function showApps(found) {
+  apps = found;
+  byId("no-apps").hidden = apps.length > 0;
+  showCards();
   reconcile(byId("log-apps"), apps, (app) => app.name, logChoice);
   if (!chosenApp() && apps.length) byId("log-apps").querySelector("input").checked = true;
 }
 
+/** @param {Record<string, State>} found */
+function showStates(found) {
+  states = found;
+  showCards();
+}
+
+function showCards() {
+  reconcile(byId("app-list"), apps, (app) => JSON.stringify(app), appCard, updateCard);
+}
+
 /** @param {App} app */
-function appCard({ name, problem, addresses, sign_ins: people, password }) {
+function appCard({ name, problem, title, about, page, try_now: tryNow, command, addresses, sign_ins: people, password }) {
   const card = fill("app");
+  const routes = addresses.api ? `api.html?app=${encodeURIComponent(name)}` : "";
+  const site = Object.entries(addresses).find(([key]) => PAGES.has(key))?.[1];
+  Object.assign(part(card, "title"), { textContent: title, href: page || site || routes });
+  if (site && !page) Object.assign(part(card, "title"), { target: "_blank", rel: "noopener" });
   part(card, "name").textContent = name;
   part(card, "problem").hidden = !problem;
   part(card, "problem-text").textContent = problem;
+  part(card, "about").textContent = about;
+  part(card, "try").hidden = !tryNow;
+  part(card, "try-now").textContent = tryNow;
+  part(card, "command-line").hidden = !command;
+  part(card, "command").textContent = command;
+  addCopy(part(card, "copy"), command, "the command");
   part(card, "addresses").append(...Object.entries(addresses).sort(pagesFirst).map(([key, url]) => address(name, key, url)));
   part(card, "sign-ins").hidden = !people.length;
   part(card, "people").append(
@@ -58,6 +85,15 @@ function appCard({ name, problem, addresses, sign_ins: people, password }) {
     ...(people.length ? [value("Password", password)] : []),
   );
   return card;
+}
+
+/** @param {HTMLElement} card @param {App} app */
+function updateCard(card, { name }) {
+  const { state = "", calls = 0, failed = 0 } = states[name] ?? {};
+  part(card, "state").textContent = state;
+  part(card, "state").classList.toggle("is-error", state === "Last deployment failed");
+  const ran = `${calls.toLocaleString("en-GB")} ${calls === 1 ? "call" : "calls"} of its functions in the last hour`;
+  part(card, "activity").textContent = state ? ` · ${ran}${failed ? `, ${failed.toLocaleString("en-GB")} failed` : ""}` : "";
 }
 
 /** Sorts addresses: the API comes last, because it is for programs. */
@@ -103,6 +139,7 @@ function mailItem(mail) {
   part(item, "from").textContent = mail.Source;
   part(item, "text").replaceChildren(...linked(text));
   part(item, "text").hidden = !text;
+  showTraceLink(part(item, "trace"), mail.Trace);
   part(item, "html").hidden = !html;
   part(item, "source").textContent = html;
   const moment = new Date(mail.Timestamp * 1000);
@@ -116,6 +153,12 @@ function mailItem(mail) {
     part(item, "code-line").remove();
   }
   return item;
+}
+
+/** Lets *link* lead to a trace, or hides it without one. */
+function showTraceLink(link, trace) {
+  link.hidden = !trace;
+  if (trace) link.href = `traces.html#trace=${trace}`;
 }
 
 /** Returns *text* as nodes, with its URLs as links. */
@@ -164,7 +207,8 @@ function paymentItem({ payment_intent: payment, created, amount, currency, descr
 }
 
 /** @param {HTMLElement} item @param {Charge} charge */
-function updatePayment(item, { amount_refunded: back, currency, paid, refunded, disputed }) {
+function updatePayment(item, { amount_refunded: back, currency, paid, refunded, disputed, trace }) {
+  showTraceLink(part(item, "trace"), trace);
   const kept = back ? `${money(back, currency)} refunded` : "Paid";
   part(item, "state").textContent = !paid ? "Declined" : refunded ? "Refunded" : disputed ? "Disputed" : kept;
   part(item, "refund").hidden = !paid || refunded;
@@ -265,8 +309,7 @@ function logLine(line) {
   put("status", record.status);
   put("ms", record.ms === undefined ? "" : `${Math.round(record.ms)} ms`);
   put("raw", record.pretty ?? line.text);
-  part(item, "trace").href = `traces.html#trace=${line.trace}`;
-  part(item, "trace").hidden = !line.trace;
+  showTraceLink(part(item, "trace"), line.trace);
   const warning = !error && (record.level === "WARNING" || record.status >= 400);
   item.classList.toggle("is-error", error);
   item.classList.toggle("is-warning", warning);
@@ -331,6 +374,7 @@ function pollLines() {
 async function refresh() {
   const outcomes = await Promise.allSettled([
     poll("apps.json", showApps).then(pollLines),
+    poll("states.json", showStates),
     poll("mails.json", showMails),
     poll("payments.json", showPayments),
     poll("caches.json", showCaches),

@@ -11,11 +11,11 @@ const STATES = { failed: "Failed", retrying: "Retrying", returned: "Returned", r
 /**
  * @typedef {{type: string, message: string, trace: string[]}} Failure
  * @typedef {{id: string, at: number, kind: string, function: string, attempts: number | null,
- *   reason: string, told: string, error: Failure | null, again: "invoke" | "move" | null, advice: string,
+ *   reason: string, request: string, told: string, error: Failure | null, again: "invoke" | "move" | null, advice: string,
  *   body: string}} Message
  * @typedef {{name: string, feeds: string[], count: number, moves: boolean, messages: Message[]}} Queue
  * @typedef {{at: number, attempt: string, records: string, from: string, to: string, age: string, took: string,
- *   error: Failure | null, what: string, event: string}} Step
+ *   error: Failure | null, what: string, event: string, function: string, request: string}} Step
  * @typedef {{id: string, at: number, size: string, state: string, attempt: string, error: Failure | null,
  *   omitted: number, steps: Step[]}} Batch
  * @typedef {{id: string, name: string, kind: string, function: string, settings: string, state: string,
@@ -29,6 +29,12 @@ function putTime(element, seconds) {
   const moment = new Date(seconds * 1000);
   element.dateTime = moment.toISOString();
   element.textContent = moment.toLocaleTimeString("en-GB");
+}
+
+/** Lets the link in *item* lead to the trace of an invocation, or hides it without one. */
+function showTraceLink(item, called, request) {
+  part(item, "traced").hidden = !request;
+  part(item, "invocation").href = `invocations/${encodeURIComponent(called)}/${encodeURIComponent(request)}/trace`;
 }
 
 /** Shows *text* in *element*, or hides it without one. */
@@ -83,6 +89,7 @@ function messageItem(queue, message) {
   part(item, "reason").textContent = `${told} ${reason} Now in ${queue}.`;
   put(part(item, "trace"), error?.trace.length ? traceback(error) : "");
   part(item, "body").textContent = body;
+  showTraceLink(item, message.function, message.request);
   part(item, "advice").textContent = advice;
   const button = part(item, "again");
   button.hidden = again !== "invoke";
@@ -163,6 +170,7 @@ function stepItem(step) {
   put(part(item, "why"), inWords(step.error));
   part(item, "more").hidden = !step.error?.trace.length;
   part(item, "trace").textContent = step.error ? traceback(step.error) : "";
+  showTraceLink(item, step.function, step.request);
   part(item, "given").hidden = !step.event;
   part(item, "event").textContent = step.event;
   return item;

@@ -63,8 +63,14 @@ function draw() {
   for (const [n, arrow] of across.entries()) arrow.path = between(arrow, n, places, boxes.get(appOf.get(arrow.target)));
   picture.append(...arrows.map((arrow) => arrowLine(arrow, arrow.path ?? curve(arrow.points))));
   picture.append(...nodes.map((node) => nodeBox(node, places.get(node.id))));
-  byId("graph").replaceChildren(picture);
+  byId("graph").replaceChildren(graph.nodes.length ? picture : nothing());
   byId("list").replaceChildren(...arrows.map(sentence));
+}
+
+function nothing() {
+  const text = document.createElement("p");
+  Object.assign(text, { className: "empty", textContent: "No app is deployed in this account yet." });
+  return text;
 }
 
 /** Returns the apps from top to bottom. Connected apps come first, so that the arrows between them are short. */
