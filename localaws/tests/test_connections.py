@@ -1,10 +1,11 @@
-"""The connections of clients to the emulator, while its clock is turned and when it ends."""
+"""The connections of clients to the emulator: what is sent at once, a turned clock, and the end of the emulator."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import select
+import socket
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,3 +35,16 @@ def test_an_idle_connection_stays_open_and_a_long_poll_does_not_delay_the_end(
 
         assert isinstance(poll.exception(), OSError)  # the emulator ended first
     connection.close()
+
+
+def test_a_short_response_arrives_at_once(emulator: str) -> None:
+    address = urllib.parse.urlsplit(emulator)
+    assert address.hostname
+    assert address.port
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        for _ in range(2):
+            connection.sendall(b"GET /_ministack/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+
+            assert head.startswith(b"HTTP/1.1 200")
+            assert json.loads(body)
