@@ -340,8 +340,16 @@ def select_error(request: Json) -> Any:
     return None
 
 
+def empty_attributes_error(action: Json) -> Any:
+    """Return the rejection of an action of a transaction with an empty map of values or names, or None."""
+    for field in ("ExpressionAttributeValues", "ExpressionAttributeNames"):
+        if action.get(field) == {}:
+            return error_response_json("ValidationException", f"{field} must not be empty", 400)
+    return None
+
+
 def transaction_error(request: Json) -> Any:
-    """Return the rejection of a transaction with two actions in one item, or with an update of a key, or None."""
+    """Return the rejection of a transaction that is not valid in itself or that updates a key, or None."""
     items = request.get("TransactItems") or []
     reasons: dict[int, str] = {}
     for number, item in enumerate(items):
@@ -349,6 +357,8 @@ def transaction_error(request: Json) -> Any:
             return error_response_json(
                 "ValidationException", "TransactItems can only contain one of Check, Put, Update or Delete", 400
             )
+        if error := empty_attributes_error(next(iter(item.values()), {})):
+            return error
         update = item.get("Update") or {}
         table = dynamodb._tables.get(dynamodb._normalize_table_name(update.get("TableName")))
         if table and update.get("UpdateExpression"):

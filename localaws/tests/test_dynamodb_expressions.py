@@ -90,6 +90,10 @@ CASES: dict[str, tuple[tuple[str, Json], str]] = {
         transaction(Delete={"TableName": TABLE, "Key": KEY}, Put={"TableName": TABLE, "Item": KEY}),
         f"{READ}TransactItems can only contain one of Check, Put, Update or Delete",
     ),
+    "no values in a transaction": (
+        transaction(Update=update("SET a = b")[1] | {"ExpressionAttributeValues": {}}),
+        f"{READ}ExpressionAttributeValues must not be empty",
+    ),
     "an empty key in a transactional read": (
         ("transact_get_items", {"TransactItems": [{"Get": {"TableName": TABLE, "Key": KEY | {"sk": {"S": ""}}}}]}),
         f"{READ}One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "

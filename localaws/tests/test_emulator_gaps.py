@@ -1002,6 +1002,13 @@ def a_permission_for_one_message_includes_batches(aws: Aws) -> None:
     sqs.change_message_visibility_batch(QueueUrl=url, Entries=[received | {"VisibilityTimeout": 0}])
     with pytest.raises(ClientError, match="AccessDenied"):
         sqs.delete_message_batch(QueueUrl=url, Entries=[received])
+    topic = aws.client("sns").create_topic(Name=name)["TopicArn"]
+    entries = [{"Id": "1", "Message": "body"}]
+    sns = user(aws, ["sns:Publish"], topic).client("sns")
+    assert sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)["Successful"]
+    other = user(aws, ["sns:Publish"], f"{topic}-other").client("sns")
+    with pytest.raises(ClientError, match="AuthorizationError"):
+        other.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)
 
 
 def a_stack_creates_an_access_key(aws: Aws) -> None:
