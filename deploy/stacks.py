@@ -133,14 +133,14 @@ _Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 def upload_code(template: dict[str, Any], folder: Path) -> str:
     """Upload the zips that a SAM template in *folder* refers to; return the template as JSON that refers to S3.
 
-    It does what `aws cloudformation package` does, for functions and layers.
+    It does what `aws cloudformation package` does, for functions and layers. Functions with one zip share its upload.
     """
     places = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
+    uploaded = functools.cache(lambda name: "s3://" + "/".join(upload((folder / name).read_bytes(), ".zip")))
     for resource in template["Resources"].values():
         place = places.get(resource["Type"])
         if place and isinstance(resource["Properties"][place], str):
-            package = (folder / resource["Properties"][place]).read_bytes()
-            resource["Properties"][place] = "s3://" + "/".join(upload(package, ".zip"))
+            resource["Properties"][place] = uploaded(resource["Properties"][place])
     return json.dumps(template, indent=1)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,3 +141,24 @@ def test_reading_a_stack_changes_nothing(account: Callable[..., CloudFormation])
     assert stacks.outputs("shop", missing_ok=True) == {}
     assert stacks.parameters_of("shop", missing_ok=True) == {}
     assert client.done == []
+
+
+def test_functions_with_one_zip_share_its_upload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uploads: list[bytes] = []
+
+    def upload(content: bytes, suffix: str) -> tuple[str, str]:
+        uploads.append(content)
+        return "bucket", f"{content.decode()}{suffix}"
+
+    monkeypatch.setattr(stacks, "upload", upload)
+    for name in ("code", "layer"):
+        (tmp_path / f"{name}.zip").write_text(name)
+    function = {"Type": "AWS::Serverless::Function", "Properties": {"CodeUri": "./code.zip"}}
+    layer = {"Type": "AWS::Serverless::LayerVersion", "Properties": {"ContentUri": "./layer.zip"}}
+    template = {"Resources": {"One": function, "Two": copy.deepcopy(function), "Layer": layer}}
+
+    resources = json.loads(stacks.upload_code(template, tmp_path))["Resources"]
+
+    assert sorted(uploads) == [b"code", b"layer"]
+    assert {resources[name]["Properties"]["CodeUri"] for name in ("One", "Two")} == {"s3://bucket/code.zip"}
+    assert resources["Layer"]["Properties"]["ContentUri"] == "s3://bucket/layer.zip"
