@@ -252,7 +252,7 @@ def _hits(row: str) -> int:
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
 def test_the_graph_of_services_is_drawn_and_listed(open_page: Callable[..., Page], color_scheme: str) -> None:
     page = open_page("console", color_scheme=color_scheme)
-    page.get_by_role("link", name="Services").click()
+    page.get_by_role("link", name="Services", exact=True).click()
     picture = page.locator("#graph svg")
     arrow = picture.locator('.arrow[data-source="video-app.APIHandler"][data-target="receipts-app.RestAPI"]')
     expect(arrow).to_have_count(1)
