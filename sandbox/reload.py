@@ -18,7 +18,7 @@ from enum import Enum
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
-from watchfiles import awatch
+from watchfiles import Change, DefaultFilter, awatch
 
 import deploy.apps
 import deploy.order
@@ -31,6 +31,9 @@ _QUIET = 100
 
 _LOOK = 1000
 """Milliseconds between two looks for new apps."""
+
+_is_saved = DefaultFilter()
+"""Whether a file is one that a person saves: not bytecode, nor what an editor keeps beside an open file."""
 
 _SHARED = ("common", "deploy", "web")
 """The folders of files that apps share."""
@@ -52,6 +55,8 @@ def plan(paths: Iterable[Path], apps: Sequence[str]) -> Plan:
     """Return what changes of the files, whose *paths* are relative to the root, need. Other files need nothing."""
     steps: defaultdict[str, set[Step]] = defaultdict(set)
     for path in paths:
+        if not _is_saved(Change.modified, str(path)):
+            continue
         folder, rest = path.parts[0], path.parts[1:]
         if folder in apps and (step := _step(rest)):
             steps[folder].add(step)
@@ -78,13 +83,13 @@ def _step(parts: Sequence[str]) -> Step | None:
     match list(parts):
         case ["web", *_]:
             return Step.PAGE
-        case ["chalicelib", "stages", *_] | [_, *_, "__pycache__", _]:
+        case ["chalicelib", "stages", *_]:
             return None  # what a deployment writes
         case ["app.py"] | ["requirements.txt"] | ["chalicelib", *_] | [".chalice", "config.json"]:
             return Step.CODE
         case [".chalice", "policies", _]:
             return Step.CODE
-        case [name] if name.endswith(".yaml") or name == "edge-function.js":
+        case [name] if name.endswith(".yaml") or name in ("edge-function.js", "sandbox.toml"):
             return Step.RELEASE
     return None
 

@@ -24,7 +24,6 @@ class Stacks:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._needs = apps.found(ROOT)
 
     def deploy(self, report: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
         """Deploy everything and return, by app, the addresses and the outputs of the resources.
@@ -64,7 +63,7 @@ class Stacks:
         return [self._filled(app, part, outputs) for part in self._needs_of(app).background]
 
     def _needs_of(self, app: str) -> apps.Needs:
-        return self._needs.get(app, _NOTHING)
+        return apps.found(ROOT).get(app, _NOTHING)  # read again, because it may have been saved
 
     def _filled(self, app: str, text: str, outputs: Mapping[str, str] | None = None) -> str:
         """Return a text of sandbox.toml with its placeholders filled in."""

@@ -35,6 +35,7 @@ CODE, PAGE, RELEASE = {Step.CODE}, {Step.PAGE}, {Step.RELEASE}
         ("video-app/resources.yaml", {"video-app": RELEASE}),
         ("video-app/merge.yaml", {"video-app": RELEASE}),
         ("video-app/edge-function.js", {"video-app": RELEASE}),
+        ("video-app/sandbox.toml", {"video-app": RELEASE}),
         ("video-app/web/index.html", {"video-app": PAGE}),
         ("common/rest.py", {"video-app": CODE, "receipts-app": CODE}),
         ("deploy/edge.yaml", {"video-app": RELEASE, "receipts-app": RELEASE}),
@@ -43,6 +44,10 @@ CODE, PAGE, RELEASE = {Step.CODE}, {Step.PAGE}, {Step.RELEASE}
         ("video-app/tools/author.py", {}),
         ("deploy/order.py", {}),
         ("tests/video-app/test_app.py", {}),
+        # What an editor writes.
+        ("video-app/chalicelib/.posts.py.swp", {}),
+        ("video-app/chalicelib/posts.py~", {}),
+        ("video-app/web/.#index.html", {}),
         # What a deployment writes.
         ("video-app/chalicelib/stages/local.json", {}),
         ("video-app/.chalice/policies/local/welcome.json", {}),
