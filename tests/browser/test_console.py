@@ -148,6 +148,23 @@ def test_a_log_line_leads_to_the_trace_of_its_request(console: Page, elsewhere: 
     expect(row).to_have_count(0)
 
 
+def test_a_mail_and_a_payment_lead_to_their_trace_if_they_have_one(console: Page) -> None:
+    mail = {"To": ["ann@example.com"], "Source": "shop@example.com", "Subject": "Paid", "Timestamp": 1}
+    charge = {"created": 1, "amount": 299, "amount_refunded": 0, "currency": "usd", "paid": True, "refunded": False}
+    mails = [mail | {"MessageId": "1", "Trace": "1-a"}, mail | {"MessageId": "2", "Trace": ""}]
+    charges = [charge | {"id": id, "payment_intent": id, "description": id, "trace": id} for id in ("1-b", "")]
+    console.route("**/mails.json", lambda route: route.fulfill(json=mails))
+    console.route("**/payments.json", lambda route: route.fulfill(json=charges))
+
+    link = console.get_by_role("link", name="The trace in which it was sent")
+    expect(link).to_have_count(1)
+    expect(link).to_have_attribute("href", "traces.html#trace=1-a")
+    payments = console.get_by_role("list", name="Payments, newest first")
+    expect(payments.get_by_role("listitem")).to_have_count(2)
+    expect(payments.get_by_role("link")).to_have_count(1)
+    expect(payments.get_by_role("link", name="Trace")).to_have_attribute("href", "traces.html#trace=1-b")
+
+
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
 def test_the_traces_fit_a_phone_without_shifts(
     new_page: Callable[..., Page], sandbox: dict[str, Any], elsewhere: User, color_scheme: str
