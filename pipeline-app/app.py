@@ -8,7 +8,7 @@ from chalice.app import DynamoDBEvent, KinesisEvent, SQSEvent
 
 from chalicelib import wiring
 from chalicelib.devices import AlertQuery, AlertView, DeviceQuery, DeviceView
-from chalicelib.report_views import ReportList, ReportPage, ReportQuery, Status
+from chalicelib.report_views import PeriodQuery, ReportDownload, ReportList, ReportPage, ReportQuery, Status
 from chalicelib.reports import RerunRequest
 from common import events, rest
 from common.pages import Page
@@ -51,6 +51,11 @@ def list_reports() -> rest.Answer[ReportList]:
 @app.route("/reports/{name}", methods=["GET"], authorizer=readers)
 def get_report(name: str) -> rest.Answer[ReportPage]:
     return rest.answer(app, wiring.report_views().get(name, rest.query(app, ReportQuery)))
+
+
+@app.route("/reports/{name}/download", methods=["GET"], authorizer=readers)
+def download_report(name: str) -> rest.NoStore[ReportDownload]:
+    return rest.no_store(wiring.report_views().download(name, rest.query(app, PeriodQuery)))
 
 
 @app.route("/reports/{name}/runs", methods=["POST"], authorizer=operators)

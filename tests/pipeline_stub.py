@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import Route
 
 API = "http://pipeline.test"
+FILES = "http://reporting.test"
 TITLES = {
     "hourly": "Readings of each hour",
     "quality": "What became of the records that arrived",
@@ -79,6 +80,8 @@ class Pipeline:
             return self._device(found[1]) if found[1] in self.ids else None
         if query.get("period") not in self.days:
             return None
+        if path.endswith("/download"):
+            return {"url": f"{FILES}{path}"}
         return self._report(path.removeprefix("/reports/"), query)
 
     def _report(self, name: str, query: dict[str, str]) -> dict[str, Any]:

@@ -55,6 +55,9 @@ class EditionStore(Protocol):
     def read(self, report: str, period: Day, version: str) -> Table | None:
         """Return the rows of an edition, or None if the edition was deleted."""
 
+    def download(self, report: str, period: Day, version: str) -> str:
+        """Return an address from which anybody can download an edition as CSV for five minutes."""
+
     def delete_older(self, report: str, period: Day, version: str) -> None:
         """Delete the editions of a period that are older than *version*."""
 

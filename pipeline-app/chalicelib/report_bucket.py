@@ -24,6 +24,9 @@ from chalicelib.report_rows import Table
 from chalicelib.reports import Day
 from common import aws
 
+_DOWNLOAD = 300
+"""Seconds for which an address of a download is valid."""
+
 
 class ReportBucket:
     """Bucket *name*, through an S3 *client*."""
@@ -88,6 +91,18 @@ class ReportBucket:
             raise
         rows = csv.DictReader(io.StringIO(text, newline=""))
         return [{name: _original(cell) for name, cell in row.items()} for row in rows]
+
+    def download(self, report: str, period: Day, version: str) -> str:
+        """Return a presigned address of an edition's CSV file, which a browser saves as ``<report>-<period>.csv``.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/ShareObjectPreSignedURL.html
+        """
+        asked = {
+            "Bucket": self._name,
+            "Key": f"{_prefix(report, period, version)}{report}.csv",
+            "ResponseContentDisposition": f'attachment; filename="{report}-{period}.csv"',
+        }
+        return str(self._client.generate_presigned_url("get_object", Params=asked, ExpiresIn=_DOWNLOAD))
 
     def delete_older(self, report: str, period: Day, version: str) -> None:
         """Delete the editions of a period that are older than *version*."""

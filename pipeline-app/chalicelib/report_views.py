@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from chalicelib.editions import EditionIndex, EditionStore
+from chalicelib.editions import Edition, EditionIndex, EditionStore
 from chalicelib.readings import Milliseconds, iso
 from chalicelib.reports import Day, Report
 from common import pages
@@ -20,10 +20,15 @@ MAX_BYTES = 4_000_000
 _STALE_CURSOR = "cursor: the report was made again since; start from the first page"
 
 
-class ReportQuery(Struct):
-    """Which rows of a report to return: those of a period, and of one device only if *device_id* is given."""
+class PeriodQuery(Struct):
+    """A report of a period, which is a day."""
 
     period: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+class ReportQuery(PeriodQuery):
+    """Which rows of a report to return: those of a period, and of one device only if *device_id* is given."""
+
     device_id: Annotated[str, Meta(max_length=128)] | None = None
     limit: Annotated[int, Meta(ge=1)] | None = None
     cursor: str | None = None
@@ -50,6 +55,12 @@ class ReportPage(Struct):
     bytes_scanned: int
     rows: Sequence[Any]
     cursor: str | None
+
+
+class ReportDownload(Struct):
+    """The address of a report as a CSV file. It needs no signature, and is valid for five minutes."""
+
+    url: str
 
 
 class RunSummary(Struct):
@@ -101,10 +112,7 @@ class ReportViews:
 
     def get(self, name: str, query: ReportQuery) -> ReportPage:
         """Return one page of a report. Raises NotFound, and InvalidInput for an invalid or stale cursor."""
-        report = self.require(name)
-        edition = self._index.latest(name, query.period)
-        if edition is None:
-            raise NotFound(f"there is no report {name!r} of {query.period}")
+        report, edition = self.require(name), self._edition(name, query.period)
         version, first = _position(query.cursor) or (edition.version, 0)
         if version not in (edition.version, edition.previous):
             raise InvalidInput(_STALE_CURSOR)
@@ -124,6 +132,17 @@ class ReportViews:
             page,
             pages.cursor(f"{version} {last}") if last < len(rows) else None,
         )
+
+    def download(self, name: str, query: PeriodQuery) -> ReportDownload:
+        """Return where the latest edition of a report can be downloaded. Raises NotFound."""
+        self.require(name)
+        return ReportDownload(self._store.download(name, query.period, self._edition(name, query.period).version))
+
+    def _edition(self, name: str, period: Day) -> Edition:
+        edition = self._index.latest(name, period)
+        if edition is None:
+            raise NotFound(f"there is no report {name!r} of {period}")
+        return edition
 
     def status(self) -> Status:
         """Return how fresh devices and reports are."""

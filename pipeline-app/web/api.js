@@ -59,6 +59,11 @@ export class Api {
     return this.#report(name, { period, limit });
   }
 
+  /** The address of a CSV file with all rows of a report, for a few minutes. @returns {Promise<string>} */
+  async download(name, period) {
+    return (await this.#get(`/reports/${encodeURIComponent(name)}/download`, { period })).url;
+  }
+
   /** The hours of a device on a UTC day. Empty if there is no report yet. @returns {Promise<Hour[]>} */
   async hours(day, deviceId) {
     const rows = await this.#rows("hourly", { period: day, device_id: deviceId });

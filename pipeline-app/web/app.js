@@ -2,6 +2,7 @@
 
 import { AlertsView } from "./alerts-view.js";
 import { Api } from "./api.js";
+import { choice, choose } from "./choices.js";
 import { loadConfig } from "./shared/aws.js";
 import { DeviceView } from "./device-view.js";
 import { DevicesView } from "./devices-view.js";
@@ -25,16 +26,20 @@ function start(api) {
   const reports = new ReportsView(api);
 
   function pick(id) {
+    choose("device", id);
     devices.pick(id);
     device.open(id);
   }
+  if (choice("device")) device.open(choice("device"));
 
   async function refreshReports() {
     const [status, { items }] = await Promise.all([api.status(), api.reports()]);
     showFreshness(status);
+    const periods = (report) => items.find(({ name }) => name === report)?.periods ?? [];
     await Promise.all([
       reports.refresh(items, status.reports),
-      quality.refresh(items.find(({ name }) => name === "quality")?.periods ?? []),
+      quality.refresh(periods("quality")),
+      device.showReported(periods("hourly")),
     ]);
   }
 

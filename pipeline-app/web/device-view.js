@@ -2,6 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { attempt, byId, fill, part, put, reconcile } from "./page.js";
+import { choice, choose } from "./choices.js";
 import { ago, measured, plain, showTime, whole } from "./format.js";
 
 const DAY = 86_400;
@@ -17,6 +18,8 @@ export class DeviceView {
   #device = null;
   /** @type {import("./api.js").Hour[]} */
   #hours = [];
+  /** Days that have a report of the hours. No other is requested. @type {string[]} */
+  #reported = [];
   /** Readings since the device was opened, by metric: time to value. @type {Map<string, Map<number, number>>} */
   #live = new Map();
   #lastRequest = 0;
@@ -24,10 +27,15 @@ export class DeviceView {
   /** @param {import("./api.js").Api} api */
   constructor(api) {
     this.#api = api;
-    byId("metrics").addEventListener("change", () => this.#draw());
+    byId("metrics").addEventListener("change", () => {
+      choose("metric", this.#metric);
+      this.#draw();
+    });
     byId("range").addEventListener("change", () => this.#rangeChanged());
     byId("day").addEventListener("change", () => this.#rangeChanged());
-    byId("day").value = dayOf(Date.now() / 1000);
+    byId("day").value = choice("day") || dayOf(Date.now() / 1000);
+    for (const range of byId("range").querySelectorAll("input")) range.checked ||= range.value === choice("range");
+    byId("day").hidden = this.#range !== "day";
   }
 
   /** Shows another device. */
@@ -42,6 +50,13 @@ export class DeviceView {
     put(byId("device-seen"), "");
     byId("device").hidden = false;
     attempt(() => this.refresh());
+  }
+
+  /** Gets the days that have a report of the hours, newest first. @param {string[]} days */
+  async showReported(days) {
+    if (days.join() === this.#reported.join()) return;
+    this.#reported = days;
+    await this.refresh();
   }
 
   async refresh() {
@@ -77,17 +92,19 @@ export class DeviceView {
     return [first, first + DAY];
   }
 
-  /** The UTC days whose reports to draw. The range "live" needs none. */
+  /** The UTC days whose reports to draw, of those that there are. The range "live" needs none. */
   #days() {
     if (this.#range === "live") return [];
     const [first, last] = this.#span();
     const days = [];
     for (let day = Math.floor(first / DAY); day * DAY < last; day++) days.push(dayOf(day * DAY));
-    return days;
+    return days.filter((day) => this.#reported.includes(day));
   }
 
   #rangeChanged() {
     byId("day").hidden = this.#range !== "day";
+    choose("range", this.#range === "live" ? "" : this.#range);
+    choose("day", this.#range === "day" ? byId("day").value : "");
     this.#draw();
     attempt(() => this.refresh());
   }
@@ -104,7 +121,8 @@ export class DeviceView {
       this.#keep(name, latest);
     });
     if (!this.#metric && items.length) {
-      const first = items.find(([name]) => raised.has(name)) ?? items.find(([name]) => name === "temperature");
+      const named = (name) => items.find(([metric]) => metric === name);
+      const first = named(choice("metric")) ?? items.find(([name]) => raised.has(name)) ?? named("temperature");
       byId("metrics").querySelector(`[value="${CSS.escape((first ?? items[0])[0])}"]`).checked = true;
     }
     this.#draw();

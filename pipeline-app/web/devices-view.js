@@ -1,6 +1,7 @@
 /** The list of devices, page by page and ordered by name, with a search by prefix. */
 
 import { attempt, byId, fill, part, put, reconcile } from "./page.js";
+import { choice, choose } from "./choices.js";
 import { measured, showTime } from "./format.js";
 
 const PAGE = 50;
@@ -11,7 +12,7 @@ export class DevicesView {
   #api;
   #onPick;
   #prefix = "";
-  #picked = null;
+  #picked = choice("device");
   /** The cursors of the pages up to the current one. The first page has none. */
   #cursors = [null];
   #next = null;
@@ -22,7 +23,8 @@ export class DevicesView {
     this.#api = api;
     this.#onPick = onPick;
     let typing;
-    this.#prefix = byId("prefix").value.trim(); // the user typed before this script ran, or the browser restored it
+    byId("prefix").value ||= choice("prefix"); // the user typed before this script ran, or the browser restored it
+    this.#prefix = byId("prefix").value.trim();
     byId("prefix").addEventListener("input", ({ target }) => {
       clearTimeout(typing);
       typing = setTimeout(() => this.#search(target.value.trim()), DEBOUNCE);
@@ -49,6 +51,7 @@ export class DevicesView {
 
   #search(prefix) {
     this.#prefix = prefix;
+    choose("prefix", prefix);
     this.#turn([null]);
   }
 
@@ -60,7 +63,7 @@ export class DevicesView {
 
   /** @param {import("./api.js").Device[]} devices */
   #show(devices) {
-    if (this.#picked === null && devices.length) this.#onPick(devices[0].device_id);
+    if (!this.#picked && devices.length) this.#onPick(devices[0].device_id);
     reconcile(byId("device-list"), devices, ({ device_id: id }) => id, (device) => this.#item(device), update);
     for (const item of byId("device-list").children) this.#mark(item);
     byId("no-devices").hidden = devices.length > 0;

@@ -1,6 +1,7 @@
 /** The outcomes of the records of a day as a sum, and the reasons of the bad ones. */
 
 import { attempt, byId, fill, part, put, reconcile } from "./page.js";
+import { chooseDay, fillDays } from "./choices.js";
 import { reason, whole } from "./format.js";
 
 const KINDS = ["accepted", "duplicates", "bad"];
@@ -13,19 +14,19 @@ export class QualityView {
   /** @param {import("./api.js").Api} api */
   constructor(api) {
     this.#api = api;
-    byId("quality-day").addEventListener("change", () => attempt(() => this.refresh(this.#days)));
+    byId("quality-day").addEventListener("change", ({ target }) => {
+      chooseDay(target, "quality");
+      attempt(() => this.refresh(this.#days));
+    });
   }
 
   /** @param {string[]} days that the report has, newest first */
   async refresh(days) {
     this.#days = days;
-    const choice = byId("quality-day");
-    const newest = choice.selectedIndex <= 0; // keeps showing the newest day when a newer one comes
-    reconcile(choice, days, (day) => day, (day) => new Option(day, day));
-    if (newest) choice.selectedIndex = days.length ? 0 : -1;
-    choice.parentElement.hidden = days.length === 0;
+    const element = byId("quality-day");
+    fillDays(element, days, "quality");
     const request = ++this.#lastRequest;
-    const quality = choice.value ? await this.#api.quality(choice.value) : undefined;
+    const quality = element.value ? await this.#api.quality(element.value) : undefined;
     if (request !== this.#lastRequest) return; // another day has been chosen meanwhile
     byId("outcomes").hidden = !quality;
     byId("no-quality").hidden = Boolean(quality);

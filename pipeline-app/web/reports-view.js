@@ -1,6 +1,7 @@
 /** The reports: when each last ran and what that cost; and the rows of one of them as a table. */
 
 import { attempt, byId, fill, part, put, reconcile } from "./page.js";
+import { choice, choose, chooseDay, fillDays } from "./choices.js";
 import { ago, bytes, cell, duration, showTime, whole } from "./format.js";
 
 /** Rows to show at first, and to add with each press of the button. */
@@ -8,8 +9,8 @@ const PAGE = 100;
 
 export class ReportsView {
   #api;
-  /** Name of the open report. @type {string | null} */
-  #open = null;
+  /** Name of the open report, or an empty string. */
+  #open = choice("report");
   #limit = PAGE;
   #lastRequest = 0;
   /** @type {import("./api.js").ReportSummary[]} */
@@ -18,7 +19,11 @@ export class ReportsView {
   /** @param {import("./api.js").Api} api */
   constructor(api) {
     this.#api = api;
-    byId("report-period").addEventListener("change", () => this.#restart());
+    byId("report-period").addEventListener("change", ({ target }) => {
+      chooseDay(target, "period");
+      this.#restart();
+    });
+    byId("download-report").addEventListener("click", () => attempt(() => this.#download()));
     byId("more-rows").addEventListener("click", () => {
       this.#limit += PAGE;
       attempt(() => this.#refreshRows());
@@ -59,11 +64,12 @@ export class ReportsView {
   /** Opens a report, or closes it if it is open. */
   #toggle(name) {
     const opener = part([...byId("report-rows").children].find(({ dataset }) => dataset.key === name), "title");
-    this.#open = name === this.#open ? null : name;
+    this.#open = name === this.#open ? "" : name;
+    choose("report", this.#open);
+    choose("period", "");
     for (const row of byId("report-rows").children) part(row, "title").ariaExpanded = String(row.dataset.key === this.#open);
-    byId("report").hidden = this.#open === null;
-    byId("report-period").replaceChildren();
-    if (this.#open === null) opener.focus();
+    byId("report").hidden = !this.#open;
+    if (!this.#open) opener.focus();
     else this.#restart();
   }
 
@@ -78,19 +84,22 @@ export class ReportsView {
   /** Requests all rows that are shown, so that they are always of one edition. */
   async #refreshRows() {
     const report = this.#reports.find(({ name }) => name === this.#open);
+    byId("report").hidden = !report;
     if (!report) return;
     put(byId("report-title"), report.title);
-    const choice = byId("report-period");
-    const newest = choice.selectedIndex <= 0; // keeps showing the newest period when a newer one comes
-    reconcile(choice, report.periods, (period) => period, (period) => new Option(period, period));
-    if (newest) choice.selectedIndex = report.periods.length ? 0 : -1;
-    choice.parentElement.hidden = report.periods.length === 0;
+    const { value: period } = fillDays(byId("report-period"), report.periods, "period");
+    byId("download-report").hidden = !period;
     const request = ++this.#lastRequest;
-    const page = choice.value ? await this.#api.report(report.name, choice.value, this.#limit) : undefined;
+    const page = period ? await this.#api.report(report.name, period, this.#limit) : undefined;
     if (request !== this.#lastRequest) return; // another report or period has been chosen meanwhile
     this.#showRows(page?.rows ?? []);
     byId("more-rows").hidden = !page?.cursor || page.rows.length < this.#limit; // fewer: the response is full
     put(byId("report-note"), page ? note(page) : "No rows yet.");
+  }
+
+  /** Saves all rows of the report as a CSV file. */
+  async #download() {
+    location.assign(await this.#api.download(this.#open, byId("report-period").value));
   }
 
   /** @param {Record<string, unknown>[]} rows */

@@ -154,6 +154,9 @@ class MemoryStore:
     def read(self, report: str, period: Day, version: str) -> Table | None:
         return self.editions.get((report, period, version))
 
+    def download(self, report: str, period: Day, version: str) -> str:
+        return f"https://reporting.example.com/{report}/{period}/{version}"
+
     def delete_older(self, report: str, period: Day, version: str) -> None:
         self.editions = {
             key: table for key, table in self.editions.items() if key[:2] != (report, period) or key[2] >= version

@@ -105,6 +105,20 @@ def test_a_report_is_404_until_it_exists(call: Any, index: MemoryIndex, store: M
     assert call("GET", "/reports/none?period=2030-01-01").status_code == 404
 
 
+def test_the_latest_edition_of_a_report_is_downloaded(call: Any, index: MemoryIndex, store: MemoryStore) -> None:
+    assert call("GET", "/reports/hourly/download?period=2030-01-01").status_code == 404
+    publish(index, store, 2)
+
+    answer = call("GET", "/reports/hourly/download?period=2030-01-01")
+
+    assert answer.json_body == {"url": "https://reporting.example.com/hourly/2030-01-01/v1"}
+    assert answer.headers["Cache-Control"] == "no-store"  # the address is a secret
+    assert call("GET", "/reports/none/download?period=2030-01-01").status_code == 404
+    refused = call("GET", "/reports/hourly/download?period=today")
+    assert refused.status_code == 400
+    assert "period" in refused.json_body["Message"]
+
+
 @pytest.mark.parametrize("period", ["", "2030-1-1", "2030-01-01'--", "yesterday", "%00"])
 def test_an_invalid_period_is_rejected_by_name(call: Any, period: str) -> None:
     refused = call("GET", f"/reports/hourly?period={period}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
+import urllib.request
 from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +27,7 @@ ROWS = [
 
 @pytest.fixture(scope="session")
 def s3(emulator: str) -> Any:
-    s3 = boto3.client("s3", endpoint_url=emulator)
+    s3 = boto3.client("s3", endpoint_url=emulator, config=Config(signature_version="s3v4"))
     s3.create_bucket(Bucket=BUCKET)
     return s3
 
@@ -71,6 +73,9 @@ def test_an_edition_is_parquet_and_csv_and_is_deleted_as_a_whole(bucket: ReportB
         f"reports/hourly/{DAY}/v1/parquet/0.parquet",
     ]
     assert bucket.read("hourly", DAY, "v1") == ROWS
+    with urllib.request.urlopen(bucket.download("hourly", DAY, "v1")) as file:
+        assert file.headers["Content-Disposition"] == f'attachment; filename="hourly-{DAY}.csv"'
+        assert list(csv.DictReader(file.read().decode().splitlines())) == ROWS
 
     bucket.put("hourly", DAY, "v2", ["runs/x"], ROWS)
     bucket.delete_older("hourly", DAY, "v2")
