@@ -387,7 +387,11 @@ def test_a_stack_with_access_logs_needs_the_role_of_the_account(new: Client) -> 
 
     stack(new, "account", logs_role())
     stack(new, "logged", api())
+    logged = new("cloudformation").describe_stack_resource(StackName="logged", LogicalResourceId="Api")
+    api_id = logged["StackResourceDetail"]["PhysicalResourceId"]
+    settings = new("apigateway").get_stage(restApiId=api_id, stageName="v1")["accessLogSettings"]
 
+    assert settings == {"destinationArn": LOG_GROUP, "format": "$context.requestId"}
     assert new("apigateway", "eu-west-1").get_account().get("cloudwatchRoleArn") is None
 
 

@@ -46,9 +46,10 @@ numbers = itertools.count(1)
 
 
 class Aws:
-    """The emulator at an address, with factories for the tests' resources."""
+    """The emulator at an address, with factories for the tests' resources. A message arrives within *seconds*."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, seconds: float = 90) -> None:
+        self.seconds = seconds
         # Neither retries nor the checks of parameters by the client.
         config = Config(retries={"max_attempts": 1}, parameter_validation=False)
         self.client = cache(lambda service: boto3.client(service, REGION, endpoint_url=endpoint, config=config))
@@ -133,7 +134,7 @@ class Aws:
     def received(self, url: str) -> Any:
         """Return the next message of the queue."""
         names = {"MessageAttributeNames": ["All"], "WaitTimeSeconds": 1}
-        found = eventually(lambda: self.sqs.receive_message(QueueUrl=url, **names).get("Messages"))
+        found = eventually(lambda: self.sqs.receive_message(QueueUrl=url, **names).get("Messages"), self.seconds)
         return found[0] if found else None
 
     def stack(self, action: str, name: str, resource: dict[str, Any]) -> None:
@@ -151,7 +152,7 @@ def aws(emulator: str) -> Aws:
 
 @pytest.fixture(scope="module")
 def bare(bare_emulator: str) -> Aws:
-    return Aws(bare_emulator)
+    return Aws(bare_emulator, seconds=3)  # what it does not deliver never arrives
 
 
 def rejection(call: Callable[..., Any], **parameters: Any) -> tuple[str, int, str]:
@@ -653,10 +654,12 @@ def test_a_dead_letter_is_the_event_with_the_error_as_attributes(aws: Aws) -> No
 def test_a_destination_that_the_role_may_no_longer_use_gets_nothing(aws: Aws) -> None:
     role, (url, arn) = aws.role("sqs:*"), aws.queue()
     function, name = aws.function(Role=role), role.rpartition("/")[2]
-    aws.lambda_.put_function_event_invoke_config(FunctionName=function, DestinationConfig=destinations(arn))
+    aws.lambda_.put_function_event_invoke_config(
+        FunctionName=function, MaximumRetryAttempts=0, DestinationConfig=destinations(arn)
+    )
 
     aws.client("iam").delete_role_policy(RoleName=name, PolicyName=name)
-    invoke(aws, function, InvocationType="Event")
+    invoke(aws, function, {"do": "raise"}, InvocationType="Event")
 
     until(lambda: has_ended(aws, function))
     assert "Messages" not in aws.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)
@@ -1097,7 +1100,7 @@ def a_success_reaches_its_destination(aws: Aws) -> None:
     function, (url, arn) = aws.function(), aws.queue()
     aws.lambda_.put_function_event_invoke_config(FunctionName=function, DestinationConfig=destinations(arn))
     invoke(aws, function, InvocationType="Event")
-    assert eventually(lambda: aws.sqs.receive_message(QueueUrl=url).get("Messages"))
+    assert aws.received(url)
 
 
 def a_destination_needs_the_permission_of_the_role(aws: Aws) -> None:

@@ -51,13 +51,19 @@ def purge_twice(sqs: Any, url: str) -> Any:
     sqs.purge_queue(QueueUrl=url)
 
 
+def poll(sqs: Any, url: str) -> Any:
+    """Poll for 21 seconds, while a message is in the queue: an emulator that accepts the time answers at once."""
+    send()(sqs, url)
+    return receive(WaitTimeSeconds=21)(sqs, url)
+
+
 CASES: dict[str, tuple[Call, str]] = {
     "a delay above 900 seconds": (
         send(DelaySeconds=901),
         f"{INVALID}Value 901 for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.",
     ),
     "a long poll above 20 seconds": (
-        receive(WaitTimeSeconds=21),
+        poll,
         f"{INVALID}Value 21 for parameter WaitTimeSeconds is invalid. Reason: Must be >= 0 and <= 20, if provided.",
     ),
     "a visibility timeout above 12 hours": (
