@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import time
@@ -45,6 +46,10 @@ SERVICES = ("cloudfront", "cloudwatch")
 logger = logging.getLogger(__name__)
 
 
+_session: Any = functools.cache(boto3.Session)
+"""The session of all edges of this process, which reads the models of services once."""
+
+
 def edge(
     distribution_id: str,
     *,
@@ -59,8 +64,9 @@ def edge(
     environment.
     """
     endpoint = endpoint or os.environ["AWS_ENDPOINT_URL"]
-    session: Any = boto3.Session(**credentials)
-    cloudfront, cloudwatch = (session.client(name, "us-east-1", endpoint_url=endpoint) for name in SERVICES)
+    cloudfront, cloudwatch = (
+        _session().client(name, "us-east-1", endpoint_url=endpoint, **credentials) for name in SERVICES
+    )
     deployed = DeployedDistribution(cloudfront, distribution_id)
     return Edge(deployed, cloudwatch, Origins(endpoint), capacity, clock, Changes(endpoint, "cloudfront"))
 

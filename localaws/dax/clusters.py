@@ -6,6 +6,7 @@ AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_
 No longer needed when CloudFormation creates an AWS::DAX::Cluster whose endpoint accepts a DAX client.
 """
 
+import functools
 import os
 import threading
 from collections import Counter
@@ -215,9 +216,13 @@ def _client_error(code: str, message: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, "DAX")
 
 
+_session = functools.cache(boto3.Session)
+"""The session of all clusters, which reads the models of services once."""
+
+
 def _client(service: str) -> Any:
     """Return a client that calls the emulator over HTTP with the root key, as an external client does."""
-    return boto3.Session().client(
+    return _session().client(
         service,
         endpoint_url=f"http://127.0.0.1:{app._resolve_port()}",
         region_name=responses.get_region(),
