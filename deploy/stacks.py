@@ -56,18 +56,13 @@ def deploy(name: str, template: str, parameters: dict[str, str]) -> dict[str, st
 
 def outputs(name: str, missing_ok: bool = False) -> dict[str, str]:
     """Return the outputs of the stack; none if it does not exist and *missing_ok*."""
-    if missing_ok and not _exists(name):
-        return {}
-    stack = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    return {each["OutputKey"]: each["OutputValue"] for each in _described(name, missing_ok).get("Outputs", [])}
 
 
 def parameters_of(name: str, missing_ok: bool = False) -> dict[str, str]:
     """Return the parameters of the stack; none if it does not exist and *missing_ok*."""
-    if missing_ok and not _exists(name):
-        return {}
-    stack = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-    return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack.get("Parameters", [])}
+    described = _described(name, missing_ok)
+    return {each["ParameterKey"]: each["ParameterValue"] for each in described.get("Parameters", [])}
 
 
 def existing() -> set[str]:
@@ -188,15 +183,21 @@ def _ready(name: str) -> bool:
     return status is not None
 
 
-def _exists(name: str) -> bool:
-    status = _status(name)
-    return status is not None and status not in _NEVER_CREATED
+def _described(name: str, missing_ok: bool) -> dict[str, Any]:
+    """Return the description of the stack; an empty one if it does not exist and *missing_ok*."""
+    try:
+        stack: dict[str, Any] = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if missing_ok and "does not exist" in str(error):
+            return {}
+        raise
+    return {} if missing_ok and stack["StackStatus"] in (*_NEVER_CREATED, "DELETE_COMPLETE") else stack
 
 
 def _status(name: str) -> str | None:
     """Return the status of the stack, or None if there is none."""
     try:
-        status = str(client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+        status = str(_described(name, missing_ok=False)["StackStatus"])
     except ClientError as error:
         if "does not exist" in str(error):
             return None
