@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,12 @@ from deploy.account import client
 from sandbox.apps import ADDRESSES, Card, card
 from sandbox.console import metrics
 from sandbox.demo.users import PASSWORD, USERS
+from sandbox.errors import InvalidFile
 
 PAST = timedelta(hours=1)
 """Over which time calls of functions are counted."""
 
 type Json = dict[str, Any]
-
-_card = cache(card)
 
 
 def cards(apps: Mapping[str, Json], problems: Mapping[str, str], root: Path) -> list[Json]:
@@ -31,6 +29,14 @@ def cards(apps: Mapping[str, Json], problems: Mapping[str, str], root: Path) -> 
     *problems* has the apps whose last change could not be deployed.
     """
     return [_described(app, outputs, problems.get(app, ""), _card(root / app)) for app, outputs in apps.items()]
+
+
+def _card(folder: Path) -> Card:
+    """Return what the app says of itself, nothing while its file has an error: the reload tells which one."""
+    try:
+        return card(folder)
+    except InvalidFile:
+        return Card()
 
 
 def _described(app: str, outputs: Json, problem: str, said: Card) -> Json:

@@ -45,6 +45,16 @@ def test_a_card_has_what_the_folder_of_its_app_says(tmp_path: Path) -> None:
     assert (new["title"], new["try_now"], new["addresses"], new["sign_ins"]) == ("new", "", {"web": "http://b"}, [])
 
 
+def test_a_card_changes_with_its_file_and_stays_while_that_has_an_error(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    titles = []
+    for text in ('[card]\ntitle = "Old"\n', "[card\n", '[card]\ntitle = "New"\n'):
+        (tmp_path / "shop" / "sandbox.toml").write_text(text)
+        titles += [card["title"] for card in systems.cards({"shop": {}}, {}, tmp_path)]
+
+    assert titles == ["Old", "shop", "New"]
+
+
 def test_an_unknown_field_of_a_card_is_named(tmp_path: Path) -> None:
     (tmp_path / "sandbox.toml").write_text('[card]\nnam = "x"\n')
 
