@@ -4,7 +4,8 @@ AWS is eventually consistent here: Lambda refuses a role of the last seconds, an
 deleted. CloudFormation waits for both. An application that makes roles or buckets itself must retry. The notifications
 of a bucket start later than they were set, apart from the test event. The delay is an option,
 `LOCALAWS_CONSISTENCY_DELAY` in seconds, and 0 by default: AWS promises no delay, and a developer is waiting. It also
-delays reads of an index (dynamodb.index_consistency) and the edges of CloudFront (cloudfront.propagation).
+delays reads of an index (dynamodb.index_consistency), the edges of CloudFront (cloudfront.propagation) and the start of
+event source mappings (lambda_.event_source_mappings).
 AWS: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/delete-bucket.html
 AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-event-notifications.html

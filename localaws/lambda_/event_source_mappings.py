@@ -3,8 +3,11 @@
 This module stores all settings, refuses what AWS refuses (localaws.lambda_.mapping_rules), plays the states of a
 mapping (`Creating`, `Updating`, `Enabling`, `Disabling`, `Deleting`), and turns the emulator's poller off;
 localaws.lambda_.poller delivers instead. A stack waits until its mapping is enabled, so it is enabled at once there.
+With a delay (account.eventual_consistency) every new mapping is `Creating` for that time. A mapping that starts at
+LATEST misses the records of this time, as AWS warns.
 AWS: https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
 AWS: https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
+AWS: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html
 No longer needed when a mapping with MaximumRetryAttempts and BisectBatchOnFunctionError isolates a poison record.
 """
 
@@ -15,6 +18,7 @@ from typing import Any
 from ministack.services import lambda_svc
 from ministack.services.cloudformation import provisioners
 
+from localaws.account.eventual_consistency import delay
 from localaws.changes import calls as changes
 from localaws.lambda_.clients import MAPPING_HEADER
 from localaws.lambda_.error_responses import Answer
@@ -65,11 +69,11 @@ def change_settings(mapping: dict[str, Any], settings: dict[str, Any]) -> None:
         mapping.pop("ScalingConfig", None)
 
 
-def pass_through(mapping: dict[str, Any], state: str, end: str | None) -> None:
-    """Let the mapping have the state for CHANGE_SECONDS, then the state *end*. None removes the mapping."""
-    mapping |= {"State": state, "NextState": end, "SettlesAt": time.time() + CHANGE_SECONDS}
+def pass_through(mapping: dict[str, Any], state: str, end: str | None, seconds: float = CHANGE_SECONDS) -> None:
+    """Let the mapping have the state for *seconds*, then the state *end*. None removes the mapping."""
+    mapping |= {"State": state, "NextState": end, "SettlesAt": time.time() + seconds}
     changes.mappings_changed()
-    changes.mapping_changes_after(CHANGE_SECONDS)
+    changes.mapping_changes_after(seconds)
 
 
 def settle() -> None:
@@ -121,7 +125,7 @@ def with_rules(create: Any) -> Any:
         mapping = lambda_svc._esms[json.loads(body)["UUID"]]
         store_settings(mapping, settings)
         if mapping["Enabled"]:
-            pass_through(mapping, "Creating", "Enabled")
+            pass_through(mapping, "Creating", "Enabled", max(CHANGE_SECONDS, delay()))
         return lambda_svc.json_response(response(mapping), status)
 
     return create_mapping
@@ -192,6 +196,8 @@ def create_in_stack(provision: Any) -> Any:
         mapping = lambda_svc._esms[uuid]
         store_settings(mapping, settings)
         mapping["Tags"] = {tag["Key"]: tag["Value"] for tag in properties.get("Tags") or ()}
+        if mapping["Enabled"] and delay():
+            pass_through(mapping, "Creating", "Enabled", delay())
         return uuid, attributes
 
     return create_mapping

@@ -9,6 +9,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,29 @@ def test_a_new_role_and_the_name_of_a_deleted_bucket_need_time(late: Client, lat
     role = late("iam").get_role(RoleName="too-early")["Role"]["Arn"]
     code = {"ZipFile": zipped(SLOW)}
     late("lambda").create_function(FunctionName="x", Role=role, Code=code, Runtime="python3.13", Handler="app.handler")
+
+
+def test_a_mapping_that_starts_at_latest_needs_time(late: Client, late_url: str) -> None:
+    allow = {"Effect": "Allow", "Action": "kinesis:*", "Resource": "*"}
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trusted, allowed = (json.dumps({"Version": "2012-10-17", "Statement": [each]}) for each in (trust, allow))
+    role = late("iam").create_role(RoleName="reader", AssumeRolePolicyDocument=trusted)["Role"]["Arn"]
+    late("iam").put_role_policy(RoleName="reader", PolicyName="x", PolicyDocument=allowed)
+    late("kinesis").create_stream(StreamName="late", ShardCount=1)
+    an_hour_passes(late_url)
+    functions = late("lambda")
+    code = {"Code": {"ZipFile": zipped(SLOW)}, "Runtime": "python3.13", "Handler": "app.handler"}
+    functions.create_function(FunctionName="reader", Role=role, **code)
+    source = {"EventSourceArn": "arn:aws:kinesis:us-east-1:000000000000:stream/late", "StartingPosition": "LATEST"}
+
+    mapping = functions.create_event_source_mapping(FunctionName="reader", **source)
+    turned(late_url, 1)
+    assert functions.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Creating"
+
+    an_hour_passes(late_url)
+    enabled = functions.get_event_source_mapping(UUID=mapping["UUID"])
+    assert enabled["State"] == "Enabled"
+    assert enabled["LastModified"] - mapping["LastModified"] > timedelta(minutes=59)  # LATEST begins here
 
 
 def test_an_index_needs_time(late: Client, late_url: str) -> None:

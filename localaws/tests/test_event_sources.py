@@ -454,6 +454,7 @@ def test_an_event_names_its_source(aws: Aws, stream: Table | KinesisStream) -> N
     else:
         assert record["eventName"] == "aws:kinesis:record"
         assert record["kinesis"]["data"] == base64.b64encode(b"a").decode()
+        assert record["invokeIdentityArn"] == aws.role
 
 
 def test_an_event_reaches_its_function_at_once(aws: Aws, stream: Table | KinesisStream) -> None:
@@ -675,11 +676,12 @@ def test_a_message_reaches_its_function_at_once_with_its_attributes(aws: Aws) ->
     aws.calls(function)
 
     attribute = {"DataType": "String", "StringValue": "x"}
-    aws.sqs.send_message(QueueUrl=url, MessageBody="a", MessageAttributes={"name": attribute})
+    sent = aws.sqs.send_message(QueueUrl=url, MessageBody="a", MessageAttributes={"name": attribute})
 
     (record,) = aws.calls(function, 2)[1]["event"]["Records"]
     assert (record["eventSource"], record["eventSourceARN"]) == ("aws:sqs", arn)
     assert record["messageAttributes"]["name"].items() >= {"stringValue": "x", "dataType": "String"}.items()
+    assert record["md5OfMessageAttributes"] == sent["MD5OfMessageAttributes"]
 
 
 def test_only_reported_messages_are_retried_and_redriven(aws: Aws) -> None:
