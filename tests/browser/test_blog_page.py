@@ -197,12 +197,11 @@ def test_a_script_in_an_email_is_shown_as_text(blog: Page) -> None:
     assert blog.evaluate("typeof hacked") == "undefined"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_no_page_scrolls_sideways(open_page: Callable[..., Page], publish: Publish, scheme: str) -> None:
+def test_on_a_phone_no_page_scrolls_sideways(open_page: Callable[..., Page], publish: Publish) -> None:
     long = "https://example.com/" + "a" * 200
     code = f"```\n{long}\n```\n\n|a|b|\n|-|-|\n|{long}|{long}|\n\n`{long}` {long}"
     path = publish(title="Donaudampfschifffahrtsgesellschaft" * 5, body_markdown=code, tags=["a" * 30])
-    page = open_page("blog-app", color_scheme=scheme, **PHONE)
+    page = open_page("blog-app", **PHONE)
     for address in (path, "/", "/posts/no-such-post/", "/unsubscribe/?token=x"):
         if address == path:
             until_there(page, path)

@@ -165,13 +165,12 @@ def test_a_mail_and_a_payment_lead_to_their_trace_if_they_have_one(console: Page
     expect(payments.get_by_role("link", name="Trace")).to_have_attribute("href", "traces.html#trace=1-b")
 
 
-@pytest.mark.parametrize("color_scheme", ["light", "dark"])
 def test_the_traces_fit_a_phone_without_shifts(
-    new_page: Callable[..., Page], sandbox: dict[str, Any], elsewhere: User, color_scheme: str
+    new_page: Callable[..., Page], sandbox: dict[str, Any], elsewhere: User
 ) -> None:
     with elsewhere.api() as api:
         trace_id = api.get("/todos").headers["X-Amzn-Trace-Id"].split(";")[0].removeprefix("Root=")
-    page = new_page(base_url=sandbox["console"], color_scheme=color_scheme, **PHONE)
+    page = new_page(base_url=sandbox["console"], **PHONE)
     count_shifts(page)
     page.goto("/traces.html")
     link = page.locator(f'a[href="#trace={trace_id}"]')

@@ -217,9 +217,8 @@ def test_a_token_that_the_api_rejects_is_renewed_silently(
     live(page)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_sign_in_fits_a_phone(open_page: Callable[..., Page], readers: Readers, scheme: str) -> None:
-    page = open_page(color_scheme=scheme, **PHONE)
+def test_the_sign_in_fits_a_phone(open_page: Callable[..., Page], readers: Readers) -> None:
+    page = open_page(**PHONE)
 
     fits(page, "sign-in")
     sign_in(page, readers.invite(), TEMPORARY)

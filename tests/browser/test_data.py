@@ -141,11 +141,10 @@ def test_a_query_shows_its_result_or_why_there_is_none(open_page: Callable[..., 
     expect(page.get_by_role("alert").filter(has_text="sql must read only")).to_be_visible()
 
 
-@pytest.mark.parametrize("color_scheme", ["light", "dark"])
 def test_the_data_fits_a_phone_without_shifts(
-    new_page: Callable[..., Page], sandbox: dict[str, Any], kept: str, color_scheme: str
+    new_page: Callable[..., Page], sandbox: dict[str, Any], kept: str
 ) -> None:
-    page = new_page(base_url=sandbox["console"], color_scheme=color_scheme, **PHONE)
+    page = new_page(base_url=sandbox["console"], **PHONE)
     count_shifts(page)
     for address, shown in {
         "": "pipeline-app",

@@ -216,11 +216,10 @@ def test_a_batch_shows_its_attempts_and_into_what_it_was_bisected(
     expect(queued.locator(".step")).to_contain_text(f"1 message now in {planted.name}-dead")
 
 
-@pytest.mark.parametrize("color_scheme", ["light", "dark"])
 def test_the_page_of_event_sources_fits_a_phone_without_shifts(
-    new_page: Callable[..., Page], sandbox: dict[str, Any], planted: Planted, color_scheme: str
+    new_page: Callable[..., Page], sandbox: dict[str, Any], planted: Planted
 ) -> None:
-    page = new_page(base_url=sandbox["console"], color_scheme=color_scheme, **PHONE)
+    page = new_page(base_url=sandbox["console"], **PHONE)
     count_shifts(page)
     page.goto("/event_sources.html")
     expect(messages(page, f"{planted.name}-dead")).to_have_count(1)
