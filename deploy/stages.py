@@ -37,7 +37,12 @@ def of(stage: str) -> list[str]:
 def stacks_of(stage: str, kinds: Sequence[str] = apps.KINDS) -> dict[str, str]:
     """Return by name the app of each stack of the stage. The stack of the update servers is of the kind ``app``."""
     there = stacks.existing()
+    return {name: app for name, app in owners(stage, kinds).items() if name in there}
+
+
+def owners(stage: str, kinds: Sequence[str] = apps.KINDS) -> dict[str, str]:
+    """Return by name the app of each stack that the stage can have."""
     named = {apps.stack(app, stage, kind): app for kind in kinds for app in apps.names()}
     if "app" in kinds:
         named[updates.stack(stage)] = "updates"
-    return {name: app for name, app in named.items() if name in there}
+    return named

@@ -69,7 +69,7 @@ def states(stage: str, apps: Iterable[str]) -> dict[str, Json]:
 
 def _statuses(stage: str) -> dict[str, list[str]]:
     """Return by app the statuses of its stacks."""
-    owners = stages.stacks_of(stage)
+    owners = stages.owners(stage)
     found: defaultdict[str, list[str]] = defaultdict(list)
     for page in client("cloudformation").get_paginator("describe_stacks").paginate():
         for stack in page["Stacks"]:
