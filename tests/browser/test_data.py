@@ -64,7 +64,8 @@ def test_an_item_of_a_table_is_found_by_its_typed_key(
     open_page: Callable[..., Page], kept: str, sandbox: dict[str, Any]
 ) -> None:
     page = open_page("console")
-    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Data").click()
+    card = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="MyTodoList"))
+    card.get_by_role("link", name="What it keeps").click()
     app = page.get_by_role("list", name="Apps").locator("> li").filter(has_text="todo-app")
     app.get_by_role("link", name=re.compile("^table")).first.click()
     expect(page.get_by_role("heading", name=sandbox["todo-app"]["table"])).to_be_visible()

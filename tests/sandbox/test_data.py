@@ -416,18 +416,19 @@ def test_everything_of_a_stage_is_listed_by_app(
     nodes = [
         graph.Node("shop.Failed", "shop", "queue", "Failed", url),
         graph.Node("shop.Sales", "shop", "table", "Sales", "shop-local-sales"),
-        graph.Node("shop.Sell", "shop", "function", "sell", "shop-local-sell"),
+        graph.Node("mail.Send", "mail", "function", "send", "mail-local-send"),
     ]
     monkeypatch.setattr(graph, "resources", lambda stage: nodes if stage == "local" else [])
 
     assert get("data.json").json() == [
+        {"app": "mail", "resources": []},
         {
             "app": "shop",
             "resources": [
                 {"kind": "table", "name": "Sales", "id": "shop-local-sales", "note": ""},
                 {"kind": "queue", "name": "Failed", "id": f"{name}-failed", "note": "1 message"},
             ],
-        }
+        },
     ]
 
 

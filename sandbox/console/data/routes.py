@@ -76,13 +76,11 @@ def answered(read: Callable[[], Any]) -> Response:
 
 def overview(stage: str) -> list[Json]:
     """Return ``[{app, resources: [{kind, name, id, note}]}]`` of a stage: what the page can show."""
-    shown = sorted(
-        (node for node in graph.resources(stage) if node.data),
-        key=lambda node: (node.app, graph.DATA.index(node.kind), node.name),
-    )
+    nodes = graph.resources(stage)
+    shown = sorted((node for node in nodes if node.data), key=lambda node: (graph.DATA.index(node.kind), node.name))
     return [
         {"app": app, "resources": [_resource(node) for node in shown if node.app == app]}
-        for app in dict.fromkeys(node.app for node in shown)
+        for app in sorted({node.app for node in nodes})
     ]
 
 

@@ -70,6 +70,7 @@ function appCard({ name, problem, title, about, page, try_now: tryNow, command, 
   Object.assign(part(card, "title"), { textContent: title, href: page || site || routes });
   if (site && !page) Object.assign(part(card, "title"), { target: "_blank", rel: "noopener" });
   part(card, "name").textContent = name;
+  part(card, "data").href = `data.html#${name}`;
   part(card, "problem").hidden = !problem;
   part(card, "problem-text").textContent = problem;
   part(card, "about").textContent = about;

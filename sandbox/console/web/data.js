@@ -6,7 +6,7 @@
 import { byId, poll, reconcile, refusal, Refused, repeat, showState, UNREACHABLE } from "./shared/board.js";
 import { fill, part } from "./shared/page.js";
 
-const PAUSE = 5000;
+const PAUSE = 3000;
 
 /**
  * @typedef {{name: string, type: string, text: string}} Field
@@ -124,12 +124,20 @@ function updateField(item, { text }) {
 /** @param {{app: string, resources: Resource[]}[]} apps */
 function overview(apps) {
   head("Data", apps.length ? "What the apps keep. Reading it here changes nothing." : "No app is deployed.", []);
-  reconcile(part(view, "apps"), apps, ({ app }) => app, () => fill("app"), (card, { app, resources }) => {
-    part(card, "name").textContent = app;
+  reconcile(part(view, "apps"), apps, ({ app }) => app, appCard, (card, { resources }) => {
+    part(card, "none").hidden = resources.length > 0;
     reconcile(part(card, "resources"), resources, ({ kind, id }) => `${kind} ${id}`, resourceItem, (item, { note }) => {
       part(item, "note").textContent = note;
     });
   });
+}
+
+/** Returns the card of an app, to which `data.html#APP` leads. */
+function appCard({ app }) {
+  const card = fill("app");
+  card.id = app;
+  part(card, "name").textContent = app;
+  return card;
 }
 
 /** @param {Resource} resource */
@@ -344,12 +352,14 @@ async function refresh() {
   } catch (error) {
     if (!(error instanceof Refused)) return showState(UNREACHABLE);
     tell(byId("problem"), error.message);
+    if (!shown) showLinks(byId("place"), [ALL]);
   }
   byId("main").hidden = false; // not before there is something to show: nothing on the page moves
   showState("Live");
 }
 
 await refresh();
+if (location.hash) byId(location.hash.slice(1))?.scrollIntoView();
 while (running) {
   await new Promise((resolve) => setTimeout(resolve, 500));
   await refresh();
