@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 
 from botocore.exceptions import ClientError
 from starlette.applications import Starlette
@@ -83,8 +83,16 @@ def _api(apps: dict[str, Any]) -> Callable[[Request], Response]:
 
 
 def _charges(payments: Payments) -> list[dict[str, Any]]:
-    """Return the charges, newest first, each with the ``trace`` of its checkout or an empty text."""
-    traces = payments.traces()
+    """Return the charges, newest first, each with the ``trace`` of its checkout or an empty text.
+
+    A new account has no provider, and no charges.
+    """
+    try:
+        traces = payments.traces()
+    except URLError as error:
+        if isinstance(error.reason, ConnectionRefusedError):
+            return []
+        raise
     return [charge | {"trace": traces.get(charge["payment_intent"], "")} for charge in payments.charges()]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -91,11 +92,23 @@ def test_the_routes_of_an_api_tell_who_may_call_them(tmp_path: Path) -> None:
     ],
 )
 def test_what_the_console_cannot_answer_is_said_in_words(path: str, status: int, words: str) -> None:
-    site: Any = console.site(Settings.from_environment(), {}, {})
+    assert _get(path, Settings.from_environment()) == (status, {"message": words})
+
+
+def test_a_new_account_has_no_payment_provider_and_no_payments(free_port: Callable[[], int]) -> None:
+    settings = Settings.from_environment({"PAYMENTS_PORT": str(free_port())})
+
+    assert _get("/payments.json", settings) == (200, [])
+    assert _get("/states.json", settings) == (200, {})
+
+
+def _get(path: str, settings: Settings) -> tuple[int, Any]:
+    """Return the status and the body of an answer of a console without apps."""
+    site: Any = console.site(settings, {}, {})
 
     async def get() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(site), base_url="http://127.0.0.1") as client:
             return await client.get(path)
 
     answer = asyncio.run(get())
-    assert (answer.status_code, answer.json()) == (status, {"message": words})
+    return answer.status_code, answer.json()
