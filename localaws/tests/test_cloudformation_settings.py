@@ -13,6 +13,7 @@ import pytest
 from localaws.cloudformation import schemas
 from localaws.coverage import properties
 from localaws.testing import refusal, until
+from localaws.tests.test_account import api
 from localaws.tests.test_cloudformation_refusals import Stack
 
 SAMPLES: dict[str, dict[str, Any]] = {
@@ -170,7 +171,10 @@ def test_the_services_store_the_settings_of_their_resources(stack: Stack) -> Non
         },
         "E": {"Type": "AWS::SecretsManager::Secret"},
         "L": {"Type": "AWS::Logs::LogGroup"},
+        **api(),
     }
+    del resources["Stage"]["Properties"]["AccessLogSetting"]
+    resources["Stage"]["Properties"]["CanarySetting"] = {"PercentTraffic": 10, "StageVariableOverrides": {"a": "b"}}
     outputs = {name: {"Value": {"Ref": name}} for name in resources} | {
         "TopicName": {"Value": {"Fn::GetAtt": ["N", "TopicName"]}},
         "LogGroupArn": {"Value": {"Fn::GetAtt": ["L", "Arn"]}},
@@ -199,6 +203,8 @@ def test_the_services_store_the_settings_of_their_resources(stack: Stack) -> Non
     assert secret.isalnum()
     assert ids["TopicName"] == ids["N"].rpartition(":")[2]
     assert ids["LogGroupArn"].endswith(":*")
+    canary = client("apigateway").get_stage(restApiId=ids["Api"], stageName="v1")["canarySettings"]
+    assert (canary["percentTraffic"], canary["stageVariableOverrides"]) == (10, {"a": "b"})
 
 
 def test_a_stack_makes_resources_as_their_apis_do(stack: Stack) -> None:
