@@ -159,6 +159,7 @@ GAPS = (
     "s3.lambda_permission",
     "s3.conditional_requests",
     "s3.expiration",
+    "s3.lifecycle",
     "s3.lifecycle_requests",
     "s3.notifications",
     "s3.deleted_versions",

@@ -33,6 +33,13 @@ def applies(rule: Json, bucket: str, key: str, record: Json) -> bool:
     )
 
 
+def midnight_after(record: Json, days: int) -> datetime.datetime:
+    """Return the midnight (UTC) after the last change of the record plus the days."""
+    after: datetime.datetime = s3._object_mtime_dt(record) + days * DAY
+    midnight = after.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight if midnight == after else midnight + DAY
+
+
 def expirations(bucket: str, key: str, record: Json) -> Iterator[tuple[datetime.datetime, str]]:
     """Yield the time at which each rule expires the object, and the rule's id."""
     rules = s3._bucket_lifecycle.get(bucket)
@@ -43,9 +50,7 @@ def expirations(bucket: str, key: str, record: Json) -> Iterator[tuple[datetime.
         if "Date" in expiration:
             yield datetime.datetime.fromisoformat(expiration["Date"]), rule.get("ID", "")
         if "Days" in expiration:
-            after = s3._object_mtime_dt(record) + expiration["Days"] * DAY
-            midnight = after.replace(hour=0, minute=0, second=0, microsecond=0)
-            yield midnight if midnight == after else midnight + DAY, rule.get("ID", "")
+            yield midnight_after(record, expiration["Days"]), rule.get("ID", "")
 
 
 def header(bucket: str, key: str) -> dict[str, str]:

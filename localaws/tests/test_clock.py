@@ -165,6 +165,46 @@ def allow_events(queue: str) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [allow]}
 
 
+def test_an_object_of_the_past_expires(aws: Client, bare: Client) -> None:
+    past = {"Status": "Enabled", "Filter": {}, "Expiration": {"Date": "2020-01-01T00:00:00Z"}}
+
+    def left(s3: Any) -> int:
+        s3.create_bucket(Bucket="past")
+        s3.put_object(Bucket="past", Key="x")
+        s3.put_bucket_lifecycle_configuration(Bucket="past", LifecycleConfiguration={"Rules": [past]})
+        return int(s3.list_objects_v2(Bucket="past")["KeyCount"])
+
+    assert left(bare("s3")) == 1, "ministack no longer needs localaws/s3/lifecycle.py"
+    assert left(aws("s3")) == 0
+
+
+def test_objects_versions_and_uploads_expire(aws: Client, endpoint: str) -> None:
+    s3, plain, versioned = aws("s3"), {"Bucket": "plain"}, {"Bucket": "versioned"}
+    rule = {"Status": "Enabled", "Filter": {"Prefix": "old/"}}
+    noncurrent = {"NoncurrentVersionExpiration": {"NoncurrentDays": 1}, "Expiration": {"Days": 3}}
+    abandoned = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}, "Expiration": {"Days": 1}}
+    for bucket, settings in ((plain, abandoned), (versioned, noncurrent)):
+        s3.create_bucket(**bucket)
+        s3.put_bucket_lifecycle_configuration(**bucket, LifecycleConfiguration={"Rules": [rule | settings]})
+    s3.put_bucket_versioning(**versioned, VersioningConfiguration={"Status": "Enabled"})
+    for key in ("old/a", "new/a"):
+        s3.put_object(**plain, Key=key)
+        s3.create_multipart_upload(**plain, Key=key)
+        versions = [s3.put_object(**versioned, Key=key)["VersionId"] for _ in range(2)]
+
+    def keys(page: dict[str, Any], kind: str) -> list[str]:
+        return [each["Key"] for each in page.get(kind, [])]
+
+    turned(endpoint, 2 * DAY)
+    assert keys(s3.list_objects_v2(**plain), "Contents") == ["new/a"]
+    assert keys(s3.list_multipart_uploads(**plain), "Uploads") == ["new/a"]
+    assert keys(s3.list_object_versions(**versioned), "Versions") == ["new/a", "new/a", "old/a"]
+    turned(endpoint, 2 * DAY)
+    assert keys(s3.list_objects_v2(**versioned), "Contents") == ["new/a"]
+    assert keys(s3.list_object_versions(**versioned), "DeleteMarkers") == ["old/a"]
+    s3.get_object(**versioned, Key="new/a", VersionId=versions[0])
+
+
 def test_a_message_becomes_visible_again(aws: Client, endpoint: str) -> None:
     queue = aws("sqs").create_queue(QueueName="visible", Attributes={"VisibilityTimeout": "600"})["QueueUrl"]
     aws("sqs").send_message(QueueUrl=queue, MessageBody="x")
