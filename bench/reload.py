@@ -34,7 +34,7 @@ from sandbox.settings import ROOT
 _APP, _BRANCH = "todo-app", "another-branch"
 _LONGEST, _LONGEST_OF_PEER, _PAUSE = 120, 15, 0.02
 """Seconds until a change counts as not seen, and between two looks."""
-_QUIET = 3
+_QUIET = 2
 """Seconds in which the sandbox prints nothing once all is deployed."""
 _REQUESTS, _CLIENTS, _RELOADS = 1000, 4, 5
 _LINE = re.compile(r"^(\w+-app) +(.*  \d+\.\d s|the earlier version goes on: .*)$", re.MULTILINE)
