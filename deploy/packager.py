@@ -17,7 +17,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 
 _forking = multiprocessing.get_context("forkserver")
-_forking.set_forkserver_preload(["deploy.packaging"])
+_forking.set_forkserver_preload(["deploy.packaging", "jwt", "msgspec"])  # and packages that all apps import
 
 
 def prepare() -> None:

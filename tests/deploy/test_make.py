@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,6 +109,32 @@ def test_taken_ports_are_found_before_anything_is_installed(target: str) -> None
 
     commands = [next(number for number, line in enumerate(lines) if part in line) for part in ("sandbox.ports", "pip ")]
     assert commands == sorted(commands)
+
+
+def test_an_installation_without_a_network_ends_in_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+    for file in ("Makefile", "requirements.txt"):
+        shutil.copy(ROOT / file, tmp_path)
+    (tmp_path / "todo-app" / ".chalice").mkdir(parents=True)
+    (tmp_path / "todo-app" / ".chalice" / "config.json").touch()
+    commands = tmp_path / ".venv" / "bin"
+    commands.mkdir(parents=True)
+    for name, script in (
+        ("python", ""),
+        ("pip", "echo retrying; echo 'ERROR: No matching distribution found for x' | tee .venv/pip.log >&2; exit 1"),
+    ):
+        (commands / name).write_text(f"#!/bin/sh\n{script}\n")
+        (commands / name).chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if name not in OWN}
+
+    done = subprocess.run(
+        ["make", ".venv/run"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout.count("\n") == 1
+    line, of_make = done.stderr.splitlines()
+    assert line.startswith("requirements.txt: No matching distribution found for x. ")
+    assert "connect to a network and run the command again" in line
+    assert of_make.startswith("make: ***")
 
 
 @pytest.mark.parametrize("target", ["devices", "reconcile", "ingest", "post"])
