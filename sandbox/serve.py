@@ -139,7 +139,7 @@ async def _serve_pages(
     async with asyncio.TaskGroup() as servers:
         servers.create_task(_serve(settings, "console", console.site(settings, apps, reload.problems), stop))
         with progress.step("demo data"):
-            await asyncio.to_thread(seed.seed, settings, apps)
+            await asyncio.to_thread(seed.seed, settings, apps, progress.release)
         _announce(settings, apps)
         if settings.reload:
             servers.create_task(reload.watch(stop))
