@@ -83,6 +83,7 @@ GAPS = (
     "cloudwatch.metric_retention",
     "cloudwatch.metric_statistics",
     "dax.clusters",
+    "dynamodb.expired_items",
     "dynamodb.expressions",
     "dynamodb.global_table",
     "dynamodb.query_cost",

@@ -106,18 +106,23 @@ def test_a_day_passes_in_seconds(aws: Client, endpoint: str) -> None:
     )["QueueUrl"]
     aws("sqs").send_message(QueueUrl=queue, MessageBody="old")
 
-    table = {
+    table: dict[str, Any] = {
         "TableName": "items",
         "BillingMode": "PAY_PER_REQUEST",
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
     }
-    aws("dynamodb").create_table(**table, AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}])
+    changes = aws("dynamodb").create_table(
+        **table, AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}]
+    )
     aws("dynamodb").update_time_to_live(
         TableName="items", TimeToLiveSpecification={"AttributeName": "expires", "Enabled": True}
     )
     for name, seconds in {"soon": 3600, "later": 10 * DAY}.items():
         expires = {"N": str(int(time.time()) + seconds)}
         aws("dynamodb").put_item(TableName="items", Item={"id": {"S": name}, "expires": expires})
+    table_stream = changes["TableDescription"]["LatestStreamArn"]
+    assert events_of(aws, table_stream) == [("INSERT", None), ("INSERT", None)]
 
     aws("kinesis").create_stream(StreamName="x", ShardCount=1)
     until(lambda: aws("kinesis").describe_stream(StreamName="x")["StreamDescription"]["StreamStatus"] == "ACTIVE")
@@ -151,12 +156,23 @@ def test_a_day_passes_in_seconds(aws: Client, endpoint: str) -> None:
     assert eventually(
         lambda: [item["id"]["S"] for item in aws("dynamodb").scan(TableName="items")["Items"]] == ["later"]
     )
+    by_service = {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"}
+    assert eventually(lambda: events_of(aws, table_stream) == [("REMOVE", by_service)])
     iterator = aws("kinesis").get_shard_iterator(StreamName="x", ShardId=shard, ShardIteratorType="TRIM_HORIZON")
     assert aws("kinesis").get_records(ShardIterator=iterator["ShardIterator"])["Records"] == []
     assert eventually(lambda: "Messages" in aws("sqs").receive_message(QueueUrl=daily))
     seconds, moment = json.load(lambda_.invoke(FunctionName=clock)["Payload"])
     assert abs(seconds - now.timestamp()) < 120
     assert moment[:10] == f"{datetime.fromtimestamp(seconds):%Y-%m-%d}"
+
+
+def events_of(aws: Client, stream: str) -> list[tuple[str, Any]]:
+    """Return the changes that the stream of a table has, each with the service that made it."""
+    streams, trimmed = aws("dynamodbstreams"), {"StreamArn": stream, "ShardIteratorType": "TRIM_HORIZON"}
+    shards = streams.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]
+    iterators = [streams.get_shard_iterator(**trimmed, ShardId=each["ShardId"])["ShardIterator"] for each in shards]
+    records = [record for each in iterators for record in streams.get_records(ShardIterator=each)["Records"]]
+    return [(record["eventName"], record.get("userIdentity")) for record in records]
 
 
 def allow_events(queue: str) -> dict[str, Any]:
