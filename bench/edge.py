@@ -23,7 +23,7 @@ from typing import NamedTuple
 import boto3
 import psutil
 
-from bench.emulator import emulator
+from bench.emulator import cpu_seconds, emulator
 from localaws.ports import find_free_port
 from sandbox.settings import ROOT
 
@@ -107,15 +107,9 @@ class _Speed(NamedTuple):
 
 
 def _measure(process: psutil.Process, port: int, script: Path, core: int) -> _Speed:
-    before, began = _cpu_seconds(process), time.monotonic()
+    before, began = cpu_seconds(process), time.monotonic()
     megabytes = _load(port, script, core)
-    return _Speed(megabytes / (time.monotonic() - began), megabytes / (_cpu_seconds(process) - before))
-
-
-def _cpu_seconds(process: psutil.Process) -> float:
-    """Return the CPU time of the process and its workers, in seconds."""
-    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
-    return sum(each.user + each.system for each in times)
+    return _Speed(megabytes / (time.monotonic() - began), megabytes / (cpu_seconds(process) - before))
 
 
 def _which(tool: str) -> str:

@@ -8,8 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from localaws import serve
 from localaws.settings import PACKAGE, Settings
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return the CPU time of the process and its workers, in seconds."""
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 @contextmanager
