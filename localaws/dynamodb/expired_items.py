@@ -21,11 +21,10 @@ _expiring: ContextVar[str | None] = ContextVar("expiring", default=None)
 
 
 def with_record(remove: Any) -> Any:
-    def remove_item(table: dict[str, Any], pk: Any, sk: Any) -> None:
-        item = table["items"].get(pk, {}).get(sk)
-        remove(table, pk, sk)
+    def remove_item(table: dict[str, Any], pk: Any, sk: Any) -> Any:
+        item = remove(table, pk, sk)
         if item is None or threading.current_thread().name != DELETES or _expiring.get():
-            return
+            return item
         _, _, _, region, account, _ = table["TableArn"].split(":", 5)
         token = _expiring.set(table["TableArn"])
         try:
@@ -33,6 +32,7 @@ def with_record(remove: Any) -> Any:
                 dynamodb._emit_stream_event(table["TableName"], "REMOVE", item, None)
         finally:
             _expiring.reset(token)
+        return item
 
     return remove_item
 
