@@ -8,7 +8,7 @@ No longer needed when the modules of a function that imports nothing do not incl
 
 from __future__ import annotations
 
-from ministack.core import lambda_runtime
+from localaws.lambda_ import worker_script
 
 _IMPORTING = "def _ms_install_invoke_depth():\n"
 _WAITING = '''
@@ -40,6 +40,4 @@ def _ms_add_handler():
 
 
 def apply() -> None:
-    script = lambda_runtime._PYTHON_WORKER_SCRIPT
-    assert script.count(_IMPORTING) == 1, script[:1000]
-    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_IMPORTING, _WAITING)
+    worker_script.replace(_IMPORTING, _WAITING)

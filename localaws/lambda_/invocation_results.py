@@ -16,6 +16,8 @@ from ministack.core import lambda_runtime
 from ministack.core.responses import new_uuid
 from ministack.services import lambda_svc
 
+from localaws.lambda_ import worker_script
+
 PAYLOAD_LIMIT = 6 * 1024 * 1024  # bytes
 RESPONSE_LIMIT = PAYLOAD_LIMIT + 100
 LOG_TAIL = 4096  # bytes
@@ -232,11 +234,8 @@ def _is_text(body: bytes) -> bool:
 
 
 def apply() -> None:
-    script = lambda_runtime._PYTHON_WORKER_SCRIPT
     for old, new in WORKER_SCRIPT:
-        assert old in script, old
-        script = script.replace(old, new, 1)
-    lambda_runtime._PYTHON_WORKER_SCRIPT = script
+        worker_script.replace(old, new)
     lambda_runtime.Worker.invoke = noting_failures(lambda_runtime.Worker.invoke)
     lambda_runtime._signal = noting_process(lambda_runtime._signal)
     lambda_svc._execute_function_warm = with_failure(lambda_svc._execute_function_warm)

@@ -14,6 +14,8 @@ from typing import Any
 
 from ministack.core import lambda_runtime
 
+from localaws.lambda_ import worker_script
+
 END = "\0end"
 LIMIT = 10
 """Seconds after which an environment is believed to have lost its standard error."""
@@ -54,7 +56,5 @@ def collecting(collect: Any) -> Any:
 
 
 def apply() -> None:
-    script = lambda_runtime._PYTHON_WORKER_SCRIPT
-    assert script.endswith(_ANSWERED), script[-200:]
-    lambda_runtime._PYTHON_WORKER_SCRIPT = script.removesuffix(_ANSWERED) + _MARKED
+    worker_script.replace(_ANSWERED, _MARKED)
     lambda_runtime.Worker._drain_stderr_bounded = collecting(lambda_runtime.Worker._drain_stderr_bounded)
