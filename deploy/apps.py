@@ -303,11 +303,9 @@ def packaging_error(output: str) -> str:
     """
     frames = re.findall(rf'File "{re.escape(str(ROOT))}/([^".][^"]*)", line (\d+)', output)
     error = re.findall(r"^\w[\w.]*(?:Error|Exception)\b.*", output, re.MULTILINE)
-    return (
-        "{}, line {}: {}".format(*frames[-1], error[-1])
-        if frames and error
-        else output.removeprefix("Error: ").rstrip()
-    )
+    if frames and error:
+        return "{}, line {}: {}".format(*frames[-1], error[-1])
+    return output.removeprefix("Error: ").rstrip()
 
 
 def _packaged(app: str, stage: str) -> tuple[Path, dict[str, Any]]:
