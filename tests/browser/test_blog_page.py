@@ -93,7 +93,7 @@ def test_a_photo_has_the_size_of_the_screen_and_causes_no_layout_shift(open_page
     with page.expect_navigation():
         page.get_by_role("article").first.get_by_role("link").first.tap()
     photo = page.locator("article img").first
-    page.wait_for_function("document.querySelector('article img').complete")
+    page.wait_for_function("() => document.querySelector('article img').complete")
 
     assert photo.evaluate("image => image.naturalWidth") > 0
     assert re.search(r"webp", photo.evaluate("image => image.currentSrc"))

@@ -82,7 +82,7 @@ def test_a_page_of_another_origin_is_refused_everywhere(
     page = rebound.new_page()
     page.on("response", lambda answer: answers.append(answer))
     page.goto(f"http://{host}:{port}/")
-    page.wait_for_function("Boolean(window.attack)")
+    page.wait_for_function("() => Boolean(window.attack)")
 
     read = page.evaluate("addresses => attack(addresses)", addresses(sandbox))
 

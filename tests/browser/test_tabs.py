@@ -122,6 +122,6 @@ def test_what_a_person_types_stays_when_a_new_tab_has_asked_the_others(
     page.evaluate("location.hash = 'sign-in'")
 
     page.get_by_label("Email").fill("ann@example.com")
-    page.wait_for_function("window.asked")
+    page.wait_for_function("() => window.asked")
 
     expect(page.get_by_label("Email")).to_have_value("ann@example.com")
