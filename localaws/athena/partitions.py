@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import duckdb
@@ -25,6 +26,7 @@ from localaws.athena.types import duckdb_type
 
 _MAX_PARTITIONS = 1_000_000
 _RELATIVE = re.compile(r"NOW(?:\s*([+-])\s*(\d+)\s*([A-Z]+?)S?)?", re.IGNORECASE)
+_CACHED_RANGES = 4
 _UNITS = ("seconds", "minutes", "hours", "days", "weeks", "months", "years")
 
 type Values = tuple[str | None, ...]
@@ -109,6 +111,25 @@ class Pruning:
             "only static equality conditions, and at least one such condition must be present."
         )
 
+    def texts(self, name: str) -> list[str] | None:
+        """Return the only texts that a condition such as ``day IN ('a', 'b')`` allows for a key of type string.
+
+        None if there is no such condition.
+        """
+        if self._table.partition_keys[name] != "string":
+            return None
+        for condition, _ in self._conditions:
+            match condition:
+                case exp.In(this=exp.Column(name=column), expressions=given) if given and column == name:
+                    pass
+                case exp.EQ(this=exp.Column(name=column), expression=text) if column == name:
+                    given = [text]
+                case _:
+                    continue
+            if all(isinstance(text, exp.Literal) and text.is_string for text in given):
+                return list(dict.fromkeys(text.name for text in given))
+        return None
+
     def _filter(self, names: list[str], values: list[Values]) -> list[Values]:
         conditions = [
             condition for condition, names_in_condition in self._conditions if names_in_condition <= set(names)
@@ -163,7 +184,8 @@ def _values(table: Table, key: str, pruning: Pruning) -> Iterator[str]:
         digits = int(read_property("digits", "0"))
         yield from (f"{value:0{digits}d}" for value in range(first, last + 1, int(read_property("interval", "1"))))
     elif kind == "date":
-        yield from _dates(read_property)
+        dates = _dates(read_property)
+        yield from dates if (texts := pruning.texts(key)) is None else (text for text in texts if text in dates)
     elif kind == "injected":
         yield from pruning.equal_to(key)
     else:
@@ -172,7 +194,7 @@ def _values(table: Table, key: str, pruning: Pruning) -> Iterator[str]:
         )
 
 
-def _dates(read_property: Any) -> Iterator[str]:
+def _dates(read_property: Any) -> dict[str, None]:
     pattern = read_property("format")
     date_format = strftime(pattern).replace("%g", "%f")
     now = datetime.now(UTC).replace(tzinfo=None)
@@ -184,12 +206,19 @@ def _dates(read_property: Any) -> Iterator[str]:
     interval = int(read_property("interval", "1" if default else None))
     if unit not in _UNITS:
         raise Failed(f"INVALID_TABLE_PROPERTY: unknown interval unit: {unit}")
-    moment = first
-    for step in itertools.count(1):
-        if moment > last:
-            return
-        yield moment.strftime(date_format)
+    return _moments(first, last, interval, unit, date_format)
+
+
+@lru_cache(_CACHED_RANGES)
+def _moments(first: datetime, last: datetime, interval: int, unit: str, date_format: str) -> dict[str, None]:
+    """Return the moments from *first* to *last* in their order, as text. A range of fifty years has 20,000 days."""
+    moments: dict[str, None] = {}
+    for step in itertools.count():
         moment = add_time(first, step * interval, unit)
+        if moment > last:
+            break
+        moments[moment.strftime(date_format)] = None
+    return moments
 
 
 def _bound(bound: str, pattern: str, now: datetime) -> datetime:

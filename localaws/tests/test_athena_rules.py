@@ -23,6 +23,7 @@ from localaws.athena.catalog import Partition, Table, partition_name, partition_
 from localaws.athena.engine import Engine
 from localaws.athena.failures import Failed, Malformed
 from localaws.athena.objects import Object
+from localaws.athena.partitions import Pruning
 from localaws.athena.query import Query
 from localaws.athena.statements import read
 from localaws.athena.types import column_info, hive_type
@@ -507,6 +508,9 @@ def days(*names: str) -> Bucket:
         ("day BETWEEN '2024-01-02' AND '2024-01-09'", ["02", "03"]),
         ("day >= date_format(date '2024-01-02', '%Y-%m-%d') AND a = 1", ["02", "03"]),
         ("day >= cast(date_add('day', 2, date '2024-01-01') AS varchar)", ["03"]),
+        ("day IN ('2024-01-01', lower('2024-01-03'))", ["01", "03"]),
+        ("day IN ('2023-12-31', '2024-01-03', '2024-01-03', '2024-02-01')", ["03"]),
+        ("concat(day, '!') = '2024-01-02!'", ["02"]),
         ("day LIKE '%-03' OR day = '2024-01-01'", ["01", "03"]),
         ("day = '2024-01-02' OR a = 1", ["01", "02", "03"]),
         ("a = 1", ["01", "02", "03"]),
@@ -520,6 +524,24 @@ def test_only_partitions_that_satisfy_the_conditions_are_read(rows: Any, where: 
 
     assert [uri[-4:-2] for uri in bucket.objects_read] == read
     assert sorted(day for (day,) in found) == [f"2024-01-{day}" for day in read]
+
+
+def test_named_days_are_not_searched_among_all_days_of_the_projection(
+    rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+    matching = Pruning._filter
+
+    def counted(pruning: Pruning, names: list[str], values: list[Any]) -> list[Any]:
+        compared.append(len(values))
+        return matching(pruning, names, values)
+
+    monkeypatch.setattr(Pruning, "_filter", counted)
+    catalog = Tables(table(keys={"day": "string"}, **BY_DAY))
+
+    rows("SELECT a FROM t WHERE day IN ('2024-01-01', '2024-01-02')", catalog, days("2024-01-01"))
+
+    assert set(compared) == {2}
 
 
 @pytest.mark.parametrize(
