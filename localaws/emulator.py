@@ -63,6 +63,7 @@ GAPS = (
     "cloudformation.template_errors",
     "cloudformation.unread_properties",
     "cloudformation.updates",
+    "cloudformation.value_types",
     "cloudformation.yaml_parser",
     "cloudfront.propagation",
     "cloudfront.invalidations",

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from localaws.cloudformation import schemas
+from localaws.cloudformation import schemas, value_types
 from localaws.coverage import properties
 from localaws.testing import refusal, until
 from localaws.tests.test_account import api
@@ -134,6 +134,50 @@ def test_an_attribute_that_is_not_played_fails_by_name(stack: Stack) -> None:
 
     assert stack.deploy("create", template) == "ROLLBACK_COMPLETE"
     assert "NotImplemented: the attribute DualStackDomainName of AWS::S3::Bucket" in stack.reasons()
+
+
+def test_a_value_reaches_the_service_in_the_type_of_its_schema(stack: Stack) -> None:
+    limit = {"BytesScannedCutoffPerQuery": {"Ref": "Limit"}, "EnforceWorkGroupConfiguration": "true"}
+    group = {"Type": "AWS::Athena::WorkGroup", "Properties": {"Name": stack.name, "WorkGroupConfiguration": limit}}
+    template = {"Parameters": {"Limit": {"Type": "Number"}}, "Resources": {"Group": group}}
+    athena = boto3.client("athena", endpoint_url=stack.client.meta.endpoint_url)
+
+    def configuration() -> Any:
+        settings = athena.get_work_group(WorkGroup=stack.name)["WorkGroup"]["Configuration"]
+        return settings["BytesScannedCutoffPerQuery"], settings["EnforceWorkGroupConfiguration"]
+
+    for action, value in ("create", "20000000"), ("update", "30000000"):
+        status = stack.deploy(action, template, Parameters=[{"ParameterKey": "Limit", "ParameterValue": value}])
+
+        assert status == f"{action.upper()}_COMPLETE"
+        assert configuration() == (int(value), True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("integer", "5", 5),
+        ("integer", "many", "many"),
+        ("number", "0.5", 0.5),
+        ("boolean", "False", False),
+        ("boolean", "no", "no"),
+        ("string", 5, "5"),
+        ("string", True, "true"),
+        ("string", "5", "5"),
+        (["string", "integer"], 5, 5),
+        ("object", {"a": "5"}, {"a": "5"}),
+    ],
+)
+def test_a_value_that_fits_its_type_is_converted(kind: Any, value: Any, expected: Any) -> None:
+    document = {
+        "definitions": {"Inner": {"type": kind}},
+        "properties": {"List": {"items": {"$ref": "#/definitions/Inner"}}},
+        "patternProperties": {".*": {"type": kind}},
+    }
+
+    result = value_types.converted({"List": [value], "Other": value}, document, document)
+
+    assert repr(result) == repr({"List": [expected], "Other": expected})
 
 
 def test_the_services_store_the_settings_of_their_resources(stack: Stack) -> None:
