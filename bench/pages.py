@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
 import sys
 import time
 from typing import Any
 
 import boto3
-import yaml
 
+from bench import tables
 from bench.emulator import emulator
 from sandbox.settings import ROOT
 
@@ -26,14 +25,14 @@ def run() -> None:
 
     with emulator():
         client = boto3.client("dynamodb")
-        client.create_table(TableName="todos", **_schema())
+        table = tables.create(client, "todo-app", "Todos")
         units: list[float] = []
         client.meta.events.register("before-parameter-build.dynamodb.Query", _ask_for_capacity)
         client.meta.events.register("after-call.dynamodb.Query", lambda parsed, **_: units.append(_units(parsed)))
-        store = TodoTable(client, "todos")
+        store = TodoTable(client, table)
         few: dict[bool | None, float] = {}
         for size in _SIZES:
-            _fill(client, str(size), size)
+            _fill(client, table, str(size), size)
             for done in (None, False):
                 page = TodoQuery(done=done)
                 spent = statistics.median(_milliseconds(store, str(size), page) for _ in range(_RUNS))
@@ -44,38 +43,22 @@ def run() -> None:
                 )
 
 
-def _schema() -> dict[str, Any]:
-    yaml.SafeLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
-    template = yaml.safe_load((ROOT / "todo-app/resources.yaml").read_text())
-    wanted = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "BillingMode")
-    return {name: template["Resources"]["Todos"]["Properties"][name] for name in wanted}
-
-
-def _fill(client: Any, owner: str, size: int) -> None:
-    """Write *size* todos of *owner* with BatchWriteItem."""
+def _fill(client: Any, table: str, owner: str, size: int) -> None:
+    """Write *size* todos of *owner*."""
     from chalicelib.todos import new_id
 
-    for batch in itertools.batched(range(size), 25):
-        items = [
-            {
-                **{name: {"S": value} for name, value in _ITEM.items()},
-                "owner": {"S": owner},
-                "id": {"S": (todo_id := new_id())},
-                "state": {"S": f"open#{todo_id}"},
-                "due": {"NULL": True},
-                "tags": {"L": []},
-                "done": {"BOOL": False},
-                "version": {"N": "1"},
-            }
-            for _ in batch
-        ]
-        client.batch_write_item(RequestItems={"todos": [{"PutRequest": {"Item": item}} for item in items]})
+    ids = (new_id() for _ in range(size))
+    tables.fill(client, table, ({**_ITEM, "owner": owner, "id": each, "state": f"open#{each}"} for each in ids))
 
 
-_ITEM = {
+_ITEM: dict[str, object] = {
     "title": "Milk",
     "notes": "two litres " * 10,
     "priority": "normal",
+    "due": None,
+    "tags": [],
+    "done": False,
+    "version": 1,
     "created_at": "2030-01-01T00:00:00.000Z",
     "updated_at": "2030-01-01T00:00:00.000Z",
 }

@@ -286,7 +286,7 @@ def test_a_wiring_that_decides_is_reported(copy: Path, function: str) -> None:
     assert len(decisions(copy)) == 1
 
 
-@pytest.mark.parametrize("benchmark", sorted((ROOT / "bench").glob("*.py")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("benchmark", sorted((ROOT / "bench").rglob("*.py")), ids=lambda file: file.stem)
 def test_a_benchmark_imports_names_that_an_app_has(benchmark: Path) -> None:
     """`make test` does not run the benchmarks, and mypy does not know which app's `chalicelib` they use."""
     for node in ast.walk(parse(benchmark.read_text())):

@@ -1,0 +1,77 @@
+"""Commands: failed messages are sent again, and a stage is cloned."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from bench.growth.subject import Aws, Operation, Subject
+from deploy import account, apps, clone, redrive
+
+_STACK = {"Resources": {"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}}}
+_SIZES = (1, 10, 100, 1_000)
+
+
+def subjects(aws: Aws) -> list[Subject]:
+    for service in ("sqs", "kinesis", "cloudformation", "ssm", "s3", "sts"):
+        aws.counted(account.client(service))
+    return [*_redrives(), *_clones()]
+
+
+def _redrives() -> list[Subject]:
+    sqs, kinesis = account.client("sqs"), account.client("kinesis")
+    kinesis.create_stream(StreamName="bench", ShardCount=1)
+    url = sqs.create_queue(QueueName="pipeline-app-bench-undelivered")["QueueUrl"]
+    payload = base64.b64encode(b"{}").decode()
+    body = {"topic": "devices/pump-1/readings", "base64OriginalPayload": payload}
+    message = json.dumps({**body, "failures": [{"failedResource": "bench"}]})
+    size = 0
+
+    def grow(before: int, after: int) -> None:
+        nonlocal size
+        size = after
+        send()
+
+    def send() -> None:
+        for _ in range(size):
+            sqs.send_message(QueueUrl=url, MessageBody=message)
+
+    def other_queues(before: int, after: int) -> None:
+        for number in range(before, after):
+            sqs.create_queue(QueueName=f"pipeline-app-other{number}-failed")
+        if not before:
+            grow(0, 1)
+
+    def again() -> None:
+        redrive.redrive("pipeline-app", "bench")
+
+    one, every = (Operation(f"{which} redriven", again, undo=send) for which in ("1 message is", "all messages are"))
+    return [
+        Subject("queues of other stages", other_queues, (one,), _SIZES),
+        Subject("messages", grow, (every,), _SIZES),
+    ]
+
+
+def _clones() -> list[Subject]:
+    cloudformation = account.client("cloudformation")
+    for app in apps.names():
+        for kind in ("resources", "app"):
+            _create(cloudformation, apps.stack(app, "bench", kind))
+
+    def grow(before: int, size: int) -> None:
+        for number in range(before, size):
+            _create(cloudformation, f"todo-app-other{number}-resources")
+
+    def prepare() -> None:
+        clone.begin("bench", "copy")
+        supply = clone.parameters_for("bench", "copy")
+        for app in apps.names():
+            for kind in apps.KINDS:
+                supply(app, kind)
+
+    return [Subject("stacks of other stages", grow, (Operation("a clone is prepared", prepare),), _SIZES)]
+
+
+def _create(cloudformation: Any, name: str) -> None:
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(_STACK))
