@@ -12,8 +12,9 @@ from functools import cache
 from typing import Any
 
 from chalicelib import rows
-from chalicelib.readings import DAY, BadReading, Reading, Rejected, day, read, rejected
+from chalicelib.readings import DAY, BadReading, Milliseconds, day, read, rejected
 from chalicelib.stream_records import RecordWriter, StreamRecord, from_firehose
+from chalicelib.usual_readings import usual_row
 
 MAX_BYTES = 6_000_000
 """Bytes of a response. Lambda rejects a response over 6 MB as a whole."""
@@ -40,8 +41,7 @@ class Cleansing:
         room = self._limit - _FRAME - sum(len(record["recordId"]) + _FAILED for record in sent)
         results = []
         resend = []
-        for item in sent:
-            record = from_firehose(item)
+        for item, record in zip(sent, from_firehose(sent), strict=True):
             data, metadata = _cleanse(record)
             length = len(data) + _OK_OVER_FAILED
             if length <= room:
@@ -58,15 +58,19 @@ class Cleansing:
 
 def _cleanse(record: StreamRecord) -> tuple[str, dict[str, dict[str, str]]]:
     """Return the row in base64, and its partition keys."""
+    row, ts = usual_row(record) or _row(record)
     arrived_at = record.arrived_at
-    found: Reading | Rejected
+    kind, moment = ("errors", arrived_at) if ts is None else ("readings", ts)
+    return b2a_base64(row, newline=False).decode("ascii"), _metadata(kind, moment // DAY, arrived_at // DAY)
+
+
+def _row(record: StreamRecord) -> tuple[bytes, Milliseconds | None]:
+    """Return the row of the reading in *record*, and its time; or the row of a bad record, and None."""
     try:
-        found = read(record.raw, arrived_at, record.id, record.thing)
-        metadata = _metadata("readings", found.ts // DAY, arrived_at // DAY)
+        reading = read(record.raw, record.arrived_at, record.id, record.thing)
     except BadReading as bad:
-        found = rejected(record.raw, arrived_at, record.id, str(bad))
-        metadata = _metadata("errors", arrived_at // DAY, arrived_at // DAY)
-    return b2a_base64(rows.encode(found), newline=False).decode("ascii"), metadata
+        return rows.encode(rejected(record.raw, record.arrived_at, record.id, str(bad))), None
+    return rows.encode(reading), reading.ts
 
 
 @cache  # one entry for each day since 1970 at most

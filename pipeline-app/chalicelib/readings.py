@@ -45,14 +45,17 @@ class BadReading(Exception):
 
 
 class Sent(Struct, gc=False, kw_only=True):
-    """A reading as a device sends it. Other fields are ignored: newer devices may send more."""
+    """A reading as a device sends it. Other fields are ignored: newer devices may send more.
+
+    The fields are in the order of a row.
+    """
 
     device_id: Annotated[str, Meta(min_length=1, max_length=MAX_DEVICE_ID_LENGTH)]
     metric: Annotated[str, Meta(min_length=1, max_length=MAX_METRIC_LENGTH)]
     value: float
+    unit: Annotated[str, Meta(max_length=MAX_UNIT_LENGTH)] | None = None
     ts: str | int | float
     seq: Annotated[int, Meta(ge=-MAX_SEQ - 1, le=MAX_SEQ)]
-    unit: Annotated[str, Meta(max_length=MAX_UNIT_LENGTH)] | None = None
     corrected_at: Annotated[int, Meta(ge=0, le=MAX_SEQ)] | None = None
 
 

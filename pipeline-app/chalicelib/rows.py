@@ -45,12 +45,12 @@ _encode = msgspec.json.Encoder().encode
 
 def encode(found: Reading | Rejected) -> bytes:
     """Return the row of a reading, or of a bad record."""
-    arrived_at = _text(found.arrived_at)
+    arrived_at = time_text(found.arrived_at)
     if isinstance(found, Rejected):
         return _encode(_ErrorRow(arrived_at, found.record, found.reason, found.raw))
-    corrected_at = None if found.corrected_at is None else _text(found.corrected_at)
+    corrected_at = None if found.corrected_at is None else time_text(found.corrected_at)
     sent = found.device_id, found.metric, found.value, found.unit
-    return _encode(_ReadingRow(*sent, _text(found.ts), found.seq, arrived_at, found.record, corrected_at))
+    return _encode(_ReadingRow(*sent, time_text(found.ts), found.seq, arrived_at, found.record, corrected_at))
 
 
 def decode(data: bytes) -> Reading | Rejected | None:
@@ -82,7 +82,8 @@ def _of_row(row: _ReadingRow | _ErrorRow) -> Reading | Rejected:
     )
 
 
-def _text(moment: Milliseconds) -> str:
+def time_text(moment: Milliseconds) -> str:
+    """Return a time in the form of a row, in UTC."""
     seconds, milliseconds = divmod(moment, 1000)
     return f"{_second(seconds)}.{milliseconds:03d}"
 

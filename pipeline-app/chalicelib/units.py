@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 
-
-class _Scale(NamedTuple):
+def _scale(unit: str, factor: float, shift: float = 0.0) -> tuple[str, float, float]:
     """Add *shift*, then multiply by *factor*, to get a value in *unit*."""
-
-    unit: str
-    factor: float
-    shift: float = 0.0
+    return unit, factor, shift
 
 
 # Factors are exact or from NIST SP 811, appendix B: https://www.nist.gov/pml/special-publication-811
 _SCALES = {
-    "C": _Scale("C", 1),
-    "F": _Scale("C", 5 / 9, -32),
-    "K": _Scale("C", 1, -273.15),
-    "Pa": _Scale("Pa", 1),
-    "hPa": _Scale("Pa", 100),
-    "mbar": _Scale("Pa", 100),
-    "kPa": _Scale("Pa", 1_000),
-    "bar": _Scale("Pa", 100_000),
-    "atm": _Scale("Pa", 101_325),
-    "psi": _Scale("Pa", 6_894.757),
-    "mmHg": _Scale("Pa", 133.3224),
-    "%": _Scale("%", 1),
-    "ratio": _Scale("%", 100),
-    "mm/s": _Scale("mm/s", 1),
-    "m/s": _Scale("mm/s", 1_000),
-    "in/s": _Scale("mm/s", 25.4),
-    "V": _Scale("V", 1),
-    "mV": _Scale("V", 0.001),
-    "A": _Scale("A", 1),
-    "mA": _Scale("A", 0.001),
-    "W": _Scale("W", 1),
-    "kW": _Scale("W", 1_000),
+    "C": _scale("C", 1),
+    "F": _scale("C", 5 / 9, -32),
+    "K": _scale("C", 1, -273.15),
+    "Pa": _scale("Pa", 1),
+    "hPa": _scale("Pa", 100),
+    "mbar": _scale("Pa", 100),
+    "kPa": _scale("Pa", 1_000),
+    "bar": _scale("Pa", 100_000),
+    "atm": _scale("Pa", 101_325),
+    "psi": _scale("Pa", 6_894.757),
+    "mmHg": _scale("Pa", 133.3224),
+    "%": _scale("%", 1),
+    "ratio": _scale("%", 100),
+    "mm/s": _scale("mm/s", 1),
+    "m/s": _scale("mm/s", 1_000),
+    "in/s": _scale("mm/s", 25.4),
+    "V": _scale("V", 1),
+    "mV": _scale("V", 0.001),
+    "A": _scale("A", 1),
+    "mA": _scale("A", 0.001),
+    "W": _scale("W", 1),
+    "kW": _scale("W", 1_000),
 }
 _SPELLINGS = {
     "°C": "C",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
+import math
 import re
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +19,13 @@ from hypothesis import strategies as st
 
 from chalicelib.aggregation import user_records
 from chalicelib.cleansing import MAX_BYTES, Cleansing
-from chalicelib.readings import Reading, Rejected, iso
+from chalicelib.readings import BadReading, Reading, Rejected, iso, read
 from chalicelib.rows import decode, encode
 from chalicelib.stream_records import StreamRecord, from_firehose, from_kinesis, record_id
+from chalicelib.usual_readings import usual_row
 
 NOON = 1_900_000_000_000
+ENDS = (".000Z", ".123+00:00", ".5Z", "Z", "+00:00", ".1234Z", ",123Z", ".123", ".123z", ".123-00:00", ".+12Z")
 
 
 class MemoryStream:
@@ -171,11 +176,11 @@ def test_a_record_has_the_identity_that_an_earlier_release_gave_it() -> None:
 )
 def test_a_resent_record_stays_the_same_for_every_reader(key: str, thing: str | None) -> None:
     (event,) = sent(reading(1), key=key)["records"]
-    record = from_firehose(event)
+    (record,) = from_firehose([event])
     assert record.thing == thing
     (on,) = resent(record, first=9)["records"]
 
-    assert from_firehose(on) == record
+    assert from_firehose([on]) == [record]
     kinesis = {"data": on["data"], "partitionKey": record.key, "approximateArrivalTimestamp": 1.0}
     assert from_kinesis({"kinesis": kinesis, "eventID": "shardId-000000000000:9"}) == [record]
     first = {"data": event["data"], "partitionKey": key, "approximateArrivalTimestamp": NOON / 1000}
@@ -206,7 +211,7 @@ def test_the_consumer_of_the_stream_takes_an_aggregated_record_apart_as_firehose
 
     found = from_kinesis({"eventID": "shardId-000000000000:7", "kinesis": kinesis})
 
-    assert found == [from_firehose(each) for each in event["records"]]
+    assert found == from_firehose(event["records"])
 
 
 @pytest.mark.parametrize("size", [0, 1, 126, 127, 128, 16_383, 16_384])
@@ -302,6 +307,81 @@ def test_a_correction_says_when_it_was_made() -> None:
 )
 def test_a_row_is_read_back(found: Reading | Rejected) -> None:
     assert decode(encode(found)) == found
+
+
+# The shortcut for readings of the usual form
+
+CHANGES = {
+    "device_id": ["pump-2", "", "a\nb", "x" * 129, "é"],
+    "metric": ["", "\u0000", "x" * 65, 5],
+    "value": [math.inf, 1.7e308, -0.0, 5, 2**70, "1", None],
+    "unit": ["C", "°F", "kPa", "", "x", "\n", 5, None],
+    "ts": [
+        *(
+            0,
+            1.5,
+            NOON,
+            -1,
+            None,
+            "",
+            "2030-W01-7T12:00:00.000Z",
+            "20300317T170000.000.000Z",
+            "2030-03-17T17+00:00.000Z",
+        ),
+        *(
+            "1969-12-31T23:59:59.999Z",
+            "2030-03-17T17:51:40.000Z",
+            "2030-03-17T17:51:40.001Z",
+            "9999-12-31T00:00:00.000Z",
+        ),
+        *(f"2030-03-17{separator}17:00:00{end}" for separator in "T t" for end in ENDS),
+    ],
+    "seq": [2**63 - 1, 2**63, -(2**63), 1.0, None],
+    "corrected_at": [0, NOON, 2 * NOON, None],
+    "arrived_at": ["x", 5, None],  # a field of a row, which a device may send
+    "record": [5, "x", None],
+}
+
+
+def exact_row(record: StreamRecord) -> tuple[bytes, int] | None:
+    try:
+        reading = read(record.raw, record.arrived_at, record.id, record.thing)
+    except BadReading:
+        return None
+    return encode(reading), reading.ts
+
+
+@pytest.mark.parametrize("thing", [None, "pump-1"])
+def test_the_shortcut_gives_the_row_that_the_exact_way_gives_or_none(thing: str | None) -> None:
+    usual = json.loads(reading(1, ts="2030-03-17T17:46:40.123Z"))
+    changes = [{name: value} for name, values in CHANGES.items() for value in values]
+
+    for one, other in itertools.product(changes, changes):
+        record = StreamRecord(json.dumps(usual | one | other).encode(), 7, NOON, thing=thing)
+
+        assert usual_row(record) in (exact_row(record), None), (one, other)
+
+
+@given(st.text(), st.text(), st.floats(), st.datetimes(timezones=st.just(UTC) | st.timezones()))
+def test_the_shortcut_is_right_for_any_values(device_id: str, metric: str, value: float, moment: datetime) -> None:
+    sent = reading(1, device_id=device_id, metric=metric, value=value, ts=moment.isoformat(timespec="milliseconds"))
+    record = StreamRecord(sent, 7, NOON)
+
+    assert usual_row(record) in (exact_row(record), None)
+
+
+@pytest.mark.parametrize("end", ["Z", "+00:00"])
+@pytest.mark.parametrize(
+    "change", [{}, {"unit": None}, {"unit": ""}, {"unit": "x"}, {"more": [1]}, {"corrected_at": None}]
+)
+def test_the_shortcut_takes_the_usual_form(end: str, change: dict[str, Any]) -> None:
+    for thing in (None, "pump-1"):
+        record = StreamRecord(reading(1, ts=f"2030-03-17T17:46:40.123{end}", **change), 7, NOON, thing=thing)
+
+        row = usual_row(record)
+
+        assert row is not None
+        assert row == exact_row(record)
 
 
 # The sender
