@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localaws.athena.engine import Engine
 from localaws.athena.failures import Cancelled, Failed, Malformed
 from localaws.athena.run import Outcome, Request, Run
 from localaws.athena.statements import Statement, read
@@ -34,6 +35,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._runs: dict[str, Run | None] = {}
+        self._idle: list[Engine] = []
         self._lock = threading.Lock()
         self._folder = Path(tempfile.mkdtemp(prefix="athena-"))
 
@@ -59,10 +61,9 @@ class Worker:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _stop(self, query_id: str) -> None:
-        with self._lock:
-            run = self._runs.pop(query_id, None)
-        if run:
-            run.stop()
+        with self._lock:  # afterwards the engine may run another statement
+            if run := self._runs.pop(query_id, None):
+                run.stop()
 
     def _run(self, request: Request, statement: Statement) -> None:
         started = time.monotonic()
@@ -90,10 +91,8 @@ class Worker:
     @contextlib.contextmanager
     def _start_run(self, request: Request) -> Iterator[Run]:
         self._send(request.id, state="RUNNING")
-        with (
-            tempfile.TemporaryDirectory(dir=self._folder) as folder,
-            contextlib.closing(Run(request, Path(folder))) as run,
-        ):
+        with self._engine() as engine, tempfile.TemporaryDirectory(dir=engine.folder) as folder:
+            run = Run(request, engine, Path(folder))
             with self._lock:
                 if request.id in self._runs:
                     self._runs[request.id] = run
@@ -104,6 +103,22 @@ class Worker:
             finally:
                 with self._lock:
                     self._runs.pop(request.id, None)
+
+    @contextlib.contextmanager
+    def _engine(self) -> Iterator[Engine]:
+        """Yield an engine that no other statement uses. It is used again, unless the statement fails or is stopped."""
+        with self._lock:
+            idle = self._idle.pop() if self._idle else None
+        engine = idle or Engine(Path(tempfile.mkdtemp(dir=self._folder)))
+        with contextlib.ExitStack() as discarded:
+            discarded.callback(shutil.rmtree, engine.folder, ignore_errors=True)
+            discarded.callback(engine.close)
+            yield engine
+            if not engine.is_stopped():
+                engine.clear()
+                discarded.pop_all()
+                with self._lock:
+                    self._idle.append(engine)
 
     def _send(self, query_id: str, **message: Any) -> None:
         line = json.dumps({"id": query_id, **message})

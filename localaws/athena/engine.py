@@ -42,9 +42,10 @@ type Columns = list[tuple[str, str]]
 
 
 class Engine:
-    """A DuckDB database for one query. No SQL can read or write a file outside *folder*."""
+    """A DuckDB database for one query at a time. No SQL can read or write a file outside *folder*."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._stopped = False
         self.connection = duckdb.connect(":memory:")
         for setting in (
@@ -53,6 +54,7 @@ class Engine:
             f"SET temp_directory = {quote_string(folder / 'spilled')}",
             f"SET allowed_directories = [{quote_string(f'{folder}/')}]",
             PRELUDE,
+            "SET enable_external_file_cache = false",  # each query has files of its own
             "SET enable_external_access = false",
             "SET lock_configuration = true",
         ):
@@ -66,6 +68,14 @@ class Engine:
     def is_stopped(self) -> bool:
         """Return whether stop() was called."""
         return self._stopped
+
+    def clear(self) -> None:
+        """Drop the relations of a query, before the next one. A new database takes 50 ms of CPU."""
+        for kind, name in self.connection.execute(
+            "SELECT 'VIEW', view_name FROM duckdb_views() WHERE NOT internal "
+            "UNION ALL SELECT 'TABLE', table_name FROM duckdb_tables() WHERE NOT internal"
+        ).fetchall():
+            self.connection.execute(f"DROP {kind} {quote_identifier(name)}")
 
     def close(self) -> None:
         """Close the database and discard its data."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -20,6 +22,7 @@ from botocore.exceptions import ClientError
 from localaws.athena.failures import Failed
 
 _CONCURRENCY = 8
+_MAX_KEPT = 2**20
 _BATCH, _BATCH_BYTES = 64, 64 * 2**20  # the most that is held in memory, unless one object is larger
 
 
@@ -30,6 +33,7 @@ class Object:
     bucket: str
     key: str
     size: int
+    etag: str = ""
 
     @property
     def uri(self) -> str:
@@ -45,11 +49,43 @@ def split_uri(uri: str) -> tuple[str, str]:
     return parts.netloc, uri.split("/", 3)[3] if uri.count("/") > 2 else ""
 
 
-class Objects:
-    """An S3 client that reads many small objects faster than boto3, with signed GETs from a shared connection pool."""
+class Contents:
+    """The contents of small objects that callers have read: the last of them, up to *capacity* bytes."""
 
-    def __init__(self, s3: Any, credentials: Credentials, endpoint: str, region: str) -> None:
+    def __init__(self, capacity: int) -> None:
+        self._left = capacity
+        self._contents: OrderedDict[tuple[str, Object], bytes] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, caller: str, of: Object) -> bytes | None:
+        """Return what the caller has read, or None."""
+        with self._lock:
+            content = self._contents.get((caller, of))
+            if content is not None:
+                self._contents.move_to_end((caller, of))
+            return content
+
+    def put(self, caller: str, of: Object, content: bytes) -> None:
+        """Keep what the caller has read, unless it is large."""
+        if not of.etag or len(content) > _MAX_KEPT:
+            return
+        with self._lock:
+            self._left += len(self._contents.pop((caller, of), b"")) - len(content)
+            self._contents[caller, of] = content
+            while self._left < 0:
+                self._left += len(self._contents.popitem(last=False)[1])
+
+
+class Objects:
+    """An S3 client that reads many small objects faster than boto3, with signed GETs from a shared connection pool.
+
+    *contents* has what the same credentials have read. It is not read again, except the last object of each folder:
+    so a policy that no longer allows to read the folder takes effect at once.
+    """
+
+    def __init__(self, s3: Any, credentials: Credentials, endpoint: str, region: str, contents: Contents) -> None:
         self._s3 = s3
+        self._caller, self._contents = credentials.access_key, contents
         self._auth = S3SigV4Auth(credentials, "s3", region)
         self._endpoint = endpoint
         self._pool = urllib3.PoolManager(maxsize=_CONCURRENCY, block=True)
@@ -60,7 +96,7 @@ class Objects:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         try:
             return [
-                Object(bucket, found["Key"], found["Size"])
+                Object(bucket, found["Key"], found["Size"], found["ETag"])
                 for page in pages
                 for found in page.get("Contents", [])
                 if not _is_hidden(found["Key"][len(prefix) :])
@@ -78,11 +114,15 @@ class Objects:
 
     def read(self, objects: list[Object], stopped: Callable[[], bool]) -> Iterator[bytes]:
         """Yield the content of each object in order, until *stopped* returns True."""
+        last = set({one.uri.rpartition("/")[0]: one for one in objects}.values())
         with ThreadPoolExecutor(_CONCURRENCY) as pool:
             for batch in _batches(objects):
                 if stopped():
                     return
-                yield from pool.map(self._get, batch)
+                known = {one: self._contents.get(self._caller, one) for one in batch if one not in last}
+                missing = [one for one in batch if known.get(one) is None]
+                read = known | dict(zip(missing, pool.map(self._read, missing), strict=True))
+                yield from (content for one in batch if (content := read[one]) is not None)
 
     def write(self, uri: str, content: bytes | Path) -> None:
         """Put an object, or raise Failed."""
@@ -92,6 +132,11 @@ class Objects:
                 self._s3.put_object(Bucket=bucket, Key=key, Body=body)
         except ClientError as error:
             raise _write_failure(error.response["Error"]["Code"], uri) from None
+
+    def _read(self, s3_object: Object) -> bytes:
+        content = self._get(s3_object)
+        self._contents.put(self._caller, s3_object, content)
+        return content
 
     def _get(self, s3_object: Object) -> bytes:
         url = f"{self._endpoint}/{s3_object.bucket}/{quote(s3_object.key, safe='/~')}"

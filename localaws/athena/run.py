@@ -16,13 +16,14 @@ from botocore.credentials import Credentials
 from localaws.athena import ddl, results, types, writes
 from localaws.athena.catalog import Catalog
 from localaws.athena.engine import Columns, Engine
-from localaws.athena.objects import Objects
+from localaws.athena.objects import Contents, Objects
 from localaws.athena.query import Query
 from localaws.athena.statements import Statement, literals, read
 from localaws.athena.words import Words
 
 _SESSION = botocore.session.Session()
 _CACHED_CLIENTS = 32  # creating a client is slow
+_CONTENTS = Contents(64 * 2**20)
 _TEXT_COLUMN: Columns = [("result", "VARCHAR")]
 
 
@@ -59,16 +60,16 @@ class Outcome:
 
 
 class Run:
-    """The execution of one statement."""
+    """The execution of one statement by *engine*, whose folder has *folder*."""
 
-    def __init__(self, request: Request, folder: Path) -> None:
+    def __init__(self, request: Request, engine: Engine, folder: Path) -> None:
         self.outcome = Outcome()
         self._request = request
         self._folder = folder
-        self._engine = Engine(folder)
+        self._engine = engine
         keys = (request.access_key_id, request.secret_access_key, request.session_token)
         self._client = partial(_client, region=request.region, endpoint=request.endpoint, keys=keys)
-        self._objects = Objects(self._client("s3"), Credentials(*keys), request.endpoint, request.region)
+        self._objects = Objects(self._client("s3"), Credentials(*keys), request.endpoint, request.region, _CONTENTS)
         self._query = Query(
             catalog=Catalog(self._client("glue")),
             objects=self._objects,
@@ -81,10 +82,6 @@ class Run:
     def stop(self) -> None:
         """Interrupt the statement."""
         self._engine.stop()
-
-    def close(self) -> None:
-        """Close the engine and discard its data."""
-        self._engine.close()
 
     def run(self, statement: Statement) -> None:
         """Run the statement to completion. Raise Failed or Cancelled."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
@@ -22,7 +23,7 @@ from localaws.athena import api, results
 from localaws.athena.catalog import Partition, Table, partition_name, partition_values
 from localaws.athena.engine import Engine
 from localaws.athena.failures import Failed, Malformed
-from localaws.athena.objects import Object
+from localaws.athena.objects import Contents, Object, Objects
 from localaws.athena.partitions import Pruning
 from localaws.athena.query import Query
 from localaws.athena.statements import read
@@ -561,6 +562,75 @@ def test_conditions_in_subqueries_and_joins_are_used_for_pruning(rows: Any, sql:
 
     assert bucket.objects_read == ["s3://b/t/day=2024-01-02/x"]
     assert len(found) == 1
+
+
+def test_an_engine_forgets_the_relations_of_a_query(engine: Engine, tmp_path: Path) -> None:
+    catalog = Tables(table(keys={"day": "string"}, **BY_DAY))
+
+    def found(bucket: Bucket, folder: str) -> list[list[str | None]]:
+        (tmp_path / folder).mkdir()
+        query = Query(catalog, bucket, engine, tmp_path / folder, "db", None)  # type: ignore[arg-type]
+        tree = read("SELECT day FROM t", []).tree
+        assert tree is not None
+        prepared = query.prepare(tree)
+        return [list(row) for row in engine.rows(prepared, engine.columns(prepared))]
+
+    first = found(days("2024-01-01"), "first")
+    engine.clear()
+
+    assert (first, found(days("2024-01-02"), "second")) == ([["2024-01-01"]], [["2024-01-02"]])
+
+
+@pytest.fixture
+def objects_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys of the objects that are read from S3. The content of each is its key."""
+    keys: list[str] = []
+
+    def get(_: Objects, one: Object) -> bytes:
+        keys.append(one.key)
+        return one.key.encode()
+
+    monkeypatch.setattr(Objects, "_get", get)
+    return keys
+
+
+def read_as(caller: str, contents: Contents, *objects: Object) -> list[bytes]:
+    reader = Objects(None, Credentials(caller, "secret"), "http://127.0.0.1:1", "us-east-1", contents)
+    return list(reader.read(list(objects), lambda: False))
+
+
+def test_a_caller_reads_only_new_objects_and_the_last_of_each_folder_again(objects_read: list[str]) -> None:
+    contents = Contents(1000)
+    a1, a2, b1 = (Object("b", key, 3, etag="1") for key in ("a/1", "a/2", "b/1"))
+    read_as("ann", contents, a1, a2, b1)
+    objects_read.clear()
+
+    again = read_as("ann", contents, a1, a2, b1)
+
+    assert (again, sorted(objects_read)) == ([b"a/1", b"a/2", b"b/1"], ["a/2", "b/1"])
+
+
+@pytest.mark.parametrize(("caller", "etag"), [("ben", "1"), ("ann", "2")])
+def test_another_caller_and_a_new_version_of_an_object_are_read(
+    objects_read: list[str], caller: str, etag: str
+) -> None:
+    contents, last = Contents(1000), Object("b", "a/9", 3, etag="1")
+    read_as("ann", contents, Object("b", "a/1", 3, etag="1"), last)
+    objects_read.clear()
+
+    read_as(caller, contents, Object("b", "a/1", 3, etag=etag), last)
+
+    assert "a/1" in objects_read
+
+
+def test_kept_contents_have_a_bound() -> None:
+    contents = Contents(5)
+    objects = [Object("b", name, 2, etag="1") for name in "123"]
+
+    for one in objects:
+        contents.put("ann", one, b"xx")
+
+    assert [contents.get("ann", one) for one in objects] == [None, b"xx", b"xx"]
 
 
 def test_conditions_on_the_missing_rows_of_an_outer_join_do_not_prune(rows: Any) -> None:
