@@ -26,7 +26,7 @@ SECTIONS = ["Context", "Decision", "Alternatives", "Consequences"]
 
 DOCUMENTS = sorted(
     document
-    for pattern in ("*.md", "*/README.md", "*/videos/README.md", "docs/**/*.md")
+    for pattern in ("*.md", ".github/**/*.md", "*/README.md", "*/videos/README.md", "docs/**/*.md")
     for document in ROOT.glob(pattern)
     if not SKIPPED & set(document.parts)
 )
