@@ -12,10 +12,12 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from boto3.dynamodb.types import Binary
 from botocore.exceptions import BotoCoreError, ClientError
+from msgspec import Meta, Struct, field
 
 from deploy.account import client
 
@@ -23,7 +25,39 @@ type Json = dict[str, Any]
 
 
 class NotRedriven(Exception):
-    """A message failed again, or its records are no longer there; the message stays in its queue."""
+    """A message failed again, is malformed, or its records are no longer there. The message stays in its queue."""
+
+
+class _Context(Struct):
+    function: str = field(name="functionArn")
+
+
+class _Failed(Struct):
+    """What a function failed with, as Lambda's on-failure destination gets it."""
+
+    request_context: _Context = field(name="requestContext")
+
+
+class _Batch(Struct, rename="camel"):
+    """The position of a batch in its stream. Its length and the numbers of its first and last record."""
+
+    shard_id: str
+    batch_size: Annotated[int, Meta(ge=1)]
+    stream_arn: Annotated[str, Meta(pattern="^arn:[^:]+:[^:]+:[^:]+:")]
+    start: Annotated[str, Meta(pattern=r"^\d+$")] = field(name="startSequenceNumber")
+    end: Annotated[str, Meta(pattern=r"^\d+$")] = field(name="endSequenceNumber")
+
+
+class _Failure(Struct, rename="camel"):
+    failed_resource: str
+
+
+class _Undelivered(Struct):
+    """A message that an IoT rule could not deliver, and the stream that did not take it."""
+
+    topic: Annotated[str, Meta(pattern="^[^/]+/[^/]+")]
+    payload: bytes = field(name="base64OriginalPayload")
+    failures: Annotated[list[_Failure], Meta(min_length=1)]
 
 
 def redrive(app: str, stage: str) -> dict[str, str]:
@@ -75,9 +109,9 @@ def _handled(sqs: Any, url: str) -> str:
     done, reasons = 0, []
     for message in _messages(sqs, url):
         try:
-            handle(json.loads(message["Body"]))
+            handle(content(message["Body"]))
         except (NotRedriven, ClientError, BotoCoreError) as failure:
-            reasons.append(str(failure))
+            reasons.append(f"{message['MessageId']}: {failure}")
         else:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             done += 1
@@ -96,79 +130,95 @@ def _messages(sqs: Any, url: str) -> Iterator[Json]:
         yield from new
 
 
-def handle(body: Json) -> None:
+def content(text: str) -> object:
+    """Return the content of a message. Raises NotRedriven if it is not JSON."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise NotRedriven(f"malformed message, it is not JSON: {text[:100]}") from error
+
+
+def handle(body: object) -> None:
     """Handle the message as it should have been. Raises NotRedriven."""
-    if "base64OriginalPayload" in body:
-        _put(body)
+    if isinstance(body, dict) and "base64OriginalPayload" in body:
+        _put(_read_as(body, _Undelivered))
     else:
-        _invoke(body, event(body))
+        batch_or_payload = event(body)
+        _invoke(_read_as(body, _Failed).request_context.function, batch_or_payload)
 
 
-def event(body: Json) -> Json:
+def event(body: object) -> Any:
     """Return the event that a function failed with; a batch has its records from the stream. Raises NotRedriven."""
-    if "KinesisBatchInfo" in body:
-        return _batch(body["KinesisBatchInfo"], _kinesis_records)
-    if "DDBStreamBatchInfo" in body:
-        return _batch(body["DDBStreamBatchInfo"], _dynamodb_records)
-    if "requestPayload" in body:
-        payload: Json = body["requestPayload"]
-        return payload
+    if isinstance(body, dict) and "KinesisBatchInfo" in body:
+        return _batch(_read_as(body["KinesisBatchInfo"], _Batch), _kinesis_records)
+    if isinstance(body, dict) and "DDBStreamBatchInfo" in body:
+        return _batch(_read_as(body["DDBStreamBatchInfo"], _Batch), _dynamodb_records)
+    if isinstance(body, dict) and "requestPayload" in body:
+        return body["requestPayload"]
     raise NotRedriven(f"unknown message {json.dumps(body)[:100]}")
 
 
-def _batch(info: Json, read: Callable[[Json], list[Json]]) -> Json:
+def _read_as[T](part: object, cls: type[T]) -> T:
+    """Return a part of a message as *cls*. Raises NotRedriven with the name of what is wrong."""
+    try:
+        return msgspec.convert(part, cls)
+    except msgspec.ValidationError as error:
+        raise NotRedriven(f"malformed message, {error}: {json.dumps(part)[:100]}") from error
+
+
+def _batch(batch: _Batch, read: Callable[[_Batch], list[Json]]) -> Json:
     """Return the event of a batch, of which the message has only the position in the stream.
 
     A stream keeps its records for its retention period, by default a day. Raises NotRedriven when one is gone.
     https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
     """
     try:
-        records = read(info)
+        records = read(batch)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("TrimmedDataAccessException", "ResourceNotFoundException"):
             raise
         raise NotRedriven("its records are no longer in the stream") from error
-    if len(records) != info["batchSize"]:
-        raise NotRedriven(f"{len(records)} of its {info['batchSize']} records are in the stream")
+    if len(records) != batch.batch_size:
+        raise NotRedriven(f"{len(records)} of its {batch.batch_size} records are in the stream")
     return {"Records": records}
 
 
-def _invoke(body: Json, event: Json) -> None:
-    """Invoke the function. Raises NotRedriven if that fails or returns failed items.
+def _invoke(function: str, event: object) -> None:
+    """Invoke the function of an ARN. Raises NotRedriven if that fails or returns failed items.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
-    function = body["requestContext"]["functionArn"].removesuffix(":$LATEST")
+    function = function.removesuffix(":$LATEST")
     answer = client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
     content = json.loads(answer["Payload"].read() or b"null")
     if "FunctionError" in answer or (isinstance(content, dict) and content.get("batchItemFailures")):
         raise NotRedriven(f"{function.rpartition(':')[2]}: {json.dumps(content)[:200]}")
 
 
-def _put(body: Json) -> None:
+def _put(message: _Undelivered) -> None:
     """Put the message into the stream of the rule, with the rule's partition key: the thing that sent it.
 
     https://docs.aws.amazon.com/iot/latest/developerguide/rule-error-handling.html
     """
     client("kinesis").put_record(
-        StreamName=body["failures"][0]["failedResource"],
-        Data=base64.b64decode(body["base64OriginalPayload"]),
-        PartitionKey=f"thing/{body['topic'].split('/')[1]}",
+        StreamName=message.failures[0].failed_resource,
+        Data=message.payload,
+        PartitionKey=f"thing/{message.topic.split('/')[1]}",
     )
 
 
-def _kinesis_records(info: Json) -> list[Json]:
+def _kinesis_records(batch: _Batch) -> list[Json]:
     """Return the records of the batch as they are in an event."""
     kinesis, found = client("kinesis"), []
     iterator = kinesis.get_shard_iterator(
-        StreamARN=info["streamArn"],
-        ShardId=info["shardId"],
+        StreamARN=batch.stream_arn,
+        ShardId=batch.shard_id,
         ShardIteratorType="AT_SEQUENCE_NUMBER",
-        StartingSequenceNumber=info["startSequenceNumber"],
+        StartingSequenceNumber=batch.start,
     )["ShardIterator"]
-    for record in _read(kinesis, iterator):
+    for record in _read(kinesis, iterator, batch.batch_size):
         number = record["SequenceNumber"]
-        if int(number) > int(info["endSequenceNumber"]):
+        if int(number) > int(batch.end):
             break
         data = {
             "kinesisSchemaVersion": "1.0",
@@ -182,38 +232,38 @@ def _kinesis_records(info: Json) -> list[Json]:
                 "kinesis": data,
                 "eventSource": "aws:kinesis",
                 "eventVersion": "1.0",
-                "eventID": f"{info['shardId']}:{number}",
+                "eventID": f"{batch.shard_id}:{number}",
                 "eventName": "aws:kinesis:record",
-                "awsRegion": info["streamArn"].split(":")[3],
-                "eventSourceARN": info["streamArn"],
+                "awsRegion": batch.stream_arn.split(":")[3],
+                "eventSourceARN": batch.stream_arn,
             }
         )
     return found
 
 
-def _dynamodb_records(info: Json) -> list[Json]:
+def _dynamodb_records(batch: _Batch) -> list[Json]:
     """Return the records of the batch as they are in an event."""
     streams, found = client("dynamodbstreams"), []
     iterator = streams.get_shard_iterator(
-        StreamArn=info["streamArn"],
-        ShardId=info["shardId"],
+        StreamArn=batch.stream_arn,
+        ShardId=batch.shard_id,
         ShardIteratorType="AT_SEQUENCE_NUMBER",
-        SequenceNumber=info["startSequenceNumber"],
+        SequenceNumber=batch.start,
     )["ShardIterator"]
-    for record in _read(streams, iterator):
-        if int(record["dynamodb"]["SequenceNumber"]) > int(info["endSequenceNumber"]):
+    for record in _read(streams, iterator, batch.batch_size):
+        if int(record["dynamodb"]["SequenceNumber"]) > int(batch.end):
             break
-        found.append(json.loads(json.dumps({**record, "eventSourceARN": info["streamArn"]}, default=_plain)))
+        found.append(json.loads(json.dumps({**record, "eventSourceARN": batch.stream_arn}, default=_plain)))
     return found
 
 
-def _read(client: Any, iterator: str | None) -> Iterator[Json]:
-    """Yield the records from *iterator* on, until five reads in a row return none."""
+def _read(client: Any, iterator: str | None, count: int) -> Iterator[Json]:
+    """Yield *count* records from *iterator* on; fewer if five reads in a row return none."""
     empty = 0
-    while iterator and empty < 5:
-        answer = client.get_records(ShardIterator=iterator, Limit=1000)
+    while iterator and empty < 5 and count:
+        answer = client.get_records(ShardIterator=iterator, Limit=min(count, 1000))
         yield from answer["Records"]
-        iterator = answer.get("NextShardIterator")
+        iterator, count = answer.get("NextShardIterator"), count - len(answer["Records"])
         empty = 0 if answer["Records"] else empty + 1
 
 

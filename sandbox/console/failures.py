@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -345,9 +345,11 @@ def send_again(endpoint: str, queue: str, id: str) -> None:
     """
     url, given = _found(endpoint, queue, id)
     try:
-        redrive.handle(_json(given["Body"]))
+        redrive.handle(redrive.content(given["Body"]))
     except ClientError as error:
         raise NotRedriven(error.response["Error"].get("Message", str(error))) from None
+    except BotoCoreError as error:
+        raise NotRedriven(str(error)) from None
     _delete(url, id)
 
 

@@ -180,3 +180,38 @@ def test_an_unknown_message_stays(aws: Emulator) -> None:
 
     assert "unknown message" in redrive.redrive(aws.app, "dev")[f"{aws.app}-dev-failed"]
     assert aws.waiting(failed) == 1
+
+
+MALFORMED = [
+    ("[1", "it is not JSON"),
+    ("[1]", "unknown message"),
+    ('{"requestPayload": {}}', "`requestContext`"),
+    ('{"requestPayload": {}, "requestContext": {}}', "`functionArn`"),
+    ('{"KinesisBatchInfo": {}}', "`shardId`"),
+    ('{"KinesisBatchInfo": []}', "Expected `object`"),
+    ('{"base64OriginalPayload": "e30="}', "`topic`"),
+    ('{"base64OriginalPayload": "%", "topic": "a/b", "failures": [{"failedResource": "x"}]}', "base64"),
+    ('{"base64OriginalPayload": "e30=", "topic": "a", "failures": [{"failedResource": "x"}]}', "topic"),
+    ('{"base64OriginalPayload": "e30=", "topic": "a/b", "failures": []}', "failures"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), MALFORMED)
+def test_a_malformed_message_is_refused_with_what_is_wrong(text: str, reason: str) -> None:
+    with pytest.raises(redrive.NotRedriven, match=reason) as refused:
+        redrive.handle(redrive.content(text))
+    assert "\n" not in str(refused.value)
+
+
+def test_malformed_messages_stay_and_are_named_and_delay_no_other(aws: Emulator, batch: dict[str, Any]) -> None:
+    failed, sqs = aws.queue("undelivered"), aws.client("sqs")
+    sent = [sqs.send_message(QueueUrl=failed, MessageBody=text)["MessageId"] for text, _ in MALFORMED[:3]]
+    payload = base64.b64encode(b"{}").decode()
+    good = {"topic": "devices/pump-1/readings", "base64OriginalPayload": payload}
+    aws.send(failed, good | {"failures": [{"failedResource": aws.app}]})
+
+    result = redrive.redrive(aws.app, "dev")[f"{aws.app}-dev-undelivered"]
+
+    assert result.startswith("1 redriven; stays: ")
+    assert all(f"stays: {id}: " in result for id in sent)
+    assert aws.waiting(failed) == 3

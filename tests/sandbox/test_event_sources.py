@@ -330,6 +330,20 @@ def test_a_message_that_succeeds_is_deleted_and_one_that_fails_stays(
     assert (gone.status_code, gone.json()["message"]) == (409, f"The message is no longer in {name}.")
 
 
+@pytest.mark.parametrize(
+    "text", ['{"requestPayload": 1}', '{"DDBStreamBatchInfo": {}}', '{"base64OriginalPayload": 1}', "x"]
+)
+def test_a_malformed_message_is_refused_and_stays(site: Site, emulator: str, queue: Any, text: str) -> None:
+    sqs, (name, url) = boto3.client("sqs", endpoint_url=emulator), queue()
+    id = sqs.send_message(QueueUrl=url, MessageBody=text)["MessageId"]
+
+    answer = site("POST", f"/queues/{name}/messages/{id}/again")
+
+    assert answer.status_code == 409
+    assert "malformed message" in answer.json()["message"]
+    assert sqs.receive_message(QueueUrl=url)["Messages"][0]["MessageId"] == id
+
+
 def test_all_messages_of_a_dead_letter_queue_return_to_their_queue(site: Site, emulator: str, queue: Any) -> None:
     sqs, (name, _) = boto3.client("sqs", endpoint_url=emulator), queue()
     policy = {"deadLetterTargetArn": f"arn:aws:sqs:us-east-1:000000000000:{name}", "maxReceiveCount": 1}
