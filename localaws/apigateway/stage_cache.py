@@ -17,11 +17,11 @@ from ministack.core import iam_evaluator
 from ministack.core.arn import execute_api_arn
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import apigateway_v1 as gateway
-from ministack.services import cloudwatch
 from ministack.services.cloudformation import provisioners
 
 from localaws.apigateway.proxy_event import exchange
 from localaws.apigateway.response_cache import DEFAULT_TTL, Response, StageCache
+from localaws.cloudwatch.service_metrics import record
 
 GIGABYTE = 1024**3
 WARNING = "199 Cache-control headers were ignored because the caller was unauthorized."
@@ -46,14 +46,20 @@ def cache_setting(stage: dict[str, Any], resource_path: str, method: str) -> dic
     """Return the method's settings, or for GET those of `*/*`, if caching is enabled in them."""
     if not stage.get("cacheClusterEnabled"):
         return None
+    setting = method_settings(stage, resource_path, method, all_methods=method == "GET")
+    return setting if setting.get("cachingEnabled") else None
+
+
+def method_settings(stage: dict[str, Any], resource_path: str, method: str, all_methods: bool = True) -> dict[str, Any]:
+    """Return the settings of a method, or those of `*/*` if it has none and *all_methods* is true."""
     # CloudFormation writes `/~1todos/GET`, UpdateStage `/todos/GET`.
     settings = {
-        key.replace("~1", "/").replace("~0", "~").lstrip("/"): value for key, value in stage["methodSettings"].items()
+        key.replace("~1", "/").replace("~0", "~").lstrip("/"): value
+        for key, value in (stage.get("methodSettings") or {}).items()
     }
-    setting: dict[str, Any] | None = settings.get(f"{resource_path}/{method}".lstrip("/"))
-    if setting is None and method == "GET":
-        setting = settings.get("*/*")
-    return setting if setting and setting.get("cachingEnabled") else None
+    others: dict[str, Any] = settings.get("*/*", {}) if all_methods else {}
+    found: dict[str, Any] = settings.get(f"{resource_path}/{method}".lstrip("/"), others)
+    return found
 
 
 def cache_key(
@@ -82,14 +88,7 @@ def can_invalidate(setting: dict[str, Any], caller: dict[str, Any] | None, arn: 
 
 def count(metric: str, api_id: str, stage_name: str) -> None:
     dimensions = {"ApiName": gateway._rest_apis[api_id]["name"], "Stage": stage_name}
-    datum = {
-        "MetricName": metric,
-        "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
-        "Value": 1.0,
-        "Unit": "Count",
-    }
-    data = {"Namespace": "AWS/ApiGateway", "MetricData": [datum]}
-    cloudwatch._put_metric_data({}, data, is_cbor=False, is_json=True)
+    record("AWS/ApiGateway", metric, 1.0, "Count", dimensions)
 
 
 def requests_invalidation(headers: Any) -> bool:

@@ -121,6 +121,7 @@ class Consumer:
                 seconds=outcome.seconds,
                 failed=tuple(each.identifier for each in records if each.identifier in outcome.failed)[:NAMED],
                 error=outcome.error,
+                last_age=now - outcome.seconds - records[-1].arrived,
             )
         )
 

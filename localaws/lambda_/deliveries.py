@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Any
 
 from localaws import control
+from localaws.cloudwatch.service_metrics import record_in
 from localaws.lambda_.journal import CALL, Step
 
 KEPT = 200
@@ -51,6 +52,18 @@ def keep(step: dict[str, Any]) -> None:
             batches.popitem(last=False)
 
 
+def record_iterator_age(step: dict[str, Any]) -> None:
+    """Record the age of the last record of a batch of a stream when Lambda sent it to the function.
+
+    AWS: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html#perf-metrics
+    """
+    if not (step["shard"] and step["request_id"]):
+        return  # not of a stream, or not invoked
+    _, _, _, region, account, _, name, *_ = step["function"].split(":")
+    age, dimensions = round(step["last_age"] * 1000), {"FunctionName": name}
+    record_in(account, region, "AWS/Lambda", "IteratorAge", float(max(age, 0)), "Milliseconds", dimensions)
+
+
 def show(request: control.Request) -> control.Response:
     limit = request.query.get("limit", [str(KEPT)])[0]
     if not limit.isdecimal():
@@ -64,6 +77,7 @@ def show(request: control.Request) -> control.Response:
 def add(request: control.Request) -> control.Response:
     for step in json.loads(request.body):
         keep(step)
+        record_iterator_age(step)
     return control.answer(200, {})
 
 

@@ -57,8 +57,9 @@ class Fate:
 class Step:
     """One attempt with a batch, and what follows it.
 
-    *at* is in epoch seconds. *age* is that of the oldest record, *seconds* how long the function ran. *failed* has the
-    identifiers of failed records. *attempts* is None if nothing limits them.
+    *at* is in epoch seconds. *age* is that of the oldest record, *last_age* that of the last one at the invocation, and
+    *seconds* how long the function ran. *failed* has the identifiers of failed records. *attempts* is None if nothing
+    limits them.
     """
 
     batch: str
@@ -80,6 +81,7 @@ class Step:
     seconds: float = 0
     failed: tuple[str, ...] = ()
     error: FunctionError | None = None
+    last_age: float = 0
     event: str = ""
     """The event of an asynchronous invocation that failed, cut."""
 
