@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import statistics
 import subprocess
 import time
@@ -22,7 +21,7 @@ _SPEED = {"rsa": "rsa2048", "ecdsa": "ecdsap256"}
 
 
 def run() -> None:
-    """Print links per second, and the ratios of botocore and OpenSSL to ours."""
+    """Print links per second, and the ratios of botocore and OpenSSL to ours, each with its lowest and highest."""
     _compare("rsa", "rsa", with_rsa)
     _compare("rsa", "cryptography", with_cryptography)
     _compare("ecdsa", "cryptography", with_cryptography)
@@ -37,16 +36,20 @@ def _compare(algorithm: Algorithm, package: str, backend: Backend) -> None:
             _rate(lambda url: ours.url(url, _EXPIRES)),
             _rate(lambda url: botocores.generate_presigned_url(url, date_less_than=expires)),
             _rate(lambda url: sign(url.encode())),
+            _openssl(_SPEED[algorithm]),
         )
         for _ in range(_ROUNDS)
     ]
     links = statistics.median(ours for ours, *_ in rounds)
-    botocore = statistics.median(botocores / ours for ours, botocores, *_ in rounds)
-    link, bare = (_openssl(_SPEED[algorithm]) / statistics.median(each[n] for each in rounds) for n in (0, 2))
-    print(
-        f"sign     {algorithm:5} by {package:12} {links:6.0f} links per second   botocore / ours {botocore:.2f}   "
-        f"openssl / ours {link:6.2f}   openssl / bare signature {bare:6.2f}"
-    )
+    ratios = {
+        "botocore / ours": [botocore / ours for ours, botocore, _, _ in rounds],
+        "openssl / ours": [openssl / ours for ours, _, _, openssl in rounds],
+        "openssl / bare signature": [openssl / bare for _, _, bare, openssl in rounds],
+    }
+    columns = [
+        f"   {name} {statistics.median(each):.2f} ({min(each):.2f} to {max(each):.2f})" for name, each in ratios.items()
+    ]
+    print(f"sign     {algorithm:5} by {package:12} {links:6.0f} links per second{''.join(columns)}")
 
 
 def _rate(sign: Callable[[str], object]) -> float:
@@ -57,7 +60,6 @@ def _rate(sign: Callable[[str], object]) -> float:
     return next(numbers) / spent
 
 
-@functools.cache
 def _openssl(algorithm: str) -> float:
     """Return the signatures per second from `openssl speed`, whose line is ``+F…:<bits>:<signs>:<verifies>``."""
     command = ["openssl", "speed", "-mr", "-seconds", "1", algorithm]

@@ -6,8 +6,8 @@ https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-conte
 
 from __future__ import annotations
 
-import base64
 import re
+from binascii import b2a_base64
 from collections.abc import Callable
 from ipaddress import IPv4Network
 from typing import Any, Literal
@@ -26,8 +26,13 @@ _LATEST = 2**31 - 1
 _LEGAL = "!#$%&'()*+,/:;=?@[]~"
 """Characters that are not escaped, besides letters, digits, ``-``, ``.`` and ``_``. A ``%`` starts an escape."""
 
+_USUAL_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/[A-Za-z0-9!$%'()*+,/:;@\[\]~._-]*")
+"""A URL without a query, which is signed as it is. Almost all are, and this is one check instead of three."""
+
 _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/[^#]*")
 _RESERVED = re.compile(r"[?&](Expires|Policy|Signature|Key-Pair-Id|Hash-Algorithm)(?=[=&]|$)")
+_CANNED = b'{"Statement":[{"Resource":%b,"Condition":{"DateLessThan":{"AWS:EpochTime":%d}}}]}'
+_ALPHABET = bytes.maketrans(b"+=/", b"-_~")
 
 
 class UrlSigner:
@@ -46,12 +51,12 @@ class UrlSigner:
         hash_algorithm: Hash = "SHA1",
         backend: Backend | None = None,
     ) -> None:
-        self._key_id = key_id
         self._sign = (backend or _fastest)(private_key, hash_algorithm)
-        self._mark = {} if hash_algorithm == "SHA1" else {"Hash-Algorithm": hash_algorithm}
+        self._key = {"Key-Pair-Id": key_id} | ({} if hash_algorithm == "SHA1" else {"Hash-Algorithm": hash_algorithm})
+        self._parameters = "".join(f"&{name}={value}" for name, value in self._key.items())
 
     def __repr__(self) -> str:
-        return f"UrlSigner({self._key_id!r})"
+        return f"UrlSigner({self._key['Key-Pair-Id']!r})"
 
     def url(
         self,
@@ -79,8 +84,9 @@ class UrlSigner:
         url = _on_the_wire(url)
         policy = _policy(url if resource is None else _encoded(resource), expires, starts, source)
         canned = starts is None and source is None and resource is None
-        signed = self._signed(policy, expires if canned else None)
-        return url + ("&" if "?" in url else "?") + "&".join(f"{name}={value}" for name, value in signed.items())
+        separator = "&" if "?" in url else "?"
+        terms = f"Expires={expires}" if canned else f"Policy={_base64(policy)}"
+        return f"{url}{separator}{terms}&Signature={_base64(self._sign(policy))}{self._parameters}"
 
     def cookies(
         self, resource: str, expires: int, *, starts: int | None = None, source: str | None = None
@@ -96,17 +102,9 @@ class UrlSigner:
         """
         canned = starts is None and source is None and not {"*", "?"} & set(resource)
         policy = _policy(_on_the_wire(resource) if canned else _encoded(resource), expires, starts, source)
-        signed = self._signed(policy, expires if canned else None)
+        terms = {"Expires": str(expires)} if canned else {"Policy": _base64(policy)}
+        signed = terms | {"Signature": _base64(self._sign(policy))} | self._key
         return {f"CloudFront-{name}": value for name, value in signed.items()}
-
-    def _signed(self, policy: bytes, canned: int | None) -> dict[str, str]:
-        """Return a signature's parameters. CloudFront builds a *canned* policy itself, from the URL and the time."""
-        return {
-            **({"Policy": _base64(policy)} if canned is None else {"Expires": str(canned)}),
-            "Signature": _base64(self._sign(policy)),
-            "Key-Pair-Id": self._key_id,
-            **self._mark,
-        }
 
 
 def signer(secret: str) -> UrlSigner:
@@ -116,9 +114,11 @@ def signer(secret: str) -> UrlSigner:
 
 
 def _policy(resource: str, expires: int, starts: int | None, source: str | None) -> bytes:
-    """Return the policy as CloudFront builds a canned one: without spaces, and with the members in this order."""
+    """Return the policy. CloudFront builds a canned one itself: without spaces, and with the members in this order."""
     if not (starts or 0) < expires <= _LATEST:
         raise ValueError(f"expires: {expires} is not after the start and at most {_LATEST}")
+    if source is None and starts is None:
+        return _CANNED % (msgspec.json.encode(resource), expires)
     condition: dict[str, Any] = {"DateLessThan": {"AWS:EpochTime": expires}}
     if source is not None:
         condition["IpAddress"] = {"AWS:SourceIp": str(IPv4Network(source))}
@@ -128,6 +128,8 @@ def _policy(resource: str, expires: int, starts: int | None, source: str | None)
 
 
 def _on_the_wire(url: str) -> str:
+    if _USUAL_URL.fullmatch(url):
+        return url
     url = _encoded(url)
     if not _URL.fullmatch(url):
         raise ValueError("url: not an absolute http or https URL with a path and without a fragment")
@@ -142,7 +144,7 @@ def _encoded(text: str) -> str:
 
 def _base64(data: bytes) -> str:
     """Return Base64 with CloudFront's alphabet, which is safe in query strings and cookies."""
-    return base64.b64encode(data, b"-~").replace(b"=", b"_").decode()
+    return b2a_base64(data, newline=False).translate(_ALPHABET).decode("ascii")
 
 
 def _fastest(private_key: str, hash_algorithm: Hash) -> Sign:

@@ -85,6 +85,16 @@ def test_a_url_is_signed_as_it_is_sent() -> None:
     assert typed.isascii()
 
 
+def test_every_character_of_a_path_is_signed_as_it_is_sent() -> None:
+    signer = UrlSigner("K", "", backend=lambda private_key, hash_algorithm: lambda policy: policy)
+
+    for character in map(chr, {*range(500)} - {ord("#"), ord("?")}):
+        sent, _, query = signer.url(f"https://d.example.com/a{character}b", LATER).partition("?")
+
+        assert sent == f"https://d.example.com/a{quote(character, safe="!$%&'()*+,/:;=@[]~")}b"
+        assert decoded(parse_qs(query)["Signature"][0]) == canned_policy(Link(sent, LATER))
+
+
 @needs_openssl
 @pytest.mark.parametrize("hash_algorithm", ["SHA1", "SHA256"])
 @pytest.mark.parametrize("keys", [RSA, ECDSA])
