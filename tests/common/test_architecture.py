@@ -138,6 +138,12 @@ def builds(function: ast.FunctionDef) -> bool:
     )
 
 
+def of_chalice(folder: Path) -> set[str]:
+    """Report the modules of the folder that import Chalice."""
+    files = [file for file in folder.rglob("*.py") if "vendor" not in file.relative_to(folder).parts]
+    return {file.relative_to(folder).as_posix() for file in files if "chalice" in packages(file)}
+
+
 # The code
 
 
@@ -194,6 +200,16 @@ def test_handlers_decide_nothing(app: Path) -> None:
         if isinstance(node, ast.FunctionDef):
             assert len(node.body) <= 6, node.name
             assert not any(isinstance(inner, DECISIONS) for inner in ast.walk(node)), node.name
+
+
+def test_only_the_routes_of_an_app_import_chalice(app: Path) -> None:
+    assert of_chalice(app) == {"app.py"}
+
+
+def test_the_modules_of_common_that_import_chalice_are_those_that_the_way_out_names() -> None:
+    page = (ROOT / "docs" / "alternatives.md").read_text()
+
+    assert of_chalice(ROOT / "common") == set(re.findall(r"`common/(\w+\.py)`", page))
 
 
 @pytest.mark.parametrize(
@@ -267,6 +283,13 @@ def test_a_module_that_is_not_classified_is_reported(copy: Path) -> None:
     (copy / "chalicelib" / "new.py").write_text('"""A new module."""\n')
 
     assert unclassified(copy) == ["new"]
+
+
+def test_another_module_that_imports_chalice_is_reported(copy: Path) -> None:
+    for file in domain(copy):
+        file.write_text(f"{file.read_text()}\n\ndef later():\n    from chalice.app import Response\n")
+
+    assert of_chalice(copy) == {"app.py"} | {f"chalicelib/{file.stem}.py" for file in domain(copy)}
 
 
 def wirings() -> Iterator[str]:
