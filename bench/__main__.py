@@ -12,7 +12,7 @@ from importlib import import_module
 
 BENCHMARKS = ("imports", "thumbnails", "pages", "signatures", "links", "edge", "cleanse", "reports", "report_day")
 
-LONGER = ("growth", "reload", "traces", "web_images", "markdown")
+LONGER = ("ageing", "growth", "reload", "traces", "web_images", "markdown")
 """Those that take minutes, or need more tools. They run by their name only."""
 
 

@@ -27,9 +27,8 @@ from typing import Any
 import boto3
 import httpx
 
+from bench import clones
 from localaws.ports import find_free_port
-from sandbox.ports import port_variables
-from sandbox.settings import ROOT
 
 _APP, _BRANCH = "todo-app", "another-branch"
 _LONGEST, _LONGEST_OF_PEER, _PAUSE = 120, 15, 0.02
@@ -471,46 +470,20 @@ def _under_load(sandbox: _Place) -> str:
 
 
 def _clone(root: Path) -> Path:
-    """Clone the last commit, with a branch that changes 40 files. The packages that are kept here are used there."""
-    subprocess.run(["git", "clone", "--quiet", "--", str(ROOT), str(root)], check=True)
+    """Clone the last commit, with a branch that changes 40 files."""
+    clones.clone(root)
     _all(
         *(_git("checkout", "-b", _BRANCH), _BRANCH_FILES, _git("add", "."), _git("commit", "--message", "A branch")),
         _git("checkout", "-"),
     )(root)
-    packages = root / "dist" / "packages"
-    packages.mkdir(parents=True)
-    for kept in (ROOT / "dist" / "packages").glob("*"):
-        (packages / kept.name).symlink_to(kept)
-    for kept in (ROOT / "dist").glob("*.zip"):
-        (root / "dist" / kept.name).symlink_to(kept)
     return root
 
 
 @contextlib.contextmanager
 def _sandbox(root: Path) -> Iterator[tuple[_Place, dict[str, str]]]:
     """Run the sandbox of a clone until the block ends; the value has the variables that point to it."""
-    own = {"SANDBOX_DIR": str(root / ".sandbox"), "SANDBOX_STAGE": "local", "DEVICES": "0", "RELOAD": "1"}
-    environment = os.environ | own | {variable: str(find_free_port()) for variable, _ in port_variables().values()}
-
-    def command(name: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "sandbox", name],
-            cwd=root,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(done.stdout + done.stderr)
-        return done.stdout
-
-    command("up")
-    try:
-        outputs = json.loads((root / ".sandbox" / "outputs.json").read_text())
-        yield _Place(root, outputs[_APP]["api"], outputs), dict(re.findall(r"export (\w+)='(.*)'", command("env")))
-    finally:
-        command("down")
+    with clones.sandbox(root, DEVICES="0", RELOAD="1") as (outputs, environment):
+        yield _Place(root, outputs[_APP]["api"], outputs), environment
 
 
 @contextlib.contextmanager
