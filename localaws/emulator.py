@@ -113,6 +113,7 @@ GAPS = (
     "iam.batch_actions",
     "iam.condition_keys",
     "iam.descriptions",
+    "iam.parsed_policies",
     "iam.policy_simulation",
     "iam.policy_variables",
     "iam.requests",

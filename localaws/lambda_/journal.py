@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 CALL = "deliveries"
 WAITING = 1000
 """How many steps wait to be sent, at most. Older ones are lost while the emulator does not answer."""
-PAUSE = 0.1
-"""Seconds in which steps gather, so that a busy stream costs few calls."""
+PAUSE = 1
+"""Seconds in which steps gather after some were sent, so that a stream costs few calls. The first is sent at once."""
 
 
 @dataclass(frozen=True)

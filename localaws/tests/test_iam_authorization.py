@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from localaws.iam import authorization_reference as reference
 from localaws.iam.authorized_actions import once
+from localaws.iam.parsed_policies import parsed_once
 
 type Statement = dict[str, Any]
 ACCOUNT = "000000000000"
@@ -238,3 +239,16 @@ def test_the_action_of_a_request_is_derived_once() -> None:
     assert [action("s3", name, headers) for name in ("Get", "Get", "Put")] == ["s3:Get", "s3:Get", "s3:Put"]
     action("s3", "Put", {})
     assert len(derived) == 3
+
+
+def test_a_policy_is_parsed_once_and_a_changed_one_again() -> None:
+    parsed: list[str] = []
+
+    def parse(policy: str) -> list[str]:
+        parsed.append(policy)
+        return [policy]
+
+    parse_once = parsed_once(parse)
+
+    assert [parse_once(policy) for policy in ("{}", "{}", "[]")] == [["{}"], ["{}"], ["[]"]]
+    assert parsed == ["{}", "[]"]
