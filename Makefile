@@ -137,7 +137,15 @@ delete: .venv/run ## Delete a stage with all its data: make delete STAGE=feature
 	@$(BIN)/python -m $(if $(SANDBOX),sandbox delete $(stage),deploy delete $(stage) $(if $(FORCE),--force))
 
 ##@ For developers
-.PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages audit parity mutants bench format lock clean
+# The zips of the apps, which Chalice adds itself to, the layer of DAX, the update server and its publisher.
+DEPLOYED = $(APPS:%=%/requirements.txt) deploy/dax-requirements.txt updates/origin/requirements.txt updates/publisher-requirements.txt
+packages = $(shell sed -n 's/^\([A-Za-z0-9._-]*\)==.*/\1/p' $(1))
+# Parts of the names of licenses.
+PERMISSIVE := MIT;BSD;Apache;ISC;PSF;Python Software Foundation;Unlicense
+WEAK_COPYLEFT := Mozilla;EPL;LGPL
+license_table = .licenses/bin/pip-licenses --python=$(BIN)/python --packages $(1) --with-system --from=mixed --allow-only="$(2)" --partial-match
+
+.PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages audit licenses sbom parity mutants bench format lock clean
 LANES := test-e2e test-localaws test-sandbox test-browser test-units check
 test: .venv/test node_modules chromium ## Run all checks: lint, types and all tests, in lanes side by side
 	@$(MAKE) --jobs=3 --keep-going --no-print-directory $(LANES:%=lane-%)
@@ -170,6 +178,16 @@ audit: .venv/run ## Judge the templates, the permissions and the pipelines with 
 	@$(BIN)/python -m deploy.audit $(if $(TOOL),--tool $(TOOL))
 parity: .venv/run ## Compare the local AWS with answers recorded on AWS: make parity AWS_CASES="../localstack ../moto" SUITE=S3
 	@$(BIN)/python -m localaws.parity $(call need,AWS_CASES,"../localstack ../moto") $(if $(SUITE),--suite "$$SUITE")
+licenses: .venv/run .licenses/installed ## List the licenses of the packages, and fail if one is not allowed
+	@echo "In what is deployed" && $(call license_table,chalice $(call packages,$(DEPLOYED)),$(PERMISSIVE))
+	@echo "In what runs on this machine" && $(call license_table,$(call packages,requirements.txt),$(PERMISSIVE);$(WEAK_COPYLEFT))
+sbom: .licenses/installed ## Write the packages of each zip to dist/sbom, in the format CycloneDX
+	@mkdir -p dist/sbom
+	@for file in $(DEPLOYED) requirements.txt; do \
+	  name=$${file%requirements.txt} && name=$${name%[/-]} && name=dist/sbom/$$(echo "$${name:-suite}" | tr / -).cdx.json && \
+	  { cat $$file; case $$file in *-app/*) awk '/^[a-z]/ {chalice = /^chalice==/} chalice' requirements.txt;; esac; } | \
+	  .licenses/bin/cyclonedx-py requirements --output-reproducible --output-file $$name - && echo $$name || exit 1; \
+	done
 mutants: .venv/test .mutants/installed ## Change the code in small ways and list the changes that no unit test notices: make mutants APP=todo-app SAMPLE=50 (KIND=number)
 	@nice .mutants/bin/python -m bench.mutants $(if $(filter file,$(origin APP)),,--app $(APP)) $(call option,sample,SAMPLE) $(call option,kind,KIND) $(call option,module,MODULE)
 bench: .venv/test loadtools ## Measure speed, as ratios to a peer in the same run
@@ -179,7 +197,7 @@ format: .venv/test
 lock: ## Pin all packages with their hashes; UPGRADE=1 takes the newest versions
 	@UPGRADE=$(UPGRADE) ./lock.sh
 clean: ## Remove everything that was built or installed here
-	rm -rf .venv .sandbox .parity .audit .mutants dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
+	rm -rf .venv .sandbox .parity .audit .licenses .mutants dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
 
 .PHONY: chromium
 chromium: # its headless shell takes a quarter of the CPU time for the same pages; not every distribution has it
@@ -235,10 +253,12 @@ install = echo "Installing the packages of $< into .venv, which takes one to thr
     echo "$<: $$(sed -n 's/.*ERROR: //p' .venv/pip.log | tail -n 1). The packages are downloaded once: connect to a network and run the command again. The log is .venv/pip.log" >&2; \
     exit 1; }; }
 
-.mutants/installed: bench/mutants/requirements.txt | .venv/bin/python
-	@echo "Installing the packages of $< into .mutants"
-	@$(BIN)/python -m venv .mutants
-	@.mutants/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+.mutants/installed: bench/mutants/requirements.txt
+.licenses/installed: deploy/licenses-requirements.txt
+.mutants/installed .licenses/installed: | .venv/bin/python
+	@echo "Installing the packages of $< into $(@D)"
+	@$(BIN)/python -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .PHONY: help

@@ -112,6 +112,17 @@ def test_decisions_are_numbered_without_gaps_and_have_the_same_sections() -> Non
         assert re.findall("^## (.+)$", text, re.MULTILINE) == SECTIONS, decision.name
 
 
+def test_each_script_of_others_has_its_license_beside_it_and_is_listed() -> None:
+    pages = [folder for pattern in ("*/web/vendor", "sandbox/*/web/vendor") for folder in ROOT.glob(pattern)]
+    scripts = [file for folder in pages for file in folder.iterdir() if file.suffix in (".js", ".css")]
+    listed = (ROOT / "docs" / "licenses.md").read_text()
+
+    assert scripts
+    for script in scripts:
+        assert script.with_suffix(".LICENSE.txt").exists(), script
+        assert f"`{script.relative_to(ROOT)}`" in listed, script
+
+
 def _broken_links(document: Path) -> list[str]:
     """Return what is wrong with each link and picture of the document. Nothing outside the repository is asked for."""
     tokens = _tokens(document)
