@@ -254,7 +254,7 @@ install = echo "Installing the packages of $< into .venv, which takes one to thr
     exit 1; }; }
 
 .mutants/installed: bench/mutants/requirements.txt
-.licenses/installed: deploy/licenses-requirements.txt
+.licenses/installed: deploy/licenses/requirements.txt
 .mutants/installed .licenses/installed: | .venv/bin/python
 	@echo "Installing the packages of $< into $(@D)"
 	@$(BIN)/python -m venv $(@D)

@@ -5,7 +5,7 @@
 # */requirements.txt: the packages in an app's zip. All have the same versions, and none names an index.
 # localaws/parity/*-requirements.txt: the packages of the suites that `make parity` runs.
 # deploy/audit/requirements.txt: the tools of `make audit`. bench/mutants/requirements.txt: the tool of `make mutants`.
-# deploy/licenses-requirements.txt: the tools of `make licenses` and `make sbom`.
+# deploy/licenses/requirements.txt: the tools of `make licenses` and `make sbom`.
 set -euo pipefail
 cd "$(dirname "$0")"
 folder=$(mktemp -d)
@@ -40,5 +40,5 @@ for needed in localaws/parity/*-requirements.in; do
   lock --no-deps --python-version 3.13 "$needed" --output-file "${needed%.in}.txt"
 done
 lock --python-version 3.13 deploy/audit/requirements.in --output-file deploy/audit/requirements.txt
-lock --python-version 3.13 deploy/licenses-requirements.in --output-file deploy/licenses-requirements.txt
+lock --python-version 3.13 deploy/licenses/requirements.in --output-file deploy/licenses/requirements.txt
 lock --python-version 3.13 bench/mutants/requirements.in --output-file bench/mutants/requirements.txt
