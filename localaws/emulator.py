@@ -138,6 +138,7 @@ GAPS = (
     "lambda_.event_invoke_configs",
     "lambda_.event_source_mappings",
     "lambda_.file_systems",
+    "lambda_.forked_environments",
     "lambda_.function_limits",
     "lambda_.function_states",
     "lambda_.idle_environments",

@@ -21,7 +21,11 @@ _FUNCTION = re.compile(r"ministack-lambda-(.+)-\w{8}/_worker")
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process uses: ``cpu`` in percent of one core, ``memory`` in bytes."""
+    """What a process uses: ``cpu`` in percent of one core, ``memory`` in bytes.
+
+    Processes of functions share memory, of which each has its part here: the proportional set size of Linux. Other
+    systems tell the resident set size only.
+    """
 
     name: str
     pid: int
@@ -49,7 +53,8 @@ def _percent(found: Sequence[psutil.Process]) -> Iterator[tuple[psutil.Process, 
     """Yield each process that still runs, with its use of CPU since the last call and its memory."""
     for each in found:
         with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-            yield each, each.cpu_percent(), each.memory_info().rss
+            memory = each.memory_full_info()
+            yield each, each.cpu_percent(), getattr(memory, "pss", memory.rss)
 
 
 def name(command: Sequence[str]) -> str:

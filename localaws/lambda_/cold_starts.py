@@ -33,7 +33,10 @@ class _ms_Botocore:
 
 def _ms_install_invoke_depth():
     import sys
-    sys.meta_path.insert(0, _ms_Botocore())
+    if "botocore.handlers" in sys.modules:  # of the process that this one is forked from
+        _ms_add_handler()
+    else:
+        sys.meta_path.insert(0, _ms_Botocore())
 
 def _ms_add_handler():
 '''

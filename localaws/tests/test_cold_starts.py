@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from ministack.core import lambda_runtime
 
-from localaws.lambda_ import cold_starts
+from localaws.lambda_ import cold_starts, forked_environments
 from localaws.tests.test_account import zipped
 
 CODE = """
@@ -52,4 +54,18 @@ def test_a_function_imports_botocore_itself_and_its_calls_carry_the_depth(invoke
     answer = invoke()
 
     assert not answer["imported"]
+    assert list(answer["headers"].values()) == ["3"]
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="environments are forked on Linux only")
+def test_the_calls_of_a_forked_environment_carry_the_depth(
+    invoke: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lambda_runtime, "subprocess", subprocess)  # is restored
+    cold_starts.apply()
+    forked_environments.apply()
+
+    answer = invoke()
+
+    assert answer["imported"]
     assert list(answer["headers"].values()) == ["3"]
