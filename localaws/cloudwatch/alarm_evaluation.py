@@ -1,9 +1,11 @@
 """Gap: an alarm is evaluated only if data arrive, as one value of all dimensions, and ignores most of its settings.
 
-An alarm is evaluated each minute, or each ten seconds if its period is shorter. The datapoints of whole periods count.
+An alarm is evaluated each minute, or each ten seconds if its period is shorter. Its window slides: the last of its
+periods ends with the last minute.
 `DatapointsToAlarm` and `TreatMissingData` decide, and the reason of a change names the datapoints. If less than the
 evaluation periods have data, the two periods before them are looked at as well.
 AWS: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
+AWS: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation-window.html
 AWS: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 No longer needed when an alarm that treats missing data as breaching goes to ALARM without any data.
 """
@@ -124,7 +126,7 @@ def datapoints(alarm: Json, end: float) -> Iterator[Datapoint]:
     """Yield the datapoints of an alarm's evaluation range before *end*, the latest first."""
     period, statistic = int(alarm["Period"]), alarm.get("ExtendedStatistic") or alarm["Statistic"]
     start = end - (int(alarm["EvaluationPeriods"]) + EARLIER_PERIODS) * period
-    found = metric_statistics.periods(alarm, start, end, period, alarm.get("Unit"))
+    found = metric_statistics.periods(alarm, start, end, period, alarm.get("Unit"), origin=start)
     for begin in sorted({begin for begin, _ in found}, reverse=True):
         points = found[begin, min(unit for of, unit in found if of == begin)]
         statistics = cloudwatch._calc_stats(points)
@@ -133,13 +135,24 @@ def datapoints(alarm: Json, end: float) -> Iterator[Datapoint]:
             yield Datapoint(begin, float(value), statistics["SampleCount"])
 
 
+def window_end(alarm: Json, now: float) -> float:
+    """Return when the evaluation window ends: at the last minute, or ten seconds if the period is shorter."""
+    step = interval(alarm)
+    return now // step * step
+
+
+def interval(alarm: Json) -> int:
+    """Return the seconds from one evaluation of an alarm to the next."""
+    return 60 if int(alarm["Period"]) >= 60 else 10
+
+
 def reason_data(alarm: Json, evaluation: Evaluation, now: float) -> Json:
     period, points = int(alarm["Period"]), evaluation.datapoints
     evaluated: list[Json] = [
         {"timestamp": written(point.time), "sampleCount": point.sample_count, "value": point.value} for point in points
     ]
     if not points:
-        last = now // period * period - period
+        last = window_end(alarm, now) - period
         evaluated = [{"timestamp": written(last - n * period)} for n in range(int(alarm["EvaluationPeriods"]))]
     data = {"version": "1.0", "queryDate": written(now)}
     data |= {"startDate": written(points[-1].time)} if points else {}
@@ -155,7 +168,7 @@ def reason_data(alarm: Json, evaluation: Evaluation, now: float) -> Json:
 
 def update(alarm: Json, now: float) -> None:
     """Evaluate an alarm, and change its state if that is another one."""
-    end = now // int(alarm["Period"]) * int(alarm["Period"])
+    end = window_end(alarm, now)
     evaluation = evaluate(alarm, list(datapoints(alarm, end)), end)
     old = alarm["StateValue"]
     if evaluation is None or evaluation.state == old:
@@ -190,8 +203,7 @@ class Evaluator(threading.Thread):
         if alarm.get("ComparisonOperator") not in COMPARISONS or not alarm.get("MetricName"):
             return  # an expression, or a band
         changed = max(alarm.get(f"{name}Timestamp") or 0 for name in ("StateUpdated", "AlarmConfigurationUpdated"))
-        interval = 60 if int(alarm["Period"]) >= 60 else 10
-        if now < max(changed, self._evaluated.get(place, 0)) + interval:
+        if now < max(changed, self._evaluated.get(place, 0)) + interval(alarm):
             return
         self._evaluated[place] = now
         try:

@@ -180,14 +180,14 @@ def _times(request: dict[str, Any]) -> tuple[float, float]:
 
 
 def periods(
-    metric: dict[str, Any], start: float, end: float, period: int, unit: str | None
+    metric: dict[str, Any], start: float, end: float, period: int, unit: str | None, origin: float = 0
 ) -> dict[tuple[float, str], list[Any]]:
-    """Return the values of a metric by the start of their period and their unit."""
+    """Return the values of a metric by the start of their period and their unit. A period starts at *origin*."""
     dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(metric.get("Dimensions") or []))
     found: dict[tuple[float, str], list[Any]] = {}
     for point in cloudwatch._metrics.get((metric["Namespace"], metric["MetricName"], dimensions)) or []:
         if start <= point["Timestamp"] < end and unit in (None, point["Unit"]):
-            time = point["Timestamp"] // period * period
+            time = (point["Timestamp"] - origin) // period * period + origin
             found.setdefault((time, point["Unit"]), []).append(point)
     return found
 

@@ -19,6 +19,7 @@ from ministack.services import cloudwatch, sqs
 
 from localaws import control
 from localaws.cloudwatch import service_metrics
+from localaws.cloudwatch.alarm_evaluation import datapoints, window_end
 from localaws.lambda_ import deliveries
 from localaws.lambda_.journal import Fate, Step
 from localaws.sqs.metrics import ACTIVE, Recorder
@@ -67,6 +68,19 @@ def test_many_values_of_a_minute_take_little_memory_and_keep_their_percentiles(p
     statistics = cloudwatch._calc_stats(found)
     assert statistics["SampleCount"] == 2_000
     assert cloudwatch._stat_value(statistics, "p99", found) == pytest.approx(0.99 * values[-1], rel=0.05)
+
+
+def test_the_window_of_an_alarm_slides_with_each_minute(points: Callable[[str], Any]) -> None:
+    hour = {"Namespace": "AWS/Lambda", "MetricName": "Errors", "Period": 3600, "EvaluationPeriods": 1}
+    alarm = hour | {"Dimensions": [{"Name": "FunctionName", "Value": "f"}], "Statistic": "Sum"}
+    service_metrics.record("AWS/Lambda", "Errors", 1, "Count", DIMENSIONS)
+    end = window_end(alarm, time.time() + 60)
+
+    counted = [[(point.time - at, point.value) for point in datapoints(alarm, at)] for at in (end, end + 3600)]
+
+    assert counted == [[(-3600, 1)], [(-7200, 1)]]
+    assert end > time.time()
+    assert window_end(alarm | {"Period": 10}, 1_234_567) == 1_234_560
 
 
 def queue(monkeypatch: pytest.MonkeyPatch, *ages: float) -> dict[str, Any]:

@@ -34,6 +34,8 @@ class Account:
         self.templates: dict[str, Any] = {}
         self.known_apis: dict[str, set[str]] = {}
         """By app the APIs that its policies name, of the apps that it calls."""
+        self.refreshed: list[str] = []
+        """The stages whose publisher was invoked."""
         self._lock = threading.Lock()
 
     def deploy(self, name: str, template: str, parameters: dict[str, str]) -> dict[str, str]:
@@ -120,6 +122,7 @@ def empty_account(tmp_path: Path) -> Iterator[Account]:
         monkeypatch.setattr(stacks, "template_of", account.templates.__getitem__)
         monkeypatch.setattr(signing_keys, "ensure", lambda app, stage: "group")
         monkeypatch.setattr(updates, "prefix_lists", lambda: ["pl-1"])
+        monkeypatch.setattr(updates, "refresh", account.refreshed.append)
         monkeypatch.setattr(apps, "refuse_chalice", lambda app, stage: None)
         monkeypatch.setattr(clone, "begin", lambda source, target: None)
         monkeypatch.setattr(command, "target", lambda: "account 000000000000, us-east-1, test")
@@ -305,6 +308,7 @@ def test_the_update_servers_keep_their_template(account: Account, monkeypatch: p
     assert not has_edge()
     assert run(monkeypatch, "release", "updates", "dev", "Template=after") is None
     assert has_edge()
+    assert account.refreshed == ["dev"] * 3
 
 
 def test_a_clone_allows_its_own_page_only(three_stages: Account) -> None:

@@ -187,3 +187,14 @@ def test_the_load_balancer_answers_only_the_edge(updates: dict[str, str]) -> Non
     assert httpx.get(direct).status_code == 403
     assert httpx.get(direct, headers={"X-Edge-Secret": "guessed"}).status_code == 403
     assert httpx.get(f"{updates['edge']}/releases/index.json").status_code == 200
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_new_stage_raises_no_alarm_on_missing_signatures() -> None:
+    cloudwatch, name = boto3.client("cloudwatch"), f"updates-{stage()}-refresh-is-missing"
+
+    def state() -> str:
+        (alarm,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        return str(alarm["StateValue"])
+
+    until(lambda: state() == "OK")
