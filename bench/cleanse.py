@@ -94,7 +94,9 @@ def _plain(event: _Event, normalised: Callable[[float, str], tuple[float, str]])
         raw = base64.b64decode(record["data"])
         try:
             row |= _reading(json.loads(raw), arrived, normalised)
-            kind, day = "readings", datetime.fromtimestamp(row["ts"] / 1000, UTC).strftime("%Y-%m-%d")
+            moment = datetime.fromtimestamp(row["ts"] / 1000, UTC)
+            hours = row["arrived_at"] // 3_600_000 - row["ts"] // 3_600_000
+            kind, day = f"readings-{moment:%H}" if hours < 2 else "readings", moment.strftime("%Y-%m-%d")
         except (ValueError, KeyError, TypeError) as error:
             row |= {"reason": str(error), "raw": raw.decode(errors="replace")}
             kind, day = "errors", arrived.strftime("%Y-%m-%d")

@@ -1,8 +1,9 @@
-"""A day of the reports: what they scan, what that costs, and how fresh they are, before and after `chalicelib.pacing`.
+"""A day of the reports: what they scan, what that costs, and how fresh they are, with the rule of `chalicelib.pacing`.
 
-The benchmark moves a clock, not data. Each minute brings a file for each event day, as Firehose writes them. The rule
-and the days that a file changes are those of the app. *Before* is a run for each batch, as in releases without the
-rule. The sizes are those of a steady state: the days before were like this one.
+The benchmark moves a clock, not data. Each minute brings a file of the minute before, and one for each day of which
+data is late, as Firehose writes them. The rule and the periods that a file changes are those of the app. *Hours* is the
+app. *Days* is the same rule without parts by hour, and *batches* a run for each batch, as in earlier releases. The
+sizes are those of a steady state: the days before were like this one.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ _SIZES = {"": (1e6, 1e8, 1e9), "1x": (1e10,), "10x": (1e11,), "100x": (1e12,)}
 """Bytes that arrive in a day. A reading takes about 16 bytes of Parquet in large files."""
 _ON_TIME, _LATE, _VERY_LATE, _BAD = 0.92, {1: 0.02, 2: 0.03}, {7: 0.01}, 0.02
 """The shares of the bytes: on time, late by days, late by days once in an hour, and bad. Duplicates are among all."""
-_REPORTS = {"event day": 2, "arrival day": 1}
-_SHARES = {"event day": 0.99, "arrival day": 0.89}
+_REPORTS = {"event hour": 2, "event day": 2, "arrival day": 1}
+_SHARES = {"event hour": 0.99, "event day": 0.99, "arrival day": 0.89}
 """The share of a file's bytes in the columns that a report reads, in files of 50,000 readings of `bench.reports`."""
+_ROWS = 0.011
+"""The bytes of the rows of `hourly` for each byte of the day, with a reading a minute of each device and metric."""
 _RATE = 10_000
 _BEFORE_REPORTS = 100
 """Seconds from a reading to the batch of its file: cleansing 5, delivery 60, batch 30, Athena 5."""
@@ -43,14 +46,14 @@ def run() -> None:
     """Print the table: a day before and after, for each size."""
     sys.path.insert(0, str(ROOT / "pipeline-app"))
     print(
-        "| bytes a day | | scanned | times the bytes | queries | files opened | dollars by bytes"
+        "| bytes a day | runs by | scanned | times the bytes | queries | files opened | dollars by bytes"
         " | dollars with 10 MB a query | on time: p50, p99 | late: p50, p99 |"
         f"\n|---|---{'|--:' * 8}|"
     )
     for name, sizes in _SIZES.items():
-        for size, label in product(sizes, ("before", "after")):
+        for size, label in product(sizes, ("batches", "days", "hours")):
             title = f"{name}: {size / 1e9:,g} GB".removeprefix(": ")
-            print(f"| {title} | {label} | {Day(size, label == 'after').measured().row(size)} |")
+            print(f"| {title} | {label} | {Day(size, label).measured().row(size)} |")
 
 
 @dataclass
@@ -83,13 +86,13 @@ class Result:
 class Day:
     """The pipeline with *size* bytes a day, which files bring in every so many minutes.
 
-    Without *paced*, each batch runs all reports of its days.
+    The reports run *by* hours, days or batches.
     """
 
-    def __init__(self, size: float, paced: bool, every: int = 1) -> None:
+    def __init__(self, size: float, by: str = "hours", every: int = 1) -> None:
         self._size = size
         self._every = every
-        self._paced = paced
+        self._by = by
         self._bytes: dict[tuple[str, str], int] = defaultdict(int)
         self._files: dict[tuple[str, str], int] = defaultdict(int)
         self._known: dict[str, set[str]] = defaultdict(set)
@@ -116,29 +119,34 @@ class Day:
         for period in self._due(now):
             partitions, runs = self._partitions(period), _REPORTS[period.kind] / len(_MEASURED)
             read = _SHARES[period.kind] * sum(self._bytes[each] for each in partitions)
+            rows = _ROWS / 2 * self._bytes["readings", period.day[:10]] if period.kind != "arrival day" else 0
             if minute // _MINUTES in _MEASURED:
-                result.scanned += runs * read
+                taken = rows if period.kind == "event hour" else 0  # from the run before
+                result.scanned += runs * (read + taken + rows)
                 result.queries += runs * 2  # what it wrote is selected for the CSV
                 result.files += runs * sum(self._files[each] for each in partitions)
-                result.billed += runs * (max(read, _LEAST) + _LEAST)
+                result.billed += runs * (max(read + taken, _LEAST) + max(rows, _LEAST))
             for at, size, is_late in self._noted.pop(period):
-                if period.kind == "event day" and at // _MINUTES in _MEASURED:
+                if period.kind != "arrival day" and at // _MINUTES in _MEASURED:
                     seconds = (minute - at) * 60 + _BEFORE_REPORTS
                     (result.late if is_late else result.on_time).append((seconds, size))
             self._ran_at[period] = now
             del self._waiting[period]
 
     def _deliver(self, minute: int) -> None:
-        from chalicelib.arrivals import changed_periods
+        from chalicelib.arrivals import changed_periods, partitions_changed
         from chalicelib.pacing import Waiting
 
         today, now = _day(minute // _MINUTES), _milliseconds(minute)
         for each in self._objects(minute):
             if each.kind == "readings":
                 self._known[today].add(each.day)
-            self._bytes[each.kind, each.day] += each.size
-            self._files[each.kind, each.day] += 1
+            for partition in partitions_changed(each):
+                self._bytes[partition] += each.size
+                self._files[partition] += 1
             for period, size in changed_periods([each], self._known).items():
+                if period.kind not in _REPORTS:
+                    continue
                 stored = self._waiting.get(period)
                 self._waiting[period] = Waiting(
                     kind=period.kind,
@@ -147,7 +155,7 @@ class Day:
                     since=stored.since if stored else now,
                     ran_at=self._ran_at[period],
                 )
-                self._noted[period].append((minute, size, each.day != today))
+                self._noted[period].append((minute, size, each.day < _day((minute - 1) // _MINUTES)))
 
     def _objects(self, minute: int) -> Iterator[DeliveredObject]:
         """Yield the files of a minute."""
@@ -155,7 +163,9 @@ class Day:
 
         number = minute // _MINUTES
         today, size = _day(number), self._size / _MINUTES * self._every
-        yield DeliveredObject("readings", today, today, round(_ON_TIME * size))
+        before = minute - 1
+        hour = f"{before // 60 % 24:02d}" if self._by == "hours" else ""
+        yield DeliveredObject("readings", _day(before // _MINUTES), today, round(_ON_TIME * size), hour)
         yield DeliveredObject("errors", today, today, round(_BAD * size))
         for days, share in _LATE.items():
             yield DeliveredObject("readings", _day(number - days), today, round(share * size))
@@ -166,7 +176,7 @@ class Day:
     def _due(self, now: int) -> list[Period]:
         from chalicelib.pacing import due_at
 
-        if not self._paced:
+        if self._by == "batches":
             return list(self._waiting)
         return [
             period

@@ -51,10 +51,10 @@ _BAD = "SELECT arrived_at, record, 'not_json' AS reason, repeat('x', 100) AS raw
 def run() -> None:
     """Print the bytes scanned and the times."""
     sys.path.insert(0, str(ROOT / "pipeline-app"))
-    from chalicelib.reports import load
+    from chalicelib.reports import PARTS, load
 
     reports = load(ROOT / "pipeline-app" / "chalicelib" / "reports")
-    values = {"periods": [_DAY], "period": [_DAY], "days": [_DAY]}
+    values = {"periods": [_DAY], "period": [_DAY], "days": [_DAY], "parts": PARTS}
     with _athena() as athena:
         for name, count in _SIZES.items():
             athena.fill("parquet", count)
@@ -93,12 +93,14 @@ class _Athena:
                     TableInput={
                         "Name": table if kind == "parquet" else f"{table}_json",
                         "TableType": "EXTERNAL_TABLE",
-                        "PartitionKeys": [{"Name": "day", "Type": "string"}],
+                        "PartitionKeys": [{"Name": "day", "Type": "string"}, {"Name": "part", "Type": "string"}],
                         "Parameters": {
                             "projection.enabled": "true",
                             "projection.day.type": "date",
                             "projection.day.format": "yyyy-MM-dd",
                             "projection.day.range": "1970-01-01,2031-01-01",
+                            "projection.part.type": "enum",
+                            "projection.part.values": "readings",
                             "storage.location.template": location + "day=${day}/",
                         },
                         "StorageDescriptor": {

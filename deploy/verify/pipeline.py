@@ -220,7 +220,8 @@ class Pipeline(Health):
             if f"/period={self.day}/" in key:
                 delete_objects(s3, bucket, key)
         delete_item(dynamodb, table, name="hourly", period=self.day)
-        delete_item(dynamodb, table, name=_SIZE, period=f"readings/{self.day}")
+        for partition in ("readings", "late"):
+            delete_item(dynamodb, table, name=_SIZE, period=f"{partition}/{self.day}")
         delete_item(dynamodb, table, name=_WAITING, period=f"event day/{self.day}")
         with suppress(dynamodb.exceptions.ConditionalCheckFailedException):  # nothing has arrived
             dynamodb.update_item(

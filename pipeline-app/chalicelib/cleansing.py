@@ -8,11 +8,11 @@ converts both to Parquet. ``ProcessingFailed`` is only for records that get no o
 from __future__ import annotations
 
 from binascii import b2a_base64
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from chalicelib import rows
-from chalicelib.readings import DAY, BadReading, Milliseconds, day, read, rejected
+from chalicelib.readings import HOUR, BadReading, Milliseconds, day, part, read, rejected
 from chalicelib.stream_records import RecordWriter, StreamRecord, from_firehose
 from chalicelib.usual_readings import usual_row
 
@@ -24,7 +24,7 @@ _FRAME = len('{"records": []}')
 _FAILED = len('{"recordId": "", "result": "ProcessingFailed"}, ')
 _OK_OVER_FAILED = -_FAILED + len(
     '{"recordId": "", "result": "Ok", "data": "", "metadata": {"partitionKeys": '
-    '{"kind": "readings", "day": "2030-01-31", "arrived": "2030-01-31"}}}, '
+    '{"kind": "readings-00", "day": "2030-01-31", "arrived": "2030-01-31"}}}, '
 )
 
 
@@ -59,9 +59,8 @@ class Cleansing:
 def _cleanse(record: StreamRecord) -> tuple[str, dict[str, dict[str, str]]]:
     """Return the row in base64, and its partition keys."""
     row, ts = usual_row(record) or _row(record)
-    arrived_at = record.arrived_at
-    kind, moment = ("errors", arrived_at) if ts is None else ("readings", ts)
-    return b2a_base64(row, newline=False).decode("ascii"), _metadata(kind, moment // DAY, arrived_at // DAY)
+    hour = None if ts is None else ts // HOUR
+    return b2a_base64(row, newline=False).decode("ascii"), _metadata(hour, record.arrived_at // HOUR)
 
 
 def _row(record: StreamRecord) -> tuple[bytes, Milliseconds | None]:
@@ -73,7 +72,11 @@ def _row(record: StreamRecord) -> tuple[bytes, Milliseconds | None]:
     return rows.encode(reading), reading.ts
 
 
-@cache  # one entry for each day since 1970 at most
-def _metadata(kind: str, event_day: int, arrival_day: int) -> dict[str, dict[str, str]]:
-    """Return the partition keys. Both days are numbers of days since 1970-01-01."""
-    return {"partitionKeys": {"kind": kind, "day": day(event_day * DAY), "arrived": day(arrival_day * DAY)}}
+@lru_cache(maxsize=100_000)  # ten years of hours
+def _metadata(event_hour: int | None, arrival_hour: int) -> dict[str, dict[str, str]]:
+    """Return the partition keys of a reading, or with None those of a bad record. Hours are numbers since 1970."""
+    arrived_at = arrival_hour * HOUR
+    kind, ts = (
+        ("errors", arrived_at) if event_hour is None else (part(event_hour * HOUR, arrived_at), event_hour * HOUR)
+    )
+    return {"partitionKeys": {"kind": kind, "day": day(ts), "arrived": day(arrived_at)}}

@@ -20,6 +20,10 @@ class Edition(Struct, frozen=True, kw_only=True):
     the query started; it scanned *bytes_scanned* in *ms* milliseconds. *newest_event* is the time of the newest reading
     in the edition that was not history when it arrived, if the report has a column of this name. *visible_at* is when
     the edition could first be read.
+
+    *run* is the run that wrote its rows, for the job *job*. *base* is the version of the edition from which it took the
+    hours that it did not read, empty if there was none, and None if the run read all hours. At *read_at* the last
+    statement began that read all of them, 0 for none.
     """
 
     name: str
@@ -32,6 +36,10 @@ class Edition(Struct, frozen=True, kw_only=True):
     visible_at: Milliseconds = 0
     newest_event: Milliseconds | None = None
     previous: str = ""
+    run: str = ""
+    job: str = ""
+    read_at: Milliseconds = 0
+    base: str | None = None
 
 
 class EditionStore(Protocol):
@@ -66,7 +74,10 @@ class EditionIndex(Protocol):
     """Index of the latest editions, and of what waits to be in them: `chalicelib.report_table.ReportTable`."""
 
     def publish(self, edition: Edition) -> Edition:
-        """Make *edition* the latest of its period, unless a later one is. Return the latest."""
+        """Make *edition* the latest of its period, unless a later one is. Return the latest.
+
+        Raises Conflict if the edition has a base that is not the latest.
+        """
 
     def latest(self, name: str, period: Day) -> Edition | None:
         """Return the latest edition of a report for a period."""
@@ -99,7 +110,7 @@ class EditionIndex(Protocol):
         """Record that the objects are in the reports, or wait to be."""
 
     def add_sizes(self, sizes: Mapping[tuple[str, Day], int]) -> None:
-        """Add bytes to the sizes of partitions, which are pairs of readings or errors, and a day."""
+        """Add bytes to the sizes of partitions: `chalicelib.arrivals.partitions_read` describes them."""
 
     def sizes(self, partitions: Collection[tuple[str, Day]]) -> Mapping[tuple[str, Day], int]:
         """Return the bytes in each of the *partitions*, without those of which none are known."""

@@ -3,7 +3,7 @@
 Imports no AWS and no HTTP.
 
 A run reads the whole period again, since any new record may be a duplicate of an older one. So running for every batch
-would read the square of a day. This rule bounds what each report reads, whatever arrives and in however many batches:
+would read the square of a period. This rule bounds what each report reads, whatever arrives in however many batches:
 
 * `GROWTH` times the bytes that arrive, for the runs because a period has grown;
 * *rate* times the time in seconds, and the `EARLY` seconds of each run, for the others;
@@ -18,28 +18,38 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chalicelib.readings import Milliseconds
+from chalicelib.readings import DAY, HOUR, Milliseconds
 from chalicelib.reports import Day
 
 GROWTH = 1.5
 """Bytes that a report may read at once for each byte that waits for it: it runs when two thirds of a period are new."""
 
-_RUN_KEPT = 24 * 3_600_000
-"""Milliseconds for which a run that did not end is continued. Its output is kept for two days."""
+RUN_KEPT = 24 * HOUR
+"""Milliseconds for which a run is continued, and the next one reads its output, which is kept for two days."""
 
-type PeriodKind = Literal["event day", "arrival day"]
+type PeriodKind = Literal["event hour", "event day", "on-time day", "arrival day"]
 
-_HOUR = 3_600_000
-LONGEST: dict[PeriodKind, Milliseconds] = {"event day": 12 * _HOUR, "arrival day": 24 * _HOUR}
+LONGEST: dict[PeriodKind, Milliseconds] = {
+    "event hour": 35 * 60_000,
+    "event day": 12 * HOUR,
+    "on-time day": 12 * HOUR,
+    "arrival day": 24 * HOUR,
+}
 """Milliseconds that data waits at most during its day. The run of an arrival day reads several event days."""
-LONGEST_LATE = 7 * 24 * _HOUR
+LONGEST_LATE = 7 * DAY
 """Milliseconds that data waits at most after its day. What is late by more waits at most as long as it was late."""
 EARLY = 30_000
 """Milliseconds by which a run may be early: a message that comes back for it would wait in a batch for as long."""
 
 
 class Period(NamedTuple):
-    """A day, by the time of the events or by their arrival."""
+    """What a run reads, and which reports it makes.
+
+    * ``event hour``: what was on time for an hour such as 2030-01-31T18, for the reports that have an hour;
+    * ``event day``: what was late for a day, for all reports by event day;
+    * ``on-time day``: what was on time for a day, for the reports by event day that have no hour;
+    * ``arrival day``: what arrived on a day, for the reports by arrival day.
+    """
 
     kind: PeriodKind
     day: Day
@@ -72,7 +82,7 @@ class Waiting(Struct, frozen=True, kw_only=True):
 
     def is_running(self, now: Milliseconds) -> bool:
         """Return whether a run has begun and not ended, so that it must be continued before another one."""
-        return now - self.run_at < _RUN_KEPT
+        return now - self.run_at < RUN_KEPT
 
     def begun(self, now: Milliseconds) -> Waiting:
         """Return this when a run of all of it begins."""
@@ -92,7 +102,8 @@ def due_at(waiting: Waiting, size: int, rate: int) -> Milliseconds:
     The more a run reads, the longer after the last one it is: a period of a few kilobytes is due at once. So is a run
     that has begun.
     """
-    if waiting.run_at or size <= GROWTH * waiting.bytes:
+    has_grown = waiting.kind != "event hour" and size <= GROWTH * waiting.bytes  # an hour waits for minutes only
+    if waiting.run_at or has_grown:
         return waiting.since
     last = waiting.ran_at or waiting.since
     return max(waiting.since, min(last + size * 1000 // rate, waiting.since + longest(waiting)) - EARLY)
@@ -100,6 +111,8 @@ def due_at(waiting: Waiting, size: int, rate: int) -> Milliseconds:
 
 def longest(waiting: Waiting) -> Milliseconds:
     """Return how many milliseconds the period waits at most."""
-    end_of_day = int(datetime.fromisoformat(waiting.day).replace(tzinfo=UTC).timestamp() * 1000) + 24 * _HOUR
+    if waiting.kind == "event hour":
+        return LONGEST["event hour"]  # whatever was late is not in the part of its hour
+    end_of_day = int(datetime.fromisoformat(waiting.day).replace(tzinfo=UTC).timestamp() * 1000) + DAY
     late_by = waiting.since - end_of_day
     return LONGEST[waiting.kind] if late_by < 0 else max(LONGEST_LATE, late_by)

@@ -27,7 +27,8 @@ SKEW: Milliseconds = 5 * 60 * 1000
 
 _MILLISECOND = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DAY: Milliseconds = 24 * 3600 * 1000
+HOUR: Milliseconds = 3600 * 1000
+DAY: Milliseconds = 24 * HOUR
 _SECONDS_END = 100_000_000_000
 """Epoch times below this are in seconds (until the year 5138), others in milliseconds (from March 1973)."""
 
@@ -150,6 +151,15 @@ _BASE64 = "base64:"
 def day(moment: Milliseconds) -> str:
     """Return the UTC day of *moment* as ISO 8601."""
     return (_EPOCH + moment * _MILLISECOND).date().isoformat()
+
+
+def part(ts: Milliseconds, arrived_at: Milliseconds) -> str:
+    """Return the part of its event day in which a reading is stored: that of its hour if it was on time.
+
+    A reading of a clock that is ahead is on time. `chalicelib.arrivals` explains the parts of a day.
+    """
+    hour = ts // HOUR
+    return f"readings-{hour % 24:02d}" if arrived_at // HOUR - hour < 2 else "readings"
 
 
 def iso(moment: Milliseconds) -> str:

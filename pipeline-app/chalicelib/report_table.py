@@ -1,16 +1,16 @@
 """The DynamoDB table of reports: the latest edition of each, and what waits to be in them. Adapter for DynamoDB.
 
-======================  ==================  ==================================================================
+======================  ==================  ===========================================================================
 ``name``                ``period``
-======================  ==================  ==================================================================
+======================  ==================  ===========================================================================
 name of a report        a day               the latest edition of the day, and the version before it
 ``#newest``             name of a report    the edition of the report that was made last, whatever its period
 ``#arrivals``           a day of arrival    the set of event days of the readings that arrived on it
 ``#freshness``          devices, reports    the time of the newest reading that is visible there, and since when
 ``#object``             key of an object    the object is in the reports, or waits to be; expires by its time to live
-``#size``               readings/<day>      the bytes of the partition; ``errors/<day>`` too
-``#waiting``            event day/<day>     what waits for a run of the period; ``arrival day/<day>`` too
-======================  ==================  ==================================================================
+``#size``               readings/<day>      the bytes of the partition; ``readings-07/<day>`` and others, too
+``#waiting``            event day/<day>     what waits for a run of the period; ``event hour/<day>T07`` and others, too
+======================  ==================  ===========================================================================
 """
 
 from __future__ import annotations
@@ -54,9 +54,14 @@ class ReportTable:
         self._now = now
 
     def publish(self, edition: Edition) -> Edition:
-        """Make *edition* the latest of its period, unless a later one is. Return the latest. Raises Conflict."""
+        """Make *edition* the latest of its period, unless a later one is. Return the latest.
+
+        Raises Conflict, also if the edition has a base that is not the latest.
+        """
         for _ in range(_MAX_ATTEMPTS):
             stored = self.latest(edition.name, edition.period)
+            if edition.base not in (None, stored.version if stored else ""):
+                break
             if stored is not None and stored.version >= edition.version:
                 return stored
             published = replace(edition, previous=stored.version if stored else "")
@@ -155,7 +160,7 @@ class ReportTable:
             dynamodb.put_all(self._client, self._name, some)
 
     def add_sizes(self, sizes: Mapping[tuple[str, Day], int]) -> None:
-        """Add bytes to the sizes of partitions, which are pairs of readings or errors, and a day."""
+        """Add bytes to the sizes of partitions: `chalicelib.arrivals.partitions_read` describes them."""
         self._update_all(
             (_SIZE, "/".join(partition), "ADD #bytes :bytes", {"bytes": size}) for partition, size in sizes.items()
         )

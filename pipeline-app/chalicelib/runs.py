@@ -3,6 +3,9 @@
 A run may be repeated, late, concurrent with others, or cut off half-way. The outcome is the same: the token of a
 statement is made of what the statement is for, editions are ordered by when their statement started, and an edition
 never replaces a later one. Imports no AWS and no HTTP.
+
+A run of some hours of a day takes the rows of the other hours from the output of the run before it, so each edition is
+of a whole day. It is published only in place of the edition that it took them from. Otherwise it runs again.
 """
 
 from __future__ import annotations
@@ -12,18 +15,27 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import batched
 from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from chalicelib.arrivals import DeliveredObject, changed_periods, days_read, event_days, partitions_read
+from chalicelib.arrivals import (
+    DeliveredObject,
+    changed_periods,
+    days_read,
+    event_days,
+    partitions_changed,
+    partitions_read,
+)
 from chalicelib.editions import Edition, EditionIndex, EditionStore
-from chalicelib.pacing import Period, Waiting, due_at
+from chalicelib.pacing import RUN_KEPT, Period, PeriodKind, Waiting, due_at
 from chalicelib.readings import Milliseconds
 from chalicelib.report_rows import Table
-from chalicelib.reports import MAX_PERIODS, Day, Report
+from chalicelib.reports import MAX_PERIODS, PARTS, Day, Report
+from common.errors import Conflict
 
 _WORKERS = 8
 _MAX_ATTEMPTS = 5
@@ -83,6 +95,14 @@ class _Job(NamedTuple):
     deadline: float
 
 
+class _Base(NamedTuple):
+    """The edition from which a run of some hours takes the others, if there is one: fields of `Edition`."""
+
+    version: str = ""
+    run: str = ""
+    read_at: Milliseconds = 0
+
+
 class Runs:
     """Runs *reports*. *rate* is that of `chalicelib.pacing`.
 
@@ -101,6 +121,7 @@ class Runs:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._reports = reports
+        self._kinds = {kind for report in reports.values() for kind in _kinds(report)}
         self._engine = engine
         self._store = store
         self._index = index
@@ -122,15 +143,21 @@ class Runs:
         known = self._index.add_arrivals(days)
         if new:
             self._note(new, known)
-        self.run_due(changed_periods(objects.values(), known), deadline)
+        self.run_due(self._changed(objects.values(), known), deadline)
+
+    def _changed(self, objects: Iterable[DeliveredObject], known: Mapping[Day, set[Day]]) -> dict[Period, int]:
+        """Return the periods that *objects* change and that a report has, and the bytes that are new in each."""
+        changed = changed_periods(objects, known)
+        return {period: size for period, size in changed.items() if period.kind in self._kinds}
 
     def _note(self, new: Mapping[str, DeliveredObject], known: Mapping[Day, set[Day]]) -> None:
         # If this is cut off, it is repeated, and the bytes count twice. Then a period runs earlier or later.
         sizes: dict[tuple[str, Day], int] = defaultdict(int)
         for each in new.values():
-            sizes[each.kind, each.day] += each.size
+            for partition in partitions_changed(each):
+                sizes[partition] += each.size
         self._index.add_sizes(sizes)
-        self._index.add_waiting(changed_periods(new.values(), known), self._milliseconds())
+        self._index.add_waiting(self._changed(new.values(), known), self._milliseconds())
         self._index.mark_processed(new)
 
     def run_due(self, periods: Collection[Period], deadline: float) -> None:
@@ -168,15 +195,24 @@ class Runs:
         if not begun:
             return
         job = _Job(_digest(sorted(each.run_id() for each in begun)), deadline)
-        events = [each.day for each in begun if each.kind == "event day"]
+        days: dict[PeriodKind, set[Day]] = defaultdict(set)
+        hours: dict[Day, list[int]] = defaultdict(list)
+        for each in begun:
+            days[each.kind].add(each.day)
+        for name in sorted(days["event hour"]):
+            day, _, hour = name.partition("T")
+            if day not in days["event day"]:
+                hours[day].append(int(hour))
         known = self._event_days(begun)  # read after the run has begun: it has every event day of the bytes
         arrivals = {each.day: days_read(each.period, known) for each in begun if each.kind == "arrival day"}
 
         def run(report: Report) -> None:
-            if report.period == "event day":
-                self._run_by_event_day(report, events, job)
-            else:
+            if report.period == "arrival day":
                 self._run_by_arrival_day(report, arrivals, job)
+                return
+            self._run_by_event_day(report, days["event day"] | (set() if report.hour else days["on-time day"]), job)
+            for day, some in hours.items() if report.hour else ():
+                self._run_hours(report, day, some, job)
 
         with ThreadPoolExecutor(len(self._reports)) as pool:
             list(pool.map(run, self._reports.values()))
@@ -227,19 +263,55 @@ class Runs:
         known = self._index.arrivals(min(periods))
         self._run_by_arrival_day(report, {each: sorted(known[each]) for each in periods if each in known}, job)
 
-    def _run_by_event_day(self, report: Report, periods: Sequence[Day], job: _Job) -> None:
+    def _run_by_event_day(self, report: Report, periods: Collection[Day], job: _Job) -> None:
         for some in batched(sorted(periods), MAX_PERIODS):
-            self._run(report, job, some, {"periods": some})
+            self._run_days(report, some, job)
+
+    def _run_days(self, report: Report, days: Sequence[Day], job: _Job) -> None:
+        """Run the report for *days*, and again for those of which a run of some hours was published meanwhile.
+
+        What such a run took over does not have all that this run read.
+        """
+        while days:
+            made = self._run(report, job, days, report.statement({"periods": days, "parts": PARTS}))
+            days = [latest.period for own, latest in made if latest.read_at < own.read_at]
+            job = job._replace(name=f"{job.name} again")
+
+    def _run_hours(self, report: Report, day: Day, hours: Sequence[int], job: _Job) -> None:
+        """Run the report for some *hours* of a day. The other hours stay as they are in the latest edition."""
+        while True:
+            latest = self._index.latest(report.name, day)
+            if latest is not None and latest.job == job.name:
+                self._show(report, [latest])  # an earlier call published it, and perhaps got no further
+                return
+            if latest is not None and (not latest.run or self._milliseconds() - latest.generated_at > RUN_KEPT):
+                self._run_days(report, [day], job)  # the output of that run may have expired
+                return
+            base = _Base(latest.version, latest.run, latest.read_at) if latest else _Base()
+            with suppress(Conflict):
+                self._run(report, job, [day], report.statement_of_hours(day, hours, base.run), base)
+                return
 
     def _run_by_arrival_day(self, report: Report, days: Mapping[Day, Sequence[Day]], job: _Job) -> None:
         for arrival, events in sorted(days.items()):
-            self._run(report, job, [arrival], {"period": [arrival], "days": events})
+            self._run(report, job, [arrival], report.statement({"period": [arrival], "days": events}))
 
-    def _run(self, report: Report, job: _Job, periods: Sequence[Day], values: Mapping[str, Sequence[Day]]) -> None:
-        """Run the report for *periods*, and publish an edition of each period that has rows."""
+    def _run(
+        self,
+        report: Report,
+        job: _Job,
+        periods: Sequence[Day],
+        statement: tuple[str, list[str]],
+        base: _Base | None = None,
+    ) -> list[tuple[Edition, Edition]]:
+        """Run the *statement* of a report, and publish an edition of each period that has rows.
+
+        It reads all hours if *base* is None. Return each edition, and the latest one of its period. Raises Conflict if
+        the base is not the latest.
+        """
         if self._now() > job.deadline:
             raise StillRunning(f"{report.name} from {periods[0]} on waits for the next call")
-        sql, parameters = report.statement(values)
+        sql, parameters = statement
 
         def unload(token: str) -> str:
             return f"UNLOAD ({sql}) TO '{self._store.run_location(report.name, token)}' WITH ({_UNLOAD_OPTIONS})"
@@ -248,7 +320,7 @@ class Runs:
         unloaded = self._engine.run(name, unload, parameters, job.deadline - self._now())
         files = self._store.run_files(report.name, unloaded.token)
         if not files:
-            return
+            return []
         placeholders = ", ".join("?" * len(periods))
         select = (
             f"SELECT * FROM {report.name}_runs WHERE run = ? AND period IN ({placeholders})"  # noqa: S608
@@ -261,46 +333,55 @@ class Runs:
             job.deadline - self._now(),
         )
         started = datetime.fromtimestamp(unloaded.submitted_at / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
-        version = f"{started}-{unloaded.token[:8]}"
-        self._publish(report, version, unloaded, files, self._store.query_result(selected.location))
+        edition = Edition(
+            name=report.name,
+            period=periods[0],
+            version=f"{started}-{unloaded.token[:8]}",
+            generated_at=unloaded.submitted_at,
+            bytes_scanned=unloaded.bytes_scanned,
+            ms=unloaded.ms,
+            run=unloaded.token,
+            job=job.name,
+            read_at=unloaded.submitted_at if base is None else base.read_at,
+            base=None if base is None else base.version,
+        )
+        return self._publish(report, edition, files, self._store.query_result(selected.location))
 
     def _publish(
         self,
         report: Report,
-        version: str,
-        result: QueryResult,
+        made: Edition,
         files: Mapping[Day, Sequence[str]],
         tables: Iterable[tuple[Day, Table]],
-    ) -> None:
-        def publish(period: Day, table: Table) -> Edition:
+    ) -> list[tuple[Edition, Edition]]:
+        """Publish an edition like *made* of each period in *tables*. Return each, and the latest one of its period."""
+
+        def publish(period: Day, table: Table) -> tuple[Edition, Edition]:
+            edition = replace(made, period=period, newest_event=_newest_event(table))
             current = self._index.latest(report.name, period)
-            if current is not None and current.version >= version:
-                return current
-            self._store.put(report.name, period, version, files[period], table)
-            edition = Edition(
-                name=report.name,
-                period=period,
-                version=version,
-                generated_at=result.submitted_at,
-                bytes_scanned=result.bytes_scanned,
-                ms=result.ms,
-                visible_at=int(self._now() * 1000),
-                newest_event=_newest_event(table),
-            )
+            if edition.base is None and current is not None and current.version >= edition.version:
+                return edition, current
+            self._store.put(report.name, period, edition.version, files[period], table)
+            edition = replace(edition, visible_at=self._milliseconds())
             latest = self._index.publish(edition)
             if edition.newest_event is not None:
                 self._index.record_freshness("reports", edition.newest_event, edition.visible_at)
             # Keeps the edition before: readers may still page through it.
             self._store.delete_older(report.name, period, latest.previous)
-            return latest
+            return edition, latest
 
-        latest: list[Edition] = []
+        published: list[tuple[Edition, Edition]] = []
         with ThreadPoolExecutor(_WORKERS) as pool:
             for some in batched(tables, _WORKERS):  # pool.map alone would read all tables into memory at once
-                latest += pool.map(lambda item: publish(*item), some)
-        if latest:
-            self._update_catalog(report, latest)
-            self._index.record_last_run(max(latest, key=lambda edition: (edition.version, edition.period)))
+                published += pool.map(lambda item: publish(*item), some)
+        if published:
+            self._show(report, [latest for _, latest in published])
+        return published
+
+    def _show(self, report: Report, latest: Sequence[Edition]) -> None:
+        """Show the latest editions in the catalog and in the status."""
+        self._update_catalog(report, latest)
+        self._index.record_last_run(max(latest, key=lambda edition: (edition.version, edition.period)))
 
     def _update_catalog(self, report: Report, latest: Sequence[Edition]) -> None:
         """Set the catalog's locations to the latest editions, and again where another run published meanwhile."""
@@ -313,6 +394,13 @@ class Runs:
             with ThreadPoolExecutor(_WORKERS) as pool:
                 now = list(pool.map(lambda period: self._index.latest(report.name, period), pending))
             pending = {e.period: e for e in now if e is not None and e.version != pending[e.period].version}
+
+
+def _kinds(report: Report) -> list[PeriodKind]:
+    """Return the kinds of the periods of which a report is made."""
+    if report.period == "arrival day":
+        return ["arrival day"]
+    return ["event day", "event hour" if report.hour else "on-time day"]
 
 
 def _newest_event(table: Table) -> int | None:

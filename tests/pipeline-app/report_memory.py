@@ -13,6 +13,7 @@ from chalicelib.editions import Edition
 from chalicelib.pacing import Period, Waiting
 from chalicelib.reports import Day
 from chalicelib.runs import QueryResult
+from common.errors import Conflict
 
 type Table = list[dict[str, str]]
 
@@ -31,6 +32,8 @@ class MemoryIndex:
 
     def publish(self, edition: Edition) -> Edition:
         stored = self.editions.get((edition.name, edition.period))
+        if edition.base not in (None, stored.version if stored else ""):
+            raise Conflict("not the base")
         if stored is not None and stored.version >= edition.version:
             return stored
         published = replace(edition, previous=stored.version if stored else "")

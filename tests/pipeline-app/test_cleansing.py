@@ -18,6 +18,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.aggregation import user_records
+from chalicelib.arrivals import DeliveredObject, parse_key
 from chalicelib.cleansing import MAX_BYTES, Cleansing
 from chalicelib.readings import BadReading, Reading, Rejected, iso, read
 from chalicelib.rows import decode, encode
@@ -102,6 +103,25 @@ def test_good_and_bad_records_go_to_their_tables() -> None:
     assert error == {"arrived_at": "2030-03-17 17:46:40.000", "reason": "not_json", "raw": "base64:anVua/8="}
 
 
+@pytest.mark.parametrize(
+    ("ts", "day", "part"),
+    [
+        pytest.param("2030-03-17T17:00:00Z", "2030-03-17", "readings-17", id="the hour of the arrival"),
+        pytest.param("2030-03-17T16:00:00Z", "2030-03-17", "readings-16", id="the hour before"),
+        pytest.param("2030-03-17T15:59:59.999Z", "2030-03-17", "readings", id="late"),
+        pytest.param("2030-03-16T17:46:40Z", "2030-03-16", "readings", id="late by a day"),
+        pytest.param("2030-03-17T17:51:40Z", "2030-03-17", "readings-17", id="a clock that is ahead"),
+    ],
+)
+def test_a_reading_that_is_on_time_goes_to_the_part_of_its_hour(ts: str, day: str, part: str) -> None:
+    (found,) = Cleansing(MemoryStream()).transform(sent(reading(1, ts=ts)))["records"]
+
+    assert found["metadata"]["partitionKeys"] == {"kind": part, "day": day, "arrived": "2030-03-17"}
+    assert parse_key(f"{part}/day={day}/arrived-2030-03-17/x") == DeliveredObject(
+        "readings", day, "2030-03-17", hour=part.removeprefix("readings").removeprefix("-")
+    )
+
+
 def test_one_poison_record_in_five_hundred_changes_nothing_else() -> None:
     datas = [reading(seq) for seq in range(500)]
     alone = rows(Cleansing(MemoryStream()).transform(sent(*datas)))
@@ -144,7 +164,7 @@ def test_records_over_the_limit_of_a_response_come_in_later_ones() -> None:
 
 
 def test_a_response_may_be_as_long_as_its_limit() -> None:
-    batch = sent(reading(1), reading(2))
+    batch = sent(reading(1, ts=1_900_000_000), reading(2, ts=1_900_000_000))  # on time: of the longest key
     longest = len(json.dumps(Cleansing(MemoryStream()).transform(batch))) + len(", ")
 
     for limit, results in ((longest, ["Ok", "Ok"]), (longest - 1, ["Ok", "Dropped"])):

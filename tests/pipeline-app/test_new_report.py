@@ -99,6 +99,16 @@ def test_an_edition_that_is_older_than_a_column_has_null_for_it(reports: dict[st
         ),
         ("imaginary", ("count bigint", "count"), "imaginary.sql: 'count' is not a column name and its type"),
         ("imaginary", ("event day", "month"), "imaginary.sql: .*month"),
+        (
+            "imaginary",
+            ("-- order", "-- hour: price\n-- order"),
+            "imaginary.sql: .*hour: price is not a timestamp column",
+        ),
+        (
+            "imaginary",
+            ("event day", "arrival day\n-- hour: first"),
+            "imaginary.sql: .*hour: only a report by event day",
+        ),
         ("Daily-2", ("", ""), "Daily-2.sql: the name of a report"),
     ],
 )

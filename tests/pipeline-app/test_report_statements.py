@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chalicelib.reports import load
+from chalicelib.reports import PARTS, load
 from localaws.athena.engine import Engine
 from localaws.athena.query import Query
 from localaws.athena.statements import read
 
 DAY = "2030-01-01"
 REPORTS = load(Path(__file__).parent.parent.parent / "pipeline-app" / "chalicelib" / "reports")
-VALUES = {"days": [DAY], "periods": [DAY], "period": [DAY]}
-COLUMNS = "day, device_id, metric, value, unit, ts, seq, arrived_at, record, corrected_at"
+VALUES = {"days": [DAY], "periods": [DAY], "period": [DAY], "parts": PARTS}
+COLUMNS = "day, part, device_id, metric, value, unit, ts, seq, arrived_at, record, corrected_at"
 
 
 def reading(
@@ -25,21 +26,28 @@ def reading(
     corrected: str = "",
     seq: int = 0,
     ts: str = "00:00:00",
+    part: str = "readings",
 ) -> str:
     """Return a row of the table ``readings``. Times are of one day."""
     at = f"timestamp '{DAY} {corrected}.000'" if corrected else "CAST(NULL AS timestamp)"
     return (
-        f"('{DAY}', 'pump', 'm', {value}e0, 'C', timestamp '{DAY} {ts}.000', {seq},"
+        f"('{DAY}', '{part}', 'pump', 'm', {value}e0, 'C', timestamp '{DAY} {ts}.000', {seq},"
         f" timestamp '{DAY} {arrived}.000', {record}, {at})"
     )
 
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Any:
-    """Return a function that returns the rows of a report over readings."""
+    """Return a function that returns the rows of a report over readings.
 
-    def rows(report: str, *readings: str) -> list[dict[str, str | None]]:
+    With *hours*, they are those of a run of these hours, and *before* has the output of the run before it.
+    """
+
+    def rows(report: str, *readings: str, hours: Sequence[int] = (), before: str = "") -> list[dict[str, str | None]]:
         sql, parameters = REPORTS[report].statement(VALUES)
+        if hours:
+            sql, parameters = REPORTS[report].statement_of_hours(DAY, hours, "x" if before else "")
+            sql = sql.replace(f"FROM {report}_runs", f"FROM ({before}) AS {report}_runs")
         sql = sql.replace("FROM readings", f"FROM (VALUES {', '.join(readings)}) AS readings({COLUMNS})")
         errors = f"(VALUES ('{DAY}', 'not_json', 91), ('{DAY}', 'not_json', 92), ('{DAY}', 'not_json', 92))"
         sql = sql.replace("FROM errors", f"FROM {errors} AS errors(day, reason, record)")
@@ -54,6 +62,19 @@ def rows(tmp_path: Path) -> Any:
         return found
 
     return rows
+
+
+def output(report: str, found: list[dict[str, str | None]]) -> str:
+    """Return a query of the rows that a run wrote."""
+    types = {"string": "varchar"}
+    cells = (
+        [
+            f"CAST('{row[each.name]}' AS {types.get(each.type, each.type)}) AS {each.name}"
+            for each in REPORTS[report].columns
+        ]
+        for row in found
+    )
+    return " UNION ALL ".join(f"SELECT 'x' AS run, '{DAY}' AS period, {', '.join(row)}" for row in cells)
 
 
 FIRST, SECOND = reading(1, "10:00:00", 1), reading(2, "10:00:01", 2)
@@ -116,3 +137,23 @@ def test_the_newest_reading_is_no_history_and_not_in_the_future(
     (accepted,) = (row for row in rows("quality", *readings) if row["outcome"] == "accepted")
 
     assert accepted["newest_event"] == (newest and f"{DAY} {newest}.000")
+
+
+@pytest.mark.parametrize("report", ["hourly", "conflicts"])
+def test_a_run_of_some_hours_equals_one_of_the_whole_day(rows: Any, report: str) -> None:
+    """The hour 10 changes: a late copy of a reading that was on time, and a reading that was late."""
+    before = [
+        reading(value, f"{hour}:30:00", seq, seq=seq, ts=f"{hour}:15:00", part=f"readings-{hour}")
+        for hour in ("09", "10", "11")
+        for seq, value in enumerate((2, 3))
+    ]
+    before += [reading(9, "14:00:00", 7, seq=0, ts=f"{hour}:15:00") for hour in ("09", "11")]
+    new = [reading(8, "15:00:00", 8, seq=0, ts="10:15:00"), reading(1, "15:00:00", 9, seq=5, ts="10:59:59")]
+
+    merged = rows(report, *before, *new, hours=[10], before=output(report, rows(report, *before)))
+
+    whole = rows(report, *before, *new)
+    assert sorted(merged, key=str) == sorted(whole, key=str)
+    assert len(whole) == 3
+    (alone,) = rows(report, *before, *new, hours=[10])
+    assert alone in whole

@@ -70,6 +70,19 @@ def test_a_later_edition_replaces_the_previous_one_and_names_it(index: Any, name
     assert index.publish(edition(name, "2")).previous == "1", "published twice"
 
 
+def test_an_edition_replaces_only_the_one_that_it_is_based_on(index: Any, name: str) -> None:
+    first, second = (replace(edition(name, str(n)), base=base) for n, base in ((1, ""), (2, "1")))
+    with pytest.raises(Conflict):
+        index.publish(second)
+    index.publish(first)
+
+    assert index.publish(second) == replace(second, previous="1")
+    for base in ("", "1"):
+        with pytest.raises(Conflict):
+            index.publish(replace(edition(name, "3"), base=base))
+    assert index.latest(name, "2030-01-01").version == "2"
+
+
 def test_an_earlier_edition_changes_nothing(index: Any, name: str) -> None:
     index.publish(edition(name, "2"))
 

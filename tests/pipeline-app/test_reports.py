@@ -10,9 +10,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.arrivals import DeliveredObject, changed_periods, days_read, event_days, parse_key
+from chalicelib.arrivals import (
+    DeliveredObject,
+    changed_periods,
+    days_read,
+    event_days,
+    parse_key,
+    partitions_changed,
+    partitions_read,
+)
 from chalicelib.pacing import Period
-from chalicelib.reports import Report, RerunRequest
+from chalicelib.reports import PARTS, Report, RerunRequest
 from localaws.athena.failures import Malformed
 from localaws.athena.statements import read
 
@@ -36,7 +44,7 @@ def test_the_values_of_a_statement_are_parameters_in_its_order(reports: dict[str
 def test_athena_takes_the_parameters_of_every_report(reports: dict[str, Report], name: str) -> None:
     """They are in WHERE: https://docs.aws.amazon.com/athena/latest/ug/querying-with-prepared-statements.html"""
     days = ["2030-01-01", "2030-01-02"]
-    sql, parameters = reports[name].statement({"period": days[:1], "periods": days, "days": days})
+    sql, parameters = reports[name].statement({"period": days[:1], "periods": days, "days": days, "parts": PARTS})
 
     assert read(sql, parameters).substatement == "SELECT"
     with pytest.raises(Malformed, match="only in the WHERE clause"):
@@ -53,8 +61,20 @@ def test_a_key_names_its_kind_day_and_arrival() -> None:
     key = "readings/day=2014-03-05/arrived-2030-01-01/2030/01/01/12/pipeline-1-2030.parquet"
 
     assert parse_key(key, 7) == DeliveredObject("readings", "2014-03-05", "2030-01-01", 7)
+    assert parse_key(f"errors{key.removeprefix('readings')}").kind == "errors"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "readings/x.parquet",
+        "readings-24/day=2014-03-05/arrived-2030-01-01/x",
+        "errors-01/day=2014-03-05/arrived-2030-01-01/x",
+    ],
+)
+def test_a_key_in_another_form_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match="Firehose"):
-        parse_key("readings/x.parquet")
+        parse_key(key)
 
 
 def test_new_objects_change_their_event_days_and_their_day_of_arrival() -> None:
@@ -83,6 +103,35 @@ def test_a_late_object_changes_later_arrivals_of_the_same_event_day_only() -> No
     changed = changed_periods(new, known)
 
     assert sorted(day for kind, day in changed if kind == "arrival day") == ["2030-01-02", "2030-01-03"]
+
+
+def test_readings_that_were_on_time_change_their_hour() -> None:
+    new = [
+        DeliveredObject("readings", "2030-01-01", "2030-01-02", 10, "23"),
+        DeliveredObject("readings", "2030-01-02", "2030-01-02", 20, "00"),
+        DeliveredObject("readings", "2030-01-02", "2030-01-02", 5),
+    ]
+
+    changed = changed_periods(new, {})
+
+    assert changed == {
+        Period("event hour", "2030-01-01T23"): 10,
+        Period("on-time day", "2030-01-01"): 10,
+        Period("event hour", "2030-01-02T00"): 20,
+        Period("on-time day", "2030-01-02"): 20,
+        Period("event day", "2030-01-02"): 5,
+        Period("arrival day", "2030-01-02"): 35,
+    }
+    in_objects = {partition for each in new for partition in partitions_changed(each)}
+    for period in changed:
+        assert set(partitions_read(period, {"2030-01-02": {"2030-01-01"}})) <= in_objects | {
+            ("late", "2030-01-01"),
+            ("errors", "2030-01-02"),
+        }
+    assert partitions_read(Period("event hour", "2030-01-02T00"), {}) == [
+        ("late", "2030-01-02"),
+        ("readings-00", "2030-01-02"),
+    ]
 
 
 def test_objects_of_errors_alone_change_no_event_day() -> None:

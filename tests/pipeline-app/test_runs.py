@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import Any, NamedTuple, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_memory import MemoryCatalog, MemoryEngine, MemoryIndex, MemoryStore, MemoryWakes
+from msgspec.structs import replace
+from report_memory import MemoryCatalog, MemoryEngine, MemoryIndex, MemoryStore, MemoryWakes, Table
 
 from chalicelib.arrivals import DeliveredObject
 from chalicelib.pacing import Period, Waiting
-from chalicelib.reports import Day, Report, load
+from chalicelib.reports import PARTS, Day, Report, load
 from chalicelib.runs import QueryFailed, QueryResult, Runs, StillRunning
 
 REPORTS = Path(__file__).parent.parent.parent / "pipeline-app" / "chalicelib" / "reports"
@@ -24,6 +29,32 @@ REPORTS = Path(__file__).parent.parent.parent / "pipeline-app" / "chalicelib" / 
 A = {"a": DeliveredObject("readings", "2030-01-01", "2030-01-02", 100)}
 B = {"b": DeliveredObject("readings", "2030-01-01", "2030-01-02", 100)}
 LATER = math.inf
+
+
+class Died(Exception):
+    """The function was cut off."""
+
+
+def mortal[T](port: T, dies: Callable[[], bool]) -> T:
+    """Return *port*, each of whose calls may be the last one of the function: before or after it took effect."""
+
+    class Mortal:
+        def __getattr__(self, name: str) -> Any:
+            found = getattr(port, name)
+            if not callable(found):
+                return found
+
+            def call(*arguments: Any) -> Any:
+                if dies():
+                    raise Died
+                answer = found(*arguments)
+                if dies():
+                    raise Died
+                return answer
+
+            return call
+
+    return cast("T", Mortal())
 
 
 class World:
@@ -36,9 +67,10 @@ class World:
         self.catalog = MemoryCatalog()
         self.time = 1_900_000_000.0
         self.wakes = MemoryWakes()
-        self.runs = Runs(
-            reports, self.engine, self.store, self.index, self.catalog, self.wakes, 10_000, lambda: self.time
-        )
+        self.calls_left = math.inf
+        """The calls of the ports after which the function is cut off."""
+        ports = (self.engine, self.store, self.index, self.catalog, self.wakes)
+        self.runs = Runs(reports, *(mortal(port, self._dies) for port in ports), 10_000, lambda: self.time)
         self.set_count("2030-01-01", "1")
         self.set_count("2030-01-02", "1")
 
@@ -55,25 +87,44 @@ class World:
                 break
             self.wakes.sent.pop(0)
             self.time += wait
-            self.runs.run_due(periods, LATER)
+            self._repeat(partial(self.runs.run_due, periods, LATER))
         self.time = max(self.time, end if end < math.inf else 0)
+
+    def _dies(self) -> bool:
+        self.calls_left -= 1
+        return self.calls_left == 0
+
+    def deliver(self, new: dict[str, DeliveredObject]) -> None:
+        """Deliver the notification of *new* objects."""
+        self._repeat(partial(self.runs.update, new, LATER))
+
+    def _repeat(self, call: Callable[[], None]) -> None:
+        """Make a call, and again for as long as the function is cut off."""
+        while True:
+            with suppress(Died):
+                call()
+                return
 
     def waiting(self) -> list[Waiting]:
         """Return all that waits."""
         return self.index.waiting(self.index.waits)
 
-    def counts(self) -> dict[tuple[str, Day], str]:
-        """Return the count in the latest edition of each report."""
-        return {key: self.count(*key) for key in self.index.editions}
+    def tables(self) -> dict[tuple[str, Day], Table]:
+        """Return the latest edition of each report."""
+        return {key: self.table(*key) for key in self.index.editions}
 
-    def count(self, name: str, period: Day) -> str:
-        """Return the count in the latest edition."""
+    def table(self, name: str, period: Day) -> Table:
+        """Return the rows of the latest edition."""
         edition = self.index.latest(name, period)
         assert edition
         table = self.store.read(name, period, edition.version)
         assert table
         assert self.catalog.version(name, period) == edition.version
-        return table[0]["count"]
+        return table
+
+    def count(self, name: str, period: Day) -> str:
+        """Return the count in the latest edition."""
+        return self.table(name, period)[0]["count"]
 
 
 @pytest.fixture
@@ -368,56 +419,248 @@ def test_a_run_that_was_begun_a_day_ago_begins_again(world: World) -> None:
     assert world.index.waits[DAY].run_at == first + 86_400_000
 
 
+# Hours
+
+HOUR = Period("event hour", "2030-01-01T07")
+
+
+def on_time(name: str, hour: str = "07", size: int = 100) -> dict[str, DeliveredObject]:
+    return {name: DeliveredObject("readings", "2030-01-01", "2030-01-01", size, hour)}
+
+
+def unloads(world: World, report: str = "hourly") -> list[list[str]]:
+    """Return the parameters of the statements of a report."""
+    return [parameters for sql, parameters in world.engine.statements if f"/runs/{report}/" in sql]
+
+
+def test_a_run_reads_the_hours_that_changed_and_takes_the_others_from_the_run_before(world: World) -> None:
+    world.runs.update(on_time("a") | on_time("b", "08"), LATER)
+    first = world.index.editions["hourly", "2030-01-01"]
+    world.runs.update(on_time("c", "08", 1000), LATER)
+
+    both, one = unloads(world)
+    assert both == ["'2030-01-01'", "'readings'", "'readings-07'", "'readings-08'", "7", "8"]
+    assert one == ["'2030-01-01'", "'readings'", "'readings-08'", "8", f"'{first.run}'", "'2030-01-01'", "8"]
+    assert world.index.editions["hourly", "2030-01-01"].base == first.version
+
+
+def test_a_run_after_that_of_an_earlier_release_reads_the_whole_day(world: World) -> None:
+    world.runs.update(on_time("a"), LATER)
+    latest = world.index.editions["hourly", "2030-01-01"]
+    world.index.editions["hourly", "2030-01-01"] = replace(latest, run="", job="", read_at=0, base=None)
+
+    world.runs.update(on_time("b", size=1000), LATER)
+
+    assert unloads(world)[1] == ["'2030-01-01'", *(f"'{part}'" for part in PARTS)]
+
+
+def test_a_run_reads_the_whole_day_when_the_output_of_the_last_one_may_have_expired(world: World) -> None:
+    world.runs.update(on_time("a"), LATER)
+    world.time = world.engine.clock / 1000 + 86_401
+
+    world.runs.update(on_time("b", size=1000), LATER)
+
+    assert len(unloads(world)[1]) == 1 + len(PARTS)
+
+
+def test_what_is_late_runs_the_whole_day_once_with_its_hours(world: World) -> None:
+    world.runs.update(on_time("a") | A, LATER)
+
+    assert [len(parameters) for parameters in unloads(world)] == [1 + len(PARTS)]
+    assert world.waiting() == []
+
+
+def test_a_report_without_an_hour_runs_by_days(reports: dict[str, Report]) -> None:
+    world = World({"hourly": replace(reports["hourly"], hour="")})
+
+    world.runs.update(on_time("a"), LATER)
+
+    assert [len(parameters) for parameters in unloads(world)] == [1 + len(PARTS)]
+    assert {period.kind for period in world.index.waits} == {"on-time day"}
+
+
+def test_a_run_that_died_after_it_published_runs_nothing_and_completes_the_catalog(world: World) -> None:
+    world.runs.update(on_time("a"), LATER)
+    world.time += 30
+    before, locations = dict(world.index.waits), dict(world.catalog.locations)
+    world.runs.update(on_time("b", size=1000), LATER)
+    statements = len(world.engine.statements)
+    edition = world.index.editions["hourly", "2030-01-01"]
+    world.index.waits, world.catalog.locations = before, locations
+    world.index.objects.clear()
+
+    world.runs.update(on_time("b", size=1000), LATER)
+
+    assert len(world.engine.statements) == statements
+    assert world.index.editions["hourly", "2030-01-01"] == edition
+    assert world.catalog.version("hourly", "2030-01-01") == edition.version
+
+
 # Any order and number of batches
 
-arrivals = st.lists(
-    st.tuples(
-        st.integers(1, 3),  # the event day
-        st.integers(3, 5),  # the day of arrival
-        st.integers(1, 10_000_000),  # bytes
-        st.integers(0, 2_000),  # seconds until the next batch
-        st.booleans(),  # whether its notification is repeated
-    ),
-    min_size=1,
-    max_size=30,
+
+class Sent(NamedTuple):
+    """A record of a reading, in an object of its own."""
+
+    reading: int
+    value: int
+    is_on_time: bool
+    days_late: int
+    size: int
+    is_repeated: bool
+    dies_after: int
+    """The calls of the ports after which the call dies."""
+    is_meanwhile: bool
+    """Whether it comes while a statement of the record before it has begun."""
+    pause: int
+    """Seconds until the next one."""
+
+    @property
+    def hour(self) -> str:
+        """Return the hour of the event: two readings in each of two hours of two days."""
+        return f"2030-01-0{1 + self.reading // 4}T0{self.reading // 2 % 2}"
+
+    @property
+    def part(self) -> str:
+        return f"readings-{self.hour[-2:]}" if self.is_on_time else "readings"
+
+    def object(self) -> DeliveredObject:
+        day, _, hour = self.hour.partition("T")
+        arrived = str(date.fromisoformat(day) + timedelta(days=0 if self.is_on_time else self.days_late))
+        return DeliveredObject("readings", day, arrived, self.size, hour if self.is_on_time else "")
+
+
+records = st.builds(
+    Sent,
+    reading=st.integers(0, 7),
+    value=st.integers(1, 3),
+    is_on_time=st.booleans(),
+    days_late=st.integers(0, 9),
+    size=st.integers(1, 10_000_000),
+    is_repeated=st.booleans(),
+    dies_after=st.integers(1, 60),
+    is_meanwhile=st.booleans(),
+    pause=st.integers(0, 5_000),
 )
 
 
 class Bucket(MemoryEngine):
-    """A query engine over objects: the count of a period is the number of bytes in it."""
+    """A query engine over objects of one record each. It does what the statements of the reports say."""
 
-    one_by_one = Lock()  # the reports run side by side
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__(store)
+        self.records: dict[str, Sent] = {}
+        self.outputs: dict[str, dict[Day, Table]] = {}
+        self.meanwhile: list[Callable[[], None]] = []
+        self.one_by_one = Lock()  # the reports run side by side
 
     def run(self, name: str, statement: Callable[[str], str], parameters: Sequence[str], seconds: float) -> QueryResult:
-        sql = statement("")
-        by_arrival = "FROM errors" in sql or "quality_runs" in sql  # its last parameter is its period
-        period = parameters[-1].strip("'")
-        sizes: dict[Day, int] = defaultdict(int)
-        for each in self.objects.values():
-            if not by_arrival or each.arrived == period:
-                sizes[period if by_arrival else each.day] += each.size
         with self.one_by_one:
-            self.tables = {day: [{"count": str(size)}] for day, size in sizes.items()}
-            return super().run(name, statement, parameters, seconds)
+            sql, token = statement(""), f"{len(self.results):064d}"
+            values = [each.strip("'") for each in parameters]
+            if name not in self.results:
+                if "UNLOAD" in sql:
+                    self.outputs[token] = self.quality(values) if "FROM errors" in sql else self.by_hour(sql, values)
+                    self.tables = self.outputs[token]
+                else:
+                    self.tables = self.outputs[values[0]]
+            result = super().run(name, statement, parameters, seconds)
+            meanwhile = self.meanwhile.pop() if self.meanwhile else None
+        if meanwhile:
+            meanwhile()
+        return result
+
+    def by_hour(self, sql: str, values: list[str]) -> dict[Day, Table]:
+        """Return the rows of `hourly` or `conflicts`: with each reading, its first value and how many it has."""
+        given = []
+        for found in re.finditer(r"(\w+)(?:\(\w+\))? (?:(?:NOT )?IN \(([?, ]+)\)|= (\?))", sql):
+            count = (found[2] or found[3]).count("?")
+            given.append(values[:count])
+            del values[:count]
+        days, parts, *rest = given
+        hours = {int(each) for each in rest[0]} if rest else set(range(24))
+        found = defaultdict(list)
+        for _, sent in sorted(self.records.items()):
+            day, _, hour = sent.hour.partition("T")
+            if day in days and sent.part in parts and int(hour) in hours:
+                found[day, hour, sent.reading].append(sent.value)
+        rows: dict[Day, Table] = defaultdict(list)
+        for (day, hour, reading), all_values in sorted(found.items()):
+            if "/runs/hourly/" in sql or len(set(all_values)) > 1:
+                row = {"hour": hour, "reading": str(reading), "value": str(all_values[0])}
+                rows[day].append(row | {"distinct": str(len(set(all_values)))})
+        for run, period, _ in [rest[1:]] if rest[1:] else []:
+            rows[period[0]] += [row for row in self.outputs[run[0]].get(period[0], []) if int(row["hour"]) not in hours]
+        return {day: sorted(table, key=str) for day, table in rows.items() if table}
+
+    def quality(self, values: list[str]) -> dict[Day, Table]:
+        *days, arrived, _ = values
+        seen: set[int] = set()
+        counts = {"accepted": 0, "duplicate": 0}
+        for _, sent in sorted(self.records.items(), key=lambda item: (item[1].object().arrived, item[0])):
+            if sent.object().day in days:
+                if sent.object().arrived == arrived:
+                    counts["duplicate" if sent.reading in seen else "accepted"] += 1
+                seen.add(sent.reading)
+        return {arrived: [{"outcome": name, "records": str(count)} for name, count in counts.items()]}
 
 
-@given(arrivals=arrivals, data=st.data())
+def record(reading: int, is_on_time: bool) -> Sent:
+    return Sent(reading, 1, is_on_time, 1, 100, False, 0, False, 0)
+
+
+@pytest.mark.parametrize("has_edition", [False, True])
+@pytest.mark.parametrize("first", [True, False], ids=["an hour", "what is late"])
+def test_what_another_run_publishes_meanwhile_is_not_lost(first: bool, has_edition: bool) -> None:
+    """Both are of one day: the later statement ends first, and has not read what the earlier one has."""
+    world = World({"hourly": load(REPORTS)["hourly"]}, Bucket)
+    assert isinstance(world.engine, Bucket)
+    sent = {"1": record(0, first), "2": record(2, is_on_time=True)} | ({"0": record(1, True)} if has_edition else {})
+    if has_edition:
+        world.engine.records["0"] = sent["0"]
+        world.deliver({"0": sent["0"].object()})
+    world.engine.records = sent
+    world.engine.meanwhile = [lambda: world.deliver({"2": sent["2"].object()})]
+
+    world.deliver({"1": sent["1"].object()})
+
+    assert [row["reading"] for row in world.table("hourly", "2030-01-01")] == sorted(
+        str(each.reading) for each in sent.values()
+    )
+
+
+@given(sent=st.lists(records, min_size=1, max_size=30), data=st.data())
 @settings(max_examples=40, deadline=None)
-def test_reports_made_in_any_order_and_batches_equal_those_made_at_once(
-    arrivals: list[tuple[int, int, int, int, bool]], data: st.DataObject
-) -> None:
+def test_reports_made_in_any_order_and_batches_equal_those_made_at_once(sent: list[Sent], data: st.DataObject) -> None:
     world, whole = World(load(REPORTS), Bucket), World(load(REPORTS), Bucket)
-    for number, (day, arrived, size, pause, is_repeated) in enumerate(data.draw(st.permutations(arrivals))):
-        new = {f"{number}": DeliveredObject("readings", f"2030-01-0{day}", f"2030-01-0{arrived}", size)}
-        world.engine.objects |= new
-        for _ in range(1 + is_repeated):
-            world.runs.update(new, LATER)
-        world.pass_time(pause)
+    assert isinstance(world.engine, Bucket)
+    assert isinstance(whole.engine, Bucket)
+    named = {f"{number:02d}": each for number, each in enumerate(sent)}  # in the order of their arrival
+
+    def deliver(name: str) -> None:
+        world.engine.records[name] = named[name]  # type: ignore[attr-defined]
+        for _ in range(1 + named[name].is_repeated):
+            world.deliver({name: named[name].object()})
+
+    for name in data.draw(st.permutations(sorted(named))):
+        if named[name].is_meanwhile:
+            world.engine.meanwhile.append(partial(deliver, name))
+            continue
+        world.calls_left = named[name].dies_after
+        deliver(name)
+        world.pass_time(named[name].pause)
+    while world.engine.meanwhile:
+        world.engine.meanwhile.pop()()
+    world.calls_left = math.inf
     world.pass_time(math.inf)
 
-    whole.engine.objects = world.engine.objects
-    whole.runs.update(whole.engine.objects, LATER)
+    whole.engine.records = named
+    whole.deliver({name: each.object() for name, each in named.items()})
     whole.pass_time(math.inf)
 
     assert world.waiting() == []
-    assert world.counts() == whole.counts()
+    assert world.tables() == whole.tables()
+    counts = [int(row["records"]) for (name, _), table in world.tables().items() if name == "quality" for row in table]
+    assert sum(counts) == len(sent)
+    accepted = sum(len(table) for (name, _), table in world.tables().items() if name == "hourly")
+    assert accepted == len({each.reading for each in sent})
