@@ -22,6 +22,7 @@ from localaws.ports import PortBusy, require_free_ports
 from localaws.serve import data_plane, running
 from localaws.settings import Settings
 
+LOG = "localaws.log"
 RUNNING = "localaws.json"
 """The file in the folder of a running AWS that has its settings."""
 
@@ -127,7 +128,7 @@ def up(folder: Path, regions: list[str] | None, origins: list[str], **given: flo
     try:
         processes.start(
             ["-m", "localaws", "serve", f"--folder={folder}", *options],
-            log=folder / "localaws.log",
+            log=folder / LOG,
             ready=(folder / RUNNING).exists,
         )
     except processes.NotStarted as error:
@@ -140,7 +141,7 @@ def serve(folder: Path, regions: list[str] | None, origins: list[str], **given: 
     settings = _settings(folder.resolve(), regions, origins, **given)
     settings.make_root_key()
     os.environ.update(settings.environment)
-    with processes.pid_file(folder):
+    with processes.pid_file(folder), processes.limited_log(folder / LOG):
         asyncio.run(_serve(settings))
     return None
 

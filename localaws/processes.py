@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +17,10 @@ from pathlib import Path
 from localaws.settings import PACKAGE
 
 PID = "pid"
+MAX_LOG = 20 * 2**20
+"""The bytes of a log, at most, until it is looked at again."""
+_LOOK = 60
+"""Seconds from one look at a log to the next."""
 
 
 class NotStarted(Exception):
@@ -73,7 +79,8 @@ def start(
     Raises NotStarted.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    log.write_bytes(b"")
+    with log.open("ab") as output:  # so that what is written after `limit_log` goes to the new end
         process = subprocess.Popen(
             [sys.executable, *command],
             stdin=subprocess.DEVNULL,
@@ -88,6 +95,32 @@ def start(
             end = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
             raise NotStarted(f"The process ended with status {process.returncode}. The end of {log}:\n{end}")
         time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def limited_log(log: Path, maximum: int = MAX_LOG) -> Iterator[None]:
+    """Look once a minute, until the block ends, whether the log of this process has more than *maximum* bytes.
+
+    Then its content goes to the file `<name>.1`, in place of what was there, and the log begins again.
+    """
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(_LOOK):
+            limit_log(log, maximum)
+
+    threading.Thread(target=look, name="limited-log", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def limit_log(log: Path, maximum: int) -> None:
+    """Move the content of a log with more than *maximum* bytes to `<name>.1`. Its writers append, so they go on."""
+    if log.exists() and log.stat().st_size > maximum:
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)
 
 
 @contextlib.contextmanager

@@ -39,7 +39,7 @@ def main(settings: Settings) -> str | None:
         settings.aws.make_root_key()
     os.environ.update(settings.environment | settings.debugger)  # boto3 looks for credentials once, in the first client
     reason = None
-    with processes.pid_file(settings.folder):
+    with processes.pid_file(settings.folder), processes.limited_log(settings.log):
         try:
             asyncio.run(_run(settings))
         except* DeployError as failed:

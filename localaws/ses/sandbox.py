@@ -20,6 +20,7 @@ from ministack.services import ses, ses_v2
 
 from localaws.account import requests
 from localaws.account.quotas import SENDING_QUOTA, SENDING_RATE, applied, grant
+from localaws.ses import mailbox
 
 PRODUCTION = {SENDING_QUOTA: 50_000, SENDING_RATE: 14}
 """The quotas that AWS grants together with production access."""
@@ -71,9 +72,9 @@ def with_quotas(handle: Any, is_send: Any, error: Any) -> Any:
         sends = is_send(method, path, body)
         if sends and (message := exceeded()):
             return error(message)
-        before = len(ses._sent_emails_list())
+        before = mailbox.newest()
         response = await handle(method, path, headers, body, query)
-        if sends and (new := ses._sent_emails_list()[before:]):
+        if sends and (new := mailbox.sent_after(before)):
             _rate["left"] = rate_left() - sum(map(recipients, new)), time.time()
         return response
 

@@ -20,6 +20,7 @@ from ministack.services import cloudwatch_logs, lambda_svc, ses
 from localaws import control
 from localaws.apigateway.proxy_event import exchange
 from localaws.lambda_.invocation_results import request_id
+from localaws.ses import mailbox
 from localaws.xray import calls, dax, header, links
 from localaws.xray.header import Place
 from localaws.xray.traces import answered, here, recorded, traces
@@ -144,10 +145,10 @@ def mail_calls(handle: Any) -> Any:
     """
 
     async def handle_and_note(*request: Any) -> Any:
-        before = len(ses._sent_emails_list())
+        before = mailbox.newest()
         answer = await handle(*request)
         if place := here.get():
-            for mail in ses._sent_emails_list()[before:]:
+            for mail in mailbox.sent_after(before):
                 mail.setdefault("TraceId", place.trace_id)
         return answer
 
