@@ -10,7 +10,18 @@ import subprocess
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("imports", "thumbnails", "pages", "signatures", "links", "edge", "cleanse", "reports", "report_day")
+BENCHMARKS = (
+    "imports",
+    "thumbnails",
+    "pages",
+    "signatures",
+    "links",
+    "edge",
+    "cleanse",
+    "reports",
+    "report_day",
+    "scale",
+)
 
 LONGER = ("ageing", "growth", "reload", "traces", "web_images", "markdown")
 """Those that take minutes, or need more tools. They run by their name only."""
