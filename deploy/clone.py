@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,9 +30,9 @@ def clone(source: str, target: str, **parameters: str) -> dict[str, str]:
     only if ``Template`` is passed, because both cost by the hour. No data is copied, and keys and secrets are new. The
     same call resumes a clone that was interrupted. Raises NotCloned, InvalidStage, StackFailed and PackageFailed.
     """
-    released = stages.of(source)
+    released, there = stages.of(source), stacks.existing()
     for app in released:
-        if apps.stack(app, source, "app") not in stacks.existing():
+        if apps.stack(app, source, "app") not in there:
             raise NotCloned(f"{app} has no release in {source}: run `make release APP={app} STAGE={source}` first")
     begin(source, target)
     if updates.template_of(source) and ("Template" in parameters or updates.template_of(target)):
@@ -63,8 +64,12 @@ def mark(stage: str) -> str:
 
 
 def parameters_for(source: str, target: str, **parameters: str) -> order.ParametersFor:
-    """Return what a clone supplies to `order.release`: the settings of *source*, overridden by *parameters*."""
+    """Return what a clone supplies to `order.release`: the settings of *source*, overridden by *parameters*.
 
+    Each stack of *source* is read once.
+    """
+
+    @functools.cache
     def supply(app: str, step: str) -> dict[str, str]:
         if app == order.UPDATES:
             return _updates_settings(source) | parameters
@@ -112,10 +117,8 @@ def _settings(declared: Mapping[str, Any], stack: str) -> dict[str, str]:
 
     A parameter with a default is a setting. One without a default is an output of another stack of the same stage.
     """
-    if stack not in stacks.existing():
-        return {}
     return {
         name: value
-        for name, value in stacks.parameters_of(stack).items()
+        for name, value in stacks.parameters_of(stack, missing_ok=True).items()
         if "Default" in declared.get(name, {}) and name not in _ADDRESSES
     }

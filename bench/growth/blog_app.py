@@ -56,15 +56,17 @@ def _posts(aws: Aws) -> list[Subject]:
 
     def write() -> None:
         posts.add(NewPost(slug="new", title="New", body_markdown=_TEXT, tags=["topic-1"]))
-        publisher.publish()
+        publisher.publish_changes({"new": None})
 
     def remove() -> None:
+        written = posts.get("new")
         posts.remove("new", None)
-        publisher.publish()
+        publisher.publish_changes({"new": written})
 
     added = Operation("a new post is written and published", write, undo=remove)
+    regular = Operation("the regular run, without a change", publisher.publish)
     page = Operation("a page of 5 posts", lambda: posts.list(PostQuery(limit=5)))
-    return [Subject("posts", grow, (added, page))]
+    return [Subject("posts", grow, (added, regular, page))]
 
 
 class _NoMail:
@@ -97,7 +99,7 @@ def _subscribers(aws: Aws) -> list[Subject]:
         day = str(datetime.fromtimestamp(at / 1000, UTC).date())
         return [
             {**msgspec.structs.asdict(each), "kind": "subscriber", "day": day},
-            {**msgspec.structs.asdict(mail), "kind": "welcome"},
+            {**msgspec.structs.asdict(mail), "kind": "welcome", "day": day},
         ]
 
     def grow(before: int, size: int) -> None:

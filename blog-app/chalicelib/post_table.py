@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection
+from itertools import batched
 from typing import Any
 
 import msgspec
@@ -28,6 +29,9 @@ _MAX_HTML = 390_000
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
 """
+
+_BATCH = 50
+"""Posts in one request, each with its HTML. BatchGetItem reads at most 100 items."""
 
 _TRIES = 4
 
@@ -59,7 +63,7 @@ class PostTable:
         return post
 
     def get(self, slug: str, cached: bool = False) -> Post | None:
-        if "#" in slug or not slug:
+        if not is_post(slug):
             return None
         with aws.translated({"ValidationException": NotFound(f"there is no post {slug[:100]!r}")}):
             answer = self._client.get_item(
@@ -72,10 +76,19 @@ class PostTable:
             answer = self._client.get_item(
                 TableName=self._name, Key=dynamodb.item({"slug": _html_key(slug)}), ConsistentRead=not cached
             )
-        if not answer.get("Item"):
-            return None
-        stored = dynamodb.read(answer["Item"], StoredHtml)
-        return Rendered(key=stored.key, html=zlib.decompress(stored.html).decode())
+        return _rendered(dynamodb.read(answer["Item"], StoredHtml)) if answer.get("Item") else None
+
+    def get_all(self, slugs: Collection[str]) -> dict[str, tuple[Post, Rendered | None]]:
+        found: dict[str, tuple[Post, Rendered | None]] = {}
+        for some in batched(slugs, _BATCH):
+            keys = [{"slug": key} for slug in some for key in (slug, _html_key(slug))]
+            items = {each["slug"]: each for each in dynamodb.get_all(self._client, self._name, keys, consistent=True)}
+            for slug in some:
+                if slug in items:
+                    html = items.get(_html_key(slug))
+                    post = msgspec.convert(items[slug], Post)
+                    found[slug] = post, _rendered(msgspec.convert(html, StoredHtml)) if html else None
+        return found
 
     def keep(self, post: Post, rendered: Rendered) -> None:
         unchanged = {"ConditionCheck": {"TableName": self._name, "Key": dynamodb.item({"slug": post.slug})}}
@@ -147,6 +160,11 @@ class PostTable:
         return {"Delete": {"TableName": self._name, "Key": dynamodb.item({"slug": key})}}
 
 
+def is_post(key: str) -> bool:
+    """Return whether the item with this key is a post, and not of one of its tags or its HTML."""
+    return "#" not in key and key != ""
+
+
 def _items(post: Post, rendered: Rendered) -> Items:
     """Return the items of the post, of its tags, which have no body, and of its HTML."""
     whole = msgspec.structs.asdict(post) | {"list": _ALL}
@@ -163,6 +181,10 @@ def _html_item(slug: str, rendered: Rendered) -> dict[str, Any]:
             f"body_markdown: its HTML has {len(html):,} bytes when compressed, and at most {_MAX_HTML:,} fit"
         )
     return {"slug": _html_key(slug), "key": rendered.key, "html": html}
+
+
+def _rendered(stored: StoredHtml) -> Rendered:
+    return Rendered(key=stored.key, html=zlib.decompress(stored.html).decode())
 
 
 def _html_key(slug: str) -> str:

@@ -16,6 +16,9 @@ from common.errors import InvalidInput, NotFound, PreconditionFailed
 from common.pages import Page
 from common.text import LINE, TEXT
 
+_MOST = 5_000
+"""Posts in one answer for a list of all. DynamoDB ends an answer after 1 MB."""
+
 _WORDS = r"\A[a-z0-9]+(-[a-z0-9]+)*\Z"
 Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=_WORDS)]
 Tag = Annotated[str, Meta(min_length=1, max_length=30, pattern=_WORDS)]
@@ -96,6 +99,9 @@ class PostStore(Protocol):
     def get(self, slug: str, cached: bool = False) -> Post | None:
         """Return the post, or None if it does not exist. A *cached* read may be stale."""
 
+    def get_all(self, slugs: Collection[str]) -> dict[str, tuple[Post, Rendered | None]]:
+        """Return those of the posts that exist, each with its stored HTML as `rendered` returns it."""
+
     def list(self, query: PostQuery) -> Page[Summary]:
         """Return one page, newest first. Raises InvalidInput for a cursor of another API."""
 
@@ -172,18 +178,22 @@ class Posts:
         """Remove the post. Raises NotFound, PreconditionFailed."""
         self._store.remove(slug, versions)
 
-    def all(self) -> Iterator[Post]:
-        """Yield all posts with their bodies, newest first. Store the HTML that an older release did not store."""
-        query = PostQuery(limit=100)
+    def summaries(self) -> Iterator[Summary]:
+        """Yield all posts without their bodies, newest first. A change of the last seconds may be missing."""
+        query = PostQuery(limit=_MOST)
         while True:
             page = self._store.list(query)
-            for summary in page.items:
-                stored = self._store.get(summary.slug)
-                if stored is not None:  # removed in the meantime
-                    yield self._shown(stored, self._stored_html(stored) or self._kept(stored))
+            yield from page.items
             if page.cursor is None:
                 return
             query.cursor = page.cursor
+
+    def get_all(self, slugs: Collection[str]) -> dict[str, Post]:
+        """Return those of the posts that exist. Store the HTML that an older release did not store."""
+        found = self._store.get_all(slugs)
+        return {
+            slug: self._shown(post, self._fits(post, html) or self._kept(post)) for slug, (post, html) in found.items()
+        }
 
     def _stored(self, slug: str, cached: bool = False) -> Post:
         post = self._store.get(slug, cached)
@@ -195,7 +205,10 @@ class Posts:
         return Rendered(key=self._renderer.key(source), html=self._renderer.render(source))
 
     def _stored_html(self, post: Post, cached: bool = False) -> Rendered | None:
-        stored = self._store.rendered(post.slug, cached)
+        return self._fits(post, self._store.rendered(post.slug, cached))
+
+    def _fits(self, post: Post, stored: Rendered | None) -> Rendered | None:
+        """Return the stored HTML if it is that of the post's text."""
         return stored if stored and stored.key == self._renderer.key(post.body_markdown) else None
 
     def _kept(self, post: Post) -> Rendered:

@@ -1,20 +1,28 @@
 """Publication of the site: makes the files in the bucket match the posts. Imports no AWS and no HTTP.
 
-Each run compares all files, whatever has changed. So the next run corrects the effect of an event that was delivered
-twice, late or never.
+A change of a post publishes the files that it affects, which are few whatever the number of posts. A regular run
+compares all files. So it corrects the effect of an event that was delivered twice, late or never.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from heapq import nlargest
+from itertools import batched
 from typing import Protocol
 
 from chalicelib.photos import Photo
-from chalicelib.posts import Posts
-from chalicelib.site import Site, SiteFile
+from chalicelib.posts import Post, Posts, Summary
+from chalicelib.site import PlannedFile, Site, SiteFile
 from common.errors import Conflict
+
+_LATEST = 50
+"""Posts among which those that show a photo are looked for."""
+
+_FILES = 50
+"""Files that are rendered between two reads of posts."""
 
 TRIES = 5
 """How often a run begins that is overtaken by another."""
@@ -42,9 +50,18 @@ class Publisher:
         self._store = store
 
     def publish_photo(self, photo: Photo) -> None:
-        """Publish if the photo is ready or rejected."""
-        if photo.status != "pending":
-            self.publish()
+        """Publish the posts that show the photo if it is ready or rejected.
+
+        These are looked for among the posts that were changed last, since authors upload the photos of a post when they
+        write it. The next regular run publishes the others.
+        """
+        if photo.status == "pending":
+            return
+        latest = nlargest(_LATEST, self._posts.summaries(), key=lambda post: post.updated_at)
+        posts = self._posts.get_all([post.slug for post in latest])
+        showing = {slug: post for slug, post in posts.items() if photo.id in post.body_markdown}
+        if showing:
+            self.publish_changes(showing)
 
     def publish(self) -> int:
         """Write the new and changed files, remove the obsolete ones, and return how many files changed.
@@ -52,21 +69,58 @@ class Publisher:
         Old assets stay, since a cached page may still refer to them. When a concurrent run has written a file, this one
         begins again, with the posts of that time. Raises Conflict after TRIES; Lambda then retries the event.
         """
-        for _ in range(TRIES - 1):
-            with suppress(Conflict):
-                return self._publish_once()
-        return self._publish_once()
+        return _repeated(self._publish_all)
 
-    def _publish_once(self) -> int:
+    def publish_changes(self, before: Mapping[str, Summary | None]) -> int:
+        """Publish as `publish` does, but only the files that some changes of posts affect.
+
+        *before* has each changed post by its slug as it was, or None if there was none.
+        """
+        return _repeated(lambda: self._publish_changes(before))
+
+    def _publish_all(self) -> int:
         stored = self._store.contents()
-        files = list(self._site.files(self._posts.all()))
-        changed = [file for file in files if stored.get(file.key) != _md5(file)]
-        obsolete = [key for key in stored.keys() - {file.key for file in files} if not key.startswith("assets/")]
-        for file in changed:
-            self._store.put(file, stored.get(file.key))
-        for key in obsolete:
+        plan = self._site.plan(self._posts.summaries())
+        obsolete = [key for key in stored.keys() - {file.key for file in plan} if not key.startswith("assets/")]
+        return self._write(plan, stored) + self._remove(obsolete)
+
+    def _publish_changes(self, before: Mapping[str, Summary | None]) -> int:
+        stored = self._store.contents()
+        others = [post for post in self._posts.summaries() if post.slug not in before]
+        old_plan = self._site.plan([*others, *filter(None, before.values())])
+        plan = self._site.plan([*others, *self._posts.get_all(before).values()])
+        known = {file.key: file for file in old_plan}
+        affected = [file for file in plan if known.get(file.key) != file or not before.keys().isdisjoint(file.posts)]
+        obsolete = known.keys() & stored.keys() - {file.key for file in plan}
+        return self._write(affected, stored) + self._remove(obsolete)
+
+    def _write(self, files: Iterable[PlannedFile], stored: Mapping[str, str]) -> int:
+        """Write those of the files that differ from the stored ones; return how many."""
+        changed, known = 0, dict[str, Post]()
+        for some in batched(files, _FILES):
+            known |= self._posts.get_all({slug for planned in some for slug in planned.posts} - known.keys())
+            for planned in some:
+                posts = [known[slug] for slug in planned.posts if slug in known]
+                if planned.posts and not posts:
+                    continue  # they were removed meanwhile, and another run removes the file
+                file = planned.render(posts)
+                if stored.get(file.key) != _md5(file):
+                    self._store.put(file, stored.get(file.key))
+                    changed += 1
+        return changed
+
+    def _remove(self, keys: Collection[str]) -> int:
+        for key in keys:
             self._store.remove(key)
-        return len(changed) + len(obsolete)
+        return len(keys)
+
+
+def _repeated(run: Callable[[], int]) -> int:
+    """Return the result of *run*, which begins again while others overtake it. Raises Conflict after TRIES."""
+    for _ in range(TRIES - 1):
+        with suppress(Conflict):
+            return run()
+    return run()
 
 
 def _md5(file: SiteFile) -> str:

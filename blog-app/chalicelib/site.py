@@ -1,6 +1,7 @@
 """The files of the website: their keys, contents and cache headers. Imports no AWS and no HTTP.
 
-The same posts always give the same bytes, so unchanged files need not be written again.
+The same posts always give the same bytes, so unchanged files need not be written again. Which files a change affects
+follows from the plan, for which no post needs to be read: `Site.plan`.
 """
 
 from __future__ import annotations
@@ -8,20 +9,20 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from html import unescape
-from itertools import batched
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from chalicelib import markdown, pictures
-from chalicelib.posts import Post
+from chalicelib.posts import Post, Summary
 
 _DESCRIPTION = "Notes on building things that run at the edge."
 _POSTS_A_PAGE = 10
@@ -52,6 +53,20 @@ class SiteFile(NamedTuple):
     cache_control: str
 
 
+@dataclass(frozen=True)
+class PlannedFile:
+    """A file before it is rendered. Equal plans give the same file, unless one of its posts has another body.
+
+    *shows* is all that the file depends on except bodies. *posts* has the slugs of the posts whose bodies it shows, and
+    *render* makes the file of those of them that still exist.
+    """
+
+    key: str
+    shows: tuple[object, ...] = ()
+    posts: tuple[str, ...] = ()
+    render: Callable[[Sequence[Post]], SiteFile] = field(compare=False, kw_only=True)
+
+
 class Topic(NamedTuple):
     """A tag, and the number of posts that have it."""
 
@@ -64,14 +79,21 @@ class Topic(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Article:
-    """A post as the templates show it."""
+class Entry:
+    """A post in a list of links."""
 
-    post: Post
+    post: Summary
 
     @property
     def path(self) -> str:
         return f"/posts/{self.post.slug}/"
+
+
+@dataclass(frozen=True)
+class Article(Entry):
+    """A post as the templates show it."""
+
+    post: Post
 
     @property
     def topics(self) -> list[Topic]:
@@ -147,19 +169,32 @@ class Site:
 
     def files(self, posts: Iterable[Post]) -> Iterator[SiteFile]:
         """Yield all files of the site with *posts*."""
-        ordered = _newest_first(posts)
-        yield from self.assets()
-        for newer, post, older in zip([None, *ordered], ordered, [*ordered[1:], None], strict=False):
-            yield self.page_for(post, newer, older)
-        yield from self.index_pages(ordered)
-        yield from self.tag_pages(ordered)
-        yield self.feed(ordered)
-        yield self.sitemap(ordered)
-        yield self.not_found()
-        yield self.unsubscribe()
-        yield self.robots()
+        by_slug = {post.slug: post for post in posts}
+        for planned in self.plan(by_slug.values()):
+            yield planned.render([by_slug[slug] for slug in planned.posts])
 
-    def page_for(self, post: Post, newer: Post | None = None, older: Post | None = None) -> SiteFile:
+    def plan(self, posts: Iterable[Summary]) -> list[PlannedFile]:
+        """Return all files of the site with *posts*."""
+        ordered = _newest_first(posts)
+        topics = _topics(ordered)
+        return [
+            *(PlannedFile(file.key, render=partial(_as_it_is, file)) for file in self._without_posts()),
+            *map(self._planned_page, ordered, [None, *ordered[:-1]], [*ordered[1:], None]),
+            *self._planned_lists("/", "", ordered, tuple(topics)),
+            *(each for topic, having in topics.items() for each in self._planned_lists(topic.path, topic.tag, having)),
+            self._planned_feed(ordered),
+            PlannedFile("sitemap.xml", (*ordered, *topics), render=partial(self._sitemap, ordered, topics)),
+        ]
+
+    def _planned_page(self, post: Summary, newer: Summary | None, older: Summary | None) -> PlannedFile:
+        """Return the page of *post*, with links to the next newer and older post."""
+        links = ((each.slug, each.title) if each else None for each in (newer, older))
+        key = _key(Entry(post).path)
+        return PlannedFile(
+            key, (post, *links), (post.slug,), render=lambda found: self.page_for(found[0], newer, older)
+        )
+
+    def page_for(self, post: Post, newer: Summary | None = None, older: Summary | None = None) -> SiteFile:
         """Return the page of *post*, with links to the next newer and older post."""
         article = Article(post)
         return self._html(
@@ -167,36 +202,41 @@ class Site:
             "post.html",
             meta=Meta(post.title, article.description, article.path, article.image),
             article=article,
-            newer=Article(newer) if newer else None,
-            older=Article(older) if older else None,
+            newer=Entry(newer) if newer else None,
+            older=Entry(older) if older else None,
         )
 
-    def index_pages(self, posts: Iterable[Post]) -> Iterator[SiteFile]:
-        """Yield the list of all *posts*, newest first."""
-        ordered = _newest_first(posts)
-        yield from self._lists("/", "", ordered, _topics(ordered))
-
-    def tag_pages(self, posts: Iterable[Post]) -> Iterator[SiteFile]:
-        """Yield the lists of posts for each tag."""
-        for topic, tagged in _topics(_newest_first(posts)).items():
-            yield from self._lists(topic.path, topic.tag, tagged, [])
+    def _planned_feed(self, ordered: Sequence[Summary]) -> PlannedFile:
+        updated = max((post.updated_at for post in ordered), default="1970-01-01T00:00:00Z")
+        shown = ordered[:_POSTS_IN_FEED]
+        return PlannedFile("feed.xml", (updated, *shown), _slugs(shown), render=partial(self._feed, updated))
 
     def feed(self, posts: Iterable[Post]) -> SiteFile:
-        """Return the newest posts as an Atom feed (RFC 4287)."""
-        ordered = _newest_first(posts)
-        updated = max((post.updated_at for post in ordered), default="1970-01-01T00:00:00Z")
-        articles = [Article(post) for post in ordered[:_POSTS_IN_FEED]]
+        """Return the newest of all *posts* as an Atom feed (RFC 4287)."""
+        by_slug = {post.slug: post for post in posts}
+        planned = self._planned_feed(_newest_first(by_slug.values()))
+        return planned.render([by_slug[slug] for slug in planned.posts])
+
+    def _feed(self, updated: str, posts: Sequence[Post]) -> SiteFile:
+        articles = [Article(post) for post in posts]
         return self._page(
             "feed.xml", "application/atom+xml; charset=utf-8", _FEED_CACHE, articles=articles, updated=updated
         )
 
-    def sitemap(self, posts: Iterable[Post]) -> SiteFile:
+    def sitemap(self, posts: Iterable[Summary]) -> SiteFile:
         """Return the URLs for search engines (https://www.sitemaps.org/protocol.html)."""
         ordered = _newest_first(posts)
-        articles = [Article(post) for post in ordered]
-        return self._page(
-            "sitemap.xml", "application/xml; charset=utf-8", _FEED_CACHE, articles=articles, topics=_topics(ordered)
-        )
+        return self._sitemap(ordered, _topics(ordered))
+
+    def _sitemap(self, ordered: Iterable[Summary], topics: Iterable[Topic], _: Sequence[Post] = ()) -> SiteFile:
+        entries = [Entry(post) for post in ordered]
+        return self._page("sitemap.xml", "application/xml; charset=utf-8", _FEED_CACHE, articles=entries, topics=topics)
+
+    def _without_posts(self) -> Iterator[SiteFile]:
+        yield from self.assets()
+        yield self.not_found()
+        yield self.unsubscribe()
+        yield self.robots()
 
     def not_found(self) -> SiteFile:
         """Return the page for a path that does not exist."""
@@ -215,26 +255,37 @@ class Site:
         """Yield the static files. A file with other content has another key."""
         yield from self._assets.values()
 
-    def _lists(self, path: str, tag: str, posts: Sequence[Post], topics: Iterable[Topic]) -> Iterator[SiteFile]:
-        chunks = list(batched(posts, _POSTS_A_PAGE)) or [()]
-        paths = [path, *(f"{path}page/{number}/" for number in range(2, len(chunks) + 1))]
-        for number, (chunk, own_path) in enumerate(zip(chunks, paths, strict=True), start=1):
-            title = f"Posts about {tag}" if tag else ""
-            page = f"page {number}" if number > 1 else ""
-            yield self._html(
-                own_path,
-                "list.html",
-                meta=Meta(", ".join(filter(None, (title, page))), title or _DESCRIPTION, own_path),
-                articles=[Article(post) for post in chunk],
-                heading=title,
-                topics=topics,
-                number=number,
-                paths=paths,
+    def _planned_lists(
+        self, path: str, tag: str, posts: Sequence[Summary], topics: tuple[Topic, ...] = ()
+    ) -> Iterator[PlannedFile]:
+        """Yield the pages of a list of *posts*, which are the newest first.
+
+        The pages after the first are numbered from the oldest post on, and have the same number of posts. So a new post
+        changes the first page, and every tenth post one more. The first page has up to twice as many posts.
+        """
+        full = max(0, len(posts) // _POSTS_A_PAGE - 1)
+        addresses = [*(f"{path}page/{number}/" for number in range(1, full + 1)), path]  # of the oldest posts first
+        for number, own in enumerate(addresses, start=1):
+            end = len(posts) - (number - 1) * _POSTS_A_PAGE
+            is_first = own == path
+            shown = posts[0 if is_first else end - _POSTS_A_PAGE : end]
+            older = addresses[number - 2] if number > 1 else ""
+            newer = "" if is_first else addresses[number]
+            values = {"tag": tag, "number": 0 if is_first else number, "newer": newer, "older": older}
+            values["topics"] = topics if is_first else ()
+            yield PlannedFile(
+                _key(own), (*values.values(), *shown), _slugs(shown), render=partial(self._list, own, values)
             )
 
+    def _list(self, path: str, values: Mapping[str, Any], posts: Sequence[Post]) -> SiteFile:
+        heading = f"Posts about {values['tag']}" if values["tag"] else ""
+        page = f"page {values['number']}" if values["number"] else ""
+        meta = Meta(", ".join(filter(None, (heading, page))), heading or _DESCRIPTION, path)
+        articles = [Article(post) for post in posts]
+        return self._html(path, "list.html", meta=meta, articles=articles, heading=heading, **values)
+
     def _html(self, path: str, template: str, **values: object) -> SiteFile:
-        key = f"{path}index.html".removeprefix("/")
-        return self._page(template, "text/html; charset=utf-8", _HTML_CACHE, key, **values)
+        return self._page(template, "text/html; charset=utf-8", _HTML_CACHE, _key(path), **values)
 
     def _page(self, template: str, content_type: str, cache: str, key: str = "", **values: object) -> SiteFile:
         text = self._templates.get_template(template).render(values)
@@ -267,9 +318,9 @@ def read_assets(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
-def _topics(posts: Iterable[Post]) -> dict[Topic, list[Post]]:
+def _topics(posts: Iterable[Summary]) -> dict[Topic, list[Summary]]:
     """Return the tags with their posts, most used first."""
-    tagged: defaultdict[str, list[Post]] = defaultdict(list)
+    tagged: defaultdict[str, list[Summary]] = defaultdict(list)
     for post in posts:
         for tag in post.tags:
             tagged[tag].append(post)
@@ -277,8 +328,20 @@ def _topics(posts: Iterable[Post]) -> dict[Topic, list[Post]]:
     return {Topic(tag, len(having)): having for tag, having in most_used}
 
 
-def _newest_first(posts: Iterable[Post]) -> list[Post]:
+def _newest_first[T: Summary](posts: Iterable[T]) -> list[T]:
     return sorted(posts, key=lambda post: (post.published_at, post.slug), reverse=True)
+
+
+def _key(path: str) -> str:
+    return f"{path}index.html".removeprefix("/")
+
+
+def _slugs(posts: Iterable[Summary]) -> tuple[str, ...]:
+    return tuple(post.slug for post in posts)
+
+
+def _as_it_is(file: SiteFile, _: Sequence[Post]) -> SiteFile:
+    return file
 
 
 def _versioned(name: str, content: bytes) -> SiteFile:

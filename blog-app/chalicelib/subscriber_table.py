@@ -4,7 +4,7 @@ A subscriber is the item (``id``, ``subscriber``) and their mail is the item (``
 Query reads both. The table is global, and the last of two writes to one item in two Regions wins. Therefore a
 subscriber is written in the Region of the person, a mail in the Region that sends mails, and no item in both:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
-The sparse index ``by-day`` lists the subscribers of a day by time.
+The sparse index ``by-day`` lists the subscribers of a day by time, and the mails that were sent to them.
 """
 
 from __future__ import annotations
@@ -75,20 +75,26 @@ class SubscriberTable:
                 ),
             )
 
-    def subscribed(self, since: Milliseconds, until: Milliseconds) -> Iterator[str]:
-        pages = self._client.get_paginator("query")
+    def waiting(self, since: Milliseconds, until: Milliseconds) -> Iterator[str]:
         day = _moment(since).date()
         while day <= _moment(until).date():
-            with aws.translated():
-                for page in pages.paginate(
-                    TableName=self._name,
-                    IndexName="by-day",
-                    KeyConditionExpression="#day = :day AND subscribed_at BETWEEN :since AND :until",
-                    ExpressionAttributeNames={"#day": "day"},
-                    ExpressionAttributeValues=dynamodb.item({":day": str(day), ":since": since, ":until": until}),
-                ):
-                    yield from (item["id"]["S"] for item in page["Items"])
+            listed = list(self._listed(str(day), since, until))
+            sent = {subscriber_id for subscriber_id, kind in listed if kind == WELCOME}
+            yield from (subscriber_id for subscriber_id, _ in listed if subscriber_id not in sent)
             day += timedelta(days=1)
+
+    def _listed(self, day: str, since: Milliseconds, until: Milliseconds) -> Iterator[tuple[str, str]]:
+        """Yield id and kind of the items in the index ``by-day``."""
+        pages = self._client.get_paginator("query")
+        with aws.translated():
+            for page in pages.paginate(
+                TableName=self._name,
+                IndexName="by-day",
+                KeyConditionExpression="#day = :day AND subscribed_at BETWEEN :since AND :until",
+                ExpressionAttributeNames={"#day": "day"},
+                ExpressionAttributeValues=dynamodb.item({":day": day, ":since": since, ":until": until}),
+            ):
+                yield from ((item["id"]["S"], item["kind"]["S"]) for item in page["Items"])
 
     def replace_mail(self, mail: WelcomeMail, attempts: int) -> bool:
         condition = f"attempts = :attempts AND {_NOT_SENT}"
@@ -103,13 +109,14 @@ class SubscriberTable:
 
     def settle_mail(self, subscriber_id: str, subscribed_at: Milliseconds, message_id: str, now: Milliseconds) -> None:
         values = {":at": subscribed_at, ":null": None, ":message_id": message_id, ":now": now}
+        values |= {":day": _day(subscribed_at)}
         with suppress(_ConditionFailed):
             self._write(
                 "update_item",
                 f"subscribed_at = :at AND {_NOT_SENT}",
                 values,
                 _key(subscriber_id, WELCOME),
-                UpdateExpression="SET sent_at = :now, message_id = :message_id",
+                UpdateExpression="SET sent_at = :now, message_id = :message_id, #day = :day",
             )
 
     def forget_mail(self, subscriber_id: str, subscribed_at: Milliseconds) -> None:
@@ -124,8 +131,9 @@ class SubscriberTable:
             request["Key"] = key
         if values:
             request["ExpressionAttributeValues"] = dynamodb.item(values)
-        if "#status" in condition:
-            request["ExpressionAttributeNames"] = {"#status": "status"}
+        expressions = condition + request.get("UpdateExpression", "")
+        if names := {f"#{name}": name for name in ("status", "day") if f"#{name}" in expressions}:
+            request["ExpressionAttributeNames"] = names
         with aws.translated({_FAILED: _ConditionFailed()}):
             getattr(self._client, operation)(TableName=self._name, ConditionExpression=condition, **request)
 

@@ -85,8 +85,11 @@ class SubscriberStore(Protocol):
     def suppress(self, subscriber: Subscriber) -> None:
         """Mark the stored subscriber as suppressed, or store this one."""
 
-    def subscribed(self, since: Milliseconds, until: Milliseconds) -> Iterator[str]:
-        """Yield the ids of those who subscribed between *since* and *until*, inclusive, oldest first."""
+    def waiting(self, since: Milliseconds, until: Milliseconds) -> Iterator[str]:
+        """Yield the ids of those who subscribed between *since* and *until*, inclusive, oldest first.
+
+        Those whose mail was sent are left out, except some of the last seconds.
+        """
 
     def replace_mail(self, mail: WelcomeMail, attempts: int) -> bool:
         """Replace an unsent mail that has *attempts*, or create the mail if *attempts* is 0. Return whether it did."""

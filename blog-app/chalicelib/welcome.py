@@ -99,7 +99,7 @@ class Welcome:
         """
         now = self._now()
         failures: list[Exception] = []
-        for subscriber_id in self._store.subscribed(now - SWEEP_WINDOW, now - self._lease - self._patience):
+        for subscriber_id in self._store.waiting(now - SWEEP_WINDOW, now - self._lease - self._patience):
             try:
                 self._welcome(subscriber_id)
             except (NotSent, MalformedSubscriber, GivenUp) as failure:

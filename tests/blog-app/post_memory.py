@@ -16,6 +16,8 @@ class MemoryPosts:
     def __init__(self) -> None:
         self._posts: dict[str, Post] = {}
         self._html: dict[str, Rendered] = {}
+        self.read: list[str] = []
+        """The slugs that `get_all` has read."""
 
     def add(self, post: Post, rendered: Rendered) -> Post:
         if post.slug in self._posts:
@@ -29,6 +31,10 @@ class MemoryPosts:
 
     def rendered(self, slug: str, cached: bool = False) -> Rendered | None:
         return self._html.get(slug)
+
+    def get_all(self, slugs: Collection[str]) -> dict[str, tuple[Post, Rendered | None]]:
+        self.read += list(slugs)
+        return {slug: (self._posts[slug], self._html.get(slug)) for slug in slugs if slug in self._posts}
 
     def keep(self, post: Post, rendered: Rendered) -> None:
         if self._posts.get(post.slug) == post:

@@ -36,8 +36,9 @@ class MemorySubscribers:
     def suppress(self, subscriber: Subscriber) -> None:
         self._put(replace(self.subscribers.get(subscriber.id, subscriber), status="suppressed"))
 
-    def subscribed(self, since: int, until: int) -> Iterator[str]:
-        found = [s for s in self.subscribers.values() if since <= s.subscribed_at <= until]
+    def waiting(self, since: int, until: int) -> Iterator[str]:
+        sent = {mail.id for mail in self.mails.values() if mail.sent_at is not None}
+        found = [s for s in self.subscribers.values() if since <= s.subscribed_at <= until and s.id not in sent]
         return iter([s.id for s in sorted(found, key=lambda s: s.subscribed_at)])
 
     def replace_mail(self, mail: WelcomeMail, attempts: int) -> bool:

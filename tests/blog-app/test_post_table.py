@@ -224,6 +224,25 @@ def test_the_html_of_a_post_is_read_as_it_was_stored_last(store: PostStore) -> N
     assert store.rendered("one") == HTML
 
 
+def test_many_posts_are_read_at_once_with_their_html(store: PostStore) -> None:
+    posts = [store.add(a_post(f"p{n}"), Rendered(key=str(n), html=f"<p>{n}</p>")) for n in range(60)]
+
+    found = store.get_all([*(f"p{n}" for n in range(60)), "none"])
+
+    assert found == {f"p{n}": (posts[n], Rendered(key=str(n), html=f"<p>{n}</p>")) for n in range(60)}
+    assert store.get_all([]) == {}
+
+
+def test_sixty_posts_are_read_by_two_requests(emulator: str, table: str) -> None:
+    client = boto3.client("dynamodb", endpoint_url=emulator)
+    requests: list[str] = []
+    client.meta.events.register("before-send", lambda event_name, **_: requests.append(event_name.split(".")[-1]))
+
+    PostTable(client, table).get_all([f"p{n}" for n in range(60)])
+
+    assert requests == ["BatchGetItem"] * 2
+
+
 def test_html_of_an_earlier_text_or_of_a_removed_post_is_not_kept(store: PostStore) -> None:
     post = store.add(a_post("one"), HTML)
     other = Rendered(key="2-b", html="<p>Other</p>")
@@ -242,6 +261,15 @@ def test_a_post_of_an_older_release_has_no_html(emulator: str, table: str) -> No
     client.put_item(TableName=table, Item=dynamodb.item({"slug": "one"}))
 
     assert PostTable(client, table).rendered("one") is None
+
+
+@rows("blog-app", "Post")
+def test_a_post_of_another_release_is_read_with_many(emulator: str, table: str, row: dict[str, Any]) -> None:
+    client = boto3.client("dynamodb", endpoint_url=emulator)
+    client.put_item(TableName=table, Item=dynamodb.item(row))
+    store = PostTable(client, table)
+
+    assert store.get_all([row["slug"]]) == {row["slug"]: (store.get(row["slug"]), None)}
 
 
 def test_the_html_of_a_later_release_is_read(emulator: str, table: str) -> None:

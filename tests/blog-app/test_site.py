@@ -76,7 +76,7 @@ A_POST_WITH_ALL = a_post(
 
 
 def test_a_site_has_exactly_these_files() -> None:
-    keys = [re.sub(r"\.[0-9a-f]{10}\.", ".*.", key) for key in site([*posts(12), A_POST_WITH_ALL])]
+    keys = [re.sub(r"\.[0-9a-f]{10}\.", ".*.", key) for key in site([*posts(19), A_POST_WITH_ALL])]
 
     assert sorted(key for key in keys if "post-" not in key) == [
         "404.html",
@@ -85,13 +85,13 @@ def test_a_site_has_exactly_these_files() -> None:
         "assets/site.*.js",
         "feed.xml",
         "index.html",
-        "page/2/index.html",
+        "page/1/index.html",
         "posts/a-post/index.html",
         "robots.txt",
         "sitemap.xml",
         "tags/caching/index.html",
         "tags/edge/index.html",
-        "tags/edge/page/2/index.html",
+        "tags/edge/page/1/index.html",
         "unsubscribe/index.html",
     ]
     assert "posts/post-11/index.html" in keys
@@ -139,9 +139,9 @@ def test_a_change_of_a_post_changes_only_its_own_pages() -> None:
     after = site(these)
 
     assert sorted(key for key in after if after[key] != before[key]) == [
-        "page/3/index.html",
+        "page/1/index.html",
         "posts/post-20/index.html",
-        "tags/edge/page/3/index.html",
+        "tags/edge/page/1/index.html",
     ]
 
 
@@ -168,14 +168,48 @@ def test_assets_are_cached_forever_under_a_name_with_their_hash() -> None:
 
 
 def test_lists_have_pages_with_the_newest_posts_first() -> None:
-    made = site(posts(25))
-    keys = ("index.html", "page/2/index.html", "page/3/index.html")
+    made = site(posts(31))
+    keys = ("index.html", "page/2/index.html", "page/1/index.html")
     found = [linked(made[key]) for key in keys]
 
-    assert [len(slugs) for slugs in found] == [10, 10, 5]
-    assert [slug for slugs in found for slug in slugs] == [f"post-{n}" for n in range(25)]
-    assert re.findall('rel="(prev|next)"', text(made["page/2/index.html"]))[:2] == ["prev", "next"]
-    assert "Page 2 of 3" in text(made["page/2/index.html"])
+    assert [len(slugs) for slugs in found] == [11, 10, 10]
+    assert [slug for slugs in found for slug in slugs] == [f"post-{n}" for n in range(31)]
+    assert re.findall('rel="(prev|next)" href="([^"]*)"', text(made["page/2/index.html"])) == [
+        ("prev", "/"),
+        ("next", "/page/1/"),
+    ]
+    assert "page/3/index.html" not in made
+
+
+def test_the_first_page_has_up_to_nineteen_posts() -> None:
+    assert [len(linked(site(posts(count))["index.html"])) for count in (9, 10, 19, 20, 29, 30)] == [
+        9,
+        10,
+        19,
+        10,
+        19,
+        10,
+    ]
+
+
+def test_a_new_post_changes_few_files_whatever_the_number_of_posts() -> None:
+    def changed(count: int) -> set[str]:
+        before = {file.key: file for file in SITE.plan(map(_numbered, range(count)))}
+        after = SITE.plan(map(_numbered, range(count + 1)))
+        return {file.key for file in after if before.get(file.key) != file}
+
+    few = changed(105)
+    assert few == {
+        *("index.html", "feed.xml", "sitemap.xml", "tags/edge/index.html"),
+        *("posts/post-104/index.html", "posts/post-105/index.html"),
+    }
+    assert len(changed(1_005)) == len(few)
+    assert {"page/10/index.html", "tags/edge/page/10/index.html"} < changed(109), "the tenth post fills a page"
+
+
+def _numbered(n: int) -> Post:
+    """Return a post that is newer than those of smaller numbers."""
+    return replace(A_POST_WITH_ALL, slug=f"post-{n}", tags=["edge"], published_at=f"2030-01-01T00:00:00.{n:06}Z")
 
 
 def test_a_blog_without_posts_says_so() -> None:

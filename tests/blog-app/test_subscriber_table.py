@@ -110,6 +110,18 @@ def test_a_removed_subscriber_can_be_added_again(store: SubscriberStore) -> None
     assert store.read(subscriber.id)[0] == subscriber
 
 
+def test_a_subscriber_whose_mail_was_sent_waits_no_longer(store: SubscriberStore) -> None:
+    at = NOON + int(uuid.uuid4().int % 10_000) * 10 * DAY
+    claimed, sent = ann(at), ann(at)
+    for subscriber in (claimed, sent):
+        store.add(subscriber)
+        store.replace_mail(mail_of(subscriber), 0)
+
+    store.settle_mail(sent.id, at, "id", NOON)
+
+    assert list(store.waiting(at, at)) == [claimed.id]
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_a_suppressed_subscriber_stays_suppressed(store: SubscriberStore, known: bool) -> None:
     subscriber = ann()
@@ -132,8 +144,8 @@ def test_subscribers_of_a_period_are_in_order_across_midnight_without_removed_on
         store.add(subscriber)
     store.remove(gone.id)
 
-    assert list(store.subscribed(midnight - DAY, midnight + DAY)) == [s.id for s in found]
-    assert list(store.subscribed(midnight - 1, midnight)) == [s.id for s in found[1:3]]
+    assert list(store.waiting(midnight - DAY, midnight + DAY)) == [s.id for s in found]
+    assert list(store.waiting(midnight - 1, midnight)) == [s.id for s in found[1:3]]
 
 
 def test_one_of_many_concurrent_claims_succeeds(store: SubscriberStore) -> None:

@@ -154,6 +154,29 @@ class Overtaken(MemorySubscribers):
         return found
 
 
+def test_the_sweep_reads_only_those_whose_mail_was_not_sent(clock: Clock, ses: Ses) -> None:
+    class Counting(MemorySubscribers):
+        reads = 0
+
+        def read(self, subscriber_id: str) -> tuple[Subscriber | None, WelcomeMail | None]:
+            self.reads += 1
+            return super().read(subscriber_id)
+
+    store = Counting()
+    subscribers, welcome = Subscribers(store, clock), Welcome(store, ses, TEMPLATE, SITE, now=clock)
+    for n in range(30):
+        subscribers.subscribe(NewSubscriber(f"reader-{n}@example.com"))
+        if n >= 3:
+            welcome.handle(Subscribed(subscriber_id(f"reader-{n}@example.com")))
+    clock.now += LEASE
+    store.reads = 0
+
+    welcome.sweep()
+
+    assert store.reads == 3
+    assert len(ses.taken) == 30
+
+
 @pytest.mark.parametrize("crash", [False, True])
 def test_one_of_two_concurrent_handlers_of_a_change_sends_the_mail(ses: Ses, clock: Clock, crash: bool) -> None:
     store = Overtaken()

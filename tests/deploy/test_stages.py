@@ -23,7 +23,13 @@ class Account:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.deployed: list[tuple[str, dict[str, str]]] = []
         existing_stacks = {"video-app-prod-resources", "video-app-prod", "video-app-prod-edge", "updates-prod"}
-        monkeypatch.setattr(stacks, "existing", lambda: existing_stacks)
+        self.lists = 0
+
+        def existing() -> set[str]:
+            self.lists += 1
+            return existing_stacks
+
+        monkeypatch.setattr(stacks, "existing", existing)
         monkeypatch.setattr(stacks, "parameters_of", self.parameters_of)
         monkeypatch.setattr(stacks, "template_of", lambda name: {"Resources": {"Distribution": {}}})
         monkeypatch.setattr(clone, "begin", lambda source, target: None)
@@ -68,6 +74,12 @@ def test_a_clone_has_its_own_addresses_and_the_settings_of_its_source(account: A
         f"{step} video-app twin" for step in ("resources", "release", "edge", "resources", "release", "site")
     ]
     assert len(account.given("updates after twin")) == 1
+
+
+def test_a_clone_lists_the_stacks_of_the_account_a_few_times(account: Account) -> None:
+    clone.clone("prod", "copy", Template="after")
+
+    assert account.lists <= 4
 
 
 def test_a_clone_uses_a_given_address(account: Account) -> None:
