@@ -32,8 +32,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Run one benchmark, or all.")
     parser.add_argument("name", nargs="?", choices=(*BENCHMARKS, *LONGER))
     name = parser.parse_args().name
+    try:
+        modules = {each: import_module(f"bench.{each}") for each in ([name] if name else BENCHMARKS)}
+    except ModuleNotFoundError as missing:
+        sys.exit(f"There is no package {missing.name}. Install the packages for tests first: make .venv/test")
     if name:
-        import_module(f"bench.{name}").run()
+        modules[name].run()
         return 0
     return max([subprocess.run([sys.executable, "-m", "bench", each], check=False).returncode for each in BENCHMARKS])
 

@@ -1,8 +1,8 @@
-"""The edge with warm objects of 1 MB, compared with nginx's proxy_cache.
+"""The edge with warm objects of 1 MB and 10 kB, compared with nginx's proxy_cache, for 1, 8 and 64 clients.
 
-Both have the same origin and one core each. The load generator has another core, which limits the speed of both. So a
-second ratio compares the megabytes that each sends per second of its own CPU time. Here nginx is limited by the kernel,
-which sends files without a copy (sendfile). The edge spends two thirds of its time copying each byte into the socket.
+Both have the same origin and one core each. The load generator has another core, which limits the speed of both. So the
+ratios are of the requests that each answers per second of its own CPU time. docs/decisions/0010-the-edge.md says what
+limits the edge.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,6 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import boto3
 import psutil
@@ -27,11 +27,12 @@ from bench.emulator import cpu_seconds, emulator
 from localaws.ports import find_free_port
 from sandbox.settings import ROOT
 
-_SIZE = 1_000_000
+_SIZES = {"1 MB": 1_000_000, "10 kB": 10_000}
 _OBJECTS = 20
-_SECONDS = 3
-_ROUNDS = 3
-_CONNECTIONS = 32
+_SECONDS = 1
+_ROUNDS = 5
+_CLIENTS = (1, 8, 64)
+_FIRST = "/packages/10000-0"
 
 _NGINX = """
 worker_processes 1;
@@ -63,7 +64,7 @@ http {{
 
 
 def run() -> None:
-    """Measure both in turns and print the best result of each."""
+    """Measure both in turns. Print the requests per second of CPU time and the ratio, with its lowest and highest."""
     missing = [tool for tool in ("nginx", "wrk", "taskset") if not _which(tool)]
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if missing or len(cores) < 2:
@@ -74,42 +75,49 @@ def run() -> None:
         folder.chmod(0o755)
         stack.enter_context(emulator())
         ports = {name: find_free_port() for name in ("origin", "edge", "nginx")}
-        stack.enter_context(_running(_origin(folder, ports["origin"]), ports["origin"], "/packages/0"))
+        stack.enter_context(_running(_origin(folder, ports["origin"]), ports["origin"], _FIRST))
         server = ["taskset", "-c", str(cores[-1])]
         identifier = _distribution(ports["origin"])
         edge = [*server, sys.executable, "-m", "localaws.cloudfront", f"{identifier}={ports['edge']}"]
-        edge_process = stack.enter_context(_running(edge, ports["edge"], "/packages/0"))
+        edge_process = stack.enter_context(_running(edge, ports["edge"], _FIRST))
         config = folder / "nginx.conf"
         config.write_text(_NGINX.format(folder=folder, port=ports["nginx"], origin=ports["origin"]))
         nginx = [*server, _which("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(config)]
         processes = {
-            "nginx": stack.enter_context(_running(nginx, ports["nginx"], "/packages/0")),
+            "nginx": stack.enter_context(_running(nginx, ports["nginx"], _FIRST)),
             "edge": edge_process,
         }
-        load = folder / "objects.lua"
-        load.write_text(
-            f'request = function() return wrk.format("GET", "/packages/" .. math.random(0, {_OBJECTS - 1})) end\n'
-        )
-        rounds = [
-            {name: _measure(process, ports[name], load, cores[0]) for name, process in processes.items()}
-            for _ in range(_ROUNDS)
-        ]
-    for measure in _Speed._fields:
-        best = {name: max(getattr(each[name], measure) for each in rounds) for name in processes}
-        for name, speed in best.items():
-            title = f"{name}, warm 1 MB objects, MB {measure.replace('_', ' ')}"
-            print(f"{title:62} {speed:7.0f}   ratio {speed / best['nginx']:.2f}")
+        for title, size in _SIZES.items():
+            load = folder / f"{size}.lua"
+            load.write_text(
+                f'request = function() return wrk.format("GET", "/packages/{size}-" .. '
+                f"math.random(0, {_OBJECTS - 1})) end\n"
+            )
+            for clients in _CLIENTS:
+                rounds = [
+                    {
+                        name: _measure(process, ports[name], load, cores[0], clients)
+                        for name, process in processes.items()
+                    }
+                    for _ in range(_ROUNDS)
+                ]
+                _print(f"warm {title}, {clients} clients", rounds)
 
 
-class _Speed(NamedTuple):
-    per_second: float
-    per_cpu_second: float
+def _print(title: str, rounds: list[dict[str, float]]) -> None:
+    edge, nginx = (statistics.median(each[name] for each in rounds) for name in ("edge", "nginx"))
+    ratios = [each["edge"] / each["nginx"] for each in rounds]
+    print(
+        f"edge, {title:22} {edge:7,.0f} requests per second of CPU time, nginx {nginx:7,.0f}   "
+        f"edge / nginx {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    )
 
 
-def _measure(process: psutil.Process, port: int, script: Path, core: int) -> _Speed:
-    before, began = cpu_seconds(process), time.monotonic()
-    megabytes = _load(port, script, core)
-    return _Speed(megabytes / (time.monotonic() - began), megabytes / (cpu_seconds(process) - before))
+def _measure(process: psutil.Process, port: int, script: Path, core: int, clients: int) -> float:
+    """Return the requests that the process answers per second of its CPU time."""
+    before = cpu_seconds(process)
+    requests = _load(port, script, core, clients)
+    return requests / (cpu_seconds(process) - before)
 
 
 def _which(tool: str) -> str:
@@ -119,8 +127,9 @@ def _which(tool: str) -> str:
 def _origin(folder: Path, port: int) -> list[str]:
     packages = folder / "releases" / "packages"
     packages.mkdir(parents=True)
-    for number in range(_OBJECTS):
-        (packages / str(number)).write_bytes(os.urandom(_SIZE))
+    for size in _SIZES.values():
+        for number in range(_OBJECTS):
+            (packages / f"{size}-{number}").write_bytes(os.urandom(size))
     program = ROOT / "updates" / "origin" / "server.py"
     return [sys.executable, str(program), str(folder / "releases"), "--port", str(port)]
 
@@ -173,12 +182,12 @@ def _running(command: list[str], port: int, path: str) -> Iterator[psutil.Proces
         process.wait()
 
 
-def _load(port: int, script: Path, core: int) -> float:
-    """Run wrk for `_SECONDS` and return the megabytes that it received."""
-    command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{_SECONDS}s", "-s", str(script)]
+def _load(port: int, script: Path, core: int, clients: int) -> int:
+    """Run wrk for `_SECONDS` and return the requests that were answered."""
+    command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{clients}", f"-d{_SECONDS}s", "-s", str(script)]
     done = subprocess.run([*command, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True)
     if failed := re.search(r"(Socket errors|Non-2xx).*", done.stdout):
         raise RuntimeError(failed[0])
     found = re.search(r"(\d+) requests in", done.stdout)
     assert found, done.stdout
-    return int(found[1]) * _SIZE / 1e6
+    return int(found[1])
