@@ -193,7 +193,7 @@ def visit(outputs: Mapping[str, Any], ended: threading.Event, number: int) -> No
 
 
 def measure(sandbox: Sandbox, minutes: float) -> tuple[list[Sample], dict[str, list[Sample]]]:
-    """Turn the clock through the ages. Return all samples, and those at each age."""
+    """Turn the clock through the ages, and print a line for each. Return all samples, and those at each age."""
     samples, measured = [sandbox.sample()], dict[str, list[Sample]]()
     turning, measuring = (max(2, round(share * minutes * 60 / _STEP)) for share in (_TURNING, _MEASURED))
     for name, goal in AGES.items():
@@ -206,6 +206,8 @@ def measure(sandbox: Sandbox, minutes: float) -> tuple[list[Sample], dict[str, l
             time.sleep(_STEP)
             measured[name].append(sandbox.sample())
         samples += measured[name][1:]
+        percents, memory = _percent_of(None, measured[name]), _memory_of(None, measured[name]) / 1e6
+        print(f"{name}: {percents:.1f} % of a core, {memory:.0f} MB", flush=True)
     return samples, measured
 
 
@@ -226,7 +228,7 @@ def run(minutes: float = 9, users: int = 2) -> None:
                 ended.set()
             for each in visits:
                 each.result()
-    print(*table(measured), sep="\n")
+    print("", *table(measured), sep="\n")
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(picture(samples, measured))
     print(f"\nThe picture is {PICTURE.relative_to(ROOT)}.")
