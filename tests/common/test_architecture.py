@@ -320,9 +320,16 @@ def test_a_benchmark_imports_names_that_an_app_has(benchmark: Path) -> None:
 
 
 def _defined(file: Path) -> set[str]:
-    """Return the functions and classes of a module, and the names that it imports."""
+    """Return the functions, classes and constants of a module, and the names that it imports."""
     body = parse(file.read_text()).body if file.exists() else []
     return {
         *(node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)),
+        *(
+            name.id
+            for node in body
+            if isinstance(node, ast.Assign)
+            for name in node.targets
+            if isinstance(name, ast.Name)
+        ),
         *(alias.name for node in body if isinstance(node, ast.ImportFrom) for alias in node.names),
     }
