@@ -16,6 +16,7 @@ from typing import Any
 
 import boto3
 import pytest
+import suite
 from users import PASSWORD, User, anonymous
 
 from sandbox.ports import port_variables
@@ -30,6 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "test the stage that runs where SANDBOX_DIR, SANDBOX_STAGE and the ports say, and start none"
     parser.addoption("--running", action="store_true", help=text)
     parser.addoption("--stage", default="test", help="the stage to start: two at once need two names")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out the files of tests that name a deleted app."""
+    is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return (is_test and suite.is_about(collection_path, suite.DELETED)) or None
 
 
 @contextmanager

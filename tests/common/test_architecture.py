@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import suite
 
 from services import scaffold
 
@@ -230,6 +231,25 @@ def test_a_package_does_not_know_its_users(folder: str, others: set[str]) -> Non
         assert not packages(file) & others, file
 
 
+JOINED = {("video-app", "receipts-app"), ("receipts-app", "video-app")}
+"""Apps that use each other: the shop reads receipts, which are made from its purchases."""
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_an_app_and_its_tests_need_no_other_app(name: str) -> None:
+    others = [other for other in suite.APPS if other != name and (name, other) not in JOINED]
+    kinds = {".py", ".yaml", ".json", ".toml", ".js", ".html"}
+    files = [
+        file
+        for folder in (ROOT / name, ROOT / "tests" / name)
+        for file in folder.rglob("*")
+        if file.suffix in kinds and file.is_file() and not {"vendor", "stages"} & set(file.relative_to(folder).parts)
+    ]
+
+    assert files
+    assert [file for file in files if suite.is_about(file, others)] == []
+
+
 def test_every_route_is_in_a_readme(app: Path) -> None:
     readme = "".join(file.read_text() for file in (ROOT / "README.md", app / "README.md") if file.exists())
     for node in ast.walk(parse((app / "app.py").read_text())):
@@ -309,6 +329,7 @@ def test_a_wiring_that_decides_is_reported(copy: Path, function: str) -> None:
     assert len(decisions(copy)) == 1
 
 
+@suite.of_all_apps
 @pytest.mark.parametrize("benchmark", sorted((ROOT / "bench").rglob("*.py")), ids=lambda file: file.stem)
 def test_a_benchmark_imports_names_that_an_app_has(benchmark: Path) -> None:
     """`make test` does not run the benchmarks, and mypy does not know which app's `chalicelib` they use."""

@@ -13,8 +13,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import suite
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+pytestmark = suite.of_all_apps
 
 ROOT = Path(__file__).parents[2]
 GENERATED = {".sandbox", ".venv", "dist", "stages"}

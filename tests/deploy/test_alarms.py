@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import suite
 
 from deploy import stacks
+
+pytestmark = suite.of_all_apps
 
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATES = sorted(ROOT.glob("*/*.yaml"))

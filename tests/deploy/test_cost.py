@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+import suite
 from botocore.exceptions import NoCredentialsError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,8 @@ from deploy.cost import prices
 from deploy.cost import report as reports
 from deploy.cost.idle import UnknownType, detailed_metrics, idle
 from deploy.cost.units import UNITS, Unit, functions, of_unit
+
+pytestmark = suite.of_all_apps
 
 each_unit = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: f"{unit.name}, {unit.cache}")
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import suite
 
 from deploy import apps
 from services import sdk
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parent.parent.parent
 NPM = ROOT / "node_modules"
 
 
+@suite.of_all_apps
 def test_the_python_clients_and_the_journeys(tmp_path: Path) -> None:
     shared = ROOT / "tests" / "clients"
     journeys = [str(file) for file in sorted(shared.glob("*_journey.py"))]
