@@ -28,7 +28,7 @@ LONGER = ("ageing", "growth", "reload", "traces", "web_images", "markdown")
 
 
 def main() -> int:
-    """Run the benchmark of the arguments, or all; return 1 if one failed."""
+    """Run the benchmark of the arguments, or all. Exits with the names of those that failed, after all have run."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Run one benchmark, or all.")
     parser.add_argument("name", nargs="?", choices=(*BENCHMARKS, *LONGER))
     name = parser.parse_args().name
@@ -39,7 +39,19 @@ def main() -> int:
     if name:
         modules[name].run()
         return 0
-    return max([subprocess.run([sys.executable, "-m", "bench", each], check=False).returncode for each in BENCHMARKS])
+    failed = [each for each in BENCHMARKS if not _succeeds(each)]
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+    return 0
+
+
+def _succeeds(name: str) -> bool:
+    """Run a benchmark in a process of its own, and return whether it succeeded. Print a line if it failed."""
+    done = subprocess.run([sys.executable, "-m", "bench", name], check=False, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        reason = (done.stderr.splitlines() or [f"exit status {done.returncode}"])[-1]
+        print(f"{name} failed: {reason}. All of it: python -m bench {name}", file=sys.stderr, flush=True)
+    return done.returncode == 0
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from typing import Any
 
@@ -16,7 +17,7 @@ _SIZES = (1, 10, 100, 1_000)
 def subjects(aws: Aws) -> list[Subject]:
     for service in ("sqs", "kinesis", "cloudformation", "ssm", "s3", "sts"):
         aws.counted(account.client(service))
-    return [*_redrives(), *_clones()]
+    return [*_redrives(), _batch(), _clones()]
 
 
 def _redrives() -> list[Subject]:
@@ -53,7 +54,28 @@ def _redrives() -> list[Subject]:
     ]
 
 
-def _clones() -> list[Subject]:
+def _batch() -> Subject:
+    kinesis = account.client("kinesis")
+    kinesis.create_stream(StreamName="later", ShardCount=1)
+    numbers: list[str] = []
+
+    def grow(before: int, size: int) -> None:
+        for some in itertools.batched(range(before, size), 500):
+            records = [{"Data": b"{}", "PartitionKey": "x"} for _ in some]
+            numbers.extend(
+                each["SequenceNumber"] for each in kinesis.put_records(StreamName="later", Records=records)["Records"]
+            )
+
+    def read() -> None:
+        stream = kinesis.describe_stream_summary(StreamName="later")["StreamDescriptionSummary"]
+        batch = {"streamArn": stream["StreamARN"], "shardId": "shardId-000000000000", "batchSize": 10}
+        batch |= {"startSequenceNumber": numbers[0], "endSequenceNumber": numbers[9]}
+        redrive.event({"KinesisBatchInfo": batch})
+
+    return Subject("records in the stream", grow, (Operation("a failed batch of 10 is read again", read),))
+
+
+def _clones() -> Subject:
     cloudformation = account.client("cloudformation")
     for app in apps.names():
         for kind in ("resources", "app"):
@@ -70,7 +92,7 @@ def _clones() -> list[Subject]:
             for kind in apps.KINDS:
                 supply(app, kind)
 
-    return [Subject("stacks of other stages", grow, (Operation("a clone is prepared", prepare),), _SIZES)]
+    return Subject("stacks of other stages", grow, (Operation("a clone is prepared", prepare),), _SIZES)
 
 
 def _create(cloudformation: Any, name: str) -> None:
