@@ -18,6 +18,7 @@ BENCHMARKS = (
     "links",
     "edge",
     "cleanse",
+    "requests",
     "reports",
     "report_day",
     "scale",

@@ -54,7 +54,7 @@ def _measure(order: Sequence[str], rates: dict[str, list[float]], work: dict[str
         for kept in order:
             os.environ["LOCALAWS_TRACES"] = kept
             others = set(psutil.Process().children())
-            addresses[kept] = _deploy(stack.enter_context(emulator()))
+            addresses[kept] = deploy(stack.enter_context(emulator()))
             processes[kept] = (set(psutil.Process().children()) - others).pop()
         with ThreadPoolExecutor(_CLIENTS) as pool, httpx.Client(timeout=60) as client:
             for _ in range(_ROUNDS):
@@ -66,7 +66,7 @@ def _measure(order: Sequence[str], rates: dict[str, list[float]], work: dict[str
                     work[kept].append(_REQUESTS / (cpu_seconds(processes[kept]) - before))
 
 
-def _deploy(endpoint: str) -> str:
+def deploy(endpoint: str) -> str:
     """Create a table, a function and an API; return the address of the API's one route."""
     clients: Any = [boto3.client(name, endpoint_url=endpoint) for name in ("iam", "dynamodb", "lambda", "apigateway")]
     iam, dynamodb, functions, gateway = clients
