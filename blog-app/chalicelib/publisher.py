@@ -24,6 +24,9 @@ _LATEST = 50
 _FILES = 50
 """Files that are rendered between two reads of posts."""
 
+KEPT = 1_000
+"""Posts that a run keeps in memory for the next files. Files with the same posts are near each other in the plan."""
+
 TRIES = 5
 """How often a run begins that is overtaken by another."""
 
@@ -107,6 +110,8 @@ class Publisher:
                 if stored.get(file.key) != _md5(file):
                     self._store.put(file, stored.get(file.key))
                     changed += 1
+            for slug in list(known)[:-KEPT]:
+                del known[slug]
         return changed
 
     def _remove(self, keys: Collection[str]) -> int:

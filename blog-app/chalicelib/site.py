@@ -174,10 +174,11 @@ class Site:
             yield planned.render([by_slug[slug] for slug in planned.posts])
 
     def plan(self, posts: Iterable[Summary]) -> list[PlannedFile]:
-        """Return all files of the site with *posts*."""
+        """Return all files of the site with *posts*, in the order of the newest post in each."""
         ordered = _newest_first(posts)
         topics = _topics(ordered)
-        return [
+        position = {post.slug: number for number, post in enumerate(ordered)}
+        files = [
             *(PlannedFile(file.key, render=partial(_as_it_is, file)) for file in self._without_posts()),
             *map(self._planned_page, ordered, [None, *ordered[:-1]], [*ordered[1:], None]),
             *self._planned_lists("/", "", ordered, tuple(topics)),
@@ -185,6 +186,7 @@ class Site:
             self._planned_feed(ordered),
             PlannedFile("sitemap.xml", (*ordered, *topics), render=partial(self._sitemap, ordered, topics)),
         ]
+        return sorted(files, key=lambda file: position[file.posts[0]] if file.posts else 0)
 
     def _planned_page(self, post: Summary, newer: Summary | None, older: Summary | None) -> PlannedFile:
         """Return the page of *post*, with links to the next newer and older post."""

@@ -202,6 +202,16 @@ def test_a_run_that_is_overtaken_once_begins_again_with_the_posts_of_that_time()
     assert b"of another run" not in {page.body for page in overtaken.pages.values()}
 
 
+def test_a_complete_run_reads_each_post_once_and_keeps_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, _, bucket, publisher = a_blog(455)
+    monkeypatch.setattr("chalicelib.publisher.KEPT", 60)
+
+    publisher.publish()
+
+    assert len(store.read) == 455
+    assert bucket.writes == []
+
+
 PHOTO = Photo(id="8d5c", status="ready", variants=[])
 
 
