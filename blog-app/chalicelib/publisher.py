@@ -93,7 +93,13 @@ class Publisher:
         old_plan = self._site.plan([*others, *filter(None, before.values())])
         plan = self._site.plan([*others, *self._posts.get_all(before).values()])
         known = {file.key: file for file in old_plan}
-        affected = [file for file in plan if known.get(file.key) != file or not before.keys().isdisjoint(file.posts)]
+
+        def is_affected(file: PlannedFile) -> bool:
+            # The pages refer to the assets of this release, which no run may have written yet.
+            is_missing = not file.posts and file.key not in stored
+            return is_missing or known.get(file.key) != file or not before.keys().isdisjoint(file.posts)
+
+        affected = list(filter(is_affected, plan))
         obsolete = known.keys() & stored.keys() - {file.key for file in plan}
         return self._write(affected, stored) + self._remove(obsolete)
 

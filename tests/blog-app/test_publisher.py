@@ -121,6 +121,17 @@ def test_changes_publish_the_same_files_as_a_complete_run() -> None:
     assert not {"posts/new/index.html", "tags/sky/index.html"} & bucket.pages.keys()
 
 
+def test_a_change_publishes_the_assets_of_a_new_release() -> None:
+    _, posts, bucket, publisher = a_blog(3)
+    style = next(key for key in bucket.pages if key.endswith(".css"))
+    bucket.remove(style)
+    posts.add(a_post("new"))
+
+    publisher.publish_changes({"new": None})
+
+    assert style in bucket.pages
+
+
 def test_a_post_that_was_removed_and_written_again_is_published() -> None:
     _, posts, bucket, publisher = a_blog(3)
     old = posts.get("p1")
