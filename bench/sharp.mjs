@@ -8,9 +8,10 @@ const sharp = createRequire(`${folder}/`)("sharp");
 sharp.concurrency(1);
 sharp.cache(false);
 
+const sharpEdges = !original.endsWith(".jpg");
 const encoders = [
-  (image) => image.jpeg({ quality: 80, chromaSubsampling: "4:2:0", optimiseCoding: true }),
-  (image) => image.webp({ quality: 80, effort: 4 }),
+  (image) => image.jpeg({ quality: 80, chromaSubsampling: sharpEdges ? "4:4:4" : "4:2:0", optimiseCoding: true }),
+  (image) => image.webp({ quality: 80, effort: 4, smartSubsample: sharpEdges }),
 ];
 
 async function variants() {
