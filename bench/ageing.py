@@ -38,8 +38,9 @@ AGES = {"10 minutes": 600, "2 hours": 7_200, "24 hours": 86_400}
 PICTURE = ROOT / "dist" / "ageing.svg"
 _STEP = 5
 """Seconds from one turn of the clock, and from one sample, to the next."""
-_TURNING, _MEASURED = 0.2, 0.1
-"""The shares of the whole time in which the clock is turned to an age, and in which the sandbox is measured at it."""
+_TURNING, _SETTLING, _MEASURED = 0.14, 0.07, 0.12
+"""The shares of the whole time in which the clock is turned to an age, in which the sandbox does what became due and
+starts the functions whose environments ended meanwhile, and in which it is measured."""
 _VISITS = 4
 """Seconds between two visits of a user."""
 _SHOWN = 8
@@ -195,10 +196,12 @@ def visit(outputs: Mapping[str, Any], ended: threading.Event, number: int) -> No
 def measure(sandbox: Sandbox, minutes: float) -> tuple[list[Sample], dict[str, list[Sample]]]:
     """Turn the clock through the ages, and print a line for each. Return all samples, and those at each age."""
     samples, measured = [sandbox.sample()], dict[str, list[Sample]]()
-    turning, measuring = (max(2, round(share * minutes * 60 / _STEP)) for share in (_TURNING, _MEASURED))
+    shares = _TURNING, _SETTLING, _MEASURED
+    turning, settling, measuring = (max(2, round(share * minutes * 60 / _STEP)) for share in shares)
     for name, goal in AGES.items():
-        for seconds in turns(sandbox.age, goal, turning):
-            sandbox.turn(seconds)
+        for seconds in (*turns(sandbox.age, goal - settling * _STEP, turning), *[0] * settling):
+            if seconds:
+                sandbox.turn(seconds)
             time.sleep(_STEP)
             samples.append(sandbox.sample())
         measured[name] = samples[-1:]
