@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpcore
 import pytest
 from starlette.datastructures import Headers, MutableHeaders
 
+from localaws.cloudfront.__main__ import server
 from localaws.cloudfront.body import BLOCK, Body
 from localaws.cloudfront.cache import Cache, Entry, cache_tags
 from localaws.cloudfront.conditions import failed_precondition, range_applies
@@ -374,3 +376,29 @@ def test_a_pending_response_is_not_cached_after_an_invalidation(
         assert len(site.requests) == requests
 
     _run(scenario)
+
+
+def test_a_server_waits_until_it_should_exit(free_port: Callable[[], int]) -> None:
+    class Distribution:
+        def has_host(self, host: str) -> bool:
+            return True
+
+    looks: list[int] = []
+    serving = server(Distribution(), free_port())  # type: ignore[arg-type]
+    look = serving.on_tick
+
+    async def counted(counter: int) -> bool:
+        looks.append(counter)
+        return await look(counter)
+
+    serving.on_tick = counted  # type: ignore[method-assign]
+
+    async def serve_a_while() -> None:
+        running = asyncio.create_task(serving.serve())
+        await asyncio.sleep(0.3)
+        threading.Thread(target=lambda: setattr(serving, "should_exit", True)).start()
+        await running
+
+    asyncio.run(serve_a_while())
+
+    assert looks == [0]
