@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_base64
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from hashlib import blake2b
+from itertools import batched
 from typing import Any, Protocol
 from urllib.parse import quote, unquote_to_bytes
 
@@ -32,6 +33,8 @@ _SUBRECORD = 0x1E3779B97F4A7C15
 _THING = "thing/"
 """The partition key of what a thing sends begins with it. Before there were envelopes, only the key named the thing."""
 _DEVICE = "device/"
+_SENT = b'"sent"'
+"""Every envelope contains it. `bytes.find` needs a fifth of the time of `in`."""
 
 
 class StreamRecord(Struct, frozen=True, gc=False):
@@ -113,7 +116,7 @@ def key_of(device_id: str) -> str:
 
 def opened(data: bytes, key: str = "") -> tuple[bytes, str | None]:
     """Return what was sent in *data*, and the thing that sent it; None is a trusted producer."""
-    if data.find(b'"sent"') >= 0:  # a fifth of the time of `in`
+    if data.find(_SENT) >= 0:
         try:
             envelope = _decode_envelope(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -123,14 +126,13 @@ def opened(data: bytes, key: str = "") -> tuple[bytes, str | None]:
     return data, key[len(_THING) :] if key.startswith(_THING) else None
 
 
-def from_firehose(records: Sequence[dict[str, Any]]) -> list[StreamRecord]:
-    """Return the records of Kinesis Data Streams that Firehose sends to be transformed."""
-    found = []
-    for record in msgspec.convert(records, list[_FirehoseRecord]):
-        metadata = record.kinesis_record_metadata
-        identity = record_id(metadata.shard_id, metadata.sequence_number, metadata.subsequence_number)
-        found.append(_record(record.data, metadata.partition_key, identity, metadata.approximate_arrival_timestamp))
-    return found
+def from_firehose(records: Sequence[dict[str, Any]]) -> Iterator[StreamRecord]:
+    """Yield the records of Kinesis Data Streams that Firehose sends to be transformed."""
+    for part in batched(records, 500):  # so many stay in the cache of the processor
+        for record in msgspec.convert(part, list[_FirehoseRecord]):
+            metadata = record.kinesis_record_metadata
+            identity = record_id(metadata.shard_id, metadata.sequence_number, metadata.subsequence_number)
+            yield _record(record.data, metadata.partition_key, identity, metadata.approximate_arrival_timestamp)
 
 
 def from_kinesis(record: dict[str, Any]) -> list[StreamRecord]:
@@ -149,7 +151,7 @@ def _record(data: bytes, key: str, identity: int, arrived_at: int) -> StreamReco
         again = decode_resent(data)
         if again is not None and again.key == key:
             return again
-    raw, thing = opened(data, key)
+    raw, thing = opened(data, key) if key.startswith(_THING) or data.find(_SENT) >= 0 else (data, None)
     return StreamRecord(raw, identity, arrived_at, 0, thing)
 
 

@@ -20,10 +20,11 @@ from chalicelib.units import normalised
 
 _EPOCH = datetime(1970, 1, 1)  # UTC
 _MILLISECOND = timedelta(milliseconds=1)
-_ENDS = {f".{milliseconds:03d}{utc}": milliseconds for milliseconds in range(1000) for utc in ("Z", "+00:00")}
-"""Milliseconds by what follows the seconds of a time."""
+_ENDS = {f".{number:03d}{utc}": (number, f".{number:03d}") for number in range(1000) for utc in ("Z", "+00:00")}
+"""Milliseconds, and their text in a row, by what follows the seconds of a time."""
 _NEVER = 10**18
 """A time of another form counts as later than any arrival."""
+_OTHER = _NEVER, ""
 
 
 class _Row(Sent, kw_only=True, omit_defaults=True):
@@ -49,8 +50,8 @@ def usual_row(record: StreamRecord) -> tuple[bytes, Milliseconds] | None:
     if not isinstance(row.ts, str):
         return None
     value, unit = normalised(row.value, row.unit or "")
-    (second, text), end = _second(row.ts[:19]), row.ts[19:]
-    ts = second + _ENDS.get(end, _NEVER)
+    (second, text), (milliseconds, fraction) = _second(row.ts[:19]), _ENDS.get(row.ts[19:], _OTHER)
+    ts = second + milliseconds
     if (
         ts > record.arrived_at + SKEW
         or row.corrected_at is not None
@@ -60,7 +61,7 @@ def usual_row(record: StreamRecord) -> tuple[bytes, Milliseconds] | None:
     ):
         return None
     row.value, row.unit = value, unit
-    row.ts, row.arrived_at, row.record = text + end[:4], _arrival(record.arrived_at), record.id
+    row.ts, row.arrived_at, row.record = text + fraction, _arrival(record.arrived_at), record.id
     return _encode(row), ts
 
 
@@ -73,6 +74,6 @@ def _second(text: str) -> tuple[Milliseconds, str]:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        return _NEVER, ""
+        return _OTHER
     usual = moment.isoformat() == text and moment >= _EPOCH
-    return ((moment - _EPOCH) // _MILLISECOND, moment.isoformat(sep=" ")) if usual else (_NEVER, "")
+    return ((moment - _EPOCH) // _MILLISECOND, moment.isoformat(sep=" ")) if usual else _OTHER

@@ -200,7 +200,7 @@ def test_a_resent_record_stays_the_same_for_every_reader(key: str, thing: str | 
     assert record.thing == thing
     (on,) = resent(record, first=9)["records"]
 
-    assert from_firehose([on]) == [record]
+    assert list(from_firehose([on])) == [record]
     kinesis = {"data": on["data"], "partitionKey": record.key, "approximateArrivalTimestamp": 1.0}
     assert from_kinesis({"kinesis": kinesis, "eventID": "shardId-000000000000:9"}) == [record]
     first = {"data": event["data"], "partitionKey": key, "approximateArrivalTimestamp": NOON / 1000}
@@ -231,7 +231,7 @@ def test_the_consumer_of_the_stream_takes_an_aggregated_record_apart_as_firehose
 
     found = from_kinesis({"eventID": "shardId-000000000000:7", "kinesis": kinesis})
 
-    assert found == from_firehose(event["records"])
+    assert found == list(from_firehose(event["records"]))
 
 
 @pytest.mark.parametrize("size", [0, 1, 126, 127, 128, 16_383, 16_384])
