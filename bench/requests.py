@@ -2,6 +2,10 @@
 
 The function writes an item and reads it, so a request is one of the viewer and two of the function. The CPU time is of
 the emulator and of the environments of the function, without the clients.
+
+py-spy says whose code the emulator runs: of the samples that hold the lock of Python, 48 % are in ministack, 27 % in
+localaws, of which no function has more than 1.2 %, and 23 % in hypercorn and h11. uvloop would replace a part of
+asyncio, but its timers do not follow a clock that is turned.
 """
 
 from __future__ import annotations
