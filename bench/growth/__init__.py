@@ -21,29 +21,32 @@ _HEAD = """\
 
 
 def run() -> None:
-    """Print a table in Markdown with a row for each operation, and the notes of those that are not constant."""
-    found: list[list[Cost]] = []
+    """Print a table in Markdown with a row for each operation, and the notes of those whose cost grows.
+
+    Exits with the names of the parts that failed, after the others.
+    """
+    notes: list[str] = []
+    failed: list[str] = []
+    print(_HEAD)
     with emulator():
         for part in PARTS:
-            found += _measured(part)
-    print(_HEAD)
-    for number, costs in enumerate(found, start=1):
-        print(_row(costs, number))
-    for number, costs in enumerate(found, start=1):
-        if costs[0].note:
-            print(f"\n({number}) {costs[0].note}")
-
-
-def _measured(part: str) -> list[list[Cost]]:
-    """Return the costs of each operation of a part, by size."""
-    command = [sys.executable, "-m", "bench.growth", part]
-    answer = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
-    if answer.returncode:
-        raise SystemExit(f"growth: {part} failed")
-    return [[Cost(**cost) for cost in costs] for costs in json.loads(answer.stdout)]
+            command = [sys.executable, "-m", "bench.growth", part]
+            answer = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
+            if answer.returncode:
+                failed.append(part)
+            for line in answer.stdout.splitlines():
+                costs = [Cost(**cost) for cost in json.loads(line)]
+                if costs[0].note:
+                    notes.append(costs[0].note)
+                print(_row(costs, len(notes)), flush=True)
+    for number, note in enumerate(notes, start=1):
+        print(f"\n({number}) {note}")
+    if failed:
+        sys.exit(f"growth: not measured: {', '.join(failed)}")
 
 
 def _row(costs: list[Cost], number: int) -> str:
+    """Return the row of an operation, which refers to the note of this number if it has one."""
     first = costs[0]
     cells = [
         first.operation + (f" ({number})" if first.note else ""),

@@ -1,4 +1,4 @@
-"""Measures the operations of one part, and prints their costs as JSON: `python -m bench.growth todo-app`."""
+"""Measures the operations of one part: `python -m bench.growth todo-app` prints a line of JSON for each, its costs."""
 
 from __future__ import annotations
 
@@ -13,5 +13,6 @@ from sandbox.settings import ROOT
 part = sys.argv[1]
 sys.path.insert(0, str(ROOT / part))
 aws = Aws()
-subjects = import_module(f"bench.growth.{part.replace('-', '_')}").subjects(aws)
-print(json.dumps([[asdict(cost) for cost in costs] for each in subjects for costs in measured(aws, each)]))
+for subject in import_module(f"bench.growth.{part.replace('-', '_')}").subjects(aws):
+    for costs in measured(aws, subject):
+        print(json.dumps([asdict(cost) for cost in costs]), flush=True)

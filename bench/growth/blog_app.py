@@ -15,6 +15,16 @@ from common import dynamodb, times
 from sandbox.settings import ROOT
 
 _TEXT = "\n\n".join(f"## Part {n}\n\n" + "Waves *break* on the [shore](https://example.com/). " * 10 for n in range(4))
+_LISTED = (
+    "The posts are listed without their bodies, by a request for each megabyte, and the files of the site by a request "
+    "for each thousand. The rest is constant: a new post changes its page and that of the post before it, the first "
+    "page of all posts and of each of its tags, the feed, and the sitemap, which names all posts."
+)
+_COMPARED = "Every quarter of an hour all files are rendered and compared, by a request for 50 posts."
+_SWEPT = (
+    "An index lists the keys of the day's subscribers and of the mails that were sent, by a request for each megabyte. "
+    "Only those without a mail are read."
+)
 _SITE = "https://blog.example"
 _BEGAN = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -63,8 +73,8 @@ def _posts(aws: Aws) -> list[Subject]:
         posts.remove("new", None)
         publisher.publish_changes({"new": written})
 
-    added = Operation("a new post is written and published", write, undo=remove)
-    regular = Operation("the regular run, without a change", publisher.publish)
+    added = Operation("a new post is written and published", write, undo=remove, note=_LISTED)
+    regular = Operation("the regular run of the publisher", publisher.publish, note=_COMPARED)
     page = Operation("a page of 5 posts", lambda: posts.list(PostQuery(limit=5)))
     return [Subject("posts", grow, (added, regular, page))]
 
@@ -115,4 +125,5 @@ def _subscribers(aws: Aws) -> list[Subject]:
             store.remove(each.id)
             store.add(each)
 
-    return [Subject("subscribers of the day", grow, (Operation("the sweep sends 5 mails", welcome.sweep, undo=reset),))]
+    sweep = Operation("the sweep sends 5 mails", welcome.sweep, undo=reset, note=_SWEPT)
+    return [Subject("subscribers of the day", grow, (sweep,))]

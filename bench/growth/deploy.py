@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import json
+import time
 from typing import Any
 
 from bench.growth.subject import Aws, Operation, Subject
 from deploy import account, apps, clone, redrive
 
 _STACK = {"Resources": {"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}}}
+_NAMES = (
+    "The name of a stage must not begin with that of another, so the names of all stacks are listed: three times, by a "
+    "request for a hundred."
+)
 _SIZES = (1, 10, 100, 1_000)
 
 
@@ -47,7 +51,8 @@ def _redrives() -> list[Subject]:
     def again() -> None:
         redrive.redrive("pipeline-app", "bench")
 
-    one, every = (Operation(f"{which} redriven", again, undo=send) for which in ("1 message is", "all messages are"))
+    one = Operation("1 message is redriven", again, undo=send)
+    every = Operation("all messages are redriven", again, undo=send, note="Each message costs the same.")
     return [
         Subject("queues of other stages", other_queues, (one,), _SIZES),
         Subject("messages", grow, (every,), _SIZES),
@@ -60,11 +65,15 @@ def _batch() -> Subject:
     numbers: list[str] = []
 
     def grow(before: int, size: int) -> None:
-        for some in itertools.batched(range(before, size), 500):
-            records = [{"Data": b"{}", "PartitionKey": "x"} for _ in some]
-            numbers.extend(
-                each["SequenceNumber"] for each in kinesis.put_records(StreamName="later", Records=records)["Records"]
-            )
+        left = size - before
+        while left:  # a shard takes a thousand records a second
+            records = [{"Data": b"{}", "PartitionKey": "x"} for _ in range(min(left, 500))]
+            put = kinesis.put_records(StreamName="later", Records=records)["Records"]
+            taken = [each["SequenceNumber"] for each in put if "SequenceNumber" in each]
+            numbers.extend(taken)
+            left -= len(taken)
+            if not taken:
+                time.sleep(0.5)
 
     def read() -> None:
         stream = kinesis.describe_stream_summary(StreamName="later")["StreamDescriptionSummary"]
@@ -92,7 +101,7 @@ def _clones() -> Subject:
             for kind in apps.KINDS:
                 supply(app, kind)
 
-    return Subject("stacks of other stages", grow, (Operation("a clone is prepared", prepare),), _SIZES)
+    return Subject("stacks of other stages", grow, (Operation("a clone is prepared", prepare, note=_NAMES),), _SIZES)
 
 
 def _create(cloudformation: Any, name: str) -> None:
