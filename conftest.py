@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import ssl
 
-import botocore.session
 import httpx
 from hypothesis import HealthCheck, settings
+
+from localaws import service_models
 
 # No test reaches AWS, whatever the developer's environment says.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -31,5 +31,4 @@ for phase in ("connect", "read", "write", "pool"):
 _no_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 httpx._transports.default.create_ssl_context = lambda **_: _no_certificates
 
-# Each session of boto3 reads the descriptions of its services again, and tests make many sessions.
-botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+service_models.share()  # tests make many sessions

@@ -215,7 +215,7 @@ def main() -> None:
     # The emulator reads its settings while it is imported.
     from ministack import app
 
-    from localaws import connections, control, cross_origin
+    from localaws import connections, control, cross_origin, service_models
     from localaws.changes import calls as changes
     from localaws.clock import calls
     from localaws.iam import used_actions
@@ -223,6 +223,7 @@ def main() -> None:
     from localaws.xray import recording
 
     Config.graceful_timeout = 0.5  # at the end only long polls of the data planes are still open
+    service_models.share()
     connections.install()
     control.install()
     calls.install()

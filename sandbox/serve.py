@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 import localaws.serve
 from deploy import packager, updates
 from deploy.errors import DeployError
-from localaws import clock, control_client, processes
+from localaws import clock, control_client, processes, service_models
 from localaws.allowed_pages import AllowedPages
 from sandbox import account
 from sandbox.console import console
@@ -34,6 +34,7 @@ from sandbox.stacks import Stacks
 
 def main(settings: Settings) -> str | None:
     """Run until SIGTERM or SIGINT. Return why the start failed, if it is for the user to mend."""
+    service_models.share()
     settings.folder.mkdir(parents=True, exist_ok=True)
     if not settings.clone_of:
         settings.aws.make_root_key()

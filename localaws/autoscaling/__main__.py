@@ -15,6 +15,7 @@ from threading import Event
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localaws import service_models
 from localaws.autoscaling.instances import AutoScalingGroup
 
 DISCOVERY_INTERVAL = 2
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 def main() -> str | None:
     """Run until SIGTERM or SIGINT. Return an error message if the stack has no group that can run."""
+    service_models.share()
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

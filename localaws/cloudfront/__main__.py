@@ -15,6 +15,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from localaws import service_models
 from localaws.allowed_pages import AllowedPages, origins
 from localaws.cloudfront.edge import Edge, edge
 
@@ -94,6 +95,7 @@ async def serve(servers: Sequence[uvicorn.Server], stopping: Callable[[], None] 
 
 def run(serving: Coroutine[Any, Any, None]) -> None:
     """Run the servers on the event loop of uvicorn."""
+    service_models.share()
     asyncio.run(serving, loop_factory=uvicorn.Config("", loop="uvloop").get_loop_factory())
 
 

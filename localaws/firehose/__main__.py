@@ -11,6 +11,7 @@ from threading import Event
 
 import boto3
 
+from localaws import service_models
 from localaws.firehose.firehose import Firehose
 from localaws.lambda_.batches import Backoff
 from localaws.settings import Settings
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("--buffer-interval", type=float, default=Settings.buffer_interval)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    service_models.share()
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
