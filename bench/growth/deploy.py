@@ -12,8 +12,8 @@ from deploy import account, apps, clone, redrive
 
 _STACK = {"Resources": {"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}}}
 _NAMES = (
-    "The name of a stage must not begin with that of another, so the names of all stacks are listed: three times, by a "
-    "request for a hundred."
+    "The name of a stage must not begin with that of another, so the names of all stacks are listed, by a request for "
+    "a hundred."
 )
 _SIZES = (1, 10, 100, 1_000)
 
