@@ -123,6 +123,7 @@ def delete(settings: Settings, stage: str) -> str | None:
 def _start(settings: Settings, variables: dict[str, str] | None = None) -> str | None:
     """Start the process of a stage and wait until it is ready; return an error message if it fails."""
     started, progress = time.monotonic(), Shown(settings.log)
+    settings.outputs_file.unlink(missing_ok=True)  # a sandbox that was killed leaves it
 
     def ready() -> bool:
         is_ready = settings.outputs_file.exists()
