@@ -4,7 +4,7 @@ SHELL := /bin/bash
 export PYTHONDONTWRITEBYTECODE = 1
 
 APPS  := $(patsubst %/.chalice/config.json,%,$(wildcard */.chalice/config.json))
-APP   ?= todo-app
+APP   ?= $(firstword $(filter todo-app,$(APPS)) $(APPS))
 ifeq ($(filter $(APPS) all common updates,$(APP)),)
 $(error There is no app $(APP). APP is one of: $(APPS))
 endif

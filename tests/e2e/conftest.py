@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import suite
 from users import User
 
 
 @pytest.fixture(scope="session")
 def todo(sandbox: dict[str, Any]) -> dict[str, Any]:
+    if "todo-app" in suite.DELETED:
+        pytest.skip("todo-app was deleted")
     outputs: dict[str, Any] = sandbox["todo-app"]
     return outputs
 

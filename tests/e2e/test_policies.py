@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+import suite
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -84,6 +85,7 @@ def _is_denied(call: Callable[..., Any], request: dict[str, Any]) -> bool:
     return False
 
 
+@suite.of_all_apps
 @pytest.mark.alone
 def test_a_simulation_and_the_call_agree_for_every_function(sandbox: dict[str, Any]) -> None:
     iam, sts, resources = boto3.client("iam"), boto3.client("sts"), list(_resources(boto3.client("cloudformation")))
