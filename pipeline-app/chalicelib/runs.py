@@ -203,12 +203,10 @@ class Runs:
             day, _, hour = name.partition("T")
             if day not in days["event day"]:
                 hours[day].append(int(hour))
-        known = self._event_days(begun)  # read after the run has begun: it has every event day of the bytes
-        arrivals = {each.day: days_read(each.period, known) for each in begun if each.kind == "arrival day"}
 
         def run(report: Report) -> None:
             if report.period == "arrival day":
-                self._run_by_arrival_day(report, arrivals, job)
+                self._run_by_arrival_day(report, days["arrival day"], job)
                 return
             self._run_by_event_day(report, days["event day"] | (set() if report.hour else days["on-time day"]), job)
             for day, some in hours.items() if report.hour else ():
@@ -261,7 +259,7 @@ class Runs:
             self._run_by_event_day(report, periods, job)
             return
         known = self._index.arrivals(min(periods))
-        self._run_by_arrival_day(report, {each: sorted(known[each]) for each in periods if each in known}, job)
+        self._run_by_arrival_day(report, [each for each in periods if each in known], job)
 
     def _run_by_event_day(self, report: Report, periods: Collection[Day], job: _Job) -> None:
         for some in batched(sorted(periods), MAX_PERIODS):
@@ -292,9 +290,16 @@ class Runs:
                 self._run(report, job, [day], report.statement_of_hours(day, hours, base.run), base)
                 return
 
-    def _run_by_arrival_day(self, report: Report, days: Mapping[Day, Sequence[Day]], job: _Job) -> None:
-        for arrival, events in sorted(days.items()):
-            self._run(report, job, [arrival], report.statement({"period": [arrival], "days": events}))
+    def _run_by_arrival_day(self, report: Report, days: Collection[Day], job: _Job) -> None:
+        """Run the report for *days*, each again while readings of more event days arrive.
+
+        A run that has read these may have begun between the look at the event days and the statement, which is later.
+        """
+        for arrival in sorted(days):
+            read: list[Day] = []
+            while (events := days_read(Period("arrival day", arrival), self._index.arrivals(arrival))) != read:
+                self._run(report, job, [arrival], report.statement({"period": [arrival], "days": events}))
+                read = events
 
     def _run(
         self,

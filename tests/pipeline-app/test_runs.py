@@ -405,6 +405,21 @@ def test_a_run_reads_every_day_of_the_bytes_that_it_counts(world: World, monkeyp
     assert world.waiting() == []
 
 
+def test_a_statement_that_begins_after_one_of_more_event_days_is_not_the_last(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of quality looks which event days to read. Before its statement begins, another run reads one more."""
+    world.runs.update(A, LATER)
+    arrivals, early = world.index.arrivals, [world.index.arrivals(ARRIVAL.day)] * 2
+    world.index.add_arrivals({ARRIVAL.day: {"2029-12-31"}})
+    monkeypatch.setattr(world.index, "arrivals", lambda first: early.pop() if early else arrivals(first))
+
+    world.runs.rerun("quality", [ARRIVAL.day], "request", LATER)
+
+    read = [parameters for sql, parameters in world.engine.statements if "FROM errors" in sql]
+    assert ["'2029-12-31'" in parameters for parameters in read] == [False, False, True]
+
+
 def test_a_run_that_was_begun_a_day_ago_begins_again(world: World) -> None:
     """The output of its statements may have expired: the lifecycle rule `runs` keeps it for two days."""
     world.engine.failing = StillRunning("query 1")
