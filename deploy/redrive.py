@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
@@ -131,9 +132,12 @@ def _messages(sqs: Any, url: str) -> Iterator[Json]:
 
 
 def content(text: str) -> object:
-    """Return the content of a message. Raises NotRedriven if it is not JSON."""
+    """Return the content of a message. Raises NotRedriven if it is not JSON.
+
+    The IoT rule of earlier releases wrote it in base64.
+    """
     try:
-        return json.loads(text)
+        return json.loads(text if text.startswith(("{", "[")) else b64decode(text, validate=True))
     except ValueError as error:
         raise NotRedriven(f"malformed message, it is not JSON: {text[:100]}") from error
 

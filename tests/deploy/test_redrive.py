@@ -160,6 +160,12 @@ def test_an_incomplete_batch_stays_and_delays_no_other(aws: Emulator, batch: dic
     assert (aws.handled(), aws.waiting(failed)) == ([{"word": "good"}], 2)
 
 
+def test_a_message_of_an_iot_rule_may_be_in_base64() -> None:
+    message = '{"base64OriginalPayload": "e30="}'
+
+    assert redrive.content(base64.b64encode(message.encode()).decode()) == redrive.content(message)
+
+
 def test_a_payload_that_a_rule_could_not_deliver_goes_into_its_stream(aws: Emulator, batch: dict[str, Any]) -> None:
     payload = base64.b64encode(b"{}").decode()
     payload_message = {"topic": "devices/pump-1/readings", "base64OriginalPayload": payload}
