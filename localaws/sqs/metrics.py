@@ -18,7 +18,7 @@ from localaws.cloudwatch.service_metrics import record
 
 logger = logging.getLogger(__name__)
 
-INTERVAL = 60
+MINUTE = 60
 ACTIVE = 6 * 3600
 NUMBERS = {
     "ApproximateNumberOfMessagesVisible": "ApproximateNumberOfMessages",
@@ -36,8 +36,12 @@ class Recorder(threading.Thread):
         self._had_messages: dict[tuple[str, ...], float] = {}
 
     def run(self) -> None:
+        minute = time.time() // MINUTE
         while True:
-            time.sleep(INTERVAL - time.time() % INTERVAL)
+            time.sleep(1)  # the clock may be turned
+            if time.time() // MINUTE == minute:
+                continue
+            minute = time.time() // MINUTE
             try:
                 self.record_all(time.time())
             except Exception:
