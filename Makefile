@@ -4,7 +4,7 @@ SHELL := /bin/bash
 export PYTHONDONTWRITEBYTECODE = 1
 
 APPS  := $(patsubst %/.chalice/config.json,%,$(wildcard */.chalice/config.json))
-APP   ?= $(firstword $(filter todo-app,$(APPS)) $(APPS))
+APP   ?= todo-app
 ifeq ($(filter $(APPS) all common updates,$(APP)),)
 $(error There is no app $(APP). APP is one of: $(APPS))
 endif
@@ -44,6 +44,10 @@ quoted = '$(subst ','\'',$(value $(1)))'
 on_sandbox = variables="$$($(BIN)/python -m sandbox env)" && eval "$$variables" && $(BIN)/python
 output = "$$($(BIN)/python -m sandbox output $(1) $(2))"
 option = $(if $(value $(2)),--$(1) $(call quoted,$(2)))
+
+.PHONY: gameday
+gameday: .venv/run ## Cause faults in the sandbox, and see each alarm raised, mended and cleared: make gameday FAULT="cleansing fails"
+	@$(BIN)/python -m sandbox.gameday $(call option,fault,FAULT)
 
 .PHONY: release-day
 release-day: .venv/run ## Measure how much load the edge takes off the update servers: make release-day CLIENTS=500 SIZE=100 (MB)

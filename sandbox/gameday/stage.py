@@ -1,0 +1,222 @@
+"""The stage on which a game day plays: its functions, alarms, queues and clock."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from functools import cache
+from typing import Any
+
+from deploy import apps, stacks
+from deploy.account import client
+from deploy.redrive import redrive
+from localaws.clock.client import turned
+
+SLOW = """
+import time
+import app
+
+def handler(event, context):
+    time.sleep(2.5)
+    return app.app(event, context)
+"""
+"""A handler for an API whose answers take longer than the alarm accepts."""
+
+
+BROKEN = "app.gameday"
+"""A handler that no app has."""
+_TRIES = 24
+
+
+class Stage:
+    """The stage of the running sandbox, whose *outputs* are those of `.sandbox/outputs.json`."""
+
+    def __init__(self, outputs: dict[str, Any]) -> None:
+        self.name: str = outputs["stage"]
+        self._outputs = outputs
+        self._handlers: dict[str, str] = {}
+
+    def output(self, app: str, name: str) -> str:
+        return str(self._outputs[app][name])
+
+    @cache  # noqa: B019 # one stage for each process
+    def resource(self, stack: str, logical_id: str) -> str:
+        """Return the physical id of a resource. *stack* is without the stage, such as ``pipeline-app delivery``."""
+        app, _, part = stack.partition(" ")
+        name = "-".join(filter(None, (app, self.name, part)))
+        _, physical_id = stacks.resources(name)[logical_id]
+        return physical_id
+
+    # --- the clock and the alarms ---
+
+    def turn(self, seconds: int) -> None:
+        """Turn the clock forward, and give the alarms the time to look at it."""
+        turned(self._outputs["endpoint"], seconds)
+        time.sleep(1.5)
+
+    def calm(self, before: set[str]) -> set[str]:
+        """Wait without turning the clock until no other alarm than *before* is raised; return those that still are."""
+        for _ in range(_TRIES * 3):
+            if not (others := self.raised() - before):
+                break
+            time.sleep(5)
+        return others
+
+    def raised(self) -> set[str]:
+        """Return the names of the alarms that are raised."""
+        pages = client("cloudwatch").get_paginator("describe_alarms").paginate(StateValue="ALARM")
+        return {alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]}
+
+    # --- functions ---
+
+    def refuse(self, function: str) -> None:
+        """Take all concurrency from a function."""
+        client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+
+    def allow(self, function: str) -> None:
+        client("lambda").delete_function_concurrency(FunctionName=function)
+
+    def break_function(self, function: str, handler: str = BROKEN) -> None:
+        """Give a function another handler, as a bad release does."""
+        configuration = client("lambda").get_function_configuration(FunctionName=function)
+        self._handlers.setdefault(function, configuration["Handler"])
+        self._set_handler(function, handler)
+
+    def mend_function(self, function: str) -> None:
+        """Give a function the handler that it had, as the release before does."""
+        self._set_handler(function, self._handlers[function])
+
+    @staticmethod
+    def _set_handler(function: str, handler: str) -> None:
+        client("lambda").update_function_configuration(FunctionName=function, Handler=handler)
+        client("lambda").get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 1})
+
+    def slow_down(self, function: str) -> None:
+        """Make an API's function slow by one more module in its code."""
+        functions = client("lambda")
+        with urllib.request.urlopen(functions.get_function(FunctionName=function)["Code"]["Location"]) as answer:
+            code = io.BytesIO(answer.read())
+        with zipfile.ZipFile(code, "a") as archive:
+            archive.writestr("slow.py", SLOW)
+        functions.update_function_code(FunctionName=function, ZipFile=code.getvalue())
+        functions.get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 1})
+        self.break_function(function, "slow.handler")
+
+    def invoke(self, function: str, event: dict[str, Any]) -> None:
+        client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
+
+    def consume(self, function: str, enabled: bool) -> None:
+        """Let a function consume its source, or stop it."""
+        mappings = client("lambda").list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+        for mapping in mappings:
+            client("lambda").update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
+
+    def schedule(self, stack: str, rule: str, enabled: bool) -> None:
+        """Enable or disable a schedule."""
+        events, name = client("events"), self.resource(stack, rule)
+        events.enable_rule(Name=name) if enabled else events.disable_rule(Name=name)
+
+    def measure_methods(self, app: str) -> None:
+        """Have an API's stage record the metrics of each method."""
+        gateway = client("apigateway")
+        operation = {"op": "replace", "path": "/*/*/metrics/enabled", "value": "true"}
+        gateway.update_stage(restApiId=self.resource(app, "RestAPI"), stageName="api", patchOperations=[operation])
+
+    # --- what users and devices do ---
+
+    def request(self, app: str, path: str, body: bytes | None = None) -> int:
+        """Send a GET, or a POST with a *body*, to an API; return the status."""
+        try:
+            with urllib.request.urlopen(f"{self.output(app, 'api').rstrip('/')}{path}", body) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def send_readings(self, count: int = 1, size: int = 100) -> None:
+        """Put readings of at least *size* bytes into the stream in one request, as devices do."""
+        records = [self._reading(number, size) for number in range(count)]
+        client("kinesis").put_records(StreamName=self.output("pipeline-app", "stream"), Records=records)
+
+    def publish_reading(self) -> None:
+        """Publish a reading by MQTT's HTTP interface, so that the rule of IoT has to put it into the stream."""
+        topic = f"{self.output('pipeline-app', 'device_topics')}/gameday/readings"
+        client("iot-data").publish(topic=topic, qos=1, payload=self._reading()["Data"])
+
+    @staticmethod
+    def _reading(number: int = 0, size: int = 0) -> dict[str, Any]:
+        now = time.time_ns()
+        sent: dict[str, Any] = {
+            "device_id": "gameday",
+            "metric": "temperature",
+            "value": 20.5,
+            "ts": now // 10**6,
+            "seq": number,
+        }
+        sent["note"] = "x" * size  # unknown fields are ignored
+        return {"Data": json.dumps(sent).encode(), "PartitionKey": "gameday"}
+
+    def publish_purchase(self) -> None:
+        """Publish the event of a purchase, as video-app does."""
+        number = f"gameday-{time.time_ns()}"
+        event = {"type": "PurchaseCompleted", "version": 1, "payment_id": number, "user": "gameday"}
+        event |= {"email": "gameday@shop.example", "title": "A film", "amount": 990, "currency": "usd"}
+        event |= {"at": "2030-01-31T12:00:00+00:00"}
+        client("sns").publish(
+            TopicArn=self.output("video-app", "purchases_topic"),
+            Message=json.dumps(event),
+            MessageAttributes={"type": {"DataType": "String", "StringValue": "PurchaseCompleted.1"}},
+        )
+
+    def touch(self, table: str) -> None:
+        """Write an item of a table, so that its stream has a record. The attribute that it adds means nothing."""
+        dynamodb = client("dynamodb")
+        keys = [each["AttributeName"] for each in dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]]
+        found = dynamodb.scan(TableName=table, Limit=1)["Items"] or [{name: {"S": "gameday"} for name in keys}]
+        dynamodb.update_item(
+            TableName=table,
+            Key={name: found[0][name] for name in keys},
+            UpdateExpression="SET gameday = :now",
+            ExpressionAttributeValues={":now": {"N": str(time.time_ns())}},
+        )
+
+    # --- the operator ---
+
+    def redrive(self, app: str) -> str:
+        """Send the failed messages of an app back, as `make redrive` does; return what became of them."""
+        return ", ".join(f"{queue}: {result}" for queue, result in redrive(app, self.name).items())
+
+    def settle(self) -> dict[str, int]:
+        """Redrive without turning the clock until no failed message is left; return those that are left."""
+        for _ in range(_TRIES):
+            if not (failed := self.failed_messages()):
+                break
+            for app in apps.names():
+                if any(queue.startswith(f"{app}-{self.name}-") for queue in failed):
+                    self.redrive(app)
+            time.sleep(5)
+        return failed
+
+    def failed_messages(self) -> dict[str, int]:
+        """Return by queue of failures how many messages it has, of those that are not empty."""
+        sqs, found = client("sqs"), {}
+        for url in sqs.list_queues(MaxResults=1000).get("QueueUrls", []):
+            name = url.rpartition("/")[2]
+            if re.fullmatch(rf".+-{self.name}-(.+-)?(failed|undelivered)", name):
+                names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+                numbers = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+                found[name] = sum(map(int, numbers.values()))
+        return {name: count for name, count in found.items() if count}
+
+    def deny(self, role: str, action: str) -> None:
+        """Deny an action to a role."""
+        statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        client("iam").put_role_policy(RoleName=role, PolicyName="gameday", PolicyDocument=document)
+
+    def allow_again(self, role: str) -> None:
+        client("iam").delete_role_policy(RoleName=role, PolicyName="gameday")
