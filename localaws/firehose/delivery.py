@@ -260,7 +260,7 @@ class Delivery:
             suffix = prefixes.suffix(stream.name, stream.version, moment, stream.extension or extension)
             if not stream.conversion:
                 body = compressed(body, stream.compression, suffix.removesuffix(extension))
-            self._put(prefixes.evaluate(prefix, moment) + suffix, body)
+            self._put(prefixes.evaluate(prefix, moment) + suffix, body, moment)
             self._count_delivered([item.record for item in items], len(failed), len(body))
         self._inbox.put((self._release, sum(map(_size, items)) - sum(map(_size, failed))))
         self._inbox.put((self._buffer_outcomes, failed))
@@ -282,17 +282,25 @@ class Delivery:
         moment = self._arrival(each.record for each in failed)
         prefix = prefixes.evaluate(prefixes.error_prefix(stream.prefix, stream.error_prefix), moment, output_type)
         body = b"".join(errors.line(stream, each, time.time()) for each in failed)
-        self._put(prefix + prefixes.suffix(stream.name, stream.version, moment, ""), body)
+        self._put(prefix + prefixes.suffix(stream.name, stream.version, moment, ""), body, moment)
         self._inbox.put((self._release, sum(map(_size, failed))))
 
     def _arrival(self, records: Any) -> datetime:
         """Return the arrival time of the first record, in the stream's time zone."""
         return datetime.fromtimestamp(min(record.arrived for record in records), self.stream.zone)
 
-    def _put(self, key: str, body: bytes) -> None:
+    def _put(self, key: str, body: bytes, oldest: datetime) -> None:
         stream = self.stream
         s3 = self._roles(stream.role_arn)("s3")
-        self._retry(lambda: s3.put_object(Bucket=stream.bucket, Key=key, Body=body))
+
+        def put() -> None:
+            try:
+                s3.put_object(Bucket=stream.bucket, Key=key, Body=body)
+            except AwsError:
+                self._metrics.add(DeliveryToS3__DataFreshness=time.time() - oldest.timestamp())
+                raise
+
+        self._retry(put)
 
     def _count_delivered(self, records: Sequence[SourceRecord], failed: int, size: int) -> None:
         self._metrics.add(

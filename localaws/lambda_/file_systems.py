@@ -106,6 +106,8 @@ def of_stack(kind: str) -> None:
         if file_systems != config.get("FileSystemConfigs", []):
             lambda_svc.invalidate_worker(name)
         config["FileSystemConfigs"] = file_systems
+        if file_systems:
+            config["VpcConfig"] = dict(properties["VpcConfig"])  # later changes of the function are checked with it
 
     def check(properties: dict[str, Any]) -> None:
         file_systems = properties.get("FileSystemConfigs", [])

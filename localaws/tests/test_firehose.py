@@ -398,6 +398,7 @@ def test_a_failed_delivery_is_retried_until_it_succeeds(aws: Aws, monkeypatch: p
     stream.put(b"1")
     metric = ("DeliveryToS3.Success", stream.name)
     assert eventually(lambda: minimum_of_metric(aws, *metric) == [0]), "the delivery failed at least once"
+    assert minimum_of_metric(aws, "DeliveryToS3.DataFreshness", stream.name), "the age of what waits is a metric"
     assert aws.s3.list_objects_v2(Bucket=stream.name)["KeyCount"] == 0
 
     aws.allow(role, "s3:PutObject")

@@ -102,6 +102,8 @@ def test_functions_share_a_file_system(account: Account) -> None:
     assert account.invoke("reader", {}) == "shared"
     described = account.client("lambda").get_function_configuration(FunctionName="reader")
     assert described["FileSystemConfigs"] == account.mounts
+    changed = account.client("lambda").update_function_configuration(FunctionName="reader", Timeout=9)
+    assert changed["Timeout"] == 9
 
 
 def test_a_file_system_needs_a_vpc_and_a_mount_target_in_each_zone(account: Account) -> None:
