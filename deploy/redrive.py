@@ -10,9 +10,9 @@ from __future__ import annotations
 import base64
 import json
 import time
-from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -137,8 +137,10 @@ def content(text: str) -> object:
     The IoT rule of earlier releases wrote it in base64.
     """
     try:
-        return json.loads(text if text.startswith(("{", "[")) else b64decode(text, validate=True))
+        return json.loads(text)
     except ValueError as error:
+        with suppress(ValueError):
+            return json.loads(base64.b64decode(text, validate=True))
         raise NotRedriven(f"malformed message, it is not JSON: {text[:100]}") from error
 
 
