@@ -119,12 +119,15 @@ def _tell(pipe: int, number: int) -> None:
         os.write(pipe, b"%d\n" % number)
 
 
-def become(program: str, folder: str, variables: dict[str, str], streams: list[int]) -> None:
-    """Make this process what `python PROGRAM` would be in the folder with the variables, and run the program."""
+def become(program: str, folder: str, variables: dict[str, str], streams: list[int], interrupt: Any) -> None:
+    """Make this process what `python PROGRAM` would be in the folder with the variables, and run the program.
+
+    *interrupt* is the handler of SIGINT. It is ignored where the emulator was started in the background of a script.
+    """
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, interrupt)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
@@ -151,6 +154,7 @@ def _show(command: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    interrupt = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the emulator, which then ends this process
     control = socket.socket(fileno=int(sys.argv[1]))
     names = preload()
@@ -160,4 +164,4 @@ if __name__ == "__main__":
     os.close(os.pidfd_open(os.getpid()))  # fails here on a system without it
     control.send(json.dumps(sorted(names)).encode())
     request, streams = Template(control).serve()
-    become(**request, streams=streams)
+    become(**request, streams=streams, interrupt=interrupt)
