@@ -48,20 +48,7 @@ def _fill(client: Any, table: str, owner: str, size: int) -> None:
     from chalicelib.todos import new_id
 
     ids = (new_id() for _ in range(size))
-    tables.fill(client, table, ({**_ITEM, "owner": owner, "id": each, "state": f"open#{each}"} for each in ids))
-
-
-_ITEM: dict[str, object] = {
-    "title": "Milk",
-    "notes": "two litres " * 10,
-    "priority": "normal",
-    "due": None,
-    "tags": [],
-    "done": False,
-    "version": 1,
-    "created_at": "2030-01-01T00:00:00.000Z",
-    "updated_at": "2030-01-01T00:00:00.000Z",
-}
+    tables.fill(client, table, ({**tables.TODO, "owner": owner, "id": each, "state": f"open#{each}"} for each in ids))
 
 
 def _ask_for_capacity(params: dict[str, Any], **_: Any) -> None:

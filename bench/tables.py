@@ -12,6 +12,19 @@ from sandbox.settings import ROOT
 
 _SCHEMA = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes", "BillingMode")
 
+TODO: dict[str, object] = {
+    "title": "Milk",
+    "notes": "two litres " * 10,
+    "priority": "normal",
+    "due": None,
+    "tags": [],
+    "done": False,
+    "version": 1,
+    "created_at": "2030-01-01T00:00:00.000Z",
+    "updated_at": "2030-01-01T00:00:00.000Z",
+}
+"""A todo without its owner, its id and its state."""
+
 
 def create(client: Any, app: str, resource: str) -> str:
     """Create the table that the app's template calls *resource*, without its stream; return the table's name."""
