@@ -13,10 +13,8 @@ from typing import Any
 from ministack.services import apigateway_v1 as gateway
 
 from localaws.apigateway.proxy_event import exchange
-from localaws.apigateway.stage_cache import method_settings
+from localaws.apigateway.stage_cache import NAMESPACE, method_settings, stage_dimensions
 from localaws.cloudwatch.service_metrics import record
-
-NAMESPACE = "AWS/ApiGateway"
 
 
 def record_request(dimensions: dict[str, str], status: int, seconds: float) -> None:
@@ -36,7 +34,7 @@ def with_metrics(execute: Any) -> Any:
         if stage is None:
             return response
         seconds, resource = time.perf_counter() - started, exchange.get().resource_path
-        dimensions = {"ApiName": gateway._rest_apis[api_id]["name"], "Stage": stage_name}
+        dimensions = stage_dimensions(api_id, stage_name)
         record_request(dimensions, response[0], seconds)
         if resource and method_settings(stage, resource, method).get("metricsEnabled"):
             record_request(dimensions | {"Method": method, "Resource": resource}, response[0], seconds)

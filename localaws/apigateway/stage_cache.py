@@ -24,6 +24,7 @@ from localaws.apigateway.response_cache import DEFAULT_TTL, Response, StageCache
 from localaws.cloudwatch.service_metrics import record
 
 GIGABYTE = 1024**3
+NAMESPACE = "AWS/ApiGateway"
 WARNING = "199 Cache-control headers were ignored because the caller was unauthorized."
 
 caches: dict[tuple[str, ...], StageCache] = {}
@@ -62,6 +63,11 @@ def method_settings(stage: dict[str, Any], resource_path: str, method: str, all_
     return found
 
 
+def stage_dimensions(api_id: str, stage_name: str) -> dict[str, str]:
+    """Return the dimensions of a stage's metrics."""
+    return {"ApiName": gateway._rest_apis[api_id]["name"], "Stage": stage_name}
+
+
 def cache_key(
     integration: dict[str, Any], method: str, headers: Any, query: dict[str, Any], path: dict[str, str]
 ) -> Hashable:
@@ -84,11 +90,6 @@ def can_invalidate(setting: dict[str, Any], caller: dict[str, Any] | None, arn: 
         return False
     error = iam_evaluator.enforce(caller["accessKey"], "execute-api:InvalidateCache", "apigateway", get_region(), arn)
     return error is None
-
-
-def count(metric: str, api_id: str, stage_name: str) -> None:
-    dimensions = {"ApiName": gateway._rest_apis[api_id]["name"], "Stage": stage_name}
-    record("AWS/ApiGateway", metric, 1.0, "Count", dimensions)
 
 
 def requests_invalidation(headers: Any) -> bool:
@@ -132,7 +133,8 @@ def with_cache(invoke: Any) -> Any:
         key = cache_key(integration, method, headers, query or {}, path or {})
         response = None if invalidate else cache.get(key)
         exchange.get().cache = "hit" if response else "miss"
-        count("CacheHitCount" if response else "CacheMissCount", api_id, stage_name)
+        metric = "CacheHitCount" if response else "CacheMissCount"
+        record(NAMESPACE, metric, 1.0, "Count", stage_dimensions(api_id, stage_name))
         if response is None:
             answer = await invoke(integration, api_id, stage_name, stage, *request, **context)
             response = store(cache, key, answer, setting)

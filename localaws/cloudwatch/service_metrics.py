@@ -10,7 +10,6 @@ import itertools
 import time
 from typing import Any
 
-from ministack.core.responses import request_scope
 from ministack.services import cloudwatch
 
 MINUTE = 60
@@ -39,14 +38,6 @@ def of_minute(points: list[Any], now: float) -> list[Any]:
     """Return those of *points* that are of this minute. The points are in the order of time."""
     first = now // MINUTE * MINUTE
     return list(itertools.takewhile(lambda point: point["Timestamp"] >= first, reversed(points)))
-
-
-def record_in(
-    account: str, region: str, namespace: str, name: str, value: float, unit: str, dimensions: dict[str, str]
-) -> None:
-    """Add a value to a metric of an account and a Region, outside of a request."""
-    with request_scope(account, region):
-        record(namespace, name, value, unit, dimensions)
 
 
 def apply() -> None:

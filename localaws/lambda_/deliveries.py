@@ -14,8 +14,10 @@ from dataclasses import asdict
 from threading import Lock
 from typing import Any
 
+from ministack.core.responses import request_scope
+
 from localaws import control
-from localaws.cloudwatch.service_metrics import record_in
+from localaws.cloudwatch.service_metrics import record
 from localaws.lambda_.journal import CALL, Step
 
 KEPT = 200
@@ -61,7 +63,8 @@ def record_iterator_age(step: dict[str, Any]) -> None:
         return  # not of a stream, or not invoked
     _, _, _, region, account, _, name, *_ = step["function"].split(":")
     age, dimensions = round(step["last_age"] * 1000), {"FunctionName": name}
-    record_in(account, region, "AWS/Lambda", "IteratorAge", float(max(age, 0)), "Milliseconds", dimensions)
+    with request_scope(account, region):
+        record("AWS/Lambda", "IteratorAge", float(max(age, 0)), "Milliseconds", dimensions)
 
 
 def show(request: control.Request) -> control.Response:
