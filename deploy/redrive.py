@@ -11,7 +11,7 @@ import base64
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -23,6 +23,9 @@ from msgspec import Meta, Struct, field
 from deploy.account import client
 
 type Json = dict[str, Any]
+
+_FAILURES = ("failed", "undelivered")
+"""How the names of the queues of failed messages end."""
 
 
 class NotRedriven(Exception):
@@ -63,18 +66,30 @@ class _Undelivered(Struct):
 
 def redrive(app: str, stage: str) -> dict[str, str]:
     """Empty the queues; return by the name of a queue what became of its messages."""
-    sqs = client("sqs")
-    urls = sqs.list_queues(QueueNamePrefix=f"{app}-{stage}-", MaxResults=1000).get("QueueUrls", [])
-    served = _served(sqs, urls)
-    results = {}
-    for url in urls:
-        name = url.rpartition("/")[2]
-        if name.endswith(("failed", "undelivered")):
-            results[name] = _moved(sqs, url, served[name]) if name in served else _handled(sqs, url)
-    return results
+    sqs, urls = client("sqs"), _queues(app, stage)
+    served = _served(sqs, urls.values())
+    return {
+        name: _moved(sqs, url, served[name]) if name in served else _handled(sqs, url)
+        for name, url in urls.items()
+        if name.endswith(_FAILURES)
+    }
 
 
-def _served(sqs: Any, urls: Sequence[str]) -> dict[str, list[str]]:
+def failed_messages(app: str, stage: str) -> dict[str, int]:
+    """Return by queue of failures how many messages it has, in flight or not. Empty queues are left out."""
+    sqs, names = client("sqs"), ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+    urls = {name: url for name, url in _queues(app, stage).items() if name.endswith(_FAILURES)}
+    counts = {name: sum(map(int, _attributes(sqs, url, *names).values())) for name, url in urls.items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _queues(app: str, stage: str) -> dict[str, str]:
+    """Return the addresses of the app's queues by name."""
+    urls = client("sqs").list_queues(QueueNamePrefix=f"{app}-{stage}-", MaxResults=1000).get("QueueUrls", [])
+    return {url.rpartition("/")[2]: url for url in urls}
+
+
+def _served(sqs: Any, urls: Iterable[str]) -> dict[str, list[str]]:
     """Return by the name of a dead-letter queue the ARNs of the queues that it serves."""
     served = defaultdict(list)
     for url in urls:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import time
 import urllib.error
 import urllib.request
@@ -12,9 +11,8 @@ import zipfile
 from functools import cache
 from typing import Any
 
-from deploy import apps, stacks
+from deploy import apps, redrive, stacks
 from deploy.account import client
-from deploy.redrive import redrive
 from localaws.clock.client import turned
 
 SLOW = """
@@ -26,7 +24,6 @@ def handler(event, context):
     return app.app(event, context)
 """
 """A handler for an API whose answers take longer than the alarm accepts."""
-
 
 BROKEN = "app.gameday"
 """A handler that no app has."""
@@ -94,6 +91,11 @@ class Stage:
     @staticmethod
     def _set_handler(function: str, handler: str) -> None:
         client("lambda").update_function_configuration(FunctionName=function, Handler=handler)
+        Stage._wait_for(function)
+
+    @staticmethod
+    def _wait_for(function: str) -> None:
+        """Wait until a change of the function is complete."""
         client("lambda").get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 1})
 
     def slow_down(self, function: str) -> None:
@@ -104,7 +106,7 @@ class Stage:
         with zipfile.ZipFile(code, "a") as archive:
             archive.writestr("slow.py", SLOW)
         functions.update_function_code(FunctionName=function, ZipFile=code.getvalue())
-        functions.get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 1})
+        self._wait_for(function)
         self.break_function(function, "slow.handler")
 
     def invoke(self, function: str, event: dict[str, Any]) -> None:
@@ -149,15 +151,14 @@ class Stage:
 
     @staticmethod
     def _reading(number: int = 0, size: int = 0) -> dict[str, Any]:
-        now = time.time_ns()
-        sent: dict[str, Any] = {
+        sent = {
             "device_id": "gameday",
             "metric": "temperature",
             "value": 20.5,
-            "ts": now // 10**6,
+            "ts": time.time_ns() // 10**6,
             "seq": number,
+            "note": "x" * size,  # unknown fields are ignored
         }
-        sent["note"] = "x" * size  # unknown fields are ignored
         return {"Data": json.dumps(sent).encode(), "PartitionKey": "gameday"}
 
     def publish_purchase(self) -> None:
@@ -186,31 +187,21 @@ class Stage:
 
     # --- the operator ---
 
-    def redrive(self, app: str) -> str:
-        """Send the failed messages of an app back, as `make redrive` does; return what became of them."""
-        return ", ".join(f"{queue}: {result}" for queue, result in redrive(app, self.name).items())
+    def redrive(self, app: str) -> None:
+        """Send the failed messages of an app back, as `make redrive` does."""
+        redrive.redrive(app, self.name)
 
     def settle(self) -> dict[str, int]:
-        """Redrive without turning the clock until no failed message is left; return those that are left."""
+        """Redrive without turning the clock until no failed message is left; return by queue those that are left."""
         for _ in range(_TRIES):
-            if not (failed := self.failed_messages()):
+            failed = {app: redrive.failed_messages(app, self.name) for app in apps.names()}
+            failing = [app for app, messages in failed.items() if messages]
+            if not failing:
                 break
-            for app in apps.names():
-                if any(queue.startswith(f"{app}-{self.name}-") for queue in failed):
-                    self.redrive(app)
+            for app in failing:
+                self.redrive(app)
             time.sleep(5)
-        return failed
-
-    def failed_messages(self) -> dict[str, int]:
-        """Return by queue of failures how many messages it has, of those that are not empty."""
-        sqs, found = client("sqs"), {}
-        for url in sqs.list_queues(MaxResults=1000).get("QueueUrls", []):
-            name = url.rpartition("/")[2]
-            if re.fullmatch(rf".+-{self.name}-(.+-)?(failed|undelivered)", name):
-                names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-                numbers = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-                found[name] = sum(map(int, numbers.values()))
-        return {name: count for name, count in found.items() if count}
+        return {queue: count for messages in failed.values() for queue, count in messages.items()}
 
     def deny(self, role: str, action: str) -> None:
         """Deny an action to a role."""

@@ -186,6 +186,7 @@ def test_an_unknown_message_stays(aws: Emulator) -> None:
 
     assert "unknown message" in redrive.redrive(aws.app, "dev")[f"{aws.app}-dev-failed"]
     assert aws.waiting(failed) == 1
+    assert redrive.failed_messages(aws.app, "dev") == {f"{aws.app}-dev-failed": 1}
 
 
 MALFORMED = [
