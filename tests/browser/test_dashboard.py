@@ -296,10 +296,10 @@ def test_a_hidden_page_requests_nothing(open_dashboard: Open, site: str) -> None
     requested = len(pipeline.requested)
     page.clock.run_for(5 * MINUTE)
     assert len(pipeline.requested) == requested
-    page.evaluate("Object.defineProperty(document, 'visibilityState', { value: 'visible', configurable: true })")
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    with page.expect_request(f"{API}/**"):
+        page.evaluate("Object.defineProperty(document, 'visibilityState', { value: 'visible', configurable: true })")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     live(page)
-    assert len(pipeline.requested) > requested
 
 
 def test_a_failing_service_and_its_recovery_are_shown(open_dashboard: Open, site: str) -> None:
