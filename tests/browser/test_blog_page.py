@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from phone import PHONE, accessible
 from playwright.sync_api import Page, expect
 from users import Author
+from waiting import until
 
 PAYLOADS = (
     "<script>hacked = 1</script>",
@@ -51,12 +52,12 @@ def publish(sandbox: dict[str, Any]) -> Iterator[Publish]:
 
 def until_there(page: Page, path: str) -> None:
     """Open *path*, repeatedly until the site has it."""
-    for _ in range(30):
+
+    def is_there() -> bool:
         answer = page.goto(path)
-        if answer and answer.status == 200:
-            return
-        page.wait_for_timeout(500)
-    raise AssertionError(f"{path} does not come")
+        return answer is not None and answer.status == 200
+
+    until(is_there)
 
 
 def test_a_reader_goes_from_the_list_to_a_post_its_neighbour_and_its_tag(blog: Page) -> None:
@@ -116,22 +117,20 @@ def test_a_reader_subscribes_gets_a_mail_and_unsubscribes_by_its_link(blog: Page
     expect(blog.get_by_role("status")).to_have_text(f"Thank you. A welcome email is on its way to {email}.")
     expect(blog.get_by_label("Email")).to_have_value("")
 
-    blog.goto(_unsubscribe_link(blog, sandbox["console"], email))
+    blog.goto(_unsubscribe_link(sandbox["console"], email))
     blog.get_by_role("button", name="Unsubscribe").click()
     expect(blog.get_by_role("status")).to_have_text("You are unsubscribed. We will not email you again.")
     expect(blog.get_by_role("button", name="Unsubscribe")).to_be_hidden()
     expect(blog.get_by_text("Press the button")).to_be_hidden()
 
 
-def _unsubscribe_link(page: Page, console: str, email: str) -> str:
-    for _ in range(60):
-        with urllib.request.urlopen(f"{console}/mails.json") as answer:
-            mails = [json.dumps(mail) for mail in json.load(answer) if email in mail["To"]]
-        found = re.search(r"/unsubscribe/\?token=[\w.~%-]+", mails[0]) if mails else None
-        if found:
-            return found[0]
-        page.wait_for_timeout(500)
-    raise AssertionError(f"no mail to {email}")
+def _unsubscribe_link(console: str, email: str) -> str:
+
+    def found() -> re.Match[str] | None:
+        mails = [json.dumps(mail) for mail in httpx.get(f"{console}/mails.json").json() if email in mail["To"]]
+        return re.search(r"/unsubscribe/\?token=[\w.~%-]+", mails[0]) if mails else None
+
+    return until(found)[0]
 
 
 def test_an_invalid_address_is_explained(blog: Page) -> None:
@@ -222,8 +221,8 @@ def test_the_keyboard_reaches_the_content_first(blog: Page) -> None:
 def test_a_page_loads_nothing_from_other_hosts(blog: Page, sandbox: dict[str, Any]) -> None:
     urls: list[str] = []
     blog.on("request", lambda request: urls.append(request.url))
-    blog.get_by_role("article").first.get_by_role("link").first.click()
-    blog.wait_for_load_state("networkidle")
+    with blog.expect_navigation(wait_until="networkidle"):
+        blog.get_by_role("article").first.get_by_role("link").first.click()
 
     assert urls
     assert all(url.startswith(sandbox["blog-app"]["site"]) for url in urls)

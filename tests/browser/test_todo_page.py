@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,11 @@ def add(page: Page, title: str) -> Locator:
     todo = page.get_by_role("listitem").filter(has=page.get_by_role("checkbox", name=title, exact=True))
     expect(todo).to_be_visible()
     return todo
+
+
+def answered(page: Page, method: str) -> AbstractContextManager[object]:
+    """Wait, at the end of the block, for the response to a request by *method*. A reload would cancel the request."""
+    return page.expect_response(lambda response: response.request.method == method)
 
 
 def titles(page: Page) -> Locator:
@@ -82,7 +88,8 @@ def test_a_person_signs_up_keeps_todos_and_a_file_and_signs_out(page: Page) -> N
     page.get_by_role("textbox", name="Title").fill("Buy oat milk")
     page.get_by_role("button", name="Save").click()
     milk = page.get_by_role("checkbox", name="Buy oat milk")
-    milk.check()
+    with answered(page, "PATCH"):
+        milk.check()
     page.reload()
     expect(milk).to_be_checked()
     expect(tulips.get_by_role("checkbox")).not_to_be_checked()
@@ -263,7 +270,8 @@ def test_a_tick_under_a_filter_can_be_undone(page: Page, email: str) -> None:
     tick = page.get_by_role("checkbox", name="Call Jo")
     tick.click()
     expect(tick).to_have_count(0)
-    page.get_by_role("button", name="Undo").click()
+    with answered(page, "PATCH"):
+        page.get_by_role("button", name="Undo").click()
     expect(tick).to_be_visible()
     expect(tick).not_to_be_checked()
     page.reload()
@@ -301,7 +309,7 @@ def test_the_last_of_several_quick_clicks_counts(page: Page, email: str) -> None
     signed_in(page, email)
     add(page, "Make up my mind")
     tick = page.get_by_role("checkbox", name="Make up my mind")
-    with page.expect_response(lambda answer: answer.request.method == "PATCH"):
+    with answered(page, "PATCH"):
         tick.evaluate("box => { for (let click = 0; click < 5; click++) box.click(); }")
         expect(tick).to_be_checked()
     page.reload()

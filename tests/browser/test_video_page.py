@@ -61,6 +61,11 @@ def refund(user: User, video: str, title: str) -> None:
     """Refund the newest payment for a film, and return when the shop has processed the refund."""
     payments = Payments(user.outputs["payments"])
     payments.refund(next(charge["payment_intent"] for charge in payments.charges() if charge["description"] == title))
+    until_refused(user, video)
+
+
+def until_refused(user: User, video: str) -> None:
+    """Return when the shop has processed the refund of a film."""
     with user.api() as api:
         until(lambda: api.get(f"/videos/{video}/link").status_code == 403)
 
@@ -132,6 +137,7 @@ def test_a_person_is_refused_pays_watches_and_is_refused_after_the_refund(
     paid = payments.filter(has_text="Paid").filter(has_text=TITLE).first
     paid.get_by_role("button", name=f"Refund {TITLE}").click()
     expect(payments.filter(has_text=TITLE).filter(has_text="Refunded").first).to_be_visible()
+    until_refused(stranger, film(stranger.outputs))
 
     shop.get_by_role("link", name=TITLE).click()
     expect(shop.get_by_role("button", name="Buy for $2.99")).to_be_visible()
