@@ -68,6 +68,7 @@ GAPS = (
     "cloudformation.yaml_parser",
     "cloudfront.propagation",
     "cloudfront.invalidations",
+    "cloudfront.origin_groups",
     "cloudfront.origin_ports",
     "cloudfront.s3_origins",
     "cloudfront.viewer_requests",

@@ -74,6 +74,14 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Failover:
+    """The second origin of an origin group, and the statuses of the first one after which it is asked."""
+
+    origin: Origin
+    statuses: frozenset[int]
+
+
+@dataclass(frozen=True)
 class ErrorResponse:
     """A custom error response. *page_path* is empty if there is no page."""
 
@@ -88,6 +96,8 @@ class Behavior:
 
     path_pattern: re.Pattern[str]
     origin: Origin
+    failover: Failover | None
+    """None if the target is an origin and not an origin group."""
     allowed_methods: frozenset[str]
     cached_methods: frozenset[str]
     compress: bool
@@ -149,9 +159,8 @@ def load(cloudfront: Any, distribution_id: str) -> Distribution:
     distribution = cloudfront.get_distribution(Id=distribution_id)["Distribution"]
     config = distribution["DistributionConfig"]
     origins = {item["Id"]: _origin(item) for item in config["Origins"]["Items"]}
-    for group in _items(config.get("OriginGroups")):
-        # Failover is not supported: use the primary origin.
-        origins[group["Id"]] = origins[group["Members"]["Items"][0]["OriginId"]]
+    targets: dict[str, _Target] = {name: (origin, None) for name, origin in origins.items()}
+    targets |= {group["Id"]: _origin_group(group, origins) for group in _items(config.get("OriginGroups"))}
     policies = _Policies(cloudfront)
     behaviors = [*_items(config.get("CacheBehaviors")), {"PathPattern": "*", **config["DefaultCacheBehavior"]}]
     return Distribution(
@@ -161,7 +170,7 @@ def load(cloudfront: Any, distribution_id: str) -> Distribution:
         enabled=config.get("Enabled", True),
         default_root_object=config.get("DefaultRootObject", ""),
         cache_tag_header=config.get("CacheTagConfig", {}).get("HeaderName", "").lower(),
-        behaviors=tuple(_behavior(item, origins, policies) for item in behaviors),
+        behaviors=tuple(_behavior(item, targets, policies) for item in behaviors),
         errors={item["ErrorCode"]: _error_response(item) for item in _items(config.get("CustomErrorResponses"))},
     )
 
@@ -203,12 +212,17 @@ class _Policies:
         return {} if behavior.get("TrustedSigners", {}).get("Enabled") else None
 
 
-def _behavior(item: dict[str, Any], origins: dict[str, Origin], policies: _Policies) -> Behavior:
+type _Target = tuple[Origin, Failover | None]
+
+
+def _behavior(item: dict[str, Any], targets: Mapping[str, _Target], policies: _Policies) -> Behavior:
+    origin, failover = targets[item["TargetOriginId"]]
     methods = item.get("AllowedMethods", {})
     cache_policy = policies.cache(item["CachePolicyId"]) if "CachePolicyId" in item else _legacy_cache_settings(item)
     return Behavior(
         path_pattern=_glob(item["PathPattern"]),
-        origin=origins[item["TargetOriginId"]],
+        origin=origin,
+        failover=failover,
         allowed_methods=frozenset(_items(methods) or ["GET", "HEAD"]),
         cached_methods=frozenset(_items(methods.get("CachedMethods")) or ["GET", "HEAD"]),
         compress=item.get("Compress", False),
@@ -291,6 +305,12 @@ def _origin(item: dict[str, Any]) -> Origin:
         connection_timeout=item.get("ConnectionTimeout", 10),
         connection_attempts=item.get("ConnectionAttempts", 3),
     )
+
+
+def _origin_group(group: dict[str, Any], origins: Mapping[str, Origin]) -> _Target:
+    """https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_OriginGroup.html"""
+    first, second = (origins[member["OriginId"]] for member in group["Members"]["Items"])
+    return first, Failover(second, frozenset(group["FailoverCriteria"]["StatusCodes"]["Items"]))
 
 
 def _error_response(item: dict[str, Any]) -> ErrorResponse:

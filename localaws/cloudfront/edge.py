@@ -41,6 +41,8 @@ FUNCTION = "FunctionGeneratedResponse from cloudfront"
 CAPACITY = 1 << 30
 METRICS_INTERVAL = 1
 """Seconds between two calls that publish metrics, if there are any."""
+FAILOVER_METHODS = ("GET", "HEAD", "OPTIONS")
+"""https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/high_availability_origin_failover.html"""
 SERVICES = ("cloudfront", "cloudwatch")
 
 logger = logging.getLogger(__name__)
@@ -259,17 +261,21 @@ class Edge:
         *,
         for_cache: bool = False,
     ) -> OriginResponse:
-        """Send the request to the origin with additional *headers*.
+        """Send the request to the origin with additional *headers*, and then to the second one of an origin group.
 
         *for_cache* requests the object as it is cached, without the viewer's conditions and range, and by GET for HEAD.
         """
-        self._metrics.count_origin_request()
         method = "GET" if for_cache and request.method == "HEAD" else request.method
         query = origin_query(request, behavior)
         sent = origin_headers(request, behavior, for_cache=for_cache)
         sent |= {**(headers or {}), "via": VIA, "x-amz-cf-id": request_id()}
         target = request.path + (f"?{query}" if query else "")
+        self._metrics.count_origin_request()
         response = await self._origins.fetch(distribution, behavior.origin, method, target, sent, content)
+        if (second := behavior.failover) and request.method in FAILOVER_METHODS and response.failure in second.statuses:
+            await response.close()
+            self._metrics.count_origin_request()
+            response = await self._origins.fetch(distribution, second.origin, method, target, sent)
         viewer_headers(response.headers, behavior)
         return response
 

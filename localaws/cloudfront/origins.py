@@ -23,6 +23,8 @@ HOP_BY_HOP = ("connection", "keep-alive", "proxy-authenticate", "te", "trailer",
 IDEMPOTENT = ("GET", "HEAD")
 FAILURES = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 
+UNREACHABLE = (httpcore.ConnectError, httpcore.ConnectTimeout)
+
 
 class IncompleteResponse(Exception):
     """The origin closed the connection before the end of the body, or sent parts of different versions."""
@@ -35,6 +37,8 @@ class OriginResponse:
     status: int
     headers: MutableHeaders
     response: httpcore.Response
+    failure: int = 0
+    """The status by which an origin group decides. It is 503 for an origin that refuses connections."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -95,16 +99,19 @@ class Origins:
             },
         )
         attempts = origin.connection_attempts if method in IDEMPOTENT else 1
-        return _origin_response(await self._send(request, attempts))
+        return await self._send(request, attempts)
 
-    async def _send(self, request: httpcore.Request, attempts: int) -> httpcore.Response:
-        status = 502
+    async def _send(self, request: httpcore.Request, attempts: int) -> OriginResponse:
+        status = failure = 502
         for _ in range(attempts):
             try:
-                return await self._pool.handle_async_request(request)
+                response = await self._pool.handle_async_request(request)
             except FAILURES as error:
                 status = 504 if isinstance(error, httpcore.TimeoutException) else 502
-        return _gateway_error(status)
+                failure = 503 if isinstance(error, UNREACHABLE) else status
+            else:
+                return _origin_response(response, response.status)
+        return _origin_response(_gateway_error(status), failure)
 
     def _locate(self, distribution: Distribution, origin: Origin, method: str, target: str) -> tuple[httpcore.URL, str]:
         """Return the URL and the Host header. S3 and API Gateway are in the emulator, which has no TLS."""
@@ -131,7 +138,7 @@ class Origins:
         await self._pool.aclose()
 
 
-def _origin_response(response: httpcore.Response) -> OriginResponse:
+def _origin_response(response: httpcore.Response, failure: int) -> OriginResponse:
     named_by_connection = {
         name.strip().lower()
         for header, value in response.headers
@@ -145,7 +152,7 @@ def _origin_response(response: httpcore.Response) -> OriginResponse:
             if name.lower().decode("latin-1") not in named_by_connection.union(HOP_BY_HOP)
         ]
     )
-    return OriginResponse(response.status, headers, response)
+    return OriginResponse(response.status, headers, response, failure)
 
 
 def _gateway_error(status: int) -> httpcore.Response:

@@ -473,6 +473,106 @@ def test_stale_objects_are_served_when_the_origin_is_down(
     assert b"The request could not be satisfied" in gone.content
 
 
+def _group(*statuses: int) -> dict[str, Any]:
+    members = _listed([{"OriginId": "web"}, {"OriginId": "second"}])
+    return {"Id": "group", "FailoverCriteria": {"StatusCodes": _listed(list(statuses))}, "Members": members}
+
+
+@pytest.fixture(scope="module")
+def second() -> Iterator[CountingOrigin]:
+    origin = CountingOrigin()
+    yield origin
+    origin.stop()
+
+
+@pytest.fixture(scope="module")
+def group_site(
+    origin: CountingOrigin, second: CountingOrigin, deploy: Callable[[dict[str, Any]], Site], free_port: Any
+) -> Site:
+    """A distribution with origin groups, whose first origins answer, refuse connections below /gone, or are slow."""
+    unreachable, slow = _http_origin(free_port(), Id="gone"), _http_origin(origin.port, read_timeout=1, Id="slow")
+    other = _http_origin(second.port, Id="second")
+    groups = [_group(500, 503, 504)]
+    for first in ("gone", "slow"):
+        members = _listed([{"OriginId": first}, {"OriginId": "second"}])
+        groups.append(_group(500, 503, 504) | {"Id": f"{first}-group", "Members": members})
+    groups.append(groups[1] | {"Id": "strict-group", "FailoverCriteria": {"StatusCodes": _listed([500])}})
+    methods = {"AllowedMethods": _listed(["GET", "HEAD", "OPTIONS"])}
+    behaviors = [_behavior(f"{name}-group", PathPattern=f"/{name}/*", **methods) for name in ("gone", "slow", "strict")]
+    origins = [_http_origin(origin.port), other, unreachable, slow]
+    return deploy(_config(origins, _behavior("group", **methods), tuple(behaviors), OriginGroups=_listed(groups)))
+
+
+def test_an_origin_group_asks_its_second_origin_after_the_statuses_of_its_criteria(
+    group_site: Site, origin: CountingOrigin, second: CountingOrigin
+) -> None:
+    for status, expected in ((200, b"first"), (500, b"second"), (404, b"first"), (502, b"first")):
+        path = second.put(origin.put(f"/group-{status}", b"first", status), b"second")
+
+        answer = group_site.get(path)
+
+        assert answer.content == expected, status
+        assert second.requests[path] == (expected == b"second")
+    assert group_site.get("/group-500").headers["x-cache"] == "Hit from cloudfront"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_an_origin_group_fails_over_when_its_first_origin_refuses_connections(
+    group_site: Site, second: CountingOrigin, method: str
+) -> None:
+    path = second.put(f"/gone/{method}", b"second")
+
+    assert group_site.client.request(method, path).status_code == 200
+
+
+def test_an_origin_group_fails_over_when_its_first_origin_is_too_slow(
+    group_site: Site, origin: CountingOrigin, second: CountingOrigin
+) -> None:
+    released = threading.Event()
+    origin.answers["/slow/a"] = lambda handler: released.wait(90) and None
+    second.put("/slow/a", b"second")
+
+    assert group_site.get("/slow/a").content == b"second"
+    released.set()
+
+
+def test_an_origin_group_without_503_does_not_fail_over_when_connections_are_refused(
+    group_site: Site, second: CountingOrigin
+) -> None:
+    assert group_site.get(second.put("/strict/a")).status_code == 502
+
+
+def test_an_origin_group_takes_no_writes(emulator: str) -> None:
+    """AWS refuses such a distribution, made by the API or by a template."""
+    origins = [_http_origin(80), _http_origin(81, Id="second")]
+    behavior = _behavior("group", AllowedMethods=_listed(EVERY_METHOD))
+    config = _config(origins, behavior, OriginGroups=_listed([_group(500)]))
+    with pytest.raises(ClientError, match="AllowedMethods cannot include POST, PUT, PATCH, or DELETE"):
+        boto3.client("cloudfront").create_distribution(DistributionConfig=config)
+
+    in_template = config | {
+        "Origins": [
+            {"Id": name, "DomainName": "a.example", "CustomOriginConfig": {"OriginProtocolPolicy": "http-only"}}
+            for name in ("web", "second")
+        ],
+        "DefaultCacheBehavior": behavior | {"AllowedMethods": EVERY_METHOD},
+    }
+    del in_template["CallerReference"], in_template["CacheBehaviors"]
+    edge_resource = {"Type": "AWS::CloudFront::Distribution", "Properties": {"DistributionConfig": in_template}}
+    cloudformation = boto3.client("cloudformation")
+    cloudformation.create_stack(StackName="writes", TemplateBody=json.dumps({"Resources": {"Edge": edge_resource}}))
+
+    def reasons() -> str:
+        return str(
+            [
+                e.get("ResourceStatusReason")
+                for e in cloudformation.describe_stack_events(StackName="writes")["StackEvents"]
+            ]
+        )
+
+    assert eventually(lambda: "AllowedMethods cannot include POST" in reasons())
+
+
 def test_an_origin_timeout_is_a_504(origin: CountingOrigin, deploy: Callable[[dict[str, Any]], Site]) -> None:
     site = deploy(_config([_http_origin(origin.port, read_timeout=1)], _behavior()))
     origin.answers["/silent"] = lambda _: time.sleep(1.5)
