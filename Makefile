@@ -4,7 +4,7 @@ SHELL := /bin/bash
 export PYTHONDONTWRITEBYTECODE = 1
 
 APPS  := $(patsubst %/.chalice/config.json,%,$(wildcard */.chalice/config.json))
-APP   ?= todo-app
+APP   ?= $(or $(filter todo-app,$(APPS)),$(firstword $(APPS)))
 ifeq ($(filter $(APPS) all common updates,$(APP)),)
 $(error There is no app $(APP). APP is one of: $(APPS))
 endif
@@ -126,9 +126,11 @@ renew-root: .venv/run ## Sign the root of the releases for another year: make re
 	@$(BIN)/python -m deploy renew-root $(stage) "$(call need,ROOT_KEY,root.pem)" $(if $(ROTATE),--rotate)
 
 ##@ Many services
-.PHONY: new-service remove-service openapi sdk clone delete
+.PHONY: new-service rename-app remove-service openapi sdk clone delete
 new-service: .venv/test ## Create a service of the same shape, with tests: make new-service NAME=orders-app
 	@$(BIN)/python -m services new "$(call need,NAME,orders-app)"
+rename-app: .venv/test ## Rename an app, and its noun, everywhere: make rename-app FROM=orders-app TO=sales-app NOUN=sale
+	@$(BIN)/python -m services rename "$(call need,FROM,orders-app)" "$(call need,TO,sales-app)" $(if $(value NOUN),$(call quoted,NOUN))
 remove-service: .venv/run ## Remove a service that is not in git: make remove-service NAME=orders-app
 	@$(BIN)/python -m services remove $(NAME)
 openapi: .venv/run ## Write an app's openapi.json from its code: make openapi APP=todo-app

@@ -1,4 +1,4 @@
-"""`python -m services openapi|sdk|new|remove`: see `make help`."""
+"""`python -m services openapi|sdk|new|remove|rename`: see `make help`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from deploy import apps
-from services import openapi, scaffold, sdk
+from services import openapi, rename, scaffold, sdk
 
 
 def main() -> str | None:
@@ -24,6 +24,11 @@ def main() -> str | None:
         step = steps.add_parser(name, help=(change.__doc__ or "").partition(";")[0])
         step.add_argument("app")
         step.set_defaults(run=_scaffold, change=change)
+    step = steps.add_parser("rename", help="rename an app, and its noun, everywhere")
+    step.add_argument("old", metavar="app")
+    step.add_argument("new", metavar="name")
+    step.add_argument("noun", nargs="?", help="the new noun, in the singular")
+    step.set_defaults(run=_rename)
     arguments = parser.parse_args()
     result: str | None = arguments.run(arguments)
     return result
@@ -55,6 +60,15 @@ def _scaffold(arguments: argparse.Namespace) -> str | None:
         for folder in arguments.change(arguments.app):
             print(folder.relative_to(apps.ROOT))
     except scaffold.ScaffoldError as error:
+        return str(error)
+    return None
+
+
+def _rename(arguments: argparse.Namespace) -> str | None:
+    try:
+        for folder in rename.rename(arguments.old, arguments.new, arguments.noun):
+            print(folder.relative_to(apps.ROOT))
+    except rename.RenameError as error:
         return str(error)
     return None
 

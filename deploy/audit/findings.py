@@ -15,8 +15,8 @@ EXCEPTIONS = Path(__file__).with_name("exceptions.toml")
 class Finding:
     """One thing that a tool objects to.
 
-    ``place`` is the template and, where the tool names one, the resource: ``todo-app/resources Files``. Of the analysis
-    of permissions it is the stack and the role.
+    ``place`` is the template and, where the tool names one, the resource: ``todo-app/resources Files``. Of the
+    analysis of permissions it is the stack and the role.
     """
 
     tool: str

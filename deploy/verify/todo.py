@@ -23,7 +23,7 @@ class Todos(Health):
     app = "todo-app"
     ann: User
     bob: User
-    todo: str
+    todo_id: str
     folder: dict[str, Any]
     key: str
 
@@ -39,19 +39,19 @@ class Todos(Health):
     def create(self) -> None:
         created = self._api(self.ann).send("POST", "/todos", {"title": self.name, "tags": ["verify"]})
         self.expect(created.status == 201, "201 and the new todo", created)
-        self.todo = created.json["id"]
+        self.todo_id = created.json["id"]
 
     @step("The user reads the todo at once, alone and in the list.")
     def read_own_write(self) -> None:
-        one = self._api(self.ann).get(f"/todos/{self.todo}")
+        one = self._api(self.ann).get(f"/todos/{self.todo_id}")
         self.expect(one.status == 200 and one.json["title"] == self.name, "the todo that was written", one)
         listed = self._api(self.ann).get("/todos")
         ids = [todo["id"] for todo in (listed.json or {}).get("items", [])]
-        self.expect(ids == [self.todo], "a list with this todo only", listed)
+        self.expect(ids == [self.todo_id], "a list with this todo only", listed)
 
     @step("Another user can neither read, change nor delete it.")
     def hide_from_others(self) -> None:
-        bob, path = self._api(self.bob), f"/todos/{self.todo}"
+        bob, path = self._api(self.bob), f"/todos/{self.todo_id}"
         for method, body in (("GET", None), ("PATCH", {"title": "mine now"}), ("DELETE", None)):
             self.refused(bob.send(method, path, body), 404)
         listed = bob.get("/todos")
@@ -59,7 +59,7 @@ class Todos(Health):
 
     @step("The user completes the todo; a change of an older version is refused.")
     def change(self) -> None:
-        ann, path = self._api(self.ann), f"/todos/{self.todo}"
+        ann, path = self._api(self.ann), f"/todos/{self.todo_id}"
         done = ann.send("PATCH", path, {"done": True}, If_Match='"1"')
         self.expect(done.status == 200 and done.json["done"] is True, "the completed todo", done)
         self.refused(ann.send("PATCH", path, {"done": False}, If_Match='"1"'), 412)

@@ -120,9 +120,8 @@ def test_every_template_that_a_release_deploys_is_judged(tmp_path: Path, monkeyp
 def test_an_app_that_cannot_be_packaged_is_named_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from deploy.audit import templates as module
 
-    printed = (
-        f"Traceback:\n  File \"{apps.ROOT}/todo-app/app.py\", line 3, in <module>\nNameError: name 'x' is not defined\n"
-    )
+    place = f'File "{apps.ROOT}/todo-app/app.py", line 3, in <module>'
+    printed = f"Traceback:\n  {place}\nNameError: name 'x' is not defined\n"
     failed = subprocess.CompletedProcess((), 1, stdout="", stderr=printed)
     monkeypatch.setattr(module.subprocess, "run", lambda *_, **__: failed)
     monkeypatch.setattr(module.policies, "write", lambda *_: None)

@@ -32,7 +32,7 @@ def test_an_app_of_any_name_gets_a_port_and_a_variable_that_moves_it(tmp_path: P
     found = ports.port_variables(tmp_path)
 
     assert found["notes-app"] == ("NOTES_PORT", 4711)
-    assert {"quiet-app", "plain-app", "todo-app"}.isdisjoint(found)
+    assert {"quiet-app", "plain-app", "blog-app"}.isdisjoint(found)
 
 
 @pytest.mark.parametrize(("text", "named"), [("port = 'x'", "`port`"), ("port", "after a key")])
