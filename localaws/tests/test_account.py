@@ -88,7 +88,7 @@ def stack(client: Client, name: str, resources: dict[str, Any]) -> None:
     cloudformation.create_stack(StackName=name, TemplateBody=body, Capabilities=["CAPABILITY_IAM"])
     try:
         waiter = cloudformation.get_waiter("stack_create_complete")
-        waiter.wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+        waiter.wait(StackName=name, WaiterConfig={"Delay": 1})
     except WaiterError as error:
         events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
         raise AssertionError([event.get("ResourceStatusReason") for event in events]) from error

@@ -66,7 +66,7 @@ class Control:
         self.client.put_integration_response(**self.method, statusCode=status)
 
     def status(self, path: str = "") -> int:
-        connection = http.client.HTTPConnection(urlsplit(self.endpoint).netloc, timeout=20)
+        connection = http.client.HTTPConnection(urlsplit(self.endpoint).netloc, timeout=60)
         connection.request("GET", f"/_aws/execute-api/{self.api}/v1/{path}")
         return connection.getresponse().status
 

@@ -136,7 +136,7 @@ class Api:
         self, path: str, method: str = "GET", body: bytes = b"", headers: tuple[tuple[str, str], ...] = ()
     ) -> Answer:
         """Send a request, the path and the names of the headers as they are."""
-        connection = http.client.HTTPConnection(urlsplit(self.endpoint).netloc, timeout=20)
+        connection = http.client.HTTPConnection(urlsplit(self.endpoint).netloc, timeout=60)
         connection.putrequest(method, f"/_aws/execute-api/{self.id}{path}", skip_accept_encoding=True)
         for name, value in (*headers, ("Content-Length", str(len(body)))):
             connection.putheader(name, value)

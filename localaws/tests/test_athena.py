@@ -501,9 +501,7 @@ def test_a_stack_creates_named_queries_and_prepared_statements(aws: Aws) -> None
     cloudformation, athena = aws.client("cloudformation"), aws.client("athena")
 
     cloudformation.create_stack(StackName="athena", TemplateBody=json.dumps(template))
-    cloudformation.get_waiter("stack_create_complete").wait(
-        StackName="athena", WaiterConfig={"Delay": 1, "MaxAttempts": 20}
-    )
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="athena", WaiterConfig={"Delay": 1})
 
     (output,) = cloudformation.describe_stacks(StackName="athena")["Stacks"][0]["Outputs"]
     named = athena.get_named_query(NamedQueryId=output["OutputValue"])["NamedQuery"]
@@ -548,7 +546,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
     )
     yield aws
     process.terminate()
-    process.wait(20)
+    process.wait(90)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def started(program: str, folder: Path, **settings: str) -> Iterator[str]:
     assert eventually(lambda: is_listening(port)), "the emulator does not listen"
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    process.wait(20)
+    process.wait(90)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def client_of(endpoint: str, service: str, **keys: str) -> Any:
 
 
 def dax_client(endpoint_url: str, **keys: str) -> AmazonDaxClient:
-    settings = {"region_name": REGION, "config": Config(retries={"max_attempts": 0}, connect_timeout=5)}
+    settings = {"region_name": REGION, "config": Config(retries={"max_attempts": 0}, connect_timeout=60)}
     return AmazonDaxClient(endpoint_url=endpoint_url, **settings, **(keys or ROOT_KEYS))
 
 
@@ -750,7 +750,7 @@ def test_a_connection_that_was_not_authorized_is_refused(dynamodb: Any) -> None:
     server = Server(new_cluster(dynamodb), arn=ARN, authorize=allow)
     server.start()
     sent: list[Any] = ["J7yne5G", 0, None, {}, 0, 1, DaxMethodIds.endpoints_455855874_1_Id]
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(b"".join(map(cbor, sent)))
         codes, message, _ = values(connection.recv(4096))
     server.stop()
@@ -887,7 +887,7 @@ def test_the_parameter_group_drives_the_ttl_of_a_running_cluster(stack: Stack) -
 def test_a_deleted_stack_stops_its_cluster(with_dax: str) -> None:
     stack = Stack(with_dax)
     host, port = stack.outputs["Endpoint"].split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         stack.delete()
         with suppress(ConnectionResetError):  # also closes the connection
             assert connection.recv(1) == b""
@@ -989,7 +989,7 @@ def test_a_signature_cannot_be_replayed_later(stack: Stack, age: int, codes: lis
     sent = ["J7yne5G", 0, None, {}, 0, 1, DaxMethodIds.authorizeConnection_1489122155_1_Id, *caller]
     sent += [1, DaxMethodIds.endpoints_455855874_1_Id]
     host, port = stack.outputs["Endpoint"].split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(b"".join(map(cbor, sent)))
         assert next(values(connection.recv(4096))) == codes
 

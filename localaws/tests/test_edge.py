@@ -358,7 +358,7 @@ def test_500_concurrent_cold_reads_send_one_request_to_the_origin_and_stream(
         handler.send_header("Content-Length", "200000")
         handler.end_headers()
         handler.wfile.write(begun)
-        assert may_continue.wait(10)
+        assert may_continue.wait(90)
         handler.wfile.write(rest)
 
     origin.answers["/package"] = slowly

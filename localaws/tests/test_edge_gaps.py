@@ -32,7 +32,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
     assert eventually(lambda: is_listening(port))
     yield url
     process.terminate()
-    process.wait(20)
+    process.wait(90)
 
 
 def _deploy(endpoint: str) -> str:

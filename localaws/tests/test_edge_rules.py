@@ -395,6 +395,8 @@ def test_a_server_waits_until_it_should_exit(free_port: Callable[[], int]) -> No
 
     async def serve_a_while() -> None:
         running = asyncio.create_task(serving.serve())
+        while not looks:
+            await asyncio.sleep(0.01)
         await asyncio.sleep(0.3)
         threading.Thread(target=lambda: setattr(serving, "should_exit", True)).start()
         await running

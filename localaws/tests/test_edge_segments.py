@@ -60,7 +60,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("ETag", self.server.etag)
         self.end_headers()
         self.wfile.write(CONTENT[first : first + 100_000])
-        self.server.held.wait(10)
+        self.server.held.wait(90)
         self.wfile.write(CONTENT[first + 100_000 : last + 1])
 
     def log_message(self, *_: object) -> None:

@@ -120,7 +120,7 @@ class Aws:
             waiter = cloudformation.get_waiter("stack_create_complete")
             change = cloudformation.create_stack
         change(StackName=name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"])
-        waiter.wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+        waiter.wait(StackName=name, WaiterConfig={"Delay": 1})
         stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
         return {"StackName": name} | {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
 
@@ -146,7 +146,7 @@ class Aws:
             request = AWSRequest(method, url, data=body, headers=sent)
             SigV4Auth(Credentials(*self.keys.values()), "execute-api", REGION).add_auth(request)
             sent = dict(request.headers.items())
-        response = urllib3.request(method, url, headers=sent, body=body, timeout=20, retries=False)
+        response = urllib3.request(method, url, headers=sent, body=body, timeout=60, retries=False)
         return Answer(response.status, response.headers, response.data)
 
 
@@ -170,7 +170,7 @@ def run_emulator(command: tuple[str, ...], settings: dict[str, str], folder: Pat
         yield Aws(f"http://127.0.0.1:{port}")
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(90)
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

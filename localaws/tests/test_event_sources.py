@@ -479,7 +479,7 @@ def test_only_records_that_pass_a_filter_are_delivered(aws: Aws, stream: Table |
 
 def test_a_batch_waits_for_its_window(aws: Aws, stream: Table | KinesisStream) -> None:
     function = aws.function()
-    aws.map(function, stream.arn, MaximumBatchingWindowInSeconds=1)
+    aws.map(function, stream.arn, MaximumBatchingWindowInSeconds=3)
     stream.put("a")
     time.sleep(0.3)
     stream.put("b", "c")

@@ -107,7 +107,7 @@ class Account:
         template = json.dumps({"Resources": {"Mapping": resource}})
         getattr(cloudformation, f"{action}_stack")(StackName="mapping", TemplateBody=template)
         waiter = cloudformation.get_waiter(f"stack_{action}_complete")
-        waiter.wait(StackName="mapping", WaiterConfig={"Delay": 1, "MaxAttempts": 10})
+        waiter.wait(StackName="mapping", WaiterConfig={"Delay": 1})
 
     def delete_stack(self) -> None:
         self.client("cloudformation").delete_stack(StackName="mapping")

@@ -41,7 +41,7 @@ class Stack:
         template = json.dumps({"Resources": {"Table": resource}, "Outputs": outputs})
         getattr(self.cloudformation, f"{action}_stack")(StackName=self.name, TemplateBody=template)
         waiter = self.cloudformation.get_waiter(f"stack_{action}_complete")
-        waiter.wait(StackName=self.name, WaiterConfig={"Delay": 1, "MaxAttempts": 10})
+        waiter.wait(StackName=self.name, WaiterConfig={"Delay": 1})
         stack = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         self.table = self.outputs["Name"]
@@ -50,7 +50,7 @@ class Stack:
     def delete(self) -> None:
         self.cloudformation.delete_stack(StackName=self.name)
         waiter = self.cloudformation.get_waiter("stack_delete_complete")
-        waiter.wait(StackName=self.name, WaiterConfig={"Delay": 1, "MaxAttempts": 10})
+        waiter.wait(StackName=self.name, WaiterConfig={"Delay": 1})
 
     def describe(self, region: str) -> dict[str, Any]:
         table: dict[str, Any] = self.client("dynamodb", region).describe_table(TableName=self.table)["Table"]

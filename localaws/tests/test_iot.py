@@ -145,7 +145,7 @@ def run_emulator(command: tuple[str, ...], folder: Path, port: int, devices: int
         assert eventually(lambda to=listened: is_listening(to))
     yield Aws(f"http://127.0.0.1:{port}", devices, folder)
     process.terminate()
-    process.wait(20)
+    process.wait(90)
 
 
 # --- the listener -----------------------------------------------------------------------------------------

@@ -808,7 +808,7 @@ def test_every_change_of_a_function_gives_it_a_new_revision(aws: Aws) -> None:
     seen = [created["RevisionId"], revision(aws, aws.active(function))]
 
     seen.append(api.update_function_configuration(FunctionName=function, Description="x")["RevisionId"])
-    updated.wait(FunctionName=function, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
+    updated.wait(FunctionName=function, WaiterConfig={"Delay": 0.1, "MaxAttempts": 900})
     seen.append(revision(aws, function))
     api.tag_resource(Resource=arn, Tags={"a": "b"})
     seen.append(revision(aws, function))
@@ -998,7 +998,7 @@ def test_a_change_of_the_log_keeps_what_it_does_not_name(aws: Aws) -> None:
     for change in ({"SystemLogLevel": "DEBUG"}, {"LogFormat": "Text"}, {"LogGroup": "other"}):
         found.append(api.update_function_configuration(FunctionName=function, LoggingConfig=change)["LoggingConfig"])
         waiter = api.get_waiter("function_updated_v2")
-        waiter.wait(FunctionName=function, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
+        waiter.wait(FunctionName=function, WaiterConfig={"Delay": 0.1, "MaxAttempts": 900})
 
     assert found == [
         {"LogFormat": "JSON", "LogGroup": group} | levels,

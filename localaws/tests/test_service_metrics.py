@@ -151,7 +151,7 @@ def write(endpoint: str) -> str:
     """Write to a stream, with one record more than its shard takes, and return its name."""
     kinesis, name = boto3.client("kinesis", endpoint_url=endpoint), f"stream-{next(numbers)}"
     kinesis.create_stream(StreamName=name, ShardCount=1)
-    kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})
     kinesis.put_records(StreamName=name, Records=[{"Data": b"x" * 900_000, "PartitionKey": "k"}] * 2)
     kinesis.put_record(StreamName=name, Data=b"xyz", PartitionKey="k")
     return name

@@ -130,7 +130,7 @@ def test_an_edit_is_seen_at_once_after_an_invalidation(
     batch = {"Paths": paths, "CallerReference": uuid.uuid4().hex}
     cloudfront.create_invalidation(DistributionId=blog["distribution_id"], InvalidationBatch=batch)
 
-    assert "Goodbye" in until(lambda: (text := httpx.get(page).text) and "Goodbye" in text and text, seconds=5)
+    assert "Goodbye" in until(lambda: (text := httpx.get(page).text) and "Goodbye" in text and text, seconds=30)
 
 
 def test_many_first_reads_reach_the_origin_once(

@@ -57,7 +57,7 @@ class Shop(http.server.ThreadingHTTPServer):
 
     def receive(self) -> tuple[bytes, str]:
         """Return the next request's body and signature."""
-        return self.received.get(timeout=10)
+        return self.received.get(timeout=90)
 
     def close(self) -> None:
         self.shutdown()

@@ -176,7 +176,7 @@ def test_two_ports_of_one_address_are_two_targets_only_in_localaws(
         assert _targets(emulator) == {1001, 1002}
     finally:
         stock.terminate()
-        stock.wait(20)
+        stock.wait(90)
 
 
 def _is_up(url: str) -> bool:
