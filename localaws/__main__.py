@@ -19,6 +19,7 @@ from pathlib import Path
 from localaws import allowed_pages, processes
 from localaws.clock.client import seconds, turned
 from localaws.ports import PortBusy, require_free_ports
+from localaws.regions import client as regions
 from localaws.serve import data_plane, running
 from localaws.settings import Settings
 
@@ -53,6 +54,11 @@ def main() -> str | None:
     parsed = commands.add_parser("clock", help=clock.__doc__, parents=[folder])
     parsed.add_argument("turn", nargs="?", type=seconds, default=0, metavar="+TIME", help="such as +90s, +2h30m, +1d")
     parsed.set_defaults(command=clock)
+    for region_command in (down_region, up_region):
+        name = region_command.__name__.replace("_", "-")
+        parsed = commands.add_parser(name, help=region_command.__doc__, parents=[folder])
+        parsed.add_argument("region", help="such as eu-west-1")
+        parsed.set_defaults(command=region_command)
     parsed = commands.add_parser("edge", help=edge.__doc__, parents=[folder])
     parsed.add_argument("distributions", nargs="+", metavar="ID=PORT", help="a distribution and its port on 127.0.0.1")
     parsed.set_defaults(command=edge)
@@ -193,6 +199,28 @@ def clock(folder: Path, turn: float) -> str | None:
         return NOT_RUNNING.format(folder)
     os.environ.update(settings.environment)
     print(turned(settings.endpoint, turn))
+    return None
+
+
+def down_region(folder: Path, region: str) -> str | None:
+    """Take a Region away, and print those that are down."""
+    return _turn_region(folder, "down", region)
+
+
+def up_region(folder: Path, region: str) -> str | None:
+    """Bring a Region back, and print those that are still down."""
+    return _turn_region(folder, "up", region)
+
+
+def _turn_region(folder: Path, change: regions.Change, region: str) -> str | None:
+    settings = _running(folder)
+    if settings is None:
+        return NOT_RUNNING.format(folder)
+    os.environ.update(settings.environment)
+    try:
+        print("down:", ", ".join(regions.turned(settings.endpoint, change, region)) or "none")
+    except regions.NoRegion as error:
+        return str(error)
     return None
 
 

@@ -11,12 +11,21 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 from typing import Any
 
 import h11
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import RawData
 from hypercorn.protocol.h11 import H11Protocol
+
+_connection: ContextVar[TCPServer] = ContextVar("connection")
+"""The connection of the request that is being answered."""
+
+
+def drop() -> None:
+    """Close the connection of the request that is being answered, without an answer."""
+    _connection.get().writer.transport.abort()
 
 
 async def idle_timeout(server: TCPServer) -> None:
@@ -34,6 +43,7 @@ def ended(serve: Any) -> Any:
         server.writer.transport.abort()
 
     async def run(server: TCPServer) -> None:
+        _connection.set(server)
         aborting = asyncio.create_task(abort(server))
         try:
             await serve(server)

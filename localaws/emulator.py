@@ -221,6 +221,8 @@ def main() -> None:
     from localaws.clock import calls
     from localaws.iam import used_actions
     from localaws.lambda_ import deliveries
+    from localaws.regions import calls as regions
+    from localaws.regions import replication
     from localaws.xray import recording
 
     Config.graceful_timeout = 0.5  # at the end only long polls of the data planes are still open
@@ -234,6 +236,8 @@ def main() -> None:
     changes.install()
     used_actions.apply()
     recording.install()
+    replication.install()
+    regions.install()
     cross_origin.install()  # the last, because it is the first to see a request
     app.main()
 

@@ -27,7 +27,17 @@ def localaws(*arguments: str, cwd: Path, **environment: str) -> subprocess.Compl
 
 
 @pytest.mark.parametrize(
-    "command", [["down"], ["status"], ["env"], ["clock"], ["edge", "E1=8080"], ["instances", "web"]]
+    "command",
+    [
+        ["down"],
+        ["status"],
+        ["env"],
+        ["clock"],
+        ["down-region", "eu-west-1"],
+        ["up-region", "eu-west-1"],
+        ["edge", "E1=8080"],
+        ["instances", "web"],
+    ],
 )
 def test_without_a_running_aws_a_command_says_so_in_one_line(command: list[str], tmp_path: Path) -> None:
     done = localaws(*command, cwd=tmp_path)

@@ -27,6 +27,8 @@ CALLS = [
     ("POST", "/_localaws/clock"),
     ("GET", "/_localaws/changes?service=lambda"),
     ("POST", "/_localaws/origins?add=http://evil.test"),
+    ("GET", "/_localaws/regions"),
+    ("POST", "/_localaws/regions?down=us-east-1"),
     ("GET", "/_localaws/deliveries"),
     ("POST", "/_localaws/deliveries"),
     ("GET", "/_localaws/ses/traces"),

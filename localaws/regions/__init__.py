@@ -1,0 +1,1 @@
+"""Regions that are down: what the emulator does then, and the commands for it."""
