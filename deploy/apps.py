@@ -111,8 +111,12 @@ def _name(value: Any, app: str, stage: str) -> str:
 
 
 def called(app: str) -> set[str]:
-    """Return the apps whose APIs the app calls: its policies name them."""
-    return policies.places(ROOT / app) & set(names()) - {app}
+    """Return the apps whose APIs the app calls, whether this repository still has them: its policies name them.
+
+    Only the name of an app has a hyphen. The other places are outputs of stacks, whose names are alphanumeric
+    (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/outputs-section-structure.html).
+    """
+    return {place for place in policies.places(ROOT / app) if "-" in place} - {app}
 
 
 def deploy_resources(app: str, stage: str, **parameters: str) -> dict[str, str]:

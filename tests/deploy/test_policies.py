@@ -212,6 +212,16 @@ def test_a_place_without_a_value_is_refused(tmp_path: Path) -> None:
         policies.write(tmp_path, "dev", {})
 
 
+def test_the_api_of_a_deleted_app_has_a_value_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app that calls it can still be released."""
+    folder = tmp_path / "orders-app" / ".chalice" / "policies"
+    folder.mkdir(parents=True)
+    (folder / "api-handler.json").write_text('{"Resource": "${TableArn}/${AWS::Region}/${deleted-app}/${orders-app}"}')
+    monkeypatch.setattr(apps, "ROOT", tmp_path)
+
+    assert apps.called("orders-app") == {"deleted-app"}
+
+
 @pytest.mark.parametrize("app", apps.names())
 def test_only_a_function_that_consumes_a_stream_may_read_one(app: str) -> None:
     project = apps.ROOT / app
