@@ -83,6 +83,7 @@ GAPS = (
     "cloudwatch.alarm_evaluation",
     "cloudwatch.alarm_notifications",
     "cloudwatch.alarm_states",
+    "cloudwatch.composite_alarms",
     "cloudwatch.metric_retention",
     "cloudwatch.metric_statistics",
     "cloudwatch.service_metrics",

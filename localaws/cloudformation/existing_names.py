@@ -41,6 +41,7 @@ NAMES: dict[str, tuple[str, Any, str]] = {
         "Config.Name",
     ),
     "AWS::CloudWatch::Alarm": ("AlarmName", cloudwatch._alarms, KEY),
+    "AWS::CloudWatch::CompositeAlarm": ("AlarmName", cloudwatch._composite_alarms, KEY),
     "AWS::DynamoDB::GlobalTable": ("TableName", dynamodb._tables, KEY),
     "AWS::DynamoDB::Table": ("TableName", dynamodb._tables, KEY),
     "AWS::EC2::LaunchTemplate": ("LaunchTemplateName", ec2._launch_templates, "LaunchTemplateName"),

@@ -84,7 +84,7 @@ def generate() -> str:
     from localaws.emulator import GAPS
 
     for gap in GAPS:
-        if gap in ("dax.clusters", "iam.access_key"):
+        if gap in ("cloudwatch.composite_alarms", "dax.clusters", "iam.access_key"):
             import_module(f"localaws.{gap}").apply()
     lines = []
     for kind in sorted(_RESOURCE_HANDLERS):

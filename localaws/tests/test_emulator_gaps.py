@@ -1024,6 +1024,40 @@ def a_stack_creates_an_access_key(aws: Aws) -> None:
     assert ":user/" in caller["Arn"]
 
 
+def a_composite_alarm_of_a_stack_wakes_once(aws: Aws) -> None:
+    name = f"composite-{next(numbers)}"
+    topic = aws.client("sns").create_topic(Name=name)["TopicArn"]
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+    sender = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [sender | {"Resource": queue}]})
+    url = aws.client("sqs").create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"]
+    aws.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    one = {"Namespace": name, "MetricName": name, "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1}
+    one |= {"Threshold": 1, "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "ignore"}
+    rule = {"Fn::Sub": 'ALARM("${Errors}") OR ALARM("${Throttles}")'}
+    alarms = {child: {"Type": "AWS::CloudWatch::Alarm", "Properties": one} for child in ("Errors", "Throttles")}
+    composite = {"AlarmRule": rule, "AlarmActions": [topic]}
+    alarms["Fails"] = {"Type": "AWS::CloudWatch::CompositeAlarm", "Properties": composite}
+    made = aws.stack(alarms, **{child: {"Ref": child} for child in alarms})
+
+    def woken() -> list[str]:
+        received = aws.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=20)
+        return [json.loads(json.loads(each["Body"])["Message"])["AlarmName"] for each in received.get("Messages", [])]
+
+    for child in ("Errors", "Throttles"):
+        aws.client("cloudwatch").set_alarm_state(AlarmName=made[child], StateValue="ALARM", StateReason="test")
+    assert woken() == [made["Fails"]]
+    refused = {"AlarmRule": 'ALARM("nobody")'}
+    alarms["Fails"] = {"Type": "AWS::CloudWatch::CompositeAlarm", "Properties": refused}
+    with pytest.raises(WaiterError, match="UPDATE_ROLLBACK"):
+        aws.stack(alarms, made["StackName"])
+    alarms["Fails"] = {"Type": "AWS::CloudWatch::CompositeAlarm", "Properties": composite | {"ActionsEnabled": False}}
+    aws.stack(alarms, made["StackName"])
+    wanted = {"AlarmTypes": ["CompositeAlarm"], "AlarmNames": [made["Fails"]]}
+    (found,) = aws.client("cloudwatch").describe_alarms(**wanted)["CompositeAlarms"]
+    assert (found["AlarmName"], found["StateValue"], found["ActionsEnabled"]) == (made["Fails"], "ALARM", False)
+
+
 def delivery_stream(aws: Aws, **destination: Any) -> str:
     """Create a Kinesis stream, a bucket, and a delivery stream between them; return their common name."""
     name = f"delivery-{next(numbers)}"
@@ -1213,6 +1247,7 @@ GAPS: list[tuple[str, Callable[[Aws], None]]] = [
     ("athena.workgroup_authorization", a_policy_can_allow_the_queries_of_one_workgroup),
     ("glue.table_authorization", a_policy_can_allow_one_table),
     ("iam.batch_actions", a_permission_for_one_message_includes_batches),
+    ("cloudwatch.composite_alarms", a_composite_alarm_of_a_stack_wakes_once),
     ("iam.access_key", a_stack_creates_an_access_key),
     ("iam.anonymous_requests", a_stranger_is_nobody),
     ("iam.web_identity", a_web_identity_is_known_by_its_signature),
