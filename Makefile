@@ -49,6 +49,10 @@ option = $(if $(value $(2)),--$(1) $(call quoted,$(2)))
 gameday: .venv/run ## Cause faults in the sandbox, and see each alarm raised, mended and cleared: make gameday FAULT="cleansing fails"
 	@$(BIN)/python -m sandbox.gameday $(call option,fault,FAULT)
 
+.PHONY: soak
+soak: .venv/run .soak/installed ## Load all systems of a sandbox of its own, with faults and a restart, and balance the books: make soak MINUTES=10
+	@$(BIN)/python -m sandbox.soak $(call option,minutes,MINUTES) $(call option,users,USERS)
+
 .PHONY: release-day
 release-day: .venv/run ## Measure how much load the edge takes off the update servers: make release-day CLIENTS=500 SIZE=100 (MB)
 	@$(BIN)/python -m bench.release_day $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SIZE),--size $(SIZE))
@@ -203,7 +207,7 @@ format: .venv/test
 lock: ## Pin all packages with their hashes; UPGRADE=1 takes the newest versions
 	@UPGRADE=$(UPGRADE) ./lock.sh
 clean: ## Remove everything that was built or installed here
-	rm -rf .venv .sandbox .parity .audit .licenses .mutants dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
+	rm -rf .venv .sandbox .parity .audit .licenses .mutants .soak dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
 
 .PHONY: chromium
 chromium: # its headless shell takes a quarter of the CPU time for the same pages; not every distribution has it
@@ -261,7 +265,8 @@ install = echo "Installing the packages of $< into .venv, which takes one to thr
 
 .mutants/installed: bench/mutants/requirements.txt
 .licenses/installed: deploy/licenses/requirements.txt
-.mutants/installed .licenses/installed: | .venv/bin/python
+.soak/installed: sandbox/soak/requirements.txt
+.mutants/installed .licenses/installed .soak/installed: | .venv/bin/python
 	@echo "Installing the packages of $< into $(@D)"
 	@$(BIN)/python -m venv $(@D)
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<

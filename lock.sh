@@ -5,6 +5,7 @@
 # */requirements.txt: the packages in an app's zip. All have the same versions, and none names an index.
 # localaws/parity/*-requirements.txt: the packages of the suites that `make parity` runs.
 # deploy/audit/requirements.txt: the tools of `make audit`. bench/mutants/requirements.txt: the tool of `make mutants`.
+# sandbox/soak/requirements.txt: the tool of `make soak`, and the packages of its clients, which have the versions of above.
 # deploy/licenses/requirements.txt: the tools of `make licenses` and `make sbom`.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -42,3 +43,4 @@ done
 lock --python-version 3.13 deploy/audit/requirements.in --output-file deploy/audit/requirements.txt
 lock --python-version 3.13 deploy/licenses/requirements.in --output-file deploy/licenses/requirements.txt
 lock --python-version 3.13 bench/mutants/requirements.in --output-file bench/mutants/requirements.txt
+lock "${everywhere[@]}" sandbox/soak/requirements.in --constraint requirements.txt --output-file sandbox/soak/requirements.txt

@@ -104,7 +104,7 @@ def publish_photo(event: dict[str, Any], context: Any) -> None:
 
 @app.on_dynamodb_record(settings.posts_stream_arn, batch_size=100, starting_position="TRIM_HORIZON")
 def publish_posts(event: DynamoDBEvent) -> None:
-    wiring.publisher().publish_changes(post_stream.posts_before(event.to_dict()["Records"]))
+    wiring.publisher().publish_changes(*post_stream.posts_before(event.to_dict()["Records"]))
 
 
 # Republishes periodically: repairs eventually consistent reads and picks up template changes.

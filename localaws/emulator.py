@@ -187,6 +187,7 @@ GAPS = (
     "ses.events",
     "ses.from_address",
     "ses.identity",
+    "ses.kept_mails",
     "ses.mailbox",
     "ses.message_tags",
     "ses.sandbox",

@@ -13,15 +13,18 @@ from chalicelib.posts import Summary
 from common import dynamodb
 
 
-def posts_before(records: Iterable[dict[str, Any]]) -> dict[str, Summary | None]:
-    """Return by its slug each post that *records* change, as it was before the first of them, or None if it was new.
+def posts_before(records: Iterable[dict[str, Any]]) -> list[dict[str, Summary | None]]:
+    """Return by its slug each post that *records* change, as it was before, or None if it was new.
 
-    The items of a post's tags and of its HTML change with the post, or without an effect on its pages.
+    The first of the list is before all records. The second is before the second change of each post, and so on; a post
+    that changed fewer times is as it was before its last change. The items of a post's tags and of its HTML change with
+    the post, or without an effect on its pages.
     """
-    before: dict[str, Summary | None] = {}
+    known: dict[str, list[Summary | None]] = {}
     for record in records:
         slug = record["dynamodb"]["Keys"]["slug"]["S"]
-        if is_post(slug) and slug not in before:
+        if is_post(slug):
             old = record["dynamodb"].get("OldImage")
-            before[slug] = dynamodb.read(old, Summary) if old else None
-    return before
+            known.setdefault(slug, []).append(dynamodb.read(old, Summary) if old else None)
+    most = max(map(len, known.values()), default=1)
+    return [{slug: posts[min(number, len(posts) - 1)] for slug, posts in known.items()} for number in range(most)]

@@ -7,7 +7,7 @@ compares all files. So it corrects the effect of an event that was delivered twi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from heapq import nlargest
 from itertools import batched
@@ -74,10 +74,12 @@ class Publisher:
         """
         return _repeated(self._publish_all)
 
-    def publish_changes(self, before: Mapping[str, Summary | None]) -> int:
+    def publish_changes(self, *before: Mapping[str, Summary | None]) -> int:
         """Publish as `publish` does, but only the files that some changes of posts affect.
 
-        *before* has each changed post by its slug as it was, or None if there was none.
+        *before* has each changed post by its slug as it was, or None if there was none: before its first change, then
+        before the others, if it changed several times. A run publishes the newest posts. So an earlier run, for other
+        changes, may have published any of these.
         """
         return _repeated(lambda: self._publish_changes(before))
 
@@ -87,20 +89,22 @@ class Publisher:
         obsolete = [key for key in stored.keys() - {file.key for file in plan} if not key.startswith("assets/")]
         return self._write(plan, stored) + self._remove(obsolete)
 
-    def _publish_changes(self, before: Mapping[str, Summary | None]) -> int:
+    def _publish_changes(self, before: Sequence[Mapping[str, Summary | None]]) -> int:
         stored = self._store.contents()
-        others = [post for post in self._posts.summaries() if post.slug not in before]
-        old_plan = self._site.plan([*others, *filter(None, before.values())])
-        plan = self._site.plan([*others, *self._posts.get_all(before).values()])
-        known = {file.key: file for file in old_plan}
+        changed = before[0].keys()
+        others = [post for post in self._posts.summaries() if post.slug not in changed]
+        old_plans = [self._site.plan([*others, *filter(None, posts.values())]) for posts in before]
+        plan = self._site.plan([*others, *self._posts.get_all(changed).values()])
+        known = [{file.key: file for file in old_plan} for old_plan in old_plans]
 
         def is_affected(file: PlannedFile) -> bool:
             # The pages refer to the assets of this release, which no run may have written yet.
             is_missing = not file.posts and file.key not in stored
-            return is_missing or known.get(file.key) != file or not before.keys().isdisjoint(file.posts)
+            was_other = any(files.get(file.key) != file for files in known)
+            return is_missing or was_other or not changed.isdisjoint(file.posts)
 
         affected = list(filter(is_affected, plan))
-        obsolete = known.keys() & stored.keys() - {file.key for file in plan}
+        obsolete = stored.keys() & {key for files in known for key in files} - {file.key for file in plan}
         return self._write(affected, stored) + self._remove(obsolete)
 
     def _write(self, files: Iterable[PlannedFile], stored: Mapping[str, str]) -> int:

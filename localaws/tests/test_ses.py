@@ -11,8 +11,10 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from ministack.services import ses
 
 from localaws import control_client
+from localaws.ses import kept_mails
 from localaws.testing import eventually, verify_identity
 
 SENDER = "news@example.com"
@@ -191,3 +193,30 @@ def test_a_mail_that_is_kept_names_the_trace_in_which_it_was_sent(mail: Mail) ->
 
     traces = json.loads(control_client.call(f"{mail.endpoint}/_localaws/ses/traces"))["traces"]
     assert (traces.get(plain), traces.get(traced)) == (None, trace)
+
+
+@pytest.fixture
+def restarted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Any]]:
+    """Return a function that sends a mail, restarts SES with the state that it saves, and returns its mails."""
+    for name in ("get_state", "load_persisted_state"):
+        monkeypatch.setattr(ses, name, getattr(ses, name))
+
+    def restarted() -> list[Any]:
+        monkeypatch.setattr(ses, "_sent_emails", ses.AccountRegionScopedDict())
+        ses._sent_emails_list().append({"MessageId": "1"})
+        saved = ses.get_state()
+        monkeypatch.setattr(ses, "_sent_emails", ses.AccountRegionScopedDict())
+        ses.load_persisted_state(saved)
+        return list(ses._sent_emails_list())
+
+    return restarted
+
+
+def test_the_emulator_forgets_mails_in_a_restart(restarted: Callable[[], list[Any]]) -> None:
+    assert restarted() == [], "ministack no longer needs localaws/ses/kept_mails.py; delete it"
+
+
+def test_mails_are_there_after_a_restart(restarted: Callable[[], list[Any]]) -> None:
+    kept_mails.apply()
+
+    assert restarted() == [{"MessageId": "1"}]

@@ -154,6 +154,19 @@ def test_a_new_post_is_published_before_the_list_of_posts_has_it() -> None:
     assert b"/posts/new/" in bucket.pages["index.html"].body
 
 
+def test_a_post_that_was_added_and_removed_in_one_batch_leaves_nothing_that_an_earlier_run_published() -> None:
+    _, posts, bucket, publisher = a_blog(3)
+    posts.add(replace(a_post("new"), tags=["sky"]))
+    publisher.publish()  # a run for an earlier change reads the newest posts, and so it is ahead
+    added = posts.get("new")
+    posts.remove("new", None)
+
+    publisher.publish_changes({"new": None}, {"new": added})
+
+    assert not {"posts/new/index.html", "tags/sky/index.html"} & bucket.pages.keys()
+    assert publisher.publish() == 0
+
+
 def test_removing_a_post_removes_its_pages_but_no_asset() -> None:
     posts, bucket, publisher = a_site()
     posts.add(a_post("one"))
