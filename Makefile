@@ -200,14 +200,14 @@ sbom: .licenses/installed ## Write the packages of each zip to dist/sbom, in the
 	done
 mutants: .venv/test .mutants/installed ## Change the code in small ways and list the changes that no unit test notices: make mutants APP=todo-app SAMPLE=50 (KIND=number)
 	@nice .mutants/bin/python -m bench.mutants $(if $(filter file,$(origin APP)),,--app $(APP)) $(call option,sample,SAMPLE) $(call option,kind,KIND) $(call option,module,MODULE)
-bench: .venv/test loadtools ## Measure speed, as ratios to a peer in the same run
+bench: .venv/test loadtools ## Measure speed, as ratios to a peer in the same run, and write docs/figures.md (15 minutes)
 	@$(BIN)/python -m bench
 format: .venv/test
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 lock: ## Pin all packages with their hashes; UPGRADE=1 takes the newest versions
 	@UPGRADE=$(UPGRADE) ./lock.sh
 clean: ## Remove everything that was built or installed here
-	rm -rf .venv .sandbox .parity .audit .licenses .mutants .soak dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
+	rm -rf .venv .sandbox .parity .audit .licenses .mutants .soak .bench dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
 
 .PHONY: chromium
 chromium: # its headless shell takes a quarter of the CPU time for the same pages; not every distribution has it

@@ -6,6 +6,7 @@
 # localaws/parity/*-requirements.txt: the packages of the suites that `make parity` runs.
 # deploy/audit/requirements.txt: the tools of `make audit`. bench/mutants/requirements.txt: the tool of `make mutants`.
 # sandbox/soak/requirements.txt: the tool of `make soak`, and the packages of its clients, which have the versions of above.
+# bench/peers/*-requirements.txt: what `make bench` compares with; its package-lock.json is npm's.
 # deploy/licenses/requirements.txt: the tools of `make licenses` and `make sbom`.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -44,3 +45,6 @@ lock --python-version 3.13 deploy/audit/requirements.in --output-file deploy/aud
 lock --python-version 3.13 deploy/licenses/requirements.in --output-file deploy/licenses/requirements.txt
 lock --python-version 3.13 bench/mutants/requirements.in --output-file bench/mutants/requirements.txt
 lock "${everywhere[@]}" sandbox/soak/requirements.in --constraint requirements.txt --output-file sandbox/soak/requirements.txt
+for needed in bench/peers/*-requirements.in; do
+  lock --python-version 3.13 "$needed" --output-file "${needed%.in}.txt"
+done

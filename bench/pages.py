@@ -1,24 +1,28 @@
-"""The cost of `GET /todos?limit=20` for a user with few todos and for a user with very many."""
+"""A page of `GET /todos?limit=20` of a user with very many todos, beside the page of a user with few."""
 
 from __future__ import annotations
 
 import statistics
 import sys
 import time
+from collections.abc import Iterator
+from functools import partial
+from itertools import product
 from typing import Any
 
 import boto3
 
 from bench import tables
 from bench.emulator import emulator
+from bench.row import Row, turns
 from sandbox.settings import ROOT
 
-_SIZES = (10, 1_000, 100_000)
-_RUNS = 50
+_FEW, _MANY = 100, (1_000, 10_000)
+_ROUNDS, _RUNS = 5, 10
 
 
-def run() -> None:
-    """Print read capacity and time of a page for each number of todos, and the ratio to the time of the smallest."""
+def rows() -> Iterator[Row]:
+    """Yield the time and the read capacity of a page of all todos, and of the open ones."""
     sys.path.insert(0, str(ROOT / "todo-app"))
     from chalicelib.table import TodoTable
     from chalicelib.todos import TodoQuery
@@ -30,17 +34,20 @@ def run() -> None:
         client.meta.events.register("before-parameter-build.dynamodb.Query", _ask_for_capacity)
         client.meta.events.register("after-call.dynamodb.Query", lambda parsed, **_: units.append(_units(parsed)))
         store = TodoTable(client, table)
-        few: dict[bool | None, float] = {}
-        for size in _SIZES:
+
+        def measured(owner: int, page: Any) -> tuple[float, float]:
+            times = [_milliseconds(store, str(owner), page) for _ in range(_RUNS)]
+            return statistics.median(times), units[-1]
+
+        for size in (_FEW, *_MANY):
             _fill(client, table, str(size), size)
-            for done in (None, False):
-                page = TodoQuery(done=done)
-                spent = statistics.median(_milliseconds(store, str(size), page) for _ in range(_RUNS))
-                ratio = spent / few.setdefault(done, spent)
-                name = "open" if page.done is False else "all"
-                print(
-                    f"a page of {name:4} of {size:7} todos {units[-1]:6.1f} units {spent:6.1f} ms   ratio {ratio:.2f}"
-                )
+        for size, done in product(_MANY, (None, False)):
+            many, few = turns(_ROUNDS, *(partial(measured, each, TodoQuery(done=done)) for each in (size, _FEW)))
+            what = f"a page of {'open' if done is False else 'all'} todos among {size:,}"
+            for unit, here, there in zip(
+                ("ms", "read units"), zip(*many, strict=True), zip(*few, strict=True), strict=True
+            ):
+                yield Row(what, [*here], f"a page among {_FEW}", [*there], unit)
 
 
 def _fill(client: Any, table: str, owner: str, size: int) -> None:

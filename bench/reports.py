@@ -1,4 +1,4 @@
-"""The bytes that each report scans, compared with the same query on JSON lines, and its time as the data grows.
+"""The time of each report beside DuckDB on the same files, and the bytes that it scans beside JSON lines.
 
 The benchmark runs the app's own statements on the local Athena, with a day of readings as Firehose delivers them.
 """
@@ -6,22 +6,27 @@ The benchmark runs the app's own statements on the local Athena, with a day of r
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3
 import duckdb
 
+from bench.row import Row, turns
 from deploy import stacks
 from localaws import serve
 from sandbox.settings import REGION, ROOT
 
 _DAY = "2030-01-01"
-_SIZES = {"1x": 10_000, "10x": 100_000, "100x": 1_000_000}
+_SIZES = (10_000, 100_000, 1_000_000)
+_ROUNDS = 3
 _FILES = 20
 _BUCKET = "bench-ingestion"
 _DATABASE = "bench"
@@ -48,30 +53,47 @@ _ROWS = """
 _BAD = "SELECT arrived_at, record, 'not_json' AS reason, repeat('x', 100) AS raw FROM ($rows) WHERE seq % 50 = 0"
 
 
-def run() -> None:
-    """Print the bytes scanned and the times."""
+@dataclass(frozen=True)
+class _Run:
+    """What a statement took in ms, and scanned in MB."""
+
+    milliseconds: float
+    scanned: float
+
+
+def rows() -> Iterator[Row]:
+    """Yield the time of each report for each size, and the bytes for the size in the middle."""
     sys.path.insert(0, str(ROOT / "pipeline-app"))
     from chalicelib.reports import PARTS, load
 
     reports = load(ROOT / "pipeline-app" / "chalicelib" / "reports")
     values = {"periods": [_DAY], "period": [_DAY], "days": [_DAY], "parts": PARTS}
+    statements = {name: report.statement(values) for name, report in reports.items()}
     with _athena() as athena:
-        for name, count in _SIZES.items():
+        for count in _SIZES:
             athena.fill("parquet", count)
-            for report in reports.values():
-                sql, parameters = report.statement(values)
-                scanned, milliseconds = athena.run(sql, parameters)
-                title = f"report {report.name:8} of {name:>4} ({count:>9,} readings)"
-                print(f"{title} {milliseconds:5.0f} ms {scanned / 1e6:8.2f} MB")
-        athena.fill("parquet", _SIZES["10x"])
-        athena.fill("json", _SIZES["10x"])
-        for report in reports.values():
-            sql, parameters = report.statement(values)
-            parquet, _ = athena.run(sql, parameters)
+            for name, (sql, parameters) in statements.items():
+                runs, duck = turns(
+                    _ROUNDS,
+                    partial(athena.run, sql, parameters),
+                    partial(athena.duckdb, _with_values(sql, parameters)),
+                )
+                what = f"the report {name} of {count:,} readings"
+                times = [each.milliseconds for each in runs], [each.milliseconds for each in duck]
+                yield Row(what, times[0], "DuckDB on the same Parquet", times[1], "ms")
+        for kind in _SERDES:
+            athena.fill(kind, _SIZES[1])
+        for name, (sql, parameters) in statements.items():
             lines = sql.replace("FROM readings", "FROM readings_json").replace("FROM errors", "FROM errors_json")
-            json, _ = athena.run(lines, parameters)
-            both = f"scans {parquet / 1e6:.2f} MB of Parquet, {json / 1e6:.2f} MB of JSON lines"
-            print(f"report {report.name:8} {both}   ratio {parquet / json:.1%}")
+            parquet, json = turns(1, partial(athena.run, sql, parameters), partial(athena.run, lines, parameters))
+            scanned = [each.scanned for each in parquet], [each.scanned for each in json]
+            yield Row(f"the bytes scanned by the report {name}", scanned[0], "JSON lines", scanned[1], "MB")
+
+
+def _with_values(sql: str, parameters: list[str]) -> str:
+    """Return a statement with its parameters, which are literals, in place of the question marks."""
+    values = iter(parameters)
+    return re.sub(r"\?", lambda _: next(values), sql)
 
 
 class _Athena:
@@ -119,23 +141,31 @@ class _Athena:
             first, last = number * share, (number + 1) * share
             rows = _ROWS.replace("$count", str(count)).replace("$first", str(first)).replace("$last", str(last))
             for table, query in (("readings", rows), ("errors", _BAD.replace("$rows", rows))):
-                file = self._folder / f"{table}.{kind}"
+                file = self._folder / f"{table}-{number:02d}.{kind}"
                 duckdb.sql(f"COPY ({query}) TO '{file}' ({form})")
                 self._s3.upload_file(str(file), _BUCKET, f"{kind}/{table}/day={_DAY}/{number:02d}.{kind}")
 
-    def run(self, sql: str, parameters: list[str]) -> tuple[int, float]:
-        """Return the bytes that a statement scanned, and the best of three times in milliseconds."""
-        best = float("inf")
-        for _ in range(3):
-            started = self._athena.start_query_execution(
-                QueryString=sql,
-                ExecutionParameters=parameters,
-                QueryExecutionContext={"Database": _DATABASE},
-                ResultConfiguration={"OutputLocation": f"s3://{_BUCKET}/results/"},
-            )
-            execution = self._finished(started["QueryExecutionId"])
-            best = min(best, execution["Statistics"]["EngineExecutionTimeInMillis"])
-        return execution["Statistics"]["DataScannedInBytes"], best
+    def run(self, sql: str, parameters: list[str]) -> _Run:
+        """Run a statement on the local Athena."""
+        started = self._athena.start_query_execution(
+            QueryString=sql,
+            ExecutionParameters=parameters,
+            QueryExecutionContext={"Database": _DATABASE},
+            ResultConfiguration={"OutputLocation": f"s3://{_BUCKET}/results/"},
+        )
+        used = self._finished(started["QueryExecutionId"])["Statistics"]
+        return _Run(used["EngineExecutionTimeInMillis"], used["DataScannedInBytes"] / 1e6)
+
+    def duckdb(self, sql: str) -> _Run:
+        """Run a statement in DuckDB, on the files before they were uploaded. It does not tell what it scans."""
+        with duckdb.connect() as connection:
+            for table in ("readings", "errors"):
+                files = f"read_parquet('{self._folder}/{table}-*.parquet')"
+                columns = f"*, '{_DAY}' AS day, 'readings' AS part"
+                connection.sql(f"CREATE VIEW {table} AS SELECT {columns} FROM {files}")  # noqa: S608
+            began = time.perf_counter()
+            connection.sql(sql).fetchall()
+            return _Run((time.perf_counter() - began) * 1000, 0)
 
     def _finished(self, execution_id: str) -> dict[str, Any]:
         while True:

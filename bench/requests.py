@@ -2,31 +2,36 @@
 
 The function writes an item and reads it, so a request is one of the viewer and two of the function. The CPU time is of
 the emulator and of the environments of the function, without the clients.
-
-py-spy says whose code the emulator runs: of the samples that hold the lock of Python, 48 % are in ministack, 27 % in
-localaws, of which no function has more than 1.2 %, and 23 % in hypercorn and h11. uvloop would replace a part of
-asyncio, but its timers do not follow a clock that is turned.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-import statistics
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import boto3
 import psutil
 
 from bench.emulator import emulator
-from bench.traces import deploy
+from bench.row import Row, Unmeasured, turns
+from bench.traces import PLAIN, READS_AND_WRITES, deploy
 
 _CLIENTS = 16
-_SECONDS = 5
+_SECONDS = 3
 _ROUNDS = 5
+
+# py-spy says whose code the emulator runs.
+_BINDS = (
+    "Python in the emulator: of py-spy's samples that hold its lock, 48 % are in ministack, 27 % in localaws, of "
+    "which no function has more than 1.2 %, and 23 % in hypercorn and h11. uvloop would replace a part of asyncio, "
+    "but its timers do not follow a clock that is turned."
+)
 
 
 class _Round(NamedTuple):
@@ -37,29 +42,31 @@ class _Round(NamedTuple):
     environments: float
 
 
-def run() -> None:
-    """Print the medians, each with its lowest and highest."""
+def rows() -> Iterator[Row]:
+    """Yield the rate and the CPU time of a request beside the aims, and beside a plain handler."""
     if not shutil.which("wrk"):
-        print("requests: skipped, needs wrk")
-        return
+        raise Unmeasured("needs wrk")
     others = set(psutil.Process().children())
     with emulator() as endpoint:
         # A new account runs ten functions at once, and API Gateway answers 500 for the others.
         boto3.client("service-quotas").request_service_quota_increase(
             ServiceCode="lambda", QuotaCode="L-B99A9384", DesiredValue=1000
         )
-        address = deploy(endpoint)
+        addresses = [deploy(endpoint, "todos", READS_AND_WRITES), deploy(endpoint, "plain", PLAIN)]
         process = (set(psutil.Process().children()) - others).pop()
-        urllib.request.urlopen(address).close()
-        _load(address)  # starts the environments
-        rounds = [_measure(process, address) for _ in range(_ROUNDS)]
-    rate, emulators, environments = (
-        f"{statistics.median(each):.1f} ({min(each):.1f} to {max(each):.1f})" for each in zip(*rounds, strict=True)
-    )
-    print(
-        f"requests, {_CLIENTS} clients: {rate} per second; CPU time of each: emulator {emulators} ms, "
-        f"environments of the function {environments} ms"
-    )
+        for address in addresses:
+            urllib.request.urlopen(address).close()
+            _load(address)  # starts the environments
+        here, plain = turns(_ROUNDS, *(partial(_measure, process, address) for address in addresses))
+    what = f"a request with a function and a table, {_CLIENTS} clients"
+    rates, emulators, environments = ([*column] for column in zip(*here, strict=True))
+    whole = [sum(each) for each in zip(emulators, environments, strict=True)]
+    yield Row(what, rates, "the aim", [300.0] * _ROUNDS, "requests/s", at_least=1, binds=_BINDS)
+    yield Row(what, whole, "the aim", [3.0] * _ROUNDS, "CPU ms", at_most=1, binds=_BINDS)
+    yield Row(f"{what}: the emulator's part", emulators, "all CPU time of it", whole, "CPU ms")
+    peer = "a plain handler without a table"
+    yield Row(what, rates, peer, [each.rate for each in plain], "requests/s")
+    yield Row(what, whole, peer, [each.emulator + each.environments for each in plain], "CPU ms")
 
 
 def _measure(process: psutil.Process, address: str) -> _Round:

@@ -25,12 +25,16 @@ from localaws.testing import active
 
 _KEPT = ("0", "2000")
 _STARTS, _ROUNDS, _REQUESTS, _CLIENTS = 6, 5, 100, 2
-_CODE = """
+READS_AND_WRITES = """
 import boto3
 table = boto3.resource("dynamodb").Table("todos")
 def handler(event, context):
     table.put_item(Item={"id": "1"})
     table.get_item(Key={"id": "1"})
+    return {"statusCode": 200, "body": "{}"}
+"""
+PLAIN = """
+def handler(event, context):
     return {"statusCode": 200, "body": "{}"}
 """
 
@@ -54,7 +58,7 @@ def _measure(order: Sequence[str], rates: dict[str, list[float]], work: dict[str
         for kept in order:
             os.environ["LOCALAWS_TRACES"] = kept
             others = set(psutil.Process().children())
-            addresses[kept] = deploy(stack.enter_context(emulator()))
+            addresses[kept] = deploy(stack.enter_context(emulator()), "todos", READS_AND_WRITES)
             processes[kept] = (set(psutil.Process().children()) - others).pop()
         with ThreadPoolExecutor(_CLIENTS) as pool, httpx.Client(timeout=60) as client:
             for _ in range(_ROUNDS):
@@ -66,33 +70,33 @@ def _measure(order: Sequence[str], rates: dict[str, list[float]], work: dict[str
                     work[kept].append(_REQUESTS / (cpu_seconds(processes[kept]) - before))
 
 
-def deploy(endpoint: str) -> str:
-    """Create a table, a function and an API; return the address of the API's one route."""
+def deploy(endpoint: str, name: str, source: str) -> str:
+    """Create a table, a function and an API of this name; return the address of the API's one route."""
     clients: Any = [boto3.client(name, endpoint_url=endpoint) for name in ("iam", "dynamodb", "lambda", "apigateway")]
     iam, dynamodb, functions, gateway = clients
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     allow = {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}
     policies = [json.dumps({"Version": "2012-10-17", "Statement": [each]}) for each in (trust, allow)]
-    role = iam.create_role(RoleName="todos", AssumeRolePolicyDocument=policies[0])["Role"]["Arn"]
-    iam.put_role_policy(RoleName="todos", PolicyName="use", PolicyDocument=policies[1])
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policies[0])["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="use", PolicyDocument=policies[1])
     dynamodb.create_table(
-        TableName="todos",
+        TableName=name,
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("app.py", _CODE)
+        archive.writestr("app.py", source)
     settings = {"Runtime": "python3.13", "Handler": "app.handler", "Role": role, "Timeout": 60}
-    functions.create_function(FunctionName="todos", Code={"ZipFile": code.getvalue()}, **settings)
-    arn = active(functions, "todos")
+    functions.create_function(FunctionName=name, Code={"ZipFile": code.getvalue()}, **settings)
+    arn = active(functions, name)
     functions.add_permission(
-        FunctionName="todos", StatementId="api", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com"
+        FunctionName=name, StatementId="api", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com"
     )
     uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations"
     method = {"x-amazon-apigateway-integration": {"type": "aws_proxy", "httpMethod": "POST", "uri": uri}}
-    document = {"swagger": "2.0", "info": {"title": "todos", "version": "1"}, "paths": {"/todos": {"get": method}}}
+    document = {"swagger": "2.0", "info": {"title": name, "version": "1"}, "paths": {"/todos": {"get": method}}}
     api = gateway.import_rest_api(body=json.dumps(document))["id"]
     gateway.create_deployment(restApiId=api, stageName="v1")
     return f"{endpoint}/_aws/execute-api/{api}/v1/todos"
