@@ -28,25 +28,26 @@ def prepare() -> None:
 def package(project: Path, stage: str, folder: Path, environment: Mapping[str, str], lock: Path) -> tuple[bool, str]:
     """Write the SAM template and the zip of the app in *project* to *folder*.
 
-    Return whether it succeeded, and what Chalice printed. Only one process at a time holds the file *lock*.
+    Return whether it succeeded, and what Chalice printed, or how its process ended if it printed nothing. Only one
+    process at a time holds the file *lock*.
     """
     arguments = ["package", "--stage", stage, "--merge-template", "merge.yaml", str(folder)]
     with tempfile.NamedTemporaryFile("r") as output:
         process = _forking.Process(target=_run, args=(project, arguments, environment, lock, output.name))
         process.start()
         process.join()
-        return process.exitcode == 0, output.read()
+        return process.exitcode == 0, output.read() or f"`chalice package` ended with status {process.exitcode}"
 
 
 def _run(project: Path, arguments: list[str], environment: Mapping[str, str], lock: Path, output: str) -> None:
     """Run the command in this process, which is a fork of its own."""
     from deploy import packaging  # imported before the fork
 
+    descriptor = os.open(output, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(descriptor, stream.fileno())
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        descriptor = os.open(output, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(descriptor, stream.fileno())
         os.environ.clear()
         os.environ.update(environment)
         sys.dont_write_bytecode = True  # without bytecode, equal source makes an equal zip

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from chalice.deploy.packager import LambdaDeploymentPackager
 
-from deploy import apps, packages, packaging, policies
+from deploy import apps, packager, packages, packaging, policies
 from deploy.errors import PackageFailed
 
 ROOT = Path(__file__).parent.parent.parent
@@ -73,6 +73,18 @@ def test_chalice_itself_refuses_such_a_stage_in_one_line(project: Path, command:
     assert done.stderr.count("\n") == 1, done.stderr
     assert "STAGE is not set" in done.stderr
     assert ".chalice/config.json" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("os.kill(os.getpid(), 9)", "`chalice package` ended with status -9"), ("a.b", "NameError")]
+)
+def test_a_package_that_fails_says_why(project: Path, tmp_path: Path, code: str, said: str) -> None:
+    (project / "app.py").write_text(f"import os\n{code}\n")
+
+    succeeded, output = packager.package(project, "qa", tmp_path / "out", apps.chalice_environment(), tmp_path / "lock")
+
+    assert not succeeded
+    assert said in output
 
 
 def test_a_zip_has_the_settings_of_its_own_stage_alone(project: Path) -> None:
