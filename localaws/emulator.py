@@ -163,6 +163,7 @@ GAPS = (
     "s3.answers",
     "s3.bucket_cors",
     "s3.bucket_lifecycle",
+    "s3.bucket_replication",
     "s3.checksums",
     "s3.default_encryption",
     "s3.expected_bucket_owner",

@@ -1,4 +1,4 @@
-"""The replication of global tables while a Region is down: writes are kept, and applied when both Regions are up.
+"""The replication of global tables and buckets while a Region is down: it waits until both Regions are up.
 
 DynamoDB propagates pending writes when a Region is available again, and the last of two writes to an item wins:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region, request_scope
-from ministack.services import dynamodb
+from ministack.services import dynamodb, s3
 
 from localaws.regions import calls as regions
 
@@ -72,6 +72,36 @@ def replicating(replicate: Any) -> Any:
     return replicate_write
 
 
+def replicating_objects(replicate: Any) -> Any:
+    """Wrap the replication of an object to the bucket that a rule names."""
+    waiting: list[tuple[str, tuple[Any, ...]]] = []
+
+    def is_cut(bucket: str, key: str, tags: dict[str, str] | None) -> bool:
+        rule, role = s3._replication_rule_for(bucket, key, tags)
+        target = rule and s3._replication_destination(bucket, key, rule, role)
+        return bool(target) and not regions.DOWN.isdisjoint({s3.bucket_region(bucket), s3.bucket_region(target[0])})
+
+    def replicate_object(
+        bucket: str, key: str, stored: dict[str, Any], data: Any, tags: dict[str, str] | None = None
+    ) -> None:
+        if regions.DOWN and is_cut(bucket, key, tags):
+            stored["replication_status"] = "PENDING"
+            waiting.append((get_account_id(), (bucket, key, stored, data, tags)))
+        else:
+            replicate(bucket, key, stored, data, tags)
+
+    def catch_up() -> None:
+        ready, waiting[:] = list(waiting), []
+        for account, (bucket, key, stored, data, tags) in ready:
+            with request_scope(account, get_region()):
+                if (s3._ensure_bucket(bucket) or {"objects": {}})["objects"].get(key) is stored:
+                    replicate_object(bucket, key, stored, data, tags)
+
+    regions.ON_UP.append(catch_up)
+    return replicate_object
+
+
 def install() -> None:
-    """Let global tables follow Regions that go and come back."""
+    """Let global tables and buckets follow Regions that go and come back."""
     dynamodb._replicate_write = replicating(dynamodb._replicate_write)
+    s3._maybe_replicate = replicating_objects(s3._maybe_replicate)

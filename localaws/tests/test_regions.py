@@ -136,3 +136,56 @@ def stream(endpoint: str, region: str) -> list[str]:
     started = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")
     records = streams.get_records(ShardIterator=started["ShardIterator"])["Records"]
     return [f"{record['dynamodb']['Keys']['id']['S']} {record['eventName']}" for record in records]
+
+
+def test_a_bucket_of_a_template_replicates_in_both_directions_and_catches_up(emulator: str) -> None:
+    places = {HOME: "replicates-home", AWAY: "replicates-away"}
+    clients = {region: client(emulator, "s3", region) for region in places}
+
+    def stack(region: str, action: str, destination: str | None) -> None:
+        rule = {
+            "Id": "thumbnails",
+            "Priority": 1,
+            "Status": "Enabled",
+            "Filter": {"Prefix": "thumbnails/"},
+            "DeleteMarkerReplication": {"Status": "Disabled"},
+            "Destination": {"Bucket": f"arn:aws:s3:::{destination}"},
+        }
+        properties: dict[str, Any] = {"BucketName": places[region], "VersioningConfiguration": {"Status": "Enabled"}}
+        if destination:
+            replication = {"Role": "arn:aws:iam::000000000000:role/replication", "Rules": [rule]}
+            properties |= {"ReplicationConfiguration": replication}
+        template = json.dumps({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": properties}}})
+        cloudformation = client(emulator, "cloudformation", region)
+        getattr(cloudformation, f"{action}_stack")(StackName="replicates", TemplateBody=template)
+        waiter = cloudformation.get_waiter(f"stack_{action}_complete")
+        waiter.wait(StackName="replicates", WaiterConfig={"Delay": 1, "MaxAttempts": 90})
+
+    def put(region: str, key: str) -> None:
+        clients[region].put_object(Bucket=places[region], Key=key, Body=key.encode())
+
+    def keys(region: str) -> list[str]:
+        return [each["Key"] for each in clients[region].list_objects_v2(Bucket=places[region]).get("Contents", [])]
+
+    def status(key: str) -> str:
+        return str(clients[HOME].head_object(Bucket=places[HOME], Key=key)["ReplicationStatus"])
+
+    stack(HOME, "create", None)
+    stack(AWAY, "create", places[HOME])
+    stack(HOME, "update", places[AWAY])
+    put(HOME, "thumbnails/a")
+    put(AWAY, "thumbnails/b")
+    put(HOME, "uploads/c")
+    assert keys(AWAY) == ["thumbnails/a", "thumbnails/b"]
+    turned(emulator, "down", AWAY)
+    put(HOME, "thumbnails/d")
+    assert status("thumbnails/d") == "PENDING"
+
+    turned(emulator, "up", AWAY)
+
+    assert status("thumbnails/d") == "COMPLETED"
+
+    assert keys(AWAY) == ["thumbnails/a", "thumbnails/b", "thumbnails/d"]
+    assert keys(HOME) == [*keys(AWAY), "uploads/c"]
+    body = clients[AWAY].get_object(Bucket=places[AWAY], Key="thumbnails/d")["Body"].read()
+    assert body == b"thumbnails/d"
