@@ -155,7 +155,7 @@ PERMISSIVE := MIT;BSD;Apache;ISC;PSF;Python Software Foundation;Unlicense
 WEAK_COPYLEFT := Mozilla;EPL;LGPL
 license_table = .licenses/bin/pip-licenses --python=$(BIN)/python --packages $(1) --with-system --from=mixed --allow-only="$(2)" --partial-match
 
-.PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages audit licenses sbom parity mutants bench format lock clean
+.PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages audit licenses sbom parity docs mutants bench format lock clean
 LANES := test-e2e test-localaws test-sandbox test-browser test-units check
 test: .venv/test node_modules chromium ## Run all checks: lint, types and all tests, in lanes side by side
 	@$(MAKE) --jobs=3 --keep-going --no-print-directory $(LANES:%=lane-%)
@@ -166,7 +166,7 @@ lint: .venv/test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 types: .venv/test # one after the other: they share a cache
 	@for app in $(APPS); do $(MAKE) --no-print-directory types-$$app || exit 1; done
-	@$(BIN)/mypy common deploy localaws sandbox services bench updates
+	@$(BIN)/mypy common deploy localaws sandbox services bench updates docs
 types-%: .venv/test
 	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml *.py chalicelib $(notdir $(wildcard $*/tools))
 test-units: $(APPS:%=test-%) test-updates ## Test the rules, stores and routes of each app: make test-todo-app for one
@@ -198,6 +198,8 @@ sbom: .licenses/installed ## Write the packages of each zip to dist/sbom, in the
 	  { cat $$file; case $$file in *-app/*) awk '/^[a-z]/ {chalice = /^chalice==/} chalice' requirements.txt;; esac; } | \
 	  .licenses/bin/cyclonedx-py requirements --output-reproducible --output-file $$name - && echo $$name || exit 1; \
 	done
+docs: .venv/run .docs/installed ## Build the documentation as a site, with search and the references of the APIs, in dist/docs
+	@$(BIN)/python -m docs.site
 mutants: .venv/test .mutants/installed ## Change the code in small ways and list the changes that no unit test notices: make mutants APP=todo-app SAMPLE=50 (KIND=number)
 	@nice .mutants/bin/python -m bench.mutants $(if $(filter file,$(origin APP)),,--app $(APP)) $(call option,sample,SAMPLE) $(call option,kind,KIND) $(call option,module,MODULE)
 bench: .venv/test loadtools ## Measure speed, as ratios to a peer in the same run, and write docs/figures.md (15 minutes)
@@ -207,7 +209,7 @@ format: .venv/test
 lock: ## Pin all packages with their hashes; UPGRADE=1 takes the newest versions
 	@UPGRADE=$(UPGRADE) ./lock.sh
 clean: ## Remove everything that was built or installed here
-	rm -rf .venv .sandbox .parity .audit .licenses .mutants .soak .bench dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
+	rm -rf .venv .sandbox .parity .audit .licenses .mutants .soak .bench .docs dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
 
 .PHONY: chromium
 chromium: # its headless shell takes a quarter of the CPU time for the same pages; not every distribution has it
@@ -266,10 +268,16 @@ install = echo "Installing the packages of $< into .venv, which takes one to thr
 .mutants/installed: bench/mutants/requirements.txt
 .licenses/installed: deploy/licenses/requirements.txt
 .soak/installed: sandbox/soak/requirements.txt
-.mutants/installed .licenses/installed .soak/installed: | .venv/bin/python
+.docs/packages: docs/site/requirements.txt
+.mutants/installed .licenses/installed .soak/installed .docs/packages: | .venv/bin/python
 	@echo "Installing the packages of $< into $(@D)"
 	@$(BIN)/python -m venv $(@D)
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+.docs/installed: .docs/packages docs/site/package-lock.json
+	@command -v npm >/dev/null || { echo "make docs needs npm, for the renderer of the diagrams. On Debian: sudo apt-get install nodejs npm"; exit 1; }
+	@cp docs/site/package.json docs/site/package-lock.json .docs/
+	@npm ci --prefix .docs --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
 .PHONY: help

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.console import console
+from sandbox.console import console, pages
 from sandbox.console.pages import WEB
 from sandbox.settings import Settings
 
@@ -41,3 +42,17 @@ def test_each_page_has_the_same_bar_and_marks_itself_in_it(page: str) -> None:
 
 def test_a_page_that_does_not_exist_is_not_found() -> None:
     assert _get("/nothing.html").status_code == 404
+
+
+def test_the_documentation_is_a_page_when_it_has_been_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "DOCUMENTATION", tmp_path / "docs")
+    assert "docs/" not in _get("/").text
+    assert _get("/docs/").status_code == 404
+
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.html").write_text("<h1>It</h1>")
+
+    assert '<a href="docs/">Documentation</a>' in _get("/").text
+    page = _get("/docs/")
+    assert (page.status_code, page.text) == (200, "<h1>It</h1>")
+    assert "script-src 'self' 'unsafe-inline'" in page.headers["Content-Security-Policy"]
