@@ -104,6 +104,10 @@ package: .venv/run ## Write the CloudFormation template and the zip to dist/: ma
 .PHONY: verify
 verify: .venv/run ## Walk a user's journey through every app of a stage, or one: make verify STAGE=dev (APP=todo-app)
 	@$(BIN)/python -m deploy verify $(every_app) $(stage) $(if $(LONGEST),--longest $(LONGEST))
+.PHONY: attack
+# Without STAGE: the stage of the sandbox that runs in this folder.
+attack: .venv/run ## Try what an attacker tries on every app of a stage, or of the sandbox: make attack (STAGE=dev APP=todo-app CASE="expired")
+	@$(if $(STAGE),$(BIN)/python,$(on_sandbox)) -m deploy attack $(every_app) $(or $(STAGE),$(SANDBOX_STAGE)) $(call option,case,CASE)
 .PHONY: redrive
 redrive: .venv/run ## Send failed messages back to where they came from: make redrive APP=pipeline-app STAGE=dev
 	@$(BIN)/python -m deploy redrive $(APP) $(stage)
@@ -155,7 +159,7 @@ PERMISSIVE := MIT;BSD;Apache;ISC;PSF;Python Software Foundation;Unlicense
 WEAK_COPYLEFT := Mozilla;EPL;LGPL
 license_table = .licenses/bin/pip-licenses --python=$(BIN)/python --packages $(1) --with-system --from=mixed --allow-only="$(2)" --partial-match
 
-.PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages audit licenses sbom parity docs mutants bench format lock clean
+.PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages audit licenses sbom parity docs mutants weakened bench format lock clean
 LANES := test-e2e test-localaws test-sandbox test-browser test-units check
 test: .venv/test node_modules chromium ## Run all checks: lint, types and all tests, in lanes side by side
 	@$(MAKE) --jobs=3 --keep-going --no-print-directory $(LANES:%=lane-%)
@@ -202,6 +206,8 @@ docs: .venv/run .docs/installed ## Build the documentation as a site, with searc
 	@$(BIN)/python -m docs.site
 mutants: .venv/test .mutants/installed ## Change the code in small ways and list the changes that no unit test notices: make mutants APP=todo-app SAMPLE=50 (KIND=number)
 	@nice .mutants/bin/python -m bench.mutants $(if $(filter file,$(origin APP)),,--app $(APP)) $(call option,sample,SAMPLE) $(call option,kind,KIND) $(call option,module,MODULE)
+weakened: .venv/run ## Take the guards from a copy, attack it as `make attack` does, and check that every attack succeeds
+	@$(BIN)/python -m bench.weakened
 bench: .venv/test loadtools ## Measure speed, as ratios to a peer in the same run, and write docs/figures.md (15 minutes)
 	@$(BIN)/python -m bench
 format: .venv/test
@@ -209,7 +215,7 @@ format: .venv/test
 lock: ## Pin all packages with their hashes; UPGRADE=1 takes the newest versions
 	@UPGRADE=$(UPGRADE) ./lock.sh
 clean: ## Remove everything that was built or installed here
-	rm -rf .venv .sandbox .parity .audit .licenses .mutants .soak .bench .docs dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
+	rm -rf .venv .sandbox .parity .audit .licenses .mutants .weakened .soak .bench .docs dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
 
 .PHONY: chromium
 chromium: # its headless shell takes a quarter of the CPU time for the same pages; not every distribution has it

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import apps, bootstrap, order, preflight, redrive, signing_keys, stages
 from deploy.account import api_address, target
+from deploy.attack.stage import attack
 from deploy.clone import clone
 from deploy.cost import report
 from deploy.delete import contents, delete
@@ -80,6 +81,8 @@ def _parser() -> _Parser:
     add("site", _step, "publish the page; NAME=VALUE adds to its config.json", app, stage, parameters)
     verification = add("verify", _verify, "walk a user's journey through every app of a stage", released, stage)
     verification.add_argument("--longest", type=float, default=LONGEST, help="seconds to wait for a condition")
+    attacking = add("attack", _attack, "try what an attacker tries on every app of a stage", released, stage)
+    attacking.add_argument("--case", default="", help="only the cases with this in their names")
     add("redrive", _redrive, "send failed messages back to where they came from", app, stage)
     add("keys", _keys, "make the key that signs links, if there is none", app, stage, algorithm)
     rotate = add("rotate-keys", _rotate_keys, "replace the key that signs links", app, stage, algorithm)
@@ -193,6 +196,10 @@ def _step(arguments: argparse.Namespace) -> None:
 
 def _verify(arguments: argparse.Namespace) -> None:
     verify(arguments.stage, [] if arguments.app == "all" else [arguments.app], arguments.longest)
+
+
+def _attack(arguments: argparse.Namespace) -> None:
+    attack(arguments.stage, arguments.app, arguments.case)
 
 
 def _redrive(arguments: argparse.Namespace) -> None:

@@ -53,3 +53,7 @@ class NotDeleted(DeployError):
 
 class NotVerified(DeployError):
     """A step of a journey through the stage failed; the message names it, and what was expected and what came."""
+
+
+class NotAttacked(DeployError):
+    """An attack on the stage was admitted, or could not be tried; the message names it."""

@@ -35,6 +35,7 @@ GAPS = (
     "apigateway.proxy_response",
     "apigateway.rest_body",
     "apigateway.rest_denial",
+    "apigateway.signature_scope",
     "apigateway.rest_import",
     "apigateway.rest_apis",
     "apigateway.rest_limits",

@@ -100,10 +100,10 @@ def require_free(ports: Mapping[str, int]) -> None:
     variables = port_variables()
     named = ", ".join(f"{port} ({name}, {variables[name][0]})" for name, port in busy.items())
     taken = f"port {named} is taken" if len(busy) == 1 else f"ports {named} are taken"
-    raise PortsBusy(f"{taken}: end what listens there, or move all ports: PORT_BASE={_free_base()} make run")
+    raise PortsBusy(f"{taken}: end what listens there, or move all ports: PORT_BASE={free_base()} make run")
 
 
-def _free_base() -> int:
+def free_base() -> int:
     """Return a value of PORT_BASE with which all ports are free."""
     bases = range(BASE + 1000, 60_000, 1000)
     return next((base for base in bases if not busy_ports(from_environment({"PORT_BASE": str(base)}))), bases[0])

@@ -56,10 +56,12 @@ class Journey:
     """
 
     app: ClassVar[str]
+    prefix: ClassVar[str] = "verify"
+    """The beginning of the names of all that a journey makes."""
 
     def __init__(self, stage: str, longest: float = LONGEST, ended: threading.Event | None = None) -> None:
         self.stage, self.longest = stage, longest
-        self.name = f"verify-{uuid.uuid4().hex[:8]}"
+        self.name = f"{self.prefix}-{uuid.uuid4().hex[:8]}"
         self.http = Http()
         self._ended = ended or threading.Event()
         self._session = boto3.Session()

@@ -32,6 +32,8 @@ class User:
     journey: Journey
     email: str
     id_token: str
+    access_token: str
+    refresh_token: str
 
     @property
     def sub(self) -> str:
@@ -57,9 +59,12 @@ class User:
         )
 
 
-def sign_in(journey: Journey, person: str) -> User:
-    """Make a user of the app's pool as an administrator does, without a mail, and sign in with the password."""
-    resources, email = journey.outputs(), address(journey, person)
+def sign_in(journey: Journey, person: str, app: str | None = None, client_id: str | None = None) -> User:
+    """Make a user of the app's pool as an administrator does, without a mail, and sign in with the password.
+
+    The pool is the one of the journey's app, or of *app*. The user signs in to the app's client, or to *client_id*.
+    """
+    resources, email = journey.outputs(app=app), address(journey, person)
     pool, password = resources["UserPoolId"], f"Aa1-{secrets.token_urlsafe(24)}"
     cognito = journey.client("cognito-idp")
 
@@ -79,11 +84,11 @@ def sign_in(journey: Journey, person: str) -> User:
     cognito.admin_set_user_password(UserPoolId=pool, Username=email, Password=password, Permanent=True)
     anonymous: Any = boto3.Session().client("cognito-idp", config=Config(signature_version=UNSIGNED))
     tokens = anonymous.initiate_auth(
-        ClientId=resources["UserPoolClientId"],
+        ClientId=client_id or resources["UserPoolClientId"],
         AuthFlow="USER_PASSWORD_AUTH",
         AuthParameters={"USERNAME": email, "PASSWORD": password},
     )["AuthenticationResult"]
-    return User(journey, email, tokens["IdToken"])
+    return User(journey, email, tokens["IdToken"], tokens["AccessToken"], tokens["RefreshToken"])
 
 
 def with_secret(journey: Journey, url: str, secret: str) -> Api:

@@ -59,7 +59,7 @@ class Http:
     ) -> Answer:
         """Send a request. An answer that does not come has the status 0."""
         request = f"{method} {urlsplit(url)._replace(query='').geturl()}"
-        address, host = _reached(url)
+        address, host = reached(url)
         try:
             answer = self._pool.request(method, address, body=body, headers={**headers, **host})
         except urllib3.exceptions.HTTPError as error:
@@ -101,7 +101,7 @@ class Api:
         return self.send("GET", path, **headers)
 
 
-def _reached(url: str) -> tuple[str, dict[str, str]]:
+def reached(url: str) -> tuple[str, dict[str, str]]:
     """Return where to send a request for *url*, and the Host to send.
 
     AWS_ENDPOINT_URL names the endpoint of all AWS services. It answers for the names that AWS gives to APIs and

@@ -9,7 +9,7 @@ from deploy.verify.people import User, sign_in, with_secret
 from deploy.verify.removal import delete_item, delete_objects
 from deploy.verify.requests import Answer, Api
 
-_FILES = {
+FILES = {
     "video.mp4": b"0123456789",
     "poster.jpg": b"jpeg",
     "hls/index.m3u8": b"#EXTM3U\n#EXTINF:1,\nsegment.ts\n",
@@ -36,7 +36,7 @@ class Shop(Health):
     @step("The owner uploads a film and publishes it.")
     def publish(self) -> None:
         owner = self._owner()
-        files = [{"name": name, "size": len(content)} for name, content in _FILES.items()]
+        files = [{"name": name, "size": len(content)} for name, content in FILES.items()]
         about = {"title": self.name, "price": 100, "currency": "usd", "duration": 1, "files": files}
         draft = owner.send("POST", "/videos", about)
         self.expect(draft.status == 201, "201 and the uploads of a draft", draft)
@@ -44,7 +44,7 @@ class Shop(Health):
         self.remove_later(f"film {self.film}", self._remove_film)
         uploads = []
         for upload in draft.json["uploads"]:
-            stored = self.http.send("PUT", upload["parts"][0]["url"], _FILES[upload["name"]])
+            stored = self.http.send("PUT", upload["parts"][0]["url"], FILES[upload["name"]])
             self.expect(stored.status == 200, f"200 from S3 for {upload['name']}", stored)
             uploads.append({"name": upload["name"], "etags": [stored.headers["ETag"]]})
         published = owner.send("POST", f"/videos/{self.film}/publish", {"uploads": uploads})
@@ -87,7 +87,7 @@ class Shop(Health):
         # The key that signs may be younger than a minute: until then edge locations refuse it.
         self.until(
             lambda: self.http.get(self._link().json["url"]),
-            lambda answer: answer.body == _FILES["video.mp4"],
+            lambda answer: answer.body == FILES["video.mp4"],
             "the film",
         )
         part = self.http.get(self._link().json["url"], Range="bytes=2-5")
@@ -105,7 +105,7 @@ class Shop(Health):
         pairs = [cookie.partition(";")[0] for cookie in session.headers.getlist("Set-Cookie")]
         for name in ("hls/index.m3u8", "hls/segment.ts"):
             file = self.http.get(f"{page.site_url(self)}/videos/{self.film}/{name}", Cookie="; ".join(pairs))
-            self.expect(file.body == _FILES[name], f"{name}", file)
+            self.expect(file.body == FILES[name], f"{name}", file)
 
     @step("After a refund the user gets no link.")
     def refund(self) -> None:

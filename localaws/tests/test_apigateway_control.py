@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from localaws.testing import eventually
@@ -366,6 +369,33 @@ def test_a_stage_writes_a_line_for_each_request(control: Control) -> None:
 
 def test_the_bare_emulator_still_writes_no_access_logs(bare: Control) -> None:
     assert access_log(bare) == [], "the emulator no longer needs localaws/apigateway/access_logs.py"
+
+
+def signed_for(control: Control, service: str, region: str = "us-east-1") -> tuple[int, str]:
+    """Send a signed request to a method with AWS_IAM; return the status and the body."""
+    stage = f"signed-{service}-{region}"
+    control.put_method("PUT", authorizationType="AWS_IAM")
+    control.client.put_integration(**control.method | {"httpMethod": "PUT"}, **MOCK)
+    control.create_stage(stage, control.client.create_deployment(restApiId=control.api)["id"])
+    control.client.delete_method(**control.method | {"httpMethod": "PUT"})
+    request = AWSRequest("PUT", f"{control.endpoint}/_aws/execute-api/{control.api}/{stage}/")
+    SigV4Auth(Credentials("test", "test"), service, region).add_auth(request)
+    connection = http.client.HTTPConnection(urlsplit(control.endpoint).netloc, timeout=20)
+    connection.request("PUT", urlsplit(request.url).path, headers=dict(request.headers.items()))
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
+
+
+def test_a_request_is_signed_for_this_service_in_this_region(control: Control) -> None:
+    assert signed_for(control, "execute-api")[0] == 200
+    for scope, message in ((("s3",), "correct service: 'execute-api'"), (("execute-api", "eu-west-1"), "valid region")):
+        status, body = signed_for(control, *scope)
+        assert (status, message in body) == (403, True), body
+
+
+def test_the_bare_emulator_still_accepts_a_signature_for_another_service(bare: Control) -> None:
+    status, _ = signed_for(bare, "s3")
+    assert status == 200, "the emulator no longer needs localaws/apigateway/signature_scope.py"
 
 
 def test_stages_are_selected_by_their_deployment(control: Control) -> None:
