@@ -22,6 +22,7 @@ from bench import figures
 from bench.row import Row, Unmeasured
 
 BENCHMARKS = (
+    "handlers",
     "cold",
     "thumbnails",
     "pages",

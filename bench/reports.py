@@ -18,6 +18,7 @@ from typing import Any
 
 import boto3
 import duckdb
+import sqlglot
 
 from bench.row import Row, turns
 from deploy import stacks
@@ -76,7 +77,7 @@ def rows() -> Iterator[Row]:
                 runs, duck = turns(
                     _ROUNDS,
                     partial(athena.run, sql, parameters),
-                    partial(athena.duckdb, _with_values(sql, parameters)),
+                    partial(athena.duckdb, _for_duckdb(sql, parameters)),
                 )
                 what = f"the report {name} of {count:,} readings"
                 times = [each.milliseconds for each in runs], [each.milliseconds for each in duck]
@@ -90,10 +91,11 @@ def rows() -> Iterator[Row]:
             yield Row(f"the bytes scanned by the report {name}", scanned[0], "JSON lines", scanned[1], "MB")
 
 
-def _with_values(sql: str, parameters: list[str]) -> str:
-    """Return a statement with its parameters, which are literals, in place of the question marks."""
+def _for_duckdb(sql: str, parameters: list[str]) -> str:
+    """Return a statement of Athena in DuckDB's dialect, with its parameters in place of the question marks."""
     values = iter(parameters)
-    return re.sub(r"\?", lambda _: next(values), sql)
+    [statement] = sqlglot.transpile(re.sub(r"\?", lambda _: next(values), sql), read="athena", write="duckdb")
+    return statement
 
 
 class _Athena:
