@@ -46,7 +46,7 @@ output = "$$($(BIN)/python -m sandbox output $(1) $(2))"
 option = $(if $(value $(2)),--$(1) $(call quoted,$(2)))
 
 .PHONY: gameday
-gameday: .venv/run ## Cause faults in the sandbox, and see each alarm raised, mended and cleared: make gameday FAULT="cleansing fails"
+gameday: .venv/run ## Cause faults in a sandbox of its own, and see each alarm raised, mended and cleared: make gameday FAULT="cleansing fails"
 	@$(BIN)/python -m sandbox.gameday $(call option,fault,FAULT)
 
 .PHONY: soak
@@ -108,7 +108,9 @@ verify: .venv/run ## Walk a user's journey through every app of a stage, or one:
 # Without STAGE: the stage of the sandbox that runs in this folder.
 attack: .venv/run ## Try what an attacker tries on every app of a stage, or of the sandbox: make attack (STAGE=dev APP=todo-app CASE="expired")
 	@$(if $(STAGE),$(BIN)/python,$(on_sandbox)) -m deploy attack $(every_app) $(or $(STAGE),$(SANDBOX_STAGE)) $(call option,case,CASE)
-.PHONY: redrive
+.PHONY: redrive dashboards
+dashboards: .venv/run ## Make a dashboard of CloudWatch for each app of a stage, for 3 USD a month each: make dashboards STAGE=prod
+	@$(BIN)/python -m deploy dashboards $(stage)
 redrive: .venv/run ## Send failed messages back to where they came from: make redrive APP=pipeline-app STAGE=dev
 	@$(BIN)/python -m deploy redrive $(APP) $(stage)
 .PHONY: dax

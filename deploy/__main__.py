@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import apps, bootstrap, order, preflight, redrive, signing_keys, stages
+from deploy import apps, bootstrap, dashboards, order, preflight, redrive, signing_keys, stages
 from deploy.account import api_address, target
 from deploy.attack.stage import attack
 from deploy.clone import clone
@@ -83,6 +83,7 @@ def _parser() -> _Parser:
     verification.add_argument("--longest", type=float, default=LONGEST, help="seconds to wait for a condition")
     attacking = add("attack", _attack, "try what an attacker tries on every app of a stage", released, stage)
     attacking.add_argument("--case", default="", help="only the cases with this in their names")
+    add("dashboards", _dashboards, "make a dashboard for each app of a stage", stage)
     add("redrive", _redrive, "send failed messages back to where they came from", app, stage)
     add("keys", _keys, "make the key that signs links, if there is none", app, stage, algorithm)
     rotate = add("rotate-keys", _rotate_keys, "replace the key that signs links", app, stage, algorithm)
@@ -204,6 +205,15 @@ def _attack(arguments: argparse.Namespace) -> None:
 
 def _redrive(arguments: argparse.Namespace) -> None:
     _print(redrive.redrive(arguments.app, arguments.stage))
+
+
+def _dashboards(arguments: argparse.Namespace) -> str | None:
+    resources = dashboards.resources(stages.stacks_of(arguments.stage))
+    if not resources:
+        return f"there is no stack of the stage {arguments.stage}: run `make release APP=all STAGE={arguments.stage}`"
+    for name in dashboards.deploy(arguments.stage, resources):
+        print(name)
+    return None
 
 
 def _keys(arguments: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from deploy import apps, stacks, updates
+from deploy import apps, dashboards, stacks, updates
 from deploy.errors import InvalidStage
 
 
@@ -41,8 +41,10 @@ def stacks_of(stage: str, kinds: Sequence[str] = apps.KINDS) -> dict[str, str]:
 
 
 def owners(stage: str, kinds: Sequence[str] = apps.KINDS) -> dict[str, str]:
-    """Return by name the app of each stack that the stage can have."""
+    """Return by name the app of each stack that the stage can have. Its dashboards are deleted with the edges."""
     named = {apps.stack(app, stage, kind): app for kind in kinds for app in apps.names()}
     if "app" in kinds:
         named[updates.stack(stage)] = "updates"
+    if "edge" in kinds:
+        named[dashboards.stack(stage)] = "dashboards"
     return named

@@ -128,6 +128,8 @@ STAGE_CACHE, DAX = "stage cache", "DAX"
 PRICED: dict[str, Callable[[Properties, Mapping[str, Resource]], Parts]] = {
     "AWS::AutoScaling::AutoScalingGroup": _fleet,
     "AWS::CloudWatch::Alarm": _alarm,
+    "AWS::CloudWatch::CompositeAlarm": _one("composite alarms", "composite_alarm"),
+    "AWS::CloudWatch::Dashboard": _one("dashboards", "dashboard"),
     "AWS::DAX::Cluster": _dax,
     "AWS::EC2::EIP": _one("public address", "ipv4", hours),
     "AWS::EC2::NatGateway": _one("NAT gateway", "nat_gateway", hours),

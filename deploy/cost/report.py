@@ -50,8 +50,10 @@ def report(stage: str, stacks: Sequence[Stack], with_dax: Sequence[Stack], known
         for what in dict.fromkeys(item.what for item in own):
             yield f"    {what:<50}{total(item for item in own if item.what == what):>10.2f}"
     yield f"  {'total':<52}{total(items):>10.2f}"
-    metrics = "detailed metrics add, if every method is called"
-    for name, amount in (*_caches(items, idle(with_dax)), (metrics, total(detailed_metrics(stacks)))):
+    metrics, boards = "detailed metrics add, if every method is called", "`make dashboards` adds"
+    dashboards = [Item(app, "dashboards", "dashboard", 1) for app in {stack.app for stack in stacks}]
+    added = ((metrics, total(detailed_metrics(stacks))), (boards, total(dashboards)))
+    for name, amount in (*_caches(items, idle(with_dax)), *added):
         yield f"    {name:<50}{amount:>10.2f}"
     yield ""
     yield f"a million of{'USD':>50}{'with its cache':>40}"

@@ -1,15 +1,15 @@
-"""A game day: plays faults one after the other, and says when each alarm was raised and cleared."""
+"""A game day: plays rounds of faults, and says when each alarm was raised and cleared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
-from sandbox.gameday.faults import Fault
+from sandbox.gameday.faults import Fault, Round
 from sandbox.gameday.stage import Stage
 
 STEPS = 150
-"""Steps of the clock in which an alarm must be raised, and cleared."""
+"""Steps of the clock in which the alarms of a round must be raised and cleared."""
 
 
 @dataclass(frozen=True)
@@ -20,40 +20,96 @@ class Played:
     alarm: str
     raised: int | None
     cleared: int | None
+    runbook: str
+    remedy: str
 
     @property
     def passed(self) -> bool:
         return None not in (self.raised, self.cleared)
 
 
-def play(stage: Stage, fault: Fault) -> Iterator[Played]:
-    """Cause the fault, wait for its alarms, mend it, and wait until they are cleared. Mend it in any case."""
-    alarms = {stage.resource(*alarm): " ".join(alarm) for alarm in fault.alarms}
-    fault.cause(stage)
-    try:
-        raised = _wait(stage, fault, set(alarms), lambda: set(alarms) & stage.raised(), fault.provoke)
-    finally:
-        fault.mend(stage)
-    cleared = _wait(stage, fault, set(raised), lambda: set(raised) - stage.raised(), _recover(fault))
-    for physical, alarm in alarms.items():
-        yield Played(fault.name, alarm, raised.get(physical), cleared.get(physical))
+@dataclass(frozen=True)
+class Result:
+    """What became of the alarms of a round, which *others* were raised, and how often each fault notified somebody."""
+
+    alarms: list[Played]
+    others: set[str]
+    notified: dict[str, int]
 
 
-def _recover(fault: Fault) -> Callable[[Stage], object]:
-    """Return what the operator does in each step until the alarms are cleared."""
-    app = fault.redrive
-    return (lambda stage: stage.redrive(app)) if app else (lambda stage: None)
+class _Playing:
+    """A fault that is played: provoked until all its alarms are raised, then mended until they are cleared."""
+
+    def __init__(self, stage: Stage, fault: Fault) -> None:
+        self._stage, self._fault, self.name = stage, fault, fault.name
+        self.alarms = {stage.resource(*alarm): " ".join(alarm) for alarm in fault.alarms}
+        self._raised: dict[str, int] = {}
+        self._cleared: dict[str, int] = {}
+        self._before = stage.notified(self.alarms)
+        self._mended: int | None = None
+        """After how many seconds, or None while it goes on."""
+
+    @property
+    def is_over(self) -> bool:
+        return self._cleared.keys() == self.alarms.keys()
+
+    def act(self) -> None:
+        """Do what users and devices, or else the operator, do in a step of the clock."""
+        if self._mended is None:
+            self._fault.provoke(self._stage)
+        elif self._fault.redrive:
+            self._stage.redrive(self._fault.redrive)
+
+    def look(self, raised: set[str], seconds: int) -> None:
+        """Take note of the alarms that are *raised* after *seconds*; mend the fault once all its own are."""
+        if self._mended is not None:
+            cleared = self.alarms.keys() - raised
+            self._cleared = dict.fromkeys(cleared, seconds - self._mended) | self._cleared
+            return
+        self._raised = dict.fromkeys(self.alarms.keys() & raised, seconds) | self._raised
+        if self._raised.keys() == self.alarms.keys():
+            self._mended = seconds
+            self._fault.mend(self._stage)
+
+    def stop(self) -> None:
+        """Mend a fault whose alarms were not raised."""
+        if self._mended is None:
+            self._fault.mend(self._stage)
+
+    def notified(self) -> int:
+        return self._stage.notified(self.alarms) - self._before
+
+    def played(self) -> list[Played]:
+        return [
+            Played(
+                self._fault.name,
+                alarm,
+                self._raised.get(name),
+                self._cleared.get(name),
+                self._stage.runbook(name),
+                self._fault.remedy,
+            )
+            for name, alarm in self.alarms.items()
+        ]
 
 
-def _wait(
-    stage: Stage, fault: Fault, wanted: set[str], found: Callable[[], set[str]], provoke: Callable[[Stage], object]
-) -> dict[str, int]:
-    """Turn the clock step by step until all *wanted* alarms are *found*; return after how many seconds each was."""
-    after: dict[str, int] = {}
-    for step in range(1, STEPS + 1):
-        if wanted <= after.keys():
-            break
-        provoke(stage)
-        stage.turn(fault.step)
-        after = dict.fromkeys(found(), step * fault.step) | after
-    return after
+def play(stage: Stage, round_: Round) -> Result:
+    """Play the faults of a round side by side. Every fault is mended in any case."""
+    playing = [_Playing(stage, fault) for fault in round_.faults]
+    others = stage.raised()
+    with ExitStack() as mending:
+        for each, fault in zip(playing, round_.faults, strict=True):
+            mending.callback(each.stop)
+            fault.cause(stage)
+        for step in range(1, STEPS + 1):
+            if not (going := [each for each in playing if not each.is_over]):
+                break
+            for each in going:
+                each.act()
+            stage.turn(round_.step)
+            raised = stage.raised()
+            others |= raised.difference(*(each.alarms for each in playing))
+            for each in going:
+                each.look(raised, step * round_.step)
+    alarms = [played for each in playing for played in each.played()]
+    return Result(alarms, others, {each.name: each.notified() for each in playing})

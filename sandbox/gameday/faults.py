@@ -11,7 +11,7 @@ type Action = Callable[[Stage], object]
 type Resource = tuple[str, str]
 """A stack without its stage, such as ``pipeline-app delivery``, and a logical id."""
 
-MINUTE = 60
+MINUTE, HOUR = 60, 3_600
 _PUBLISHER = ("updates", "Publisher")
 
 
@@ -23,18 +23,30 @@ def _nothing(stage: Stage) -> None:
 class Fault:
     """One fault, which raises *alarms*.
 
-    *cause* begins it, *provoke* is what users and devices do in each *step* of seconds, and *mend* follows the runbook.
-    A step is shorter than an hour: after an hour a record of a stream is too old for its consumer. *redrive* is the app
-    whose failed messages are sent back then.
+    *cause* begins it, *provoke* is what users and devices do in each step of the clock, and *mend* follows the runbook,
+    which *remedy* says in words. *redrive* is the app whose failed messages are sent back then.
     """
 
     name: str
     alarms: tuple[Resource, ...]
+    remedy: str
     cause: Action = _nothing
     provoke: Action = _nothing
     mend: Action = _nothing
-    step: int = MINUTE
     redrive: str | None = None
+
+    @property
+    def apps(self) -> set[str]:
+        """The apps whose alarms the fault raises."""
+        return {stack.partition(" ")[0] for stack, _ in self.alarms}
+
+
+@dataclass(frozen=True)
+class Round:
+    """Faults of different apps, which are played side by side while the clock is turned by *step* seconds at a time."""
+
+    step: int
+    faults: tuple[Fault, ...]
 
 
 def _refused(app: str, *alarms: str) -> Fault:
@@ -47,42 +59,43 @@ def _refused(app: str, *alarms: str) -> Fault:
     return Fault(
         f"{app} has no concurrency",
         tuple((app, alarm) for alarm in alarms),
+        "give the function concurrency",
         cause=lambda stage: stage.refuse(stage.resource(app, "APIHandler")),
         provoke=ask,
         mend=lambda stage: stage.allow(stage.resource(app, "APIHandler")),
     )
 
 
-def _broken(name: str, app: str, function: str, provoke: Action, *alarms: Resource, step: int = MINUTE) -> Fault:
+def _broken(name: str, app: str, function: str, provoke: Action, *alarms: Resource) -> Fault:
     """A release breaks a function. The runbook: release the version before, and redrive."""
     return Fault(
         name,
         alarms,
+        "release the version before, redrive",
         cause=lambda stage: stage.break_function(stage.resource(app, function)),
         provoke=provoke,
         mend=lambda stage: stage.mend_function(stage.resource(app, function)),
-        step=step,
         redrive=app,
     )
 
 
-def _denied(name: str, role: Resource, action: str, provoke: Action, alarm: Resource, step: int = MINUTE) -> Fault:
+def _denied(name: str, role: Resource, action: str, provoke: Action, alarm: Resource) -> Fault:
     """A change of a policy takes a permission from a role of the pipeline."""
     return Fault(
         name,
         (alarm,),
+        "give the role its permission, redrive",
         cause=lambda stage: stage.deny(stage.resource(*role), action),
         provoke=provoke,
         mend=lambda stage: stage.allow_again(stage.resource(*role)),
-        step=step,
         redrive="pipeline-app",
     )
 
 
 def _reject_payments(stage: Stage) -> None:
-    """Refuse the API's function. The alarm needs the metrics of each method, which only `prod` has by default."""
+    """Break the API's function. The alarm needs the metrics of each method, which only `prod` has by default."""
     stage.measure_methods("video-app")
-    stage.refuse(stage.resource("video-app", "APIHandler"))
+    stage.break_function(stage.resource("video-app", "APIHandler"))
 
 
 def _break_redelivery(stage: Stage) -> None:
@@ -94,6 +107,12 @@ def _break_redelivery(stage: Stage) -> None:
 def _mend_redelivery(stage: Stage) -> None:
     stage.mend_function(stage.resource("pipeline-app", "Cleanse"))
     stage.mend_function(stage.resource("pipeline-app", "Redeliver"))
+
+
+def _break_reports(stage: Stage) -> None:
+    """Break the function of the reports, and ask for one."""
+    stage.break_function(stage.resource("pipeline-app", "RunReports"))
+    stage.request_report()
 
 
 def _sign(stage: Stage) -> None:
@@ -111,119 +130,194 @@ def _mend_schedule(stage: Stage) -> None:
     _sign(stage)
 
 
-FAULTS = (
-    _refused("todo-app", "ServerErrors", "Throttles"),
-    _refused("blog-app", "ServerErrors"),
-    _refused("video-app", "ServerErrors", "Throttles"),
-    _refused("pipeline-app", "ServerErrors"),
-    _refused("receipts-app", "ServerErrors"),
-    Fault(
-        "todo-app is slow",
-        (("todo-app", "SlowAnswers"),),
-        cause=lambda stage: stage.slow_down(stage.resource("todo-app", "APIHandler")),
-        provoke=lambda stage: stage.request("todo-app", "/health"),
-        mend=lambda stage: stage.mend_function(stage.resource("todo-app", "APIHandler")),
-    ),
-    Fault(
-        "payment events are rejected",
-        (("video-app", "PaymentsUnheard"),),
-        cause=_reject_payments,
-        provoke=lambda stage: stage.request("video-app", "/payments/webhook", b"{}"),
-        mend=lambda stage: stage.allow(stage.resource("video-app", "APIHandler")),
-    ),
-    _broken(
-        "posts are not published",
-        "blog-app",
-        "PublishPosts",
-        lambda stage: stage.touch(stage.output("blog-app", "table")),
-        ("blog-app", "SomethingFailed"),
-    ),
-    _broken(
-        "welcome mails are not swept",
-        "blog-app",
-        "SweepWelcomeMails",
-        lambda stage: stage.invoke(stage.resource("blog-app", "SweepWelcomeMails"), {}),
-        ("blog-app", "UnsentWelcomes"),
-    ),
-    _broken(
-        "purchases are not published",
-        "video-app",
-        "PublishPurchases",
-        lambda stage: stage.touch(stage.output("video-app", "payments_table")),
-        ("video-app", "SomethingFailed"),
-    ),
-    _broken(
-        "receipts are not sent",
-        "receipts-app",
-        "SendReceipts",
-        Stage.publish_purchase,
-        ("receipts-app", "SomethingFailed"),
-    ),
-    _broken(
-        "devices are not tracked",
-        "pipeline-app",
-        "TrackDevices",
-        Stage.send_readings,
-        ("pipeline-app", "SomethingFailed"),
-        ("pipeline-app", "DevicesLate"),
-    ),
-    Fault(  # it ends when the device is stopped
-        "devices send more than a shard takes",
-        (("pipeline-app", "StreamThrottled"),),
-        provoke=lambda stage: stage.send_readings(500, size=2_500),
-    ),
-    _denied(
-        "the IoT rule may not write to the stream",
-        ("pipeline-app resources", "RuleRole"),
-        "kinesis:PutRecord",
-        Stage.publish_reading,
-        ("pipeline-app", "UndeliveredMessages"),
-    ),
-    _broken(
-        "cleansing fails",
-        "pipeline-app",
-        "Cleanse",
-        Stage.send_readings,
-        ("pipeline-app delivery", "CleansingFails"),
-        step=5 * MINUTE,
-    ),
-    Fault(
-        "failed records are not sent again",
-        (("pipeline-app", "FailuresFailed"),),
-        cause=_break_redelivery,
-        provoke=Stage.send_readings,
-        mend=_mend_redelivery,
-        redrive="pipeline-app",
-    ),
-    Fault(
-        "nobody takes the batches of the reports",
-        (("pipeline-app", "ReportsLate"),),
-        cause=lambda stage: stage.consume(stage.resource("pipeline-app", "RunReports"), enabled=False),
-        provoke=Stage.send_readings,
-        mend=lambda stage: stage.consume(stage.resource("pipeline-app", "RunReports"), enabled=True),
-    ),
-    _denied(
-        "Firehose may not write to the bucket",
-        ("pipeline-app delivery", "Role"),
-        "s3:PutObject",
-        Stage.send_readings,
-        ("pipeline-app delivery", "Stale"),
-        step=5 * MINUTE,
-    ),
-    Fault(
-        "the releases are not signed",
-        (("updates", "RefreshFails"),),
-        cause=lambda stage: stage.break_function(stage.resource(*_PUBLISHER)),
-        provoke=_sign,
-        mend=_mend_publisher,
-        step=10 * MINUTE,
-    ),
-    Fault(
-        "the schedule of the signatures is off",
-        (("updates", "RefreshIsMissing"),),
-        cause=lambda stage: stage.schedule("updates", "Refresh", enabled=False),
-        mend=_mend_schedule,
-        step=50 * MINUTE,
+_CONCURRENCY = Round(
+    MINUTE,
+    (
+        _refused("todo-app", "ServerErrors", "Throttles", "Unavailable"),
+        _refused("blog-app", "ServerErrors"),
+        _refused("video-app", "ServerErrors", "Throttles", "Unavailable"),
+        _refused("pipeline-app", "ServerErrors"),
+        _refused("receipts-app", "ServerErrors"),
     ),
 )
-"""In the order in which they are played. The last ones turn the clock by hours and days."""
+_RELEASES = Round(
+    MINUTE,
+    (
+        Fault(
+            "todo-app is slow",
+            (("todo-app", "SlowAnswers"), ("todo-app", "Unavailable")),
+            "release the version before",
+            cause=lambda stage: stage.slow_down(stage.resource("todo-app", "APIHandler")),
+            provoke=lambda stage: stage.request("todo-app", "/health"),
+            mend=lambda stage: stage.mend_function(stage.resource("todo-app", "APIHandler")),
+        ),
+        _broken(
+            "posts are not published",
+            "blog-app",
+            "PublishPosts",
+            lambda stage: stage.touch(stage.output("blog-app", "table")),
+            ("blog-app", "SomethingFailed"),
+        ),
+        Fault(
+            "payment events are rejected",
+            (("video-app", "PaymentsUnheard"), ("video-app", "ServerErrors"), ("video-app", "Unavailable")),
+            "release the version before",
+            cause=_reject_payments,
+            provoke=lambda stage: stage.request("video-app", "/payments/webhook", b"{}"),
+            mend=lambda stage: stage.mend_function(stage.resource("video-app", "APIHandler")),
+        ),
+        _broken(
+            "devices are not tracked",
+            "pipeline-app",
+            "TrackDevices",
+            Stage.send_readings,
+            ("pipeline-app", "SomethingFailed"),
+            ("pipeline-app", "DevicesLate"),
+            ("pipeline-app", "ConsumersFail"),
+        ),
+    ),
+)
+_WRITES = Round(
+    MINUTE,
+    (
+        _broken(
+            "welcome mails are not swept",
+            "blog-app",
+            "SweepWelcomeMails",
+            lambda stage: stage.invoke(stage.resource("blog-app", "SweepWelcomeMails"), {}),
+            ("blog-app", "UnsentWelcomes"),
+        ),
+        _broken(
+            "purchases are not published",
+            "video-app",
+            "PublishPurchases",
+            lambda stage: stage.touch(stage.output("video-app", "payments_table")),
+            ("video-app", "SomethingFailed"),
+        ),
+        Fault(
+            "devices send more than a shard takes",
+            (("pipeline-app", "StreamThrottled"),),
+            "stop the device",
+            provoke=lambda stage: stage.send_readings(500, size=2_500),
+        ),
+    ),
+)
+_MESSAGES = Round(
+    MINUTE,
+    (
+        _denied(
+            "the IoT rule may not write to the stream",
+            ("pipeline-app resources", "RuleRole"),
+            "kinesis:PutRecord",
+            Stage.publish_reading,
+            ("pipeline-app", "UndeliveredMessages"),
+        ),
+    ),
+)
+_CLEANSING = Round(
+    6 * MINUTE,
+    (
+        _broken(
+            "receipts are not sent",
+            "receipts-app",
+            "SendReceipts",
+            Stage.publish_purchase,
+            ("receipts-app", "SomethingFailed"),
+        ),
+        _broken(
+            "cleansing fails",
+            "pipeline-app",
+            "Cleanse",
+            Stage.send_readings,
+            ("pipeline-app delivery", "CleansingFails"),
+        ),
+    ),
+)
+_REDELIVERY = Round(
+    6 * MINUTE,
+    (
+        Fault(
+            "failed records are not sent again",
+            (("pipeline-app", "FailuresFailed"),),
+            "release the version before, redrive",
+            cause=_break_redelivery,
+            provoke=Stage.send_readings,
+            mend=_mend_redelivery,
+            redrive="pipeline-app",
+        ),
+    ),
+)
+_QUEUES = Round(
+    MINUTE,
+    (
+        Fault(
+            "nobody takes the batches of the reports",
+            (("pipeline-app", "ReportsLate"),),
+            "enable the event source",
+            cause=lambda stage: stage.consume(stage.resource("pipeline-app", "RunReports"), enabled=False),
+            provoke=Stage.send_readings,
+            mend=lambda stage: stage.consume(stage.resource("pipeline-app", "RunReports"), enabled=True),
+        ),
+    ),
+)
+_DELIVERY = Round(
+    5 * MINUTE,
+    (
+        _denied(
+            "Firehose may not write to the bucket",
+            ("pipeline-app delivery", "Role"),
+            "s3:PutObject",
+            Stage.send_readings,
+            ("pipeline-app delivery", "Stale"),
+        ),
+    ),
+)
+_HALF_HOURS = Round(
+    31 * MINUTE,
+    (
+        Fault(
+            "the reports fail",
+            (("pipeline-app", "BatchesFailed"),),
+            "release the version before, redrive",
+            cause=_break_reports,
+            mend=lambda stage: stage.mend_function(stage.resource("pipeline-app", "RunReports")),
+            redrive="pipeline-app",
+        ),
+        Fault(
+            "the releases are not signed",
+            (("updates", "RefreshFails"),),
+            "mend the function, invoke it",
+            cause=lambda stage: stage.break_function(stage.resource(*_PUBLISHER)),
+            provoke=_sign,
+            mend=_mend_publisher,
+        ),
+    ),
+)
+_DAYS = Round(
+    8 * HOUR,
+    (
+        Fault(
+            "the schedule of the signatures is off",
+            (("updates", "RefreshIsMissing"),),
+            "enable the rule, invoke the function",
+            cause=lambda stage: stage.schedule("updates", "Refresh", enabled=False),
+            mend=_mend_schedule,
+        ),
+    ),
+)
+ROUNDS = (
+    _CONCURRENCY,
+    _RELEASES,
+    _WRITES,
+    _MESSAGES,
+    _CLEANSING,
+    _REDELIVERY,
+    _QUEUES,
+    _DELIVERY,
+    _HALF_HOURS,
+    _DAYS,
+)
+"""In the order in which they are played.
+
+With steps of a minute, a record of a stream can fail many times before it is an hour old and its consumer gives it up.
+"""

@@ -8,11 +8,16 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+import boto3
+
 from deploy import apps, redrive, stacks
 from deploy.account import client
+from deploy.verify.requests import Api, Http
 from localaws.clock.client import turned
 
 SLOW = """
@@ -28,6 +33,7 @@ def handler(event, context):
 BROKEN = "app.gameday"
 """A handler that no app has."""
 _TRIES = 24
+_ALARMS = ("MetricAlarm", "CompositeAlarm")
 
 
 class Stage:
@@ -56,18 +62,32 @@ class Stage:
         turned(self._outputs["endpoint"], seconds)
         time.sleep(1.5)
 
-    def calm(self, before: set[str]) -> set[str]:
-        """Wait without turning the clock until no other alarm than *before* is raised; return those that still are."""
-        for _ in range(_TRIES * 3):
-            if not (others := self.raised() - before):
-                break
-            time.sleep(5)
-        return others
-
     def raised(self) -> set[str]:
         """Return the names of the alarms that are raised."""
-        pages = client("cloudwatch").get_paginator("describe_alarms").paginate(StateValue="ALARM")
-        return {alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]}
+        return {alarm["AlarmName"] for alarm in self._alarms(StateValue="ALARM")}
+
+    @cache  # noqa: B019 # one stage for each process
+    def runbook(self, alarm: str) -> str:
+        """Return the section of docs/runbooks.md that the description of an alarm names."""
+        (found,) = self._alarms(AlarmNames=[alarm])
+        return str(found["AlarmDescription"].rpartition("#")[2])
+
+    @staticmethod
+    def _alarms(**options: Any) -> list[dict[str, Any]]:
+        """Return the metric alarms and composite alarms."""
+        pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmTypes=_ALARMS, **options)
+        return [alarm for page in pages for alarm in (*page["MetricAlarms"], *page["CompositeAlarms"])]
+
+    def notified(self, alarms: Iterable[str]) -> int:
+        """Return how often these alarms have notified somebody. An alarm below a composite alarm notifies nobody."""
+        notifying = {alarm["AlarmName"] for alarm in self._alarms(AlarmNames=list(alarms)) if alarm["AlarmActions"]}
+        history = client("cloudwatch").get_paginator("describe_alarm_history")
+        return sum(
+            json.loads(item["HistoryData"])["newState"]["stateValue"] == "ALARM"
+            for alarm in notifying
+            for page in history.paginate(AlarmName=alarm, AlarmTypes=_ALARMS, HistoryItemType="StateUpdate")
+            for item in page["AlarmHistoryItems"]
+        )
 
     # --- functions ---
 
@@ -139,6 +159,15 @@ class Stage:
         except urllib.error.HTTPError as error:
             return error.code
 
+    def request_report(self) -> None:
+        """Ask for a report of today, as an operator does by the API."""
+        key = boto3.Session().get_credentials()
+        api = Api(
+            Http(), self.output("pipeline-app", "api").rstrip("/"), signer=key, region=str(self._outputs["region"])
+        )
+        answer = api.send("POST", "/reports/quality/runs", {"period": f"{datetime.now(UTC):%Y-%m-%d}"})
+        assert answer.status == 202, answer
+
     def send_readings(self, count: int = 1, size: int = 100) -> None:
         """Put readings of at least *size* bytes into the stream in one request, as devices do."""
         records = [self._reading(number, size) for number in range(count)]
@@ -191,17 +220,20 @@ class Stage:
         """Send the failed messages of an app back, as `make redrive` does."""
         redrive.redrive(app, self.name)
 
-    def settle(self) -> dict[str, int]:
-        """Redrive without turning the clock until no failed message is left; return by queue those that are left."""
+    def failed(self) -> dict[str, int]:
+        """Return by queue how many failed messages it has. Empty queues are left out."""
+        failed = [redrive.failed_messages(app, self.name) for app in apps.names()]
+        return {queue: count for messages in failed for queue, count in messages.items()}
+
+    def settle(self) -> None:
+        """Redrive without turning the clock until no failed message is left, for two minutes at most."""
         for _ in range(_TRIES):
-            failed = {app: redrive.failed_messages(app, self.name) for app in apps.names()}
-            failing = [app for app, messages in failed.items() if messages]
-            if not failing:
+            failed = [app for app in apps.names() if redrive.failed_messages(app, self.name)]
+            if not failed:
                 break
-            for app in failing:
+            for app in failed:
                 self.redrive(app)
             time.sleep(5)
-        return {queue: count for messages in failed.values() for queue, count in messages.items()}
 
     def deny(self, role: str, action: str) -> None:
         """Deny an action to a role."""

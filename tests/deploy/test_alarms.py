@@ -29,7 +29,20 @@ def resources(kind: str) -> dict[str, dict[str, Any]]:
     }
 
 
-ALARMS = resources("AWS::CloudWatch::Alarm")
+METRIC_ALARMS = resources("AWS::CloudWatch::Alarm")
+COMPOSITE_ALARMS = resources("AWS::CloudWatch::CompositeAlarm")
+ALARMS = METRIC_ALARMS | COMPOSITE_ALARMS
+
+
+def children(alarm: str) -> list[str]:
+    """Return the alarms that the rule of a composite alarm names, which are of its file."""
+    file = alarm.partition(" ")[0]
+    rule = COMPOSITE_ALARMS[alarm]["AlarmRule"]["Fn::Sub"]
+    return [f"{file} {child}" for child in re.findall(r'ALARM\("\$\{(\w+)\}"\)', rule)]
+
+
+CHILDREN = [child for alarm in COMPOSITE_ALARMS for child in children(alarm)]
+"""The alarms of which one fault raises several, so that the alarm above them notifies once."""
 
 
 def runbook(alarm: dict[str, Any]) -> str:
@@ -44,8 +57,16 @@ def anchor(title: str) -> str:
 
 @pytest.mark.parametrize("alarm", ALARMS)
 def test_an_alarm_notifies_a_topic_and_names_its_runbook(alarm: str) -> None:
-    assert ALARMS[alarm]["AlarmActions"] == [{"Ref": "Alarms"}]
+    assert ALARMS[alarm].get("AlarmActions") == (None if alarm in CHILDREN else [{"Ref": "Alarms"}])
     assert runbook(ALARMS[alarm]) in map(anchor, SECTIONS)
+
+
+@pytest.mark.parametrize("alarm", COMPOSITE_ALARMS)
+def test_a_composite_alarm_is_raised_by_each_of_its_alarms(alarm: str) -> None:
+    terms = COMPOSITE_ALARMS[alarm]["AlarmRule"]["Fn::Sub"].split(" OR ")
+
+    assert len(terms) == len(children(alarm)) > 1
+    assert set(children(alarm)) <= METRIC_ALARMS.keys()
 
 
 def test_a_runbook_is_of_an_alarm_and_says_what_to_do() -> None:
@@ -62,7 +83,7 @@ def test_each_queue_of_failures_has_an_alarm() -> None:
     }
     watched = [
         (alarm.partition(" ")[0], dimension["Value"])
-        for alarm, properties in ALARMS.items()
+        for alarm, properties in METRIC_ALARMS.items()
         for dimension in properties["Dimensions"]
     ]
 

@@ -48,6 +48,8 @@ def one(kind: str, **properties: Any) -> dict[str, Any]:
         (one("AWS::S3::Bucket"), 0),
         (one("AWS::CloudFront::Distribution"), 0),
         (one("AWS::CloudWatch::Alarm"), 0.10),
+        (one("AWS::CloudWatch::CompositeAlarm"), 0.50),
+        (one("AWS::CloudWatch::Dashboard"), 3.00),
         (one("AWS::SecretsManager::Secret"), 0.40),
         (one("AWS::Serverless::Api", CacheClusterEnabled=True, CacheClusterSize="0.5"), 14.60),
         (one("AWS::Serverless::Api", CacheClusterEnabled=False, CacheClusterSize="0.5"), 0),

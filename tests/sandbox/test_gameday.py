@@ -8,9 +8,9 @@ import pytest
 
 from deploy import stacks
 from deploy.apps import ROOT
-from sandbox.gameday.__main__ import summary
-from sandbox.gameday.day import STEPS, Played, play
-from sandbox.gameday.faults import FAULTS, Fault
+from sandbox.gameday.__main__ import chosen, row, summary
+from sandbox.gameday.day import STEPS, Played, Result, play
+from sandbox.gameday.faults import ROUNDS, Fault, Round
 
 STACKS = {
     f"{file.parent.name} {file.stem}".removesuffix(" merge"): file
@@ -18,85 +18,133 @@ STACKS = {
     for file in ROOT.glob(f"*/{name}.yaml")
 } | {"updates": ROOT / "updates" / "after.yaml"}
 
-NOT_PLAYED = {("pipeline-app", "BatchesFailed")}
-"""A run that always fails gets to the queue of failures after five times half an hour, and the pollers back off."""
-
 
 def test_each_alarm_has_a_fault() -> None:
     alarms = {
         (stack, logical_id)
         for stack, file in STACKS.items()
         for logical_id, resource in (stacks.read(file.read_text()).get("Resources") or {}).items()
-        if resource.get("Type") == "AWS::CloudWatch::Alarm"
+        if resource.get("Type") in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
     }
 
-    assert {alarm for fault in FAULTS for alarm in fault.alarms} | NOT_PLAYED == alarms
+    assert {alarm for each in ROUNDS for fault in each.faults for alarm in fault.alarms} == alarms
+
+
+@pytest.mark.parametrize("number", range(len(ROUNDS)))
+def test_the_faults_of_a_round_are_of_different_apps_so_that_an_alarm_has_one_cause(number: int) -> None:
+    apps = [app for fault in ROUNDS[number].faults for app in fault.apps]
+
+    assert len(apps) == len(set(apps))
 
 
 class PlayedStage:
-    """A stage whose alarm is raised *after* so many steps of a fault, and cleared after as many without it."""
+    """A stage on which the fault of an app raises its alarm *after* so many steps, and as many without it clear it."""
 
-    def __init__(self, after: int) -> None:
+    def __init__(self, after: dict[str, int]) -> None:
         self._after = after
-        self._steps = 0
-        self.fault = False
+        self._steps = dict.fromkeys(after, 0)
+        self._late: set[str] = set()
+        self.faults: set[str] = set()
+        self.others: set[str] = set()
         self.redriven = 0
+        self.raises: list[str] = []
 
     def resource(self, stack: str, logical_id: str) -> str:
-        return f"{stack}-{logical_id}-1"
+        return f"{stack}-{logical_id}"
+
+    def runbook(self, alarm: str) -> str:
+        return "late-reports"
 
     def turn(self, seconds: int) -> None:
-        self._steps = min(self._steps + 1, self._after) if self.fault else max(self._steps - 1, 0)
+        for app, after in self._after.items():
+            change = 1 if app in self.faults else -1
+            self._steps[app] = min(max(self._steps[app] + change, 0), after)
+            if self._steps[app] == after and app not in self._late:
+                self._late.add(app)
+                self.raises.append(f"{app}-Late")
+            elif self._steps[app] == 0:
+                self._late.discard(app)
 
     def raised(self) -> set[str]:
-        alarms = {"app-Late-1"} if self._steps == self._after else set()
-        return alarms | {"another"}
+        return self.others | {f"{app}-Late" for app in self._late}
+
+    def notified(self, alarms: set[str]) -> int:
+        return sum(alarm in alarms for alarm in self.raises)
 
     def redrive(self, app: str) -> None:
         self.redriven += 1
 
 
-def fault(**changed: Any) -> Fault:
-    actions = {
-        "cause": lambda stage: setattr(stage, "fault", True),
-        "provoke": lambda stage: None,
-        "mend": lambda stage: setattr(stage, "fault", False),
-    }
-    return Fault("it is late", (("app", "Late"),), **(actions | changed))
+def fault(app: str = "a", **changed: Any) -> Fault:
+    actions = {"cause": lambda stage: stage.faults.add(app), "mend": lambda stage: stage.faults.discard(app)}
+    return Fault(f"{app} is late", ((app, "Late"),), "release", **(actions | changed))
 
 
-def test_an_alarm_is_raised_by_the_fault_and_cleared_after_it_is_mended() -> None:
-    stage: Any = PlayedStage(after=3)
-
-    assert list(play(stage, fault(step=300, redrive="app"))) == [Played("it is late", "app Late", 900, 300)]
-    assert stage.redriven == 1
+def played(app: str = "a", raised: int | None = 60, cleared: int | None = 60) -> Played:
+    return Played(f"{app} is late", f"{app} Late", raised, cleared, "late-reports", "release")
 
 
-def test_an_alarm_that_is_not_raised_is_said_so() -> None:
-    stage: Any = PlayedStage(after=STEPS + 1)
+def result(**changed: Any) -> Result:
+    return Result(**({"alarms": [played()], "others": set(), "notified": {"a is late": 1}} | changed))
 
-    (played,) = play(stage, fault())
 
-    assert (played.raised, played.passed) == (None, False)
-    assert summary([played], set(), {}) == "not raised or not cleared: app Late"
+def test_alarms_are_raised_by_their_faults_side_by_side_and_cleared_after_they_are_mended() -> None:
+    stage: Any = PlayedStage({"a": 3, "b": 1})
+
+    found = play(stage, Round(300, (fault("a", redrive="a"), fault("b"))))
+
+    alarms = [played("a", raised=900, cleared=900), played("b", raised=300, cleared=300)]
+    assert found == result(alarms=alarms, notified={"a is late": 1, "b is late": 1})
+    assert stage.redriven == 3
+    assert summary([found], stage.raised(), {}) is None
+
+
+def test_an_alarm_that_is_not_raised_is_said_so_and_its_fault_is_mended() -> None:
+    stage: Any = PlayedStage({"a": STEPS + 1})
+
+    found = play(stage, Round(60, (fault(),)))
+
+    assert found.alarms == [played(raised=None, cleared=None)]
+    assert str(summary([found], set(), {})).startswith("not raised or not cleared: a Late")
+    assert not stage.faults
+
+
+def test_an_alarm_that_is_raised_without_its_fault_is_said_so() -> None:
+    stage: Any = PlayedStage({"a": 1})
+
+    found = play(stage, Round(60, (fault(provoke=lambda stage: stage.others.add("b-Late")),)))
+
+    assert summary([found], set(), {}) == "raised without a fault: b-Late"
 
 
 def test_a_fault_is_mended_when_provoking_it_fails() -> None:
     def provoke(stage: object) -> None:
         raise OSError("refused")
 
-    stage: Any = PlayedStage(after=1)
+    stage: Any = PlayedStage({"a": 1})
 
     with pytest.raises(OSError, match="refused"):
-        list(play(stage, fault(provoke=provoke)))
+        play(stage, Round(60, (fault(provoke=provoke),)))
 
-    assert not stage.fault
+    assert not stage.faults
+
+
+def test_one_fault_can_be_played_alone() -> None:
+    rounds = [Round(60, (fault("a"), fault("b"))), Round(300, (fault("c"),))]
+
+    assert [each.faults[0].name for each in chosen(rounds, "b is late")] == ["b is late"]
+    assert chosen(rounds, None) == rounds
+    assert chosen(rounds, "d is late") == []
+
+
+def test_the_report_says_when_an_alarm_was_raised_and_cleared_and_what_ended_it() -> None:
+    assert row(played(raised=3_600)) == "| a is late | a Late | 3,600 s | 60 s | late-reports | release |"
+    assert row(played(raised=None, cleared=None)).count("never") == 2
 
 
 def test_what_a_game_day_leaves_behind_is_said() -> None:
-    played = [Played("it is late", "app Late", 60, 60)]
-
-    assert summary(played, set(), {}) is None
-    assert summary(played, {"x"}, {"app-local-failed": 2}) == (
-        "raised without a fault: x; failed messages are left: app-local-failed 2"
+    assert summary([result()], set(), {}) is None
+    assert summary([result(notified={"a is late": 2})], {"x"}, {"app-local-failed": 2}) == (
+        "raised without a fault: x; notifications that are not one: a is late 2; "
+        "failed messages are left: app-local-failed 2"
     )
