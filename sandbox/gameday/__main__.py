@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from localaws import processes
-from localaws.ports import find_free_port
-from sandbox.__main__ import down, up
-from sandbox.ports import ROOT, port_variables
-from sandbox.settings import Settings
-
-if TYPE_CHECKING:
-    from sandbox.gameday.day import Played, Result
-    from sandbox.gameday.faults import Round
+from deploy.account import target
+from sandbox.gameday.day import Played, Result, play
+from sandbox.gameday.faults import FAULTS, ROUNDS, Round
+from sandbox.gameday.stage import Stage
+from sandbox.own_sandbox import NotRun, OwnSandbox
+from sandbox.settings import ROOT
 
 FOLDER = ROOT / ".gameday"
 """The folder of the sandbox, and of the report."""
@@ -31,30 +28,18 @@ def main() -> str | None:
     parser = argparse.ArgumentParser(prog="python -m sandbox.gameday", description=__doc__)
     parser.add_argument("--fault", help="the name of a fault: play only this one")
     arguments = parser.parse_args()
-    os.environ.update(_environment())
-    settings = Settings.from_environment()
-    from sandbox.gameday.faults import ROUNDS
-
     rounds = chosen(ROUNDS, arguments.fault)
     if not rounds:
-        names = ", ".join(fault.name for each in ROUNDS for fault in each.faults)
-        return f"There is no fault {arguments.fault!r}. The faults: {names}."
-    processes.stop(settings.folder)  # one that was killed
+        return f"There is no fault {arguments.fault!r}. The faults: {', '.join(fault.name for fault in FAULTS)}."
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the sandbox is stopped, too
+    sandbox = OwnSandbox(FOLDER / "sandbox", "gameday", RETRY_DELAY="0.2")
+    print("The sandbox of the game day starts.", flush=True)
     try:
-        if failed := up(settings):
-            return failed
-        running = settings.running()
-        assert running
-        os.environ.update(running.environment)
-        return _play(running, rounds)
-    finally:
-        down(settings)
-
-
-def _environment() -> dict[str, str]:
-    """Return the settings of a sandbox whose devices are quiet, on free ports, and which retries soon."""
-    own = {"SANDBOX_DIR": str(FOLDER), "SANDBOX_STAGE": "gameday", "DEVICES": "0", "RELOAD": "0", "RETRY_DELAY": "0.2"}
-    return own | {variable: str(find_free_port()) for variable, _ in port_variables().values()}
+        with sandbox.running():
+            os.environ.update(sandbox.settings.environment)
+            return _play(sandbox, rounds)
+    except NotRun as error:
+        return str(error)
 
 
 def chosen(rounds: Sequence[Round], fault: str | None) -> list[Round]:
@@ -65,12 +50,8 @@ def chosen(rounds: Sequence[Round], fault: str | None) -> list[Round]:
     return [replace(round_, faults=tuple(faults)) for round_, faults in zip(rounds, found, strict=True) if faults]
 
 
-def _play(settings: Settings, rounds: Iterable[Round]) -> str | None:
-    from deploy.account import target  # only here: boto3 reads the environment
-    from sandbox.gameday.day import play
-    from sandbox.gameday.stage import Stage
-
-    began, stage = time.monotonic(), Stage(settings.outputs() or {})
+def _play(sandbox: OwnSandbox, rounds: Iterable[Round]) -> str | None:
+    began, stage = time.monotonic(), Stage(sandbox.outputs)
     results: list[Result] = []
     with _REPORT.open("w") as report:
 

@@ -321,3 +321,5 @@ ROUNDS = (
 
 With steps of a minute, a record of a stream can fail many times before it is an hour old and its consumer gives it up.
 """
+
+FAULTS = tuple(fault for each in ROUNDS for fault in each.faults)

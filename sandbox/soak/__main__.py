@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sandbox.own_sandbox import NotRun, OwnSandbox
 from sandbox.settings import ROOT
 from sandbox.soak import journal
-from sandbox.soak.own_sandbox import NotRun, OwnSandbox
 from sandbox.soak.report import Soak, page, text
 
 FOLDER = ROOT / ".soak"
@@ -45,7 +45,7 @@ def run(seconds: float, users: int) -> Soak:
     folder = FOLDER / "run"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    sandbox = OwnSandbox(FOLDER / "sandbox")
+    sandbox = OwnSandbox(FOLDER / "sandbox", "soak")
     print("The sandbox of the test starts.", flush=True)
     with sandbox.running():
         os.environ.update(sandbox.settings.environment)

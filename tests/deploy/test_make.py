@@ -21,6 +21,7 @@ TARGETS = (
     "resources",
     "package",
     "redrive",
+    "dashboards",
     "verify",
     "dax",
     "keys",

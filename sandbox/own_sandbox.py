@@ -1,4 +1,4 @@
-"""The sandbox that a soak test starts for itself, beside that of the user, and starts again in the middle."""
+"""The sandbox that a soak test or a game day starts for itself, beside that of the user."""
 
 from __future__ import annotations
 
@@ -16,25 +16,23 @@ from localaws.ports import find_free_port
 from sandbox.ports import port_variables
 from sandbox.settings import ROOT, Settings
 
-STAGE = "soak"
-
 
 class NotRun(Exception):
     """A command of the sandbox failed; the message has what it printed."""
 
 
 class OwnSandbox:
-    """A sandbox on free ports, with its data in *folder*, which it keeps over a restart."""
+    """A sandbox of the stage *name* on free ports, in *folder*, without devices. It keeps its data over a restart."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str, **variables: str) -> None:
         ports = {variable: str(find_free_port()) for variable, _ in port_variables().values()}
-        own = {"SANDBOX_DIR": str(folder), "SANDBOX_STAGE": STAGE, "KEEP": "1", "DEVICES": "0", "RELOAD": "0"}
+        own = {"SANDBOX_DIR": str(folder), "SANDBOX_STAGE": name, "KEEP": "1", "DEVICES": "0", "RELOAD": "0"}
         # The same root key after the restart: clients keep theirs.
         key = {
-            "LOCALAWS_ACCESS_KEY_ID": "AKIASOAKSOAKSOAKSOAK",
+            "LOCALAWS_ACCESS_KEY_ID": "AKIAOWNSANDBOXOWNSAN",
             "LOCALAWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
         }
-        self._environment = os.environ | own | ports | key
+        self._environment = os.environ | own | ports | key | variables
         self.settings = Settings.from_environment(self._environment)
 
     @property
@@ -44,6 +42,7 @@ class OwnSandbox:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Start with an empty AWS, and stop at the end. Raises NotRun."""
+        self._command("down")  # one whose command was killed
         shutil.rmtree(self.settings.folder, ignore_errors=True)
         self._command("up")
         try:
