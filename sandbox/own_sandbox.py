@@ -44,8 +44,8 @@ class OwnSandbox:
         """Start with an empty AWS, and stop at the end. Raises NotRun."""
         self._command("down")  # one whose command was killed
         shutil.rmtree(self.settings.folder, ignore_errors=True)
-        self._command("up")
         try:
+            self._command("up")
             yield
         finally:
             self._command("down")
