@@ -34,7 +34,7 @@ BENCHMARKS = (
     "reports",
 )
 
-TABLES = ("ageing", "growth", "markdown", "reload", "report_day", "scale", "traces", "web_images")
+TABLES = ("ageing", "growth", "markdown", "reload", "report_day", "report_law", "scale", "traces", "web_images")
 """Those that take longer, need more tools, or simulate. They run by their name only, and print tables of their own."""
 
 CANNOT = 3
