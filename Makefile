@@ -113,6 +113,13 @@ dashboards: .venv/run ## Make a dashboard of CloudWatch for each app of a stage,
 	@$(BIN)/python -m deploy dashboards $(stage)
 redrive: .venv/run ## Send failed messages back to where they came from: make redrive APP=pipeline-app STAGE=dev
 	@$(BIN)/python -m deploy redrive $(APP) $(stage)
+.PHONY: restore-table restore-objects
+restore-table: .venv/run ## Put back the items that a table had: make restore-table APP=todo-app STAGE=dev TABLE=todos TIME=2030-01-31T09:00:00Z
+	@$(BIN)/python -m deploy restore-table $(APP) $(stage) "$(call need,TABLE,todos)" "$(call need,TIME,2030-01-31T09:00:00Z)" \
+	  $(if $(CHANGED),--changed) $(if $(FORCE),--force)
+restore-objects: .venv/run ## Bring back deleted objects of a bucket: make restore-objects APP=todo-app STAGE=prod BUCKET=files PREFIX=users/
+	@$(BIN)/python -m deploy restore-objects $(APP) $(stage) "$(call need,BUCKET,files)" $(call quoted,PREFIX) \
+	  $(call option,since,SINCE) $(if $(FORCE),--force)
 .PHONY: dax
 dax: .venv/run ## Deploy the DAX cluster of an app, which costs by the hour: make dax APP=todo-app STAGE=dev
 	@$(BIN)/python -m deploy dax $(APP) $(stage) $(PARAMETERS)

@@ -8,12 +8,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import apps, bootstrap, dashboards, order, preflight, redrive, signing_keys, stages
+from deploy import apps, bootstrap, dashboards, order, preflight, redrive, restore, signing_keys, stages
 from deploy.account import api_address, target
 from deploy.attack.stage import attack
 from deploy.clone import clone
@@ -85,6 +86,18 @@ def _parser() -> _Parser:
     attacking.add_argument("--case", default="", help="only the cases with this in their names")
     add("dashboards", _dashboards, "make a dashboard for each app of a stage", stage)
     add("redrive", _redrive, "send failed messages back to where they came from", app, stage)
+    tables = add("restore-table", _restore_table, "put back the items that a table had at a time", app, stage)
+    tables.add_argument("table", help="the name of the table after the app and the stage")
+    tables.add_argument("time", type=_time, help="such as 2030-01-31T09:00:00Z")
+    tables.add_argument("--changed", action="store_true", help="also replace the items that have changed since")
+    buckets = add("restore-objects", _restore_objects, "bring back deleted objects of a bucket", app, stage)
+    buckets.add_argument(
+        "bucket", help="the name of the bucket after the app and the stage, without account and Region"
+    )
+    buckets.add_argument("prefix", help="with which their keys begin")
+    buckets.add_argument("--since", type=_time, help="only those that were deleted at this time or later")
+    for each in (tables, buckets):
+        each.add_argument("--force", action="store_true", help="do it; without it, only say what would be done")
     add("keys", _keys, "make the key that signs links, if there is none", app, stage, algorithm)
     rotate = add("rotate-keys", _rotate_keys, "replace the key that signs links", app, stage, algorithm)
     rotate.add_argument("--propagation", type=float, default=signing_keys.PROPAGATION, help="seconds to every edge")
@@ -121,6 +134,13 @@ def _parameter(text: str) -> tuple[str, str]:
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
     return name, value
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2030-01-31T09:00:00Z") from None
 
 
 def _bootstrap(arguments: argparse.Namespace) -> None:
@@ -214,6 +234,23 @@ def _dashboards(arguments: argparse.Namespace) -> str | None:
     for name in dashboards.deploy(arguments.stage, resources):
         print(name)
     return None
+
+
+def _restore_table(arguments: argparse.Namespace) -> None:
+    restore.table(
+        arguments.app,
+        arguments.stage,
+        arguments.table,
+        arguments.time,
+        changed=arguments.changed,
+        force=arguments.force,
+    )
+
+
+def _restore_objects(arguments: argparse.Namespace) -> None:
+    restore.objects(
+        arguments.app, arguments.stage, arguments.bucket, arguments.prefix, arguments.since, force=arguments.force
+    )
 
 
 def _keys(arguments: argparse.Namespace) -> None:

@@ -57,3 +57,7 @@ class NotVerified(DeployError):
 
 class NotAttacked(DeployError):
     """An attack on the stage was admitted, or could not be tried; the message names it."""
+
+
+class NotRestored(DeployError):
+    """Nothing can be restored from there; the message says why, and from where it could."""

@@ -41,7 +41,12 @@ class SigningKeys:
         self._secret = f"{app}-{stage}-signing-key"
 
     def ensure(self, algorithm: Algorithm = "rsa") -> str:
-        """Create the key and its group if they are missing; return the id of the group."""
+        """Create the key and its group if they are missing; return the id of the group.
+
+        A secret that was deleted and can be restored is restored. A key that is lost for good is replaced; the group
+        trusts the lost one until the next rotation, because its links are valid until they expire.
+        """
+        self._restore_secret()
         key_id = self._key_id("AWSCURRENT")
         if key_id is None:
             self._delete_unused()
@@ -51,6 +56,9 @@ class SigningKeys:
         if group is None:
             config = {"Name": self._name, "Items": [key_id]}
             return str(self._cloudfront.create_key_group(KeyGroupConfig=config)["KeyGroup"]["Id"])
+        trusted = group["KeyGroupConfig"]["Items"]
+        if key_id not in trusted:
+            self._trust([*trusted, key_id])
         return str(group["Id"])
 
     def rotate(
@@ -116,6 +124,18 @@ class SigningKeys:
             return self._secrets.get_secret_value(SecretId=self._secret, VersionStage=stage)
         except self._secrets.exceptions.ResourceNotFoundException:
             return None
+
+    def _restore_secret(self) -> None:
+        """Restore the secret if it is deleted, but not yet gone.
+
+        https://docs.aws.amazon.com/secretsmanager/latest/userguide/manage_restore-secret.html
+        """
+        try:
+            deleted = "DeletedDate" in self._secrets.describe_secret(SecretId=self._secret)
+        except self._secrets.exceptions.ResourceNotFoundException:
+            return
+        if deleted:
+            self._secrets.restore_secret(SecretId=self._secret)
 
     def _switch(self) -> None:
         self._secrets.update_secret_version_stage(

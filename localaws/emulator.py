@@ -92,6 +92,7 @@ GAPS = (
     "dynamodb.expired_items",
     "dynamodb.expressions",
     "dynamodb.global_table",
+    "dynamodb.point_in_time",
     "dynamodb.query_cost",
     "dynamodb.index_consistency",
     "dynamodb.scan_order",

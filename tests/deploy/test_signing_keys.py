@@ -143,6 +143,28 @@ def test_the_keys_of_another_stage_stay(emulator: str, account: Account) -> None
     other.keys().delete()
 
 
+def test_a_secret_that_was_deleted_by_mistake_comes_back_with_its_key(account: Account) -> None:
+    account.keys().ensure("ecdsa")
+    signing = account.signing()
+    account.secrets.delete_secret(SecretId=f"video-app-{account.stage}-signing-key", RecoveryWindowInDays=7)
+
+    account.keys().ensure("ecdsa")
+
+    assert (account.signing(), account.trusted()) == (signing, [signing])
+
+
+def test_a_key_that_is_lost_for_good_is_replaced_and_the_new_one_is_trusted(account: Account) -> None:
+    group = account.keys().ensure("ecdsa")
+    lost = account.signing()
+    account.secrets.delete_secret(SecretId=f"video-app-{account.stage}-signing-key", ForceDeleteWithoutRecovery=True)
+
+    assert account.keys().ensure("ecdsa") == group
+    new = account.signing()
+    assert account.trusted() == [lost, new], "links of the lost key are valid until they expire"
+    account.rotate()
+    assert (account.trusted(), account.public_keys()) == ([account.signing()], [account.signing()])
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_an_interrupted_rotation_resumes(new_account: Callable[[], Account], late: bool) -> None:
     for nth in itertools.count():
