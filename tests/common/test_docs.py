@@ -20,8 +20,8 @@ from markdown_it.token import Token
 pytestmark = suite.of_all_apps
 
 ROOT = Path(__file__).parents[2]
-GENERATED = {".sandbox", ".venv", "dist", "stages"}
-SKIPPED = {".git", ".venv", ".sandbox", "dist", "node_modules", "__pycache__"}
+GENERATED = {".gameday", ".sandbox", ".soak", ".venv", "dist", "stages"}
+SKIPPED = {".git", ".venv", ".gameday", ".sandbox", ".soak", "dist", "node_modules", "__pycache__"}
 SOURCE = re.compile(r"[\w*]\.(py|sql|ya?ml|toml|sh|mjs|js|txt|md)$")
 PATH = re.compile(r"\.?[\w*][\w.*-]*(/[\w.*-]+)*/?")
 
