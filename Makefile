@@ -97,6 +97,9 @@ release: .venv/run ## Package and deploy by CloudFormation, for production: make
 	@$(BIN)/python -m deploy release $(APP) $(stage) $(PARAMETERS)
 deploy: .venv/run ## Deploy an app by `chalice deploy`, the quick way: make deploy APP=todo-app STAGE=dev
 	@$(BIN)/python -m deploy deploy $(APP) $(stage) $(PARAMETERS)
+.PHONY: budget
+budget: .venv/run ## Mail before a month of the account costs more than a limit: make budget LIMIT=300 EMAIL=ops@example.com (USD)
+	@$(BIN)/python -m deploy budget $(call need,LIMIT,300) "$(call need,EMAIL,ops@example.com)"
 resources: .venv/run ## Deploy what outlives the app, its tables and buckets: make resources APP=todo-app STAGE=dev
 	@$(BIN)/python -m deploy resources $(APP) $(stage) $(PARAMETERS)
 package: .venv/run ## Write the CloudFormation template and the zip to dist/: make package APP=todo-app STAGE=prod

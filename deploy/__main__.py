@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import apps, bootstrap, dashboards, order, preflight, redrive, restore, signing_keys, stages
+from deploy import apps, bootstrap, budget, dashboards, order, preflight, redrive, restore, signing_keys, stages
 from deploy.account import api_address, target
 from deploy.attack.stage import attack
 from deploy.clone import clone
@@ -69,6 +69,9 @@ def _parser() -> _Parser:
         return command
 
     add("bootstrap", _bootstrap, "make what an account needs once for each Region")
+    budgets = add("budget", _budget, "mail before a month of the account costs more than a limit")
+    budgets.add_argument("dollars", type=int, help="the limit of a month")
+    budgets.add_argument("email", type=_email, help="who gets the mails")
     add("preflight", _preflight, "list what the account and the Region lack for a release", released, stage, parameters)
     add("cost", _cost, "compute what a stage costs, idle and for each unit of work", released, stage, parameters)
     add("release", _release, "package and deploy by CloudFormation", released, stage, parameters)
@@ -145,6 +148,19 @@ def _time(text: str) -> datetime:
 
 def _bootstrap(arguments: argparse.Namespace) -> None:
     _print(bootstrap.bootstrap())
+
+
+def _email(text: str) -> str:
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an email address")
+    return text
+
+
+def _budget(arguments: argparse.Namespace) -> None:
+    budget.limit(arguments.dollars, arguments.email)
+    print(
+        f"Mails go to {arguments.email} when a month costs 80% and 100% of {arguments.dollars} USD, or will cost 100%"
+    )
 
 
 def _preflight(arguments: argparse.Namespace) -> str | None:
