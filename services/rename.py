@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import json
 import keyword
 import re
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from deploy.apps import ROOT, names
+from docs.site import lines
 from services import openapi
 
 _BIN = Path(sys.executable).parent
@@ -149,11 +151,34 @@ def _rewrite(path: str, replaced: Callable[[str], str]) -> Path | None:
 
 
 def _finish(app: str, sources: list[Path]) -> None:
-    """Sort and format the code, because names of other lengths break lines elsewhere, and write the contract."""
+    """Sort and format the code, because other names break other lines. Write the contract and the links to lines."""
     for command in (["check", "--fix-only"], ["format"]):
         subprocess.run([_BIN / "ruff", *command, "--quiet", "--force-exclude", *sources], cwd=ROOT, check=True)
+    _wrap()
     openapi.write(app)
+    lines.write()
     _git("add", "--all")
+
+
+def _wrap() -> None:
+    """Break the lines of docstrings and comments that are now too long. Ruff has formatted the others."""
+    command = [str(_BIN / "ruff"), "check", "--select", "E501", "--output-format", "json", "."]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    for each in reversed(json.loads(found)):  # from the end, so that the rows before stay
+        file, row = Path(each["filename"]), each["location"]["row"]
+        text = file.read_text().splitlines(keepends=True)
+        line = text[row - 1]
+        indent = re.match(r" *(# )?", line)
+        if indent and (indent[1] or row in _prose(ast.parse("".join(text)))):
+            end = line.rfind(" ", 0, 120)
+            text[row - 1 : row] = [line[:end] + "\n", indent[0] + line[end + 1 :]]
+            file.write_text("".join(text))
+
+
+def _prose(tree: ast.Module) -> set[int]:
+    """Return the rows of the texts that stand alone: docstrings, and what is said below a constant."""
+    texts = (each for each in ast.walk(tree) if isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+    return {row for text in texts for row in range(text.lineno, (text.end_lineno or text.lineno) + 1)}
 
 
 def _git(*arguments: str) -> str:
