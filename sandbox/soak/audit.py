@@ -123,12 +123,19 @@ def recipients(sent: Sequence[Mapping[str, Any]], sender: str) -> Counter[str]:
 
 def failures(endpoint: str) -> list[str]:
     """Return in a line for each cause what the queues of failures hold, and why."""
-    causes: Counter[tuple[str, str, str]] = Counter()
-    for queue in site_data(endpoint)["queues"]:
+    return causes(site_data(endpoint)["queues"])
+
+
+def causes(queues: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each queue, function and reason. The console shows the reasons of the newest messages only."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for queue in queues:
         for message in queue["messages"]:
             error = (message["error"] or {}).get("message", "")
-            causes[queue["name"], message["function"], f"{message['reason']} {error}".strip()] += 1
-    return [f"{queue}: {count} of {function}: {why}" for (queue, function, why), count in sorted(causes.items())]
+            counts[queue["name"], f"{message['function']}: {message['reason']} {error}".rstrip()] += 1
+        if more := queue["count"] - len(queue["messages"]):
+            counts[queue["name"], "older messages"] += more
+    return [f"{queue}: {count} of {why}" for (queue, why), count in sorted(counts.items())]
 
 
 def _own(names: Any) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox.soak.attempts import PAUSES, acknowledged, carry_out
-from sandbox.soak.audit import recipients
+from sandbox.soak.audit import causes, recipients
 from sandbox.soak.books import KINDS, Account, balance
 from sandbox.soak.journal import Journal, Operation, Outcome, read
 from sandbox.soak.report import Soak, page, text
@@ -164,6 +164,17 @@ def test_mails_are_counted_by_sender_and_recipient() -> None:
     others = [mail | {"Source": "receipts@shop.example"}, mail | {"To": ["ann@example.com"]}]
 
     assert recipients([mail, mail, *others], "hello@blog.example") == {"soak-1": 2}
+
+
+def test_each_queue_of_failures_says_what_it_holds_and_why() -> None:
+    message = {"function": "send", "reason": "That was the last attempt.", "error": {"message": "no such handler"}}
+    queue = {"name": "failed", "count": 4, "messages": [message, message, message | {"error": None}]}
+
+    assert causes([queue, {"name": "empty", "count": 0, "messages": []}]) == [
+        "failed: 1 of older messages",
+        "failed: 1 of send: That was the last attempt.",
+        "failed: 2 of send: That was the last attempt. no such handler",
+    ]
 
 
 class FaultyStage:
