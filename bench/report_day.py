@@ -36,6 +36,8 @@ _BEFORE_REPORTS = 100
 """Seconds from a reading to the batch of its file: cleansing 5, delivery 60, batch 30, Athena 5."""
 _DOLLARS, _LEAST = 5 / 1e12, 10e6
 """Athena's price for a byte, and the bytes of the smallest query: https://aws.amazon.com/athena/pricing/"""
+_GET = 0.4e-6
+"""S3's price in dollars for a request, of which each file takes one at least: https://aws.amazon.com/s3/pricing/"""
 _MINUTES = 24 * 60
 _DAYS, _MEASURED = 20, range(16, 19)
 """The days in which data arrives, and those of which the result is the mean."""
@@ -47,8 +49,8 @@ def run() -> None:
     sys.path.insert(0, str(ROOT / "pipeline-app"))
     print(
         "| bytes a day | runs by | scanned | times the bytes | queries | files opened | dollars by bytes"
-        " | dollars with 10 MB a query | on time: p50, p99 | late: p50, p99 |"
-        f"\n|---|---{'|--:' * 8}|"
+        " | dollars with 10 MB a query | dollars of S3 | on time: p50, p99 | late: p50, p99 |"
+        f"\n|---|---{'|--:' * 9}|"
     )
     for name, sizes in _SIZES.items():
         for size, label in product(sizes, ("batches", "days", "hours")):
@@ -77,6 +79,7 @@ class Result:
                 f"{self.files:,.0f}",
                 f"{self.scanned * _DOLLARS:,.2f}",
                 f"{self.billed * _DOLLARS:,.2f}",
+                f"{self.files * _GET:,.2f}",
                 f"{_time(_percentile(self.on_time, 0.5))}, {_time(_percentile(self.on_time, 0.99))}",
                 f"{_time(_percentile(self.late, 0.5))}, {_time(_percentile(self.late, 0.99))}",
             )
@@ -134,7 +137,7 @@ class Day:
             del self._waiting[period]
 
     def _deliver(self, minute: int) -> None:
-        from chalicelib.arrivals import changed_periods, partitions_changed
+        from chalicelib.arrivals import OPENING, changed_periods, partitions_changed
         from chalicelib.pacing import Waiting
 
         today, now = _day(minute // _MINUTES), _milliseconds(minute)
@@ -142,7 +145,7 @@ class Day:
             if each.kind == "readings":
                 self._known[today].add(each.day)
             for partition in partitions_changed(each):
-                self._bytes[partition] += each.size
+                self._bytes[partition] += each.cost - OPENING
                 self._files[partition] += 1
             for period, size in changed_periods([each], self._known).items():
                 if period.kind not in _REPORTS:
@@ -159,19 +162,22 @@ class Day:
 
     def _objects(self, minute: int) -> Iterator[DeliveredObject]:
         """Yield the files of a minute."""
-        from chalicelib.arrivals import DeliveredObject
+        from chalicelib.arrivals import OPENING, DeliveredObject
+
+        def written(kind: str, day: str, share: float, hour: str = "") -> DeliveredObject:
+            return DeliveredObject(kind, day, today, round(share * self._size) + OPENING, hour)
 
         number = minute // _MINUTES
-        today, size = _day(number), self._size / _MINUTES * self._every
+        today, part = _day(number), self._every / _MINUTES
         before = minute - 1
         hour = f"{before // 60 % 24:02d}" if self._by == "hours" else ""
-        yield DeliveredObject("readings", _day(before // _MINUTES), today, round(_ON_TIME * size), hour)
-        yield DeliveredObject("errors", today, today, round(_BAD * size))
+        yield written("readings", _day(before // _MINUTES), _ON_TIME * part, hour)
+        yield written("errors", today, _BAD * part)
         for days, share in _LATE.items():
-            yield DeliveredObject("readings", _day(number - days), today, round(share * size))
+            yield written("readings", _day(number - days), share * part)
         if minute % 60 == 0:
             for days, share in _VERY_LATE.items():
-                yield DeliveredObject("readings", _day(number - days), today, round(share * self._size / 24))
+                yield written("readings", _day(number - days), share / 24)
 
     def _due(self, now: int) -> list[Period]:
         from chalicelib.pacing import due_at
@@ -181,8 +187,13 @@ class Day:
         return [
             period
             for period, each in self._waiting.items()
-            if due_at(each, sum(self._bytes[partition] for partition in self._partitions(period)), _RATE) <= now
+            if due_at(each, sum(map(self._cost, self._partitions(period))), _RATE) <= now
         ]
+
+    def _cost(self, partition: tuple[str, str]) -> int:
+        from chalicelib.arrivals import OPENING
+
+        return self._bytes[partition] + self._files[partition] * OPENING
 
     def _partitions(self, period: Period) -> list[tuple[str, str]]:
         from chalicelib.arrivals import partitions_read

@@ -20,10 +20,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.report_law.pipeline import Pipeline
-from bench.report_law.records import HOUR, MINUTE, Sent, differences, expected, generate
+from bench.report_law.records import HOUR, Sent, differences, expected, generate
 
 _COUNT = 1_000_000
-_STEP = 30 * MINUTE
+_STEP = 2 * HOUR
 """Firehose delivers once in this time, and then the messages that are due are handled."""
 _RECORDS_FOR_RATE = 2000
 """`ReportRate` is a byte a second for so many records: hours and days wait for as long as those of a large stage."""

@@ -15,17 +15,21 @@ from typing import NamedTuple
 from chalicelib.pacing import Period
 from chalicelib.reports import Day
 
+OPENING = 10_000
+"""Bytes of reading that opening an object counts as. S3 charges for each object, so many small ones are not cheap."""
+
 
 class DeliveredObject(NamedTuple):
     """An object that Firehose delivered. *kind* is readings or errors, *day* is the day of the events in it.
 
-    *size* is in bytes. *hour* is that of the events, from 00 to 23, if they were on time, and otherwise empty.
+    *cost* is what reading it counts as, in bytes: its size, and `OPENING`. *hour* is that of the events, from 00 to 23,
+    if they were on time, and otherwise empty.
     """
 
     kind: str
     day: Day
     arrived: Day
-    size: int = 0
+    cost: int = OPENING
     hour: str = ""
 
 
@@ -37,7 +41,8 @@ def parse_key(key: str, size: int = 0) -> DeliveredObject:
     if not found:
         raise ValueError(f"{key!r} is not a key that Firehose writes")
     hour, day, arrived = found.groups(default="")
-    return DeliveredObject("errors" if key.startswith("errors") else "readings", day, arrived, size, hour)
+    kind = "errors" if key.startswith("errors") else "readings"
+    return DeliveredObject(kind, day, arrived, size + OPENING, hour)
 
 
 def event_days(objects: Iterable[DeliveredObject]) -> dict[Day, set[Day]]:
@@ -59,7 +64,7 @@ def changed_periods(objects: Iterable[DeliveredObject], known: Mapping[Day, set[
     # Hundreds of objects have few pairs of days.
     sizes: dict[tuple[str, Day, str, Day], int] = defaultdict(int)
     for each in objects:
-        sizes[each.kind, each.day, each.hour, each.arrived] += max(each.size, 1)  # one of unknown size is new, too
+        sizes[each.kind, each.day, each.hour, each.arrived] += each.cost
     changed: dict[Period, int] = defaultdict(int)
     for (kind, day, hour, arrived), size in sizes.items():
         changed[Period("arrival day", arrived)] += size

@@ -8,6 +8,8 @@ would read the square of a period. This rule bounds what each report reads, what
 * `GROWTH` times the bytes that arrive, for the runs because a period has grown;
 * *rate* times the time in seconds, and the `EARLY` seconds of each run, for the others;
 * and one run of a period in the time of `longest`, because nothing waits longer.
+
+Opening an object counts as some bytes, too: `chalicelib.arrivals.OPENING`. So the bound is also one of the objects.
 """
 
 from __future__ import annotations

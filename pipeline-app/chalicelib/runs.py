@@ -155,7 +155,7 @@ class Runs:
         sizes: dict[tuple[str, Day], int] = defaultdict(int)
         for each in new.values():
             for partition in partitions_changed(each):
-                sizes[partition] += each.size
+                sizes[partition] += each.cost
         self._index.add_sizes(sizes)
         self._index.add_waiting(self._changed(new.values(), known), self._milliseconds())
         self._index.mark_processed(new)

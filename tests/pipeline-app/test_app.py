@@ -16,7 +16,7 @@ from report_memory import MemoryIndex, MemoryStore
 
 import app
 from chalicelib import notifications, queues, report_views
-from chalicelib.arrivals import DeliveredObject
+from chalicelib.arrivals import OPENING, DeliveredObject
 from chalicelib.devices import Devices
 from chalicelib.editions import Edition
 from chalicelib.pacing import Period
@@ -255,7 +255,7 @@ def test_messages_name_new_objects_and_reports_to_run_again() -> None:
     )
 
     key = "readings/day=2030-01-01/arrived-2030-01-02/a b.parquet"
-    assert batch.objects == {f"{key} e": DeliveredObject("readings", "2030-01-01", "2030-01-02", 1)}
+    assert batch.objects == {f"{key} e": DeliveredObject("readings", "2030-01-01", "2030-01-02", 1 + OPENING)}
     assert batch.ids == ["1", "2"]
     assert batch.reruns == {"3": RerunMessage(report="hourly", periods=["2030-01-01"])}
     assert list(batch.malformed) == ["4", "5"]

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from chalicelib.arrivals import (
+    OPENING,
     DeliveredObject,
     changed_periods,
     days_read,
@@ -60,7 +61,7 @@ def test_a_value_that_is_not_a_day_makes_no_statement(reports: dict[str, Report]
 def test_a_key_names_its_kind_day_and_arrival() -> None:
     key = "readings/day=2014-03-05/arrived-2030-01-01/2030/01/01/12/pipeline-1-2030.parquet"
 
-    assert parse_key(key, 7) == DeliveredObject("readings", "2014-03-05", "2030-01-01", 7)
+    assert parse_key(key, 7) == DeliveredObject("readings", "2014-03-05", "2030-01-01", 7 + OPENING)
     assert parse_key(f"errors{key.removeprefix('readings')}").kind == "errors"
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from report_memory import MemoryCatalog, MemoryEngine, MemoryIndex, MemoryStore, MemoryWakes, Table
 
-from chalicelib.arrivals import DeliveredObject
+from chalicelib.arrivals import DeliveredObject, parse_key
 from chalicelib.pacing import Period, Waiting
 from chalicelib.reports import PARTS, Day, Report, load
 from chalicelib.runs import QueryFailed, QueryResult, Runs, StillRunning
@@ -313,6 +313,16 @@ def test_what_is_little_beside_its_period_waits_and_a_message_comes_back(world: 
 
     assert world.count("hourly", "2030-01-01") == "2"
     assert world.waiting() == []
+
+
+def test_many_small_objects_wait_as_what_opening_them_costs(world: World) -> None:
+    """S3 charges for each object that a run opens, however small it is."""
+    key = "readings/day=2030-01-01/arrived-2030-01-02/{}.parquet"
+    world.runs.update({str(number): parse_key(key.format(number), 1) for number in range(100)}, LATER)
+
+    world.runs.update({"late": parse_key(key.format("late"), 1)}, LATER)
+
+    assert world.wakes.sent == [([ARRIVAL, DAY], 72)], "101 objects at one a second, 30 seconds early"
 
 
 def test_a_period_that_grew_enough_runs_before_its_time(world: World) -> None:
