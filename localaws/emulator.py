@@ -8,8 +8,6 @@ pages that may call it, separated by spaces.
 import os
 from importlib import import_module
 
-from hypercorn import Config
-
 DEFAULTS = {
     "AUTH": "true",
     "BIND_HOST": "127.0.0.1",
@@ -149,6 +147,7 @@ GAPS = (
     "lambda_.idle_environments",
     "lambda_.invocation_metrics",
     "lambda_.invocation_results",
+    "lambda_.invocation_threads",
     "lambda_.log_lines",
     "lambda_.log_streams",
     "lambda_.logging_config",
@@ -230,7 +229,6 @@ def main() -> None:
     from localaws.regions import replication
     from localaws.xray import recording
 
-    Config.graceful_timeout = 0.5  # at the end only long polls of the data planes are still open
     service_models.share()
     connections.install()
     control.install()

@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from hypercorn import Config
 from ministack import app
 from ministack.core.responses import get_account_id, get_region, get_request_client_ip
 from ministack.core.sigv4 import decode_header_value
 from ministack.services import apigateway_v1 as gateway
 
+from localaws import connections
 from localaws.xray import header
 
 DROPPED_HEADERS = frozenset(
@@ -86,9 +86,7 @@ def with_sent_headers(handle: Any) -> Any:
 
     async def serve(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
-            headers = scope["headers"]
-            sent_headers.set(headers)
-            scope = scope | {"headers": [(name.lower(), value) for name, value in headers]}
+            sent_headers.set(scope["extensions"][connections.SENT_HEADERS])
         await handle(scope, receive, send)
 
     return serve
@@ -250,7 +248,6 @@ def lambda_event(
 
 
 def apply() -> None:
-    Config.h11_pass_raw_headers = True
     app.app = with_sent_headers(app.app)
     app._handle_execute_api_request = with_sent_path(app._handle_execute_api_request)
     gateway._execute_in_scope = with_request_id(gateway._execute_in_scope)

@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import uvicorn
@@ -18,36 +17,7 @@ from starlette.types import ASGIApp
 from localaws import service_models
 from localaws.allowed_pages import AllowedPages, origins
 from localaws.cloudfront.edge import Edge, edge
-
-
-class _Server(uvicorn.Server):
-    """Waits until it should exit. The loop of uvicorn looks ten times a second, and there is one for each server."""
-
-    _exit = False
-    _loop: asyncio.AbstractEventLoop | None = None
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        self._exiting = asyncio.Event()
-        super().__init__(config)
-
-    @property
-    def should_exit(self) -> bool:
-        return self._exit
-
-    @should_exit.setter
-    def should_exit(self, value: bool) -> None:
-        self._exit = value
-        if value and self._loop:
-            self._loop.call_soon_threadsafe(self._exiting.set)
-
-    async def main_loop(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        if not await self.on_tick(0):  # sets the headers of all answers
-            await self._exiting.wait()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield  # main handles the signals for all servers
+from localaws.server import Server
 
 
 def server(distribution: Edge, port: int, application: ASGIApp | None = None) -> uvicorn.Server:
@@ -55,7 +25,7 @@ def server(distribution: Edge, port: int, application: ASGIApp | None = None) ->
 
     An *application* that wraps the distribution takes its place.
     """
-    return _Server(
+    return Server(
         uvicorn.Config(
             AllowedPages(application or distribution, origins(), serves=distribution.has_host),
             host="127.0.0.1",

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import select
 import socket
+import threading
 import urllib.parse
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
-from localaws import control_client, serve
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http import httptools_impl
+
+from localaws import connections, control_client, serve
 from localaws.clock.client import turned
 
 
@@ -48,3 +58,101 @@ def test_a_short_response_arrives_at_once(emulator: str) -> None:
 
             assert head.startswith(b"HTTP/1.1 200")
             assert json.loads(body)
+
+
+seen: ContextVar[str] = ContextVar("seen", default="")
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with the names of the headers as they were sent, what the context knows, and the length of the body."""
+    if scope["type"] == "lifespan":
+        for event in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{event}.complete"})
+        return
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message["body"], message["more_body"]
+    names = [name.decode() for name, _ in scope["extensions"][connections.SENT_HEADERS]]
+    answer = json.dumps({"names": names, "seen": seen.get(), "length": len(body)}).encode()
+    seen.set(scope["path"])
+    length = len(answer) + (scope["path"] == "/wrong")
+    told = [(b"Content-Length", str(length).encode())] if scope["path"] != "/chunked" else []
+    start: Message = {"type": "http.response.start", "status": 200, "headers": [(b"X-Amzn-RequestId", b"1"), *told]}
+    await send(start)
+    await send({"type": "http.response.body", "body": answer[:5], "more_body": True})
+    await send({"type": "http.response.body", "body": answer[5:]})
+
+
+@pytest.fixture
+def connection(monkeypatch: pytest.MonkeyPatch) -> Iterator[http.client.HTTPConnection]:
+    """Return a connection to a server whose application is `echo`."""
+    monkeypatch.setattr(httptools_impl, "RequestResponseCycle", connections.Exchange)
+    with served() as port, socket_closed(http.client.HTTPConnection("127.0.0.1", port, timeout=90)) as opened:
+        yield opened
+
+
+@contextmanager
+def socket_closed(opened: http.client.HTTPConnection) -> Iterator[http.client.HTTPConnection]:
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextmanager
+def served() -> Iterator[int]:
+    server = connections.server(echo)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def answered(connection: http.client.HTTPConnection, method: str, path: str, **request: Any) -> Any:
+    connection.request(method, path, **request)
+    answer = connection.getresponse()
+    return answer, answer.read()
+
+
+def test_headers_keep_their_names(connection: http.client.HTTPConnection) -> None:
+    answer, body = answered(connection, "GET", "/", headers={"X-Mine": "1"})
+
+    assert "X-Mine" in json.loads(body)["names"]
+    assert ("X-Amzn-RequestId", "1") in answer.getheaders()
+
+
+def test_a_request_knows_nothing_of_the_one_before_it(connection: http.client.HTTPConnection) -> None:
+    sent = 300_000  # reading pauses while the application has not taken it
+
+    answered(connection, "PUT", "/first", body=b"." * sent)
+    _, body = answered(connection, "GET", "/second")
+    _, large = answered(connection, "PUT", "/third", body=b"." * sent)
+
+    assert (json.loads(body)["seen"], json.loads(large)["seen"], json.loads(large)["length"]) == ("", "", sent)
+
+
+def test_a_body_without_a_length_is_sent_in_chunks(connection: http.client.HTTPConnection) -> None:
+    answer, body = answered(connection, "GET", "/chunked")
+    _, next_body = answered(connection, "GET", "/")
+
+    assert answer.getheader("Transfer-Encoding") == "chunked"
+    assert json.loads(body)["seen"] == json.loads(next_body)["seen"] == ""
+
+
+def test_the_answer_to_head_has_no_body(connection: http.client.HTTPConnection) -> None:
+    answer, body = answered(connection, "HEAD", "/")
+    _, next_body = answered(connection, "GET", "/")
+
+    assert int(answer.getheader("Content-Length") or 0) > 0
+    assert (body, bool(next_body)) == (b"", True)
+
+
+def test_a_body_of_another_length_closes_the_connection(connection: http.client.HTTPConnection) -> None:
+    with pytest.raises(http.client.IncompleteRead):
+        answered(connection, "GET", "/wrong")
