@@ -193,7 +193,8 @@ class Day:
     def _cost(self, partition: tuple[str, str]) -> int:
         from chalicelib.arrivals import OPENING
 
-        return self._bytes[partition] + self._files[partition] * OPENING
+        cost: int = self._bytes[partition] + self._files[partition] * OPENING
+        return cost
 
     def _partitions(self, period: Period) -> list[tuple[str, str]]:
         from chalicelib.arrivals import partitions_read
