@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from deploy.apps import ROOT, names
@@ -137,11 +138,10 @@ def _rewrite(path: str, replaced: Callable[[str], str]) -> Path | None:
     file, target = ROOT / path, ROOT / replaced(path)
     if path.startswith(_KEPT) or "/vendor/" in path or file.is_symlink():
         return None
-    try:
+    text = renamed = ""
+    with suppress(UnicodeDecodeError):  # a picture or a video
         text = file.read_text()
-    except UnicodeDecodeError:
-        return None  # a picture or a video
-    renamed = replaced(text)
+        renamed = replaced(text)
     if renamed != text:
         file.write_text(renamed)
     if target != file:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 _DOCUMENTS = ("*.md", "*/README.md", "*/videos/README.md", "docs/*.md", "docs/*/*.md")
 _PICTURES = (".png", ".webp", ".svg", ".jpg")
 _FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
-_LINK = re.compile(r"(?<=\]\()([^)\s#]*)(#[^)\s]*)?(?=\))")
+_LINK = re.compile(r'(?:(?<=\]\()|(?<= src=")|(?<= srcset="))([^)\s#"]*)(#[^)\s"]*)?(?=[)"])')
 _LANGUAGES = {
     ".py": "python",
     ".yaml": "yaml",

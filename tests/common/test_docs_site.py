@@ -21,8 +21,9 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list
         "```\n[x](gone.md)\n```\n",
         "docs/README.md": "# Docs\n\n1. A step:\n\n   ```\n   make\n   ```\n\n"
         "See [page](page.md#part) and [out](https://a.example/b).\n",
-        "docs/page.md": "# Page\n\n## Part\n\n![picture](picture.svg)\n",
+        "docs/page.md": '# Page\n\n## Part\n\n![picture](picture.svg)\n\n<img src="../other.svg">\n',
         "docs/picture.svg": "<svg/>",
+        "other.svg": "<svg/>",
         "one-app/README.md": "# One\n",
         "app.py": 'first = 1\nsecond = """```"""\n',
         "code/a.py": "",
@@ -52,7 +53,7 @@ def test_a_file_and_a_folder_and_a_picture_are_in_the_site(written: tuple[Path, 
     code = (folder / "app.py.md").read_text()
     assert code.startswith('# app.py\n\n``````{ .python linenums="1" }\nfirst = 1\n'), "more ticks than the code has"
     assert "* `a.py`" in (folder / "code/index.md").read_text()
-    assert (folder / "docs/picture.svg").read_text() == "<svg/>"
+    assert (folder / "docs/picture.svg").read_text() == (folder / "other.svg").read_text() == "<svg/>"
 
 
 def test_what_belongs_to_a_step_is_indented_by_four(written: tuple[Path, list[str]]) -> None:
