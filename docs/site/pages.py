@@ -121,7 +121,9 @@ def _lists(text: str) -> str:
 
 
 def _page(path: str) -> str:
-    return f"{path}.md" if (ROOT / path).is_file() else f"{path}/index.md"
+    """Return the path of the page of a file or a folder. The generator leaves out names that begin with a dot."""
+    visible = re.sub(r"(^|/)\.", r"\1dot-", path)
+    return f"{visible}.md" if (ROOT / path).is_file() else f"{visible}/index.md"
 
 
 def _code(path: str) -> str:

@@ -21,12 +21,13 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list
         "```\n[x](gone.md)\n```\n",
         "docs/README.md": "# Docs\n\n1. A step:\n\n   ```\n   make\n   ```\n\n"
         "See [page](page.md#part) and [out](https://a.example/b).\n",
-        "docs/page.md": '# Page\n\n## Part\n\n![picture](picture.svg)\n\n<img src="../other.svg">\n',
+        "docs/page.md": '# Page\n\n## Part\n\n[hidden](../.hidden/a.json#L1)\n\n![picture](picture.svg)\n\n<img src="../other.svg">\n',
         "docs/picture.svg": "<svg/>",
         "other.svg": "<svg/>",
         "one-app/README.md": "# One\n",
         "app.py": 'first = 1\nsecond = """```"""\n',
         "code/a.py": "",
+        ".hidden/a.json": "{}",
     }
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -50,6 +51,8 @@ def test_links_lead_to_pages(written: tuple[Path, list[str]]) -> None:
 def test_a_file_and_a_folder_and_a_picture_are_in_the_site(written: tuple[Path, list[str]]) -> None:
     folder, _ = written
 
+    assert "[hidden](../dot-hidden/a.json.md#__codelineno-0-1)" in (folder / "docs/page.md").read_text()
+    assert (folder / "dot-hidden/a.json.md").exists()
     code = (folder / "app.py.md").read_text()
     assert code.startswith('# app.py\n\n``````{ .python linenums="1" }\nfirst = 1\n'), "more ticks than the code has"
     assert "* `a.py`" in (folder / "code/index.md").read_text()
