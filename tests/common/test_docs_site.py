@@ -21,7 +21,8 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list
         "```\n[x](gone.md)\n```\n",
         "docs/README.md": "# Docs\n\n1. A step:\n\n   ```\n   make\n   ```\n\n"
         "See [page](page.md#part) and [out](https://a.example/b).\n",
-        "docs/page.md": '# Page\n\n## Part\n\n[hidden](../.hidden/a.json#L1)\n\n![picture](picture.svg)\n\n<img src="../other.svg">\n',
+        "docs/page.md": "# Page\n\n## Part\n\n[hidden](../.hidden/a.json#L1)\n\n"
+        '![picture](picture.svg)\n\n<img src="../other.svg">\n',
         "docs/picture.svg": "<svg/>",
         "other.svg": "<svg/>",
         "one-app/README.md": "# One\n",
