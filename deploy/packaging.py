@@ -1,6 +1,6 @@
 """The `chalice` command with packages that are reproducible: `python -m deploy.packaging package --stage qa ...`.
 
-* A zip has the settings of its own stage alone, and is the same on every machine.
+* A zip has the settings of its own stage alone, and is the same on every machine. Its code is compiled, too.
 * Every stage works: a function gets the name of its stage and its policy for it, even if ``.chalice/config.json`` does
   not list the stage.
 * Chalice installs the packages of an app for every zip, and each file of the app makes a new zip, even the settings of
@@ -13,6 +13,8 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from chalice.deploy.packager import LambdaDeploymentPackager
 from chalice.package import YAMLTemplateSerializer
 from click import ClickException
 
-from deploy import packages, policies, stacks, zips
+from deploy import bytecode, packages, policies, stacks, zips
 from deploy.errors import PackageFailed
 
 _KEPT_ZIPS = 4
@@ -50,22 +52,23 @@ def create_package(packager: LambdaDeploymentPackager, project: str, python_vers
     """Write the app's zip to ``.chalice/deployments/`` unless it is there; return the file."""
     folder, files = Path(project), _app_files(packager, Path(project))
     requirements = folder / "requirements.txt"
-    digest = hashlib.sha256(requirements.read_bytes())
+    digest = hashlib.sha256(b"compiled" + requirements.read_bytes())
     for name, file in sorted(files.items()):
         digest.update(f"\0{name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     suffix = packager._architecture_suffix()
     package = folder / ".chalice" / "deployments" / f"{digest.hexdigest()[:32]}-{python_version}{suffix}.zip"
     if not package.exists():
         package.parent.mkdir(exist_ok=True)
-        zips.write(package, zips.archive(_installed(kept_packages(packager, requirements, python_version)) | files))
+        installed = kept_packages(packager, requirements, python_version)
+        zips.write(package, zips.archive({**installed, **files, **bytecode.compiled(files)}))
     package.touch()
     for older in sorted(package.parent.glob("*.zip"), key=lambda file: file.stat().st_mtime)[:-_KEPT_ZIPS]:
         older.unlink()
     return str(package)
 
 
-def kept_packages(packager: LambdaDeploymentPackager, requirements: Path, python_version: str) -> Path:
-    """Return the folder with the packages of an app for Lambda."""
+def kept_packages(packager: LambdaDeploymentPackager, requirements: Path, python_version: str) -> dict[str, Path]:
+    """Return by name the files of the packages of an app for Lambda, and their compiled code."""
     builder, abi = packager._dependency_builder, packager._RUNTIME_TO_ABI[python_version]
 
     def install(folder: Path) -> None:
@@ -79,7 +82,9 @@ def kept_packages(packager: LambdaDeploymentPackager, requirements: Path, python
             raise packages.not_installed(requirements, str(error)) from None
 
     try:
-        return packages.kept(f"{abi}-{builder._machine}", requirements, install)
+        installed = _installed(packages.kept(f"{abi}-{builder._machine}", requirements, install))
+        write = partial(_write_compiled, installed)
+        return installed | _installed(packages.kept(f"{abi}-{builder._machine}-compiled", requirements, write))
     except PackageFailed as error:
         raise ClickException(str(error)) from None  # one line, without a traceback
 
@@ -102,6 +107,14 @@ def _installed(packages: Path) -> dict[str, Path]:
     """Return by name the files of the packages. Chalice itself is not in a zip: its runtime is a part of the app."""
     found = {str(file.relative_to(packages)): file for file in packages.rglob("*") if file.is_file()}
     return {name: file for name, file in found.items() if not name.startswith("chalice/")}
+
+
+def _write_compiled(files: Mapping[str, Path], folder: Path) -> None:
+    """Write the compiled code of *files* into *folder*."""
+    for name, content in bytecode.compiled(files).items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
 
 
 def read_template(serializer: YAMLTemplateSerializer, text: str, filename: str = "") -> Any:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def archive(files: Mapping[str, Path]) -> bytes:
-    """Return a zip of the files by name.
+def archive(files: Mapping[str, Path | bytes]) -> bytes:
+    """Return a zip of the files, or their content, by name.
 
     Equal content makes an equal zip on every machine, so that an update changes only what has changed. The entries have
     one order, no times, and equal permissions: the user that runs a function does not own the files. They are not
@@ -21,7 +21,7 @@ def archive(files: Mapping[str, Path]) -> bytes:
             entry = zipfile.ZipInfo(name)
             entry.create_system = 3  # Unix, for the permissions
             entry.external_attr = 0o644 << 16
-            zipped.writestr(entry, file.read_bytes())
+            zipped.writestr(entry, file if isinstance(file, bytes) else file.read_bytes())
     return content.getvalue()
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import marshal
 import os
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.util import cache_from_source
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +20,7 @@ import pytest
 import yaml
 from chalice.deploy.packager import LambdaDeploymentPackager
 
-from deploy import apps, packager, packages, packaging, policies
+from deploy import apps, bytecode, packager, packages, packaging, policies
 from deploy.errors import PackageFailed
 
 ROOT = Path(__file__).parent.parent.parent
@@ -95,7 +97,7 @@ def test_a_zip_has_the_settings_of_its_own_stage_alone(project: Path) -> None:
         _, content = packaged(project, stage)
         names = zipfile.ZipFile(io.BytesIO(content)).namelist()
         assert [name for name in names if "/stages/" in name] == [f"chalicelib/stages/{stage}.json"]
-        assert not [name for name in names if name.endswith(".pyc")]
+        assert "chalicelib/__pycache__/old.pyc" not in names
         assert {"app.py", "chalice/app.py", "common/settings.py", "msgspec/__init__.py"} <= set(names)
 
 
@@ -112,6 +114,49 @@ def test_the_zip_is_the_same_on_every_machine(project: Path) -> None:
     entries = zipfile.ZipFile(io.BytesIO(first)).infolist()
     assert [entry.filename for entry in entries] == sorted(entry.filename for entry in entries)
     assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}, "zlibs compress differently"
+
+
+def imported(folder: Path, statement: str, environment: dict[str, str], *options: str) -> str:
+    """Return what Python prints when it runs a statement in *folder*, where it writes nothing, as in Lambda."""
+    command = [sys.executable, *options, "-c", statement]
+    environment = os.environ | environment | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_python_loads_the_compiled_code_of_every_module_unless_its_source_was_edited(
+    project: Path, tmp_path: Path
+) -> None:
+    _, content = packaged(project, "qa")
+    task = tmp_path / "task"
+    zipfile.ZipFile(io.BytesIO(content)).extractall(task)
+    environment = {name: f"arn:aws:sqs:us-east-1:0:{name}" for name in ("TABLE", "QUEUE", "SENDER")} | {"STAGE": "qa"}
+
+    loaded = imported(task, "import app, chalicelib.wiring, msgspec", environment, "-v")
+
+    for module in ("app", "chalice/app", "chalicelib/receipts", "common/settings", "msgspec/__init__"):
+        assert f"# code object from {cache_from_source(str(task / f'{module}.py'))!r}" in loaded, module
+
+    (task / "common" / "times.py").write_text("print('edited')")
+    assert "edited" in imported(task, "import common.times", {})
+
+
+def test_compiled_code_has_no_references_which_depend_on_the_process_that_compiles_it() -> None:
+    files = {file.name: file for file in (ROOT / "common").glob("*.py")}
+
+    for name, content in bytecode.compiled(files).items():
+        code = content[16:]  # after the header: https://peps.python.org/pep-0552/
+        assert marshal.dumps(marshal.loads(code), 2) == code, name  # noqa: S302
+
+
+def test_a_module_that_cannot_be_compiled_is_left_to_the_import(tmp_path: Path) -> None:
+    for name, text in (("good.py", "A = 1"), ("bad.py", "A ="), ("data.txt", "A = 1")):
+        (tmp_path / name).write_text(text)
+
+    compiled = bytecode.compiled({file.name: file for file in tmp_path.iterdir()})
+
+    assert [name.split(".")[0] for name in compiled] == ["__pycache__/good"]
 
 
 def test_a_renamed_file_makes_a_new_zip(project: Path) -> None:
@@ -160,8 +205,8 @@ def test_the_packages_of_two_architectures_are_kept_apart(tmp_path: Path, monkey
         packager: Any = SimpleNamespace(
             _dependency_builder=builder(machine), _RUNTIME_TO_ABI=LambdaDeploymentPackager._RUNTIME_TO_ABI
         )
-        folder = packaging.kept_packages(packager, ROOT / "receipts-app" / "requirements.txt", "python3.13")
-        assert [file.name for file in folder.iterdir()] == [machine]
+        files = packaging.kept_packages(packager, ROOT / "receipts-app" / "requirements.txt", "python3.13")
+        assert list(files) == [machine]
 
 
 def test_other_settings_need_no_network(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
