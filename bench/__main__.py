@@ -24,6 +24,8 @@ from bench.row import Row, Unmeasured
 BENCHMARKS = (
     "handlers",
     "cold",
+    "zips",
+    "local",
     "thumbnails",
     "pages",
     "signatures",
@@ -32,6 +34,7 @@ BENCHMARKS = (
     "cleanse",
     "requests",
     "reports",
+    "starts",
 )
 
 TABLES = ("ageing", "growth", "markdown", "reload", "report_day", "report_law", "scale", "traces", "web_images")

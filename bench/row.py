@@ -32,6 +32,8 @@ class Row:
     def __post_init__(self) -> None:
         if not self.peer:
             raise ValueError(f"{self.what}: a row has a peer or a limit")
+        if 0 in self.there:
+            raise ValueError(f"{self.what}: there is no ratio to 0")
         if not self.here or len(self.here) != len(self.there):
             raise ValueError(f"{self.what}: a row has a figure of each for every round")
         if self.has_aim and not self.binds:

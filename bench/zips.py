@@ -1,15 +1,47 @@
-"""The zips of the apps as `chalice package` makes them, without a stage: the settings are made up."""
+"""The zips of the apps as `chalice package` makes them, by what is in them, beside what Lambda takes.
+
+They are of no real stage: their settings are made up.
+"""
 
 from __future__ import annotations
 
 import ast
 import os
+import tempfile
 import zipfile
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
+from bench.row import Row
 from deploy import apps, policies
 
 _STAGE = "bench"
+_LIMIT = 250.0
+"""MB of all files of a function: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
+
+def rows() -> Iterator[Row]:
+    """Yield the size of each app's zip, which is not compressed, and of its parts."""
+    for app in apps.names():
+        with tempfile.TemporaryDirectory() as folder:
+            unpacked(app, Path(folder))
+            own = {file.name for file in (apps.ROOT / app).iterdir()} | {"common"}
+            sizes: Counter[str] = Counter()
+            for file in Path(folder).rglob("*"):
+                if file.is_file():
+                    sizes[_part(file.relative_to(folder), own)] += file.stat().st_size
+        parts = ", ".join(f"{part} {size / 1e6:.1f}" for part, size in sizes.most_common())
+        what = f"MB of the zip of {app}: {parts}"
+        yield Row(what, [sum(sizes.values()) / 1e6], "Lambda's limit", [_LIMIT], "MB")
+
+
+def _part(file: Path, own: set[str]) -> str:
+    if file.suffix == ".pyc":
+        return "compiled code"
+    if file.parts[0] in own:
+        return "the app"
+    return "Chalice" if file.parts[0] == "chalice" else "packages"
 
 
 def unpacked(app: str, folder: Path) -> None:

@@ -33,9 +33,10 @@ def test_a_ratio_is_the_median_of_the_rounds_with_its_spread() -> None:
         ({"peer": ""}, "has a peer"),
         ({"there": [1.0, 2.0]}, "every round"),
         ({"here": [], "there": []}, "every round"),
+        ({"there": [0.0]}, "no ratio to 0"),
         ({"at_least": 2, "binds": ""}, "says what limits it"),
     ],
-    ids=["no peer", "another number of rounds", "no round", "an aim without what limits it"],
+    ids=["no peer", "another number of rounds", "no round", "nothing", "an aim without what limits it"],
 )
 def test_a_row_that_says_too_little_is_refused(row: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
