@@ -33,6 +33,7 @@ BENCHMARKS = (
     "edge",
     "cleanse",
     "requests",
+    "apis",
     "reports",
     "starts",
 )
@@ -43,7 +44,7 @@ TABLES = ("ageing", "growth", "markdown", "reload", "report_day", "report_law", 
 CANNOT = 3
 """The exit status of a benchmark that cannot run on this machine. The last line of stderr says why."""
 
-_LONGEST = 300
+_LONGEST = 600
 """Seconds after which a benchmark is ended."""
 
 
