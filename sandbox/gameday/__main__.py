@@ -66,7 +66,7 @@ def _play(sandbox: OwnSandbox, rounds: Iterable[Round]) -> str | None:
             for played in results[-1].alarms:
                 say(row(played))
             stage.settle()
-        problems = summary(results, stage.raised(), stage.failed())
+        problems = summary(results, stage.raised(), stage.failed(), stage.readings())
         minutes = (time.monotonic() - began) / 60
         count = sum(len(each.alarms) for each in results)
         say(f"\n{count} alarms in {minutes:.1f} minutes: {problems or 'each by its fault'}.")
@@ -79,8 +79,13 @@ def row(played: Played) -> str:
     return f"| {played.fault} | {played.alarm} | {times} | {played.runbook} | {played.remedy} |"
 
 
-def summary(results: Sequence[Result], raised: set[str], failed: Mapping[str, int]) -> str | None:
-    """Return what went wrong, in a line, or None. *raised* and *failed* are left at the end."""
+def summary(
+    results: Sequence[Result], raised: set[str], failed: Mapping[str, int], readings: tuple[int, int]
+) -> str | None:
+    """Return what went wrong, in a line, or None.
+
+    *raised* and *failed* are left at the end. *readings* are those that were sent and those that the reports have.
+    """
     missed = [played.alarm for each in results for played in each.alarms if not played.passed]
     others = raised.union(*(each.others for each in results))
     notified = {fault: count for each in results for fault, count in each.notified.items() if count != 1}
@@ -88,6 +93,7 @@ def summary(results: Sequence[Result], raised: set[str], failed: Mapping[str, in
         "not raised or not cleared": ", ".join(missed),
         "raised without a fault": ", ".join(sorted(others)),
         "notifications that are not one": ", ".join(f"{fault} {count}" for fault, count in notified.items()),
+        "readings sent and reported": "" if readings[0] == readings[1] else "{} and {}".format(*readings),
         "failed messages are left": ", ".join(f"{queue} {count}" for queue, count in failed.items()),
     }
     return "; ".join(f"{problem}: {found}" for problem, found in problems.items() if found) or None

@@ -13,6 +13,7 @@ type Resource = tuple[str, str]
 
 MINUTE, HOUR = 60, 3_600
 _PUBLISHER = ("updates", "Publisher")
+_SENDER = ("receipts-app resources", "Sender")
 
 
 def _nothing(stage: Stage) -> None:
@@ -236,6 +237,15 @@ _CLEANSING = Round(
 _REDELIVERY = Round(
     6 * MINUTE,
     (
+        Fault(
+            "SES refuses receipts",
+            (("receipts-app", "SomethingFailed"),),
+            "verify the sender, redrive",
+            cause=lambda stage: stage.delete_identity(stage.resource(*_SENDER)),
+            provoke=Stage.publish_purchase,
+            mend=lambda stage: stage.verify_identity(stage.resource(*_SENDER)),
+            redrive="receipts-app",
+        ),
         Fault(
             "failed records are not sent again",
             (("pipeline-app", "FailuresFailed"),),

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from deploy import apps, redrive, stacks
 from deploy.account import client
 from deploy.verify.requests import Api, Http
 from localaws.clock.client import turned
+from sandbox import account
 
 SLOW = """
 import time
@@ -43,6 +44,7 @@ class Stage:
         self.name: str = outputs["stage"]
         self._outputs = outputs
         self._handlers: dict[str, str] = {}
+        self._readings = 0
 
     def output(self, app: str, name: str) -> str:
         return str(self._outputs[app][name])
@@ -149,6 +151,16 @@ class Stage:
         operation = {"op": "replace", "path": "/*/*/metrics/enabled", "value": "true"}
         gateway.update_stage(restApiId=self.resource(app, "RestAPI"), stageName="api", patchOperations=[operation])
 
+    @staticmethod
+    def delete_identity(sender: str) -> None:
+        """Take an address from SES, which then refuses its mails."""
+        client("sesv2").delete_email_identity(EmailIdentity=sender)
+
+    def verify_identity(self, sender: str) -> None:
+        """Give SES the address again, and open the link that it sends."""
+        client("sesv2").create_email_identity(EmailIdentity=sender)
+        account.verify_senders(self._outputs["endpoint"])
+
     # --- what users and devices do ---
 
     def request(self, app: str, path: str, body: bytes | None = None) -> int:
@@ -159,24 +171,27 @@ class Stage:
         except urllib.error.HTTPError as error:
             return error.code
 
+    @property
+    def _reports(self) -> Api:
+        key, region = boto3.Session().get_credentials(), str(self._outputs["region"])
+        return Api(Http(), self.output("pipeline-app", "api").rstrip("/"), signer=key, region=region)
+
     def request_report(self) -> None:
         """Ask for a report of today, as an operator does by the API."""
-        key = boto3.Session().get_credentials()
-        api = Api(
-            Http(), self.output("pipeline-app", "api").rstrip("/"), signer=key, region=str(self._outputs["region"])
-        )
-        answer = api.send("POST", "/reports/quality/runs", {"period": f"{datetime.now(UTC):%Y-%m-%d}"})
+        answer = self._reports.send("POST", "/reports/quality/runs", {"period": f"{datetime.now(UTC):%Y-%m-%d}"})
         assert answer.status == 202, answer
 
     def send_readings(self, count: int = 1, size: int = 100) -> None:
         """Put readings of at least *size* bytes into the stream in one request, as devices do."""
         records = [self._reading(number, size) for number in range(count)]
-        client("kinesis").put_records(StreamName=self.output("pipeline-app", "stream"), Records=records)
+        answer = client("kinesis").put_records(StreamName=self.output("pipeline-app", "stream"), Records=records)
+        self._readings += count - answer["FailedRecordCount"]
 
     def publish_reading(self) -> None:
         """Publish a reading by MQTT's HTTP interface, so that the rule of IoT has to put it into the stream."""
         topic = f"{self.output('pipeline-app', 'device_topics')}/gameday/readings"
         client("iot-data").publish(topic=topic, qos=1, payload=self._reading()["Data"])
+        self._readings += 1
 
     @staticmethod
     def _reading(number: int = 0, size: int = 0) -> dict[str, Any]:
@@ -224,6 +239,19 @@ class Stage:
         """Return by queue how many failed messages it has. Empty queues are left out."""
         failed = [redrive.failed_messages(app, self.name) for app in apps.names()]
         return {queue: count for messages in failed for queue, count in messages.items()}
+
+    def readings(self) -> tuple[int, int]:
+        """Return how many readings were sent, and how many the reports have; wait until these are as many."""
+        first = datetime.now(UTC).date() - timedelta(days=1)  # the clock of the stage is ahead of this one
+        last = datetime.fromisoformat(turned(self._outputs["endpoint"], 0)).date()
+        days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+        for _ in range(_TRIES):
+            reports = [self._reports.get(f"/reports/quality?period={day}").json or {} for day in days]
+            accepted = sum(row["accepted"] for report in reports for row in report.get("rows", []))
+            if accepted == self._readings:
+                break
+            time.sleep(5)
+        return self._readings, accepted
 
     def settle(self) -> None:
         """Redrive without turning the clock until no failed message is left, for two minutes at most."""

@@ -96,7 +96,7 @@ def test_alarms_are_raised_by_their_faults_side_by_side_and_cleared_after_they_a
     alarms = [played("a", raised=900, cleared=900), played("b", raised=300, cleared=300)]
     assert found == result(alarms=alarms, notified={"a is late": 1, "b is late": 1})
     assert stage.redriven == 3
-    assert summary([found], stage.raised(), {}) is None
+    assert summary([found], stage.raised(), {}, (1, 1)) is None
 
 
 def test_an_alarm_that_is_not_raised_is_said_so_and_its_fault_is_mended() -> None:
@@ -105,7 +105,7 @@ def test_an_alarm_that_is_not_raised_is_said_so_and_its_fault_is_mended() -> Non
     found = play(stage, Round(60, (fault(),)))
 
     assert found.alarms == [played(raised=None, cleared=None)]
-    assert str(summary([found], set(), {})).startswith("not raised or not cleared: a Late")
+    assert str(summary([found], set(), {}, (1, 1))).startswith("not raised or not cleared: a Late")
     assert not stage.faults
 
 
@@ -114,7 +114,15 @@ def test_an_alarm_that_is_raised_without_its_fault_is_said_so() -> None:
 
     found = play(stage, Round(60, (fault(provoke=lambda stage: stage.others.add("b-Late")),)))
 
-    assert summary([found], set(), {}) == "raised without a fault: b-Late"
+    assert summary([found], set(), {}, (1, 1)) == "raised without a fault: b-Late"
+
+
+def test_a_fault_that_notifies_twice_is_said_so() -> None:
+    stage: Any = PlayedStage({"a": 1})
+
+    found = play(stage, Round(60, (fault(provoke=lambda stage: stage.raises.append("a-Late")),)))
+
+    assert summary([found], set(), {}, (1, 1)) == "notifications that are not one: a is late 2"
 
 
 def test_a_fault_is_mended_when_provoking_it_fails() -> None:
@@ -143,8 +151,8 @@ def test_the_report_says_when_an_alarm_was_raised_and_cleared_and_what_ended_it(
 
 
 def test_what_a_game_day_leaves_behind_is_said() -> None:
-    assert summary([result()], set(), {}) is None
-    assert summary([result(notified={"a is late": 2})], {"x"}, {"app-local-failed": 2}) == (
-        "raised without a fault: x; notifications that are not one: a is late 2; "
+    assert summary([result()], set(), {}, (1, 1)) is None
+    assert summary([result(notified={"a is late": 2})], {"x"}, {"app-local-failed": 2}, (5, 4)) == (
+        "raised without a fault: x; notifications that are not one: a is late 2; readings sent and reported: 5 and 4; "
         "failed messages are left: app-local-failed 2"
     )
