@@ -48,6 +48,7 @@ class PlayedStage:
         self.others: set[str] = set()
         self.redriven = 0
         self.raises: list[str] = []
+        self.turned: list[int] = []
 
     def resource(self, stack: str, logical_id: str) -> str:
         return f"{stack}-{logical_id}"
@@ -56,6 +57,9 @@ class PlayedStage:
         return "late-reports"
 
     def turn(self, seconds: int) -> None:
+        self.turned.append(seconds)
+        if seconds != 60:
+            return
         for app, after in self._after.items():
             change = 1 if app in self.faults else -1
             self._steps[app] = min(max(self._steps[app] + change, 0), after)
@@ -96,6 +100,7 @@ def test_alarms_are_raised_by_their_faults_side_by_side_and_cleared_after_they_a
     alarms = [played("a", raised=900, cleared=900), played("b", raised=300, cleared=300)]
     assert found == result(alarms=alarms, notified={"a is late": 1, "b is late": 1})
     assert stage.redriven == 3
+    assert stage.turned == [240, 60] * 6
     assert summary([found], stage.raised(), {}, (1, 1)) is None
 
 
