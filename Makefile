@@ -116,6 +116,11 @@ dashboards: .venv/run ## Make a dashboard of CloudWatch for each app of a stage,
 	@$(BIN)/python -m deploy dashboards $(stage)
 redrive: .venv/run ## Send failed messages back to where they came from: make redrive APP=pipeline-app STAGE=dev
 	@$(BIN)/python -m deploy redrive $(APP) $(stage)
+.PHONY: close open
+close: .venv/run ## Let a route of an API answer 503 within seconds: make close APP=blog-app STAGE=prod ROUTE="POST /subscribers"
+	@$(BIN)/python -m deploy close $(APP) $(stage) "$(call need,ROUTE,POST /subscribers)"
+open: .venv/run ## Serve a closed route again: make open APP=blog-app STAGE=prod ROUTE="POST /subscribers"
+	@$(BIN)/python -m deploy open $(APP) $(stage) "$(call need,ROUTE,POST /subscribers)"
 .PHONY: restore-table restore-objects
 restore-table: .venv/run ## Put back the items that a table had: make restore-table APP=todo-app STAGE=dev TABLE=todos TIME=2030-01-31T09:00:00Z
 	@$(BIN)/python -m deploy restore-table $(APP) $(stage) "$(call need,TABLE,todos)" "$(call need,TIME,2030-01-31T09:00:00Z)" \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -28,6 +29,12 @@ MAX_QUERY_PARAMETER = 2000
 MAX_ENTITY_TAGS = 100
 """Entity tags in If-Match: DynamoDB compares with at most 100 versions (operands of IN)."""
 
+CLOSED_ROUTES = "CLOSED_ROUTES"
+"""The variable of a function with the routes that it does not serve for now: ``POST /photos;POST /subscribers``."""
+
+_CLOSED_FOR = 300
+"""Seconds after which a caller of a closed route should try again."""
+
 _SHARED = "public, max-age=0, s-maxage=30, stale-while-revalidate=60, stale-if-error=86400"
 FORMS = ["application/x-www-form-urlencoded", "multipart/form-data"]
 """Media types that an HTML form can post."""
@@ -50,6 +57,7 @@ def configure(app: Chalice) -> None:
     app.api.cors = _CORS
     logs.configure(app.log)
     app.register_middleware(_logged(app), "http")
+    app.register_middleware(_refuse_closed_routes, "http")
     app.register_middleware(_decode_path_parameters, "http")
     local.install(_CORS)
 
@@ -74,6 +82,16 @@ def _logged(app: Chalice) -> Callable[[Request, Callable[[Request], Response]], 
         return response
 
     return middleware
+
+
+def _refuse_closed_routes(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    """Answer 503 for a route that `make close` has closed, before anything else is done for the request."""
+    route = f"{request.method} {request.context.get('resourcePath')}"
+    if route not in os.environ.get(CLOSED_ROUTES, "").split(";"):
+        return get_response(request)
+    text = f"{route} is closed for now; try again in {_CLOSED_FOR // 60} minutes"
+    headers: _Headers = {**_CORS.get_access_control_headers(), "Retry-After": str(_CLOSED_FOR)}
+    return Response({"Code": ServiceUnavailable.__name__, "Message": text}, headers, ServiceUnavailable.STATUS_CODE)
 
 
 def _decode_path_parameters(request: Request, get_response: Callable[[Request], Response]) -> Response:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import apps, bootstrap, budget, dashboards, order, preflight, redrive, restore, signing_keys, stages
+from deploy import apps, bootstrap, budget, close, dashboards, order, preflight, redrive, restore, signing_keys, stages
 from deploy.account import api_address, target
 from deploy.attack.stage import attack
 from deploy.clone import clone
@@ -89,6 +89,13 @@ def _parser() -> _Parser:
     attacking.add_argument("--case", default="", help="only the cases with this in their names")
     add("dashboards", _dashboards, "make a dashboard for each app of a stage", stage)
     add("redrive", _redrive, "send failed messages back to where they came from", app, stage)
+    for name, run, text in (
+        ("close", close.close, "let a route of an API answer 503 within seconds"),
+        ("open", close.reopen, "serve a closed route again"),
+    ):
+        closing = add(name, _close, text, app, stage)
+        closing.add_argument("route", help="such as 'POST /subscribers'")
+        closing.set_defaults(change=run)
     tables = add("restore-table", _restore_table, "put back the items that a table had at a time", app, stage)
     tables.add_argument("table", help="the name of the table after the app and the stage")
     tables.add_argument("time", type=_time, help="such as 2030-01-31T09:00:00Z")
@@ -250,6 +257,11 @@ def _dashboards(arguments: argparse.Namespace) -> str | None:
     for name in dashboards.deploy(arguments.stage, resources):
         print(name)
     return None
+
+
+def _close(arguments: argparse.Namespace) -> None:
+    closed = arguments.change(arguments.app, arguments.stage, arguments.route)
+    print(f"closed: {', '.join(closed) or 'nothing'}")
 
 
 def _restore_table(arguments: argparse.Namespace) -> None:

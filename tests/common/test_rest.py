@@ -194,3 +194,28 @@ def test_the_log_line_of_a_request_says_how_many_milliseconds_it_took(
     app(event("/viewer"), None)
 
     assert vars(caplog.records[-1])["ms"] == 12.3
+
+
+@pytest.mark.parametrize(
+    ("closed", "method", "path", "status"),
+    [
+        ("POST /devices", "POST", "/devices", 503),
+        ("GET /devices/{device_id};POST /devices", "GET", "/devices/pump-1", 503),
+        ("POST /devices", "GET", "/devices", 200),
+        ("", "GET", "/devices", 200),
+    ],
+)
+def test_a_closed_route_answers_503_until_it_is_opened(
+    app: Chalice, monkeypatch: pytest.MonkeyPatch, closed: str, method: str, path: str, status: int
+) -> None:
+    monkeypatch.setenv("CLOSED_ROUTES", closed)
+    gateway = LocalGateway(app, Config())
+
+    answer = gateway.handle_request(method=method, path=path, headers={"Content-Type": "application/json"}, body="{}")
+
+    assert answer["statusCode"] == status
+    if status == 503:
+        assert answer["headers"]["Retry-After"] == "300"
+        assert answer["headers"]["Access-Control-Allow-Origin"]
+        assert json.loads(answer["body"])["Code"] == "ServiceUnavailable"
+        assert "closed for now" in json.loads(answer["body"])["Message"]
