@@ -14,7 +14,7 @@ BIN   := .venv/bin
 PYTHONS := python3.13 python3 python3.12
 
 ##@ On this machine
-.PHONY: run up down status logs clock env local
+.PHONY: run up down status logs clock down-region up-region env local
 # A taken port is found before anything is installed.
 .PHONY: ports
 ports: | .venv/bin/python
@@ -33,6 +33,10 @@ logs: .venv/run ## Follow the log lines of an app's functions: make logs APP=tod
 	@$(BIN)/python -m sandbox logs $(APP)
 clock: .venv/run ## Turn the clock of the sandbox forward: make clock TURN=+1d
 	@$(BIN)/python -m sandbox clock $(TURN)
+down-region: .venv/run ## Take a Region of the sandbox away: make down-region REGION=eu-west-1
+	@$(BIN)/python -m sandbox down-region $(call need,REGION,eu-west-1)
+up-region: .venv/run ## Bring a Region of the sandbox back: make up-region REGION=eu-west-1
+	@$(BIN)/python -m sandbox up-region $(call need,REGION,eu-west-1)
 env: .venv/run ## Print the variables that point the AWS CLI and Chalice to the sandbox: eval "$$(make env)"
 	@$(BIN)/python -m sandbox env
 local: .venv/run ## Run `chalice local` on an app against the sandbox: make local APP=todo-app (OPEN=1: routes for IAM need no signature)
@@ -94,7 +98,7 @@ cost: .venv/run ## Print what a stage costs, idle and for each unit of work, wit
 bootstrap: .venv/run ## Make what an account needs once for each Region: a bucket for code, API Gateway's role for logs
 	@$(BIN)/python -m deploy bootstrap
 release: .venv/run ## Package and deploy by CloudFormation, for production: make release APP=all STAGE=prod
-	@$(BIN)/python -m deploy release $(APP) $(stage) $(PARAMETERS)
+	@$(BIN)/python -m deploy release $(APP) $(stage) $(PARAMETERS) $(call option,regions,REGIONS)
 deploy: .venv/run ## Deploy an app by `chalice deploy`, the quick way: make deploy APP=todo-app STAGE=dev
 	@$(BIN)/python -m deploy deploy $(APP) $(stage) $(PARAMETERS)
 .PHONY: budget

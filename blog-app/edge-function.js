@@ -20,6 +20,9 @@ var PUBLIC = {
 
 function handler(event) {
   var request = event.request;
+  if (request.uri.startsWith("/standby/api/")) {
+    request.uri = request.uri.slice("/standby".length); // to the API of the second Region, which has the same paths
+  }
   if (request.uri.startsWith("/api/")) {
     return refusal(request) || request;
   }

@@ -14,12 +14,25 @@ from typing import Any, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import apps, bootstrap, budget, close, dashboards, order, preflight, redrive, restore, signing_keys, stages
+from deploy import (
+    apps,
+    bootstrap,
+    budget,
+    close,
+    dashboards,
+    order,
+    preflight,
+    redrive,
+    regions,
+    restore,
+    signing_keys,
+    stages,
+)
 from deploy.account import api_address, target
 from deploy.attack.stage import attack
 from deploy.clone import clone
 from deploy.cost import report
-from deploy.delete import contents, delete
+from deploy.delete import contents, delete, delete_standby
 from deploy.errors import DeployError, NotDeployed, PackageFailed
 from deploy.publish import Publisher
 from deploy.verify.journey import LONGEST
@@ -74,7 +87,10 @@ def _parser() -> _Parser:
     budgets.add_argument("email", type=_email, help="who gets the mails")
     add("preflight", _preflight, "list what the account and the Region lack for a release", released, stage, parameters)
     add("cost", _cost, "compute what a stage costs, idle and for each unit of work", released, stage, parameters)
-    add("release", _release, "package and deploy by CloudFormation", released, stage, parameters)
+    releasing = add("release", _release, "package and deploy by CloudFormation", released, stage, parameters)
+    releasing.add_argument("--regions", default="", help="this Region and a second one, in which an app runs, too")
+    add("standby", _standby, "deploy to this Region, as a release to two does it", app, stage, parameters)
+    add("delete-standby", _delete_standby, "delete what that deployed", app, stage)
     add("deploy", _deploy, "deploy by `chalice deploy`", app, stage, parameters)
     add("package", _package, "write template and zip to dist/", app, stage, parameters)
     add("resources", _step, "deploy the stack of what outlives the app", app, stage, parameters)
@@ -189,16 +205,33 @@ def _release(arguments: argparse.Namespace) -> None:
     stages.check(arguments.stage)
     released = _released(arguments)
     parameters = _declared(arguments.parameters, released)
+    named = [region for region in arguments.regions.split(",") if region]
+    in_two = {app: regions.parameters(app, arguments.stage, named) for app in filter(regions.can, released)}
+    if named and not in_two:
+        raise NotDeployed(f"REGIONS: {', '.join(released)} cannot run in two Regions")
 
     def parameters_for(app: str, step: str) -> dict[str, str]:
-        return parameters if step in order.STACKS else {}
+        own = in_two.get(app, {}) if step == "resources" else {}
+        return parameters | own if step in order.STACKS else {}
 
     order.check(arguments.stage, released, parameters_for)
     outputs = order.release(arguments.stage, released, parameters_for, print)
+    for app, own in in_two.items():
+        if own:
+            regions.release(app, arguments.stage, own["StandbyRegion"], print)
     for app, by_step in outputs.items():
         print(f"\n{app}")
         for values in by_step.values():
             _print(values)
+
+
+def _standby(arguments: argparse.Namespace) -> None:
+    regions.release_standby(arguments.app, arguments.stage, dict(arguments.parameters), print)
+
+
+def _delete_standby(arguments: argparse.Namespace) -> None:
+    for kind, name in delete_standby(arguments.app, arguments.stage):
+        print(f"not deleted, delete it by hand: {kind} {name}")
 
 
 def _deploy(arguments: argparse.Namespace) -> None:

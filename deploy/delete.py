@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from deploy import apps, clone, signing_keys, stacks
+from deploy import apps, clone, regions, signing_keys, stacks
 from deploy.account import client
 from deploy.errors import NotDeleted
 from deploy.stages import stacks_of
@@ -33,6 +33,8 @@ def delete(stage: str, force: bool = False) -> list[tuple[str, str]]:
         if (apps.ROOT / app / ".chalice" / "deployed" / f"{stage}.json").exists():
             command = [*apps.CHALICE, "delete", "--stage", stage]
             subprocess.run(command, cwd=apps.ROOT / app, check=True, env=apps.chalice_environment())
+    for app in filter(regions.can, apps.names()):
+        regions.delete(app, stage)
     with ThreadPoolExecutor() as pool:
         for kind in reversed(apps.KINDS):
             left += [held for lefts in pool.map(_delete_stack, stacks_of(stage, [kind])) for held in lefts]
@@ -42,6 +44,17 @@ def delete(stage: str, force: bool = False) -> list[tuple[str, str]]:
         _delete_log_groups(app, stage)
         _forget(app, stage)
     _delete_parameters([clone.mark(stage), *(apps.address_parameter(app, stage) for app in apps.names())])
+    return left
+
+
+def delete_standby(app: str, stage: str) -> list[tuple[str, str]]:
+    """Delete the stacks of an app in this Region, the second one of the stage; return what cannot be deleted."""
+    left: list[tuple[str, str]] = []
+    for kind in reversed(apps.KINDS):
+        if (name := apps.stack(app, stage, kind)) in stacks.existing():
+            left += _delete_stack(name)
+    _delete_log_groups(app, stage)
+    _delete_parameters([apps.address_parameter(app, stage)])
     return left
 
 

@@ -51,7 +51,9 @@ def publish(app: str, stage: str, **config: str) -> dict[str, str]:
 
 def address(app: str, stage: str) -> str:
     """Return the URL of the app's page, an output of the resources or of the edge."""
-    known = stacks.outputs(apps.stack(app, stage, "edge")) | stacks.outputs(apps.stack(app, stage, "resources"))
+    known = stacks.outputs(apps.stack(app, stage, "edge"), missing_ok=True) | stacks.outputs(
+        apps.stack(app, stage, "resources")
+    )
     return known.get("SiteUrl") or f"https://{known['DistributionDomain']}"
 
 

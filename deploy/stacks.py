@@ -54,9 +54,9 @@ def deploy(name: str, template: str, parameters: dict[str, str]) -> dict[str, st
     return outputs(name)
 
 
-def outputs(name: str, missing_ok: bool = False) -> dict[str, str]:
-    """Return the outputs of the stack; none if it does not exist and *missing_ok*."""
-    return {each["OutputKey"]: each["OutputValue"] for each in _described(name, missing_ok).get("Outputs", [])}
+def outputs(name: str, missing_ok: bool = False, region: str | None = None) -> dict[str, str]:
+    """Return the outputs of the stack, by default in this Region; none if it does not exist and *missing_ok*."""
+    return {each["OutputKey"]: each["OutputValue"] for each in _described(name, missing_ok, region).get("Outputs", [])}
 
 
 def parameters_of(name: str, missing_ok: bool = False) -> dict[str, str]:
@@ -183,10 +183,10 @@ def _ready(name: str) -> bool:
     return status is not None
 
 
-def _described(name: str, missing_ok: bool) -> dict[str, Any]:
+def _described(name: str, missing_ok: bool, region: str | None = None) -> dict[str, Any]:
     """Return the description of the stack; an empty one if it does not exist and *missing_ok*."""
     try:
-        stack: dict[str, Any] = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        stack: dict[str, Any] = client("cloudformation", region).describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         if missing_ok and "does not exist" in str(error):
             return {}

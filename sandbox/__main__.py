@@ -1,4 +1,4 @@
-"""`python -m sandbox up|run|down|status|output|logs|clock|env|local|clone|delete|serve`: see `make help`.
+"""`python -m sandbox COMMAND`: see `make help`.
 
 Each command that acts on an AWS first prints where it acts.
 """
@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from localaws import processes
 from localaws.clock.client import seconds, turned
 from localaws.ports import busy_ports, find_free_port
+from localaws.regions import client as regions
 from sandbox import apps, ports
 from sandbox.apps import ADDRESSES
 from sandbox.errors import InvalidFile, InvalidVariable
@@ -49,6 +50,11 @@ def main() -> str | None:
     parsed = commands.add_parser("clock", help=clock.__doc__)
     parsed.add_argument("turn", nargs="?", type=seconds, default=0, metavar="+TIME", help="such as +90s, +2h30m, +1d")
     parsed.set_defaults(command=clock)
+    for command_of_a_region in (down_region, up_region):
+        name = command_of_a_region.__name__.replace("_", "-")
+        parsed = commands.add_parser(name, help=command_of_a_region.__doc__)
+        parsed.add_argument("region", help="such as eu-west-1")
+        parsed.set_defaults(command=command_of_a_region)
     for command_of_a_stage in (clone, delete):
         parsed = commands.add_parser(command_of_a_stage.__name__, help=command_of_a_stage.__doc__)
         parsed.add_argument("stage")
@@ -227,6 +233,23 @@ def logs(settings: Settings, app: str) -> str | None:
 def clock(settings: Settings, turn: float) -> str | None:
     """Print the time of its AWS, after turning its clock forward by +TIME."""
     print(turned(settings.aws.endpoint, turn))
+    return None
+
+
+def down_region(settings: Settings, region: str) -> str | None:
+    """Take a Region of its AWS away, and print those that are down."""
+    return _turn_region(settings, "down", region)
+
+
+def up_region(settings: Settings, region: str) -> str | None:
+    """Bring a Region of its AWS back, and print those that are still down."""
+    return _turn_region(settings, "up", region)
+
+
+def _turn_region(settings: Settings, change: regions.Change, region: str) -> str | None:
+    if region not in settings.aws.regions:
+        return f"the sandbox has the Regions {' and '.join(settings.aws.regions)}, not {region}"
+    print("down:", ", ".join(regions.turned(settings.aws.endpoint, change, region)) or "none")
     return None
 
 

@@ -12,6 +12,7 @@ import urllib.request
 from deploy import bootstrap
 from deploy.account import client
 from sandbox.console.console import mails
+from sandbox.settings import REGION, REPLICA_REGION
 
 QUOTAS = {
     ("lambda", "L-B99A9384"): 1_000,  # concurrent executions: a new account has 10
@@ -40,12 +41,13 @@ def ask_for_quotas() -> None:
 
 def ask_for_production_access() -> None:
     """Ask for SES outside its sandbox, which sends only to addresses that are verified."""
-    client("sesv2").put_account_details(
-        MailType="TRANSACTIONAL",
-        WebsiteURL="https://blog.example",
-        UseCaseDescription="Mails to people who subscribed, bought something or watch their devices.",
-        ProductionAccessEnabled=True,
-    )
+    for region in (REGION, REPLICA_REGION):
+        client("sesv2", region).put_account_details(
+            MailType="TRANSACTIONAL",
+            WebsiteURL="https://blog.example",
+            UseCaseDescription="Mails to people who subscribed, bought something or watch their devices.",
+            ProductionAccessEnabled=True,
+        )
 
 
 def verify_senders(endpoint: str) -> None:

@@ -32,6 +32,9 @@ LEASE = 15 * _MINUTE
 TAKE_OVER = 60 * _MINUTE
 """Time that the mailing Region has for a mail before a standby Region sends it."""
 
+HAND_OVER = 45 * _MINUTE
+"""Age from which the mailing Region leaves a mail to a standby Region. Its first claim ends before that one begins."""
+
 SWEEP_WINDOW = 24 * 60 * _MINUTE
 """Age up to which a subscription still gets its mail."""
 
@@ -59,7 +62,9 @@ class Unsubscribed(Struct, frozen=True):
 class Welcome:
     """Sends the welcome mails of the blog at *site*, a URL without a trailing slash.
 
-    One Region sends the mails. Every other Region is on *standby* and sends only what is overdue by an hour.
+    One Region sends the mails. Another one is on *standby* and sends only what is overdue by an hour. A Region that
+    *hands_over* has such a standby, and sends nothing that the standby may have sent. So no mail is due in both Regions
+    at a time, whatever of it they have replicated.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class Welcome:
         template: MailTemplate,
         site: str,
         standby: bool = False,
+        hands_over: bool = False,
         lease: Milliseconds = LEASE,
         now: Callable[[], Milliseconds] | None = None,
     ) -> None:
@@ -80,6 +86,8 @@ class Welcome:
         self._lease = lease
         self._now = now or milliseconds
         self._patience = TAKE_OVER if standby else 0
+        self._window = HAND_OVER if hands_over else SWEEP_WINDOW
+        self._hands_over = hands_over
 
     def handle(self, change: Subscribed | Unsubscribed | None) -> None:
         """Handle a change. Handling it again, or late, has no further effect.
@@ -99,7 +107,7 @@ class Welcome:
         """
         now = self._now()
         failures: list[Exception] = []
-        for subscriber_id in self._store.waiting(now - SWEEP_WINDOW, now - self._lease - self._patience):
+        for subscriber_id in self._store.waiting(now - self._window, now - self._lease - self._patience):
             try:
                 self._welcome(subscriber_id)
             except (NotSent, MalformedSubscriber, GivenUp) as failure:
@@ -134,6 +142,8 @@ class Welcome:
         self._store.settle_mail(claim.id, claim.subscribed_at, message_id, self._now())
 
     def _is_due(self, subscriber: Subscriber, mail: WelcomeMail | None) -> bool:
+        if self._hands_over and self._now() - subscriber.subscribed_at >= HAND_OVER:
+            return False
         latest = self._now() - self._patience
         if mail is None:
             return subscriber.subscribed_at <= latest

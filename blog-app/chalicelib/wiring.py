@@ -28,7 +28,10 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Settings:
-    """The outputs of the stage's stacks. ``dax_endpoint`` is empty if there is no DAX cluster."""
+    """The outputs of the stage's stacks. ``dax_endpoint`` is empty if there is no DAX cluster.
+
+    ``standby_region`` is empty if the app runs in one Region, and in a second one.
+    """
 
     table: str
     posts_stream_arn: str
@@ -41,6 +44,7 @@ class Settings:
     configuration_set: str
     mail_events_topic: str
     mailing_region: str
+    standby_region: str = ""
     max_photo_pixels: int = MAX_PIXELS
     aws_region: str = ""
     dax_endpoint: str = ""
@@ -90,7 +94,8 @@ def welcome() -> Welcome:
 
     mailer = ses.Mailer(ses.client(), settings().sender, settings().configuration_set)
     template = mail.MailTemplate(_HERE / "mails", "welcome")
-    return Welcome(_subscriber_table(), mailer, template, settings().site_url, settings().standby)
+    standby, hands_over = settings().standby, bool(settings().standby_region)
+    return Welcome(_subscriber_table(), mailer, template, settings().site_url, standby, hands_over)
 
 
 @cache

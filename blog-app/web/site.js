@@ -4,10 +4,25 @@
 const TIMEOUT = 30_000;
 const LATER = "The service is not responding. Please try again in a minute.";
 
-/** Sends a request to the API. @returns {Promise<number>} the status of the answer, 0 if none comes */
+/** Where the API takes writes: in the first Region, and in the second one, if the blog has one. */
+const APIS = ["/api", "/standby/api"];
+
+/**
+ * Sends a write to the API of the first Region, and to that of the second one if the first one fails. Both may have got
+ * it then, which is no harm: each write names what it adds or removes.
+ * @returns {Promise<number>} the status of the answer, 0 if none comes
+ */
 async function send(path, options) {
+  const [first, second] = APIS;
+  const status = await sendTo(first, path, options);
+  if (status > 0 && status < 500) return status;
+  const other = await sendTo(second, path, options);
+  return other >= 200 && other < 300 ? other : status;
+}
+
+async function sendTo(api, path, options) {
   try {
-    const answer = await fetch(`/api/${path}`, { ...options, signal: AbortSignal.timeout(TIMEOUT) });
+    const answer = await fetch(`${api}/${path}`, { ...options, signal: AbortSignal.timeout(TIMEOUT) });
     return answer.status;
   } catch {
     return 0;

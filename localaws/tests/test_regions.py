@@ -189,3 +189,21 @@ def test_a_bucket_of_a_template_replicates_in_both_directions_and_catches_up(emu
     assert keys(HOME) == [*keys(AWAY), "uploads/c"]
     body = clients[AWAY].get_object(Bucket=places[AWAY], Key="thumbnails/d")["Body"].read()
     assert body == b"thumbnails/d"
+
+
+def test_stacks_of_one_name_in_two_regions_have_roles_of_their_own(emulator: str) -> None:
+    trust = {
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}]
+    }
+    role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust}}
+    template = json.dumps({"Resources": {"Role": role}, "Outputs": {"Role": {"Value": {"Ref": "Role"}}}})
+    names = set()
+    for region in (HOME, AWAY):
+        cloudformation = client(emulator, "cloudformation", region)
+        cloudformation.create_stack(StackName="twins", TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
+        waiter = cloudformation.get_waiter("stack_create_complete")
+        waiter.wait(StackName="twins", WaiterConfig={"Delay": 1, "MaxAttempts": 90})
+        names.add(cloudformation.describe_stacks(StackName="twins")["Stacks"][0]["Outputs"][0]["OutputValue"])
+
+    assert len(names) == 2
+    assert all(name.startswith("twins-Role-") for name in names)

@@ -38,6 +38,14 @@ def test_a_page_url_is_rewritten_to_its_object() -> None:
     ]
 
 
+def test_the_api_of_the_second_region_has_the_same_paths() -> None:
+    [subscribe] = answers("/standby/api/subscribers", method="POST")
+    [refused] = answers("/standby/api/posts", method="POST")
+
+    assert subscribe["uri"] == "/api/subscribers"
+    assert refused["statusCode"] == 403
+
+
 def test_a_url_without_a_trailing_slash_redirects_to_the_one_with_it() -> None:
     found = answers("/posts/a-post", "/unsubscribe")
 

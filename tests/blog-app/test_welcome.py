@@ -27,7 +27,7 @@ from common.mail import Feedback, Mail, MailTemplate, NotSent
 SECOND = 1000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
-LEASE, TAKE_OVER, MAX_ATTEMPTS = 15 * MINUTE, HOUR, 5
+LEASE, HAND_OVER, TAKE_OVER, MAX_ATTEMPTS = 15 * MINUTE, 45 * MINUTE, HOUR, 5
 """As docs/welcome-mail.md has them."""
 NOON = 1_900_000_000_000
 SITE = "https://blog.example"
@@ -331,6 +331,38 @@ def test_the_standby_region_sends_only_mails_that_are_an_hour_overdue(
     standby.sweep()
     standby.sweep()
     assert len(ses.taken) == 1
+
+
+def test_a_region_that_comes_back_does_not_send_what_the_standby_has_sent(ses: Ses, clock: Clock) -> None:
+    """The subscription has reached the home when it is back, and the record of the standby's mail has not."""
+    home, away = MemorySubscribers(), MemorySubscribers()
+    for store in (home, away):
+        Subscribers(store, clock).subscribe(NewSubscriber("ann@example.com"))
+    welcome = Welcome(home, ses, TEMPLATE, SITE, hands_over=True, now=clock)
+    standby = Welcome(away, ses, TEMPLATE, SITE, standby=True, now=clock)
+    clock.now += TAKE_OVER
+    standby.handle(Subscribed(ANN))
+    assert len(ses.taken) == 1
+
+    for moment in (0, LEASE, HOUR):
+        clock.now += moment
+        welcome.handle(Subscribed(ANN))
+        welcome.sweep()
+
+    assert len(ses.taken) == 1
+
+
+@pytest.mark.parametrize(("age", "mails"), [(HAND_OVER - 1, 1), (HAND_OVER, 0)])
+def test_a_region_with_a_standby_sends_for_three_quarters_of_an_hour(
+    subscribers: Subscribers, store: MemorySubscribers, ses: Ses, clock: Clock, age: int, mails: int
+) -> None:
+    welcome = Welcome(store, ses, TEMPLATE, SITE, hands_over=True, now=clock)
+    clock.now += age
+
+    welcome.sweep()
+    welcome.handle(Subscribed(ANN))
+
+    assert len(ses.taken) == mails
 
 
 def test_the_standby_region_waits_an_hour_after_a_claim_ends(

@@ -164,3 +164,16 @@ def test_a_value_reaches_a_command_as_it_was_typed(text: str) -> None:
     assert words[words.index("--map") + 1] == text, done.stderr
     assert f"{text}.csv" in words
     assert words[-5:] == ["--tz", "+02:00", "--decimal", ",", "--replace"]
+
+
+def test_a_release_to_two_regions_names_them() -> None:
+    done = make("release", "APP=blog-app", "STAGE=prod", "REGIONS=us-east-1,eu-west-1")
+
+    assert "python -m deploy release blog-app prod" in done.stdout
+    assert shlex.split(done.stdout)[-2:] == ["--regions", "us-east-1,eu-west-1"]
+
+
+@pytest.mark.parametrize("target", ["down-region", "up-region"])
+def test_a_region_that_goes_or_comes_has_a_name(target: str) -> None:
+    assert f"REGION is not set, for example: make {target} REGION=eu-west-1" in make(target).stderr
+    assert make(target, "REGION=eu-west-1").stdout.strip().endswith(f"python -m sandbox {target} eu-west-1")

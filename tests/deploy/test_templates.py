@@ -58,7 +58,7 @@ def test_no_error_page_of_a_site_replaces_an_answer_of_the_api(name: str) -> Non
     """An error page is for all origins, so the edge itself refuses what the API would refuse with that status."""
     resources = stacks.read((ROOT / name).read_text())["Resources"]
     config = resources["Distribution"]["Properties"]["DistributionConfig"]
-    [api] = [each for each in config["CacheBehaviors"] if each["PathPattern"] == "api/*"]
+    [api] = [each for each in config["CacheBehaviors"] if each.get("PathPattern") == "api/*"]
     pages = {each["ErrorCode"] for each in config["CustomErrorResponses"] if "ResponsePagePath" in each}
     bodies = resources["Limit"]["Properties"]["CustomResponseBodies"]
 
