@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ministack.services import eventbridge, ses
+from ministack.services import eventbridge, s3, ses
 
 from localaws import processes
+from localaws.cloudwatch import alarm_history
+from localaws.cognito import sign_in_ids
 from localaws.eventbridge import events_log
 from localaws.logs import retention
+from localaws.s3 import multipart_results
 from localaws.ses import mailbox
 
 
@@ -103,3 +106,36 @@ def test_a_log_begins_again_when_it_is_too_long(tmp_path: Path) -> None:
         writer.write(b"third")
 
     assert (kept, log.read_bytes(), (tmp_path / "aws.log.1").read_bytes()) == (b"first", b"third", b"first, second")
+
+
+def test_the_history_of_alarms_is_kept_for_a_month(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alarm_history, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(alarm_history, "_SURPLUS", 0)
+    now = alarm_history.datetime.fromisoformat("2026-03-01T00:00:00Z").timestamp()
+    monkeypatch.setattr(alarm_history.time, "time", lambda: now)
+    days = [{"Timestamp": f"2026-{day}T00:00:00Z"} for day in ("01-29", "02-27", "02-28")]
+
+    assert alarm_history.kept(days[:2]) == days[1:2]
+    assert alarm_history.kept([*days, days[2]]) == [days[2]] * 2
+
+
+def test_the_newest_results_of_multipart_uploads_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multipart_results, "MAX_RESULTS", 2)
+    monkeypatch.setattr(s3, "_completed_multipart_uploads", results := s3.AccountScopedDict())
+    complete = multipart_results.with_bound(lambda upload: results.update({upload: {}}))
+
+    for upload in "abc":
+        complete(upload)
+
+    assert list(results) == ["b", "c"]
+
+
+def test_a_user_keeps_the_ids_of_the_newest_sign_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_in_ids, "MAX_IDS", 2)
+    user: dict[str, Any] = {}
+    sign_in = sign_in_ids.with_bound(lambda pool, client, to, new: to.setdefault("_origin_jtis", []).append(new))
+
+    for new in "abc":
+        sign_in("pool", "client", user, new)
+
+    assert user == {"_origin_jtis": ["b", "c"]}

@@ -44,6 +44,8 @@ from sandbox.payments.webhooks import RETRY_DELAYS, Webhooks, trace
 WEB = Path(__file__).parent / "web"
 MAX_BODY = 256 * 1024
 """Bytes."""
+KEY_LIFETIME = 86_400
+"""Seconds for which an idempotency key is known: https://docs.stripe.com/api/idempotent_requests"""
 WEBHOOK_WAIT = 10
 """Seconds that the redirect after a payment waits for the shop's webhook, at most: https://docs.stripe.com/checkout/fulfillment"""
 
@@ -94,7 +96,8 @@ class _Api:
 
     def __init__(self, account: Account, webhooks: Webhooks) -> None:
         self.account, self._webhooks = account, webhooks
-        self._answers: dict[str, tuple[str, str, Document]] = {}
+        self._answers: dict[str, tuple[float, str, str, Document]] = {}
+        """By idempotency key when it was first used, the request, and its response. The oldest comes first."""
 
     def routes(self) -> list[Route]:
         account, webhooks = self.account, self._webhooks
@@ -170,18 +173,24 @@ class _Api:
         return Route(path, endpoint, methods=[method])
 
     def _once(self, key: str, request: Request, form: str, answer: _Answer) -> Response:
-        """Return the first response to the key. An error is not kept: https://docs.stripe.com/api/idempotent_requests"""
+        """Return the first response to the key, which is kept for `KEY_LIFETIME`. An error is not kept.
+
+        https://docs.stripe.com/api/idempotent_requests
+        """
         if not 1 <= len(key) <= 255:
             raise ApiError(400, "Idempotency-Key must have 1 to 255 characters.", kind="idempotency_error")
         requested = request.url.path, json.dumps(nested(form), sort_keys=True)
+        now = time.time()
+        while self._answers and now - next(iter(self._answers.values()))[0] > KEY_LIFETIME:
+            del self._answers[next(iter(self._answers))]
         if key in self._answers:
-            *before, kept = self._answers[key]
+            _, *before, kept = self._answers[key]
             if tuple(before) != requested:
                 message = "Keys for idempotent requests can only be used with the parameters they were first used with."
                 raise ApiError(400, message, kind="idempotency_error")
             return JSONResponse(kept, headers={"Idempotent-Replayed": "true"})
         made = copy.deepcopy(answer(request, form))
-        self._answers[key] = (*requested, made)
+        self._answers[key] = (now, *requested, made)
         return JSONResponse(made)
 
 

@@ -418,6 +418,16 @@ def test_an_idempotency_key_makes_one_checkout(used: Provider) -> None:
     assert (other.status_code, other.json()["error"]["type"]) == (400, "idempotency_error")
 
 
+def test_an_idempotency_key_is_known_for_a_day(used: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = {"Idempotency-Key": "daily"}
+    first = used.http.post("/v1/checkout/sessions", data=FORM, headers=key)
+    monkeypatch.setattr(provider, "KEY_LIFETIME", 0)
+    later = used.http.post("/v1/checkout/sessions", data=FORM, headers=key)
+
+    assert later.status_code == 200
+    assert later.json()["id"] != first.json()["id"]
+
+
 def test_an_error_does_not_use_up_an_idempotency_key(used: Provider) -> None:
     key = {"Idempotency-Key": "another"}
     assert used.http.post("/v1/checkout/sessions", data={}, headers=key).status_code == 400
