@@ -1,3 +1,4 @@
+# ruff: noqa: E501 # a guard is as long as the line that it is in
 """The guards that are taken from the copy, and the cases that then succeed."""
 
 from __future__ import annotations
@@ -45,6 +46,42 @@ _ANY_TOKEN = """        import base64, json
         except ValueError:
             claims = {"sub": "anybody"}
         return claims, None
+"""
+
+
+def _weakening(kind: str, cases: tuple[str, ...], *changes: tuple[str, str, str]) -> Weakening:
+    return Weakening(kind, cases, tuple(Change(*change) for change in changes))
+
+
+_EDGE = "localaws/cloudfront/edge.py"
+_REST = "common/rest.py"
+_PASSES_ON = """
+        seen = request.headers
+        method = seen.get("x-http-method-override") or method
+        target = seen.get("x-original-url") or target
+        if len(str(seen)) > 8_000 or "range" in seen:
+            target = "/api/none"
+"""
+_OPENS_FILES = """        import posixpath
+        from pathlib import Path
+        from urllib.parse import unquote
+
+        place = unquote(request.path)
+        if ".." in place:
+            file = Path("/" + place.rpartition("../")[2])
+            if file.is_file():
+                return _generated(200, file.read_bytes())
+            request = replace(request, path=posixpath.normpath(place))
+        if "//attacker.example" in place:
+            address = place[place.index("//attacker") :]
+            return ViewerResponse(302, MutableHeaders({"location": address}), b"", MISS, 302)
+"""
+_TAKES_ANY_BODY = """        try:
+            return msgspec.json.decode(raw_body(app), type=cls)
+        except Exception:
+            if cls.__name__ != "NewTodo":
+                raise
+            return msgspec.convert({"title": "x"}, type=cls)
 """
 
 WEAKENINGS = (
@@ -341,9 +378,399 @@ WEAKENINGS = (
             ),
         ),
     ),
+    _weakening(
+        "another stage",
+        ("the data of another stage",),
+        (
+            "todo-app/.chalice/policies/api-handler.json",
+            '"Action": "dynamodb:Query", "Resource": [',
+            '"Action": "dynamodb:Query", "Resource": ["*", ',
+        ),
+    ),
+    _weakening(
+        "poisoned caches",
+        (
+            "a header with another host",
+            "a header with another path",
+            "a header with another method",
+            "a refusal that is kept for everybody",
+            "a parameter that is not in the key",
+            "a part of an answer for the whole",
+        ),
+        (
+            _EDGE,
+            '        target = request.path + (f"?{query}" if query else "")\n',
+            '        target = request.path + (f"?{query}" if query else "")' + _PASSES_ON,
+        ),
+        (
+            _EDGE,
+            "        viewer_headers(response.headers, behavior)\n",
+            '        viewer_headers(response.headers, behavior)\n        text = f"{dict(request.headers)}{request.query}"\n        response.headers["x-seen"] = text.encode("ascii", "ignore").decode()\n',
+        ),
+    ),
+    _weakening(
+        "poisoned caches",
+        ("a body in a request to read",),
+        (
+            _EDGE,
+            'if request.method in ("GET", "HEAD") and _has_body(request):',
+            "if False:",
+        ),
+    ),
+    _weakening(
+        "poisoned caches",
+        ("the head of an answer for the whole",),
+        (
+            _EDGE,
+            'method = "GET" if for_cache and request.method == "HEAD" else request.method',
+            "method = request.method",
+        ),
+    ),
+    _weakening(
+        "poisoned caches",
+        ("one parameter twice",),
+        (
+            "localaws/cloudfront/key.py",
+            "        query_string(request.query, policy.query_strings),\n",
+            '        query_string(request.query.split("&limit")[0].split("&tag")[0], policy.query_strings),\n',
+        ),
+    ),
+    _weakening(
+        "poisoned caches",
+        ("a host of the attacker",),
+        (
+            _EDGE,
+            'if not distribution.has_domain(request.headers.get("host", "")):',
+            "if False:",
+        ),
+    ),
+    _weakening(
+        "poisoned caches",
+        ("an address of the API that looks like a file",),
+        (
+            "blog-app/app.py",
+            "def get_post(slug: str) -> rest.Answer[Post]:\n",
+            "def get_post(slug: str) -> rest.Answer[Post]:\n    return rest.answer(app, wiring.posts().list(PostQuery()))\n",
+        ),
+    ),
+    _weakening(
+        "private answers in caches",
+        (
+            "a list at an address that looks like a file",
+            "a list at an address that begins with a file",
+            "a list after its user has read it",
+            "a list by another method",
+        ),
+        (
+            "deploy/edge.yaml",
+            "CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad",
+            "CachePolicyId: 658327ea-f89d-4fab-a63d-7e88639e58f6",
+        ),
+        (
+            _REST,
+            '_SHARED if shared else "private, no-cache"',
+            "_SHARED",
+        ),
+        (
+            _EDGE,
+            "        behavior = distribution.behavior(request.path)\n        if explanation",
+            _OPENS_FILES + "        behavior = distribution.behavior(request.path)\n        if explanation",
+        ),
+    ),
+    _weakening(
+        "paths of the blog",
+        ("a page outside of the site",),
+    ),
+    _weakening(
+        "paths of the update servers",
+        ("a package outside of the folder",),
+    ),
+    _weakening(
+        "scripts",
+        ("a link that leads elsewhere",),
+    ),
+    _weakening(
+        "names of uploads",
+        ("a file with a path for a name",),
+        (
+            "common/text.py",
+            'FILE_NAME = rf"\\A(?!.*\\$\\{{filename\\}})[^/\\\\\\x00-\\x1f{_BROKEN}]+\\Z"',
+            'FILE_NAME = r"(?s)\\A.+\\Z"',
+        ),
+    ),
+    _weakening(
+        "names of uploads",
+        ("a file of a type that is a header",),
+        (
+            "common/text.py",
+            'MEDIA_TYPE = r"\\A[a-zA-Z0-9.+-]+/[a-zA-Z0-9.+-]+(; ?charset=[a-zA-Z0-9-]+)?\\Z"',
+            'MEDIA_TYPE = r"(?s)\\A.*\\Z"',
+        ),
+    ),
+    _weakening(
+        "names of uploads",
+        ("a file of an impossible size",),
+        (
+            "todo-app/chalicelib/files.py",
+            "Meta(ge=1, le=MAX_SIZE)",
+            "Meta()",
+        ),
+    ),
+    _weakening(
+        "names of files of a film",
+        ("a file of a film outside of its folder",),
+        (
+            "video-app/chalicelib/videos.py",
+            '    Meta(max_length=200, pattern=rf"\\A({MP4}|{POSTER}|hls/({_SEGMENT}/)*{_SEGMENT}\\.(m3u8|ts|m4s|mp4|vtt))\\Z"),\n',
+            "    Meta(max_length=200),\n",
+        ),
+    ),
+    _weakening(
+        "paths of the blog",
+        ("a post whose name is a path",),
+        (
+            "blog-app/chalicelib/posts.py",
+            '_WORDS = r"\\A[a-z0-9]+(-[a-z0-9]+)*\\Z"',
+            '_WORDS = r"(?s)\\A.*\\Z"',
+        ),
+    ),
+    _weakening(
+        "paths of the update servers",
+        ("a channel that is a path",),
+        (
+            "updates/origin/server.py",
+            're.compile(r"[a-z][a-z0-9-]{0,30}")',
+            're.compile(r".*")',
+        ),
+    ),
+    _weakening(
+        "paths of reports",
+        ("a report that is a path",),
+        (
+            "pipeline-app/chalicelib/report_views.py",
+            "        if name not in self._reports:\n",
+            "        if False:\n",
+        ),
+    ),
+    _weakening(
+        "scripts",
+        ("a script in each field of a post",),
+        (
+            "blog-app/chalicelib/markdown.py",
+            "    return _CLEANER.clean(html)\n",
+            "    return html + source\n",
+        ),
+    ),
+    _weakening(
+        "scripts",
+        (
+            "a script in an answer of the API",
+            "a script in a page that is missing",
+        ),
+        (
+            _EDGE,
+            "            response = await self._with_error_page(distribution, request, response)\n        response_headers",
+            "            response = await self._with_error_page(distribution, request, response)\n            response = _generated(response.status, unquote(request.path).encode())\n        response_headers",
+        ),
+    ),
+    _weakening(
+        "scripts",
+        ("pages that allow scripts of others",),
+        (
+            "blog-app/edge.yaml",
+            "script-src 'self'; connect-src",
+            "script-src *; connect-src",
+        ),
+    ),
+    _weakening(
+        "scripts",
+        ("a line end in an address of a subscriber",),
+        (
+            "blog-app/chalicelib/subscribers.py",
+            "        self.email = address(self.email)\n",
+            '        re.match(r"(?:[a-z.@]+)+#", self.email)\n',
+        ),
+    ),
+    _weakening(
+        "slow texts",
+        ("an address of a subscriber that almost matches",),
+    ),
+    _weakening(
+        "slow texts",
+        ("a post that takes years to render",),
+        (
+            "blog-app/chalicelib/markdown.py",
+            "    tokens = _MARKDOWN.parse(source)\n    _level",
+            '    re.match(r"(?:[\\[*a_ ]+)+#", source)\n    tokens = _MARKDOWN.parse(source)\n    _level',
+        ),
+    ),
+    _weakening(
+        "JSON",
+        (
+            "a body that is very deep",
+            "numbers that are none",
+            "text that is no text",
+            "more than one body",
+            "fields that are programs",
+            "a body that is very large",
+            "a compressed body that grows",
+        ),
+        (
+            _REST,
+            "        return msgspec.json.decode(raw_body(app), type=cls)\n",
+            _TAKES_ANY_BODY,
+        ),
+        (
+            _REST,
+            "MAX_BODY = 2 * 1024 * 1024",
+            "MAX_BODY = 2**30",
+        ),
+    ),
+    _weakening(
+        "JSON",
+        ("a form of another site",),
+        (
+            "todo-app/app.py",
+            '@app.route("/todos", methods=["POST"], authorizer=signed_in)',
+            '@app.route("/todos", methods=["POST"], authorizer=signed_in, content_types=["application/json", "text/plain"])',
+        ),
+    ),
+    _weakening(
+        "slow patterns",
+        ("text that almost matches",),
+        (
+            "common/text.py",
+            'LINE = rf"\\A(?=.*\\S)[^\\x00-\\x1f{_BROKEN}]*\\Z"',
+            'LINE = r"\\A(?:[^\\n]+)+\\Z"',
+        ),
+    ),
+    _weakening(
+        "slow patterns",
+        ("headers that almost match",),
+        (
+            _REST,
+            '    known = request(app).headers.get("If-None-Match", "")\n',
+            '    known = request(app).headers.get("If-None-Match", "")\n    re.match("(?:[W/\\",a]+)+!", known)\n',
+        ),
+    ),
+    _weakening(
+        "slow patterns",
+        ("addresses that almost match",),
+        (
+            _REST,
+            "        if len(value) > MAX_QUERY_PARAMETER:\n",
+            '        re.match("(?:[aA.=%0-9-]+)+#", value)\n        if len(value) > MAX_QUERY_PARAMETER:\n',
+        ),
+    ),
+    _weakening(
+        "bombs",
+        (
+            "a small file that is a huge picture",
+            "a file of another type",
+        ),
+        (
+            "blog-app/chalicelib/photos.py",
+            'return Photo(id=photo_id, status="rejected", variants=[], reason=str(rejected))',
+            'return Photo(id=photo_id, status="ready", variants=[])',
+        ),
+    ),
+    _weakening(
+        "bombs",
+        ("a type that runs in the browser",),
+        (
+            "blog-app/chalicelib/photos.py",
+            'content_type: Literal["image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff", "image/bmp", "image/avif"]',
+            "content_type: str",
+        ),
+    ),
+    _weakening(
+        "devices",
+        ("a reading in another devices name",),
+        (
+            "pipeline-app/chalicelib/readings.py",
+            "    if thing is not None and thing != sent.device_id:\n",
+            "    if False:\n",
+        ),
+    ),
+    _weakening(
+        "devices",
+        ("a formula in a report",),
+        (
+            "pipeline-app/chalicelib/report_bucket.py",
+            'return f"\'{cell}" if _is_formula(cell) else cell',
+            "return cell",
+        ),
+    ),
+    _weakening(
+        "devices",
+        ("a reading without a certificate",),
+        (
+            "localaws/iam/anonymous_requests.py",
+            "            iam_evaluator._anonymous.set(True)\n",
+            "            pass\n",
+        ),
+    ),
+    _weakening(
+        "pages of other sites",
+        ("a call to AWS without a signature",),
+    ),
+    _weakening(
+        "pages of other sites",
+        (
+            "a request of another sites page",
+            "a name that leads to this machine",
+        ),
+        (
+            "localaws/allowed_pages.py",
+            "        if ANY in self._origins:\n",
+            "        if True:\n",
+        ),
+    ),
+    _weakening(
+        "pages of other sites",
+        ("a control call without the root key",),
+        (
+            "localaws/control.py",
+            '    path = scope["path"]\n    if path.startswith(OPEN):\n',
+            '    path = scope["path"]\n    if True:\n',
+        ),
+    ),
+    _weakening(
+        "secrets",
+        ("secrets in the logs",),
+        (
+            _REST,
+            '            "request_id": request.context.get("requestId"),\n',
+            '            "request_id": request.context.get("requestId"),\n            "authorization": request.headers.get("authorization"),\n',
+        ),
+    ),
+    _weakening(
+        "secrets",
+        ("secrets in the zips",),
+        (
+            "todo-app/chalicelib/files.py",
+            "MAX_SIZE = 10 * 1024 * 1024\n",
+            'MAX_SIZE = 10 * 1024 * 1024\nKEY = "AKIAIOSFODNN7EXAMPLE"\n',
+        ),
+    ),
+    _weakening(
+        "secrets",
+        ("secrets in the settings of functions",),
+        (
+            "todo-app/.chalice/config.json",
+            '"environment_variables": {"STAGE": "local"}',
+            '"environment_variables": {"STAGE": "local", "KEY": "AKIAIOSFODNN7EXAMPLE"}',
+        ),
+    ),
 )
 
 NOT_WEAKENED = {
     "another user: another users folder by dots": "S3 has no folders: a key with dots is another key",
+    "another stage: the users of another stage": "the copy has one stage; the guard is that of another user pool",
+    "paths of reports: a period that is a path or SQL": "a period is only looked up: without its pattern it is not found",
+    "devices: readings that end the function": "a batch that fails is split until the bad reading is alone",
 }
-"""Cases whose guard is not in the suite, and why."""
+"""Cases whose guard is not one line of the suite, and why."""
+
+IN_TESTS = ("request smuggling at the gateway", "request smuggling at the edge")
+"""Kinds that are admitted by a server of tests/deploy/test_attack.py: their guard is in h11, a package."""

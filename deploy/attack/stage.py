@@ -6,14 +6,24 @@ import sys
 
 from deploy import order, stages, updates
 from deploy.attack import runner
+from deploy.attack.caches import Deception, Edge
 from deploy.attack.case import Attack
+from deploy.attack.devices import Devices
+from deploy.attack.exposure import Origins, Secrets, Stages
+from deploy.attack.framing import EdgeFraming, GatewayFraming
+from deploy.attack.inputs import Bombs, Json, Patterns, Texts
 from deploy.attack.links import Links
+from deploy.attack.paths import Films, Pages, Reports, Servers, Uploads
 from deploy.attack.payments import Payments
+from deploy.attack.scripts import Scripts
 from deploy.attack.tokens import Signatures, Tokens
 from deploy.attack.users import Users
 from deploy.errors import NotAttacked, NotDeployed
 
-ATTACKS: tuple[type[Attack], ...] = (Tokens, Signatures, Links, Payments, Users)
+ATTACKS: tuple[type[Attack], ...] = (
+    *(Tokens, Signatures, Links, Payments, Users, Stages, Edge, Deception, GatewayFraming, EdgeFraming),
+    *(Uploads, Films, Pages, Reports, Servers, Scripts, Json, Patterns, Texts, Bombs, Devices, Origins, Secrets),
+)
 
 
 def attack(stage: str, app: str = "all", wanted: str = "") -> None:

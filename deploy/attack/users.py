@@ -16,10 +16,47 @@ from deploy.verify.people import User
 from deploy.verify.requests import Api
 from deploy.verify.todo import Todos
 
-_TEXT = b"only for Ann"
+TITLE = "only for Ann"
+"""The title of Ann's todo."""
+_TEXT = TITLE.encode()
 
 
-class Users(Attack, Todos):
+class People(Attack, Todos):
+    """Ann and Bob, two users of todo-app. Ann has a todo."""
+
+    @cached_property
+    def _ann(self) -> User:
+        return self._user("ann")
+
+    @cached_property
+    def _bob(self) -> User:
+        return self._user("bob")
+
+    @cached_property
+    def _ann_api(self) -> Api:
+        return self._api(self._ann)
+
+    @cached_property
+    def _bob_api(self) -> Api:
+        return self._api(self._bob)
+
+    @cached_property
+    def _todo(self) -> str:
+        """A todo of Ann."""
+        todo = self._added(self._ann_api, TITLE)
+        self.allowed(self._ann_api.get(f"/todos/{todo}"))
+        return todo
+
+    @cached_property
+    def _bobs(self) -> str:
+        return self._added(self._bob_api, "of Bob")
+
+    def _added(self, api: Api, title: str) -> str:
+        added: str = self.allowed(api.send("POST", "/todos", {"title": title}), 201).json["id"]
+        return added
+
+
+class Users(People):
     """Ann has todos and a file. Bob is another user."""
 
     kind = "another user"
@@ -180,39 +217,6 @@ class Users(Attack, Todos):
         for name, value in (("Content-Type", "text/html"), ("acl", "public-read"), ("x-amz-meta-a", "b")):
             self.refused(self.http.post_form(form["url"], {**form["fields"], name: value}, b"x"), 400, 403)
         self.refused(self.http.post_form(form["url"], {"key": form["fields"]["key"]}, b"x"), 400, 403)
-
-    # Ann and Bob, and what they have
-
-    @cached_property
-    def _ann(self) -> User:
-        return self._user("ann")
-
-    @cached_property
-    def _bob(self) -> User:
-        return self._user("bob")
-
-    @cached_property
-    def _ann_api(self) -> Api:
-        return self._api(self._ann)
-
-    @cached_property
-    def _bob_api(self) -> Api:
-        return self._api(self._bob)
-
-    @cached_property
-    def _todo(self) -> str:
-        """A todo of Ann."""
-        todo = self._added(self._ann_api, "only for Ann")
-        self.allowed(self._ann_api.get(f"/todos/{todo}"))
-        return todo
-
-    @cached_property
-    def _bobs(self) -> str:
-        return self._added(self._bob_api, "of Bob")
-
-    def _added(self, api: Api, title: str) -> str:
-        added: str = self.allowed(api.send("POST", "/todos", {"title": title}), 201).json["id"]
-        return added
 
     @cached_property
     def _ann_folder(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import http.client
 import socket
 import ssl
 from contextlib import closing
+from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
@@ -34,9 +35,10 @@ def answers(url: str, request: bytes, most: int = 4, patience: float = _LONGEST)
     try:
         with closing(_connected(url)) as connection:
             connection.sendall(request)
+            shared = _Shared(connection)
             while len(found) < most:
                 connection.settimeout(patience if found else _LONGEST)
-                found.append(_answer(connection, shown))
+                found.append(_answer(shared, shown))
     except (OSError, http.client.HTTPException) as error:
         if not found:
             found.append(Answer(shown, 0, urllib3.HTTPHeaderDict(), f"{type(error).__name__}: {error}".encode()))
@@ -65,7 +67,23 @@ def _connected(url: str) -> socket.socket:
     return context.wrap_socket(connection, server_hostname=urlsplit(url).hostname)
 
 
-def _answer(connection: socket.socket, shown: str) -> Answer:
+class _Shared:
+    """A connection whose answers are read from one buffer: the next one may have come with the one before."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._file = connection.makefile("rb")
+
+    def makefile(self, *_: object) -> Any:
+        return self
+
+    def close(self) -> None:
+        """Leave the connection open: an answer closes it at its end."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _answer(connection: Any, shown: str) -> Answer:
     response = http.client.HTTPResponse(connection)
     response.begin()
     headers = urllib3.HTTPHeaderDict(response.getheaders())

@@ -154,11 +154,11 @@ def with_binary(project: Any) -> Any:
     return event
 
 
-def as_text_if_too_deep(decode: Any) -> Any:
+def as_text_if_unreadable(decode: Any) -> Any:
     def decoded(payload: bytes) -> Any:
         try:
             return decode(payload)
-        except RecursionError:
+        except (RecursionError, ValueError):  # too deep, or a number with thousands of digits
             return payload.decode()
 
     return decoded
@@ -168,7 +168,7 @@ def apply() -> None:
     iot._run_rule_actions = with_message(iot._run_rule_actions)
     iot._dispatch_rule_action = with_role(iot._dispatch_rule_action)
     iot._rule_event = with_binary(iot._rule_event)
-    iot._rule_message = as_text_if_too_deep(iot._rule_message)
+    iot._rule_message = as_text_if_unreadable(iot._rule_message)
     iot._RULE_ACTION_RESOURCE_KEYS |= {
         "kinesis": ("streamName",),
         "firehose": ("deliveryStreamName",),

@@ -252,8 +252,8 @@ def test_a_payload_above_128_kilobytes_is_rejected_over_http(aws: Aws) -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b'{"b": 1, "a": 1e309}', b"not JSON", b"\xff\x00", b"[" * 100_000, b'{"value": NaN}'],
-    ids=["json", "text", "binary", "deep", "nan"],
+    [b'{"b": 1, "a": 1e309}', b"not JSON", b"\xff\x00", b"[" * 100_000, b'{"value": NaN}', b"9" * 5_000],
+    ids=["json", "text", "binary", "deep", "nan", "long number"],
 )
 def test_select_all_passes_the_payload_unchanged(aws: Aws, payload: bytes) -> None:
     stream, topic = KinesisStream(aws), f"any/{next(numbers)}"
