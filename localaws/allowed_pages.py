@@ -67,6 +67,8 @@ class AllowedPages:
         host = headers.get(b"host", "")
         if ANY in self._origins:
             return True
+        if [name.lower() for name, _ in scope["headers"]].count(b"host") > 1:
+            return False  # RFC 9112, section 3.2: what reads the first host and what reads the last would differ
         if not self._serves(re.sub(r":[0-9]*$", "", host)):
             return False
         origin, site = headers.get(b"origin", "null"), headers.get(b"sec-fetch-site", "none")

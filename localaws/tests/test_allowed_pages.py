@@ -61,6 +61,23 @@ def test_a_host_that_a_stranger_can_name_is_refused(host: str) -> None:
         assert "access-control-allow-origin" not in refused.headers
 
 
+@pytest.mark.parametrize("hosts", [("evil.test", HOST), (HOST, "evil.test"), (HOST, HOST)])
+def test_a_request_has_one_host(hosts: tuple[str, str]) -> None:
+    """RFC 9112, section 3.2."""
+    scope = {"type": "http", "method": "GET", "headers": [(b"Host", host.encode()) for host in hosts]}
+    statuses = []
+
+    async def receive() -> Any:
+        raise AssertionError("nothing is read")
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status"))
+
+    asyncio.run(AllowedPages(_site, (PAGE,))(scope, receive, send))
+
+    assert statuses[0] == 403
+
+
 @pytest.mark.parametrize(
     "name", ["x.execute-api.us-east-1.amazonaws.com", "d1.cloudfront.net", "evil.amazonaws.com.test"]
 )
