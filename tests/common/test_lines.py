@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import suite
 from docs.site import lines
 
 pytestmark = suite.of_all_apps
+
+NEAR = 30
+"""Lines by which a link may be wrong: the name is still on the screen, and not every change must write the links anew."""
 
 CODE = """class One:
     def add(self): ...
@@ -22,8 +26,13 @@ class Two:
 
 @pytest.mark.parametrize("page", sorted(lines.PAGES.glob("follow-*.md")), ids=lambda page: page.name)
 def test_each_link_leads_to_the_line_of_its_name(page: Path) -> None:
-    assert lines.numbered(page) == page.read_text(), "the code has moved: python -m docs.site.lines"
-    assert page.read_text().count("#L") >= 2
+    linked, right = (
+        [int(number) for number in re.findall(r"#L(\d+)", text)] for text in (page.read_text(), lines.numbered(page))
+    )
+
+    assert len(linked) == len(right) >= 2
+    far = [(link, line) for link, line in zip(linked, right, strict=True) if abs(link - line) > NEAR]
+    assert far == [], "the code has moved: python -m docs.site.lines"
 
 
 @pytest.mark.parametrize(("name", "line"), [("One", 1), ("One.add", 2), ("Two.add", 6), ("size = 1", 5)])
