@@ -13,7 +13,7 @@ from docs.site import lines
 pytestmark = suite.of_all_apps
 
 NEAR = 30
-"""Lines by which a link may be wrong: the name is still on the screen, and not every change must write the links anew."""
+"""Lines by which a link may be wrong: the name is still on the screen, and few changes must write the links anew."""
 
 CODE = """class One:
     def add(self): ...
