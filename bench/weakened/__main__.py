@@ -22,24 +22,26 @@ def main() -> str | None:
         for change in changes.changes:
             change.apply(tree)
     print(f"{sum(len(each.changes) for each in WEAKENINGS)} guards are taken from a copy in {tree}", flush=True)
-    attacked = _attack(tree)
-    print(attacked)
-    found = {f"{kind}: {name}" for kind, name in _ADMITTED.findall(attacked)}
+    found = {f"{kind}: {name}" for kind, name in _ADMITTED.findall(_attack(tree))}
     refused = sorted(admitted_cases() - found)
     print(f"{len(found)} cases were admitted by the copy, {len(refused)} were not.")
     return f"not admitted without their guard: {', '.join(refused)}" if refused else None
 
 
 def _attack(tree: Path) -> str:
-    """Start the copy's sandbox, attack it, and stop it. Return what the attacks printed."""
+    """Start the copy's sandbox, attack it, and stop it. Return what the attacks print."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SANDBOX_"))}
     environment |= {"PORT_BASE": str(ports.free_base()), "DEVICES": "0", "RELOAD": "0"}
     sandbox = [sys.executable, "-m", "sandbox"]
     try:
         subprocess.run([*sandbox, "up"], cwd=tree, env=environment, check=True)
         command = ["make", "--assume-old=.venv/run", "--no-print-directory", "attack"]
-        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
-        return done.stdout + done.stderr
+        with subprocess.Popen(command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True) as running:
+            lines = []
+            for line in running.stdout or ():
+                print(line, end="", flush=True)
+                lines.append(line)
+        return "".join(lines)
     finally:
         subprocess.run([*sandbox, "down"], cwd=tree, env=environment, check=False)
 

@@ -8,7 +8,7 @@ import hmac
 import json
 import time
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import boto3
@@ -235,16 +235,18 @@ def _hmac_token(header: _Part, claims: _Part, secret: bytes) -> str:
     return f"{text}.{_encoded(hmac.new(secret, text.encode(), hashlib.sha256).digest())}"
 
 
-_OWN_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+@cache
+def _own_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def _rsa_token(header: _Part, claims: _Part) -> str:
     text = f"{_encoded(header)}.{_encoded(claims)}"
-    return f"{text}.{_encoded(_OWN_KEY.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+    return f"{text}.{_encoded(_own_key().sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
 
 def _modulus() -> bytes:
-    number = _OWN_KEY.public_key().public_numbers().n
+    number = _own_key().public_key().public_numbers().n
     return number.to_bytes((number.bit_length() + 7) // 8)
 
 
