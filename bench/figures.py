@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from bench import peers
 from bench.row import Row
 from sandbox.settings import ROOT
 
@@ -29,7 +30,15 @@ def page(measured: Mapping[str, Sequence[Row]], missing: Mapping[str, str], mach
     """Return the part of docs/figures.md, for the rows of each benchmark and the reasons of those without."""
     rows = [row for each in measured.values() for row in each]
     notes = list(dict.fromkeys(row.binds for row in rows if not row.met))
-    lines = [machine, "", "| what | here | beside | its figure | ratio | aim |", "|---|--:|---|--:|--:|---|"]
+    pinned = f"The peers are {', '.join(peers.versions())}, and what the system has of nginx, OpenSSL and Node.js."
+    lines = [
+        machine,
+        "",
+        pinned,
+        "",
+        "| what | here | beside | its figure | ratio | aim |",
+        "|---|--:|---|--:|--:|---|",
+    ]
     for row in rows:
         here, there = (f"{number(statistics.median(each))} {row.unit}".strip() for each in (row.here, row.there))
         note = "" if row.met else f" ({notes.index(row.binds) + 1})"

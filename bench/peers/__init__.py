@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -42,10 +44,15 @@ def node_packages() -> Path:
     return folder
 
 
-def version(folder: Path, package: str) -> str:
-    """Return the name and version of a package of Python in a folder of `packages`."""
-    [metadata] = folder.glob(f"{package.replace('-', '_')}-*.dist-info")
-    return metadata.name.removesuffix(".dist-info").replace("-", " ").replace("_", "-")
+def versions() -> list[str]:
+    """Return the names and pinned versions of what the suite is compared with, without their own dependencies."""
+    found = []
+    for wanted in sorted(_HERE.glob("*-requirements.in")):
+        names = re.findall(r"^[\w-]+", wanted.read_text(), re.MULTILINE)
+        pinned = dict(re.findall(r"^([\w-]+)==(\S+)", wanted.with_suffix(".txt").read_text(), re.MULTILINE))
+        found += [f"{name} {pinned[name]}" for name in names]
+    needed = json.loads((_HERE / "package.json").read_text())["dependencies"]
+    return found + [f"{name} {version}" for name, version in needed.items()]
 
 
 def _folder(name: str, lock: Path) -> Path:

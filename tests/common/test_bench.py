@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,6 +61,7 @@ def test_the_page_has_each_row_and_says_what_limits_those_that_miss_their_aim() 
     page = figures.page({"pages": [MET], "photos": [MISSED]}, {"edge": "needs nginx"}, MACHINE)
 
     assert page.startswith(MACHINE)
+    assert re.search(r"The peers are .*flask [\d.]+, .*moto [\d.]+, .*sharp [\d.]+,", page)
     assert "| a page | 2.00 ms | another | 2.00 ms | 1.00 (0.50 to 1.50) | at most 1.5: met |" in page
     assert "| a photo | 3.00 ms | sharp | 2.00 ms | 1.50 (1.50 to 1.50) | at most 1: missed (1) |" in page
     assert "(1) the decoder\n" in page
