@@ -21,7 +21,7 @@ import boto3
 from bench import clones
 from bench.emulator import emulator
 from bench.row import Row, Unmeasured, turns
-from bench.traces import PLAIN, deploy
+from bench.traces import PLAIN, deploy, raise_limit
 from sandbox.demo.users import PASSWORD, USERS
 
 _ROUNDS, _SECONDS, _CLIENTS = 3, 1, (1, 8, 32)
@@ -43,8 +43,7 @@ def rows() -> Iterator[Row]:
         root = Path(folder, "clone")
         clones.clone(root)
         with clones.sandbox(root, RELOAD="0", DEVICES="0") as (outputs, _), emulator() as endpoint:
-            _raise_limit(boto3.client("service-quotas"))
-            _raise_limit(_client(outputs, "service-quotas"))
+            raise_limit()
             plain, token = deploy(endpoint, "plain", PLAIN), _token(outputs)
             for clients in _CLIENTS:
                 urls = [f"{outputs[app]['api']}/{route}" for app, route in _ROUTES.items()]
@@ -67,11 +66,6 @@ def _client(outputs: Mapping[str, Any], service: str) -> Any:
         aws_access_key_id=outputs["access_key_id"],
         aws_secret_access_key=outputs["secret_access_key"],
     )
-
-
-def _raise_limit(quotas: Any) -> None:
-    """Let more than ten functions run at once: API Gateway answers 500 for the others."""
-    quotas.request_service_quota_increase(ServiceCode="lambda", QuotaCode="L-B99A9384", DesiredValue=1000)
 
 
 def _token(outputs: Mapping[str, Any]) -> str:

@@ -15,12 +15,11 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-import boto3
 import psutil
 
 from bench.emulator import emulator
 from bench.row import Row, Unmeasured, turns
-from bench.traces import PLAIN, READS_AND_WRITES, deploy
+from bench.traces import PLAIN, READS_AND_WRITES, deploy, raise_limit
 
 _CLIENTS = 16
 _SECONDS = 3
@@ -48,10 +47,7 @@ def rows() -> Iterator[Row]:
         raise Unmeasured("needs wrk")
     others = set(psutil.Process().children())
     with emulator() as endpoint:
-        # A new account runs ten functions at once, and API Gateway answers 500 for the others.
-        boto3.client("service-quotas").request_service_quota_increase(
-            ServiceCode="lambda", QuotaCode="L-B99A9384", DesiredValue=1000
-        )
+        raise_limit()
         addresses = [deploy(endpoint, "todos", READS_AND_WRITES), deploy(endpoint, "plain", PLAIN)]
         process = (set(psutil.Process().children()) - others).pop()
         for address in addresses:
