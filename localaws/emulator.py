@@ -92,6 +92,7 @@ GAPS = (
     "dynamodb.expired_items",
     "dynamodb.expressions",
     "dynamodb.global_table",
+    "dynamodb.kept_stream_records",
     "dynamodb.point_in_time",
     "dynamodb.query_cost",
     "dynamodb.index_consistency",
