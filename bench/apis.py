@@ -24,7 +24,7 @@ from bench.row import Row, Unmeasured, turns
 from bench.traces import PLAIN, deploy, raise_limit
 from sandbox.demo.users import PASSWORD, USERS
 
-_ROUNDS, _SECONDS, _CLIENTS = 3, 1, (1, 8, 32)
+_ROUNDS, _SECONDS, _CLIENTS = 3, 2, (1, 8, 32)
 _ROUTES = {
     "todo-app": "todos",
     "blog-app": "posts",
@@ -84,7 +84,7 @@ def _load(url: str, clients: int, token: str) -> tuple[float, float]:
     options = ["--latency", "--timeout", "60s", "-H", f"Authorization: {token}"]
     command = ["wrk", "-t1", f"-c{clients}", f"-d{_SECONDS}s", *options, url]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    if failed := re.search(r"(Socket errors|Non-2xx).*", printed):
+    if failed := re.search(r"(Socket errors|Non-2xx|\b0 requests in).*", printed):
         raise RuntimeError(f"{url}: {failed[0]}")
     times = [re.search(rf"{share}%\s+([\d.]+)(us|ms|s|m)\b", printed) for share in (50, 99)]
     half, most = (float(found[1]) * _MILLISECONDS[found[2]] for found in times if found)
