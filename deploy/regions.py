@@ -72,8 +72,9 @@ def _given(app: str, stage: str, region: str) -> dict[str, str]:
         shared |= stacks.parameters_of(apps.stack(app, stage, kind), missing_ok=True)
     home = stacks.outputs(apps.stack(app, stage, "resources"))
     here = str(client("cloudformation").meta.region_name)
-    given = {name: value for name, value in shared.items() if name not in _OWN}
-    given |= {name: value for name, value in home.items() if name in apps.declared(app, "resources")}
+    declared = apps.declared(app, "resources")
+    known = shared | {name: value for name, value in home.items() if name in declared}
+    given = {name: value for name, value in known.items() if name not in _OWN}
     given |= {name: _stream(arn, region) for name, arn in home.items() if name.endswith("StreamArn")}
     return given | {
         "HomeRegion": here,

@@ -6,6 +6,7 @@ once, and opens the links itself.
 
 from __future__ import annotations
 
+import itertools
 import re
 import urllib.request
 
@@ -32,9 +33,8 @@ def prepare() -> None:
 
 def ask_for_quotas() -> None:
     """Ask for the quotas that stages of this suite need."""
-    quotas = client("service-quotas")
-    for (service, code), wanted in QUOTAS.items():
-        quota = {"ServiceCode": service, "QuotaCode": code}
+    for region, ((service, code), wanted) in itertools.product((REGION, REPLICA_REGION), QUOTAS.items()):
+        quotas, quota = client("service-quotas", region), {"ServiceCode": service, "QuotaCode": code}
         if quotas.get_service_quota(**quota)["Quota"]["Value"] < wanted:
             quotas.request_service_quota_increase(**quota, DesiredValue=wanted)
 
