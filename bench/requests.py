@@ -27,9 +27,9 @@ _ROUNDS = 5
 
 # py-spy says whose code the emulator runs.
 _BINDS = (
-    "Python in the emulator and in the function: no function of localaws has more than 2 % of py-spy's samples of the "
-    "emulator, and the environments' time is botocore's, as on AWS. uvloop would replace a part of asyncio, but its "
-    "timers do not follow a clock that is turned."
+    "Python: of py-spy's samples of the emulator, 57 % are in ministack, 25 % in localaws, of which no function has "
+    "more than 2 %, and 17 % in asyncio and uvicorn. Of those of the function, 96 % are in boto3, as on AWS. uvloop "
+    "would replace a part of asyncio, but its timers do not follow a clock that is turned."
 )
 
 
