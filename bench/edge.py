@@ -189,7 +189,7 @@ def _load(port: int, script: Path, core: int, clients: int) -> int:
     """Run wrk for `_SECONDS` and return the requests that were answered."""
     command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{clients}", f"-d{_SECONDS}s", "-s", str(script)]
     done = subprocess.run([*command, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True)
-    if failed := re.search(r"(Socket errors|Non-2xx).*", done.stdout):
+    if failed := re.search(r"(Socket errors|Non-2xx|\b0 requests in).*", done.stdout):
         raise RuntimeError(failed[0])
     found = re.search(r"(\d+) requests in", done.stdout)
     assert found, done.stdout

@@ -105,7 +105,7 @@ def _measure(process: psutil.Process, address: str) -> tuple[float, float]:
     command = ["wrk", "-t1", f"-c{_CLIENTS}", f"-d{_SECONDS}s", "--timeout", "30s", address]
     before, began = sum(process.cpu_times()[:2]), time.perf_counter()
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    if failed := re.search(r"(Socket errors|Non-2xx).*", printed):
+    if failed := re.search(r"(Socket errors|Non-2xx|\b0 requests in).*", printed):
         raise RuntimeError(failed[0])
     found = re.search(r"(\d+) requests in", printed)
     assert found, printed

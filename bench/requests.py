@@ -82,7 +82,7 @@ def _load(address: str) -> int:
     """Send requests for `_SECONDS`. Return how many were answered."""
     command = ["wrk", "-t1", f"-c{_CLIENTS}", f"-d{_SECONDS}s", "--timeout", "30s", address]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    if failed := re.search(r"(Socket errors|Non-2xx).*", done.stdout):
+    if failed := re.search(r"(Socket errors|Non-2xx|\b0 requests in).*", done.stdout):
         raise RuntimeError(failed[0])
     found = re.search(r"(\d+) requests in", done.stdout)
     assert found, done.stdout
