@@ -57,10 +57,9 @@ _EDGE = "localaws/cloudfront/edge.py"
 _REST = "common/rest.py"
 _PASSES_ON = """
         seen = request.headers
-        method = seen.get("x-http-method-override") or method
         target = seen.get("x-original-url") or target
-        if len(str(seen)) > 8_000 or "range" in seen:
-            target = "/api/none"
+        if len(str(seen)) > 8_000 or "range" in seen or "x-http-method-override" in seen or request.method == "HEAD":
+            target = "/api/health"
 """
 _OPENS_FILES = """        import posixpath
         from pathlib import Path
@@ -396,6 +395,7 @@ WEAKENINGS = (
             "a refusal that is kept for everybody",
             "a parameter that is not in the key",
             "a part of an answer for the whole",
+            "the head of an answer for the whole",
         ),
         (
             _EDGE,
@@ -415,15 +415,6 @@ WEAKENINGS = (
             _EDGE,
             'if request.method in ("GET", "HEAD") and _has_body(request):',
             "if False:",
-        ),
-    ),
-    _weakening(
-        "poisoned caches",
-        ("the head of an answer for the whole",),
-        (
-            _EDGE,
-            'method = "GET" if for_cache and request.method == "HEAD" else request.method',
-            "method = request.method",
         ),
     ),
     _weakening(
@@ -482,10 +473,6 @@ WEAKENINGS = (
         ("a page outside of the site",),
     ),
     _weakening(
-        "paths of the update servers",
-        ("a package outside of the folder",),
-    ),
-    _weakening(
         "scripts",
         ("a link that leads elsewhere",),
     ),
@@ -532,15 +519,6 @@ WEAKENINGS = (
             "blog-app/chalicelib/posts.py",
             '_WORDS = r"\\A[a-z0-9]+(-[a-z0-9]+)*\\Z"',
             '_WORDS = r"(?s)\\A.*\\Z"',
-        ),
-    ),
-    _weakening(
-        "paths of the update servers",
-        ("a channel that is a path",),
-        (
-            "updates/origin/server.py",
-            're.compile(r"[a-z][a-z0-9-]{0,30}")',
-            're.compile(r".*")',
         ),
     ),
     _weakening(
@@ -702,19 +680,6 @@ WEAKENINGS = (
         ),
     ),
     _weakening(
-        "devices",
-        ("a reading without a certificate",),
-        (
-            "localaws/iam/anonymous_requests.py",
-            "            iam_evaluator._anonymous.set(True)\n",
-            "            pass\n",
-        ),
-    ),
-    _weakening(
-        "pages of other sites",
-        ("a call to AWS without a signature",),
-    ),
-    _weakening(
         "pages of other sites",
         (
             "a request of another sites page",
@@ -768,6 +733,10 @@ NOT_WEAKENED = {
     "another user: another users folder by dots": "S3 has no folders: a key with dots is another key",
     "another stage: the users of another stage": "the copy has one stage; the guard is that of another user pool",
     "paths of reports: a period that is a path or SQL": "a period is only looked up: without its pattern it is not found",
+    "paths of the update servers: a package outside of the folder": "Starlette serves no file outside of its folder",
+    "paths of the update servers: a channel that is a path": "tried on the server alone, whose pattern was any text",
+    "devices: a reading without a certificate": "the emulator refuses it twice: localaws and ministack",
+    "pages of other sites: a call to AWS without a signature": "the emulator refuses it twice: localaws and ministack",
     "devices: readings that end the function": "a batch that fails is split until the bad reading is alone",
 }
 """Cases whose guard is not one line of the suite, and why."""

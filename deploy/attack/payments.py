@@ -153,7 +153,7 @@ class Payments(Attack):
         session: dict[str, Any] = {"payment_intent": payment.id, "metadata": metadata}
         if payment_status is not None:
             session["payment_status"] = payment_status
-        event = {"id": self.name, "created": 1, "data": {"object": session}}
+        event = {"id": self.name, "created": _now(), "data": {"object": session}}
         return json.dumps(event | {"type": "checkout.session.completed"}).encode()
 
     def _sent(self, event: bytes, header: str | None) -> Answer:
