@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from sandbox.gameday.faults import MINUTE, Fault, Round
+from sandbox.gameday.faults import STEP, Fault, Round
 from sandbox.gameday.stage import Stage
 
 STEPS = 150
@@ -106,9 +106,9 @@ def play(stage: Stage, round_: Round) -> Result:
                 break
             for each in going:
                 each.act()
-            if round_.step > MINUTE:
-                stage.turn(round_.step - MINUTE)
-            stage.turn(MINUTE)
+            if round_.step > STEP:
+                stage.turn(round_.step - STEP)
+            stage.turn(STEP)
             raised = stage.raised()
             others |= raised.difference(*(each.alarms for each in playing))
             for each in going:

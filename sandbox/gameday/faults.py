@@ -12,6 +12,9 @@ type Resource = tuple[str, str]
 """A stack without its stage, such as ``pipeline-app delivery``, and a logical id."""
 
 MINUTE, HOUR = 60, 3_600
+STEP = 50
+"""Seconds of a short step. A reading that waits for a minute is late, and the clock is turned while it waits."""
+
 _PUBLISHER = ("updates", "Publisher")
 _SENDER = ("receipts-app resources", "Sender")
 
@@ -46,7 +49,7 @@ class Fault:
 class Round:
     """Faults of different apps, which are played side by side while the clock is turned by *step* seconds at a time.
 
-    A longer step ends with a minute of its own, because an alarm with a period of a minute looks at the last ones only.
+    A longer step ends with a short one, because an alarm with a period of a minute looks at the last minutes only.
     """
 
     step: int
@@ -135,7 +138,7 @@ def _mend_schedule(stage: Stage) -> None:
 
 
 _CONCURRENCY = Round(
-    MINUTE,
+    STEP,
     (
         _refused("todo-app", "ServerErrors", "Throttles", "Unavailable"),
         _refused("blog-app", "ServerErrors"),
@@ -145,7 +148,7 @@ _CONCURRENCY = Round(
     ),
 )
 _RELEASES = Round(
-    MINUTE,
+    STEP,
     (
         Fault(
             "todo-app is slow",
@@ -182,7 +185,7 @@ _RELEASES = Round(
     ),
 )
 _WRITES = Round(
-    MINUTE,
+    STEP,
     (
         _broken(
             "welcome mails are not swept",
@@ -207,7 +210,7 @@ _WRITES = Round(
     ),
 )
 _MESSAGES = Round(
-    MINUTE,
+    STEP,
     (
         _denied(
             "the IoT rule may not write to the stream",
@@ -219,7 +222,7 @@ _MESSAGES = Round(
     ),
 )
 _CLEANSING = Round(
-    MINUTE,
+    STEP,
     (
         _broken(
             "receipts are not sent",
@@ -238,7 +241,7 @@ _CLEANSING = Round(
     ),
 )
 _REDELIVERY = Round(
-    MINUTE,
+    STEP,
     (
         Fault(
             "SES refuses receipts",
@@ -261,7 +264,7 @@ _REDELIVERY = Round(
     ),
 )
 _QUEUES = Round(
-    MINUTE,
+    STEP,
     (
         Fault(
             "nobody takes the batches of the reports",
@@ -332,8 +335,8 @@ ROUNDS = (
 )
 """In the order in which they are played.
 
-With steps of a minute, a record of a stream can fail many times before it is an hour old and its consumer gives it up,
-and readings whose cleansing fails are not late for Firehose.
+With short steps, a record of a stream can fail many times before it is an hour old and its consumer gives it up, and
+readings whose cleansing fails are not late for Firehose.
 """
 
 FAULTS = tuple(fault for each in ROUNDS for fault in each.faults)

@@ -10,7 +10,7 @@ from deploy import stacks
 from deploy.apps import ROOT
 from sandbox.gameday.__main__ import chosen, row, summary
 from sandbox.gameday.day import STEPS, Played, Result, play
-from sandbox.gameday.faults import ROUNDS, Fault, Round
+from sandbox.gameday.faults import ROUNDS, STEP, Fault, Round
 
 STACKS = {
     f"{file.parent.name} {file.stem}".removesuffix(" merge"): file
@@ -58,7 +58,7 @@ class PlayedStage:
 
     def turn(self, seconds: int) -> None:
         self.turned.append(seconds)
-        if seconds != 60:
+        if seconds != STEP:
             return
         for app, after in self._after.items():
             change = 1 if app in self.faults else -1
@@ -100,7 +100,7 @@ def test_alarms_are_raised_by_their_faults_side_by_side_and_cleared_after_they_a
     alarms = [played("a", raised=900, cleared=900), played("b", raised=300, cleared=300)]
     assert found == result(alarms=alarms, notified={"a is late": 1, "b is late": 1})
     assert stage.redriven == 3
-    assert stage.turned == [240, 60] * 6
+    assert stage.turned == [250, 50] * 6
     assert summary([found], stage.raised(), {}, (1, 1)) is None
 
 
