@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 from deploy import restore
 from deploy.errors import NotRestored
+from localaws import serve
+from localaws.clock.client import turned
 
 KEYS = {"owner": "HASH", "id": "RANGE"}
 
@@ -75,10 +78,17 @@ class Stage:
         return [each["Key"] for each in self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])]
 
 
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An emulator for these tests alone, because they turn its clock."""
+    with serve.emulator(tmp_path_factory.mktemp("restored")) as url:
+        yield url
+
+
 @pytest.fixture
-def stage(emulator: str, turn: Callable[[float], str], monkeypatch: pytest.MonkeyPatch) -> Stage:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
-    return Stage(emulator, turn)
+def stage(aws: str, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
+    return Stage(aws, functools.partial(turned, aws))
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def policy(emulator: str) -> str:
 def web(emulator: str, policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of the page of todo-app, whose stacks exist."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
-    monkeypatch.setattr(stacks, "outputs", lambda name: OUTPUTS[name])
+    monkeypatch.setattr(stacks, "outputs", lambda name, **_: OUTPUTS[name])
     monkeypatch.setattr(stacks, "resources", lambda name: {"Headers": ("", policy)})
     monkeypatch.setattr(site, "ROOT", tmp_path)
     folder = tmp_path / "todo-app" / "web"

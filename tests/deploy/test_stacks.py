@@ -61,7 +61,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str | None]], Clo
     def account(statuses: list[str | None]) -> CloudFormation:
         client = CloudFormation(statuses)
         s3 = type("S3", (), {"meta": type("Meta", (), {"endpoint_url": "http://s3"})})
-        monkeypatch.setattr(stacks, "client", lambda service: client if service == "cloudformation" else s3)
+        monkeypatch.setattr(stacks, "client", lambda service, *_: client if service == "cloudformation" else s3)
         monkeypatch.setattr(stacks, "upload", lambda content, suffix: ("bucket", "key"))
         return client
 
