@@ -58,8 +58,6 @@ _REST = "common/rest.py"
 _PASSES_ON = """
         seen = request.headers
         target = seen.get("x-original-url") or target
-        if len(str(seen)) > 8_000 or "range" in seen or "x-http-method-override" in seen or request.method == "HEAD":
-            target = "/api/health"
 """
 _OPENS_FILES = """        import posixpath
         from pathlib import Path
@@ -391,11 +389,7 @@ WEAKENINGS = (
         (
             "a header with another host",
             "a header with another path",
-            "a header with another method",
-            "a refusal that is kept for everybody",
             "a parameter that is not in the key",
-            "a part of an answer for the whole",
-            "the head of an answer for the whole",
         ),
         (
             _EDGE,
@@ -737,6 +731,10 @@ NOT_WEAKENED = {
     "paths of the update servers: a channel that is a path": "tried on the server alone, whose pattern was any text",
     "devices: a reading without a certificate": "the emulator refuses it twice: localaws and ministack",
     "pages of other sites: a call to AWS without a signature": "the emulator refuses it twice: localaws and ministack",
+    "poisoned caches: a header with another method": "not yet seen to succeed: the copy keeps no other answer",
+    "poisoned caches: a refusal that is kept for everybody": "not yet seen to succeed: the copy keeps no other answer",
+    "poisoned caches: a part of an answer for the whole": "not yet seen to succeed: the copy keeps no other answer",
+    "poisoned caches: the head of an answer for the whole": "not yet seen to succeed: the copy keeps no other answer",
     "devices: readings that end the function": "a batch that fails is split until the bad reading is alone",
 }
 """Cases whose guard is not one line of the suite, and why."""
