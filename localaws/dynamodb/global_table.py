@@ -78,9 +78,10 @@ def update(table: str, old: dict[str, Any], new: dict[str, Any], stack: str, log
     if dynamodb._tables[updated[0]] is not before:
         delete_replicas(table, old)
         old = without_replicas()
+    name = {"TableName": table}  # it would generate another one in another Region
     for region in other_regions(old) & other_regions(new):
         with request_scope(get_account_id(), region):
-            provisioners._ddb_update(table, old, new, stack, logical_id)
+            provisioners._ddb_update(table, old | name, new | name, stack, logical_id)
     set_replicas(updated[0], old, new)
     return updated
 
