@@ -40,9 +40,8 @@ def page(measured: Mapping[str, Sequence[Row]], missing: Mapping[str, str], mach
         "|---|--:|---|--:|--:|---|",
     ]
     for row in rows:
-        here, there = (f"{number(statistics.median(each))} {row.unit}".strip() for each in (row.here, row.there))
         note = "" if row.met else f" ({notes.index(row.binds) + 1})"
-        lines.append(f"| {row.what} | {here} | {row.peer} | {there} | {_ratio(row)} | {_aim(row)}{note} |")
+        lines.append(f"{_cells(row)} {_aim(row)}{note} |")
     lines += ["", *(f"({index}) {note}\n" for index, note in enumerate(notes, start=1))]
     if missing:
         lines += ["Not measured in this run:", "", *(f"* {name}: {reason}" for name, reason in missing.items()), ""]
@@ -52,9 +51,14 @@ def page(measured: Mapping[str, Sequence[Row]], missing: Mapping[str, str], mach
 def short(measured: Mapping[str, Sequence[Row]], machine: str) -> str:
     """Return the part of the README: the short rows."""
     rows = [row for each in measured.values() for row in each if row.short]
-    lines = ["| what | beside | ratio |", "|---|---|--:|"]
-    lines += [f"| {row.what} | {row.peer} | {_ratio(row)} |" for row in rows]
+    lines = ["| what | here | beside | its figure | ratio |", "|---|--:|---|--:|--:|"]
+    lines += map(_cells, rows)
     return "\n".join([*lines, "", machine, ""])
+
+
+def _cells(row: Row) -> str:
+    here, there = (f"{number(statistics.median(each))} {row.unit}".strip() for each in (row.here, row.there))
+    return f"| {row.what} | {here} | {row.peer} | {there} | {_ratio(row)} |"
 
 
 def between_marks(text: str, part: str) -> str:

@@ -72,7 +72,7 @@ def test_the_page_has_each_row_and_says_what_limits_those_that_miss_their_aim() 
 def test_the_readme_has_the_short_rows() -> None:
     short = figures.short({"pages": [MET], "photos": [MISSED]}, MACHINE)
 
-    assert "| a page | another | 1.00 (0.50 to 1.50) |" in short
+    assert "| a page | 2.00 ms | another | 2.00 ms | 1.00 (0.50 to 1.50) |" in short
     assert "a photo" not in short
 
 
