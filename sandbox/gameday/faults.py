@@ -16,7 +16,6 @@ STEP = 50
 """Seconds of a short step. A reading that waits for a minute is late, and the clock is turned while it waits."""
 
 _PUBLISHER = ("updates", "Publisher")
-_SENDER = ("receipts-app resources", "Sender")
 
 
 def _nothing(stage: Stage) -> None:
@@ -243,15 +242,6 @@ _CLEANSING = Round(
 _REDELIVERY = Round(
     STEP,
     (
-        Fault(
-            "SES refuses receipts",
-            (("receipts-app", "SomethingFailed"),),
-            "verify the sender, redrive",
-            cause=lambda stage: stage.delete_identity(stage.resource(*_SENDER)),
-            provoke=Stage.publish_purchase,
-            mend=lambda stage: stage.verify_identity(stage.resource(*_SENDER)),
-            redrive="receipts-app",
-        ),
         Fault(
             "failed records are not sent again",
             (("pipeline-app", "FailuresFailed"),),

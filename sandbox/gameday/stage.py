@@ -19,7 +19,6 @@ from deploy import apps, redrive, stacks
 from deploy.account import client
 from deploy.verify.requests import Api, Http
 from localaws.clock.client import turned
-from sandbox import account
 
 SLOW = """
 import time
@@ -150,16 +149,6 @@ class Stage:
         gateway = client("apigateway")
         operation = {"op": "replace", "path": "/*/*/metrics/enabled", "value": "true"}
         gateway.update_stage(restApiId=self.resource(app, "RestAPI"), stageName="api", patchOperations=[operation])
-
-    @staticmethod
-    def delete_identity(sender: str) -> None:
-        """Take an address from SES, which then refuses its mails."""
-        client("sesv2").delete_email_identity(EmailIdentity=sender)
-
-    def verify_identity(self, sender: str) -> None:
-        """Give SES the address again, and open the link that it sends."""
-        client("sesv2").create_email_identity(EmailIdentity=sender)
-        account.verify_senders(self._outputs["endpoint"])
 
     # --- what users and devices do ---
 
