@@ -180,7 +180,7 @@ PERMISSIVE := MIT;BSD;Apache;ISC;PSF;Python Software Foundation;Unlicense
 WEAK_COPYLEFT := Mozilla;EPL;LGPL
 license_table = .licenses/bin/pip-licenses --python=$(BIN)/python --packages $(1) --with-system --from=mixed --allow-only="$(2)" --partial-match
 
-.PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages audit licenses sbom parity docs screenshots mutants weakened bench format lock clean
+.PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages audit licenses sbom scan parity docs screenshots mutants weakened bench format lock clean
 LANES := test-e2e test-localaws test-sandbox test-browser test-units check
 test: .venv/test node_modules chromium ## Run all checks: lint, types and all tests, in lanes side by side
 	@$(MAKE) --jobs=3 --keep-going --no-print-directory $(LANES:%=lane-%)
@@ -223,6 +223,8 @@ sbom: .licenses/installed ## Write the packages of each zip to dist/sbom, in the
 	  { cat $$file; case $$file in *-app/*) awk '/^[a-z]/ {chalice = /^chalice==/} chalice' requirements.txt;; esac; } | \
 	  .licenses/bin/cyclonedx-py requirements --output-reproducible --output-file $$name - && echo $$name || exit 1; \
 	done
+scan: .venv/run .licenses/installed ## Look for known vulnerabilities in the locked versions; asks osv.dev and npm's registry
+	@$(BIN)/python -m deploy.scan
 screenshots: .venv/test chromium ## Draw the whole and take the pictures of the README, while the sandbox runs
 	@$(BIN)/python -m sandbox.pictures
 docs: .venv/run .docs/installed ## Build the documentation as a site, with search and the references of the APIs, in dist/docs

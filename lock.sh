@@ -7,7 +7,7 @@
 # deploy/audit/requirements.txt: the tools of `make audit`. bench/mutants/requirements.txt: the tool of `make mutants`.
 # sandbox/soak/requirements.txt: the tool of `make soak`, and the packages of its clients, which have the versions of above.
 # bench/peers/*-requirements.txt: what `make bench` compares with; its package-lock.json is npm's.
-# deploy/licenses/requirements.txt: the tools of `make licenses` and `make sbom`. docs/site/requirements.txt: that of `make docs`.
+# deploy/licenses/requirements.txt: the tools of `make licenses`, `make sbom` and `make scan`. docs/site/requirements.txt: that of `make docs`.
 set -euo pipefail
 cd "$(dirname "$0")"
 folder=$(mktemp -d)
