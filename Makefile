@@ -291,9 +291,9 @@ loadtools:
 	@$(install)
 	@touch $@
 # Without a network pip prints ten lines. They are in its log.
-install = echo "Installing the packages of $< into .venv, which takes one to three minutes the first time" && \
-  { $(BIN)/pip install --log .venv/pip.log --disable-pip-version-check --require-hashes -r $< >/dev/null 2>&1 || { \
-    echo "$<: $$(sed -n 's/.*ERROR: //p' .venv/pip.log | tail -n 1). The packages are downloaded once: connect to a network and run the command again. The log is .venv/pip.log" >&2; \
+install = echo "Installing the packages of $< into $(@D), which takes one to three minutes the first time" && \
+  { $(@D)/bin/pip install --log $(@D)/pip.log --disable-pip-version-check --require-hashes -r $< >/dev/null 2>&1 || { \
+    echo "$<: $$(sed -n 's/.*ERROR: //p' $(@D)/pip.log | tail -n 1). The packages are downloaded once: connect to a network and run the command again. The log is $(@D)/pip.log" >&2; \
     exit 1; }; }
 
 .mutants/installed: bench/mutants/requirements.txt
@@ -301,9 +301,8 @@ install = echo "Installing the packages of $< into .venv, which takes one to thr
 .soak/installed: sandbox/soak/requirements.txt
 .docs/packages: docs/site/requirements.txt
 .mutants/installed .licenses/installed .soak/installed .docs/packages: | .venv/bin/python
-	@echo "Installing the packages of $< into $(@D)"
 	@$(BIN)/python -m venv $(@D)
-	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(install)
 	@touch $@
 .docs/installed: .docs/packages docs/site/package-lock.json
 	@command -v npm >/dev/null || { echo "make docs needs npm, for the renderer of the diagrams. On Debian: sudo apt-get install nodejs npm"; exit 1; }

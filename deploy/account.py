@@ -39,7 +39,7 @@ def target() -> str:
         region = client("cloudformation").meta.region_name
         account = client("sts").get_caller_identity()["Account"]
     except NoRegionError:
-        raise NoAccount("no Region is chosen: run `export AWS_DEFAULT_REGION=us-east-1`, or choose another") from None
+        raise NoAccount(_NO_REGION) from None
     except ConnectionError as error:
         raise NoAccount(f"{error} If this is the sandbox, start it with `make up`") from None
     except (BotoCoreError, ClientError) as error:  # there are no credentials, or they are wrong or have expired
@@ -65,4 +65,5 @@ def api_address(url: str) -> str:
     return f"{endpoint}/_aws/execute-api/{str(named.hostname).partition('.')[0]}{named.path.rstrip('/')}"
 
 
+_NO_REGION = 'no Region is chosen: export AWS_DEFAULT_REGION=us-east-1, or another. For the sandbox: eval "$(make env)"'
 _SIGN_IN = 'Sign in with `aws login` or `aws sso login`, or set AWS_PROFILE. For the sandbox: eval "$(make env)"'

@@ -29,7 +29,8 @@ def diagram(graph: Mapping[str, Any]) -> str:
     boxes = Counter(box for box in box_of.values() if box[1] not in _LEFT_OUT)
     lines = ["flowchart LR"]
     for app in dict.fromkeys(app for app, _ in sorted(boxes)):
-        lines.append(f"    subgraph {app}")
+        # By default Mermaid draws an app downwards if it joins no other one.
+        lines += [f"    subgraph {app}", "        direction LR"]
         lines += [f"        {_id(box)}{_shape(box[1], boxes[box])}" for box in sorted(boxes) if box[0] == app]
         lines.append("    end")
     arrows = {(box_of[source], box_of[target]) for source, target in edges}

@@ -36,11 +36,13 @@ def test_a_box_is_a_kind_of_an_app_and_rules_are_left_out(tmp_path: Path) -> Non
 {whole._START}```mermaid
 flowchart LR
     subgraph a-app
+        direction LR
         a_app_API[API]
         a_app_bucket[(bucket)]
         a_app_function[2 functions]
     end
     subgraph b-app
+        direction LR
         b_app_queue[queue]
     end
     a_app_API --> a_app_function
