@@ -118,6 +118,14 @@ def test_decisions_are_numbered_without_gaps_and_have_the_same_sections() -> Non
         assert re.findall("^## (.+)$", text, re.MULTILINE) == SECTIONS, decision.name
 
 
+def test_the_newest_version_of_the_changelog_is_that_of_the_project() -> None:
+    headings = re.findall("^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert headings[0] == "Unreleased"
+    assert re.fullmatch(re.escape(version) + r" - \d{4}-\d\d-\d\d", headings[1])
+
+
 def test_each_script_of_others_has_its_license_beside_it_and_is_listed() -> None:
     pages = [folder for pattern in ("*/web/vendor", "sandbox/*/web/vendor") for folder in ROOT.glob(pattern)]
     scripts = [file for folder in pages for file in folder.iterdir() if file.suffix in (".js", ".css")]
