@@ -8,13 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sandbox.own_sandbox import NotRun, OwnSandbox
 from sandbox.settings import ROOT
-from sandbox.soak import journal
+from sandbox.soak import journal, load
 from sandbox.soak.report import Soak, page, text
 
 FOLDER = ROOT / ".soak"
@@ -37,7 +38,7 @@ def main() -> str | None:
     _REPORT.parent.mkdir(exist_ok=True)
     _REPORT.write_text(page(soak))
     print(f"\nThe same with plots: {_REPORT.relative_to(ROOT)}")
-    return None if soak.balances else "The books do not balance."
+    return " ".join(soak.problems) or None
 
 
 def run(seconds: float, users: int) -> Soak:
@@ -51,9 +52,9 @@ def run(seconds: float, users: int) -> Soak:
         os.environ.update(sandbox.settings.environment)
 
         from sandbox.gameday.stage import Stage  # only here: boto3 reads the environment
-        from sandbox.soak import audit, schedule
+        from sandbox.soak import alarms, audit, schedule
 
-        stage, spans = Stage(sandbox.outputs), []
+        stage, spans, began = Stage(sandbox.outputs), [], time.time()
         with _load(folder, sandbox, users):
             for span in schedule.play(stage, seconds, sandbox.restart):
                 print(f"{span.name}: {span.ended - span.began:.0f} s", flush=True)
@@ -63,7 +64,8 @@ def run(seconds: float, users: int) -> Soak:
         held = audit.failures(endpoint)
         stage.settle()
         accounts = audit.Audit(sandbox.outputs, operations).accounts()
-        return Soak(operations, spans, accounts, held, audit.failures(endpoint))
+        raised = alarms.raised(alarms.changes(began), spans, lambda name: schedule.alarms(stage, name))
+        return Soak(spans, accounts, held, audit.failures(endpoint), raised, load.read(folder / load.HISTORY))
 
 
 @contextmanager

@@ -39,6 +39,11 @@ def faults(names: Sequence[str]) -> list[Fault]:
     return [by_name[name] for name in names]
 
 
+def alarms(stage: Stage, name: str) -> set[str]:
+    """Return the names of the alarms that what happens under this name raises."""
+    return {stage.resource(*alarm) for fault in FAULTS if fault.name == name for alarm in fault.alarms}
+
+
 def play(
     stage: Stage, seconds: float, restart: Callable[[], None], wait: Callable[[float], None] = time.sleep
 ) -> Iterator[Span]:

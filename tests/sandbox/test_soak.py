@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from sandbox.soak import load
+from sandbox.soak.alarms import AFTER, Raised, raised
 from sandbox.soak.attempts import PAUSES, acknowledged, carry_out
 from sandbox.soak.audit import causes, recipients
 from sandbox.soak.books import KINDS, Account, balance
 from sandbox.soak.journal import Journal, Operation, Outcome, read
+from sandbox.soak.load import Second
 from sandbox.soak.report import Soak, page, text
-from sandbox.soak.schedule import HALVES, RESTART, Span, play
+from sandbox.soak.schedule import HALVES, RESTART, Span, alarms, play
 
 ACKNOWLEDGED, REFUSED, UNKNOWN, BROKEN = Outcome.ACKNOWLEDGED, Outcome.REFUSED, Outcome.UNKNOWN, Outcome.BROKEN
 
@@ -216,21 +219,75 @@ def test_a_fault_is_mended_when_the_test_is_interrupted() -> None:
     assert stage.done == ["break_function", "mend_function"]
 
 
-def test_the_report_names_what_is_lost_and_why_messages_failed() -> None:
-    operation = Operation("1", "add todo", "soak-1", 1, 100.0, 100.5, ACKNOWLEDGED, 1)
-    later = Operation("2", "add todo", "soak-<2>", 1, 160.0)
-    soak = Soak(
-        [operation, later], [Span("a fault", 110, 120)], balance([operation, later], {}), ["a queue: 1 of f: why"], []
+def test_an_alarm_is_raised_by_a_fault_that_is_not_long_over() -> None:
+    spans = [Span("a fault", 100, 200), Span(RESTART, 300, 400)]
+    changed = [("late", 150.0, True), ("late", 250.0, False), ("late", 200.0 + AFTER + 1, True), ("slow", 350.0, True)]
+
+    found = raised(changed, spans, lambda name: {"late"} if name == "a fault" else set())
+
+    assert found == [
+        Raised("late", 150, 250, "a fault"),
+        Raised("late", 200 + AFTER + 1, None, None),
+        Raised("slow", 350, None, None),
+    ]
+
+
+def test_the_faults_of_a_soak_test_know_their_alarms() -> None:
+    stage: Any = FaultyStage()
+
+    assert alarms(stage, "todo-app has no concurrency") == {"ServerErrors", "Throttles", "Unavailable"}
+    assert alarms(stage, RESTART) == set()
+    assert all(alarms(stage, name) for half in HALVES for name in half)
+
+
+def test_the_history_of_the_load_may_end_in_a_line_that_was_cut_off(tmp_path: Path) -> None:
+    history = tmp_path / "history.csv"
+    history.write_text(
+        "Timestamp,Name,50%,95%,Total Request Count,Total Failure Count\n"
+        "100,GET /,9,9,1,0\n100,Aggregated,N/A,N/A,0,0\n101,Aggregated,20,30,7,2\n102,Aggregated,20,30,7"
     )
 
-    assert not soak.balances
-    assert "todos, lost: soak-1" in text(soak)
-    assert "* a queue: 1 of f: why" in text(soak)
-    shown = page(soak)
-    assert "The books do not balance." in shown
+    assert load.read(history) == [Second(100, 0, 0, 0, 0), Second(101, 7, 2, 20, 30)]
+
+
+def soak(**changed: Any) -> Soak:
+    """The result of a test in which nothing is wrong."""
+    seconds = [Second(100.0 + at, 10 * at, at, 20, 40) for at in range(61)]
+    good: dict[str, Any] = {"spans": [], "accounts": balance([], {}), "held": [], "left": [], "alarms": []}
+    return Soak(**(good | {"load": seconds} | changed))
+
+
+def test_the_report_names_what_is_lost_and_why_messages_failed() -> None:
+    operation = Operation("1", "add todo", "soak-1", 1, 100.0, 100.5, ACKNOWLEDGED, 1)
+    found = soak(
+        spans=[Span("a <fault>", 110, 120), Span(RESTART, 130, 140)],
+        accounts=balance([operation], {}),
+        held=["a queue: 1 of f: why"],
+        alarms=[Raised("late", 115, 125, "a <fault>"), Raised("later", 170, None, None)],
+    )
+
+    said, shown = text(found), page(found)
+
+    assert "todos, lost: soak-1" in said
+    assert "* a queue: 1 of f: why" in said
+    assert "* late: a <fault>, raised in minute 0.2, cleared in minute 0.4" in said
+    assert "* later: no fault, raised in minute 1.2, not cleared" in said
+    assert said.endswith("The books do not balance. Alarms were raised without a fault: later.")
+    assert found.verdict in shown
     assert shown.count("<polyline") == 4
+    assert shown.count('<rect class="fault"') == shown.count('<rect class="restart"') == 3
+    assert shown.count('<path class="alarm"') == 3, "an alarm that was raised after the load is in the table only"
+    assert "<fault>" not in shown
 
 
-def test_messages_that_stay_in_a_queue_of_failures_fail_the_test() -> None:
-    assert Soak([], [], balance([], {}), ["held"], []).balances
-    assert not Soak([], [], balance([], {}), [], ["left"]).balances
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"left": ["a queue: 1 of f: why"]}, "Queues of failures still hold messages."),
+        ({"alarms": [Raised("late", 110, 120, None)]}, "Alarms were raised without a fault: late."),
+        ({"accounts": balance([], {"posts": {"one": 1}})}, "The books do not balance."),
+    ],
+)
+def test_what_fails_a_soak_test(changed: dict[str, Any], problem: str) -> None:
+    assert soak(held=["held"], alarms=[Raised("late", 110, 120, "a fault")]).problems == []
+    assert soak(**changed).problems == [problem]
