@@ -74,6 +74,7 @@ def _load(folder: Path, sandbox: OwnSandbox, users: int) -> Iterator[None]:
     log = folder / "locust.log"
     options = {"locustfile": Path(__file__).parent / "clients.py", "users": users, "spawn-rate": 2, "stop-timeout": 60}
     command = [str(FOLDER / "bin" / "locust"), "--headless", "--only-summary", "--csv", str(folder / "load")]
+    command += ["--csv-full-history"]  # otherwise the times are those of the whole test, not of the last seconds
     command += [f"--{name}={value}" for name, value in options.items()]
     places = {"SOAK_OUTPUTS": str(sandbox.settings.outputs_file), "SOAK_JOURNAL": str(folder / "journal.jsonl")}
     environment = os.environ | places | {"PYTHONPATH": str(ROOT)}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HISTORY = "load_stats_history.csv"
-"""The file in which locust writes a line each second. https://docs.locust.io/en/stable/retrieving-stats.html"""
+"""The file in which locust writes lines each second. https://docs.locust.io/en/stable/retrieving-stats.html"""
 
 
 @dataclass(frozen=True)

@@ -236,6 +236,7 @@ def test_the_faults_of_a_soak_test_know_their_alarms() -> None:
     stage: Any = FaultyStage()
 
     assert alarms(stage, "todo-app has no concurrency") == {"ServerErrors", "Throttles", "Unavailable"}
+    assert alarms(stage, "video-app has no concurrency") > {"ServerErrors", "PaymentsUnheard"}
     assert alarms(stage, RESTART) == set()
     assert all(alarms(stage, name) for half in HALVES for name in half)
 
