@@ -220,7 +220,7 @@ def run(minutes: float = 9, users: int = 2) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "clone"
         clones.clone(root)
-        with clones.sandbox(root, RELOAD="0", DEVICES="1") as (outputs, _), ThreadPoolExecutor(users) as pool:
+        with clones.sandbox(root, DEVICES="1") as (outputs, _), ThreadPoolExecutor(users) as pool:
             ended = threading.Event()
             visits = [pool.submit(visit, outputs, ended, number) for number in range(users)]
             try:

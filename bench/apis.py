@@ -42,7 +42,7 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "clone")
         clones.clone(root)
-        with clones.sandbox(root, RELOAD="0", DEVICES="0") as (outputs, _), emulator() as endpoint:
+        with clones.sandbox(root) as (outputs, _), emulator() as endpoint:
             raise_limit()
             plain, token = deploy(endpoint, "plain", PLAIN), _token(outputs)
             for clients in _CLIENTS:

@@ -482,7 +482,7 @@ def _clone(root: Path) -> Path:
 @contextlib.contextmanager
 def _sandbox(root: Path) -> Iterator[tuple[_Place, dict[str, str]]]:
     """Run the sandbox of a clone until the block ends; the value has the variables that point to it."""
-    with clones.sandbox(root, DEVICES="0", RELOAD="1") as (outputs, environment):
+    with clones.sandbox(root, RELOAD="1") as (outputs, environment):
         yield _Place(root, outputs[_APP]["api"], outputs), environment
 
 

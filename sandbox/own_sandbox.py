@@ -1,4 +1,4 @@
-"""The sandbox that a soak test or a game day starts for itself, beside that of the user."""
+"""The sandbox that a soak test, a game day or a measurement starts for itself, beside that of the user."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from localaws.ports import find_free_port
-from sandbox.ports import port_variables
+from localaws import processes
+from sandbox.ports import free_variables
 from sandbox.settings import ROOT, Settings
 
 
@@ -22,17 +22,20 @@ class NotRun(Exception):
 
 
 class OwnSandbox:
-    """A sandbox of the stage *name* on free ports, in *folder*, without devices. It keeps its data over a restart."""
+    """A sandbox of the stage *name* on free ports, in *folder*, by the code in *root*.
 
-    def __init__(self, folder: Path, name: str, **variables: str) -> None:
-        ports = {variable: str(find_free_port()) for variable, _ in port_variables().values()}
-        own = {"SANDBOX_DIR": str(folder), "SANDBOX_STAGE": name, "KEEP": "1", "DEVICES": "0", "RELOAD": "0"}
+    It has no devices and deploys no file that is saved, unless the *variables* say so.
+    """
+
+    def __init__(self, folder: Path, name: str, root: Path = ROOT, **variables: str) -> None:
+        own = {"SANDBOX_DIR": str(folder), "SANDBOX_STAGE": name, "DEVICES": "0", "RELOAD": "0"}
         # The same root key after the restart: clients keep theirs.
         key = {
             "LOCALAWS_ACCESS_KEY_ID": "AKIAOWNSANDBOXOWNSAN",
             "LOCALAWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
         }
-        self._environment = os.environ | own | ports | key | variables
+        self._root = root
+        self._environment = os.environ | own | free_variables() | key | variables
         self.settings = Settings.from_environment(self._environment)
 
     @property
@@ -42,7 +45,8 @@ class OwnSandbox:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Start with an empty AWS, and stop at the end. Raises NotRun."""
-        self._command("down")  # one whose command was killed
+        if processes.pid(self.settings.folder):  # one whose command was killed
+            self._command("down")
         shutil.rmtree(self.settings.folder, ignore_errors=True)
         try:
             self._command("up")
@@ -51,12 +55,14 @@ class OwnSandbox:
             self._command("down")
 
     def restart(self) -> None:
-        """Stop and start, with all data. Raises NotRun."""
+        """Stop and start, with all data if the variables have KEEP. Raises NotRun."""
         self._command("down")
         self._command("up")
 
     def _command(self, name: str) -> None:
         command = [sys.executable, "-m", "sandbox", name]
-        done = subprocess.run(command, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=self._root, env=self._environment, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise NotRun(f"{name}: {done.stdout}{done.stderr}")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from localaws import processes
-from localaws.ports import busy_ports
+from localaws.ports import busy_ports, find_free_port
 from sandbox.errors import InvalidFile, InvalidVariable
 
 ROOT = Path(__file__).parent.parent
@@ -68,6 +68,11 @@ def _page_port(file: Path) -> int | None:
     if port is not None and not isinstance(port, int):
         raise InvalidFile(f"{file}: `port` is not a number")
     return port
+
+
+def free_variables() -> dict[str, str]:
+    """Return the variables that move every port of the sandbox to one on which nothing listens."""
+    return {variable: str(find_free_port()) for variable, _ in port_variables().values()}
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, int]:

@@ -14,7 +14,6 @@ from typing import Any
 import localaws.settings
 from localaws import allowed_pages, processes
 from localaws.allowed_pages import local_origins
-from localaws.ports import find_free_port
 from sandbox import ports
 from sandbox.errors import InvalidVariable
 
@@ -181,8 +180,7 @@ class Settings:
 
     def clone_environment(self, stage: str) -> dict[str, str]:
         """Return the variables of a clone named *stage*: free ports for the servers that it does not share."""
-        variables = {
-            variable: str(self.ports[name] if name in ports.SHARED else find_free_port())
-            for name, (variable, _) in ports.port_variables().items()
-        }
-        return variables | {"SANDBOX_DIR": str(self.folder / stage), "SANDBOX_STAGE": stage, "CLONE_OF": self.stage}
+        variables = ports.port_variables()
+        shared = {variables[name][0]: str(self.ports[name]) for name in ports.SHARED}
+        own = {"SANDBOX_DIR": str(self.folder / stage), "SANDBOX_STAGE": stage, "CLONE_OF": self.stage}
+        return ports.free_variables() | shared | own

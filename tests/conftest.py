@@ -19,7 +19,7 @@ import pytest
 import suite
 from users import PASSWORD, User, anonymous
 
-from sandbox.ports import port_variables
+from sandbox.ports import free_variables
 from sandbox.settings import Settings
 
 pytest_plugins = ["localaws.testing"]
@@ -52,9 +52,7 @@ def as_root(outputs: dict[str, Any]) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def sandbox(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
-) -> Iterator[dict[str, Any]]:
+def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The outputs of a whole sandbox, started as a user starts it, on free ports and with its own stage."""
     if request.config.getoption("--running"):
         settings = Settings.from_environment()
@@ -70,7 +68,7 @@ def sandbox(
         "DEVICES": "0",  # background devices would change what tests count
         "RELOAD": "0",  # tests write files into the folders of apps
         "RETRY_DELAY": "0.5",  # a poison record is retried ten times
-        **{variable: str(free_port()) for variable, _ in port_variables().values()},
+        **free_variables(),
     }
     command = [sys.executable, "-m", "sandbox"]
     started = subprocess.run([*command, "up"], cwd=ROOT, capture_output=True, text=True, check=False)

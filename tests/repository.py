@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from bench import copies
 
-LINKS = (".venv", "node_modules")
-"""What `make` installs, and a copy shares."""
+ROOT = copies.ROOT
 
 
 def copy_to(folder: Path) -> None:
     """Copy the repository to *folder* as after `git clone` and `make`, with everything committed."""
-    listed = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    for name in filter(None, listed.split("\0")):
-        if name not in LINKS and (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+    copies.copy_tree(folder)
     git(folder, "init", "--quiet")
     with (folder / ".git" / "info" / "exclude").open("a") as excluded:
-        excluded.write("\n".join(LINKS) + "\n")  # .gitignore names folders, and these are links
-    for name in LINKS:
-        if (ROOT / name).exists():
-            (folder / name).symlink_to(ROOT / name)
+        excluded.write("\n".join(copies.LINKS) + "\n")  # .gitignore names folders, and these are links
     commit(folder)
 
 

@@ -13,13 +13,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import copies
 from bench.mutants import targets
 from bench.mutants.kinds import KINDS
 from bench.mutants.reasons import Reasons
 from bench.mutants.session import Mutant, Session
 from bench.mutants.tests import Tests
 
-FOLDER = targets.ROOT / ".mutants"
+FOLDER = copies.ROOT / ".mutants"
 
 
 def main() -> str | None:
@@ -32,7 +33,7 @@ def main() -> str | None:
     unknown = set(arguments.app or ()) - set(targets.names())
     if unknown:
         return f"{', '.join(unknown)}: must be one of {', '.join(targets.names())}"
-    tree = targets.copy_tree(FOLDER / "tree")
+    tree = copies.copy_tree(FOLDER / "tree")
     scores = [_run(targets.target(name), tree, arguments) for name in arguments.app or targets.names()]
     return _report(scores)
 

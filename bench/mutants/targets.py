@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import filecmp
 import hashlib
-import shutil
-import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
+from bench.copies import ROOT
 
 NOT_MUTATED = ("wiring.py", "local.py", "local_gateway.py")
 """wiring.py builds the objects of a deployed app and decides nothing. The others run only under `chalice local`, which
@@ -59,31 +55,5 @@ def version(tree: Path, target: Target) -> str:
     return digest.hexdigest()[:12]
 
 
-def copy_tree(folder: Path) -> Path:
-    """Make *folder* a copy of the files that git tracks or would track; return it."""
-    files = set(_files())
-    if folder.exists():
-        for path in list(folder.rglob("*")):
-            if (path.is_file() or path.is_symlink()) and str(path.relative_to(folder)) not in files:
-                path.unlink()
-    for name in files:
-        source, copy = ROOT / name, folder / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_symlink() or not (copy.exists() and filecmp.cmp(source, copy, shallow=False)):
-            copy.unlink(missing_ok=True)
-            shutil.copy2(source, copy, follow_symlinks=False)
-    for name in (".venv", "node_modules"):
-        (folder / name).unlink(missing_ok=True)
-        (folder / name).symlink_to(ROOT / name)
-    return folder
-
-
 def _apps() -> list[str]:
     return sorted(path.parent.parent.name for path in ROOT.glob("*/.chalice/config.json"))
-
-
-def _files() -> Iterator[str]:
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines():
-        if (ROOT / name).is_file() or (ROOT / name).is_symlink():
-            yield name

@@ -8,16 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.mutants import targets
+from bench import clones, copies
 from bench.weakened.weakenings import WEAKENINGS, admitted_cases
-from sandbox import ports
 
-FOLDER = targets.ROOT / ".weakened"
+FOLDER = copies.ROOT / ".weakened"
 _ADMITTED = re.compile(r"^([\w ]+): admitted: (.+?)\. Lost: ", re.MULTILINE)
 
 
 def main() -> str | None:
-    tree = targets.copy_tree(FOLDER / "tree")
+    tree = copies.copy_tree(FOLDER / "tree")
+    copies.link_packages(tree)
     for changes in WEAKENINGS:
         for change in changes.changes:
             change.apply(tree)
@@ -30,20 +30,15 @@ def main() -> str | None:
 
 def _attack(tree: Path) -> str:
     """Start the copy's sandbox, attack it, and stop it. Return what the attacks print."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SANDBOX_"))}
-    environment |= {"PORT_BASE": str(ports.free_base()), "DEVICES": "0", "RELOAD": "0"}
-    sandbox = [sys.executable, "-m", "sandbox"]
-    try:
-        subprocess.run([*sandbox, "up"], cwd=tree, env=environment, check=True)
-        command = ["make", "--assume-old=.venv/run", "--no-print-directory", "attack"]
+    lines = []
+    with clones.sandbox(tree) as (_, variables):
+        command = [sys.executable, "-m", "deploy", "attack", "all", "local"]
+        environment = os.environ | variables
         with subprocess.Popen(command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True) as running:
-            lines = []
             for line in running.stdout or ():
                 print(line, end="", flush=True)
                 lines.append(line)
-        return "".join(lines)
-    finally:
-        subprocess.run([*sandbox, "down"], cwd=tree, env=environment, check=False)
+    return "".join(lines)
 
 
 if __name__ == "__main__":

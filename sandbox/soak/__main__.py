@@ -46,7 +46,7 @@ def run(seconds: float, users: int) -> Soak:
     folder = FOLDER / "run"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    sandbox = OwnSandbox(FOLDER / "sandbox", "soak")
+    sandbox = OwnSandbox(FOLDER / "sandbox", "soak", KEEP="1")
     print("The sandbox of the test starts.", flush=True)
     with sandbox.running():
         os.environ.update(sandbox.settings.environment)

@@ -7,13 +7,12 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from sandbox.ports import port_variables
+from sandbox.ports import free_variables
 
 pytestmark = pytest.mark.alone
 
@@ -21,10 +20,9 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
-def environment(tmp_path: Path, free_port: Callable[[], int]) -> dict[str, str]:
+def environment(tmp_path: Path) -> dict[str, str]:
     """Variables of a second sandbox beside any other."""
-    ports = {variable: str(free_port()) for variable, _ in port_variables().values()}
-    own = {"SANDBOX_DIR": str(tmp_path), "SANDBOX_STAGE": "kept", "DEVICES": "0", **ports}
+    own = {"SANDBOX_DIR": str(tmp_path), "SANDBOX_STAGE": "kept", "DEVICES": "0"} | free_variables()
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | own
 
 

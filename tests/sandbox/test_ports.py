@@ -57,6 +57,14 @@ def test_one_variable_moves_all_ports_by_the_same_distance() -> None:
     assert moved == {name: port + 700 for name, port in by_default.items()} | {"todo-app": 4999}
 
 
+def test_a_second_sandbox_gets_a_free_port_for_everything() -> None:
+    found = ports.from_environment(ports.free_variables() | {"SANDBOX_DEBUG": "todo-app"})
+
+    assert found.keys() == ports.port_variables().keys()
+    assert set(found.values()).isdisjoint(ports.from_environment({}).values())
+    assert ports.busy_ports(found) == {}
+
+
 @pytest.mark.parametrize("base", ["x", "0", "65000"])
 def test_a_base_that_moves_a_port_too_far_is_named(base: str) -> None:
     with pytest.raises(InvalidVariable, match=f"^PORT_BASE={base} is "):
