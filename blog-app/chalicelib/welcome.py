@@ -127,9 +127,11 @@ class Welcome:
     def _welcome(self, subscriber_id: str) -> None:
         """Send the mail if the current state in the store says so, since an event may arrive long after its change."""
         subscriber, mail = self._store.read(subscriber_id)
-        if subscriber is None or subscriber.status != "subscribed" or not self._is_due(subscriber, mail):
+        if subscriber is None or subscriber.status != "subscribed":
             return
         before = mail or _unclaimed(subscriber)
+        if not self._is_due(subscriber, before):
+            return
         letter, url = self._letter(before.token)
         claim = replace(before, attempts=before.attempts + 1, until=self._now() + self._lease * 2**before.attempts)
         if not self._store.replace_mail(claim, before.attempts):
@@ -137,17 +139,14 @@ class Welcome:
         try:
             message_id = self._sender.send(subscriber.email, letter, _tags(claim), url)
         except NotSent:
-            self._store.replace_mail(replace(before, until=self._now()), claim.attempts)
+            self._store.replace_mail(before, claim.attempts)  # due again at once
             raise
         self._store.settle_mail(claim.id, claim.subscribed_at, message_id, self._now())
 
-    def _is_due(self, subscriber: Subscriber, mail: WelcomeMail | None) -> bool:
+    def _is_due(self, subscriber: Subscriber, mail: WelcomeMail) -> bool:
         if self._hands_over and self._now() - subscriber.subscribed_at >= HAND_OVER:
             return False
-        latest = self._now() - self._patience
-        if mail is None:
-            return subscriber.subscribed_at <= latest
-        if mail.sent_at is not None or mail.until > latest:
+        if mail.sent_at is not None or mail.until > self._now() - self._patience:
             return False
         if mail.attempts >= MAX_ATTEMPTS:
             raise GivenUp(f"the outcome of {mail.attempts} attempts to welcome subscriber {mail.id} is unknown")
@@ -160,8 +159,8 @@ class Welcome:
 
 
 def _unclaimed(subscriber: Subscriber) -> WelcomeMail:
-    token = new_token(subscriber.id)
-    return WelcomeMail(id=subscriber.id, subscribed_at=subscriber.subscribed_at, token=token, attempts=0, until=0)
+    token, at = new_token(subscriber.id), subscriber.subscribed_at
+    return WelcomeMail(id=subscriber.id, subscribed_at=at, token=token, attempts=0, until=at)
 
 
 def _tags(mail: WelcomeMail) -> dict[str, str]:

@@ -382,6 +382,24 @@ def test_the_standby_region_waits_an_hour_after_a_claim_ends(
     assert len(ses.taken) == 1
 
 
+def test_what_ses_refuses_is_due_in_the_same_region_at_once_and_in_the_standby_after_an_hour(
+    welcome: Welcome, standby: Welcome, ses: Ses, clock: Clock
+) -> None:
+    ses.before = fail(NotSent("Throttling"))
+    with pytest.raises(NotSent):
+        welcome.handle(Subscribed(ANN))
+    clock.now += TAKE_OVER - 1
+    standby.handle(Subscribed(ANN))  # would raise if it sent
+    clock.now += 1 + LEASE
+    with pytest.raises(ExceptionGroup):
+        standby.sweep()
+
+    ses.before = lambda: None
+    standby.sweep()
+
+    assert len(ses.taken) == 1
+
+
 def test_a_removed_or_suppressed_subscriber_gets_no_mail(
     welcome: Welcome, store: MemorySubscribers, ses: Ses, clock: Clock
 ) -> None:
