@@ -23,6 +23,7 @@ ANY = "*"
 LOOPBACK = re.compile(r"(.+\.)?localhost|127(\.[0-9]{1,3}){3}|\[?::1\]?", re.IGNORECASE)
 """A host name that is this machine for everybody."""
 
+_PORT = re.compile(r":[0-9]*$")
 _READ = (b"host", b"origin", b"referer", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
 _REFUSED = f"Only programs on this machine, and the pages of {VARIABLE}, may call this server.\n".encode()
 
@@ -63,13 +64,14 @@ class AllowedPages:
             await send({"type": "websocket.close", "code": 1008})  # the handshake gets 403
 
     def _allows(self, scope: Scope) -> bool:
-        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"] if name.lower() in _READ}
-        host = headers.get(b"host", "")
         if ANY in self._origins:
             return True
-        if [name.lower() for name, _ in scope["headers"]].count(b"host") > 1:
+        sent = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"] if name.lower() in _READ]
+        headers = dict(sent)
+        if [name for name, _ in sent].count(b"host") > 1:
             return False  # RFC 9112, section 3.2: what reads the first host and what reads the last would differ
-        if not self._serves(re.sub(r":[0-9]*$", "", host)):
+        host = headers.get(b"host", "")
+        if not self._serves(_PORT.sub("", host)):
             return False
         origin, site = headers.get(b"origin", "null"), headers.get(b"sec-fetch-site", "none")
         if origin != "null":

@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from localaws import service_models
+from localaws import exchange, service_models
 from localaws.allowed_pages import AllowedPages, origins
 from localaws.cloudfront.edge import Edge, edge
 from localaws.server import Server
@@ -66,6 +66,7 @@ async def serve(servers: Sequence[uvicorn.Server], stopping: Callable[[], None] 
 def run(serving: Coroutine[Any, Any, None]) -> None:
     """Run the servers on the event loop of uvicorn."""
     service_models.share()
+    exchange.install()
     asyncio.run(serving, loop_factory=uvicorn.Config("", loop="uvloop").get_loop_factory())
 
 

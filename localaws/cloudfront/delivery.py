@@ -48,16 +48,24 @@ async def deliver(request: ViewerRequest, response: ViewerResponse, send: Send) 
     headers = response.headers
     headers["x-cache"], headers["via"], headers["x-amz-cf-id"] = response.x_cache, VIA, request_id()
     await send({"type": "http.response.start", "status": status, "headers": headers.raw})
-    sent = 0
+    sent, more = 0, True
     if chunks is None or request.method == "HEAD":
         if isinstance(response.source, OriginResponse):
             await response.source.close()
     else:
+        if not _is_here(response.source):  # the head does not wait for the body
+            await send({"type": "http.response.body", "body": b"", "more_body": True})
         async for chunk in chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
             sent += len(chunk)
-    await send({"type": "http.response.body", "body": b""})
+            more = headers.get("content-length") != str(sent)
+            await send({"type": "http.response.body", "body": chunk, "more_body": more})
+    if more:
+        await send({"type": "http.response.body", "body": b""})
     return sent
+
+
+def _is_here(source: Body | Segments | OriginResponse | bytes) -> bool:
+    return isinstance(source, bytes) or (isinstance(source, Body) and source.complete)
 
 
 def _select_content(request: ViewerRequest, response: ViewerResponse) -> tuple[int, Chunks | None]:

@@ -9,7 +9,7 @@ import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -136,7 +136,7 @@ class Distribution:
 
         https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/http-403-permission-denied.html
         """
-        name = urlsplit(f"//{host.lower()}").hostname or ""
+        name = _host_name(host)
         wildcard = f"*.{name.partition('.')[2]}"
         return is_local(name) or bool({name, wildcard} & {self.domain, *self.aliases})
 
@@ -144,6 +144,12 @@ class Distribution:
         """Return the seconds for which an error is cached at least."""
         error = self.errors.get(status)
         return error.caching_min_ttl if error else DEFAULT_ERROR_CACHING_MIN_TTL
+
+
+@lru_cache(1024)
+def _host_name(host: str) -> str:
+    """Return the name in a Host header, in lower case."""
+    return urlsplit(f"//{host.lower()}").hostname or ""
 
 
 def normalized(path: str) -> str:

@@ -213,9 +213,9 @@ class Edge:
                 headers = {**validators, **range_header}
                 return await self._fetch(distribution, behavior, request, headers, for_cache=caches)
 
-            return await self._objects.get(replace(key, byte_range=byte_range), rules, fetch)
+            return await self._objects.get(replace(key, byte_range=byte_range) if byte_range else key, rules, fetch)
 
-        if caches and request.method == "GET":
+        if caches and request.method == "GET" and "range" in request.headers:
             response = await self._get_far_range(request, self._objects.stored(key), get)
             if response:
                 return response
@@ -230,7 +230,7 @@ class Edge:
         self, request: ViewerRequest, stored: Entry | None, get: Callable[[str], Awaitable[Found]]
     ) -> ViewerResponse | None:
         """Return a response from segments if the range is far beyond the stored bytes of the object, else None."""
-        first = segments.far_byte(request.headers.get("range", ""), stored)
+        first = segments.far_byte(request.headers["range"], stored)
         if first is None:
             return None
         found = await get(segments.segment_range(first))

@@ -16,7 +16,7 @@ from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudfront, s3
 
-from localaws import connections
+from localaws import exchange
 from localaws.regions.calls import DOWN
 
 ORIGIN = "x-edge-origin"
@@ -34,7 +34,7 @@ async def serve_origin(
     source_arn = distribution["ARN"] if origin["oac_id"] else ""
     bucket, key = origin["s3_bucket"], unquote(raw_uri).removeprefix("/")
     if s3.bucket_region(bucket) in DOWN:
-        connections.drop()
+        exchange.drop()
         return 503, {}, b""
     answer = await run_offloop(
         s3.serve_cloudfront_origin_fetch, bucket, key, method, headers, source_arn, origin["oai_id"]

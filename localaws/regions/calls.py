@@ -26,7 +26,7 @@ from ministack.core import responses, router
 from ministack.services import apigateway_v1, eventbridge, s3
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from localaws import connections, control
+from localaws import control, exchange
 from localaws.lambda_ import asynchronous_invocations
 
 CALL = "regions"
@@ -70,7 +70,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if DOWN and scope["type"] == "http" and _region(scope) in DOWN:
-            connections.drop()
+            exchange.drop()
             return
         await self._emulator(scope, receive, send)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import logging
 import select
 import socket
 import threading
@@ -19,8 +20,9 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http import httptools_impl
+from uvicorn.protocols.http.flow_control import FlowControl
 
-from localaws import connections, control_client, serve
+from localaws import connections, control_client, exchange, serve
 from localaws.clock.client import turned
 
 
@@ -88,7 +90,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.fixture
 def connection(monkeypatch: pytest.MonkeyPatch) -> Iterator[http.client.HTTPConnection]:
     """Return a connection to a server whose application is `echo`."""
-    monkeypatch.setattr(httptools_impl, "RequestResponseCycle", connections.Exchange)
+    monkeypatch.setattr(httptools_impl, "RequestResponseCycle", exchange.Exchange)
     with served() as port, socket_closed(http.client.HTTPConnection("127.0.0.1", port, timeout=90)) as opened:
         yield opened
 
@@ -143,6 +145,50 @@ def test_a_body_without_a_length_is_sent_in_chunks(connection: http.client.HTTPC
 
     assert answer.getheader("Transfer-Encoding") == "chunked"
     assert json.loads(body)["seen"] == json.loads(next_body)["seen"] == ""
+
+
+class Transport:
+    """Notes what is written."""
+
+    def __init__(self) -> None:
+        self.written: list[object] = []
+
+    def write(self, data: object) -> None:
+        self.written.append(data)
+
+
+async def written(*parts: bytes) -> list[object]:
+    """Return what is written for a response with these parts, without the head's text."""
+    transport: Any = Transport()
+    cycle = exchange.Exchange(
+        scope={"method": "GET", "http_version": "1.1"},  # type: ignore[typeddict-item]
+        transport=transport,
+        flow=FlowControl(transport),
+        logger=logging.getLogger(),
+        access_logger=logging.getLogger(),
+        access_log=False,
+        default_headers=[],
+        message_event=asyncio.Event(),
+        expect_100_continue=False,
+        keep_alive=True,
+        on_response=lambda: None,
+    )
+    length = str(sum(map(len, parts))).encode()
+    await cycle.send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+    for number, part in enumerate(parts, 1):
+        await cycle.send({"type": "http.response.body", "body": part, "more_body": number < len(parts)})
+    return transport.written  # type: ignore[no-any-return]
+
+
+def test_a_short_part_is_written_with_the_head_and_a_long_one_without_a_copy() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n"
+    long = bytes(100_000)
+
+    assert asyncio.run(written(b"short")) == [head % 5 + b"short"]
+    assert asyncio.run(written(b"", b"short")) == [head % 5, b"short"]
+    first, second = asyncio.run(written(long))
+    assert first == head % len(long)
+    assert second is long
 
 
 def test_the_answer_to_head_has_no_body(connection: http.client.HTTPConnection) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 import httpcore
 import pytest
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import Message
 
 from localaws.cloudfront.__main__ import server
 from localaws.cloudfront.body import BLOCK, Body
 from localaws.cloudfront.cache import Cache, Entry, cache_tags
 from localaws.cloudfront.conditions import failed_precondition, range_applies
+from localaws.cloudfront.delivery import ViewerResponse, deliver
 from localaws.cloudfront.distribution import CachePolicy, Names, normalized
 from localaws.cloudfront.freshness import Lifetime, lifetime
 from localaws.cloudfront.key import CacheKey, ViewerRequest, cache_key, encodings, query_string
@@ -376,6 +378,37 @@ def test_a_pending_response_is_not_cached_after_an_invalidation(
         assert len(site.requests) == requests
 
     _run(scenario)
+
+
+def delivered(source: Body | bytes, *, method: str = "GET") -> list[tuple[bytes, bool]]:
+    """Return each part of the body that a viewer is sent, and whether more follow."""
+    messages: list[Message] = []
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+        if len(messages) == 2 and isinstance(source, Body) and not source.complete:
+            source.write(b"late")
+            source.finish()
+
+    response = ViewerResponse(200, MutableHeaders(), source, HIT, 200)
+    asyncio.run(deliver(ViewerRequest(method, "/a", "", Headers(), "127.0.0.1"), response, send))
+    return [(bytes(message["body"]), message.get("more_body", False)) for message in messages[1:]]
+
+
+def test_a_body_that_is_here_is_sent_as_the_last_part() -> None:
+    body = Body(4)
+    body.write(b"here")
+    body.finish()
+
+    assert delivered(body) == [(b"here", False)]
+    assert delivered(b"made") == [(b"made", False)]
+    assert delivered(b"") == [(b"", False)]
+    assert delivered(Body(0), method="HEAD") == [(b"", False)]
+
+
+def test_the_head_is_sent_before_a_body_that_is_not_here_yet() -> None:
+    assert delivered(Body(4)) == [(b"", True), (b"late", False)]
+    assert delivered(Body()) == [(b"", True), (b"late", True), (b"", False)]
 
 
 def test_a_server_waits_until_it_should_exit(free_port: Callable[[], int]) -> None:
