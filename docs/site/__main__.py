@@ -22,6 +22,7 @@ def main() -> str | None:
     except pages.BrokenLink as error:
         return str(error)
     shutil.copy(_MERMAID, SOURCE / "pages" / "mermaid.js")
+    shutil.copy(pages.ROOT / "docs" / "site" / "site.css", SOURCE / "pages")
     (SOURCE / "zensical.toml").write_text(configuration(written))
     command = [str(_BIN / "zensical"), "build", "--clean", "--strict", "--config-file", "zensical.toml"]
     done = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, check=False)

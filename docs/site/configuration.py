@@ -15,6 +15,7 @@ site_name = "Chalice suite"
 docs_dir = "pages"
 site_dir = "site"
 use_directory_urls = false
+extra_css = ["site.css"]
 extra_javascript = ["mermaid.js"]
 nav = NAV
 

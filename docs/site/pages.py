@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 _DOCUMENTS = ("*.md", "*/README.md", "*/videos/README.md", "docs/*.md", "docs/*/*.md")
 _PICTURES = (".png", ".webp", ".svg", ".jpg")
 _FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+_DIAGRAM = re.compile(r"^```mermaid\n.*?^```", re.DOTALL | re.MULTILINE)
+_WIDE = r'<div class="wide" markdown>\n\n\g<0>\n\n</div>'
 _LINK = re.compile(r'(?:(?<=\]\()|(?<= src=")|(?<= srcset="))([^)\s#"]*)(#[^)\s"]*)?(?=[)"])')
 _LANGUAGES = {
     ".py": "python",
@@ -94,7 +96,7 @@ def _markdown(path: str, text: str, known: set[str], linked: set[str]) -> str:
     parts = []
     for part in _split(text):
         parts.append(part if part.startswith("```") else _LINK.sub(target, part))
-    return _lists("".join(parts))
+    return _lists(_DIAGRAM.sub(_WIDE, "".join(parts)))
 
 
 def _split(text: str) -> Iterator[str]:

@@ -25,7 +25,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list
         '![picture](picture.svg)\n\n<img src="../other.svg">\n',
         "docs/picture.svg": "<svg/>",
         "other.svg": "<svg/>",
-        "one-app/README.md": "# One\n",
+        "one-app/README.md": "# One\n\n```mermaid\nflowchart LR\n```\n",
         "app.py": 'first = 1\nsecond = """```"""\n',
         "code/a.py": "",
         ".hidden/a.json": "{}",
@@ -64,6 +64,13 @@ def test_what_belongs_to_a_step_is_indented_by_four(written: tuple[Path, list[st
     folder, _ = written
 
     assert "1. A step:\n\n    ```\n    make\n    ```\n\nSee" in (folder / "docs/README.md").read_text()
+
+
+def test_a_diagram_is_in_a_box_that_scrolls(written: tuple[Path, list[str]]) -> None:
+    folder, _ = written
+
+    box = '<div class="wide" markdown>\n\n```mermaid\nflowchart LR\n```\n\n</div>'
+    assert box in (folder / "one-app/README.md").read_text()
 
 
 def test_every_page_of_the_menu_is_a_document() -> None:
