@@ -19,15 +19,16 @@ BATCHES = 50
 type Json = dict[str, Any]
 
 
-def site_data(endpoint: str) -> Json:
+def site_data(endpoint: str, shown: int | None = failures.SHOWN) -> Json:
     """Return ``{sources, invocations, queues}``: event source mappings, functions that are invoked asynchronously, and
-    queues with failures. A source has ``batches``, newest first, and those have ``steps``.
+    queues with failures. A source has ``batches``, newest first, and those have ``steps``. A queue has the newest
+    *shown* messages, for None all.
     """
     answer = control_client.call(f"{endpoint}/_localaws/deliveries?limit={BATCHES}")
     batches: list[Json] = json.loads(answer)["batches"]
     pages = client("lambda").get_paginator("list_event_source_mappings").paginate()
     mappings = [mapping for page in pages for mapping in page["EventSourceMappings"]]
-    queues = failures.queues(endpoint, mappings, batches)
+    queues = failures.queues(endpoint, mappings, batches, shown)
     return {
         "sources": in_order([source(mapping, batches, queues) for mapping in mappings]),
         "invocations": in_order(invocations(batches, queues)),

@@ -114,8 +114,11 @@ def _error_in(record: Json) -> Json:
     return {"message": error, "trace": trace}
 
 
-def queues(endpoint: str, mappings: Sequence[Json], batches: Sequence[Json]) -> list[Json]:
-    """Return the queues with failures, those with messages first: ``[{name, feeds, count, moves, messages}]``."""
+def queues(endpoint: str, mappings: Sequence[Json], batches: Sequence[Json], shown: int | None = SHOWN) -> list[Json]:
+    """Return the queues with failures, those with messages first: ``[{name, feeds, count, moves, messages}]``.
+
+    Each has the newest *shown* messages, for None all.
+    """
     sqs = client("sqs")
     read = {mapping["EventSourceArn"] for mapping in mappings}
     urls = [url for page in sqs.get_paginator("list_queues").paginate() for url in page.get("QueueUrls", [])]
@@ -138,7 +141,7 @@ def queues(endpoint: str, mappings: Sequence[Json], batches: Sequence[Json]) -> 
             if mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination") == arn
         ]
         count = sum(int(described[name]) for name in COUNTS)
-        peeked = peek(endpoint, url)[:SHOWN] if count else []
+        peeked = peek(endpoint, url)[:shown] if count else []
         messages = [message(each, mappings, batches, bool(dead)) for each in peeked]
         if any(each["kind"] == "event" for each in messages):
             feeds.append("on-failure destination of asynchronous invocations")

@@ -123,18 +123,16 @@ def recipients(sent: Sequence[Mapping[str, Any]], sender: str) -> Counter[str]:
 
 def failures(endpoint: str) -> list[str]:
     """Return in a line for each cause what the queues of failures hold, and why."""
-    return causes(site_data(endpoint)["queues"])
+    return causes(site_data(endpoint, shown=None)["queues"])
 
 
 def causes(queues: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line for each queue, function and reason. The console shows the reasons of the newest messages only."""
+    """Return a line for each queue, function and reason."""
     counts: Counter[tuple[str, str]] = Counter()
     for queue in queues:
         for message in queue["messages"]:
             error = (message["error"] or {}).get("message", "")
             counts[queue["name"], f"{message['function']}: {message['reason']} {error}".rstrip()] += 1
-        if more := queue["count"] - len(queue["messages"]):
-            counts[queue["name"], "older messages"] += more
     return [f"{queue}: {count} of {why}" for (queue, why), count in sorted(counts.items())]
 
 

@@ -344,6 +344,18 @@ def test_a_malformed_message_is_refused_and_stays(site: Site, emulator: str, que
     assert sqs.receive_message(QueueUrl=url)["Messages"][0]["MessageId"] == id
 
 
+@pytest.mark.usefixtures("site")  # points boto3 to the emulator
+@pytest.mark.parametrize(("shown", "listed"), [(2, 2), (None, 3)])
+def test_a_queue_lists_some_of_its_messages_or_all(emulator: str, queue: Any, shown: int | None, listed: int) -> None:
+    sqs, (name, url) = boto3.client("sqs", endpoint_url=emulator), queue()
+    for body in "123":
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+
+    (found,) = [each for each in failures.queues(emulator, [], [], shown) if each["name"] == name]
+
+    assert (found["count"], len(found["messages"])) == (3, listed)
+
+
 def test_all_messages_of_a_dead_letter_queue_return_to_their_queue(site: Site, emulator: str, queue: Any) -> None:
     sqs, (name, _) = boto3.client("sqs", endpoint_url=emulator), queue()
     policy = {"deadLetterTargetArn": f"arn:aws:sqs:us-east-1:000000000000:{name}", "maxReceiveCount": 1}
