@@ -57,7 +57,9 @@ def main() -> str | None:
         if arguments.run is not _cost:  # which needs no account
             print(target())
         result: str | None = arguments.run(arguments)
-    except (DeployError, ClientError, BotoCoreError, FileNotFoundError, subprocess.CalledProcessError) as error:
+    except FileNotFoundError as error:
+        return f"{arguments.command} failed: there is no file {error.filename}"
+    except (DeployError, ClientError, BotoCoreError, subprocess.CalledProcessError) as error:
         return f"{arguments.command} failed: {error}"
     except KeyboardInterrupt:
         return "interrupted: the same command resumes from here"
@@ -215,7 +217,7 @@ def _release(arguments: argparse.Namespace) -> None:
         return parameters | own if step in order.STACKS else {}
 
     order.check(arguments.stage, released, parameters_for)
-    outputs = order.release(arguments.stage, released, parameters_for, print)
+    outputs = order.release(arguments.stage, released, parameters_for, _report)
     for app, own in in_two.items():
         if own:
             regions.release(app, arguments.stage, own["StandbyRegion"], print)
@@ -380,6 +382,11 @@ def _declared(parameters: Iterable[tuple[str, str]], released: Iterable[str]) ->
                 f"no template of {', '.join(released)} has a parameter {name}. The parameters are {known}"
             )
     return dict(parameters)
+
+
+def _report(line: str) -> None:
+    """Print a line by one write, because the steps of a release report at the same time."""
+    sys.stdout.write(f"{line}\n")
 
 
 def _print(values: Mapping[str, str]) -> None:

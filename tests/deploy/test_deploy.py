@@ -46,6 +46,20 @@ def test_the_bucket_for_code_is_private_and_its_owner_is_checked(aws: str, monke
         assert owners[name] == ACCOUNT, name
 
 
+def test_a_step_reports_by_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+
+    class Screen:
+        def write(self, text: str) -> None:
+            written.append(text)
+
+    monkeypatch.setattr(sys, "stdout", Screen())
+
+    command._report("blog-app: site")
+
+    assert written == ["blog-app: site\n"], "lines of steps that run at the same time would mix"
+
+
 def test_an_api_deployed_by_chalice_is_registered(
     aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -60,7 +74,7 @@ def test_an_api_deployed_by_chalice_is_registered(
     monkeypatch.setattr(apps, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["deploy", "register", "receipts-app", "unit"])
 
-    assert "No such file" in str(command.main())
+    assert command.main() == f"register failed: there is no file {deployed}"
     deployed.write_text(json.dumps({"resources": resources, "schema_version": "2.0"}))
     assert command.main() is None
 
