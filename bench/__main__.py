@@ -20,6 +20,7 @@ from pathlib import Path
 
 from bench import figures
 from bench.row import Row, Unmeasured
+from deploy.command import run_command
 
 BENCHMARKS = (
     "handlers",
@@ -121,4 +122,4 @@ def _process(name: str, file: Path) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from deploy import (
 from deploy.account import api_address, target
 from deploy.attack.stage import attack
 from deploy.clone import clone
+from deploy.command import run_command
 from deploy.cost import report
 from deploy.delete import contents, delete, delete_standby
 from deploy.errors import DeployError, NotDeployed, PackageFailed
@@ -63,9 +63,6 @@ def main() -> str | None:
         return f"{arguments.command} failed: {error}"
     except KeyboardInterrupt:
         return "interrupted: the same command resumes from here"
-    except BrokenPipeError:  # nobody reads the output any more, as after `make cost STAGE=prod | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     return result
 
 
@@ -395,4 +392,4 @@ def _print(values: Mapping[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from deploy.command import run_command
 from localaws import processes
 from localaws.clock.client import seconds, turned
 from localaws.ports import busy_ports, find_free_port
@@ -279,4 +280,4 @@ def serve(settings: Settings) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from deploy import apps
+from deploy.command import run_command
 from services import openapi, rename, scaffold, sdk
 
 
@@ -74,4 +74,4 @@ def _rename(arguments: argparse.Namespace) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

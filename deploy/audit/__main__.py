@@ -6,7 +6,6 @@ Exit codes: 0 nothing to object, 1 a finding without a reason, an exception with
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,6 +14,7 @@ from deploy.apps import ROOT
 from deploy.audit import permissions, templates
 from deploy.audit.findings import Finding, exceptions, judged
 from deploy.audit.tools import Tools, transformed
+from deploy.command import run_command
 from deploy.errors import DeployError
 
 WORKFLOWS = (".github/workflows/*.yml", "deploy/pipelines/*.yml")
@@ -83,4 +83,4 @@ def _audit(environment: Path, written: dict[str, Path], folder: Path, only: list
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)
