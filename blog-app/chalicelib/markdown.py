@@ -73,16 +73,6 @@ def render(source: str) -> str:
     return _CLEANER.clean(html)
 
 
-def absolute(html: str, url: str) -> str:
-    """Return rendered *html* for a feed: with absolute URLs, resolved against *url*, and plain images."""
-    return nh3.clean(
-        re.sub(r"</?picture>|<source [^>]*>", "", html),
-        attributes={"a": {"href"}, "img": {"alt", "height", "src", "width"}},
-        url_relative=("rewrite_with_base", url),
-        link_rel=None,
-    )
-
-
 def _level(tokens: list[Token]) -> None:
     """Shift the headings so that the highest is h2: the page's title is its h1."""
     headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]

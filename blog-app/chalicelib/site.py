@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
+import nh3
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from chalicelib import markdown, pictures
+from chalicelib import pictures
 from chalicelib.posts import Post, Summary
 
 _DESCRIPTION = "Notes on building things that run at the edge."
@@ -40,8 +41,8 @@ _ASSET_TYPES = {
     "svg": "image/svg+xml",
 }
 
-# Characters that XML 1.0 (section 2.2) or UTF-8 cannot represent.
-_NOT_TEXT = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
+# Characters that XML 1.0 (section 2.2) or UTF-8 cannot represent, and those that XML discourages.
+_NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
 class SiteFile(NamedTuple):
@@ -297,7 +298,7 @@ class Site:
         return urljoin(self._base_url, path)
 
     def _absolute(self, article: Article) -> str:
-        return markdown.absolute(article.post.body_html, self._url(article.path))
+        return absolute(article.post.body_html, self._url(article.path))
 
     def _linked_data(self, article: Article) -> dict[str, object]:
         """Return *article* as structured data for search engines (https://schema.org/BlogPosting)."""
@@ -313,6 +314,16 @@ class Site:
             **({"author": {"@type": "Person", "name": article.post.author}} if article.post.author else {}),
             **({"image": self._url(article.image)} if article.image else {}),
         }
+
+
+def absolute(html: str, url: str) -> str:
+    """Return rendered *html* for a feed: with absolute URLs, resolved against *url*, and plain images."""
+    return nh3.clean(
+        re.sub(r"</?picture>|<source [^>]*>", "", html),
+        attributes={"a": {"href"}, "img": {"alt", "height", "src", "width"}},
+        url_relative=("rewrite_with_base", url),
+        link_rel=None,
+    )
 
 
 def read_assets(folder: Path) -> dict[str, bytes]:

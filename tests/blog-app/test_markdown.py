@@ -12,9 +12,10 @@ from hostile import faults
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.markdown import absolute, render
+from chalicelib.markdown import render
 from chalicelib.pictures import filled, lead_picture, photo_ids
 from chalicelib.rendering import VERSION
+from chalicelib.site import absolute
 from deploy.attack.payloads import SCRIPTS
 
 

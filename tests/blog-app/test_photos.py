@@ -343,8 +343,9 @@ def test_both_kinds_of_event_give_the_same_object() -> None:
     assert photo_events.uploaded({"detail": detail}) == expected
 
 
-def test_only_making_variants_imports_pillow() -> None:
-    program = "import sys; from chalicelib import photo_bucket, photos; assert not {'PIL'} & set(sys.modules)"
+def test_only_what_needs_them_imports_pillow_and_the_markdown_parser() -> None:
+    modules = "photo_bucket, photos, publisher, site_bucket"
+    program = f"import sys; from chalicelib import {modules}; assert not {{'PIL', 'markdown_it'}} & set(sys.modules)"
     path = {"PYTHONPATH": os.pathsep.join(sys.path)}
 
     assert subprocess.run([sys.executable, "-c", program], env=path, check=False).returncode == 0

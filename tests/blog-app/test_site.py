@@ -391,6 +391,14 @@ def test_a_payload_in_any_field_of_a_post_is_shown_as_text(payload: str) -> None
     ElementTree.fromstring(SITE.sitemap([post]).body)  # noqa: S314 # our own
 
 
+def test_a_page_has_only_characters_that_xml_and_utf_8_can_represent() -> None:
+    kept = ((0x20, 0x7E), (0xA0, 0xD7FF), (0xE000, 0xFDCF), (0xFDF0, 0xFFFD), (0x10000, 0x10FFFF))
+    expected = "\t\n\r" + "".join(chr(number) for first, last in kept for number in range(first, last + 1))
+    body = "".join(map(chr, range(0x110000)))
+
+    assert f"|{expected}|" in text(SITE.page_for(a_post(summary="a", body_html=f"|{body}|")))
+
+
 def _running(root: ElementTree.Element) -> list[str]:
     """Return what a browser would execute, or load from other sites, except the site's own script and style."""
     found = []
