@@ -22,9 +22,9 @@ from sandbox.settings import ROOT
 _ROUNDS = 15
 _RECORDS = 4000
 _BINDS = (
-    "Many small things: of the time of a record, `usual_row`, which checks each field, takes 45 %, msgspec's decoder "
-    "and encoder 10 %, base64 10 %, and the envelope that Firehose wants for each record most of the rest. "
-    "`usual_row` is the only one of them that takes more than a tenth."
+    "Many small things. Of the time of a record, `usual_row`, which checks each field, takes 36 %: its own lines 25 %, "
+    "msgspec's decoder and encoder 11 %. What Firehose sent becomes a record in 22 %, of which its identity takes 8 %. "
+    "The answer of each record takes 26 %, its partition keys and calls 11 %, and base64 5 %."
 )
 
 type _Event = dict[str, Any]

@@ -20,7 +20,8 @@ from bench.row import Row, turns
 
 _ROUNDS = 5
 _BINDS = (
-    "What the app imports beside Chalice and boto3: its own modules and msgspec. `python -X importtime` names each: "
+    "What the app imports beside Chalice and boto3. Of these imports of the blog's publisher, Jinja takes 56 %, the "
+    "app's own modules 28 %, and msgspec 10 %. `python -X importtime` names each: "
     "`PYTHONPATH=FOLDER python -X importtime -c 'import app'` in a folder with the unpacked zip."
 )
 

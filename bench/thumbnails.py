@@ -26,11 +26,14 @@ _RUNS = 2
 
 
 _TIME = (
-    "The same native libraries as sharp's: of the CPU time of the 24 MP JPEG, libwebp's encoder takes 38 %, libjpeg's "
-    "decoder 35 %, the scaling 13 %, the read of the file 6 %, and libjpeg's encoder 3 %."
+    "The same native libraries as sharp's. Of the CPU time of the phone's JPEG, libwebp's encoder takes 53 %, libjpeg "
+    "18 %, and the scaling and turning 17 %. Of that of the 24 MP JPEG, they take 35 %, 35 % and 11 %. Most of the "
+    "rest is the kernel, which gives memory and reads the file."
 )
 _MEMORY = (
-    "Pillow decodes every WebP with libwebp's decoder for animations, which keeps two canvases of the whole picture."
+    "Pillow decodes every WebP with libwebp's decoder for animations. Of the memory, its two canvases of the whole "
+    "picture take 44 %, the copy of the frame 22 %, Pillow's image of it 22 %, and Python with its packages 10 %. "
+    "It would be 1.3 times the memory of sharp if they were freed before that image is made, which Pillow cannot do."
 )
 _CORE = str(max(os.sched_getaffinity(0)))
 

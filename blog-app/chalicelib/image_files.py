@@ -48,10 +48,14 @@ _MAX_PROFILE = 16 * 1024 * 1024
 
 
 class ImageFile(NamedTuple):
-    """The parts of a file that its pixels come from, and the ICC profile that the decoder would not find."""
+    """The parts of a file that its pixels come from, and the ICC profile that the decoder would not find.
+
+    *scans* is the number of scans of a JPEG or more, since a thumbnail or an appended video may contain the same bytes.
+    """
 
     content: IO[bytes]
     profile: bytes | None = None
+    scans: int = 0
 
 
 def kind(file: IO[bytes]) -> str | None:
@@ -83,9 +87,11 @@ def _jpeg(file: IO[bytes]) -> ImageFile:
     """Add the end marker if it is missing after the last scan."""
     content = file.read()
     file.seek(0)
-    if content.rfind(b"\xff\xd9") > content.rfind(b"\xff\xda"):
-        return ImageFile(file)
-    return ImageFile(io.BytesIO(content.removesuffix(b"\xff") + b"\xff\xd9"))
+    scans = len(re.findall(rb"\xff\xda", content))  # faster than bytes.count
+    end = content.rfind(b"\xff\xd9")
+    if end >= 0 and content.find(b"\xff\xda", end) < 0:
+        return ImageFile(file, scans=scans)
+    return ImageFile(io.BytesIO(content.removesuffix(b"\xff") + b"\xff\xd9"), scans=scans)
 
 
 def _png(file: IO[bytes]) -> ImageFile:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import math
-import re
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -156,15 +155,14 @@ def _opened(file: IO[bytes], kind: str, max_pixels: int) -> tuple[Image.Image, b
         if width * height > max_pixels:
             raise Rejected("too many pixels")
         return bitmaps.decoded(file), None
-    content, profile = image_files.readable(file, kind)
+    content, profile, scans = image_files.readable(file, kind)
     image = Image.open(content, formats=[kind])
     if image.mode in ("I", "F"):  # 32-bit data has no defined white
         raise Rejected("unsupported format")
-    if kind == "JPEG":
-        if _scans(content) > _MAX_SCANS:
-            raise Rejected("too many scans")
-        if content is not file and _lacks_pixels(content):
-            raise Rejected("truncated")
+    if scans > _MAX_SCANS:
+        raise Rejected("too many scans")
+    if kind == "JPEG" and content is not file and _lacks_pixels(content):
+        raise Rejected("truncated")
     return image, profile
 
 
@@ -187,15 +185,6 @@ def _lacks_pixels(content: IO[bytes]) -> bool:
 
 def _has_few_colours(image: Image.Image) -> bool:
     return image.mode in ("1", "P") or (image.mode in ("RGB", "RGBA") and image.getcolors(_FEW_COLOURS) is not None)
-
-
-def _scans(file: IO[bytes]) -> int:
-    """Return the number of scans or more, since a thumbnail or an appended video may contain the same bytes."""
-    position = file.tell()
-    file.seek(0)
-    found = re.findall(rb"\xff\xda", file.read())  # three times as fast as bytes.count
-    file.seek(position)
-    return len(found)
 
 
 def _orientation(image: Image.Image) -> int:
