@@ -13,7 +13,7 @@ from PIL import Image
 from deploy.verify.health import Health
 from deploy.verify.journey import step
 from deploy.verify.page import site_url
-from deploy.verify.people import address, with_secret
+from deploy.verify.people import SENDER, address, with_secret
 from deploy.verify.removal import delete_items, delete_objects, items_of
 from deploy.verify.requests import Answer, Api
 
@@ -95,7 +95,7 @@ class Blog(Health):
         mail = self.until(
             lambda: self._items().get("welcome"),
             lambda mail: mail and "N" in mail.get("sent_at", {}),
-            "a record of the mail with the time when SES took it",
+            f"a record of the mail with the time when SES took it{SENDER}",
         )
         assert mail
         self.token = mail["token"]["S"]

@@ -16,6 +16,9 @@ from botocore.credentials import Credentials
 from deploy.verify.journey import Journey
 from deploy.verify.requests import Api
 
+SENDER = ", from a sender that SES has verified (make preflight lists what is not)"
+"""What a step that waits for a mail expects, too: SES takes none before somebody has opened the link of the sender."""
+
 
 def address(journey: Journey, person: str) -> str:
     """Return an address that accepts every mail, at SES's mailbox simulator. SES sends there from its sandbox too.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deploy.verify.health import Health
 from deploy.verify.journey import step
 from deploy.verify.payments import Payment
-from deploy.verify.people import address, operator
+from deploy.verify.people import SENDER, address, operator
 from deploy.verify.removal import delete_item
 from deploy.verify.requests import Answer
 
@@ -34,7 +34,7 @@ class Receipts(Health):
         receipt = self.until(
             self._read,
             lambda answer: answer.status == 200 and answer.json["sent_at"],
-            "a receipt with the time when SES took the mail",
+            f"a receipt with the time when SES took the mail{SENDER}",
         )
         known = {name: receipt.json[name] for name in ("email", "amount")}
         self.expect(known == {**buyer, "amount": _AMOUNT}, "the buyer's address and amount", known)
