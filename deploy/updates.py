@@ -65,18 +65,18 @@ def deploy(template: str, stage: str, **parameters: str) -> dict[str, str]:
         "CloudFrontPrefixList": prefix_lists()[0],
     }
     outputs = stacks.deploy(stack(stage), text, given | parameters)
-    refresh(stage)
+    refresh(outputs["Publisher"])
     return outputs
 
 
-def refresh(stage: str) -> None:
-    """Have the publisher sign everything again, without waiting for it. Without a release, it does nothing.
+def refresh(publisher: str) -> None:
+    """Have the function *publisher* sign everything again, without waiting for it. Without a release, it does nothing.
 
     The schedule invokes it for the first time after a day. Until then this is the only invocation, without which the
     alarm on missing invocations would be raised.
     """
     payload = json.dumps({"command": "refresh"})
-    client("lambda").invoke(FunctionName=f"{stack(stage)}-publisher", InvocationType="Event", Payload=payload)
+    client("lambda").invoke(FunctionName=publisher, InvocationType="Event", Payload=payload)
 
 
 def package() -> bytes:

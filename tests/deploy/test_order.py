@@ -35,7 +35,7 @@ class Account:
         self.known_apis: dict[str, set[str]] = {}
         """By app the APIs that its policies name, of the apps that it calls."""
         self.refreshed: list[str] = []
-        """The stages whose publisher was invoked."""
+        """The publishers that were invoked."""
         self._lock = threading.Lock()
 
     def deploy(self, name: str, template: str, parameters: dict[str, str]) -> dict[str, str]:
@@ -308,7 +308,7 @@ def test_the_update_servers_keep_their_template(account: Account, monkeypatch: p
     assert not has_edge()
     assert run(monkeypatch, "release", "updates", "dev", "Template=after") is None
     assert has_edge()
-    assert account.refreshed == ["dev"] * 3
+    assert account.refreshed == ["publisher"] * 3
 
 
 def test_a_clone_allows_its_own_page_only(three_stages: Account) -> None:
