@@ -98,6 +98,15 @@ def test_a_site_has_exactly_these_files() -> None:
     assert "posts/post-11/index.html" in keys
 
 
+def test_a_page_loads_three_files_and_at_most_26_kilobytes_beside_its_photos() -> None:
+    files = site([*posts(19), A_POST_WITH_ALL])
+    for page in files.values():
+        if page.content_type.startswith("text/html"):
+            loaded = set(re.findall(r'(?:src|href)="/(assets/[^"]+)"', text(page)))
+            assert len(loaded) == 3, page.key
+            assert sum(len(files[key].body) for key in (page.key, *loaded)) <= 26_000, page.key
+
+
 @pytest.mark.parametrize("these", [[], [A_POST_WITH_ALL], posts(25)], ids=["empty", "one", "many"])
 def test_every_page_is_well_formed(these: list[Post]) -> None:
     for page in site(these).values():

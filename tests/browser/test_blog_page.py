@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from phone import PHONE, accessible
+from phone import PHONE, accessible, steady
 from playwright.sync_api import Page, expect
 from users import Author
 from waiting import until
@@ -207,6 +207,7 @@ def test_on_a_phone_no_page_scrolls_sideways(open_page: Callable[..., Page], pub
         else:
             page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
+        steady(page, address)
         accessible(page, address)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from phone import PHONE, count_shifts, fits
+from phone import PHONE, fits
 from playwright.sync_api import Page, expect
 from users import PASSWORD, User, anonymous
 
@@ -174,7 +174,6 @@ def test_the_traces_fit_a_phone_without_shifts(
     with elsewhere.api() as api:
         trace_id = api.get("/todos").headers["X-Amzn-Trace-Id"].split(";")[0].removeprefix("Root=")
     page = new_page(base_url=sandbox["console"], **PHONE)
-    count_shifts(page)
     page.goto("/traces.html")
     link = page.locator(f'a[href="#trace={trace_id}"]')
     expect(link).to_be_visible()
@@ -223,7 +222,6 @@ def test_the_first_page_fits_a_phone_without_shifts(
     with elsewhere.api() as api:
         api.get("/cached/todos")
     page = new_page(base_url=sandbox["console"], **PHONE)
-    count_shifts(page)
     page.goto("/")
     expect(page.get_by_role("row", name="API Gateway stage cache")).to_be_visible()
     expect(page.get_by_role("listitem").filter(has_text=email)).to_be_visible()
@@ -243,7 +241,6 @@ def test_a_release_of_the_button_is_listed_and_the_edge_serves_it(
     new_page: Callable[..., Page], sandbox: dict[str, Any]
 ) -> None:
     page = new_page(base_url=sandbox["console"], **PHONE)
-    count_shifts(page)
     page.goto("/updates.html")
     expect(page.get_by_role("list", name="Update servers").get_by_text("healthy", exact=True)).to_have_count(3)
     fits(page, "updates")

@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
-from phone import PHONE, count_shifts, fits
+from phone import PHONE, fits
 from playwright.sync_api import Page, expect
 
 PAGE = "<script>document.title = 'ran'</script>"
@@ -146,7 +146,6 @@ def test_the_data_fits_a_phone_without_shifts(
     new_page: Callable[..., Page], sandbox: dict[str, Any], kept: str
 ) -> None:
     page = new_page(base_url=sandbox["console"], **PHONE)
-    count_shifts(page)
     for address, shown in {
         "": "pipeline-app",
         f"?table={kept}": "corner",

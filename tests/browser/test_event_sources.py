@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
-from phone import PHONE, count_shifts, fits
+from phone import PHONE, fits
 from playwright.sync_api import Locator, Page, expect
 
 from localaws.testing import active, until
@@ -220,7 +220,6 @@ def test_the_page_of_event_sources_fits_a_phone_without_shifts(
     new_page: Callable[..., Page], sandbox: dict[str, Any], planted: Planted
 ) -> None:
     page = new_page(base_url=sandbox["console"], **PHONE)
-    count_shifts(page)
     page.goto("/event_sources.html")
     expect(messages(page, f"{planted.name}-dead")).to_have_count(1)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from phone import PHONE, fits
+from phone import PHONE, fits, watch_loading
 from playwright.sync_api import Browser, expect
 
 from deploy.verify import report
@@ -27,6 +27,7 @@ def test_the_page_fits_and_follows_the_colour_scheme(
     report.write(results, "dev", "account 123456789012, Region us-east-1", "2030-01-31 18:00 UTC", tmp_path)
     context = browser.new_context(color_scheme=scheme, **options)
     page = context.new_page()
+    watch_loading(page)
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
 

@@ -215,6 +215,8 @@ function choices() {
 
 function update(found) {
   graph = found;
+  byId("reading").hidden = true;
+  byId("drawn").hidden = false;
   choices();
   draw();
 }
