@@ -57,6 +57,7 @@ def watch_loading(page: Page) -> None:
 
 def steady(page: Page, view: str) -> None:
     """Assert that the *view* moved little while it loaded. Its first paint is a time, so it is only printed."""
+    page.wait_for_function("() => window.firstPaint > 0")
     shifts, paint = page.evaluate("[window.shifts, window.firstPaint]")
     print(f"{view}: layout shift {shifts:.3f}, first paint {paint:.0f} ms")
     assert shifts < 0.1, f"{view} moves while it loads"
