@@ -54,6 +54,7 @@ def run(seconds: float, users: int) -> Soak:
         from sandbox.gameday.stage import Stage  # only here: boto3 reads the environment
         from sandbox.soak import alarms, audit, schedule
 
+        alarms.wait_until_ok()
         stage, spans, began = Stage(sandbox.outputs), [], time.time()
         with _load(folder, sandbox, users):
             for span in schedule.play(stage, seconds, sandbox.restart):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,11 @@ from sandbox.soak.schedule import Span
 
 AFTER = 600
 """Seconds after its end in which a fault still raises its alarms: their periods, and attempts that are still made."""
+
+PATIENCE = 180
+"""Seconds for the alarms of new stacks: each looks at data of whole minutes, and some count missing data."""
+_INTERVAL = 5
+_KINDS = ["MetricAlarm", "CompositeAlarm"]
 
 type Change = tuple[str, float, bool]
 """The name of an alarm, seconds since 1970, and whether it was raised then."""
@@ -31,6 +37,15 @@ class Raised:
     fault: str | None
 
 
+def wait_until_ok(wait: Callable[[float], None] = time.sleep) -> None:
+    """Return as soon as all alarms are OK, after `PATIENCE` seconds at the latest."""
+    for _ in range(PATIENCE // _INTERVAL):
+        pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmTypes=_KINDS)
+        if all(each["StateValue"] == "OK" for page in pages for each in page["MetricAlarms"] + page["CompositeAlarms"]):
+            return
+        wait(_INTERVAL)
+
+
 def changes(since: float) -> list[Change]:
     """Return what happened to all alarms since so many seconds since 1970, oldest first.
 
@@ -40,7 +55,7 @@ def changes(since: float) -> list[Change]:
     return sorted(
         (
             _change(item)
-            for page in pages.paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"], HistoryItemType="StateUpdate")
+            for page in pages.paginate(AlarmTypes=_KINDS, HistoryItemType="StateUpdate")
             for item in page["AlarmHistoryItems"]
             if item["Timestamp"].timestamp() >= since
         ),

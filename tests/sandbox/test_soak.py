@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox.soak import load
-from sandbox.soak.alarms import AFTER, Raised, raised
+from sandbox.soak.alarms import AFTER, PATIENCE, Raised, raised, wait_until_ok
 from sandbox.soak.attempts import PAUSES, acknowledged, carry_out
 from sandbox.soak.audit import causes, recipients
 from sandbox.soak.books import KINDS, Account, balance
@@ -229,6 +229,32 @@ def test_an_alarm_is_raised_by_a_fault_that_is_not_long_over() -> None:
         Raised("late", 200 + AFTER + 1, None, None),
         Raised("slow", 350, None, None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("states", "waits"),
+    [
+        (["OK"], 0),
+        (["INSUFFICIENT_DATA", "ALARM", "OK"], 2),
+        (["ALARM"] * PATIENCE, PATIENCE // 5),
+    ],
+)
+def test_the_load_begins_when_the_alarms_of_new_stacks_are_ok(
+    monkeypatch: pytest.MonkeyPatch, states: list[str], waits: int
+) -> None:
+    waited, left = list[float](), iter(states)
+
+    def paginate(**_: Any) -> list[dict[str, Any]]:
+        alarms: list[dict[str, Any]] = [{"StateValue": next(left)}, {"StateValue": "OK"}]
+        return [{"MetricAlarms": alarms[:1], "CompositeAlarms": alarms[1:]}]
+
+    pages = SimpleNamespace(paginate=paginate)
+    cloudwatch = SimpleNamespace(get_paginator=lambda _: pages)
+    monkeypatch.setattr("sandbox.soak.alarms.client", lambda _: cloudwatch)
+
+    wait_until_ok(waited.append)
+
+    assert len(waited) == waits
 
 
 def test_the_faults_of_a_soak_test_know_their_alarms() -> None:
