@@ -81,6 +81,31 @@ def test_the_bare_emulator_ends_running_invocations(bare_emulator: str, tmp_path
     assert first != "earlier", "ministack no longer needs localaws/lambda_/running_invocations.py; delete it"
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_an_environment_that_cannot_start_ends_alone(monkeypatch: pytest.MonkeyPatch, is_replaced: bool) -> None:
+    ended: list[Any] = []
+    at_work, failed = (SimpleNamespace(in_use=True, name=name) for name in ("at work", "failed"))
+    pool = {f"{get_account_id()}:{get_region()}:f:$LATEST": [at_work, failed]}
+    monkeypatch.setattr(lambda_runtime, "_workers", pool)
+    monkeypatch.setattr(lambda_runtime, "kill_workers", ended.extend)
+    monkeypatch.setattr(lambda_svc, "_functions", {})
+    release = running_invocations.ending_replaced(lambda_runtime.release_worker)
+    invalidate = running_invocations.sparing(lambda_runtime.invalidate_worker)
+    acquire = running_invocations.beginning(lambda *_, **named: (failed, "spawn"))
+
+    acquire("f", {}, b"")
+    if is_replaced:
+        running_invocations._replaced.add(id(failed))
+    invalidate("f", qualifier="$LATEST")
+    release(None)  # as ministack does after a failure
+
+    assert ended == [failed]
+    assert list(pool.values()) == [[at_work]]
+    assert id(failed) not in running_invocations._replaced
+    invalidate("f")
+    assert ended == [failed, at_work], "after the invocation all end, as when the function is deleted"
+
+
 def test_a_replaced_environment_ends_with_its_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[Any] = []
     at_work, idle = (SimpleNamespace(in_use=in_use) for in_use in (True, False))
@@ -107,8 +132,14 @@ def test_a_replaced_environment_ends_with_its_invocation(monkeypatch: pytest.Mon
 def test_an_invocation_that_waited_during_an_update_begins_with_the_new_code(monkeypatch: pytest.MonkeyPatch) -> None:
     functions = {"f": {"config": {"MemorySize": 256}, "code_zip": b"new"}, "without code": {"config": {}}}
     monkeypatch.setattr(lambda_svc, "_functions", functions)
-    acquire = running_invocations.beginning(lambda *leased, **named: (*leased, named["qualifier"]))
+    acquire = running_invocations.beginning(lambda *leased, **named: ((*leased, named["qualifier"]), "spawn"))
+    release = running_invocations.ending_replaced(lambda _: None)
 
-    assert acquire("f", {}, b"old") == ("f", {"MemorySize": 256}, b"new", "$LATEST")
-    assert acquire("f", {}, b"of version 1", qualifier="1") == ("f", {}, b"of version 1", "1")
-    assert acquire("without code", {}, b"old") == ("without code", {}, b"old", "$LATEST")
+    def leased(*about: Any, **named: Any) -> Any:
+        environment, _ = acquire(*about, **named)
+        release(environment)
+        return environment
+
+    assert leased("f", {}, b"old") == ("f", {"MemorySize": 256}, b"new", "$LATEST")
+    assert leased("f", {}, b"of version 1", qualifier="1") == ("f", {}, b"of version 1", "1")
+    assert leased("without code", {}, b"old") == ("without code", {}, b"old", "$LATEST")
