@@ -82,7 +82,7 @@ def check(stage: str, released: Sequence[str], parameters_for: ParametersFor) ->
     """Check that the apps can be released to the stage, before anything is deployed.
 
     Raises AlreadyDeployed for an app that was deployed to the stage in another way, and NotDeployed for one that needs
-    a parameter without a value, or the stack of an app that is neither there nor released now.
+    a parameter without a value.
     """
     chalice_apps = [app for app in released if app != UPDATES]
     if missing := {name: app for app in chalice_apps for name in _without_value(app, stage, parameters_for)}:
@@ -90,14 +90,6 @@ def check(stage: str, released: Sequence[str], parameters_for: ParametersFor) ->
         raise NotDeployed(f'{needed}: add PARAMETERS="{" ".join(f"{name}=…" for name in missing)}"')
     for app in chalice_apps:
         apps.refuse_chalice(app, stage)
-    there = stacks.exports()
-    for app in chalice_apps:
-        for name, (other, kind) in _imports(app, steps(app), stage).items():
-            if other not in released and name not in there:
-                raise NotDeployed(
-                    f"{app} needs {name} of the stack {apps.stack(other, stage, kind)}: "
-                    f"run `make release APP={other} STAGE={stage}` first"
-                )
 
 
 def release(
@@ -112,8 +104,10 @@ def release(
     one another, beside those of the other apps. A step waits for the stacks whose exports its template imports, and
     the app for the APIs that it calls, because its policies name them.
     The first step that fails stops the rest: only the steps that have begun go on to their end. Raises StackFailed and
-    PackageFailed; the same call resumes.
+    PackageFailed; the same call resumes. Raises NotDeployed before anything is deployed for an app that needs the stack
+    of one that is neither there nor released now.
     """
+    _check_imports(stage, released)
     graph = _dependencies(stage, released)
     steps_left = graphlib.TopologicalSorter(graph)
     steps_left.prepare()
@@ -157,24 +151,42 @@ def _dependencies(stage: str, released: Sequence[str]) -> dict[_Step, set[_Step]
     for app in chalice_apps:
         own = steps(app)
         for before, step in itertools.pairwise([None, *own]):
-            imported = {place for place in _imports(app, [step or ""], stage).values() if place[0] in released}
+            places = _imports(app, [step or ""], stage).values()
+            imported = {place for place in places if place and place[0] in released}
             after = resources | {(app, before)} if before else set()
             called = {(other, "register") for other in apps.called(app) & set(released)} if step == "app" else set()
             graph[app, step or ""] = after | imported | called
     return graph
 
 
-def _imports(app: str, kinds: Iterable[str], stage: str) -> dict[str, _Step]:
-    """Return by name the exports of other apps that the app's stacks import, and where each comes from."""
+def _check_imports(stage: str, released: Sequence[str]) -> None:
+    there = stacks.exports()
+    for app in (app for app in released if app != UPDATES):
+        for name, place in _imports(app, steps(app), stage).items():
+            if name in there or (place and place[0] in released):
+                continue
+            if place is None:
+                raise NotDeployed(
+                    f"{app} needs {name}, which no app of this folder exports: bring back the app that does, "
+                    f"or delete the folder {app}"
+                )
+            raise NotDeployed(
+                f"{app} needs {name} of the stack {apps.stack(place[0], stage, place[1])}: "
+                f"run `make release APP={place[0]} STAGE={stage}` first"
+            )
+
+
+def _imports(app: str, kinds: Iterable[str], stage: str) -> dict[str, _Step | None]:
+    """Return by name the exports of other apps that the app's stacks import, and where each comes from, if known."""
     exported = {
         name: (other, kind)
         for other in apps.names()
         for kind in apps.KINDS
         for name in apps.exports(other, kind, stage)
-        if other != app
     }
     imported = {name for kind in kinds if kind in apps.KINDS for name in apps.imports(app, kind, stage)}
-    return {name: exported[name] for name in imported & exported.keys()}
+    places = {name: exported.get(name) for name in imported}
+    return {name: place for name, place in places.items() if place is None or place[0] != app}
 
 
 @dataclass(frozen=True)

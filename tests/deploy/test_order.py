@@ -17,7 +17,7 @@ import pytest
 
 from deploy import __main__ as command
 from deploy import apps, clone, order, signing_keys, stacks, updates
-from deploy.errors import StackFailed
+from deploy.errors import NotDeployed, StackFailed
 from sandbox.settings import Settings
 from sandbox.stacks import Stacks
 
@@ -370,6 +370,16 @@ def test_an_app_alone_names_the_stack_that_it_misses(account: Account, monkeypat
 
     assert run(monkeypatch, "release", "video-app", "dev") is None
     assert run(monkeypatch, "release", "receipts-app", "dev") is None
+
+
+def test_an_app_that_needs_a_deleted_one_says_so(account: Account, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "video-app")
+
+    missing = "receipts-app needs video-app-dev-purchases-topic, which no app of this folder exports"
+    with pytest.raises(NotDeployed, match=f"{missing}: .* or delete the folder receipts-app"):
+        order.release("dev", ["todo-app", "receipts-app"])
+
+    assert account.done == []
 
 
 def test_a_release_names_the_parameters_that_it_needs(

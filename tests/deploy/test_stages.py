@@ -34,6 +34,7 @@ class Account:
         monkeypatch.setattr(stacks, "template_of", lambda name: {"Resources": {"Distribution": {}}})
         monkeypatch.setattr(clone, "begin", lambda source, target: None)
         monkeypatch.setattr(order, "check", lambda *arguments: None)
+        monkeypatch.setattr(stacks, "exports", set)
         steps = {
             "resources": self.note("resources", {"site_url": "x"}),
             "app": self.note("release", {"EndpointURL": "https://api.example"}),
