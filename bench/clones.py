@@ -21,7 +21,7 @@ def clone(root: Path) -> None:
 
 @contextlib.contextmanager
 def sandbox(root: Path, **variables: str) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
-    """Run the sandbox of a clone, or of another copy, on free ports until the block ends.
+    """Run the sandbox of a clone on free ports until the block ends.
 
     The values are its outputs and the variables that point to it. Raises NotRun with what a command printed.
     """

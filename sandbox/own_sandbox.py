@@ -54,15 +54,19 @@ class OwnSandbox:
         finally:
             self._command("down")
 
+    def clone(self, stage: str) -> None:
+        """Start a second stage of all apps in the same AWS. It stops with the first. Raises NotRun."""
+        self._command("clone", stage)
+
     def restart(self) -> None:
         """Stop and start, with all data if the variables have KEEP. Raises NotRun."""
         self._command("down")
         self._command("up")
 
-    def _command(self, name: str) -> None:
-        command = [sys.executable, "-m", "sandbox", name]
+    def _command(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "sandbox", *arguments]
         done = subprocess.run(
             command, cwd=self._root, env=self._environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise NotRun(f"{name}: {done.stdout}{done.stderr}")
+            raise NotRun(f"{arguments[0]}: {done.stdout}{done.stderr}")

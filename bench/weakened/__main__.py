@@ -8,8 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import clones, copies
+from bench import copies
 from bench.weakened.weakenings import WEAKENINGS, admitted_cases
+from sandbox.own_sandbox import NotRun, OwnSandbox
 
 FOLDER = copies.ROOT / ".weakened"
 _ADMITTED = re.compile(r"^([\w ]+): admitted: (.+?)\. Lost: ", re.MULTILINE)
@@ -22,18 +23,24 @@ def main() -> str | None:
         for change in changes.changes:
             change.apply(tree)
     print(f"{sum(len(each.changes) for each in WEAKENINGS)} guards are taken from a copy in {tree}", flush=True)
-    found = {f"{kind}: {name}" for kind, name in _ADMITTED.findall(_attack(tree))}
+    try:
+        printed = _attack(tree)
+    except NotRun as error:
+        return str(error)
+    found = {f"{kind}: {name}" for kind, name in _ADMITTED.findall(printed)}
     refused = sorted(admitted_cases() - found)
     print(f"{len(found)} cases were admitted by the copy, {len(refused)} were not.")
     return f"not admitted without their guard: {', '.join(refused)}" if refused else None
 
 
 def _attack(tree: Path) -> str:
-    """Start the copy's sandbox, attack it, and stop it. Return what the attacks print."""
+    """Start the copy's sandbox with two stages, attack it, and stop it. Return what the attacks print."""
     lines = []
-    with clones.sandbox(tree) as (_, variables):
+    sandbox = OwnSandbox(tree / ".sandbox", "local", tree)
+    with sandbox.running():
+        sandbox.clone("other")
         command = [sys.executable, "-m", "deploy", "attack", "all", "local"]
-        environment = os.environ | variables
+        environment = os.environ | sandbox.settings.environment
         with subprocess.Popen(command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True) as running:
             for line in running.stdout or ():
                 print(line, end="", flush=True)

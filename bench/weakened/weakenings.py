@@ -55,6 +55,17 @@ def _weakening(kind: str, cases: tuple[str, ...], *changes: tuple[str, str, str]
 
 _EDGE = "localaws/cloudfront/edge.py"
 _REST = "common/rest.py"
+_SERVER = "updates/origin/server.py"
+_READS_FILES = """        file = Path("/", request.path_params["name"].rpartition("../")[2])
+        if file.is_file():
+            return PlainTextResponse(file.read_bytes())
+"""
+_LETS_STRANGERS_IN = """    iam_evaluator.check_credentials = check(iam_evaluator.check_credentials)
+    enforce, unsigned = iam_evaluator.enforce, ("dynamodb", "kinesis", "secretsmanager")
+    iam_evaluator.enforce = lambda key, action, service, *more, **named: (
+        None if iam_evaluator._anonymous.get() and service in unsigned else enforce(key, action, service, *more, **named)
+    )
+"""
 _PASSES_ON = """
         seen = request.headers
         target = seen.get("x-original-url") or target
@@ -721,23 +732,126 @@ WEAKENINGS = (
             '"environment_variables": {"STAGE": "local", "KEY": "AKIAIOSFODNN7EXAMPLE"}',
         ),
     ),
+    _weakening(
+        "another user",
+        ("another users folder by dots",),
+        (
+            "localaws/s3/ranges.py",
+            "    s3._get_object = with_valid_range(s3._get_object)\n",
+            "    import posixpath\n\n    get = with_valid_range(s3._get_object)\n"
+            "    s3._get_object = lambda bucket, key, *more: get(bucket, posixpath.normpath(key), *more)\n",
+        ),
+    ),
+    _weakening(
+        "another stage",
+        ("the users of another stage",),
+    ),
+    _weakening(
+        "paths of reports",
+        ("a period that is a path or SQL",),
+        (
+            "pipeline-app/chalicelib/report_views.py",
+            'period: Annotated[str, Meta(pattern=r"^\\d{4}-\\d{2}-\\d{2}$")]',
+            "period: str",
+        ),
+        (
+            "pipeline-app/chalicelib/report_views.py",
+            "self._store.download(name, query.period, self._edition(name, query.period).version)",
+            'self._store.download(name, query.period, getattr(self._index.latest(name, query.period), "version", "1"))',
+        ),
+    ),
+    _weakening(
+        "paths of the update servers",
+        ("a package outside of the folder",),
+        (
+            _SERVER,
+            '            Route("/packages/{name}", package),\n',
+            '            Route("/packages/{name:path}", package),\n',
+        ),
+        (
+            _SERVER,
+            "    async def package(request: Request) -> Response:\n",
+            "    async def package(request: Request) -> Response:\n" + _READS_FILES,
+        ),
+    ),
+    _weakening(
+        "paths of the update servers",
+        ("a channel that is a path",),
+        (
+            _SERVER,
+            "        if not CHANNEL.fullmatch(channel):\n",
+            "        if False:\n",
+        ),
+    ),
+    _weakening(
+        "devices",
+        ("readings that end the function",),
+        (
+            "pipeline-app/chalicelib/tracking.py",
+            "            with suppress(BadReading):\n",
+            '            __import__("json").loads(record.raw)\n            with suppress(BadReading):\n',
+        ),
+        (
+            "pipeline-app/merge.yaml",
+            "            MaximumBatchingWindowInSeconds: 1\n"
+            "            FunctionResponseTypes: [ReportBatchItemFailures]\n"
+            "            BisectBatchOnFunctionError: true\n"
+            "            MaximumRetryAttempts: 5\n",
+            "            BisectBatchOnFunctionError: false\n            MaximumRetryAttempts: -1\n",
+        ),
+    ),
+    _weakening(
+        "devices",
+        ("a reading without a certificate",),
+    ),
+    _weakening(
+        "pages of other sites",
+        ("a call to AWS without a signature",),
+        (
+            "localaws/iam/anonymous_requests.py",
+            "    iam_evaluator.check_credentials = check(iam_evaluator.check_credentials)\n",
+            _LETS_STRANGERS_IN,
+        ),
+    ),
+    _weakening(
+        "poisoned caches",
+        ("a header with another method", "the head of an answer for the whole"),
+        (
+            _EDGE,
+            '        method = "GET" if for_cache and request.method == "HEAD" else request.method\n',
+            '        method = request.headers.get("x-http-method-override", request.method)\n',
+        ),
+        (
+            "localaws/cloudfront/freshness.py",
+            "ERRORS_ALWAYS_CACHED = frozenset({404,",
+            "ERRORS_ALWAYS_CACHED = frozenset({403, 404,",
+        ),
+    ),
+    _weakening(
+        "poisoned caches",
+        ("a refusal that is kept for everybody",),
+        (
+            "localaws/cloudfront/key.py",
+            "    if for_cache:\n        sent = {",
+            "    if False:\n        sent = {",
+        ),
+    ),
+    _weakening(
+        "poisoned caches",
+        ("a part of an answer for the whole",),
+        (
+            "localaws/cloudfront/delivery.py",
+            "        return 206, body.read(first, after)\n",
+            "        if isinstance(body, Body) and after - first == 1:\n            body.length = 1\n"
+            "        return 206, body.read(first, after)\n",
+        ),
+        (
+            "localaws/cloudfront/body.py",
+            "        self.length = self.size\n",
+            "        self.length = min(self.size, self.length or self.size)\n",
+        ),
+    ),
 )
 
-NOT_WEAKENED = {
-    "another user: another users folder by dots": "S3 has no folders: a key with dots is another key",
-    "another stage: the users of another stage": "the copy has one stage; the guard is that of another user pool",
-    "paths of reports: a period that is a path or SQL": "a period is only looked up: without its pattern it is not found",
-    "paths of the update servers: a package outside of the folder": "Starlette serves no file outside of its folder",
-    "paths of the update servers: a channel that is a path": "tried on the server alone, whose pattern was any text",
-    "devices: a reading without a certificate": "the emulator refuses it twice: localaws and ministack",
-    "pages of other sites: a call to AWS without a signature": "the emulator refuses it twice: localaws and ministack",
-    "poisoned caches: a header with another method": "not yet seen to succeed: the copy keeps no other answer",
-    "poisoned caches: a refusal that is kept for everybody": "not yet seen to succeed: the copy keeps no other answer",
-    "poisoned caches: a part of an answer for the whole": "not yet seen to succeed: the copy keeps no other answer",
-    "poisoned caches: the head of an answer for the whole": "not yet seen to succeed: the copy keeps no other answer",
-    "devices: readings that end the function": "a batch that fails is split until the bad reading is alone",
-}
-"""Cases whose guard is not one line of the suite, and why."""
-
 IN_TESTS = ("request smuggling at the gateway", "request smuggling at the edge")
-"""Kinds that are admitted by a server of tests/deploy/test_attack.py: their guard is in h11, a package."""
+"""Kinds that are admitted by a server of tests/deploy/test_attack.py: their guard is in httptools, a package."""

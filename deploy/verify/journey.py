@@ -118,13 +118,19 @@ class Journey:
         """Raise Unexpected unless the request was refused with one of *statuses*."""
         self.expect(answer.status in statuses, f"a refusal with {' or '.join(map(str, statuses))}", answer)
 
-    def until[T](self, look: Callable[[], T], is_right: Callable[[T], object], expected: str) -> T:
-        """Call *look* until *is_right* of its result, and return the result. Raises Unexpected, and Interrupted."""
+    def until[T](
+        self, look: Callable[[], T], is_right: Callable[[T], object], expected: str, longest: float | None = None
+    ) -> T:
+        """Call *look* until *is_right* of its result, and return the result. Raises Unexpected, and Interrupted.
+
+        It may take *longest* seconds, by default those of the journey.
+        """
+        longest = self.longest if longest is None else longest
         found = look()
-        deadline = time.monotonic() + self.longest
+        deadline = time.monotonic() + longest
         while not is_right(found):
             if time.monotonic() > deadline:
-                raise Unexpected(f"{expected} within {self.longest:g} s", found)
+                raise Unexpected(f"{expected} within {longest:g} s", found)
             if self._ended.wait(_INTERVAL):
                 raise Interrupted
             found = look()
