@@ -220,7 +220,7 @@ def template(stage: str, region: str, resources: Mapping[str, Sequence[Resource]
             f"{''.join(word.capitalize() for word in app.split('-'))}Dashboard": {
                 "Type": "AWS::CloudWatch::Dashboard",
                 "Properties": {
-                    "DashboardName": f"{app}-{stage}",
+                    "DashboardName": f"{app}-{stage}-{region}",  # all Regions share the names
                     "DashboardBody": {"Fn::Sub": json.dumps(body(app, stage, region, own))},
                 },
             }

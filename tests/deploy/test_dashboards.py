@@ -141,7 +141,8 @@ def test_widgets_do_not_overlap_and_stay_within_the_grid() -> None:
 def test_the_template_has_a_dashboard_for_each_app_with_its_alarms() -> None:
     made = template("prod", "us-east-1", OF_APP)["Resources"]
 
-    assert {each["Properties"]["DashboardName"] for each in made.values()} == {f"{app}-prod" for app in order.names()}
+    names = {each["Properties"]["DashboardName"] for each in made.values()}
+    assert names == {f"{app}-prod-us-east-1" for app in order.names()}
     shown = json.loads(made["TodoAppDashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
     (alarms,) = (widget["properties"]["alarms"] for widget in shown["widgets"] if widget["type"] == "alarm")
     assert "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:todo-app-Unavailable" in alarms
