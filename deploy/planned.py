@@ -173,9 +173,19 @@ def _templates(
     if app == order.UPDATES:
         yield updates.stack(stage), updates.template(given.get("Template", "after"))
         return
+    skipped = {
+        "dax": not _uses_dax(app, stage, given, deployed),
+        "edge": _is_standby(app, stage, given, deployed),
+    }
     for kind in apps.KINDS:
-        if kind in order.steps(app) and (kind != "dax" or _uses_dax(app, stage, given, deployed)):
+        if kind in order.steps(app) and not skipped.get(kind):
             yield apps.stack(app, stage, kind), apps.template(app, kind)
+
+
+def _is_standby(app: str, stage: str, given: Parameters, deployed: Callable[[str], Parameters]) -> bool:
+    """Return whether this Region is the second one of the app, which has no edge: `deploy.regions`."""
+    known = {**deployed(apps.stack(app, stage, "resources")), **given}
+    return "HomeRegion" in apps.declared(app, "resources") and known.get("HomeRegion", "") != ""
 
 
 def _uses_dax(app: str, stage: str, given: Parameters, deployed: Callable[[str], Parameters]) -> bool:

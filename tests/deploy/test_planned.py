@@ -75,3 +75,13 @@ def test_the_functions_of_an_app_have_the_settings_of_chalice() -> None:
     assert found["APIHandler"].properties["Environment"]["Variables"]["STAGE"] == "dev"
     assert found["RestAPI"].type == "AWS::Serverless::Api"
     assert found["MakeThumbnailsRole"].type == "AWS::IAM::Role"
+
+
+@pytest.mark.parametrize(("given", "kept"), [({"HomeRegion": "us-east-1"}, {}), ({}, {"HomeRegion": "us-east-1"})])
+def test_a_second_region_has_neither_the_edge_nor_the_tables(given: dict[str, str], kept: dict[str, str]) -> None:
+    made = planned.stacks("qa", ["blog-app", "video-app"], given, lambda stack: kept if "blog" in stack else {})
+
+    assert [stack.name for stack in made if stack.app == "blog-app"] == ["blog-app-qa-resources", "blog-app-qa"]
+    types = {resource.type for stack in made if stack.app == "blog-app" for resource in stack.resources()}
+    assert "AWS::DynamoDB::GlobalTable" not in types
+    assert "video-app-qa-edge" in {stack.name for stack in made}
