@@ -39,7 +39,18 @@ BENCHMARKS = (
     "starts",
 )
 
-TABLES = ("ageing", "growth", "markdown", "reload", "report_day", "report_law", "scale", "traces", "web_images")
+TABLES = (
+    "ageing",
+    "growth",
+    "markdown",
+    "regions",
+    "reload",
+    "report_day",
+    "report_law",
+    "scale",
+    "traces",
+    "web_images",
+)
 """Those that take longer, need more tools, or simulate. They run by their name only, and print tables of their own."""
 
 CANNOT = 3

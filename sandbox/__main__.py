@@ -78,7 +78,7 @@ def _in_running(settings: Settings, command: Callable[..., str | None], argument
     if running is None:
         return _NOT_READY if processes.pid(settings.folder) else _NOT_RUNNING
     os.environ.update(running.environment)
-    if command is not output:
+    if command not in (output, up_region):  # STS does not answer while its Region is down
         _say_where(sys.stderr if command is env else sys.stdout)
     return command(running, **arguments)
 
