@@ -97,6 +97,7 @@ GAPS = (
     "dynamodb.query_cost",
     "dynamodb.index_consistency",
     "dynamodb.scan_order",
+    "dynamodb.provisioned_throughput",
     "dynamodb.requests",
     "dynamodb.stream_description",
     "dynamodb.table_description",

@@ -11,15 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from deploy.account import target
-from sandbox.gameday.day import Played, Result, play
+from sandbox.gameday.day import WITHOUT_ALARM, Played, Result, play
 from sandbox.gameday.faults import FAULTS, ROUNDS, Round
 from sandbox.gameday.stage import Stage
 from sandbox.own_sandbox import NotRun, OwnSandbox
 from sandbox.settings import ROOT
 
 FOLDER = ROOT / ".gameday"
-"""The folder of the sandbox, and of the report."""
-_REPORT = FOLDER / "report.md"
+"""The folder of the sandbox."""
+_REPORT = ROOT / "dist" / "gameday.md"
 _HEAD = "| fault | alarm | raised after | cleared after | runbook | what ended it |\n|---|---|--:|--:|---|---|"
 
 
@@ -53,6 +53,7 @@ def chosen(rounds: Sequence[Round], fault: str | None) -> list[Round]:
 def _play(sandbox: OwnSandbox, rounds: Iterable[Round]) -> str | None:
     began, stage = time.monotonic(), Stage(sandbox.outputs)
     results: list[Result] = []
+    _REPORT.parent.mkdir(exist_ok=True)
     with _REPORT.open("w") as report:
 
         def say(line: str) -> None:
@@ -68,9 +69,16 @@ def _play(sandbox: OwnSandbox, rounds: Iterable[Round]) -> str | None:
             stage.settle()
         problems = summary(results, stage.raised(), stage.failed(), stage.readings())
         minutes = (time.monotonic() - began) / 60
-        count = sum(len(each.alarms) for each in results)
-        say(f"\n{count} alarms in {minutes:.1f} minutes: {problems or 'each by its fault'}.")
+        say(f"\n{figures(results)} in {minutes:.1f} minutes: {problems or 'each by its fault'}.")
     return problems
+
+
+def figures(results: Sequence[Result]) -> str:
+    """Return how many faults were played, how many alarms they raised, and how often they notified somebody."""
+    played = [alarm for each in results for alarm in each.alarms]
+    faults = len({alarm.fault for alarm in played})
+    alarms = sum(alarm.runbook != WITHOUT_ALARM for alarm in played)
+    return f"{faults} faults, {alarms} alarms and {sum(sum(each.notified.values()) for each in results)} notifications"
 
 
 def row(played: Played) -> str:

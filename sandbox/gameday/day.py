@@ -12,6 +12,10 @@ STEPS = 150
 """Steps of the clock in which the alarms of a round must be raised and cleared."""
 
 
+WITHOUT_ALARM = "faults-without-an-alarm"
+"""The section of docs/runbooks.md about faults that raise no alarm."""
+
+
 @dataclass(frozen=True)
 class Played:
     """What became of an alarm: seconds of the stage's clock until it was *raised* and *cleared*, None for never."""
@@ -43,31 +47,38 @@ class _Playing:
     def __init__(self, stage: Stage, fault: Fault) -> None:
         self._stage, self._fault, self.name = stage, fault, fault.name
         self.alarms = {stage.resource(*alarm): " ".join(alarm) for alarm in fault.alarms}
+        self._shown = self.alarms | ({fault.sign.name: f"none: {fault.sign.name}"} if fault.sign else {})
+        """What shows the fault, and how the report calls it."""
         self._raised: dict[str, int] = {}
         self._cleared: dict[str, int] = {}
-        self._before = stage.notified(self.alarms)
+        self._before = self._notified()
+        self._provoked = False
         self._mended: int | None = None
         """After how many seconds, or None while it goes on."""
 
     @property
     def is_over(self) -> bool:
-        return self._cleared.keys() == self.alarms.keys()
+        return self._cleared.keys() == self._shown.keys()
 
     def act(self) -> None:
         """Do what users and devices, or else the operator, do in a step of the clock."""
         if self._mended is None:
-            self._fault.provoke(self._stage)
+            if not (self._fault.once and self._provoked):
+                self._fault.provoke(self._stage)
+            self._provoked = True
         elif self._fault.redrive:
             self._stage.redrive(self._fault.redrive)
 
     def look(self, raised: set[str], seconds: int) -> None:
         """Take note of the alarms that are *raised* after *seconds*; mend the fault once all its own are."""
+        sign = self._fault.sign
+        seen = raised | {sign.name} if sign and sign.is_seen(self._stage) else raised
         if self._mended is not None:
-            cleared = self.alarms.keys() - raised
+            cleared = self._shown.keys() - seen
             self._cleared = dict.fromkeys(cleared, seconds - self._mended) | self._cleared
             return
-        self._raised = dict.fromkeys(self.alarms.keys() & raised, seconds) | self._raised
-        if self._raised.keys() == self.alarms.keys():
+        self._raised = dict.fromkeys(self._shown.keys() & seen, seconds) | self._raised
+        if self._raised.keys() == self._shown.keys():
             self._mended = seconds
             self._fault.mend(self._stage)
 
@@ -77,7 +88,10 @@ class _Playing:
             self._fault.mend(self._stage)
 
     def notified(self) -> int:
-        return self._stage.notified(self.alarms) - self._before
+        return self._notified() - self._before
+
+    def _notified(self) -> int:
+        return self._stage.notified(self.alarms) if self.alarms else 0
 
     def played(self) -> list[Played]:
         return [
@@ -86,10 +100,10 @@ class _Playing:
                 alarm,
                 self._raised.get(name),
                 self._cleared.get(name),
-                self._stage.runbook(name),
+                self._stage.runbook(name) if name in self.alarms else WITHOUT_ALARM,
                 self._fault.remedy,
             )
-            for name, alarm in self.alarms.items()
+            for name, alarm in self._shown.items()
         ]
 
 
@@ -107,11 +121,12 @@ def play(stage: Stage, round_: Round) -> Result:
             for each in going:
                 each.act()
             if round_.step > STEP:
-                stage.turn(round_.step - STEP)
+                stage.turn(round_.step - 2 * STEP)
+                stage.turn(STEP)
             stage.turn(STEP)
             raised = stage.raised()
             others |= raised.difference(*(each.alarms for each in playing))
             for each in going:
                 each.look(raised, step * round_.step)
     alarms = [played for each in playing for played in each.played()]
-    return Result(alarms, others, {each.name: each.notified() for each in playing})
+    return Result(alarms, others, {each.name: each.notified() for each in playing if each.alarms})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,8 +24,16 @@ def _nothing(stage: Stage) -> None:
 
 
 @dataclass(frozen=True)
+class Sign:
+    """What a user notices of a fault that raises no alarm: docs/runbooks.md says why."""
+
+    name: str
+    is_seen: Callable[[Stage], bool]
+
+
+@dataclass(frozen=True)
 class Fault:
-    """One fault, which raises *alarms*.
+    """One fault, which raises *alarms*, or else has a *sign*.
 
     *cause* begins it, *provoke* is what users and devices do in each step of the clock, and *mend* follows the runbook,
     which *remedy* says in words. *redrive* is the app whose failed messages are sent back then.
@@ -37,6 +46,9 @@ class Fault:
     provoke: Action = _nothing
     mend: Action = _nothing
     redrive: str | None = None
+    once: bool = False
+    """Whether to provoke it in the first step only. A message that fails late would raise the alarm again."""
+    sign: Sign | None = None
 
     @property
     def apps(self) -> set[str]:
@@ -48,7 +60,8 @@ class Fault:
 class Round:
     """Faults of different apps, which are played side by side while the clock is turned by *step* seconds at a time.
 
-    A longer step ends with a short one, because an alarm with a period of a minute looks at the last minutes only.
+    A longer step ends with two short ones. An alarm with a period of a minute looks at the last minute only, and not
+    again within a minute.
     """
 
     step: int
@@ -72,7 +85,7 @@ def _refused(app: str, *alarms: str) -> Fault:
     )
 
 
-def _broken(name: str, app: str, function: str, provoke: Action, *alarms: Resource) -> Fault:
+def _broken(name: str, app: str, function: str, provoke: Action, *alarms: Resource, once: bool = True) -> Fault:
     """A release breaks a function. The runbook: release the version before, and redrive."""
     return Fault(
         name,
@@ -80,6 +93,7 @@ def _broken(name: str, app: str, function: str, provoke: Action, *alarms: Resour
         "release the version before, redrive",
         cause=lambda stage: stage.break_function(stage.resource(app, function)),
         provoke=provoke,
+        once=once,
         mend=lambda stage: stage.mend_function(stage.resource(app, function)),
         redrive=app,
     )
@@ -180,6 +194,7 @@ _RELEASES = Round(
             ("pipeline-app", "SomethingFailed"),
             ("pipeline-app", "DevicesLate"),
             ("pipeline-app", "ConsumersFail"),
+            once=False,
         ),
     ),
 )
@@ -248,6 +263,7 @@ _REDELIVERY = Round(
             "release the version before, redrive",
             cause=_break_redelivery,
             provoke=Stage.send_readings,
+            once=True,
             mend=_mend_redelivery,
             redrive="pipeline-app",
         ),
@@ -263,6 +279,48 @@ _QUEUES = Round(
             cause=lambda stage: stage.consume(stage.resource("pipeline-app", "RunReports"), enabled=False),
             provoke=Stage.send_readings,
             mend=lambda stage: stage.consume(stage.resource("pipeline-app", "RunReports"), enabled=True),
+        ),
+        Fault(
+            "an event of a purchase is not one",
+            (("receipts-app", "SomethingFailed"),),
+            "delete the message",
+            provoke=Stage.publish_poison,
+            once=True,
+            mend=lambda stage: stage.delete_failed("receipts-app"),
+        ),
+    ),
+)
+_UNALARMED = Round(
+    STEP,
+    (
+        Fault(
+            "the certificate of a device is not valid any more",
+            (),
+            "give the device a new certificate",
+            cause=Stage.withdraw_certificate,
+            mend=Stage.issue_certificate,
+            sign=Sign("the device cannot connect", lambda stage: not stage.device.connects()),
+        ),
+        Fault(
+            "the update servers hang",
+            (),
+            "terminate the instances",
+            cause=lambda stage: stage.signal_servers(signal.SIGSTOP),
+            mend=lambda stage: stage.signal_servers(signal.SIGKILL),
+            sign=Sign("the edge answers 5xx", lambda stage: stage.asks_servers() >= 500),
+        ),
+    ),
+)
+_REGION = Round(
+    STEP,
+    (
+        Fault(
+            "the Region is gone",
+            (),
+            "wait for it; with a standby, docs/two-regions.md",
+            cause=lambda stage: stage.turn_region("down"),
+            mend=lambda stage: stage.turn_region("up"),
+            sign=Sign("the API does not answer", lambda stage: not stage.answers("blog-app")),
         ),
     ),
 )
@@ -299,6 +357,19 @@ _HALF_HOURS = Round(
         ),
     ),
 )
+_DISK = Round(
+    32 * MINUTE,
+    (
+        Fault(
+            "the disk of the releases is full",
+            (("updates", "RefreshFails"),),
+            "make room, invoke the function",
+            cause=lambda stage: stage.fill_disk(stage.resource(*_PUBLISHER)),
+            provoke=_sign,
+            mend=_mend_publisher,
+        ),
+    ),
+)
 _DAYS = Round(
     8 * HOUR,
     (
@@ -320,7 +391,10 @@ ROUNDS = (
     _REDELIVERY,
     _QUEUES,
     _DELIVERY,
+    _UNALARMED,
+    _REGION,
     _HALF_HOURS,
+    _DISK,
     _DAYS,
 )
 """In the order in which they are played.

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import secrets
+import subprocess
 import time
 import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import boto3
+from botocore.exceptions import ConnectionClosedError
 
 from deploy import apps, redrive, stacks
 from deploy.account import client
 from deploy.verify.requests import Api, Http
 from localaws.clock.client import turned
+from localaws.regions import client as regions
+from sandbox.gameday.device import Device
 
 SLOW = """
 import time
@@ -30,9 +36,20 @@ def handler(event, context):
 """
 """A handler for an API whose answers take longer than the alarm accepts."""
 
+FULL_DISK = """
+import resource
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (64, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+from updates.publisher import handler
+"""
+"""A handler for the publisher whose writes the operating system refuses after 64 bytes."""
+
 BROKEN = "app.gameday"
 """A handler that no app has."""
 _TRIES = 24
+_PATIENCE = 120
+"""Seconds that a user waits for an answer."""
 _ALARMS = ("MetricAlarm", "CompositeAlarm")
 
 
@@ -64,8 +81,11 @@ class Stage:
         time.sleep(1.5)
 
     def raised(self) -> set[str]:
-        """Return the names of the alarms that are raised."""
-        return {alarm["AlarmName"] for alarm in self._alarms(StateValue="ALARM")}
+        """Return the names of the alarms that are raised. Nobody sees those of a Region that is gone."""
+        try:
+            return {alarm["AlarmName"] for alarm in self._alarms(StateValue="ALARM")}
+        except ConnectionClosedError:
+            return set()
 
     @cache  # noqa: B019 # one stage for each process
     def runbook(self, alarm: str) -> str:
@@ -120,15 +140,23 @@ class Stage:
         client("lambda").get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 1})
 
     def slow_down(self, function: str) -> None:
-        """Make an API's function slow by one more module in its code."""
+        """Make an API's function slow."""
+        self._add_module(function, "slow", SLOW)
+
+    def fill_disk(self, function: str) -> None:
+        """Let the operating system refuse what the publisher writes."""
+        self._add_module(function, "full_disk", FULL_DISK)
+
+    def _add_module(self, function: str, name: str, text: str) -> None:
+        """Add a module to the code of a function, and let it handle the events."""
         functions = client("lambda")
         with urllib.request.urlopen(functions.get_function(FunctionName=function)["Code"]["Location"]) as answer:
             code = io.BytesIO(answer.read())
         with zipfile.ZipFile(code, "a") as archive:
-            archive.writestr("slow.py", SLOW)
+            archive.writestr(f"{name}.py", text)
         functions.update_function_code(FunctionName=function, ZipFile=code.getvalue())
         self._wait_for(function)
-        self.break_function(function, "slow.handler")
+        self.break_function(function, f"{name}.handler")
 
     def invoke(self, function: str, event: dict[str, Any]) -> None:
         client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
@@ -150,12 +178,51 @@ class Stage:
         operation = {"op": "replace", "path": "/*/*/metrics/enabled", "value": "true"}
         gateway.update_stage(restApiId=self.resource(app, "RestAPI"), stageName="api", patchOperations=[operation])
 
+    # --- what no alarm watches ---
+
+    def turn_region(self, change: regions.Change) -> None:
+        """Take the Region of the stage away, or bring it back."""
+        regions.turned(self._outputs["endpoint"], change, self._outputs["region"])
+
+    def answers(self, app: str) -> bool:
+        """Return whether an API answers at all."""
+        try:
+            return self.request(app, "/health") > 0
+        except OSError:
+            return False
+
+    @cached_property
+    def device(self) -> Device:
+        policy = self.output("pipeline-app", "iot_policy")
+        return Device(self._outputs["endpoint"], int(self._outputs["mqtt_port"]), policy)
+
+    def withdraw_certificate(self) -> None:
+        self.device.withdraw_certificate()
+
+    def issue_certificate(self) -> None:
+        self.device.issue_certificate()
+
+    def asks_servers(self) -> int:
+        """Return the status of the edge of the updates for a package that nobody has asked for."""
+        return self._status(f"{self.output('updates', 'edge')}/packages/{secrets.token_hex(8)}")
+
+    def signal_servers(self, number: int) -> None:
+        """Send a signal to the processes of the update servers, which the sandbox of this game day has started."""
+        listed = subprocess.run(["ps", "-axo", "pid=,command="], check=True, capture_output=True, text=True).stdout
+        for pid, command in (line.split(maxsplit=1) for line in listed.splitlines()):
+            if self.output("updates", "releases") in command:
+                os.kill(int(pid), number)
+
     # --- what users and devices do ---
 
     def request(self, app: str, path: str, body: bytes | None = None) -> int:
         """Send a GET, or a POST with a *body*, to an API; return the status."""
+        return self._status(f"{self.output(app, 'api').rstrip('/')}{path}", body)
+
+    @staticmethod
+    def _status(url: str, body: bytes | None = None) -> int:
         try:
-            with urllib.request.urlopen(f"{self.output(app, 'api').rstrip('/')}{path}", body) as answer:
+            with urllib.request.urlopen(url, body, timeout=_PATIENCE) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
@@ -200,6 +267,13 @@ class Stage:
         event = {"type": "PurchaseCompleted", "version": 1, "payment_id": number, "user": "gameday"}
         event |= {"email": "gameday@shop.example", "title": "A film", "amount": 990, "currency": "usd"}
         event |= {"at": "2030-01-31T12:00:00+00:00"}
+        self._publish(event)
+
+    def publish_poison(self) -> None:
+        """Publish an event that has the type of a purchase, and nothing else of it."""
+        self._publish({"type": "PurchaseCompleted", "version": 1})
+
+    def _publish(self, event: dict[str, Any]) -> None:
         client("sns").publish(
             TopicArn=self.output("video-app", "purchases_topic"),
             Message=json.dumps(event),
@@ -223,6 +297,12 @@ class Stage:
     def redrive(self, app: str) -> None:
         """Send the failed messages of an app back, as `make redrive` does."""
         redrive.redrive(app, self.name)
+
+    def delete_failed(self, app: str) -> None:
+        """Delete the failed messages of an app, as an operator does who has read them."""
+        sqs = client("sqs")
+        for queue in redrive.failed_messages(app, self.name):
+            sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
 
     def failed(self) -> dict[str, int]:
         """Return by queue how many failed messages it has. Empty queues are left out."""

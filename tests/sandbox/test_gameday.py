@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from deploy import stacks
 from deploy.apps import ROOT
-from sandbox.gameday.__main__ import chosen, row, summary
-from sandbox.gameday.day import STEPS, Played, Result, play
-from sandbox.gameday.faults import ROUNDS, STEP, Fault, Round
+from sandbox.gameday.__main__ import chosen, figures, row, summary
+from sandbox.gameday.day import STEPS, WITHOUT_ALARM, Played, Result, play
+from sandbox.gameday.faults import ROUNDS, Fault, Round, Sign
 
 STACKS = {
     f"{file.parent.name} {file.stem}".removesuffix(" merge"): file
@@ -58,8 +59,8 @@ class PlayedStage:
 
     def turn(self, seconds: int) -> None:
         self.turned.append(seconds)
-        if seconds != STEP:
-            return
+
+    def raised(self) -> set[str]:
         for app, after in self._after.items():
             change = 1 if app in self.faults else -1
             self._steps[app] = min(max(self._steps[app] + change, 0), after)
@@ -68,8 +69,6 @@ class PlayedStage:
                 self.raises.append(f"{app}-Late")
             elif self._steps[app] == 0:
                 self._late.discard(app)
-
-    def raised(self) -> set[str]:
         return self.others | {f"{app}-Late" for app in self._late}
 
     def notified(self, alarms: set[str]) -> int:
@@ -100,8 +99,20 @@ def test_alarms_are_raised_by_their_faults_side_by_side_and_cleared_after_they_a
     alarms = [played("a", raised=900, cleared=900), played("b", raised=300, cleared=300)]
     assert found == result(alarms=alarms, notified={"a is late": 1, "b is late": 1})
     assert stage.redriven == 3
-    assert stage.turned == [250, 50] * 6
+    assert stage.turned == [200, 50, 50] * 6
     assert summary([found], stage.raised(), {}, (1, 1)) is None
+
+
+def test_a_fault_without_an_alarm_is_played_by_what_a_user_notices_of_it() -> None:
+    stage: Any = PlayedStage({"a": 3})
+    refused = Sign("links are refused", lambda _: "a" in stage.faults)
+
+    found = play(stage, Round(50, (replace(fault(), alarms=(), sign=refused),)))
+
+    assert found.alarms == [Played("a is late", "none: links are refused", 50, 50, WITHOUT_ALARM, "release")]
+    assert not found.notified
+    assert summary([found], set(), {}, (1, 1)) is None
+    assert figures([found, result()]) == "1 faults, 1 alarms and 1 notifications"
 
 
 def test_an_alarm_that_is_not_raised_is_said_so_and_its_fault_is_mended() -> None:
@@ -128,6 +139,16 @@ def test_a_fault_that_notifies_twice_is_said_so() -> None:
     found = play(stage, Round(60, (fault(provoke=lambda stage: stage.raises.append("a-Late")),)))
 
     assert summary([found], set(), {}, (1, 1)) == "notifications that are not one: a is late 2"
+
+
+def test_a_fault_may_be_provoked_once() -> None:
+    stage: Any = PlayedStage({"a": 3})
+    steps: list[str] = []
+
+    for once in (True, False):
+        play(stage, Round(50, (fault(provoke=lambda stage: steps.append("step"), once=once),)))
+
+    assert len(steps) == 1 + 3
 
 
 def test_a_fault_is_mended_when_provoking_it_fails() -> None:
