@@ -19,6 +19,8 @@ PATIENCE = 180
 """Seconds for the alarms of new stacks: each looks at data of whole minutes, and some count missing data."""
 _INTERVAL = 5
 _KINDS = ["MetricAlarm", "CompositeAlarm"]
+_SCALING = "TargetTracking-"
+"""What the names of Auto Scaling's own alarms begin with: they notify nobody, and wait for data of a load balancer."""
 
 type Change = tuple[str, float, bool]
 """The name of an alarm, seconds since 1970, and whether it was raised then."""
@@ -41,7 +43,8 @@ def wait_until_ok(wait: Callable[[float], None] = time.sleep) -> None:
     """Return as soon as all alarms are OK, after `PATIENCE` seconds at the latest."""
     for _ in range(PATIENCE // _INTERVAL):
         pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmTypes=_KINDS)
-        if all(each["StateValue"] == "OK" for page in pages for each in page["MetricAlarms"] + page["CompositeAlarms"]):
+        found = [each for page in pages for each in page["MetricAlarms"] + page["CompositeAlarms"]]
+        if all(each["StateValue"] == "OK" for each in found if not each["AlarmName"].startswith(_SCALING)):
             return
         wait(_INTERVAL)
 
@@ -57,7 +60,7 @@ def changes(since: float) -> list[Change]:
             _change(item)
             for page in pages.paginate(AlarmTypes=_KINDS, HistoryItemType="StateUpdate")
             for item in page["AlarmHistoryItems"]
-            if item["Timestamp"].timestamp() >= since
+            if item["Timestamp"].timestamp() >= since and not item["AlarmName"].startswith(_SCALING)
         ),
         key=lambda change: change[1],
     )

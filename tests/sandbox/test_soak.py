@@ -245,8 +245,9 @@ def test_the_load_begins_when_the_alarms_of_new_stacks_are_ok(
     waited, left = list[float](), iter(states)
 
     def paginate(**_: Any) -> list[dict[str, Any]]:
-        alarms: list[dict[str, Any]] = [{"StateValue": next(left)}, {"StateValue": "OK"}]
-        return [{"MetricAlarms": alarms[:1], "CompositeAlarms": alarms[1:]}]
+        scaling = {"AlarmName": "TargetTracking-low", "StateValue": "INSUFFICIENT_DATA"}
+        alarms = [scaling, {"AlarmName": "late", "StateValue": next(left)}]
+        return [{"MetricAlarms": alarms, "CompositeAlarms": [{"AlarmName": "all", "StateValue": "OK"}]}]
 
     pages = SimpleNamespace(paginate=paginate)
     cloudwatch = SimpleNamespace(get_paginator=lambda _: pages)
