@@ -181,10 +181,11 @@ WEAK_COPYLEFT := Mozilla;EPL;LGPL
 license_table = .licenses/bin/pip-licenses --python=$(BIN)/python --packages $(1) --with-system --from=mixed --allow-only="$(2)" --partial-match
 
 .PHONY: test check lint types test-units test-updates test-localaws test-sandbox test-e2e test-browser test-stages audit licenses sbom scan parity docs screenshots mutants weakened bench format lock clean
-LANES := test-e2e test-localaws test-sandbox test-browser test-units check
-test: .venv/test node_modules chromium ## Run all checks: lint, types and all tests, in lanes side by side
-	@$(MAKE) --jobs=3 --keep-going --no-print-directory $(LANES:%=lane-%)
-lane-%: # each line of a lane begins with its name; the end-to-end tests mostly wait, hence three lanes on two cores
+LANES := test-e2e test-localaws test-browser test-sandbox test-units check
+test: ## Run all checks: lint, types and all tests, in lanes side by side
+	@$(MAKE) --jobs=2 --no-print-directory .venv/test node_modules chromium
+	@$(MAKE) --jobs=4 --keep-going --no-print-directory $(LANES:%=lane-%)
+lane-%: # each line of a lane begins with its name; the tests wait as long as they compute, hence four lanes on two cores
 	@set -o pipefail; $(MAKE) --no-print-directory $* 2>&1 | sed --unbuffered 's/^/$*: /'
 check: lint types
 lint: .venv/test
@@ -243,7 +244,7 @@ clean: ## Remove everything that was built or installed here
 	rm -rf .venv .sandbox .parity .audit .licenses .mutants .weakened .soak .bench .docs dist .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules */.chalice/deployments
 
 .PHONY: chromium
-chromium: # its headless shell takes a quarter of the CPU time for the same pages; not every distribution has it
+chromium: | node_modules # two runs of apt-get exclude each other; the headless shell takes a quarter of the CPU time for the same pages
 	@command -v chromium-headless-shell >/dev/null || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "Installing Chromium for the browser tests"; \
