@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,9 @@ from localaws.athena.failures import Failed
 _CONCURRENCY = 8
 _MAX_KEPT = 2**20
 _BATCH, _BATCH_BYTES = 64, 64 * 2**20  # the most that is held in memory, unless one object is larger
+# All statements use the same threads and connections: to start them takes longer than to read a small object.
+_THREADS = ThreadPoolExecutor(_CONCURRENCY)
+_CONNECTIONS = urllib3.PoolManager(maxsize=_CONCURRENCY, block=True)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,6 @@ class Objects:
         self._caller, self._contents = credentials.access_key, contents
         self._auth = S3SigV4Auth(credentials, "s3", region)
         self._endpoint = endpoint
-        self._pool = urllib3.PoolManager(maxsize=_CONCURRENCY, block=True)
 
     def list_objects(self, uri: str) -> list[Object]:
         """List the objects under *uri*, except those whose name or folder starts with an underscore or a dot."""
@@ -104,6 +106,10 @@ class Objects:
         except ClientError as error:
             raise _read_failure(error.response["Error"]["Code"], uri) from None
 
+    def list_each(self, uris: Iterable[str]) -> Iterator[list[Object]]:
+        """Yield what list_objects() returns for each of *uris*."""
+        return _THREADS.map(self.list_objects, uris)
+
     def is_empty(self, uri: str) -> bool:
         """Return whether no object exists under *uri*."""
         bucket, prefix = split_uri(uri)
@@ -115,14 +121,13 @@ class Objects:
     def read(self, objects: list[Object], stopped: Callable[[], bool]) -> Iterator[bytes]:
         """Yield the content of each object in order, until *stopped* returns True."""
         last = set({one.uri.rpartition("/")[0]: one for one in objects}.values())
-        with ThreadPoolExecutor(_CONCURRENCY) as pool:
-            for batch in _batches(objects):
-                if stopped():
-                    return
-                known = {one: self._contents.get(self._caller, one) for one in batch if one not in last}
-                missing = [one for one in batch if known.get(one) is None]
-                read = known | dict(zip(missing, pool.map(self._read, missing), strict=True))
-                yield from (content for one in batch if (content := read[one]) is not None)
+        for batch in _batches(objects):
+            if stopped():
+                return
+            known = {one: self._contents.get(self._caller, one) for one in batch if one not in last}
+            missing = [one for one in batch if known.get(one) is None]
+            read = known | dict(zip(missing, _THREADS.map(self._read, missing), strict=True))
+            yield from (content for one in batch if (content := read[one]) is not None)
 
     def write(self, uri: str, content: bytes | Path) -> None:
         """Put an object, or raise Failed."""
@@ -142,7 +147,7 @@ class Objects:
         url = f"{self._endpoint}/{s3_object.bucket}/{quote(s3_object.key, safe='/~')}"
         request = AWSRequest("GET", url)
         self._auth.add_auth(request)
-        response = self._pool.request("GET", url, headers=dict(request.headers.items()))
+        response = _CONNECTIONS.request("GET", url, headers=dict(request.headers.items()))
         if response.status != 200:
             raise _read_failure("AccessDenied" if response.status == 403 else "NoSuchKey", s3_object.uri)
         return response.data

@@ -116,24 +116,33 @@ class Pruning:
 
         None if there is no such condition.
         """
-        if self._table.partition_keys[name] != "string":
+        allowed = (self._allowed(condition) for condition, names in self._conditions if names == {name})
+        return next(filter(None, allowed), None)
+
+    def _allowed(self, condition: exp.Expr) -> list[str] | None:
+        """Return the texts that *condition* allows for a key of type string, or None if it is another condition."""
+        match condition:
+            case exp.In(this=exp.Column(name=column), expressions=given) if given:
+                pass
+            case exp.EQ(this=exp.Column(name=column), expression=text):
+                given = [text]
+            case _:
+                return None
+        is_text = self._table.partition_keys[column] == "string"
+        if not is_text or not all(isinstance(text, exp.Literal) and text.is_string for text in given):
             return None
-        for condition, _ in self._conditions:
-            match condition:
-                case exp.In(this=exp.Column(name=column), expressions=given) if given and column == name:
-                    pass
-                case exp.EQ(this=exp.Column(name=column), expression=text) if column == name:
-                    given = [text]
-                case _:
-                    continue
-            if all(isinstance(text, exp.Literal) and text.is_string for text in given):
-                return list(dict.fromkeys(text.name for text in given))
-        return None
+        return list(dict.fromkeys(text.name for text in given))
 
     def _filter(self, names: list[str], values: list[Values]) -> list[Values]:
-        conditions = [
-            condition for condition, names_in_condition in self._conditions if names_in_condition <= set(names)
-        ]
+        conditions = []
+        for condition, (name, *others) in self._conditions:
+            if not {name, *others} <= set(names):
+                continue
+            if (allowed := self._allowed(condition)) is None:
+                conditions.append(condition)
+            else:  # DuckDB would take a millisecond for it
+                at = names.index(name)
+                values = [value for value in values if value[at] in allowed]
         if not conditions or not values:
             return values
         typed = ", ".join(

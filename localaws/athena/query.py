@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os.path import commonpath
 from pathlib import Path
@@ -107,9 +106,8 @@ class Query:
     def _objects_of(self, selected: list[Partition]) -> list[tuple[Object, Partition]]:
         if len(selected) > _MAX_LISTINGS:
             return list(self._list_by_common_prefix(selected))
-        with ThreadPoolExecutor(_MAX_LISTINGS) as pool:
-            listed = pool.map(self.objects.list_objects, [partition.location for partition in selected])
-            return [(one, partition) for partition, some in zip(selected, listed, strict=True) for one in some]
+        listed = self.objects.list_each(partition.location for partition in selected)
+        return [(one, partition) for partition, some in zip(selected, listed, strict=True) for one in some]
 
     def _list_by_common_prefix(self, selected: list[Partition]) -> Iterator[tuple[Object, Partition]]:
         by_location = {partition.location: partition for partition in selected}

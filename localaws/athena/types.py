@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/athena/latest/ug/data-types.html
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from sqlglot import exp
 
@@ -60,16 +61,19 @@ _PRECISIONS = {
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
 
+@lru_cache
 def duckdb_type(hive: str) -> str:
     """Return the DuckDB type for a catalog type such as ``array<struct<a:int>>``."""
     return exp.DataType.build(hive, dialect="hive").sql("duckdb")
 
 
+@lru_cache
 def trino_type(hive: str) -> str:
     """Return the Trino type for a catalog type, for example ``array(row(a integer))``."""
     return exp.DataType.build(hive, dialect="hive").sql("trino")
 
 
+@lru_cache
 def hive_type(duckdb: str) -> str:
     """Return the catalog type for a DuckDB type, or raise Failed if Hive has no such type."""
     if athena_type(duckdb) in ("timestamp with time zone", "time", "interval day to second", "json", "unknown"):

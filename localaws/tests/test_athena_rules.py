@@ -7,10 +7,12 @@ import contextlib
 import gzip
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread, current_thread
 from typing import Any
 
 import pytest
@@ -26,8 +28,8 @@ from localaws.athena.failures import Failed, Malformed
 from localaws.athena.objects import Contents, Object, Objects
 from localaws.athena.partitions import Pruning
 from localaws.athena.query import Query
-from localaws.athena.statements import read
-from localaws.athena.types import column_info, hive_type
+from localaws.athena.statements import parse, read
+from localaws.athena.types import column_info, duckdb_type, hive_type, trino_type
 
 TOKYO = "with_timezone(timestamp '2024-01-02 03:04:05', 'Asia/Tokyo')"
 
@@ -454,6 +456,9 @@ class Bucket:
             if name.startswith(uri)
         ]
 
+    def list_each(self, uris: Iterable[str]) -> Iterator[list[Object]]:
+        return map(self.list_objects, uris)
+
     def read(self, objects: list[Object], stopped: Any) -> Iterator[bytes]:
         for one in objects:
             self.objects_read.append(one.uri)
@@ -545,6 +550,15 @@ def test_named_days_are_not_searched_among_all_days_of_the_projection(
     assert set(compared) == {2}
 
 
+def test_texts_that_a_condition_names_are_compared_without_duckdb() -> None:
+    conditions = [parse("day IN ('1', '2')"), parse("part = 'a'")]
+    pruning = Pruning(table(keys={"day": "string", "part": "string"}), conditions, {}, None)  # type: ignore[arg-type]
+
+    kept = pruning.matching_combinations(["1", "2", "3"], ["a", "b"])
+
+    assert kept == [("1", "a"), ("2", "a")]
+
+
 @pytest.mark.parametrize(
     "sql",
     [
@@ -621,6 +635,54 @@ def test_another_caller_and_a_new_version_of_an_object_are_read(
     read_as(caller, contents, Object("b", "a/1", 3, etag=etag), last)
 
     assert "a/1" in objects_read
+
+
+class Server(ThreadingHTTPServer):
+    """A server that answers each GET with its path, and counts its connections."""
+
+    connections = 0
+
+    def process_request(self, *request: Any) -> None:
+        self.connections += 1
+        super().process_request(*request)
+
+
+class PathHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", f"{len(self.path)}")
+        self.end_headers()
+        self.wfile.write(self.path.encode())
+
+
+def test_statements_read_through_the_same_connection() -> None:
+    with Server(("127.0.0.1", 0), PathHandler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        endpoint, keys = f"http://127.0.0.1:{server.server_port}", Credentials("ann", "secret")
+
+        for _ in range(3):
+            reader = Objects(None, keys, endpoint, "us-east-1", Contents(0))
+            assert list(reader.read([Object("b", "a/1", 6)], lambda: False)) == [b"/b/a/1"]
+
+        server.shutdown()
+    assert server.connections == 1
+
+
+def test_statements_read_with_the_same_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[Thread] = set()
+
+    def get(_: Objects, one: Object) -> bytes:
+        threads.add(current_thread())
+        return b""
+
+    monkeypatch.setattr(Objects, "_get", get)
+
+    for _ in range(20):
+        read_as("ann", Contents(0), Object("b", "a/1", 0))
+
+    assert len(threads) <= 8
 
 
 def test_kept_contents_have_a_bound() -> None:
@@ -849,6 +911,14 @@ def test_a_type_that_hive_does_not_have_fails() -> None:
     assert hive_type("STRUCT(a INTEGER, b VARCHAR[])") == "struct<a:int,b:array<string>>"
     with pytest.raises(Failed, match="NOT_SUPPORTED"):
         hive_type("TIMESTAMP WITH TIME ZONE")
+
+
+@pytest.mark.parametrize("translated", [duckdb_type, trino_type, hive_type])
+def test_a_type_is_parsed_once(translated: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    first = translated("decimal(21, 3)")
+    monkeypatch.setattr(exp.DataType, "build", None)
+
+    assert translated("decimal(21, 3)") == first
 
 
 @pytest.fixture
