@@ -177,3 +177,10 @@ def test_a_release_to_two_regions_names_them() -> None:
 def test_a_region_that_goes_or_comes_has_a_name(target: str) -> None:
     assert f"REGION is not set, for example: make {target} REGION=eu-west-1" in make(target).stderr
     assert make(target, "REGION=eu-west-1").stdout.strip().endswith(f"python -m sandbox {target} eu-west-1")
+
+
+def test_git_adds_no_private_key_that_a_target_writes() -> None:
+    keys = set(re.findall(r"[\w-]+\.pem\b", (ROOT / "Makefile").read_text()))
+    ignored = subprocess.run(["git", "check-ignore", *keys], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert set(ignored.stdout.split()) == keys
+    assert keys
