@@ -34,9 +34,11 @@ _ROUNDS = 5
 _CLIENTS = (1, 8, 64)
 _FIRST = "/packages/10000-0"
 _BINDS = (
-    "Python: for 10 kB, the write into the socket takes 15 % of the edge's CPU time, and the rest is Python and "
-    "uvicorn, spread over many functions. For 1 MB, half is Python, and a quarter is the kernel's copy into the "
-    "socket. `sendfile` was tried, and is slower for one client: decision 10."
+    "Python: nginx needs 11 µs of CPU time for a warm object of 10 kB, and Python's functions need ten times that, of "
+    "which the write into the socket is 5 %. Of py-spy's samples of the edge, 26 % are uvicorn, which parses a request "
+    "and starts its task, 31 % the answer, 25 % the choice of the object by CloudFront's rules, 5 % the check of the "
+    "page that calls, and the rest is the event loop and the steps between. No function has more than 6 %. `sendfile` "
+    "was tried, and is slower for one client: decision 10."
 )
 
 _NGINX = """
