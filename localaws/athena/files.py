@@ -11,8 +11,10 @@ import csv
 import gzip
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from localaws.athena.catalog import Partition, Table
@@ -25,6 +27,8 @@ from localaws.athena.types import duckdb_type
 _OBJECT_DELIMITER = "\x1f"  # separates the number of an object from a line of the object
 _FIELD_DELIMITER = "\x01"  # the default field delimiter of Hive
 _MAX_LINE_BYTES = 16 * 2**20
+_MAX_LOADED = 16 * 2**20
+"""Up to this many bytes of Parquet objects are loaded into a table of DuckDB."""
 # Athena uses only the file extension. https://docs.aws.amazon.com/athena/latest/ug/compression-formats.html
 _DECOMPRESSORS: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.decompress, "bz2": bz2.decompress}
 _UPPER_KEY = re.compile(rb'"[^"\\]*[A-Z][^"\\]*"\s*:')
@@ -35,6 +39,43 @@ _FAMILIES = {
     "boolean": ("BOOLEAN",),
     "time": ("DATE", "TIMESTAMP"),
 }
+
+
+class ColumnSizes:
+    """The compressed bytes of each column of Parquet objects: of the last *capacity* objects that were measured."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._sizes: OrderedDict[Object, dict[str, int]] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, objects: Sequence[Object], paths: Sequence[Path], engine: Engine) -> list[dict[str, int]]:
+        """Return the bytes by column for each of *objects*, whose contents are the files at *paths*."""
+        with self._lock:
+            found = {one: self._sizes[one] for one in objects if one in self._sizes}
+        new = {str(path): one for one, path in zip(objects, paths, strict=True) if one not in found}
+        measured: dict[Object, dict[str, int]] = {one: {} for one in new.values()}
+        for path, name, size in _measure(list(new), engine):
+            measured[new[path]][name] = size
+        with self._lock:
+            self._sizes |= {one: sizes for one, sizes in measured.items() if one.etag}
+            while len(self._sizes) > self._capacity:
+                self._sizes.popitem(last=False)
+        return [(found | measured)[one] for one in objects]
+
+
+def _measure(paths: list[str], engine: Engine) -> list[tuple[str, str, int]]:
+    """Return path, column and compressed bytes of each column of Parquet files."""
+    if not paths:
+        return []
+    return engine.execute(
+        "SELECT file_name, lower(split_part(path_in_schema, ', ', 1)), sum(total_compressed_size)::BIGINT "
+        "FROM parquet_metadata($files) GROUP BY ALL",
+        {"files": paths},
+    ).fetchall()
+
+
+_COLUMN_SIZES = ColumnSizes(10_000)
 
 
 class Files:
@@ -91,13 +132,9 @@ class Files:
         """
         if not self._is_parquet or not self._objects:
             return sum(found.size for found, _ in self._objects)
-        columns = sorted(set(self._table.columns) if needed is None else needed)
-        (size,) = engine.execute(
-            "SELECT COALESCE(sum(total_compressed_size), 0)::BIGINT FROM parquet_metadata($files) "
-            "WHERE lower(split_part(path_in_schema, ', ', 1)) IN (SELECT unnest($columns))",
-            {"files": [str(path) for path in self._paths], "columns": columns},
-        ).fetchone() or (0,)
-        return int(size)
+        columns = set(self._table.columns) if needed is None else needed
+        sizes = _COLUMN_SIZES.of([found for found, _ in self._objects], self._paths, engine)
+        return sum(size for of_object in sizes for name, size in of_object.items() if name in columns)
 
     @property
     def _paths(self) -> list[Path]:
@@ -130,6 +167,10 @@ class Files:
     def _select_parquet(self, engine: Engine, typed: dict[str, str]) -> str:
         paths = ", ".join(map(quote_string, self._paths))
         source = f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
+        if sum(found.size for found, _ in self._objects) <= _MAX_LOADED:
+            # Each use of the files opens all of them, and a statement uses them five times.
+            engine.execute(f"CREATE TABLE {self.name}_rows AS SELECT *, file_index FROM {source}")
+            source = f"{self.name}_rows"
         described = engine.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
         found = {name.lower(): (name, kind) for name, kind, *_ in described}
         columns = []

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from localaws.athena import api, results
+from localaws.athena import api, files, results
 from localaws.athena.catalog import Partition, Table, partition_name, partition_values
 from localaws.athena.engine import Engine
 from localaws.athena.failures import Failed, Malformed
@@ -867,7 +867,11 @@ def test_only_the_needed_columns_of_parquet_count_as_scanned(rows: Any, parquet:
     assert scanned("SELECT 1 FROM t AS x JOIN t AS y ON x.a = y.a") == 2 * of_a
 
 
-def test_a_missing_parquet_column_is_null_and_a_wrong_type_fails(rows: Any, parquet: Any) -> None:
+@pytest.mark.parametrize("loaded", [0, 2**20])
+def test_a_missing_parquet_column_is_null_and_a_wrong_type_fails(
+    rows: Any, parquet: Any, monkeypatch: pytest.MonkeyPatch, loaded: int
+) -> None:
+    monkeypatch.setattr(files, "_MAX_LOADED", loaded)
     bucket = Bucket()
     bucket.objects = {"s3://b/t/1": parquet("SELECT 1 AS A"), "s3://b/t/2": parquet("SELECT 'x' AS b")}
     assert rows("SELECT * FROM t ORDER BY a", Tables(table(PARQUET)), bucket)[0] == [["1", None], [None, "x"]]
@@ -875,6 +879,32 @@ def test_a_missing_parquet_column_is_null_and_a_wrong_type_fails(rows: Any, parq
     bucket.objects = {"s3://b/t/1": parquet("SELECT 'one' AS a")}
     with pytest.raises(Failed, match="HIVE_BAD_DATA"):
         rows("SELECT * FROM t", Tables(table(PARQUET)), bucket)
+
+
+def test_small_parquet_objects_are_opened_once(engine: Engine, parquet: Any, tmp_path: Path) -> None:
+    one, content = Object("b", "t/1", 1), parquet("SELECT 1 AS a")
+    copied = files.Files("mention", table(PARQUET), tmp_path)
+    copied.copy([(one, Partition((), "s3://b/t/"))], [content])
+    copied.create(engine, with_path=False)
+
+    (tmp_path / "mention" / "000000.parquet").unlink()
+
+    assert engine.execute("SELECT a FROM mention").fetchall() == [(1,)]
+
+
+def test_the_columns_of_a_version_of_an_object_are_measured_once(engine: Engine, parquet: Any, tmp_path: Path) -> None:
+    sizes, path = files.ColumnSizes(1), tmp_path / "made.parquet"
+    first, second, unversioned = Object("b", "1", 9, "x"), Object("b", "1", 9, "y"), Object("b", "2", 9)
+
+    def measured(one: Object, sql: str) -> set[str]:
+        parquet(sql)
+        (found,) = sizes.of([one], [path], engine)
+        return set(found)
+
+    assert measured(first, "SELECT 1 AS a") == measured(first, "SELECT 1 AS b") == {"a"}
+    assert measured(unversioned, "SELECT 1 AS a") != measured(unversioned, "SELECT 1 AS b")
+    assert measured(second, "SELECT 1 AS b") == {"b"}
+    assert measured(first, "SELECT 1 AS c") == {"c"}  # only the last one is kept
 
 
 def test_partition_names_can_be_parsed() -> None:
