@@ -43,8 +43,8 @@ _TURNING, _SETTLING, _MEASURED = 0.14, 0.07, 0.12
 starts the functions whose environments ended meanwhile, and in which it is measured."""
 _VISITS = 4
 """Seconds between two visits of a user."""
-_SHOWN = 8
-"""How many processes the table names."""
+_MIN_SHOWN = 0.1, 20e6
+"""The table names each process that uses as much CPU, in percent of a core, or as much memory at the last age."""
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,14 @@ def percent(first: Sample, last: Sample) -> float:
 
 
 def table(measured: Mapping[str, Sequence[Sample]]) -> Iterator[str]:
-    """Yield the lines of a table: a row for each process that uses much, and a column for each age."""
+    """Yield the lines of a table: a row for each process that uses much, most memory first, and columns by age."""
     yield f"| process | {' | '.join(f'{age}: CPU | memory' for age in measured)} |"
     yield f"|---|{'--:|--:|' * len(measured)}"
     last = list(measured.values())[-1]
-    used = Counter(last[-1].cpu)
-    used.subtract(last[0].cpu)
-    for name in (*(name for name, _ in used.most_common(_SHOWN)), None):
+    names = sorted(last[-1].cpu, key=lambda name: _memory_of(name, last), reverse=True)
+    cpu, memory = _MIN_SHOWN
+    shown = [name for name in names if _percent_of(name, last) >= cpu or _memory_of(name, last) >= memory]
+    for name in (*shown, None):
         cells = (
             f"{_percent_of(name, samples):.1f} % | {_memory_of(name, samples) / 1e6:.0f} MB"
             for samples in measured.values()

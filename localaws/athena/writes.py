@@ -82,10 +82,11 @@ def create_table_as(query: Query, tree: exp.Expr, output: str, enforced: bool) -
             return WriteResult(0, [], [])
         raise Failed(f"TABLE_ALREADY_EXISTS: Destination table 'awsdatacatalog.{database}.{name}' already exists")
     sql = query.prepare(tree.expression)
-    target = _new_target(query, properties, database, name, query.engine.columns(sql), output)
+    columns = query.engine.columns(sql)
+    target = _new_target(query, properties, database, name, columns, output)
     _require_empty(query, target.table.location, f"Target directory for table '{database}.{name}'")
     with_data = not any(given.args.get("no") for given in tree.find_all(exp.WithDataProperty))
-    result = _write(query, sql, target) if with_data else WriteResult(0, [], [])
+    result = _write(query, sql, columns, target) if with_data else WriteResult(0, [], [])
     query.catalog.create_table(target.table, STORED_AS[target.format][2])
     if result.partitions:
         query.catalog.add_partitions(target.table, result.partitions)
@@ -113,7 +114,8 @@ def insert(query: Query, tree: exp.Expr) -> WriteResult:
         f"{columns_by_name.get(name, 'NULL')}::{kind} AS {quote_identifier(name)}" for name, kind in kinds.items()
     )
     names = ", ".join(columns_by_name.values())
-    result = _write(query, f"SELECT {cast} FROM ({sql}) AS given({names})", _target_for(table))
+    sql = f"SELECT {cast} FROM ({sql}) AS given({names})"
+    result = _write(query, sql, query.engine.columns(sql), _target_for(table))
     if result.partitions and table.parameters.get("projection.enabled", "").lower() != "true":
         query.catalog.add_partitions(table, result.partitions)
     return result
@@ -132,9 +134,10 @@ def unload(query: Query, statement: Statement) -> WriteResult:
         raise Failed("INVALID_TABLE_PROPERTY: UNLOAD requires the property 'format'")
     properties |= {"external_location": destination, "write_compression": properties.pop("compression", "GZIP")}
     sql = query.prepare(tree)
-    target = _new_target(query, properties, query.database, "", query.engine.columns(sql), destination)
+    columns = query.engine.columns(sql)
+    target = _new_target(query, properties, query.database, "", columns, destination)
     _require_empty(query, destination, "Target directory")
-    return _write(query, sql, target)
+    return _write(query, sql, columns, target)
 
 
 def _new_target(
@@ -205,15 +208,15 @@ def _require_empty(query: Query, uri: str, what: str) -> None:
         )
 
 
-def _write(query: Query, sql: str, target: Target) -> WriteResult:
+def _write(query: Query, sql: str, columns: Columns, target: Target) -> WriteResult:
     table, engine = target.table, query.engine
     names = list(table.all_columns)
-    kinds = [kind for _, kind in engine.columns(sql)]
     cast = ", ".join(
-        f"c{at}::{kind} AS {quote_identifier(name)}" for at, (name, kind) in enumerate(zip(names, kinds, strict=True))
+        f"c{at}::{kind} AS {quote_identifier(name)}"
+        for at, (name, (_, kind)) in enumerate(zip(names, columns, strict=True))
     )
-    columns = ", ".join(f"c{at}" for at in range(len(names)))
-    engine.execute(f"CREATE TABLE written AS SELECT {cast} FROM ({sql}) AS answer({columns})")
+    answer = ", ".join(f"c{at}" for at in range(len(names)))
+    engine.execute(f"CREATE TABLE written AS SELECT {cast} FROM ({sql}) AS answer({answer})")
     (count,) = engine.execute("SELECT count(*) FROM written").fetchone() or (0,)
     if not count:
         return WriteResult(0, [], [])

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from localaws.athena import api, files, results
+from localaws.athena import api, files, results, writes
 from localaws.athena.catalog import Partition, Table, partition_name, partition_values
 from localaws.athena.engine import Engine
 from localaws.athena.failures import Failed, Malformed
@@ -458,6 +458,12 @@ class Bucket:
 
     def list_each(self, uris: Iterable[str]) -> Iterator[list[Object]]:
         return map(self.list_objects, uris)
+
+    def is_empty(self, uri: str) -> bool:
+        return not self.list_objects(uri)
+
+    def write(self, uri: str, content: Path) -> None:
+        self.objects[uri] = content.read_bytes()
 
     def read(self, objects: list[Object], stopped: Any) -> Iterator[bytes]:
         for one in objects:
@@ -905,6 +911,25 @@ def test_the_columns_of_a_version_of_an_object_are_measured_once(engine: Engine,
     assert measured(unversioned, "SELECT 1 AS a") != measured(unversioned, "SELECT 1 AS b")
     assert measured(second, "SELECT 1 AS b") == {"b"}
     assert measured(first, "SELECT 1 AS c") == {"c"}  # only the last one is kept
+
+
+def test_the_columns_of_a_query_that_writes_are_determined_once(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described: list[str] = []
+    columns = Engine.columns
+
+    def counted(engine: Engine, sql: str) -> Any:
+        described.append(sql)
+        return columns(engine, sql)
+
+    monkeypatch.setattr(Engine, "columns", counted)
+    bucket = Bucket()
+    query = Query(Tables(table()), bucket, engine, tmp_path, "db", None)  # type: ignore[arg-type]
+
+    written = writes.unload(query, read("UNLOAD (SELECT 1 AS a) TO 's3://b/out' WITH (format = 'JSON')", []))
+
+    assert (written.objects, len(described)) == (list(bucket.objects), 1)
 
 
 def test_partition_names_can_be_parsed() -> None:

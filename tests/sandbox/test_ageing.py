@@ -22,6 +22,16 @@ def test_the_table_has_the_use_of_each_process_at_each_age() -> None:
     assert lines[-1] == "| all | 10.0 % | 120 MB | 20.0 % | 120 MB |"
 
 
+def test_the_table_has_a_process_that_only_has_memory_and_not_one_that_uses_little() -> None:
+    kept = {f"function {number}": 30_000_000 for number in range(10)}
+    pss = kept | {"shell": 1_000_000}
+    idle = [Sample(at, at, dict.fromkeys(pss, 0), pss) for at in (0, 10)]
+
+    names = [line.split("|")[1].strip() for line in table({"old": idle})]
+
+    assert names[2:] == [*kept, "all"]
+
+
 def test_the_picture_has_a_line_for_cpu_and_one_for_memory() -> None:
     samples = [sample(0, 0), sample(10, 1), sample(20, 3)]
 
