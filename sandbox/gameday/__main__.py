@@ -96,11 +96,11 @@ def summary(
     """
     missed = [played.alarm for each in results for played in each.alarms if not played.passed]
     others = raised.union(*(each.others for each in results))
-    notified = {fault: count for each in results for fault, count in each.notified.items() if count != 1}
+    notified = {alarm: count for each in results for alarm, count in each.notified.items() if count != 1}
     problems = {
         "not raised or not cleared": ", ".join(missed),
         "raised without a fault": ", ".join(sorted(others)),
-        "notifications that are not one": ", ".join(f"{fault} {count}" for fault, count in notified.items()),
+        "notifications that are not one": ", ".join(f"{alarm} {count}" for alarm, count in notified.items()),
         "readings sent and reported": "" if readings[0] == readings[1] else "{} and {}".format(*readings),
         "failed messages are left": ", ".join(f"{queue} {count}" for queue, count in failed.items()),
     }

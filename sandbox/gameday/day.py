@@ -34,7 +34,7 @@ class Played:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of the alarms of a round, which *others* were raised, and how often each fault notified somebody."""
+    """What became of the alarms of a round, which *others* were raised, and how often each alarm notified somebody."""
 
     alarms: list[Played]
     others: set[str]
@@ -66,8 +66,10 @@ class _Playing:
             if not (self._fault.once and self._provoked):
                 self._fault.provoke(self._stage)
             self._provoked = True
-        elif self._fault.redrive:
+            return
+        if self._fault.redrive and not self.is_over:
             self._stage.redrive(self._fault.redrive)
+        self._fault.afterwards(self._stage)
 
     def look(self, raised: set[str], seconds: int) -> None:
         """Take note of the alarms that are *raised* after *seconds*; mend the fault once all its own are."""
@@ -87,11 +89,13 @@ class _Playing:
         if self._mended is None:
             self._fault.mend(self._stage)
 
-    def notified(self) -> int:
-        return self._notified() - self._before
+    def notified(self) -> dict[str, int]:
+        """Return by alarm how often it has notified somebody."""
+        counts = self._notified().items()
+        return {f"{self.alarms[alarm]} by {self.name}": count - self._before[alarm] for alarm, count in counts}
 
-    def _notified(self) -> int:
-        return self._stage.notified(self.alarms) if self.alarms else 0
+    def _notified(self) -> dict[str, int]:
+        return self._stage.notified(self.alarms) if self.alarms else {}
 
     def played(self) -> list[Played]:
         return [
@@ -118,7 +122,7 @@ def play(stage: Stage, round_: Round) -> Result:
         for step in range(1, STEPS + 1):
             if not (going := [each for each in playing if not each.is_over]):
                 break
-            for each in going:
+            for each in playing:
                 each.act()
             if round_.step > STEP:
                 stage.turn(round_.step - 2 * STEP)
@@ -129,4 +133,4 @@ def play(stage: Stage, round_: Round) -> Result:
             for each in going:
                 each.look(raised, step * round_.step)
     alarms = [played for each in playing for played in each.played()]
-    return Result(alarms, others, {each.name: each.notified() for each in playing if each.alarms})
+    return Result(alarms, others, {alarm: count for each in playing for alarm, count in each.notified().items()})

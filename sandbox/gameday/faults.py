@@ -36,7 +36,8 @@ class Fault:
     """One fault, which raises *alarms*, or else has a *sign*.
 
     *cause* begins it, *provoke* is what users and devices do in each step of the clock, and *mend* follows the runbook,
-    which *remedy* says in words. *redrive* is the app whose failed messages are sent back then.
+    which *remedy* says in words. *redrive* is the app whose failed messages are sent back then. *afterwards* is done in
+    each step from then on.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Fault:
     provoke: Action = _nothing
     mend: Action = _nothing
     redrive: str | None = None
+    afterwards: Action = _nothing
     once: bool = False
     """Whether to provoke it in the first step only. A message that fails late would raise the alarm again."""
     sign: Sign | None = None
@@ -259,7 +261,7 @@ _REDELIVERY = Round(
     (
         Fault(
             "failed records are not sent again",
-            (("pipeline-app", "FailuresFailed"),),
+            (("pipeline-app delivery", "CleansingFails"), ("pipeline-app", "FailuresFailed")),
             "release the version before, redrive",
             cause=_break_redelivery,
             provoke=Stage.send_readings,
@@ -354,6 +356,7 @@ _HALF_HOURS = Round(
             cause=lambda stage: stage.break_function(stage.resource(*_PUBLISHER)),
             provoke=_sign,
             mend=_mend_publisher,
+            afterwards=_sign,
         ),
     ),
 )
@@ -367,6 +370,7 @@ _DISK = Round(
             cause=lambda stage: stage.fill_disk(stage.resource(*_PUBLISHER)),
             provoke=_sign,
             mend=_mend_publisher,
+            afterwards=_sign,
         ),
     ),
 )

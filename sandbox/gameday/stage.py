@@ -38,7 +38,9 @@ def handler(event, context):
 
 FULL_DISK = """
 import resource
+import sys
 
+sys.dont_write_bytecode = True  # cut off, it would break the function for good
 resource.setrlimit(resource.RLIMIT_FSIZE, (64, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 from updates.publisher import handler
@@ -99,16 +101,18 @@ class Stage:
         pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmTypes=_ALARMS, **options)
         return [alarm for page in pages for alarm in (*page["MetricAlarms"], *page["CompositeAlarms"])]
 
-    def notified(self, alarms: Iterable[str]) -> int:
-        """Return how often these alarms have notified somebody. An alarm below a composite alarm notifies nobody."""
+    def notified(self, alarms: Iterable[str]) -> dict[str, int]:
+        """Return how often each of these has notified somebody. An alarm below a composite alarm notifies nobody."""
         notifying = {alarm["AlarmName"] for alarm in self._alarms(AlarmNames=list(alarms)) if alarm["AlarmActions"]}
         history = client("cloudwatch").get_paginator("describe_alarm_history")
-        return sum(
-            json.loads(item["HistoryData"])["newState"]["stateValue"] == "ALARM"
-            for alarm in notifying
-            for page in history.paginate(AlarmName=alarm, AlarmTypes=_ALARMS, HistoryItemType="StateUpdate")
-            for item in page["AlarmHistoryItems"]
-        )
+        return {
+            alarm: sum(
+                json.loads(item["HistoryData"])["newState"]["stateValue"] == "ALARM"
+                for page in history.paginate(AlarmName=alarm, AlarmTypes=_ALARMS, HistoryItemType="StateUpdate")
+                for item in page["AlarmHistoryItems"]
+            )
+            for alarm in sorted(notifying)
+        }
 
     # --- functions ---
 

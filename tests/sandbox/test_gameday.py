@@ -71,8 +71,8 @@ class PlayedStage:
                 self._late.discard(app)
         return self.others | {f"{app}-Late" for app in self._late}
 
-    def notified(self, alarms: set[str]) -> int:
-        return sum(alarm in alarms for alarm in self.raises)
+    def notified(self, alarms: set[str]) -> dict[str, int]:
+        return {alarm: self.raises.count(alarm) for alarm in alarms}
 
     def redrive(self, app: str) -> None:
         self.redriven += 1
@@ -88,7 +88,7 @@ def played(app: str = "a", raised: int | None = 60, cleared: int | None = 60) ->
 
 
 def result(**changed: Any) -> Result:
-    return Result(**({"alarms": [played()], "others": set(), "notified": {"a is late": 1}} | changed))
+    return Result(**({"alarms": [played()], "others": set(), "notified": {"a Late by a is late": 1}} | changed))
 
 
 def test_alarms_are_raised_by_their_faults_side_by_side_and_cleared_after_they_are_mended() -> None:
@@ -97,7 +97,7 @@ def test_alarms_are_raised_by_their_faults_side_by_side_and_cleared_after_they_a
     found = play(stage, Round(300, (fault("a", redrive="a"), fault("b"))))
 
     alarms = [played("a", raised=900, cleared=900), played("b", raised=300, cleared=300)]
-    assert found == result(alarms=alarms, notified={"a is late": 1, "b is late": 1})
+    assert found == result(alarms=alarms, notified={"a Late by a is late": 1, "b Late by b is late": 1})
     assert stage.redriven == 3
     assert stage.turned == [200, 50, 50] * 6
     assert summary([found], stage.raised(), {}, (1, 1)) is None
@@ -133,12 +133,12 @@ def test_an_alarm_that_is_raised_without_its_fault_is_said_so() -> None:
     assert summary([found], set(), {}, (1, 1)) == "raised without a fault: b-Late"
 
 
-def test_a_fault_that_notifies_twice_is_said_so() -> None:
+def test_an_alarm_that_notifies_twice_is_said_so() -> None:
     stage: Any = PlayedStage({"a": 1})
 
     found = play(stage, Round(60, (fault(provoke=lambda stage: stage.raises.append("a-Late")),)))
 
-    assert summary([found], set(), {}, (1, 1)) == "notifications that are not one: a is late 2"
+    assert summary([found], set(), {}, (1, 1)) == "notifications that are not one: a Late by a is late 2"
 
 
 def test_a_fault_may_be_provoked_once() -> None:
@@ -149,6 +149,15 @@ def test_a_fault_may_be_provoked_once() -> None:
         play(stage, Round(50, (fault(provoke=lambda stage: steps.append("step"), once=once),)))
 
     assert len(steps) == 1 + 3
+
+
+def test_what_is_done_afterwards_is_done_until_the_round_is_over() -> None:
+    stage: Any = PlayedStage({"a": 1, "b": 3})
+    steps: list[str] = []
+
+    play(stage, Round(50, (fault("a", afterwards=lambda stage: steps.append("step")), fault("b"))))
+
+    assert len(steps) == 6 - 1
 
 
 def test_a_fault_is_mended_when_provoking_it_fails() -> None:
