@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from deploy import packager, packages, policies, signing_keys, stacks, zips
 from deploy.account import api_address, client
-from deploy.errors import AlreadyDeployed, PackageFailed
+from deploy.errors import AlreadyDeployed, NotDeployed, PackageFailed
 
 ROOT = Path(__file__).parent.parent
 
@@ -391,12 +391,12 @@ def api_id(app: str, stage: str) -> str | None:
     """Return the id of the app's API: of its stack, or else of `chalice deploy`; None if there is none."""
     try:
         return str(urlsplit(_endpoint_url(app, stage)).hostname).partition(".")[0]
-    except FileNotFoundError:
+    except NotDeployed:
         return None
 
 
 def endpoint(app: str, stage: str) -> str:
-    """Return where the API of the app answers, without a closing slash. Raises FileNotFoundError if there is none."""
+    """Return where the API of the app answers, without a closing slash. Raises NotDeployed if there is none."""
     return api_address(_endpoint_url(app, stage))
 
 
@@ -407,7 +407,10 @@ def _endpoint_url(app: str, stage: str) -> str:
 
 
 def _endpoint_of_chalice(app: str, stage: str) -> str:
-    deployed = json.loads((ROOT / app / ".chalice" / "deployed" / f"{stage}.json").read_text())
+    try:
+        deployed = json.loads((ROOT / app / ".chalice" / "deployed" / f"{stage}.json").read_text())
+    except FileNotFoundError:
+        raise NotDeployed(f"{app} has no API on {stage}: run `make release APP={app} STAGE={stage}` first") from None
     api = next(resource for resource in deployed["resources"] if resource["resource_type"] == "rest_api")
     return str(api["rest_api_url"])
 

@@ -24,7 +24,7 @@ class InvalidStage(DeployError):
 
 
 class NotDeployed(DeployError):
-    """The app has no such step, or no template of it has such a parameter."""
+    """The stage lacks what the app needs, the app has no such step, or no template of it has such a parameter."""
 
 
 class AlreadyDeployed(DeployError):

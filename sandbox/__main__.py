@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from deploy.command import run_command
+from deploy.errors import NoAccount
 from localaws import processes
 from localaws.clock.client import seconds, turned
 from localaws.ports import busy_ports, find_free_port
@@ -78,8 +79,11 @@ def _in_running(settings: Settings, command: Callable[..., str | None], argument
     if running is None:
         return _NOT_READY if processes.pid(settings.folder) else _NOT_RUNNING
     os.environ.update(running.environment)
-    if command not in (output, up_region):  # STS does not answer while its Region is down
-        _say_where(sys.stderr if command is env else sys.stdout)
+    if command not in (output, down_region, up_region):  # STS does not answer while its Region is down
+        try:
+            _say_where(sys.stderr if command is env else sys.stdout)
+        except NoAccount as error:
+            return str(error)
     return command(running, **arguments)
 
 

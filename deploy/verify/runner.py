@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Literal
 
+from deploy.errors import DeployError
 from deploy.verify.journey import LONGEST, Interrupted, Journey, Skipped, Step, Unexpected
 
 REMOVAL = "Everything that this journey made is removed."
@@ -109,6 +110,8 @@ def _step(journey: Journey, sentence: str, method: Step) -> Result:
         outcome = "not run"
     except Unexpected as unexpected:
         outcome, expected, got = "failed", unexpected.expected, unexpected.got
+    except DeployError as error:
+        outcome, expected, got = "failed", "no error", str(error)
     except Exception as error:  # an error of AWS or of the network, or an answer of another form
         outcome, expected, got = "failed", "no error", f"{type(error).__name__}: {error}"
     return Result(journey.app, sentence, outcome, time.monotonic() - started, time.time(), expected, got)

@@ -74,7 +74,8 @@ def test_an_api_deployed_by_chalice_is_registered(
     monkeypatch.setattr(apps, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["deploy", "register", "receipts-app", "unit"])
 
-    assert command.main() == f"register failed: there is no file {deployed}"
+    missing = "receipts-app has no API on unit: run `make release APP=receipts-app STAGE=unit` first"
+    assert command.main() == f"register failed: {missing}"
     deployed.write_text(json.dumps({"resources": resources, "schema_version": "2.0"}))
     assert command.main() is None
 

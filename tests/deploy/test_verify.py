@@ -69,12 +69,17 @@ def raised(journey: Journey) -> None:
     raise KeyError("Items")
 
 
+def not_deployed(journey: Journey) -> None:
+    raise NotDeployed("shop-app has no API on dev")
+
+
 @pytest.mark.parametrize(
     ("cause", "expected", "got"),
     [
         (lambda journey: journey.expect(False, "six apples", 5), "six apples", "5"),
         (lambda journey: journey.until(lambda: 5, lambda found: found == 6, "six apples"), "six apples within", "5"),
         (raised, "no error", "KeyError: 'Items'"),
+        (not_deployed, "no error", "shop-app has no API on dev"),
     ],
 )
 def test_a_failed_step_ends_its_journey_alone_and_all_is_removed(
