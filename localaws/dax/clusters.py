@@ -38,8 +38,9 @@ REPLACING = (
     "SubnetGroupName",
 )
 
-_parameter_groups: dict[str, dict[str, str]] = {}
-_clusters: dict[str, "_RunningCluster"] = {}
+# A name is unique in an account and Region.
+_parameter_groups = responses.AccountRegionScopedDict()
+_clusters = responses.AccountRegionScopedDict()
 
 
 def apply() -> None:
@@ -61,8 +62,10 @@ def apply() -> None:
     reset = app._reset_all_state
 
     def stop_and_reset() -> None:
-        for name in list(_clusters):
-            _delete(name, {})
+        for running in _clusters.all_values():
+            running.stop()
+        _clusters.clear()
+        _parameter_groups.clear()
         reset()
 
     app._reset_all_state = stop_and_reset
@@ -77,9 +80,15 @@ def apply() -> None:
 
 def _start_persisted() -> None:
     """Start the clusters of persisted stacks on their previous ports, with empty caches."""
-    resources = [
-        resource for stack in cloudformation._stacks._data.values() for resource in stack["_resources"].values()
-    ]
+    scopes: dict[tuple[str, str], list[Props]] = {}
+    for (account, region, _), stack in cloudformation._stacks.to_dict().items():
+        scopes.setdefault((account, region), []).extend(stack["_resources"].values())
+    for scope, resources in scopes.items():
+        with responses.request_scope(*scope):
+            _start(resources)
+
+
+def _start(resources: list[Props]) -> None:
     for resource in resources:
         if resource["ResourceType"] == "AWS::DAX::ParameterGroup":
             _update_parameter_group(resource["PhysicalResourceId"], {}, resource["Properties"], "")
@@ -239,13 +248,13 @@ def _create(logical_id: str, props: Props, stack_name: str) -> Provisioned:
     name = props.get("ClusterName") or _generated_name(stack_name, logical_id, 20)
     if name in _clusters:
         raise ValueError(f"AWS::DAX::Cluster: {name} already exists")
-    port = 0 if _clusters else int(os.environ.get("LOCALAWS_DAX_PORT", "0"))
+    port = 0 if _clusters.has_any() else int(os.environ.get("LOCALAWS_DAX_PORT", "0"))
     _clusters[name] = _RunningCluster(name, props.get("ParameterGroupName"), port)
     return name, _clusters[name].attributes()
 
 
 def _update(name: str, old: Props, new: Props, stack_name: str) -> Provisioned:
-    running = _clusters[name]
+    running: _RunningCluster = _clusters[name]
     running.parameter_group = new.get("ParameterGroupName")
     running.set_ttls()
     return name, running.attributes()

@@ -895,6 +895,23 @@ def test_a_deleted_stack_stops_its_cluster(with_dax: str) -> None:
         socket.create_connection((host, int(port)))
 
 
+def test_a_name_belongs_to_one_region(stack: Stack) -> None:
+    """The cluster and the parameter group of the other Region have the same names, as a standby has."""
+    elsewhere = boto3.Session().client(
+        "cloudformation", endpoint_url=stack.endpoint, region_name="eu-west-1", **ROOT_KEYS
+    )
+    elsewhere.create_stack(StackName=stack.name, TemplateBody=cluster_template(stack.name, 1))
+    wait_for(elsewhere, "stack_create_complete", stack.name)
+    outputs = outputs_of(elsewhere, stack.name)
+    assert outputs["Arn"] == f"arn:aws:dax:eu-west-1:000000000000:cache/{stack.name}"
+    assert outputs["Endpoint"] != stack.outputs["Endpoint"]
+    elsewhere.delete_stack(StackName=stack.name)
+    wait_for(elsewhere, "stack_delete_complete", stack.name)
+    with dax_client(stack.outputs["Url"]) as dax:
+        dax.put_item(TableName=stack.table, Item=note("new"))
+        assert dax.get_item(TableName=stack.table, Key=key())["Item"] == note("new")
+
+
 def test_a_reset_of_the_emulator_stops_its_clusters(with_dax: str) -> None:
     host, port = Stack(with_dax).outputs["Endpoint"].split(":")
     control_client.call(f"{with_dax}/_ministack/reset", b"")
