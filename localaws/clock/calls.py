@@ -8,16 +8,20 @@ another runtime keeps the clock of the machine.
 A request may be signed at the time of either clock, within the skew that AWS allows: a client of localaws has the clock
 of the machine, a function the clock that was turned. A presigned link lives on the clock of localaws only.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html
+
+A certificate is valid from the time of the machine on: OpenSSL, here and in a device, has no other clock.
 """
 
 from __future__ import annotations
 
+import datetime as dates
 import json
 import os
+import types
 from datetime import UTC, datetime
 from typing import Any
 
-from ministack.core import lambda_runtime, sigv4
+from ministack.core import lambda_runtime, sigv4, x509_utils
 
 from localaws import clock, control
 
@@ -104,11 +108,20 @@ def request_time_failure(check: Any) -> Any:
     return check_both
 
 
+class MachineTime(datetime):
+    """A moment of the clock of the machine."""
+
+    @classmethod
+    def now(cls, tz: dates.tzinfo | None = None) -> MachineTime:
+        return cls.fromtimestamp(clock.real_time(), tz)
+
+
 def install() -> None:
     """Add the control call to the emulator. It has no effect on the emulator until the clock is turned."""
     control.CALLS["GET", CALL] = show
     control.CALLS["POST", CALL] = advance
     sigv4.request_time_failure = request_time_failure(sigv4.request_time_failure)
+    x509_utils._dt = types.SimpleNamespace(**vars(dates) | {"datetime": MachineTime})
     lambda_runtime.Worker._spawn = spawn(lambda_runtime.Worker._spawn)
     lambda_runtime._detect_runtime_binary = runtime_binary(lambda_runtime._detect_runtime_binary)
     from ministack.services import lambda_svc

@@ -15,6 +15,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from cryptography import x509
 
 from localaws import control_client, serve
 from localaws.clock.client import turned
@@ -273,6 +274,12 @@ def test_a_session_expires(aws: Client, endpoint: str) -> None:
     turned(endpoint, 901)
     with pytest.raises(ClientError):
         sts.get_caller_identity()
+
+
+def test_a_certificate_is_valid_for_openssl_which_has_the_clock_of_the_machine(aws: Client, endpoint: str) -> None:
+    turned(endpoint, DAY)
+    made = aws("iot").create_keys_and_certificate(setAsActive=True)["certificatePem"]
+    assert x509.load_pem_x509_certificate(made.encode()).not_valid_before_utc < datetime.now(UTC)
 
 
 def test_only_the_root_key_turns_the_clock(endpoint: str) -> None:
