@@ -387,7 +387,6 @@ _DAYS = Round(
     ),
 )
 ROUNDS = (
-    _UNALARMED,
     _CONCURRENCY,
     _RELEASES,
     _WRITES,
@@ -396,6 +395,7 @@ ROUNDS = (
     _REDELIVERY,
     _QUEUES,
     _DELIVERY,
+    _UNALARMED,
     _REGION,
     _HALF_HOURS,
     _DISK,
@@ -403,7 +403,6 @@ ROUNDS = (
 )
 """In the order in which they are played.
 
-The first device comes first: the authority of the broker is as old as it, and a device has the clock of the machine.
 With short steps, a record of a stream can fail many times before it is an hour old and its consumer gives it up, and
 readings whose cleansing fails are not late for Firehose.
 """
