@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,9 @@ def rows() -> Iterator[Row]:
             plain, token = deploy(endpoint, "plain", PLAIN), _token(outputs)
             for clients in _CLIENTS:
                 urls = [f"{outputs[app]['api']}/{route}" for app, route in _ROUTES.items()]
+                for url in (*urls, plain):
+                    _start(url, clients, token)
                 load = [partial(_load, url, clients, token) for url in (*urls, plain)]
-                for each in load:
-                    each()  # starts the environments
                 *apis, peer = turns(_ROUNDS, *load)
                 for (app, route), its in zip(_ROUTES.items(), apis, strict=True):
                     what = f"GET /{route} of {app}, {clients} client{'s' if clients > 1 else ''}"
@@ -78,9 +79,21 @@ def _token(outputs: Mapping[str, Any]) -> str:
     return str(signed_in["AuthenticationResult"]["IdToken"])
 
 
+def _start(url: str, clients: int, token: str) -> None:
+    """Send requests at the same time, so that environments start for that many clients. Raises for an error.
+
+    On two cores no request is answered for some seconds while 24 environments start.
+    """
+
+    def send(_number: int) -> None:
+        urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": token})).close()
+
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(send, range(3 * clients)))
+
+
 def _load(url: str, clients: int, token: str) -> tuple[float, float]:
     """Send requests for `_SECONDS`; return the times of half, and of 99 of 100, in ms. Raises for an error."""
-    urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": token})).close()
     options = ["--latency", "--timeout", "60s", "-H", f"Authorization: {token}"]
     command = ["wrk", "-t1", f"-c{clients}", f"-d{_SECONDS}s", *options, url]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
