@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from typing import Any
 
 from deploy.apps import ROOT
+from deploy.command import run_command
 from deploy.errors import DeployError
 
 PIP_AUDIT = ".licenses/bin/pip-audit"
@@ -83,4 +83,4 @@ def _report(command: list[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -152,6 +152,12 @@ def _mend_schedule(stage: Stage) -> None:
     _sign(stage)
 
 
+def _unsigned(name: str, remedy: str, cause: Action) -> Fault:
+    """The publisher of the updates cannot sign the releases."""
+    alarms = (("updates", "RefreshFails"),)
+    return Fault(name, alarms, remedy, cause=cause, provoke=_sign, mend=_mend_publisher, afterwards=_sign)
+
+
 _CONCURRENCY = Round(
     STEP,
     (
@@ -349,28 +355,20 @@ _HALF_HOURS = Round(
             mend=lambda stage: stage.mend_function(stage.resource("pipeline-app", "RunReports")),
             redrive="pipeline-app",
         ),
-        Fault(
+        _unsigned(
             "the releases are not signed",
-            (("updates", "RefreshFails"),),
             "mend the function, invoke it",
-            cause=lambda stage: stage.break_function(stage.resource(*_PUBLISHER)),
-            provoke=_sign,
-            mend=_mend_publisher,
-            afterwards=_sign,
+            lambda stage: stage.break_function(stage.resource(*_PUBLISHER)),
         ),
     ),
 )
 _DISK = Round(
     32 * MINUTE,
     (
-        Fault(
+        _unsigned(
             "the disk of the releases is full",
-            (("updates", "RefreshFails"),),
             "make room, invoke the function",
-            cause=lambda stage: stage.fill_disk(stage.resource(*_PUBLISHER)),
-            provoke=_sign,
-            mend=_mend_publisher,
-            afterwards=_sign,
+            lambda stage: stage.fill_disk(stage.resource(*_PUBLISHER)),
         ),
     ),
 )
